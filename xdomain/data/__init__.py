@@ -1,0 +1,1 @@
+"""Sequences, where they come from, how they are split and batched."""

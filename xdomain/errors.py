@@ -1,0 +1,81 @@
+"""What a person is told when their input, not the program, is at fault."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """A fault in what the user gave, told in one block and ended with exit code 2.
+
+    Parameters
+    ----------
+    what
+        What came, with file, record and position where they are known.
+    expected
+        What was expected instead.
+    nearest
+        The nearest thing that exists ("did you mean …").
+    mend
+        The command or edit that mends it.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        expected: str | None = None,
+        nearest: str | None = None,
+        mend: str | None = None,
+    ) -> None:
+        self.what = what
+        self.expected = expected
+        self.nearest = nearest
+        self.mend = mend
+        super().__init__(self.block())
+
+    def block(self) -> str:
+        """The message, one part a line."""
+        lines = [self.what]
+        if self.expected:
+            lines.append(f"  expected: {self.expected}")
+        if self.nearest:
+            lines.append(f"  did you mean: {self.nearest}")
+        if self.mend:
+            lines.append(f"  to mend it: {self.mend}")
+        return "\n".join(lines)
+
+
+class DataError(UserError):
+    """A data file that cannot be read as what it is said to be."""
+
+
+class RecipeError(UserError):
+    """A recipe or an option that says something impossible."""
+
+
+class BackboneError(UserError):
+    """A checkpoint that cannot be loaded or used."""
+
+
+class OutputError(UserError):
+    """A place where results cannot be written, or must not be."""
+
+
+class MissingError(UserError):
+    """An optional package or a data set that is not on this machine."""
+
+
+def nearest(name: str, names: Iterable[str]) -> str | None:
+    """The entry of `names` most like `name`, or None when nothing is near."""
+    found = difflib.get_close_matches(name, list(names), n=1, cutoff=0.5)
+    return found[0] if found else None
+
+
+def unknown(kind: str, name: str, names: Iterable[str], *, error: type[UserError] = RecipeError) -> UserError:
+    """The error for a name that is none of `names`."""
+    known = sorted(names)
+    return error(
+        f"unknown {kind} {name!r}", expected=f"one of {', '.join(known)}", nearest=nearest(name, known)
+    )

@@ -1,0 +1,1 @@
+"""Symbols to vocabulary rows, and the encoder that reads them."""
