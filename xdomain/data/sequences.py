@@ -12,6 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from tokenizers import Tokenizer
 
 from xdomain.errors import DataError
 
@@ -84,7 +85,9 @@ class Ragged:
         return np.diff(self.offsets)
 
     @classmethod
-    def from_lists(cls, sequences: Sequence[Sequence[int] | Ids], *, counts: Mapping[str, int] | None = None) -> Ragged:
+    def from_lists(
+        cls, sequences: Sequence[Sequence[int] | Ids], *, counts: Mapping[str, int] | None = None
+    ) -> Ragged:
         """Pack separate sequences."""
         lengths = np.fromiter((len(s) for s in sequences), np.int64, len(sequences))
         flat = [np.asarray(s, np.int64) for s in sequences]
@@ -175,6 +178,14 @@ class Adapter(Protocol):
 
     def decode(self, ids: Ids) -> str:
         """The text that encodes to `ids`."""
+        ...
+
+    def stock_tokenizer(self, vocabulary: Mapping[str, int], unk_token: str) -> Tokenizer:
+        """A plain `tokenizers.Tokenizer` that turns one raw record into the same symbols as `encode`.
+
+        `vocabulary` gives the row of every symbol and special token; symbols outside it are `unk_token`.
+        It travels with the checkpoint, so it may use nothing but the `tokenizers` library.
+        """
         ...
 
 

@@ -58,7 +58,9 @@ class Pretraining:
 
     def __post_init__(self) -> None:
         if len(self.lengths) != len(self.shares):
-            raise RecipeError(f"{len(self.lengths)} lengths but {len(self.shares)} shares", expected="as many")
+            raise RecipeError(
+                f"{len(self.lengths)} lengths but {len(self.shares)} shares", expected="as many"
+            )
         if list(self.lengths) != sorted(set(self.lengths)) or min(self.lengths) < 4:
             raise RecipeError(f"lengths {self.lengths}", expected="growing numbers of positions, each ≥ 4")
         if not 0 < self.mask_rate < 1:
@@ -141,7 +143,13 @@ def _split(store: Ragged) -> tuple[Ragged, Ragged]:
 
 
 def batch_at(
-    store: Ragged, step: int, *, rows: int, length: int, options: Pretraining, tokenizer: PreTrainedTokenizerFast
+    store: Ragged,
+    step: int,
+    *,
+    rows: int,
+    length: int,
+    options: Pretraining,
+    tokenizer: PreTrainedTokenizerFast,
 ) -> tuple[Tensor, Tensor]:
     """The batch of a step, a function of seed and step alone.
 
@@ -215,7 +223,12 @@ def _train(
     for step in range(first, last):
         length = next(n for start, n in reversed(stages) if n and step >= start)
         ids, labels = batch_at(
-            train, step, rows=options.batch_tokens // length, length=length, options=options, tokenizer=tokenizer
+            train,
+            step,
+            rows=options.batch_tokens // length,
+            length=length,
+            options=options,
+            tokenizer=tokenizer,
         )
         for group in optimizer.param_groups:
             group["lr"] = options.learning_rate * _schedule(step / last, options.warmup)
@@ -240,7 +253,10 @@ def _train(
     result: dict[str, Any] = {"steps": last, "tokens_seen": last * options.batch_tokens, "validation": {}}
     for length in options.lengths:
         loss_now, accuracy = evaluate(model, tokenizer, held_out, length, options, device)
-        result["validation"][str(length)] = {"loss": round(loss_now, 4), "masked_accuracy": round(accuracy, 4)}
+        result["validation"][str(length)] = {
+            "loss": round(loss_now, 4),
+            "masked_accuracy": round(accuracy, 4),
+        }
         say(f"validation at {length} positions: loss {loss_now:.3f}, masked accuracy {accuracy:.3f}")
     return result
 
@@ -259,7 +275,9 @@ def evaluate(
     sums = np.zeros(2)
     with torch.no_grad(), device.autocast():
         for step in range(32):
-            ids, labels = batch_at(held_out, step, rows=rows, length=length, options=fixed, tokenizer=tokenizer)
+            ids, labels = batch_at(
+                held_out, step, rows=rows, length=length, options=fixed, tokenizer=tokenizer
+            )
             sums += [x.item() for x in masked_lm_loss(model, ids.to(device.name), labels.to(device.name))]
     loss, accuracy = (sums / 32).tolist()
     return loss, accuracy
@@ -273,7 +291,11 @@ def _schedule(progress: float, warmup: float) -> float:
 
 
 def _save(model: BertForMaskedLM, optimizer: torch.optim.Optimizer, work: Path, step: int) -> None:
-    tensors = {f"model.{k}": v.contiguous() for k, v in model.state_dict().items() if k in dict(model.named_parameters())}
+    tensors = {
+        f"model.{k}": v.contiguous()
+        for k, v in model.state_dict().items()
+        if k in dict(model.named_parameters())
+    }
     for index, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{name}": value for name, value in state.items()}
     part = work / "state.part"

@@ -1,0 +1,107 @@
+"""Domains and tasks, found through entry points: the built-in ones like anybody else's."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from functools import cache
+from importlib import metadata, resources
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pyarrow as pa
+import yaml
+
+from xdomain.data.sequences import Adapter
+from xdomain.errors import RecipeError, UserError, unknown
+
+Reader = Callable[..., pa.Table]
+"""``reader(files: Mapping[str, Path], **options) -> pyarrow.Table``: see `xdomain.data.sources`."""
+
+
+def _entry_points(group: str) -> dict[str, metadata.EntryPoint]:
+    found: dict[str, metadata.EntryPoint] = {}
+    for entry in metadata.entry_points(group=group):
+        if entry.name in found and found[entry.name].value != entry.value:
+            raise RecipeError(
+                f"two packages offer {entry.name!r} in {group}: {found[entry.name].value} and {entry.value}",
+                mend="uninstall one of them",
+            )
+        found[entry.name] = entry
+    return found
+
+
+def adapter_names() -> list[str]:
+    """The domains that are installed."""
+    return sorted(_entry_points("xdomain.adapters"))
+
+
+def make_adapter(name: str, options: Mapping[str, Any] | None = None) -> Adapter:
+    """The adapter of a domain, with its options; an unknown name or option is a `RecipeError`."""
+    entries = _entry_points("xdomain.adapters")
+    if name not in entries:
+        raise unknown("domain", name, entries)
+    kind = entries[name].load()
+    fields = [f.name for f in dataclasses.fields(kind)]
+    for option in options or {}:
+        if option not in fields:
+            raise unknown(f"option of the {name} adapter", option, fields)
+    try:
+        return kind(**(options or {}))
+    except UserError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise RecipeError(f"adapter {name}: {error}") from None
+
+
+@cache
+def _task_modules() -> tuple[ModuleType, ...]:
+    return tuple(entry.load() for entry in _entry_points("xdomain.tasks").values())
+
+
+@cache
+def _recipe_files() -> Mapping[str, Any]:
+    found: dict[str, Any] = {}
+    for module in _task_modules():
+        for folder in resources.files(module).iterdir():
+            if folder.is_dir():
+                for file in folder.iterdir():
+                    if file.name.endswith(".yaml"):
+                        name = f"{folder.name}/{file.name.removesuffix('.yaml')}"
+                        if name in found:
+                            raise RecipeError(
+                                f"two task packages offer {name!r}", mend="uninstall one of them"
+                            )
+                        found[name] = file
+    return found
+
+
+def task_names() -> list[str]:
+    """Every task with a recipe, as ``domain/task``."""
+    return sorted(_recipe_files())
+
+
+def task_text(name: str) -> str:
+    """The recipe of a task, as YAML, its ``name`` filled in."""
+    files = _recipe_files()
+    if name not in files:
+        raise unknown("task", name, files)
+    text = files[name].read_text("utf-8")
+    return text if "name" in (yaml.safe_load(text) or {}) else f"name: {name}\n{text}"
+
+
+def readers() -> Mapping[str, Reader]:
+    """The readers that task packages offer, by name: the ``READERS`` of each module."""
+    found: dict[str, Reader] = {}
+    for module in _task_modules():
+        for name, reader in getattr(module, "READERS", {}).items():
+            if name in found:
+                raise RecipeError(f"two task packages offer a reader {name!r}", mend="uninstall one of them")
+            found[name] = reader
+    return found
+
+
+def is_recipe_file(task: str) -> bool:
+    """Whether `task` names a file rather than a shipped task."""
+    return task.endswith((".yaml", ".yml")) or Path(task).is_file()

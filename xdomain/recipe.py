@@ -1,0 +1,266 @@
+"""What a task is: where its data lies, how it is read, split, learned and judged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from xdomain.errors import RecipeError, nearest
+
+Problem = Literal["classification", "regression", "tagging", "pair"]
+SPLITS = ("train", "valid", "test")
+
+
+def _one_or_many(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+class Part(BaseModel):
+    """Base of all parts of a recipe: unknown keys are errors, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Download(Part):
+    """A file that can be fetched: its checksum is compared before it is used."""
+
+    url: str
+    sha256: str
+    tried: bool = Field(
+        True, description="False where the URL could not be tried by whoever wrote the recipe."
+    )
+
+
+class Source(Part):
+    """Where the raw files lie."""
+
+    files: dict[str, str] = Field(
+        {},
+        description="Name to path below XDOMAIN_DATA, or absolute. Names train, valid and test decide the split; "
+        "other names are the reader's. Empty for data that the reader makes up.",
+    )
+    downloads: dict[str, Download] = Field({}, description="By the same names: where to get what is missing.")
+    homepage: str = Field("", description="Where a person finds the data set described.")
+    licence: str
+    citation: str
+
+
+class AdapterChoice(Part):
+    """The domain and its options."""
+
+    name: str
+    options: dict[str, Any] = {}
+
+
+class Columns(Part):
+    """Which columns of a plain table hold what; None is guessed and the guess is said."""
+
+    id: str | None = None
+    sequence: str | None = None
+    sequence_b: str | None = None
+    label: str | None = None
+    tags: str | None = None
+    split: str | None = None
+    group: str | None = None
+
+
+class Split(Part):
+    """How records become train, valid and test."""
+
+    rule: Literal["given", "random", "group"] = Field(
+        "random", description="given: as the files or a split column say; group: no group in two splits."
+    )
+    valid: float = Field(
+        0.1, ge=0, lt=1, description="Share for validation; with `given`, only if none is given."
+    )
+    test: float = Field(0.1, ge=0, lt=1, description="Share for test; with `given`, only if none is given.")
+    seed: int = 0
+    limit: dict[str, int] = Field(
+        {}, description="At most this many records of a split, drawn with the seed."
+    )
+
+
+class Train(Part):
+    """Options of fine-tuning."""
+
+    epochs: float = Field(6, gt=0)
+    max_steps: int = Field(-1, description="Overrides epochs where positive.")
+    batch_size: int = Field(16, gt=0)
+    learning_rate: float = Field(1e-4, gt=0)
+    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    warmup: float = Field(0.0, ge=0, lt=1, description="Share of the steps.")
+    weight_decay: float = Field(0.0, ge=0)
+    attention_dropout: float = Field(0.0, ge=0, lt=1, description="Above 0 it is slow on a CPU.")
+    hidden_dropout: float = Field(0.1, ge=0, lt=1)
+    max_length: int | None = Field(
+        None, description="Positions a window, specials included; None: the backbone's."
+    )
+    window_overlap: int = Field(0, ge=0, description="Symbols that two neighbouring windows share.")
+    max_windows: int = Field(32, gt=0, description="A sequence that needs more is `too_long`.")
+    too_long: Literal["error", "truncate"] = "error"
+    augment: Literal["none", "reverse_complement"] = "none"
+    patience: int | None = Field(
+        None, gt=0, description="Evaluations without gain before stopping; None: never."
+    )
+    evaluations: int | None = Field(None, gt=0, description="Evaluations over the run; None: one an epoch.")
+    slice_vocabulary: bool = True
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    report_to: Annotated[list[str], BeforeValidator(_one_or_many)] = []
+
+
+class Published(Part):
+    """A value from the literature to stand beside ours."""
+
+    model: str
+    metric: str
+    value: float
+    source: str
+    note: str = ""
+
+
+class Runtime(Part):
+    """A measured run of this recipe with its defaults."""
+
+    minutes: float
+    hardware: str
+    backbone: str
+
+
+class Recipe(Part):
+    """A task, as a person writes it in YAML."""
+
+    name: str
+    title: str
+    version: int = 1
+    source: Source
+    reader: str = Field("table", description="A core reader (table, fasta) or one of a task package.")
+    reader_options: dict[str, Any] = {}
+    columns: Columns = Columns()
+    adapter: AdapterChoice
+    problem: Problem
+    split: Split = Split()
+    metrics: list[str] = Field(min_length=1, description="The first decides which checkpoint is kept.")
+    train: Train = Train()
+    published: list[Published] = []
+    runtime: list[Runtime] = []
+    notes: str = ""
+
+    @model_validator(mode="after")
+    def _augmentable(self) -> Recipe:
+        if self.train.augment == "reverse_complement" and (
+            self.adapter.name != "dna" or self.problem == "tagging"
+        ):
+            raise ValueError("train.augment: reverse_complement is for dna, and not for tagging")
+        return self
+
+
+def parse_recipe(text: str, *, where: str, overrides: Sequence[str] = ()) -> Recipe:
+    """A recipe from YAML text, with ``key.sub=value`` overrides applied; all faults reported at once."""
+    try:
+        tree = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise RecipeError(
+            f"{where} is not YAML: {error}", expected="a recipe; see `xdomain show dna/splice`"
+        ) from None
+    if not isinstance(tree, dict):
+        raise RecipeError(f"{where} holds no recipe", expected="a mapping; see `xdomain show dna/splice`")
+    return recipe_from(tree, where=where, overrides=overrides)
+
+
+def recipe_from(tree: Mapping[str, Any], *, where: str, overrides: Sequence[str] = ()) -> Recipe:
+    """A recipe from nested mappings, with ``key.sub=value`` overrides applied; all faults at once."""
+    whole = _deep_copy(tree)
+    for override in overrides:
+        _override(whole, override)
+    try:
+        return Recipe.model_validate(whole)
+    except ValidationError as error:
+        raise RecipeError(f"{where}: {_faults(error)}", mend=f"edit {where}, or --set key=value") from None
+
+
+def load_recipe(path: Path, *, overrides: Sequence[str] = ()) -> Recipe:
+    """A recipe from a file."""
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path} cannot be read ({error})", expected="a recipe in YAML") from None
+    return parse_recipe(text, where=str(path), overrides=overrides)
+
+
+def dump_recipe(recipe: Recipe) -> str:
+    """YAML that `parse_recipe` reads back to an equal recipe."""
+    return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=100)
+
+
+def _deep_copy(tree: Any) -> Any:
+    if isinstance(tree, Mapping):
+        return {key: _deep_copy(value) for key, value in tree.items()}
+    return tree
+
+
+def _override(tree: dict[str, Any], override: str) -> None:
+    key, equals, value = override.partition("=")
+    if not equals:
+        raise RecipeError(f"--set {override}", expected="key=value, e.g. train.epochs=3")
+    *path, last = key.strip().split(".")
+    model: Any = Recipe
+    for step in (*path, last):
+        if model is None:
+            break
+        fields = model.model_fields
+        if step not in fields:
+            near = nearest(step, fields)
+            full = ".".join([*path[: path.index(step)], near]) if near and step in path else near
+            if near and step == last:
+                full = ".".join([*path, near])
+            raise RecipeError(
+                f"--set {key}: no such option", expected=f"one of {', '.join(fields)}", nearest=full
+            )
+        kind = fields[step].annotation
+        model = kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+    place = tree
+    for step in path:
+        place = place.setdefault(step, {})
+    try:
+        place[last] = _scalar(value)
+    except yaml.YAMLError:
+        place[last] = value
+
+
+def _scalar(value: str) -> Any:
+    parsed = yaml.safe_load(value)
+    if isinstance(parsed, str):
+        try:
+            return float(parsed)  # YAML 1.1 reads 1e-4 as a string
+        except ValueError:
+            return parsed
+    return parsed
+
+
+def _faults(error: ValidationError) -> str:
+    told: list[str] = []
+    for fault in error.errors():
+        place = ".".join(str(step) for step in fault["loc"]) or "recipe"
+        if fault["type"] == "extra_forbidden":
+            near = nearest(str(fault["loc"][-1]), _keys_at(fault["loc"][:-1]))
+            told.append(f"\n  {place}: no such key" + (f", did you mean {near}?" if near else ""))
+        elif fault["type"] == "missing":
+            told.append(f"\n  {place}: missing")
+        else:
+            told.append(f"\n  {place}: {fault['msg']} (got {fault['input']!r})"[:300])
+    return f"{len(told)} fault{'s' if len(told) > 1 else ''}" + "".join(told)
+
+
+def _keys_at(path: tuple[int | str, ...]) -> list[str]:
+    model: Any = Recipe
+    for step in path:
+        field = model.model_fields.get(step)
+        kind = field.annotation if field else None
+        if not (isinstance(kind, type) and issubclass(kind, BaseModel)):
+            return []
+        model = kind
+    return list(model.model_fields)
