@@ -76,6 +76,4 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
 def unknown(kind: str, name: str, names: Iterable[str], *, error: type[UserError] = RecipeError) -> UserError:
     """The error for a name that is none of `names`."""
     known = sorted(names)
-    return error(
-        f"unknown {kind} {name!r}", expected=f"one of {', '.join(known)}", nearest=nearest(name, known)
-    )
+    return error(f"unknown {kind} {name!r}", expected=f"one of {', '.join(known)}", nearest=nearest(name, known))

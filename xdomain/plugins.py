@@ -70,9 +70,7 @@ def _recipe_files() -> Mapping[str, Any]:
                     if file.name.endswith(".yaml"):
                         name = f"{folder.name}/{file.name.removesuffix('.yaml')}"
                         if name in found:
-                            raise RecipeError(
-                                f"two task packages offer {name!r}", mend="uninstall one of them"
-                            )
+                            raise RecipeError(f"two task packages offer {name!r}", mend="uninstall one of them")
                         found[name] = file
     return found
 

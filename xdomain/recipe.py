@@ -30,9 +30,7 @@ class Download(Part):
 
     url: str
     sha256: str
-    tried: bool = Field(
-        True, description="False where the URL could not be tried by whoever wrote the recipe."
-    )
+    tried: bool = Field(True, description="False where the URL could not be tried by whoever wrote the recipe.")
 
 
 class Source(Part):
@@ -74,14 +72,10 @@ class Split(Part):
     rule: Literal["given", "random", "group"] = Field(
         "random", description="given: as the files or a split column say; group: no group in two splits."
     )
-    valid: float = Field(
-        0.1, ge=0, lt=1, description="Share for validation; with `given`, only if none is given."
-    )
+    valid: float = Field(0.1, ge=0, lt=1, description="Share for validation; with `given`, only if none is given.")
     test: float = Field(0.1, ge=0, lt=1, description="Share for test; with `given`, only if none is given.")
     seed: int = 0
-    limit: dict[str, int] = Field(
-        {}, description="At most this many records of a split, drawn with the seed."
-    )
+    limit: dict[str, int] = Field({}, description="At most this many records of a split, drawn with the seed.")
 
 
 class Train(Part):
@@ -96,16 +90,12 @@ class Train(Part):
     weight_decay: float = Field(0.0, ge=0)
     attention_dropout: float = Field(0.0, ge=0, lt=1, description="Above 0 it is slow on a CPU.")
     hidden_dropout: float = Field(0.1, ge=0, lt=1)
-    max_length: int | None = Field(
-        None, description="Positions a window, specials included; None: the backbone's."
-    )
+    max_length: int | None = Field(None, description="Positions a window, specials included; None: the backbone's.")
     window_overlap: int = Field(0, ge=0, description="Symbols that two neighbouring windows share.")
     max_windows: int = Field(32, gt=0, description="A sequence that needs more is `too_long`.")
     too_long: Literal["error", "truncate"] = "error"
     augment: Literal["none", "reverse_complement"] = "none"
-    patience: int | None = Field(
-        None, gt=0, description="Evaluations without gain before stopping; None: never."
-    )
+    patience: int | None = Field(None, gt=0, description="Evaluations without gain before stopping; None: never.")
     evaluations: int | None = Field(None, gt=0, description="Evaluations over the run; None: one an epoch.")
     slice_vocabulary: bool = True
     precision: Literal["auto", "bf16", "fp32"] = "auto"
@@ -151,9 +141,7 @@ class Recipe(Part):
 
     @model_validator(mode="after")
     def _augmentable(self) -> Recipe:
-        if self.train.augment == "reverse_complement" and (
-            self.adapter.name != "dna" or self.problem == "tagging"
-        ):
+        if self.train.augment == "reverse_complement" and (self.adapter.name != "dna" or self.problem == "tagging"):
             raise ValueError("train.augment: reverse_complement is for dna, and not for tagging")
         return self
 
@@ -163,9 +151,7 @@ def parse_recipe(text: str, *, where: str, overrides: Sequence[str] = ()) -> Rec
     try:
         tree = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise RecipeError(
-            f"{where} is not YAML: {error}", expected="a recipe; see `xdomain show dna/splice`"
-        ) from None
+        raise RecipeError(f"{where} is not YAML: {error}", expected="a recipe; see `xdomain show dna/splice`") from None
     if not isinstance(tree, dict):
         raise RecipeError(f"{where} holds no recipe", expected="a mapping; see `xdomain show dna/splice`")
     return recipe_from(tree, where=where, overrides=overrides)
@@ -217,9 +203,7 @@ def _override(tree: dict[str, Any], override: str) -> None:
             full = ".".join([*path[: path.index(step)], near]) if near and step in path else near
             if near and step == last:
                 full = ".".join([*path, near])
-            raise RecipeError(
-                f"--set {key}: no such option", expected=f"one of {', '.join(fields)}", nearest=full
-            )
+            raise RecipeError(f"--set {key}: no such option", expected=f"one of {', '.join(fields)}", nearest=full)
         kind = fields[step].annotation
         model = kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
     place = tree

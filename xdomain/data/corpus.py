@@ -37,9 +37,7 @@ def documents(files: Sequence[Path]) -> Iterator[list[str]]:
                 mend=f"iconv -f latin1 -t utf-8 {file} > {file.stem}.utf8.txt",
             ) from None
         except OSError as error:
-            raise DataError(
-                f"{file} cannot be read ({error.strerror})", expected="a plain text file"
-            ) from None
+            raise DataError(f"{file} cannot be read ({error.strerror})", expected="a plain text file") from None
         for document in text.split("\f"):
             paragraphs = [line for line in document.split("\n") if line.strip()]
             if paragraphs:
@@ -82,15 +80,11 @@ def encode_documents(files: Sequence[Path], tokenizer: PreTrainedTokenizerFast) 
     for document in documents(files):
         total = 0
         for start in range(0, len(document), BATCH_LINES):
-            encoded = backend.encode_batch_fast(
-                document[start : start + BATCH_LINES], add_special_tokens=False
-            )
+            encoded = backend.encode_batch_fast(document[start : start + BATCH_LINES], add_special_tokens=False)
             ids = np.concatenate([np.asarray(e.ids, np.uint32) for e in encoded])
             parts.append(narrow(ids) if len(tokenizer) <= 2**16 else ids)
             total += len(ids)
         lengths.append(total)
     if not parts:
-        raise DataError(
-            f"no text in {', '.join(map(str, files))}", expected="at least one line that is not blank"
-        )
+        raise DataError(f"no text in {', '.join(map(str, files))}", expected="at least one line that is not blank")
     return Ragged(np.concatenate(parts), offsets_of(np.asarray(lengths)))

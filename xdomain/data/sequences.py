@@ -85,9 +85,7 @@ class Ragged:
         return np.diff(self.offsets)
 
     @classmethod
-    def from_lists(
-        cls, sequences: Sequence[Sequence[int] | Ids], *, counts: Mapping[str, int] | None = None
-    ) -> Ragged:
+    def from_lists(cls, sequences: Sequence[Sequence[int] | Ids], *, counts: Mapping[str, int] | None = None) -> Ragged:
         """Pack separate sequences."""
         lengths = np.fromiter((len(s) for s in sequences), np.int64, len(sequences))
         flat = [np.asarray(s, np.int64) for s in sequences]

@@ -58,9 +58,7 @@ class Pretraining:
 
     def __post_init__(self) -> None:
         if len(self.lengths) != len(self.shares):
-            raise RecipeError(
-                f"{len(self.lengths)} lengths but {len(self.shares)} shares", expected="as many"
-            )
+            raise RecipeError(f"{len(self.lengths)} lengths but {len(self.shares)} shares", expected="as many")
         if list(self.lengths) != sorted(set(self.lengths)) or min(self.lengths) < 4:
             raise RecipeError(f"lengths {self.lengths}", expected="growing numbers of positions, each ≥ 4")
         if not 0 < self.mask_rate < 1:
@@ -275,9 +273,7 @@ def evaluate(
     sums = np.zeros(2)
     with torch.no_grad(), device.autocast():
         for step in range(32):
-            ids, labels = batch_at(
-                held_out, step, rows=rows, length=length, options=fixed, tokenizer=tokenizer
-            )
+            ids, labels = batch_at(held_out, step, rows=rows, length=length, options=fixed, tokenizer=tokenizer)
             sums += [x.item() for x in masked_lm_loss(model, ids.to(device.name), labels.to(device.name))]
     loss, accuracy = (sums / 32).tolist()
     return loss, accuracy
@@ -292,9 +288,7 @@ def _schedule(progress: float, warmup: float) -> float:
 
 def _save(model: BertForMaskedLM, optimizer: torch.optim.Optimizer, work: Path, step: int) -> None:
     tensors = {
-        f"model.{k}": v.contiguous()
-        for k, v in model.state_dict().items()
-        if k in dict(model.named_parameters())
+        f"model.{k}": v.contiguous() for k, v in model.state_dict().items() if k in dict(model.named_parameters())
     }
     for index, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{name}": value for name, value in state.items()}
