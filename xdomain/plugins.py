@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib import metadata, resources
 from pathlib import Path
@@ -15,6 +15,7 @@ import yaml
 
 from xdomain.data.sequences import Adapter
 from xdomain.errors import RecipeError, UserError, unknown
+from xdomain.recipe import Recipe, load_recipe, parse_recipe, recipe_from
 
 Reader = Callable[..., pa.Table]
 """``reader(files: Mapping[str, Path], **options) -> pyarrow.Table``: see `xdomain.data.sources`."""
@@ -37,18 +38,24 @@ def adapter_names() -> list[str]:
     return sorted(_entry_points("xdomain.adapters"))
 
 
-def make_adapter(name: str, options: Mapping[str, Any] | None = None) -> Adapter:
-    """The adapter of a domain, with its options; an unknown name or option is a `RecipeError`."""
+def make_adapter(name: str, options: Mapping[str, Any] | None = None, *, tokenizer: str | None = None) -> Adapter:
+    """The adapter of a domain, with its options; an unknown name or option is a `RecipeError`.
+
+    `tokenizer` is the backbone's, handed to an adapter that has such an option and was not given another.
+    """
     entries = _entry_points("xdomain.adapters")
     if name not in entries:
         raise unknown("domain", name, entries)
     kind = entries[name].load()
     fields = [f.name for f in dataclasses.fields(kind)]
-    for option in options or {}:
+    given = dict(options or {})
+    for option in given:
         if option not in fields:
             raise unknown(f"option of the {name} adapter", option, fields)
+    if tokenizer and "tokenizer" in fields:
+        given.setdefault("tokenizer", tokenizer)
     try:
-        return kind(**(options or {}))
+        return kind(**given)
     except UserError:
         raise
     except (TypeError, ValueError) as error:
@@ -100,6 +107,10 @@ def readers() -> Mapping[str, Reader]:
     return found
 
 
-def is_recipe_file(task: str) -> bool:
-    """Whether `task` names a file rather than a shipped task."""
-    return task.endswith((".yaml", ".yml")) or Path(task).is_file()
+def find_recipe(task: str | Path | Recipe, overrides: Sequence[str] = ()) -> Recipe:
+    """The recipe of a shipped task, of a file, or itself, with ``key.sub=value`` overrides applied."""
+    if isinstance(task, Recipe):
+        return recipe_from(task.model_dump(mode="json"), where=task.name, overrides=overrides) if overrides else task
+    if str(task).endswith((".yaml", ".yml")) or Path(task).is_file():
+        return load_recipe(Path(task), overrides=overrides)
+    return parse_recipe(task_text(str(task)), where=str(task), overrides=overrides)

@@ -13,6 +13,8 @@ from xdomain.errors import RecipeError, nearest
 
 Problem = Literal["classification", "regression", "tagging", "pair"]
 SPLITS = ("train", "valid", "test")
+PARTS = ("attention", "ffn", "norms", "words", "positions")
+"""The parts of an encoder that can be transferred one by one."""
 
 
 def _one_or_many(value: object) -> object:
@@ -102,6 +104,20 @@ class Train(Part):
     report_to: Annotated[list[str], BeforeValidator(_one_or_many)] = []
 
 
+class Run(Part):
+    """Which arm of a comparison a run is: what starts where, what is trained, which draw of the mapping."""
+
+    backbone: str | None = Field(None, description="A folder or hub id; None: the checkpoint shipped with xdomain.")
+    init: str = Field("pretrained", description="pretrained, scratch, reembed, shuffled or rescaled.")
+    transfer: list[str] = Field(list(PARTS), description="Which parts come over from the checkpoint.", min_length=1)
+    tune: str = Field("full", description="full, head, norms, lora or bottleneck.")
+    mapping: str = Field("random", description="How symbols get their wordpieces.")
+    mapping_table: dict[str, str] = Field({}, description="Symbol to wordpiece, for the mapping `given`.")
+    mapping_seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0)
+    baseline: Literal["kmer", "cnn"] | None = Field(None, description="A simple baseline instead of the encoder.")
+
+
 class Published(Part):
     """A value from the literature to stand beside ours."""
 
@@ -135,6 +151,7 @@ class Recipe(Part):
     split: Split = Split()
     metrics: list[str] = Field(min_length=1, description="The first decides which checkpoint is kept.")
     train: Train = Train()
+    run: Run = Run()
     published: list[Published] = []
     runtime: list[Runtime] = []
     notes: str = ""

@@ -46,6 +46,8 @@ def documents(files: Sequence[Path]) -> Iterator[list[str]]:
 
 def train_wordpieces(files: Sequence[Path], size: int) -> PreTrainedTokenizerFast:
     """A lower-cased WordPiece tokenizer of `size` entries, learned from `files`."""
+    if not any(True for _ in documents(files)):
+        raise DataError(f"no text in {', '.join(map(str, files))}", expected="at least one line that is not blank")
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
@@ -85,6 +87,4 @@ def encode_documents(files: Sequence[Path], tokenizer: PreTrainedTokenizerFast) 
             parts.append(narrow(ids) if len(tokenizer) <= 2**16 else ids)
             total += len(ids)
         lengths.append(total)
-    if not parts:
-        raise DataError(f"no text in {', '.join(map(str, files))}", expected="at least one line that is not blank")
     return Ragged(np.concatenate(parts), offsets_of(np.asarray(lengths)))

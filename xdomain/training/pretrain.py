@@ -30,6 +30,9 @@ class Pretraining:
 
     Parameters
     ----------
+    tokenizer
+        A folder with a tokenizer to use; None: learn `vocabulary` wordpieces from the corpus (the learning
+        itself breaks ties at random, so two runs that must be equal share a tokenizer).
     lengths, shares
         Positions of each stage, growing, and the share of all tokens it gets. A classic BERT that starts
         with long sequences sits on a plateau for hours: short ones teach it first what a position is.
@@ -41,6 +44,7 @@ class Pretraining:
         Share of positions to predict, in (0, 1); of these 80 % become [MASK], 10 % another token.
     """
 
+    tokenizer: str | None = None
     layers: int = 4
     width: int = 256
     heads: int = 4
@@ -119,8 +123,13 @@ def _corpus(
     stored = work / "tokens.arrow"
     if stored.exists():
         return PreTrainedTokenizerFast.from_pretrained(work), Ragged.load(stored)
-    say(f"learning {options.vocabulary} wordpieces")
-    tokenizer = train_wordpieces(files, options.vocabulary)
+    if options.tokenizer:
+        tokenizer = PreTrainedTokenizerFast.from_pretrained(options.tokenizer)
+        if tokenizer.mask_token is None:
+            raise DataError(f"the tokenizer in {options.tokenizer} has no [MASK]", expected="one made for masked LMs")
+    else:
+        say(f"learning {options.vocabulary} wordpieces")
+        tokenizer = train_wordpieces(files, options.vocabulary)
     say("encoding the corpus")
     store = encode_documents(files, tokenizer)
     tokenizer.save_pretrained(work)
@@ -287,9 +296,8 @@ def _schedule(progress: float, warmup: float) -> float:
 
 
 def _save(model: BertForMaskedLM, optimizer: torch.optim.Optimizer, work: Path, step: int) -> None:
-    tensors = {
-        f"model.{k}": v.contiguous() for k, v in model.state_dict().items() if k in dict(model.named_parameters())
-    }
+    named = dict(model.named_parameters())
+    tensors = {f"model.{k}": v.contiguous() for k, v in model.state_dict().items() if k in named}
     for index, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{name}": value for name, value in state.items()}
     part = work / "state.part"

@@ -1,0 +1,52 @@
+"""What many tests share: a tiny checkpoint on disk, and the environment without a network."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+
+def save_tiny_bert(folder: Path, *, positions: int = 64, seed: int = 0) -> Path:
+    """A BERT of 2 layers x 32 with 400 wordpieces, as a stock folder."""
+    import torch
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+    from transformers import BertConfig, BertForMaskedLM, PreTrainedTokenizerFast
+
+    words = [a + b for a in "bcdfghjklmnpqrstvw" for b in ("a", "e", "i", "o", "u", "ab", "eb", "ib", "ob", "ub")]
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[unused0]", "[unused1]"]
+    pieces += list("abcdefghijklmnopqrstuvwxyz") + ["the", "we", "you", "he", "she"] + words
+    pieces += [f"##{w}" for w in words]
+    pieces = list(dict.fromkeys(pieces))[:400]
+    tokenizer = Tokenizer(models.WordPiece({p: i for i, p in enumerate(pieces)}, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
+    torch.manual_seed(seed)
+    config = BertConfig(
+        vocab_size=len(pieces), hidden_size=32, num_hidden_layers=2, num_attention_heads=2,
+        intermediate_size=64, max_position_embeddings=positions, pad_token_id=0,
+    )  # fmt: skip
+    BertForMaskedLM(config).save_pretrained(folder)
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]",
+        mask_token="[MASK]", model_input_names=["input_ids", "token_type_ids", "attention_mask"],
+    ).save_pretrained(folder)  # fmt: skip
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint folder: 2 layers, width 32, 64 positions."""
+    return save_tiny_bert(tmp_path_factory.mktemp("backbone") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def quiet():
+    """A `say` that says nothing."""
+    return lambda line: None

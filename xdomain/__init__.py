@@ -1,0 +1,60 @@
+"""Fine-tune a text-pretrained BERT on sequences that are not text, and see honestly whether the text helped."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from xdomain.errors import UserError as UserError
+    from xdomain.inspection import check as check
+    from xdomain.plugins import find_recipe as load_recipe
+    from xdomain.plugins import task_names as task_names
+    from xdomain.prediction import predict as predict
+    from xdomain.recipe import Recipe as Recipe
+    from xdomain.run import Result as Result
+    from xdomain.run import load_result as load_result
+    from xdomain.run import run as run
+    from xdomain.study.compare import compare as compare
+
+__version__ = version("xdomain")
+
+# Loaded at first use: torch takes seconds, and `xdomain ls` does not need it.
+_HOMES = {
+    "Recipe": "xdomain.recipe:Recipe",
+    "Result": "xdomain.run:Result",
+    "UserError": "xdomain.errors:UserError",
+    "check": "xdomain.inspection:check",
+    "compare": "xdomain.study.compare:compare",
+    "load_recipe": "xdomain.plugins:find_recipe",
+    "load_result": "xdomain.run:load_result",
+    "predict": "xdomain.prediction:predict",
+    "run": "xdomain.run:run",
+    "task_names": "xdomain.plugins:task_names",
+}
+__all__ = [
+    "Recipe",
+    "Result",
+    "UserError",
+    "check",
+    "compare",
+    "load_recipe",
+    "load_result",
+    "predict",
+    "run",
+    "task_names",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'xdomain' has no attribute {name!r}")
+    module, _, attribute = _HOMES[name].partition(":")
+    found = getattr(import_module(module), attribute)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

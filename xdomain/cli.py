@@ -1,0 +1,317 @@
+"""What a person types."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from xdomain.errors import RecipeError, UserError
+
+app = typer.Typer(
+    help="Fine-tune a text-pretrained BERT on sequences that are not text.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+pretrain_app = typer.Typer(help="Pre-train a small encoder.", no_args_is_help=True)
+app.add_typer(pretrain_app, name="pretrain")
+
+Task = Annotated[str | None, typer.Argument(help="A shipped task (see `xdomain ls`) or a recipe file.")]
+Set = Annotated[list[str] | None, typer.Option("--set", help="Change the recipe: key.sub=value. Repeatable.")]
+Out = Annotated[Path | None, typer.Option(help="Folder to write; default runs/TASK/…")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Backbone = Annotated[str | None, typer.Option(help="A checkpoint folder or hub id; default: the one shipped.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the run in the output folder.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Finish the interrupted run in the output folder.")]
+Data = Annotated[Path | None, typer.Option(help="Your own CSV, TSV or FASTA instead of a task.")]
+Domain = Annotated[str | None, typer.Option(help="What --data holds: dna, protein, text, …")]
+ColumnOption = Annotated[
+    list[str] | None, typer.Option("--column", help="Which column holds what: label=NAME. Repeatable.")
+]
+ProblemOption = Annotated[
+    Literal["classification", "regression", "tagging", "pair"] | None, typer.Option(help="Overrules the guess.")
+]
+
+
+def _say(line: str) -> None:
+    """Progress goes to stderr: stdout holds what was asked for."""
+    print(line, file=sys.stderr, flush=True)
+
+
+@app.command("run")
+def run_command(
+    task: Task = None,
+    *,
+    data: Data = None,
+    domain: Domain = None,
+    column: ColumnOption = None,
+    problem: ProblemOption = None,
+    backbone: Backbone = None,
+    init: Annotated[str | None, typer.Option(help="pretrained, scratch, reembed, shuffled or rescaled.")] = None,
+    transfer: Annotated[
+        str | None, typer.Option(help="Parts that come over: attention,ffn,norms,words,positions.")
+    ] = None,
+    tune: Annotated[str | None, typer.Option(help="full, head, norms, lora or bottleneck.")] = None,
+    mapping: Annotated[
+        str | None, typer.Option(help="random, frequent, rare, identity, permute, shift, block or given.")
+    ] = None,
+    mapping_seed: Annotated[int | None, typer.Option(min=0, help="Seed of the mapping's draw.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of head, batches and dropout.")] = None,
+    baseline: Annotated[str | None, typer.Option(help="kmer or cnn, instead of the encoder.")] = None,
+    changes: Set = None,
+    out: Out = None,
+    overwrite: Overwrite = False,
+    resume: Resume = False,
+    as_json: Json = False,
+) -> None:
+    """Fine-tune one model on one task: a run folder with metrics, predictions and a stock checkpoint."""
+    from xdomain.printing import print_json, print_result
+    from xdomain.run import run
+
+    result = run(
+        _task(task, data, domain, column, problem),
+        overrides=changes or (),
+        out=out,
+        overwrite=overwrite,
+        resume=resume,
+        say=_say,
+        backbone=backbone,
+        init=init,
+        transfer=_listed(transfer),
+        tune=tune,
+        mapping=mapping,
+        mapping_seed=mapping_seed,
+        seed=seed,
+        baseline=baseline,
+    )
+    if as_json:
+        print_json(result.values)
+    elif result.values:
+        print_result(result)
+
+
+@app.command("compare")
+def compare_command(
+    task: Task = None,
+    *,
+    arms: Annotated[str, typer.Option(help="Inits and baselines; the first is the reference.")] = (
+        "pretrained,scratch,kmer"
+    ),
+    data: Data = None,
+    domain: Domain = None,
+    column: ColumnOption = None,
+    problem: ProblemOption = None,
+    backbone: Backbone = None,
+    mapping_seed: Annotated[int | None, typer.Option(min=0)] = None,
+    seed: Annotated[int | None, typer.Option(min=0)] = None,
+    changes: Set = None,
+    out: Out = None,
+    overwrite: Overwrite = False,
+    resume: Resume = False,
+    as_json: Json = False,
+) -> None:
+    """Run a task once an arm and print them side by side, with a plot: did the text pre-training help here?"""
+    from xdomain.printing import print_comparison, print_json
+    from xdomain.study.compare import as_dict, compare
+
+    found = compare(
+        _task(task, data, domain, column, problem),
+        _listed(arms) or (),
+        overrides=changes or (),
+        out=out,
+        overwrite=overwrite,
+        resume=resume,
+        say=_say,
+        backbone=backbone,
+        mapping_seed=mapping_seed,
+        seed=seed,
+    )
+    print_json(as_dict(found)) if as_json else print_comparison(found)
+
+
+@app.command("ls")
+def ls_command(
+    what: Annotated[Literal["tasks", "adapters", "backbones"], typer.Argument(help="What to list.")] = "tasks",
+    as_json: Json = False,
+) -> None:
+    """List what is installed."""
+    from xdomain.inspection import listing
+    from xdomain.printing import print_json, print_rows
+
+    rows = listing(what)
+    print_json(rows) if as_json else print_rows(rows)
+
+
+@app.command("show")
+def show_command(task: Annotated[str, typer.Argument(help="A shipped task or a recipe file.")], changes: Set = None,
+                 as_json: Json = False) -> None:  # fmt: skip
+    """Print a task's recipe, with all its defaults."""
+    from xdomain.plugins import find_recipe
+    from xdomain.printing import print_json
+    from xdomain.recipe import dump_recipe
+
+    recipe = find_recipe(task, changes or ())
+    print_json(recipe.model_dump(mode="json")) if as_json else print(dump_recipe(recipe), end="")
+
+
+@app.command("check")
+def check_command(
+    task: Annotated[str, typer.Argument(help="A data file, a recipe file or a shipped task.")],
+    *,
+    domain: Domain = None,
+    column: ColumnOption = None,
+    problem: ProblemOption = None,
+    changes: Set = None,
+    as_json: Json = False,
+) -> None:
+    """Read data as a run would: counts, lengths, classes, leakage between splits, and the first bad record."""
+    from xdomain.inspection import check
+    from xdomain.printing import print_json, print_report
+
+    file = Path(task)
+    is_data = file.is_file() and file.suffix not in (".yaml", ".yml")
+    if not is_data and "/" in task and file.suffix and file.suffix not in (".yaml", ".yml"):
+        raise RecipeError(f"{file} is not there", expected="a data file, a recipe file or a task")
+    recipe = _task(None, file, domain, column, problem) if is_data else task
+    found = check(recipe, overrides=changes or (), say=_say)
+    print_json(found) if as_json else print_report(found)
+
+
+@app.command("predict")
+def predict_command(
+    run_dir: Annotated[Path, typer.Argument(help="A finished run.")],
+    file: Annotated[Path, typer.Argument(help="CSV, TSV or FASTA; labels are not needed.")],
+    *,
+    out: Annotated[Path | None, typer.Option(help="A .csv or .parquet to write instead of printing CSV.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Predict the records of a file with a trained model."""
+    from xdomain.prediction import predict, write_table
+    from xdomain.printing import print_json
+
+    table = predict(run_dir, file, say=_say)
+    if as_json:
+        print_json(table.to_pylist())
+    else:
+        write_table(table, out)
+
+
+@app.command("doctor")
+def doctor_command(as_json: Json = False) -> None:
+    """Print versions, devices, data and what is missing, and how to get it."""
+    from xdomain.diagnosis import doctor
+    from xdomain.printing import print_json, print_rows
+
+    rows = doctor()
+    print_json(rows) if as_json else print_rows(rows)
+    if any(row["state"] == "broken" for row in rows):
+        raise typer.Exit(1)
+
+
+@pretrain_app.command("text")
+def pretrain_text_command(
+    files: Annotated[
+        list[Path], typer.Argument(help="Plain text, UTF-8: a line a paragraph, a form feed between books.")
+    ],
+    *,
+    out: Annotated[Path, typer.Option(help="Folder for the checkpoint; the same command again resumes.")],
+    tokens: Annotated[int, typer.Option(min=1, help="Tokens to see in all.")] = 24_000_000,
+    vocabulary: Annotated[int, typer.Option(min=100, help="Wordpieces.")] = 8192,
+    tokenizer: Annotated[str | None, typer.Option(help="A folder with a tokenizer; default: learn wordpieces.")] = None,
+    layers: Annotated[int, typer.Option(min=1)] = 4,
+    width: Annotated[int, typer.Option(min=8)] = 256,
+    heads: Annotated[int, typer.Option(min=1)] = 4,
+    lengths: Annotated[str, typer.Option(help="Positions of each stage, growing.")] = "16,32,64,128,512",
+    shares: Annotated[str, typer.Option(help="Share of the tokens of each stage.")] = "0.15,0.25,0.25,0.2,0.15",
+    learning_rate: Annotated[float, typer.Option(min=0)] = 1e-3,
+    mask_rate: Annotated[float, typer.Option(min=0.01, max=0.9)] = 0.3,
+    batch_tokens: Annotated[int, typer.Option(min=64)] = 2048,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+) -> None:
+    """Pre-train a text BERT by masked-language modelling on sequences that grow longer."""
+    from xdomain.training.pretrain import Pretraining, pretrain_text
+
+    options = Pretraining(
+        tokenizer=tokenizer,
+        layers=layers,
+        width=width,
+        heads=heads,
+        vocabulary=vocabulary,
+        lengths=tuple(_numbers(lengths, int)),
+        shares=tuple(_numbers(shares, float)),
+        tokens=tokens,
+        batch_tokens=batch_tokens,
+        mask_rate=mask_rate,
+        learning_rate=learning_rate,
+        seed=seed,
+    )
+    print(pretrain_text(files, out, options=options, say=_say))
+
+
+def _numbers(text: str, kind: Any) -> list[Any]:
+    try:
+        return [kind(part) for part in text.split(",")]
+    except ValueError:
+        raise RecipeError(f"{text!r} is no list of numbers", expected="numbers with commas between") from None
+
+
+def _listed(text: str | None) -> list[str] | None:
+    return [part.strip() for part in text.split(",") if part.strip()] if text else None
+
+
+def _task(task: str | None, data: Path | None, domain: str | None, column: list[str] | None, problem: Any) -> Any:
+    """The task that was named, or a recipe for one's own file."""
+    if (task is None) == (data is None):
+        raise RecipeError(
+            "name a task or give --data FILE, one of them",
+            expected="e.g. `xdomain run dna/splice` or `xdomain run --data my.csv --domain dna`",
+        )
+    if data is None:
+        if domain or column or problem:
+            raise RecipeError("--domain, --column and --problem go with --data", mend="--set for a task's recipe")
+        return task
+    from xdomain.data.loading import own_recipe
+    from xdomain.data.sources import neighbour
+    from xdomain.plugins import adapter_names
+    from xdomain.recipe import Columns
+
+    if not data.is_file():
+        raise RecipeError(f"{data} is not there", expected="a CSV, TSV or FASTA file", nearest=neighbour(data))
+    if domain is None:
+        raise RecipeError(f"what does {data} hold?", expected=f"--domain, one of {', '.join(adapter_names())}")
+    told: dict[str, str] = {}
+    for pair in column or []:
+        name, equals, value = pair.partition("=")
+        if not equals or name not in Columns.model_fields:
+            raise RecipeError(f"--column {pair}", expected=f"ROLE=NAME, ROLE one of {', '.join(Columns.model_fields)}")
+        told[name] = value
+    recipe, said = own_recipe(data, domain, columns=Columns(**told), problem=problem)
+    for sentence in said:
+        _say(sentence)
+    return recipe
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; a user's error ends in one block on stderr and exit code 2."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in given
+    if debug:
+        given.remove("--debug")
+    try:
+        app(given)
+    except UserError as error:
+        if debug:
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        print("interrupted; the same command with --resume goes on from the last checkpoint", file=sys.stderr)
+        raise SystemExit(130) from None
+
+
+if __name__ == "__main__":
+    main()

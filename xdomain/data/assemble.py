@@ -1,0 +1,118 @@
+"""One raw table from the files of a source: what the core's readers share."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pyarrow as pa
+
+from xdomain.data.checks import MAX_CHARACTERS, missing_column, row_checked, target_column, validated
+from xdomain.data.guess import guess_columns, split_tags
+from xdomain.errors import RecipeError
+from xdomain.recipe import SPLITS, Columns, Problem
+
+Raw = Callable[[Path], pa.Table]
+"""Reads one file into string columns under the file's own names."""
+
+
+def assemble(
+    files: Mapping[str, Path],
+    raw: Raw,
+    *,
+    columns: Columns,
+    problem: Problem | None,
+    labelled: bool = True,
+    max_characters: int = MAX_CHARACTERS,
+    unscored: str = "",
+) -> pa.Table:
+    """Read, guess, rename, check and join.
+
+    Parameters
+    ----------
+    files
+        Named train, valid and test, which decides the split, or otherwise, which does not.
+    unscored
+        A tag that marks a position as not scored; an empty tag always does.
+
+    Returns
+    -------
+    The raw table of `xdomain.data.checks.validated`; `said` tells what was guessed, `posed` the problem.
+    Where several files use the same ids, each id is led by the name of its file, as in ``test:7``.
+    """
+    if not files:
+        raise RecipeError("the source names no files", expected="source.files, or a reader that makes its data up")
+    by_split = _decides_split(files)
+    lead = "train" if by_split else next(iter(files))
+    leading = raw(files[lead])
+    told = guess_columns(leading, columns, problem, where=str(files[lead]), labelled=labelled)
+    task: Problem = told.problem or "classification"  # without labels the difference does not matter
+    tables: dict[str, pa.Table] = {}
+    for name, path in files.items():
+        table = leading if name == lead else raw(path)
+        table = _renamed(table, told.columns, task, str(path), labelled, unscored)
+        table = row_checked(table, task, where=str(path), labelled=labelled, max_characters=max_characters)
+        if by_split:
+            place = pa.array([name] * table.num_rows, pa.string())
+            table = table.drop_columns([c for c in ("split",) if c in table.column_names]).append_column("split", place)
+        tables[name] = table
+    whole = pa.concat_tables(_with_own_ids(tables))
+    where = ", ".join(str(path) for path in files.values())
+    whole = validated(whole, task, where=where, labelled=labelled, max_characters=max_characters)
+    return whole.replace_schema_metadata({"said": json.dumps(told.said), "problem": told.problem or ""})
+
+
+def said(table: pa.Table) -> list[str]:
+    """What a core reader guessed about this table, a sentence each."""
+    return json.loads((table.schema.metadata or {}).get(b"said", b"[]"))
+
+
+def posed(table: pa.Table) -> str | None:
+    """The problem that a core reader was told or guessed."""
+    found = (table.schema.metadata or {}).get(b"problem")
+    return found.decode() or None if found else None
+
+
+def _decides_split(files: Mapping[str, Path]) -> bool:
+    given = [name for name in files if name in SPLITS]
+    if given and len(given) < len(files):
+        other = next(name for name in files if name not in SPLITS)
+        raise RecipeError(
+            f"source.files names {given[0]!r} beside {other!r}",
+            expected="train, valid and test alone, or none of them",
+            mend=f"rename {other!r}, or choose a reader that knows it",
+        )
+    if given and "train" not in given:
+        raise RecipeError(f"source.files names {', '.join(given)} but no train", expected="train among them")
+    return bool(given)
+
+
+def _renamed(
+    table: pa.Table, columns: Columns, problem: Problem, where: str, labelled: bool, unscored: str
+) -> pa.Table:
+    target = target_column(problem) if labelled else None
+    wanted = ["id", "sequence", "split", "group"]
+    wanted += ["sequence_b"] if problem == "pair" else []
+    wanted += [target] if target else []
+    found: dict[str, pa.ChunkedArray | pa.Array] = {}
+    for role, name in columns.model_dump().items():
+        if role in wanted and name is not None:
+            if name not in table.column_names:
+                raise missing_column(name, table.column_names, where, role=role)
+            found[role] = table.column(name)
+    if "tags" in found:
+        cells: list[str | None] = found["tags"].to_pylist()
+        tags = [[None if tag in ("", unscored) else tag for tag in split_tags(cell or "")] for cell in cells]
+        found["tags"] = pa.array(tags, pa.list_(pa.string()))
+    return pa.table(found)
+
+
+def _with_own_ids(tables: Mapping[str, pa.Table]) -> list[pa.Table]:
+    ids: dict[str, list[str]] = {name: table.column("id").to_pylist() for name, table in tables.items()}
+    if len(set[str]().union(*ids.values())) == sum(len(set(own)) for own in ids.values()):
+        return list(tables.values())
+    return [
+        table.set_column(table.column_names.index("id"), "id", pa.array([f"{name}:{own}" for own in ids[name]]))
+        for name, table in tables.items()
+    ]

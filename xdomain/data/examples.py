@@ -1,0 +1,121 @@
+"""A task's records, ready to learn from: symbols, labels as numbers, and the split of each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from xdomain.data.sequences import Adapter, Ragged
+from xdomain.errors import DataError
+from xdomain.recipe import Problem
+
+IGNORED = -100
+"""The label of a position that is not scored."""
+
+
+@dataclass(frozen=True)
+class Examples:
+    """n records.
+
+    Parameters
+    ----------
+    ids
+        The file's own names, or row numbers.
+    symbols, symbols_b
+        The sequences; `symbols_b` only where a record is a pair.
+    labels
+        classification and pair: int64, shape (n,), an index into `classes`; regression: float32, shape (n,);
+        tagging: int64, shape (total symbols,), aligned with ``symbols.values``, -100 where not scored.
+        None for records without labels.
+    classes
+        Names of the classes, sorted; empty for regression.
+    split
+        Shape (n,): train, valid, test, or empty where a record is left out.
+    """
+
+    problem: Problem
+    ids: tuple[str, ...]
+    symbols: Ragged
+    symbols_b: Ragged | None
+    labels: NDArray[Any] | None
+    classes: tuple[str, ...]
+    split: NDArray[np.str_]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def indices(self, split: str) -> NDArray[np.int64]:
+        """The records of a split, in file order."""
+        return np.flatnonzero(self.split == split)
+
+    def sizes(self) -> dict[str, int]:
+        """Records of each split."""
+        return {name: int((self.split == name).sum()) for name in ("train", "valid", "test")}
+
+    def labels_of(self, records: NDArray[np.int64]) -> NDArray[Any]:
+        """The labels of `records`; for tagging those of all their symbols, one after another."""
+        if self.labels is None:
+            raise ValueError("records without labels")
+        if self.problem != "tagging":
+            return self.labels[records]
+        offsets = self.symbols.offsets
+        return np.concatenate([self.labels[offsets[r] : offsets[r + 1]] for r in records])
+
+    def with_split(self, split: NDArray[np.str_]) -> Examples:
+        """The same records under another split."""
+        return replace(self, split=split)
+
+
+def encode_examples(
+    table: pa.Table,
+    adapter: Adapter,
+    problem: Problem,
+    split: NDArray[np.str_],
+    *,
+    classes: Sequence[str] | None = None,
+) -> Examples:
+    """Encode a validated raw table.
+
+    `classes` fixes the class indices (a model's own); None: the sorted labels of the table.
+    """
+    symbols = adapter.encode(table.column("sequence").combine_chunks())
+    paired = "sequence_b" in table.column_names
+    symbols_b = adapter.encode(table.column("sequence_b").combine_chunks()) if paired else None
+    ids = tuple(table.column("id").to_pylist())
+    labels, names = _labels(table, problem, symbols, ids, classes)
+    return Examples(problem, ids, symbols, symbols_b, labels, names, split)
+
+
+def _labels(
+    table: pa.Table,
+    problem: Problem,
+    symbols: Ragged,
+    ids: tuple[str, ...],
+    classes: Sequence[str] | None,
+) -> tuple[NDArray[Any] | None, tuple[str, ...]]:
+    column = "tags" if problem == "tagging" else "label"
+    if column not in table.column_names:
+        return None, tuple(classes or ())
+    if problem == "regression":
+        return table.column("label").to_numpy().astype(np.float32), ()
+    values = table.column(column).combine_chunks()
+    flat = values
+    if problem == "tagging":
+        flat = values.flatten()
+        lengths = pc.list_value_length(values).to_numpy()
+        uneven = np.flatnonzero(lengths != symbols.lengths)
+        if len(uneven):
+            first = int(uneven[0])
+            raise DataError(
+                f"record {ids[first]!r} has {lengths[first]} tags for {symbols.lengths[first]} symbols",
+                expected="one tag a symbol, gaps and spaces left out of both",
+            )
+    names = tuple(classes) if classes else tuple(sorted(pc.unique(flat.drop_null()).to_pylist()))
+    found = pc.index_in(flat, value_set=pa.array(names, flat.type))
+    return found.fill_null(IGNORED).to_numpy(zero_copy_only=False).astype(np.int64), names

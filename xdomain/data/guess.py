@@ -1,0 +1,326 @@
+"""What the columns of somebody's own table seem to hold, each guess said aloud."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import pyarrow as pa
+
+from xdomain.data.checks import SPLIT_NAMES, missing_column
+from xdomain.errors import DataError
+from xdomain.recipe import Columns, Problem
+
+SEQUENCE = [
+    "sequence",
+    "sequences",
+    "seq",
+    "dna",
+    "rna",
+    "protein",
+    "peptide",
+    "text",
+    "sentence",
+    "dna_sequence",
+    "protein_sequence",
+    "aa_sequence",
+    "aa_seq",
+    "sequence_a",
+    "sequence_1",
+    "sequence1",
+    "seq_a",
+    "seq_1",
+    "seq1",
+    "protein_a",
+    "protein_1",
+    "protein1",
+    "text_a",
+    "sentence1",
+    "sentence_1",
+    "units",
+]
+SEQUENCE_B = [
+    "sequence_b",
+    "sequence_2",
+    "sequence2",
+    "seq_b",
+    "seq_2",
+    "seq2",
+    "protein_b",
+    "protein_2",
+    "protein2",
+    "text_b",
+    "sentence2",
+    "sentence_2",
+]
+LABEL = ["label", "labels", "class", "target", "y", "score", "value", "fitness", "category", "activity"]
+TAGS = ["tags", "tag", "labels", "label", "structure", "secondary_structure", "ss3", "ss8", "pos_tags"]
+ID = ["id", "ids", "identifier", "accession", "seq_id", "sequence_id"]
+SPLIT = ["split", "set", "subset", "partition"]
+GROUP = ["group", "groups", "cluster"]
+
+ROWS = 2000  # that a guess looks at, spread over the table
+OVERRULE = "(overrule with --problem classification|regression|tagging|pair)"
+CHARACTERS = 2000  # of each cell that a guess looks at
+FEW = 20  # a column with more distinct numbers than this, not all whole, is a measured quantity
+ALPHABET = 40  # sequences of symbols use no more characters than this; prose does
+
+
+@dataclass(frozen=True)
+class Guess:
+    """What a table was found to hold.
+
+    Parameters
+    ----------
+    columns
+        Every column that was told or guessed; None is not there.
+    problem
+        None only where there are no labels to tell it from.
+    said
+        One sentence a guess, with how to overrule it. What was told is not said again.
+    """
+
+    columns: Columns
+    problem: Problem | None
+    said: tuple[str, ...] = ()
+
+
+def guess_columns(
+    table: pa.Table,
+    columns: Columns,
+    problem: Problem | None = None,
+    *,
+    where: str = "the data",
+    labelled: bool = True,
+) -> Guess:
+    """Fill in what `columns` and `problem` leave open.
+
+    Parameters
+    ----------
+    table
+        String columns under the file's own names.
+    labelled
+        False where labels are not needed: none are then looked for.
+
+    Raises
+    ------
+    DataError
+        A told column that is not there; no column, or several, that could be the label.
+    """
+    told = columns.model_dump()
+    if not labelled:  # a table to predict for need not have what only learning needs
+        told |= {role: None for role in ("label", "tags", "split", "group") if told[role] not in table.column_names}
+    for role, name in told.items():
+        if name is not None and name not in table.column_names:
+            raise missing_column(name, table.column_names, where, role=role)
+    seen = _Look(table, told, where)
+    _fill_marks(seen)
+    _fill_sequences(seen, problem)
+    if not labelled:
+        found = seen.found | {"label": None, "tags": None}
+        return Guess(Columns(**found), problem or ("pair" if found["sequence_b"] else None), tuple(seen.said))
+    if problem is None and seen.found["tags"]:
+        problem = "tagging"
+    if problem in ("tagging", None) and not seen.found["sequence_b"] and _fill_tags(seen, asked=problem is not None):
+        return Guess(Columns(**seen.found), "tagging", tuple(seen.said))
+    _fill_label(seen, problem)
+    return Guess(Columns(**seen.found), problem or seen.say_problem(), tuple(seen.said))
+
+
+def _fill_marks(seen: _Look) -> None:
+    for role, names in (("id", ID), ("split", SPLIT), ("group", GROUP)):
+        name = seen.named(names)
+        if seen.found[role] is None and name and (role != "split" or seen.tells_splits(name)):
+            seen.note(role, name, "by its name")
+
+
+def _fill_sequences(seen: _Look, problem: Problem | None) -> None:
+    if seen.found["sequence"] is None:
+        if name := seen.named(SEQUENCE):
+            seen.note("sequence", name, "by its name")
+        else:
+            seen.note("sequence", seen.most_like_sequence(), "as it looks most like sequences")
+    if seen.found["sequence_b"] is None and problem in ("pair", None) and (name := seen.named(SEQUENCE_B)):
+        seen.note("sequence_b", name, "by its name")
+    if problem == "pair" and seen.found["sequence_b"] is None:
+        raise missing_column("sequence_b", seen.names, seen.where)
+
+
+def _fill_tags(seen: _Look, *, asked: bool) -> bool:
+    """Whether there are tags: where tagging was not `asked` for, only those that can be nothing else."""
+    if asked and seen.found["tags"] is None and seen.found["label"]:
+        seen.found |= {"tags": seen.found["label"], "label": None}
+    if seen.found["tags"]:
+        return True
+    if seen.found["label"]:
+        return False
+    named = [name for name in seen.all_named(TAGS) if asked or seen.is_tags(name)]
+    if asked and named:  # whether they fit is for the checks to say
+        seen.note("tags", named[0], "by its name")
+        return True
+    able = named or [name for name in seen.free() if seen.is_tags(name)]
+    if able and (asked or named or not seen.named(LABEL)):
+        seen.note("tags", able[0], "as it has one entry a symbol of the sequence")
+        if not asked:
+            seen.said.append(f"problem: tagging, as there is a column of tags {OVERRULE}")
+        return True
+    if asked:
+        raise missing_column("tags", seen.names, seen.where)
+    return False
+
+
+def _fill_label(seen: _Look, problem: Problem | None) -> None:
+    if seen.found["label"] is not None:
+        return
+    named = seen.all_named(LABEL)
+    if problem == "regression":
+        named = [name for name in named if seen.numbers(name) is not None] or named
+    if named:
+        seen.note("label", named[0], "by its name")
+    else:
+        seen.note("label", seen.most_like_label(problem), "as no other could be the label")
+
+
+class _Look:
+    """A sample of a table, which of its columns hold what so far, and what was said about it."""
+
+    def __init__(self, table: pa.Table, told: Mapping[str, str | None], where: str) -> None:
+        step = max(1, table.num_rows // ROWS)
+        rows = list(range(0, table.num_rows, step))[:ROWS]
+        sample = table.take(rows)
+        self.where = where
+        self.names: list[str] = table.column_names
+        self.rows = len(rows)
+        self.cells: dict[str, list[str]] = {
+            name: [_cut(cell) for cell in sample.column(name).to_pylist()] for name in self.names
+        }
+        self.found = dict(told)
+        self.said: list[str] = []
+
+    def note(self, role: str, name: str, why: str) -> None:
+        self.found[role] = name
+        self.said.append(f"{role}: column {name!r}, {why} (overrule with --column {role}=NAME)")
+
+    def free(self) -> list[str]:
+        return [name for name in self.names if name not in self.found.values()]
+
+    def all_named(self, names: Sequence[str]) -> list[str]:
+        """The free columns called one of `names`, in the order of `names`."""
+        plain = {re.sub(r"[\s.\-]+", "_", name.strip().lower()): name for name in reversed(self.free())}
+        return [plain[name] for name in names if name in plain]
+
+    def named(self, names: Sequence[str]) -> str | None:
+        return next(iter(self.all_named(names)), None)
+
+    def tells_splits(self, name: str) -> bool:
+        return all(cell.strip().lower() in SPLIT_NAMES for cell in self.cells[name])
+
+    def numbers(self, name: str) -> list[float] | None:
+        """The cells as numbers, or None where one is none; empty ones and NaN are passed over."""
+        numbers: list[float] = []
+        for cell in self.cells[name]:
+            if not cell:
+                continue
+            try:
+                number = float(cell)
+            except ValueError:
+                return None
+            if math.isfinite(number):
+                numbers.append(number)
+        return numbers or None
+
+    def most_like_sequence(self) -> str:
+        """The column of long cells in few characters."""
+        texts = {n: self.cells[n] for n in self.free() if self.numbers(n) is None and self.mean_length(n) >= 4}
+        if not texts:
+            raise missing_column("sequence", self.names, self.where)
+        few = [name for name, cells in texts.items() if len(set("".join(cells))) <= ALPHABET]
+        best = max(few or texts, key=lambda name: (self.mean_length(name), len(set("".join(self.cells[name])))))
+        letters = {c.upper() for c in "".join(self.cells[best])}
+        if any(_is_number(name) for name in self.names) or (len(best) >= 8 and set(best.upper()) <= letters):
+            raise DataError(
+                f"{self.where}: the first line looks like a record, not like names of columns: {best[:40]!r}",
+                expected="a header in the first line, e.g. sequence,label",
+                mend="add a header, or give the reader option names, e.g. reader_options: {names: [sequence, label]}",
+            )
+        return best
+
+    def mean_length(self, name: str) -> float:
+        return sum(map(len, self.cells[name])) / max(1, self.rows)
+
+    def is_tags(self, name: str) -> bool:
+        """Whether every cell has an entry a symbol of the sequence (or a word of it), and is no class or number."""
+        pairs = list(zip(self.cells[name], self.cells[str(self.found["sequence"])], strict=True))
+        whole = [pair for pair in pairs if max(map(len, pair)) <= CHARACTERS] or pairs
+        if self.numbers(name) is not None and len(set("".join(cell for cell, _ in whole))) > 3:
+            return False
+        same_length = len({len(text) for _, text in whole}) == 1
+        if same_length and len({cell for cell, _ in whole}) <= max(2, len(whole) // 4):
+            return False  # classes whose names happen to be as long as the sequences
+        for cell, text in whole:
+            entries = split_tags(cell)
+            parted = len(entries) != len(cell)
+            if len(entries) != len(text) and not (parted and len(entries) == len(text.split())):
+                return False
+        return max(len(split_tags(cell)) for cell, _ in whole) > 1
+
+    def most_like_label(self, problem: Problem | None) -> str:
+        """The one free column of few distinct values or of numbers."""
+        could = [name for name in self.free() if self._could_be_label(name, problem)]
+        if len(could) == 1:
+            return could[0]
+        if not could:
+            raise missing_column("label", self.names, self.where)
+        raise DataError(
+            f"{self.where}: {len(could)} columns could be the label: {', '.join(could)}",
+            expected="one that is named, or can only be it",
+            mend=f"say which: --column label={could[-1]}",
+        )
+
+    def _could_be_label(self, name: str, problem: Problem | None) -> bool:
+        cells = [cell for cell in self.cells[name] if cell]
+        distinct = len(set(cells))
+        numbers = self.numbers(name)
+        if distinct < 2:
+            return False
+        if numbers is not None:
+            counts_up = len(numbers) > 2 and all(b - a == 1 for a, b in pairwise(numbers))
+            return not counts_up
+        return problem != "regression" and distinct <= max(FEW, self.rows // 10) and distinct < max(3, self.rows)
+
+    def say_problem(self) -> Problem:
+        """The problem that the label column poses."""
+        problem, why = self._problem(str(self.found["label"]))
+        self.said.append(f"problem: {problem}, as {why} {OVERRULE}")
+        return problem
+
+    def _problem(self, label: str) -> tuple[Problem, str]:
+        if self.found["sequence_b"] is not None:
+            return "pair", "there are two columns of sequences"
+        numbers = self.numbers(label)
+        distinct = len({cell for cell in self.cells[label] if cell})
+        if numbers is not None and any(not n.is_integer() for n in numbers):
+            distinct = len(set(numbers))
+            if distinct > FEW or distinct > len(numbers) / 2:
+                return "regression", f"{label!r} holds numbers, not all whole, of {distinct:,} distinct values"
+        return "classification", f"{label!r} has {distinct:,} distinct values"
+
+
+def split_tags(cell: str) -> list[str]:
+    """Tags in one cell: parted by blanks or commas where there are any, else one a character."""
+    return re.split(r"[\s,]+", cell.strip()) if re.search(r"[\s,]", cell.strip()) else list(cell.strip())
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _cut(cell: str | None) -> str:
+    return (cell or "")[: CHARACTERS + 1].strip()

@@ -1,0 +1,84 @@
+"""A recipe to its raw table, and a person's own file to a recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from xdomain.data.assemble import said
+from xdomain.data.checks import validated
+from xdomain.data.readers import CORE, guess_file
+from xdomain.data.sources import locate
+from xdomain.errors import RecipeError, unknown
+from xdomain.plugins import readers
+from xdomain.recipe import Columns, Problem, Recipe, recipe_from
+
+METRICS: Mapping[Problem, list[str]] = {
+    "classification": ["accuracy", "f1", "matthews_correlation"],
+    "pair": ["accuracy", "f1", "matthews_correlation"],
+    "regression": ["spearmanr", "pearsonr", "mse"],
+    "tagging": ["accuracy", "f1"],
+}
+"""What one's own data is judged by; the first decides."""
+
+
+def load_table(recipe: Recipe, *, say: Callable[[str], None] = print) -> pa.Table:
+    """The checked raw table of a recipe's data; what had to be guessed is said."""
+    offered = {**CORE, **readers()}
+    if recipe.reader not in offered:
+        raise unknown("reader", recipe.reader, offered)
+    options: dict[str, Any] = dict(recipe.reader_options)
+    if recipe.reader in CORE:
+        options |= {"columns": recipe.columns, "problem": recipe.problem}
+    files = locate(recipe.source)
+    try:
+        table = offered[recipe.reader](files, **options)
+    except TypeError as error:
+        raise RecipeError(f"{recipe.name}: reader {recipe.reader}: {error}", mend="edit reader_options") from None
+    for sentence in said(table):
+        say(sentence)
+    where = ", ".join(str(path) for path in files.values()) or recipe.name
+    return validated(table, recipe.problem, where=where)
+
+
+def load_unlabelled(file: Path, recipe: Recipe, *, say: Callable[[str], None] = print) -> pa.Table:
+    """The records of a file that a trained model is to predict; labels, if any, are not looked at."""
+    if not file.is_file():
+        raise RecipeError(f"{file} is not there", expected="a CSV, TSV or FASTA file")
+    name, _ = guess_file(file, recipe.columns, recipe.problem, labelled=False)
+    columns = recipe.columns if recipe.reader in CORE else Columns()
+    table = CORE[name]({"data": file}, columns=columns, problem=recipe.problem, labelled=False)
+    for sentence in said(table):
+        say(sentence)
+    return table
+
+
+def own_recipe(
+    file: Path, domain: str, *, columns: Columns | None = None, problem: Problem | None = None
+) -> tuple[Recipe, tuple[str, ...]]:
+    """A recipe for a plain file, its columns and problem guessed where they are not told.
+
+    Returns
+    -------
+    tuple
+        The recipe, and one sentence a guess.
+    """
+    reader, guess = guess_file(file, columns, problem)
+    posed = guess.problem or "classification"
+    return recipe_from(
+        {
+            "name": f"{domain}/{file.name.split('.')[0]}",
+            "title": f"{file.name}",
+            "source": {"files": {"data": str(file.resolve())}, "licence": "your own", "citation": str(file.name)},
+            "reader": reader,
+            "columns": guess.columns.model_dump(),
+            "adapter": {"name": domain},
+            "problem": posed,
+            "split": {"rule": "given" if guess.columns.split else "group" if guess.columns.group else "random"},
+            "metrics": METRICS[posed],
+        },
+        where=str(file),
+    ), guess.said

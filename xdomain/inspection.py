@@ -1,0 +1,94 @@
+"""Looking before running: what is installed, and what a task's data holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from xdomain.data.examples import Examples
+from xdomain.plugins import adapter_names, find_recipe, make_adapter, task_names
+from xdomain.recipe import Recipe
+
+
+def listing(what: str) -> list[dict[str, Any]]:
+    """Rows of what is installed: tasks, adapters or backbones."""
+    if what == "tasks":
+        return [_task_row(find_recipe(name)) for name in task_names()]
+    if what == "adapters":
+        return [{"adapter": name, "from": _home(name)} for name in adapter_names()]
+    from xdomain.model.backbone import bundled_backbones
+
+    return [{"backbone": path.name, "folder": str(path)} for path in bundled_backbones()]
+
+
+def _task_row(recipe: Recipe) -> dict[str, Any]:
+    minutes = f"{recipe.runtime[0].minutes:g}" if recipe.runtime else ""
+    return {
+        "task": recipe.name,
+        "problem": recipe.problem,
+        "metric": recipe.metrics[0],
+        "minutes": minutes,
+        "title": recipe.title,
+    }
+
+
+def _home(adapter: str) -> str:
+    from importlib import metadata
+
+    (entry,) = metadata.entry_points(group="xdomain.adapters", name=adapter)
+    return entry.value
+
+
+def check(
+    task: str | Path | Recipe, *, overrides: Sequence[str] = (), say: Callable[[str], None] = print
+) -> dict[str, Any]:
+    """Read a task's data exactly as a run would, and tell what is in it.
+
+    Returns
+    -------
+    dict
+        records a split, lengths, classes a split or range of the target, counts of what was changed, leakage.
+
+    Raises
+    ------
+    DataError
+        The first record that a run would refuse.
+    """
+    from xdomain.model.backbone import load_backbone
+    from xdomain.run import prepare
+
+    recipe = find_recipe(task, overrides)
+    needs_tokenizer = recipe.adapter.name == "text" and "tokenizer" not in recipe.adapter.options
+    tokenizer = str(load_backbone(recipe.run.backbone).path) if needs_tokenizer else None
+    adapter = make_adapter(recipe.adapter.name, recipe.adapter.options, tokenizer=tokenizer)
+    examples, counts = prepare(recipe, adapter, say)
+    return {
+        "task": recipe.name,
+        "problem": recipe.problem,
+        "records": examples.sizes(),
+        "lengths": _lengths(examples, adapter.alphabet.unit),
+        "target": _target(examples),
+        "changed": {name: count for name, count in counts.items() if name != "leakage"},
+        "leakage": counts["leakage"],
+    }
+
+
+def _lengths(examples: Examples, unit: str) -> dict[str, Any]:
+    lengths = examples.symbols.lengths
+    shortest, median, longest = np.quantile(lengths, (0, 0.5, 1)).tolist()
+    return {"unit": unit, "shortest": int(shortest), "median": median, "longest": int(longest)}
+
+
+def _target(examples: Examples) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for split in ("train", "valid", "test"):
+        labels = examples.labels_of(examples.indices(split))
+        if examples.problem == "regression":
+            found[split] = {"min": float(labels.min()), "mean": float(labels.mean()), "max": float(labels.max())}
+        else:
+            numbers = np.bincount(labels[labels >= 0], minlength=len(examples.classes))
+            found[split] = dict(zip(examples.classes, numbers.tolist(), strict=True))
+    return found

@@ -1,0 +1,32 @@
+"""Where a backbone wants its special tokens."""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+from transformers import PreTrainedTokenizerBase
+
+from xdomain.data.batches import Layout
+from xdomain.errors import BackboneError
+
+
+def layout_of(tokenizer: PreTrainedTokenizerBase) -> Layout:
+    """The layout that `tokenizer` gives a pair, found by encoding one.
+
+    Works for any fast tokenizer: ``[CLS] a [SEP] b [SEP]``, ``<s> a </s></s> b </s>`` and others.
+    """
+    backend = tokenizer.backend_tokenizer
+    encoded = backend.encode("a", "a")
+    runs = [
+        (bool(special), [i for i, _ in run])
+        for special, run in groupby(enumerate(encoded.special_tokens_mask), key=lambda pair: pair[1])
+    ]
+    if [special for special, _ in runs] != [True, False, True, False, True]:
+        raise BackboneError(
+            f"the tokenizer of {tokenizer.name_or_path} does not frame a pair with special tokens",
+            expected="a layout such as [CLS] a [SEP] b [SEP]",
+        )
+    start, _, middle, second, end = (tuple(encoded.ids[i] for i in places) for _, places in runs)
+    has_types = "token_type_ids" in tokenizer.model_input_names
+    del second
+    return Layout(start, middle, end, int(tokenizer.pad_token_id), encoded.type_ids[-1] if has_types else None)

@@ -1,0 +1,72 @@
+"""A trained model on new records."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+
+from xdomain.data.examples import encode_examples
+from xdomain.data.loading import load_unlabelled
+from xdomain.errors import DataError, OutputError
+from xdomain.training.device import best_device
+from xdomain.training.outcome import prediction_columns
+from xdomain.training.saved import class_names, load_saved, saved_adapter
+
+
+def predict(run_dir: str | Path, file: str | Path, *, say: Callable[[str], None] = print) -> pa.Table:
+    """The predictions of a run's model for the records of a CSV, TSV or FASTA file.
+
+    Returns
+    -------
+    pyarrow.Table
+        In file order: id, prediction (the label's name, a value, or a list of tags), score (the prediction's
+        probability, or the value), and for classes probabilities.
+
+    Raises
+    ------
+    UserError
+        `run_dir` holds no trained model, or a record of `file` cannot be read.
+    """
+    folder = Path(run_dir)
+    model = load_saved(folder)
+    adapter = saved_adapter(folder, model.recipe)
+    table = load_unlabelled(Path(file), model.recipe, say=say)
+    examples = encode_examples(
+        table, adapter, model.recipe.problem, np.full(table.num_rows, "test"), classes=class_names(folder)
+    )
+    if not examples.symbols.lengths.all():
+        first = examples.ids[int(np.argmin(examples.symbols.lengths))]
+        raise DataError(f"{file}: record {first!r} has no symbols once gaps and spaces are left out")
+    scores = model.scores(examples, np.arange(len(examples)), best_device())
+    columns = prediction_columns(examples.problem, examples.classes, scores, examples.symbols.lengths)
+    return pa.table({"id": pa.array(examples.ids, pa.string()), **columns})
+
+
+def write_table(table: pa.Table, out: Path | None) -> None:
+    """Write predictions as Parquet or CSV by the name's ending, or as CSV to stdout; lists joined by spaces."""
+    try:
+        if out is not None and out.suffix == ".parquet":
+            pq.write_table(table, out)
+            return
+        flat = pa.table({name: _joined(table.column(name)) for name in table.column_names})
+        if out is not None:
+            pa_csv.write_csv(flat, out)
+            return
+    except OSError as error:
+        raise OutputError(f"{out} cannot be written ({error.strerror})", mend="another --out") from None
+    sink = pa.BufferOutputStream()
+    pa_csv.write_csv(flat, sink)
+    sys.stdout.write(sink.getvalue().to_pybytes().decode())
+
+
+def _joined(column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
+    if not (pa.types.is_list(column.type) or pa.types.is_fixed_size_list(column.type)):
+        return column
+    shown = [[f"{x:.6g}" if isinstance(x, float) else str(x) for x in row] for row in column.to_pylist()]
+    return pa.array([" ".join(row) for row in shown])

@@ -1,0 +1,249 @@
+"""One run, start to finish: read, split, encode, learn, judge, write. The main line: read it first."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from xdomain.data.examples import Examples, encode_examples
+from xdomain.data.leakage import leakage
+from xdomain.data.loading import load_table
+from xdomain.data.sequences import Adapter
+from xdomain.data.splits import assign
+from xdomain.errors import DataError
+from xdomain.model.arms import Arm
+from xdomain.model.backbone import load_backbone
+from xdomain.plugins import find_recipe, make_adapter
+from xdomain.recipe import Recipe, recipe_from
+from xdomain.training.baseline import train_baseline
+from xdomain.training.card import write_card
+from xdomain.training.device import Device, best_device
+from xdomain.training.encoder import Learned, train_encoder
+from xdomain.training.finetune import Say
+from xdomain.training.metrics import check_metrics
+from xdomain.training.outcome import judge, label_column, prediction_columns
+from xdomain.training.plots import plot_confusion, plot_history
+from xdomain.training.provenance import provenance
+from xdomain.training.runfolder import (
+    PREDICTIONS,
+    RESULT,
+    is_done,
+    open_folder,
+    write_history,
+    write_json,
+    write_predictions,
+)
+from xdomain.training.saved import load_saved
+
+SCHEMA = 1
+JUDGED = ("valid", "test")
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished run: its folder, and what its ``result.json`` says."""
+
+    folder: Path
+    values: dict[str, Any]
+
+    def metric(self, name: str | None = None, split: str = "test") -> float:
+        """A metric's value on a split; by default that of the task's first metric on test."""
+        metrics = self.values["metrics"][split]
+        return metrics[name or next(iter(metrics))]["value"]
+
+
+def run(
+    task: str | Path | Recipe,
+    *,
+    overrides: Sequence[str] = (),
+    out: str | Path | None = None,
+    overwrite: bool = False,
+    resume: bool = False,
+    say: Say = print,
+    **arm: Any,
+) -> Result:
+    """Fine-tune one model on one task and write its run folder.
+
+    Parameters
+    ----------
+    task
+        The name of a shipped task (``dna/splice``), a recipe file, or a `Recipe`.
+    overrides
+        Changes to the recipe, ``key.sub=value``.
+    out
+        The run folder; by default ``runs/TASK/ARM-mM-sS``.
+    overwrite, resume
+        Replace what another run left in `out`, or finish it.
+    arm
+        Fields of `xdomain.recipe.Run`: backbone, init, transfer, tune, mapping, mapping_seed, seed, baseline.
+
+    Raises
+    ------
+    UserError
+        Something that was given cannot work; the message says how to mend it.
+    """
+    recipe = with_arm(find_recipe(task, overrides), arm)
+    check_metrics(recipe.metrics, recipe.problem)
+    folder = Path(out) if out else default_folder(recipe)
+    if resume and is_done(folder):
+        say(f"{folder} is finished already")
+        return load_result(folder)
+    backbone = None if recipe.run.baseline else load_backbone(recipe.run.backbone)
+    adapter = make_adapter(
+        recipe.adapter.name, recipe.adapter.options, tokenizer=str(backbone.path) if backbone else None
+    )
+    first = os.environ.get("RANK", "0") == "0"
+    if first:
+        open_folder(folder, recipe, overwrite=overwrite, resume=resume)
+    started = time.monotonic()
+    examples, counts = prepare(recipe, adapter, say if first else _silent)
+    device = best_device(recipe.train.precision)
+    say(f"{arm_label(recipe)} on {device}")
+    if backbone is None:
+        learned = train_baseline(recipe, adapter, examples, folder=folder, say=say)
+    else:
+        learned = train_encoder(
+            recipe, backbone, adapter, examples, folder=folder, device=device, resume=resume, say=say
+        )
+    if not first:
+        return Result(folder, {})
+    return _finish(recipe, examples, learned, folder, counts, device, started, say)
+
+
+def prepare(recipe: Recipe, adapter: Adapter, say: Say) -> tuple[Examples, dict[str, Any]]:
+    """Read, split and encode a task's records; the counts say what was changed, and what leaks between splits."""
+    table = load_table(recipe, say=say)
+    split = assign(table, recipe.split, recipe.problem)
+    kept = np.flatnonzero(split != "")
+    examples = encode_examples(table.take(kept), adapter, recipe.problem, split[kept])
+    empty = np.flatnonzero(examples.symbols.lengths == 0)
+    if len(empty):
+        raise DataError(
+            f"record {examples.ids[empty[0]]!r} has no symbols once gaps and spaces are left out",
+            expected="at least one symbol a record",
+        )
+    counts: dict[str, Any] = dict(examples.symbols.counts)
+    for name, count in (examples.symbols_b.counts if examples.symbols_b else {}).items():
+        counts[name] = counts.get(name, 0) + count
+    flip = getattr(adapter, "reverse_complement", None)
+    leaks = leakage(examples.symbols, examples.symbols_b, examples.split, flip, ids=examples.ids)
+    say(f"{recipe.name}: " + ", ".join(f"{n:,} {name}" for name, n in examples.sizes().items()))
+    for line in leaks.lines():
+        say(f"warning: {line}")
+    return examples, {**counts, "leakage": leaks.as_dict()}
+
+
+def with_arm(recipe: Recipe, arm: dict[str, Any]) -> Recipe:
+    """The recipe with the given fields of its `run` part; None means: as the recipe says."""
+    given = {key: value for key, value in arm.items() if value is not None}
+    if not given:
+        return recipe
+    tree = recipe.model_dump(mode="json")
+    tree["run"] |= given
+    return recipe_from(tree, where=recipe.name)
+
+
+def arm_label(recipe: Recipe) -> str:
+    """The arm in a word: ``pretrained``, ``scratch``, ``pretrained+head``, ``kmer``."""
+    options = recipe.run
+    return options.baseline or Arm(options.init, tuple(options.transfer), options.tune).label
+
+
+def default_folder(recipe: Recipe) -> Path:
+    """``runs/TASK/ARM-mM-sS``: one place for each thing that is compared."""
+    return Path("runs") / recipe.name / f"{arm_label(recipe)}-m{recipe.run.mapping_seed}-s{recipe.run.seed}"
+
+
+def load_result(folder: Path) -> Result:
+    """What a finished run wrote."""
+    return Result(folder, json.loads((folder / RESULT).read_text("utf-8")))
+
+
+def _finish(
+    recipe: Recipe,
+    examples: Examples,
+    learned: Learned,
+    folder: Path,
+    counts: dict[str, Any],
+    device: Device,
+    started: float,
+    say: Say,
+) -> Result:
+    """Judge the model as it was saved, and write what the run promised; ``result.json`` last."""
+    model = load_saved(folder)
+    scores = {split: model.scores(examples, examples.indices(split), device) for split in JUDGED}
+    judged = {split: judge(examples, split, scores[split], recipe.metrics) for split in JUDGED}
+    write_history(folder, learned.fit.history)
+    write_predictions(folder / PREDICTIONS, _predictions(examples, scores))
+    facts = dict(learned.facts)
+    values = {
+        "schema": SCHEMA,
+        "task": recipe.name,
+        "arm": {"label": arm_label(recipe), **recipe.run.model_dump(include={"init", "transfer", "tune", "baseline"})},
+        "seed": recipe.run.seed,
+        "n": examples.sizes(),
+        "metrics": {split: found["metrics"] for split, found in judged.items()},
+        "chosen_on": "valid",
+        "train_loss": learned.fit.train_loss,
+        "best_step": learned.fit.best_step,
+        "steps": learned.fit.steps,
+        "confusion": {split: found["confusion"] for split, found in judged.items() if "confusion" in found},
+        "per_class": {split: found["per_class"] for split, found in judged.items() if "per_class" in found},
+        "classes": list(examples.classes),
+        "counts": {**counts, **facts.pop("counts", {})},
+        **facts,
+        "seconds": time.monotonic() - started,
+        "training_seconds": learned.fit.seconds,
+        "tokens_per_second": learned.fit.tokens_per_second,
+        **provenance(device),
+    }
+    label = f"{recipe.name}, {arm_label(recipe)}"
+    plot_history(learned.fit.history, metric=recipe.metrics[0], path=folder / "history.png", title=label)
+    if examples.classes:
+        matrix = judged["test"]["confusion"]
+        plot_confusion(matrix, examples.classes, path=folder / "confusion.png", title=f"{label}: test")
+    write_card(folder, recipe, values)
+    write_json(folder / RESULT, values)
+    result = load_result(folder)
+    first = recipe.metrics[0]
+    say(f"test {first} {result.metric():.4f}  valid {result.metric(split='valid'):.4f}  -> {folder}")
+    return result
+
+
+def _predictions(examples: Examples, scores: dict[str, Any]) -> dict[str, pa.Array]:
+    parts: list[pa.Table] = []
+    for split, found in scores.items():
+        records = examples.indices(split)
+        columns = {
+            "id": pa.array([examples.ids[i] for i in records], pa.string()),
+            "split": pa.array([split] * len(records), pa.string()),
+            "label": label_column(examples, records),
+            **prediction_columns(examples.problem, examples.classes, found, examples.symbols.lengths[records]),
+        }
+        parts.append(pa.table(columns))
+    whole = pa.concat_tables(parts).combine_chunks()
+    return {name: whole.column(name) for name in whole.column_names}
+
+
+def _silent(_: str) -> None:
+    """Say nothing: another process does."""
+
+
+class _CallableModule(ModuleType):
+    """`xdomain.run` is this module as soon as anything imports it, and the function to everybody else: it is both."""
+
+    def __call__(self, task: str | Path | Recipe, **options: Any) -> Result:
+        return run(task, **options)
+
+
+sys.modules[__name__].__class__ = _CallableModule

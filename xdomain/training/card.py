@@ -1,0 +1,67 @@
+"""The model card: the measured numbers and how to load what lies beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from xdomain.recipe import Recipe
+from xdomain.training.runfolder import finite, write_text
+
+LOADING = """```python
+from transformers import AutoTokenizer, {head}
+tokenizer = AutoTokenizer.from_pretrained("model")
+model = {head}.from_pretrained("model")
+```"""
+
+
+def write_card(folder: Path, recipe: Recipe, values: Mapping[str, Any]) -> None:
+    """Write ``model/README.md`` from a result's values."""
+    values = finite(values)
+    lines = [f"# {recipe.title}", ""]
+    lines += [f"`{recipe.name}`, arm `{values['arm']['label']}`, seed {values['seed']}, made with xdomain.", ""]
+    lines += _metrics(values["metrics"])
+    lines += _classes(values)
+    lines += ["## Data", "", f"{recipe.source.citation} Licence: {recipe.source.licence}.", ""]
+    if recipe.run.baseline is None:
+        lines += _usage(recipe, values)
+    write_text(folder / "model" / "README.md", "\n".join(lines))
+
+
+def number(value: float | None) -> str:
+    """Four digits, or a dash where a metric is undefined."""
+    return "–" if value is None else f"{value:.4f}"
+
+
+def _metrics(metrics: Mapping[str, Any]) -> list[str]:
+    splits = list(metrics)
+    lines = ["| metric | " + " | ".join(splits) + " |", "|---|" + "---|" * len(splits)]
+    lines += [
+        f"| {name} | " + " | ".join(number(metrics[split][name]["value"]) for split in splits) + " |"
+        for name in metrics[splits[0]]
+    ]
+    return [*lines, "", "The checkpoint was chosen on validation; test was read once.", ""]
+
+
+def _classes(values: Mapping[str, Any]) -> list[str]:
+    table = values["per_class"].get("test")
+    if not table:
+        return []
+    lines = ["| class | precision | recall | f1 | records |", "|---|---|---|---|---|"]
+    lines += [
+        f"| {row['class']} | {number(row['precision'])} | {number(row['recall'])} | {number(row['f1'])} "
+        f"| {row['support']} |"
+        for row in table
+    ]
+    return [*lines, ""]
+
+
+def _usage(recipe: Recipe, values: Mapping[str, Any]) -> list[str]:
+    head = "AutoModelForTokenClassification" if recipe.problem == "tagging" else "AutoModelForSequenceClassification"
+    lines = ["## Use", "", LOADING.format(head=head), ""]
+    if values["counts"]["sequences_in_several_windows"]:
+        lines += ["Long sequences were read in windows; the prediction is the mean of the windows' logits.", ""]
+    mapping = values["mapping"]
+    start = f"Mapping `{mapping['strategy']}`, seed {mapping['seed']}, sha256 `{mapping['sha256'][:16]}…`; "
+    return [*lines, start + f"backbone `{values['backbone']['name']}`.", ""]

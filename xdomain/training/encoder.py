@@ -1,0 +1,123 @@
+"""The encoder's way through a run: mapping, arm, vocabulary slice, fine-tuning, stock checkpoint."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xdomain.data.batches import Collator, fit_windows
+from xdomain.data.examples import Examples
+from xdomain.data.sequences import Adapter, Ids
+from xdomain.model.arms import Arm, build_model, transferred
+from xdomain.model.backbone import Backbone, max_positions
+from xdomain.model.layout import layout_of
+from xdomain.model.mapping import Vocabulary, make_mapping
+from xdomain.model.slicing import restore_vocabulary, slice_vocabulary
+from xdomain.model.tokenizer import check_tokenizer, export_tokenizer
+from xdomain.model.tune import apply_tuning, merged, trainable
+from xdomain.recipe import Recipe
+from xdomain.training.device import Device
+from xdomain.training.finetune import Fit, Say, Scale, fit
+from xdomain.training.saved import MAPPING, save_model
+
+CHECKED_RECORDS = 64
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What learning left behind, beside the saved model: the course of the fit and facts for the result."""
+
+    fit: Fit
+    facts: dict[str, Any]
+
+
+def train_encoder(
+    recipe: Recipe,
+    backbone: Backbone,
+    adapter: Adapter,
+    examples: Examples,
+    *,
+    folder: Path,
+    device: Device,
+    resume: bool,
+    say: Say,
+) -> Learned:
+    """Fine-tune one arm of a backbone and save it, whole and stock, in ``folder/model``."""
+    options, train = recipe.run, recipe.train
+    arm = Arm(options.init, tuple(options.transfer), options.tune)
+    mapping = make_mapping(
+        adapter.alphabet,
+        Vocabulary.of(backbone.tokenizer),
+        strategy=options.mapping,
+        seed=options.mapping_seed,
+        given=options.mapping_table or None,
+    )
+    positions = min(max_positions(backbone.config), train.max_length or max_positions(backbone.config))
+    layout = layout_of(backbone.tokenizer)
+    windows = fit_windows(examples, layout, positions, train)
+    rows = mapping.ids.astype(np.int64)
+    model = build_model(
+        backbone,
+        arm,
+        problem=recipe.problem,
+        classes=examples.classes,
+        seed=options.seed,
+        attention_dropout=train.attention_dropout,
+        hidden_dropout=train.hidden_dropout,
+    )
+    in_use = [*rows.tolist(), *layout.rows(), layout.pad]
+    cut = slice_vocabulary(model, in_use) if train.slice_vocabulary else None
+    learner = apply_tuning(model, options.tune)
+    parameters = trainable(learner)
+    scale = Scale.of(examples) if recipe.problem == "regression" else None
+    collate = Collator(
+        examples,
+        scale.apply(examples.labels) if scale and examples.labels is not None else examples.labels,
+        cut.compact[rows] if cut else rows,
+        layout.moved(cut.compact) if cut else layout,
+        windows,
+        _flip(adapter) if train.augment == "reverse_complement" else None,
+    )
+    course = fit(
+        learner,
+        examples,
+        collate,
+        recipe,
+        seed=options.seed,
+        device=device,
+        folder=folder,
+        resume=resume,
+        scale=scale,
+        say=say,
+    )
+    stock = merged(learner).cpu()
+    if scale:
+        scale.fold_into(stock)
+    if cut:
+        restore_vocabulary(stock, cut)
+    if os.environ.get("RANK", "0") == "0":
+        tokenizer = export_tokenizer(adapter, mapping, backbone.tokenizer, max_length=positions)
+        sample = [adapter.decode(examples.symbols[i]) for i in range(min(len(examples), CHECKED_RECORDS))]
+        check_tokenizer(tokenizer, adapter, mapping, sample)
+        mapping.save(folder / MAPPING)
+        save_model(stock, tokenizer, folder)
+    return Learned(
+        course,
+        {
+            "mapping": {"strategy": mapping.strategy, "seed": mapping.seed, "sha256": mapping.sha256},
+            "backbone": {"name": backbone.name, "sha256": backbone.sha256, "type": backbone.config.model_type},
+            "parameters": {**parameters, **transferred(backbone, arm)},
+            "counts": windows.counts,
+        },
+    )
+
+
+def _flip(adapter: Adapter) -> tuple[Callable[[int], bool], Callable[[Ids], Ids]]:
+    complement: Callable[[Ids], NDArray[Any]] = adapter.reverse_complement  # pyright: ignore
+    return (lambda record: False), complement

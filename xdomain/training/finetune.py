@@ -1,0 +1,305 @@
+"""One fine-tuning: `transformers.Trainer` over pooled windows, the best checkpoint chosen on validation."""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.utils.data import Dataset, Sampler
+from transformers import EarlyStoppingCallback, Trainer, TrainerCallback, TrainingArguments, set_seed
+from transformers.trainer_callback import PrinterCallback
+from transformers.trainer_utils import get_last_checkpoint
+
+from xdomain.data.batches import Collator, Indices, LengthGrouped
+from xdomain.data.examples import IGNORED, Examples
+from xdomain.errors import OutputError, RecipeError
+from xdomain.recipe import Recipe
+from xdomain.training.device import Device
+from xdomain.training.metrics import METRICS, compute_metrics
+from xdomain.training.outcome import scored
+from xdomain.training.predict import forward, predict_scores
+
+Say = Callable[[str], None]
+LOGS_A_RUN = 50
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What a fine-tuning did.
+
+    Parameters
+    ----------
+    history
+        Rows {step, epoch, loss} and {step, epoch, valid: {metric: value}}, in order of step.
+    train_loss
+        Mean training loss over the last epoch.
+    best_step
+        Where validation was best: the model is the one of that step.
+    tokens_per_second
+        Symbols and special tokens trained on, padding not counted, a second of training.
+    """
+
+    history: list[dict[str, Any]]
+    train_loss: float
+    best_step: int
+    steps: int
+    tokens_per_second: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Regression targets as they are trained: (value - mean) / std of the training labels."""
+
+    mean: float
+    std: float
+
+    @classmethod
+    def of(cls, examples: Examples) -> Scale:
+        """The scale of the training labels."""
+        if examples.labels is None:
+            raise ValueError("no labels")
+        train = examples.labels[examples.indices("train")].astype(np.float64)
+        return cls(float(train.mean()), float(train.std()) or 1.0)
+
+    def apply(self, values: NDArray[Any]) -> NDArray[np.float32]:
+        """Native values to trained ones."""
+        return ((values - self.mean) / self.std).astype(np.float32)
+
+    def undo(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Trained values to native ones."""
+        return values * self.std + self.mean
+
+    @torch.no_grad()
+    def fold_into(self, model: nn.Module) -> None:
+        """Make the model answer in native values: the scale moves into its last linear layer."""
+        last = [m for m in model.modules() if isinstance(m, nn.Linear) and m.out_features == 1][-1]
+        last.weight.mul_(self.std)
+        last.bias.mul_(self.std).add_(self.mean)
+
+
+class _WindowTrainer(Trainer):
+    """`Trainer` whose batches hold several windows a record and whose order depends on seed and epoch alone."""
+
+    def __init__(self, *, examples: Examples, collate: Collator, recipe: Recipe, scale: Scale | None,
+                 device: Device, **options: Any) -> None:  # fmt: skip
+        self._examples, self._collate, self._recipe = examples, collate, recipe
+        self._scale, self._device = scale, device
+        super().__init__(**options)
+        self.model_accepts_loss_kwargs = False
+        self.data_collator = replace(collate, flip=self._flip())
+
+    def _epoch(self) -> int:
+        return int(self.state.epoch or 0)
+
+    def _flip(self) -> Any:
+        if self._collate.flip is None:
+            return None
+        tossed: dict[int, NDArray[np.bool_]] = {}
+
+        def flipped(record: int) -> bool:
+            epoch = self._epoch()
+            if epoch not in tossed:
+                tossed.clear()
+                rng = np.random.Generator(np.random.PCG64([self.args.seed, epoch, 1]))
+                tossed[epoch] = rng.random(len(self._examples)) < 0.5
+            return bool(tossed[epoch][record])
+
+        return flipped, self._collate.flip[1]
+
+    def _get_train_sampler(self, train_dataset: Dataset[int] | None = None) -> Sampler[int]:
+        records = self._examples.indices("train")
+        batch = self.args.train_batch_size * self.args.world_size
+        return LengthGrouped(self._collate.lengths()[records], batch, self.args.seed, self._epoch)
+
+    def get_decay_parameter_names(self, model: nn.Module) -> list[str]:
+        """All that decays, less the word rows: those that never occur must stay as they are."""
+        words = {id(p) for p in model.get_input_embeddings().parameters()}  # pyright: ignore
+        named = dict(model.named_parameters())
+        return [name for name in super().get_decay_parameter_names(model) if id(named[name]) not in words]
+
+    def compute_loss(self, model: nn.Module, inputs: dict[str, Any], return_outputs: bool = False,
+                     num_items_in_batch: Tensor | int | None = None) -> Any:  # fmt: skip
+        """Cross-entropy or squared error of the pooled logits."""
+        logits, labels = forward(model, inputs), inputs["labels"]
+        if self._recipe.problem == "regression":
+            return nn.functional.mse_loss(logits.squeeze(-1), labels)
+        if labels.ndim == 2:
+            # a batch may hold no scored position: a sum over max(1, count) is then 0, not NaN
+            total = nn.functional.cross_entropy(
+                logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORED, reduction="sum"
+            )
+            return total / (labels != IGNORED).sum().clamp(min=1)
+        return nn.functional.cross_entropy(logits, labels)
+
+    def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
+        """Metrics on all of validation, by the same code that scores the finished model."""
+        records = self._examples.indices("valid")
+        scores = predict_scores(
+            self.model, self._collate, records, device=self._device, batch_size=self.args.eval_batch_size
+        )
+        labels = self._examples.labels_of(records)
+        scores = self._scale.undo(scores) if self._scale else scores
+        found = compute_metrics(self._recipe.metrics, *scored(labels, scores), self._recipe.problem)
+        metrics: dict[str, float] = {}
+        for name, entry in found.items():
+            worst = -math.inf if entry["higher_is_better"] else math.inf
+            metrics[f"eval_{name}"] = entry["value"] if math.isfinite(entry["value"]) else worst
+        self.log(dict(metrics))
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+
+def fit(
+    model: nn.Module,
+    examples: Examples,
+    collate: Collator,
+    recipe: Recipe,
+    *,
+    seed: int,
+    device: Device,
+    folder: Path,
+    resume: bool = False,
+    scale: Scale | None = None,
+    say: Say = print,
+) -> Fit:
+    """Fine-tune `model` in place and leave it at its best step on validation.
+
+    Checkpoints lie in ``folder/checkpoints`` until the run is whole; with `resume` the last one is taken up,
+    and the outcome is the same as that of an undisturbed run.
+    """
+    checkpoints = folder / "checkpoints"
+    train = recipe.train
+    records = examples.indices("train")
+    arguments = _arguments(recipe, checkpoints, len(records), seed=seed, device=device)
+    set_seed(seed)  # Trainer seeds itself, but dropout must not depend on what was drawn while building
+    trainer = _WindowTrainer(
+        examples=examples, collate=collate, recipe=recipe, scale=scale, device=device, model=model,
+        args=arguments, train_dataset=Indices(records), eval_dataset=Indices(examples.indices("valid")),
+        data_collator=collate, callbacks=[_Progress(say, recipe.metrics[0])],
+    )  # fmt: skip
+    trainer.remove_callback(PrinterCallback)
+    if train.patience:
+        trainer.add_callback(EarlyStoppingCallback(early_stopping_patience=train.patience))
+    last = get_last_checkpoint(str(checkpoints)) if resume and checkpoints.is_dir() else None
+    if last:
+        say(f"going on from step {last.rsplit('-', 1)[1]}")
+    started = time.monotonic()
+    try:
+        outcome = trainer.train(resume_from_checkpoint=last)
+    except OSError as error:
+        raise OutputError(f"a checkpoint could not be written to {checkpoints}: {error}",
+                          mend="free some space, then the same command with --resume") from error  # fmt: skip
+    seconds = time.monotonic() - started
+    history = _history(trainer.state.log_history)
+    final_epoch = max((row["epoch"] for row in history), default=0.0)
+    losses = [row["loss"] for row in history if "loss" in row and row["epoch"] > final_epoch - 1]
+    special = len(collate.layout.start) + len(collate.layout.end)
+    tokens = float((collate.lengths()[records] + special).mean()) * outcome.global_step * train.batch_size
+    if trainer.is_world_process_zero():
+        shutil.rmtree(checkpoints, ignore_errors=True)
+    return Fit(
+        history=history,
+        train_loss=float(np.mean(losses)) if losses else float("nan"),
+        best_step=trainer.state.best_global_step or outcome.global_step,
+        steps=outcome.global_step,
+        tokens_per_second=tokens / seconds if not last else float("nan"),
+        seconds=seconds,
+    )
+
+
+def _arguments(recipe: Recipe, checkpoints: Path, records: int, *, seed: int, device: Device) -> TrainingArguments:
+    train = recipe.train
+    steps_an_epoch = math.ceil(records / train.batch_size)
+    steps = train.max_steps if train.max_steps > 0 else math.ceil(train.epochs * steps_an_epoch)
+    evaluations = train.evaluations or max(1, round(steps / steps_an_epoch))
+    every = max(1, math.ceil(steps / evaluations))
+    first = recipe.metrics[0]
+    return TrainingArguments(
+        output_dir=str(checkpoints),
+        per_device_train_batch_size=_share(train.batch_size),
+        per_device_eval_batch_size=4 * train.batch_size,
+        max_steps=steps,
+        learning_rate=train.learning_rate,
+        lr_scheduler_type=train.schedule,
+        warmup_steps=round(train.warmup * steps),
+        weight_decay=train.weight_decay,
+        bf16=device.bf16,
+        use_cpu=device.name == "cpu",
+        eval_strategy="steps",
+        eval_steps=every,
+        save_strategy="steps",
+        save_steps=every,
+        save_total_limit=1,
+        load_best_model_at_end=True,
+        metric_for_best_model=f"eval_{first}",
+        greater_is_better=_higher_is_better(first),
+        logging_strategy="steps",
+        logging_steps=max(1, steps // LOGS_A_RUN),
+        seed=seed,
+        report_to=list(train.report_to) or "none",
+        disable_tqdm=True,
+        remove_unused_columns=False,
+        label_names=["labels"],
+        dataloader_pin_memory=device.name == "cuda",
+    )
+
+
+def _share(batch_size: int) -> int:
+    """A process's part of a batch: the batch is the same however many devices share it."""
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    if batch_size % world:
+        raise RecipeError(f"a batch of {batch_size} cannot be shared by {world} processes",
+                          expected=f"train.batch_size divisible by {world}")  # fmt: skip
+    return batch_size // world
+
+
+def _higher_is_better(metric: str) -> bool:
+    return METRICS[metric].higher_is_better
+
+
+class _Progress(TrainerCallback):
+    """One line an evaluation: where the run stands and how long it will take."""
+
+    def __init__(self, say: Say, metric: str) -> None:
+        self.say, self.metric = say, metric
+        self.started, self.first, self.loss = time.monotonic(), 0, float("nan")
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.started, self.first = time.monotonic(), state.global_step
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, float] | None = None, **_: Any) -> None:
+        self.loss = (logs or {}).get("loss", self.loss)
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, metrics: Mapping[str, float] | None = None,
+                    **_: Any) -> None:  # fmt: skip
+        pace = (time.monotonic() - self.started) / max(1, state.global_step - self.first)
+        left = pace * (state.max_steps - state.global_step)
+        value = (metrics or {}).get(f"eval_{self.metric}", float("nan"))
+        if state.is_world_process_zero:
+            self.say(
+                f"step {state.global_step}/{state.max_steps}  train loss {self.loss:.4f}  "
+                f"valid {self.metric} {value:.4f}  {left / 60:.1f} min left"
+            )
+
+
+def _history(log: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for entry in log:
+        place = {"step": entry["step"], "epoch": round(entry.get("epoch", 0.0), 4)}
+        if "loss" in entry:
+            rows.append({**place, "loss": entry["loss"], "learning_rate": entry.get("learning_rate")})
+        valid = {key[5:]: value for key, value in entry.items() if key.startswith("eval_")}
+        if valid:
+            rows.append({**place, "valid": {k: v if math.isfinite(v) else None for k, v in valid.items()}})
+    return rows

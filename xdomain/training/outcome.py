@@ -1,0 +1,72 @@
+"""Scores to what a person reads: predicted labels, metrics a split, the table of predictions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from xdomain.data.examples import IGNORED, Examples
+from xdomain.recipe import Problem
+from xdomain.training.metrics import compute_metrics, confusion, per_class
+from xdomain.training.predict import probabilities
+
+
+def scored(labels: NDArray[Any], scores: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Labels and scores where there is both a label and a score."""
+    finite = np.isfinite(scores) if scores.ndim == 1 else np.isfinite(scores).all(-1)
+    keep = finite if labels.dtype.kind == "f" else finite & (labels != IGNORED)
+    return labels[keep], scores[keep]
+
+
+def judge(examples: Examples, split: str, scores: NDArray[Any], metrics: list[str]) -> dict[str, Any]:
+    """The metrics of a split, and for classes the confusion matrix and a table a class."""
+    labels, kept = scored(examples.labels_of(examples.indices(split)), scores)
+    found: dict[str, Any] = {"metrics": compute_metrics(metrics, labels, kept, examples.problem)}
+    if examples.problem != "regression":
+        predicted = kept.argmax(-1)
+        found["confusion"] = confusion(labels, predicted, examples.classes)
+        found["per_class"] = per_class(labels, predicted, examples.classes)
+    return found
+
+
+def prediction_columns(
+    problem: Problem, classes: tuple[str, ...], scores: NDArray[Any], lengths: NDArray[np.int64]
+) -> dict[str, pa.Array]:
+    """The columns `prediction` and `score` (and `probabilities`) of records, in their order.
+
+    `lengths` are the symbols of each record: a tagged record's predictions are a list of that length.
+    """
+    if problem == "regression":
+        return {"prediction": pa.array(scores.astype(np.float64)), "score": pa.array(scores.astype(np.float64))}
+    chances = probabilities(scores)
+    missing = ~np.isfinite(chances).all(-1)
+    best = np.where(missing, 0, np.nan_to_num(chances).argmax(-1))
+    names = pa.DictionaryArray.from_arrays(
+        pa.array(best.astype(np.int32), mask=missing), pa.array(classes, pa.string())
+    ).cast(pa.string())
+    top = pa.array(np.take_along_axis(chances, best[:, None], -1)[:, 0], mask=missing)
+    if problem == "tagging":
+        offsets = pa.array(np.concatenate(([0], np.cumsum(lengths))).astype(np.int32))
+        return {
+            "prediction": pa.ListArray.from_arrays(offsets, names),
+            "score": pa.ListArray.from_arrays(offsets, top),
+        }
+    each = pa.FixedSizeListArray.from_arrays(pa.array(chances.ravel()), len(classes))
+    return {"prediction": names, "score": top, "probabilities": each}
+
+
+def label_column(examples: Examples, records: NDArray[np.int64]) -> pa.Array:
+    """The true labels of `records`, as the file named them; null where there is none."""
+    labels = examples.labels_of(records)
+    if examples.problem == "regression":
+        return pa.array(labels.astype(np.float64))
+    names = pa.DictionaryArray.from_arrays(
+        pa.array(labels.astype(np.int32), mask=labels == IGNORED), pa.array(examples.classes, pa.string())
+    ).cast(pa.string())
+    if examples.problem != "tagging":
+        return names
+    lengths = examples.symbols.lengths[records]
+    return pa.ListArray.from_arrays(pa.array(np.concatenate(([0], np.cumsum(lengths))).astype(np.int32)), names)

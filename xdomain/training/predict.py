@@ -1,0 +1,95 @@
+"""Scores of a model for many records: every window is read, its logits pooled, nothing is learned."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from xdomain.data.batches import Collator
+from xdomain.training.device import Device
+
+NOT_FOR_THE_MODEL = ("labels", "windows", "owned")
+
+
+def pool(logits: Tensor, windows: Tensor) -> Tensor:
+    """Mean over the windows of each record.
+
+    Parameters
+    ----------
+    logits
+        Shape (w, k): one row a window, those of a record in a run.
+    windows
+        Shape (b,), summing to w: the windows of each record.
+
+    Returns
+    -------
+    Tensor
+        Shape (b, k). As a matrix product, whose gradient is the same on every run, unlike a scattered sum's.
+    """
+    if len(logits) == len(windows):
+        return logits
+    record = torch.repeat_interleave(torch.arange(len(windows), device=logits.device), windows)
+    share = torch.nn.functional.one_hot(record, len(windows)).to(logits.dtype) / windows
+    return share.T @ logits
+
+
+def forward(model: nn.Module, batch: dict[str, Tensor]) -> Tensor:
+    """Float32 logits of a batch: (b, k) pooled over windows, or (w, s, k) for tagging."""
+    logits = model(**{name: value for name, value in batch.items() if name not in NOT_FOR_THE_MODEL}).logits.float()
+    return logits if logits.ndim == 3 else pool(logits, batch["windows"])
+
+
+@torch.inference_mode()
+def predict_scores(
+    model: nn.Module, collate: Collator, records: NDArray[np.int64], *, device: Device, batch_size: int
+) -> NDArray[np.float32]:
+    """Raw scores of `records`, in their order.
+
+    Returns
+    -------
+    ndarray
+        float32: logits (n, k); values (n,) for regression; for tagging (total symbols, k), the symbols of
+        one record after those of another. NaN where a tagged sequence was truncated.
+    """
+    model.eval()
+    lengths = collate.lengths()[records]
+    found: dict[int, NDArray[np.float32]] = {}
+    for chosen in _batches_of_like_length(records, lengths, batch_size):
+        batch = {name: value.to(device.name) for name, value in collate(chosen).items()}
+        with device.autocast():
+            logits = forward(model, batch)
+        if "owned" not in batch:
+            found |= dict(zip(chosen, logits.cpu().numpy(), strict=True))
+            continue
+        flat = logits[batch["owned"]].cpu().numpy()
+        ends = np.cumsum([_owned(collate, r) for r in chosen])[:-1]
+        found |= dict(zip(chosen, np.split(flat, ends), strict=True))
+    if collate.examples.problem == "tagging":
+        return np.concatenate([_whole(found[int(r)], int(n)) for r, n in zip(records, lengths, strict=True)])
+    stacked = np.stack([found[int(r)] for r in records])
+    return stacked[:, 0] if collate.examples.problem == "regression" else stacked
+
+
+def _owned(collate: Collator, record: int) -> int:
+    plan = collate.windows
+    return int(plan.own_stop[plan.offsets[record + 1] - 1])
+
+
+def _whole(scores: NDArray[np.float32], length: int) -> NDArray[np.float32]:
+    missing = length - len(scores)
+    return scores if not missing else np.pad(scores, ((0, missing), (0, 0)), constant_values=np.nan)
+
+
+def _batches_of_like_length(records: NDArray[np.int64], lengths: NDArray[np.int64], batch_size: int) -> list[list[int]]:
+    order = records[np.argsort(-lengths, kind="stable")]
+    return [order[i : i + batch_size].tolist() for i in range(0, len(order), batch_size)]
+
+
+def probabilities(scores: NDArray[Any]) -> NDArray[Any]:
+    """Softmax over the last axis, in float64."""
+    shifted = np.exp(scores.astype(np.float64) - scores.max(-1, keepdims=True))
+    return shifted / shifted.sum(-1, keepdims=True)

@@ -1,0 +1,106 @@
+"""The folder of one run: opened without losing anything, finished by `result.json`."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from xdomain.errors import OutputError
+from xdomain.recipe import Recipe, dump_recipe, load_recipe
+
+RECIPE, RESULT, PREDICTIONS, HISTORY = "recipe.yaml", "result.json", "predictions.parquet", "history.jsonl"
+
+
+def is_done(folder: Path) -> bool:
+    """Whether a run has finished there."""
+    return (folder / RESULT).is_file()
+
+
+def open_folder(folder: Path, recipe: Recipe, *, overwrite: bool, resume: bool) -> None:
+    """Make `folder` ready for a run of `recipe` and write ``recipe.yaml`` there.
+
+    Raises
+    ------
+    OutputError
+        It cannot be written, or it holds something and neither `overwrite` nor `resume` was asked for,
+        or what it holds is no run of this recipe.
+    """
+    holds = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{folder} is a file", expected="a folder to write a run into", mend="another --out")
+    if holds:
+        _allow(folder, holds, recipe, overwrite=overwrite, resume=resume)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_text(folder / RECIPE, dump_recipe(recipe))
+    except OSError as error:
+        raise OutputError(
+            f"{folder} cannot be written ({error.strerror})", expected="a folder you may write to", mend="another --out"
+        ) from None
+
+
+def _allow(folder: Path, holds: list[str], recipe: Recipe, *, overwrite: bool, resume: bool) -> None:
+    if RECIPE not in holds:
+        raise OutputError(
+            f"{folder} holds {', '.join(holds[:3])}{' …' if len(holds) > 3 else ''}, which is no run",
+            expected="an empty or new folder; what is no run is never overwritten",
+            mend="another --out",
+        )
+    if overwrite:
+        shutil.rmtree(folder)
+        return
+    if not resume:
+        state = "a finished run" if RESULT in holds else "an interrupted run"
+        mend = "--overwrite, or another --out" if RESULT in holds else "--resume to finish it, or --overwrite"
+        raise OutputError(f"{folder} holds {state}", mend=mend)
+    if load_recipe(folder / RECIPE) != recipe:
+        raise OutputError(
+            f"the run in {folder} was started with other options than these",
+            expected=f"the same command, or `xdomain run {folder / RECIPE} --resume --out {folder}`",
+        )
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    part = path.with_name(path.name + ".part")
+    with part.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON whole or not at all; what is not a finite number becomes null."""
+    write_text(path, json.dumps(finite(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def finite(value: Any) -> Any:
+    """The same value with NaN and infinities as None, numpy numbers as Python's."""
+    if isinstance(value, Mapping):
+        return {str(k): finite(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(v) for v in value]
+    if hasattr(value, "item"):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def write_history(folder: Path, history: Sequence[Mapping[str, Any]]) -> None:
+    """One JSON object a line."""
+    write_text(folder / HISTORY, "".join(json.dumps(finite(row)) + "\n" for row in history))
+
+
+def write_predictions(path: Path, columns: Mapping[str, Any]) -> None:
+    """A Parquet file, whole or not at all."""
+    part = path.with_name(path.name + ".part")
+    pq.write_table(pa.table(dict(columns)), part)
+    part.replace(path)

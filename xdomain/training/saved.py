@@ -1,0 +1,107 @@
+"""A finished model as it lies on disk: stock checkpoint, tokenizer, mapping; loaded again to score records."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from transformers import (
+    AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+)
+
+from xdomain.data.batches import Collator, Layout, fit_windows
+from xdomain.data.examples import Examples
+from xdomain.data.sequences import Adapter
+from xdomain.errors import BackboneError
+from xdomain.model.backbone import max_positions
+from xdomain.model.layout import layout_of
+from xdomain.model.mapping import TokenMapping
+from xdomain.plugins import make_adapter
+from xdomain.recipe import Recipe, load_recipe
+from xdomain.training.baselines import load_baseline
+from xdomain.training.device import Device
+from xdomain.training.predict import predict_scores
+from xdomain.training.runfolder import RECIPE, RESULT, is_done
+
+MODEL, MAPPING = "model", "mapping.json"
+FULL_PRECISION = "scores are written in float32, so that any machine repeats them"
+
+
+def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
+    """Write ``model/``: a checkpoint and a tokenizer that load with `transformers` alone."""
+    model.save_pretrained(folder / MODEL)
+    tokenizer.save_pretrained(folder / MODEL)
+
+
+@dataclass(frozen=True)
+class SavedModel:
+    """A fine-tuned encoder that was read back from its run folder."""
+
+    recipe: Recipe
+    model: PreTrainedModel
+    layout: Layout
+    mapping: TokenMapping
+
+    def scores(self, examples: Examples, records: NDArray[np.int64], device: Device) -> NDArray[Any]:
+        """Scores in float32, as `xdomain.training.predict.predict_scores` gives them, in native units."""
+        train = self.recipe.train
+        windows = fit_windows(examples, self.layout, max_positions(self.model.config), train)
+        collate = Collator(examples, examples.labels, self.mapping.ids.astype(np.int64), self.layout, windows)
+        self.model.to(device.name)  # pyright: ignore[reportArgumentType]
+        exact = Device(device.name, False, FULL_PRECISION)
+        return predict_scores(self.model, collate, records, device=exact, batch_size=4 * train.batch_size)
+
+
+@dataclass(frozen=True)
+class SavedBaseline:
+    """A fitted baseline that was read back from its run folder."""
+
+    recipe: Recipe
+    folder: Path
+
+    def scores(self, examples: Examples, records: NDArray[np.int64], device: Device) -> NDArray[Any]:
+        """Scores of the same shapes as an encoder's."""
+        fitted = load_baseline(self.folder / MODEL)
+        second = examples.symbols_b.take(records) if examples.symbols_b else None
+        return fitted.scores(examples.symbols.take(records), second)
+
+
+def load_saved(folder: Path) -> SavedModel | SavedBaseline:
+    """The model of a run folder.
+
+    Raises
+    ------
+    BackboneError
+        `folder` holds no run with a model.
+    """
+    if not (folder / RECIPE).is_file() or not (folder / MODEL).is_dir():
+        raise BackboneError(
+            f"{folder} holds no trained model",
+            expected="a run folder, as `xdomain run … --out DIR` writes it",
+            mend="finish the run with --resume" if (folder / RECIPE).is_file() and not is_done(folder) else None,
+        )
+    recipe = load_recipe(folder / RECIPE)
+    if recipe.run.baseline:
+        return SavedBaseline(recipe, folder)
+    heads = AutoModelForTokenClassification if recipe.problem == "tagging" else AutoModelForSequenceClassification
+    model = heads.from_pretrained(folder / MODEL, local_files_only=True)
+    tokenizer = AutoTokenizer.from_pretrained(folder / MODEL, local_files_only=True)
+    return SavedModel(recipe, model, layout_of(tokenizer), TokenMapping.load(folder / MAPPING))
+
+
+def saved_adapter(folder: Path, recipe: Recipe) -> Adapter:
+    """The adapter that encoded a run's data; a text run's from the tokenizer that lies beside its model."""
+    return make_adapter(recipe.adapter.name, recipe.adapter.options, tokenizer=recipe.run.backbone)
+
+
+def class_names(folder: Path) -> tuple[str, ...]:
+    """The classes of a finished run, in the order of its scores; empty for regression."""
+    return tuple(json.loads((folder / RESULT).read_text("utf-8"))["classes"])
