@@ -1,0 +1,27 @@
+"""Readers of DNA data sets that are no plain tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pyarrow as pa
+
+from xdomain.errors import DataError
+
+from .tables import lines_of, table, wanted
+
+
+def read_uci(files: Mapping[str, Path]) -> pa.Table:
+    """The molecular-biology sets of UCI: ``label, name, sequence`` a line, spaces and tabs between."""
+    (path,) = wanted(files, "all")
+    rows: list[dict[str, object]] = []
+    for number, line in enumerate(lines_of(path), 1):
+        parts = [part.strip() for part in line.split(",")]
+        if len(parts) != 3 or not all(parts):
+            raise DataError(f"{path}, line {number}: {line[:60]!r}", expected="label, name, sequence")
+        rows.append({"id": parts[1], "sequence": parts[2], "label": parts[0]})
+    return table(rows)
+
+
+READERS = {"uci": read_uci}

@@ -1,0 +1,131 @@
+"""Readers of protein data sets that are no plain tables."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pa_csv
+from Bio.SeqIO.FastaIO import SimpleFastaParser
+
+from xdomain.errors import DataError
+
+from .tables import table, unique, wanted
+
+
+def _records(path: Path) -> list[tuple[str, str]]:
+    with path.open(encoding="utf-8") as file:
+        found = list(SimpleFastaParser(file))
+    if not found:
+        raise DataError(f"{path} holds no record", expected="FASTA: '>' and a name, then the sequence")
+    return found
+
+
+def read_class_files(files: Mapping[str, Path]) -> pa.Table:
+    """One FASTA file a class: the file's name in the recipe is the label."""
+    rows = [
+        {"id": title.split()[0], "sequence": sequence, "label": label}
+        for label, path in files.items()
+        for title, sequence in _records(path)
+    ]
+    return table(rows)
+
+
+def read_labelled_splits(files: Mapping[str, Path]) -> pa.Table:
+    """One FASTA file a class and split, named ``label.split`` in the recipe."""
+    rows: list[dict[str, object]] = []
+    for name, path in files.items():
+        label, _, split = name.rpartition(".")
+        rows += [{"id": t.split()[0], "sequence": s, "label": label, "split": split} for t, s in _records(path)]
+    return table(rows)
+
+
+def _flip_split(title: str, path: Path) -> str:
+    told = dict(re.findall(r"(\w+)=(\S+)", title))
+    if told.get("SET") not in ("train", "test"):
+        raise DataError(f"{path}, record {title.split()[0]!r}: no SET=train or SET=test in its header")
+    return "valid" if told.get("VALIDATION") == "True" else told["SET"]
+
+
+def read_flip_values(files: Mapping[str, Path], *, length: int | None = None) -> pa.Table:
+    """FLIP regression: ``>name TARGET=… SET=… VALIDATION=…``; only the first `length` residues where given."""
+    (path,) = wanted(files, "all")
+    rows: list[dict[str, object]] = []
+    for title, sequence in _records(path):
+        target = re.search(r"TARGET=(\S+)", title)
+        if target is None:
+            raise DataError(f"{path}, record {title.split()[0]!r}: no TARGET= in its header")
+        rows.append({"id": title.split()[0], "sequence": sequence[:length], "label": float(target[1]),
+                     "split": _flip_split(title, path)})  # fmt: skip
+    return table(rows)
+
+
+def read_flip_tags(files: Mapping[str, Path]) -> pa.Table:
+    """FLIP tagging: sequences, labels (which name the split) and a mask whose zeros are not scored."""
+    paths = wanted(files, "sequences", "labels", "mask")
+    sequences, labels, mask = (dict(_records(path)) for path in paths)
+    masks = {title.split()[0]: bits for title, bits in mask.items()}
+    tags = {title.split()[0]: (title, letters) for title, letters in labels.items()}
+    rows: list[dict[str, object]] = []
+    for title, sequence in sequences.items():
+        name = title.split()[0]
+        if name not in tags or name not in masks:
+            raise DataError(f"{paths[0]}: record {name!r} has no labels or no mask")
+        header, letters = tags[name]
+        if not len(sequence) == len(letters) == len(masks[name]):
+            raise DataError(f"{paths[1]}: record {name!r} has {len(letters)} labels for {len(sequence)} residues")
+        scored = [tag if bit == "1" else None for tag, bit in zip(letters, masks[name], strict=True)]
+        rows.append({"id": name, "sequence": sequence, "tags": scored, "split": _flip_split(header, paths[1])})
+    return table(rows)
+
+
+def read_fluorescence(files: Mapping[str, Path], *, most_in_train: int = 3) -> pa.Table:
+    """GFP variants: up to `most_in_train` mutations for training, more for test; variants with a stop left out."""
+    (path,) = wanted(files, "all")
+    whole = pa_csv.read_csv(path)
+    whole = whole.filter(pc.field("has_stop").cast(pa.string()).isin(["0", "false", "False"]))
+    far = pc.greater(whole.column("num_mutations"), most_in_train)
+    ids = [f"gfp{i}" for i in range(whole.num_rows)]
+    columns = {
+        "id": pa.array(ids),
+        "sequence": whole.column("sequence"),
+        "label": whole.column("log_fluorescence").cast(pa.float64()),
+        "split": pc.if_else(far, "test", "train"),
+    }
+    return pa.table(columns)
+
+
+def read_stability(files: Mapping[str, Path]) -> pa.Table:
+    """Rocklin 2017: design rounds for training, the single-mutant scan (file ``test``) for test.
+
+    Rows without a score are left out.
+    """
+    tables: list[pa.Table] = []
+    for name, path in files.items():
+        raw = pa_csv.read_csv(path, parse_options=pa_csv.ParseOptions(delimiter="\t"))
+        score = "consensus_stability_score" if name == "test" else "stabilityscore"
+        label = raw.column(score)
+        if not pa.types.is_floating(label.type):
+            label = pc.if_else(pc.is_in(label, pa.array(["", "na", "nan", "NA"])), None, label).cast(pa.float64())
+        rows = pa.table({
+            "id": pc.binary_join_element_wise(name, raw.column("name").cast(pa.string()), ":"),
+            "sequence": raw.column("sequence"),
+            "label": label,
+            "split": pa.array(["test" if name == "test" else "train"] * raw.num_rows),
+        })  # fmt: skip
+        tables.append(rows.filter(pc.is_finite(pc.field("label"))))
+    whole = pa.concat_tables(tables)
+    return whole.set_column(0, "id", pa.array(unique(whole.column("id").to_pylist())))
+
+
+READERS = {
+    "class_files": read_class_files,
+    "labelled_splits": read_labelled_splits,
+    "flip_values": read_flip_values,
+    "flip_tags": read_flip_tags,
+    "fluorescence": read_fluorescence,
+    "stability": read_stability,
+}

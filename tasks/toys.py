@@ -1,0 +1,212 @@
+"""Generated tasks: no file, no network, the same records from the same seed, learnable in a minute."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+Rng = np.random.Generator
+NT = np.array(list("ACGT"))
+AA = np.array(list("ACDEFGHIKLMNPQRSTVWY"))
+
+# Share of A, C, G, T, in percent, at the positions of primate splice sites, rounded from
+# Shapiro & Senapathy 1987, Nucleic Acids Research 15, 7155, tables of donor and acceptor consensus.
+DONOR = np.array(  # exon -3 … -1 | intron +1 … +6
+    [[33, 37, 18, 12], [58, 13, 14, 15], [10, 4, 78, 8], [0, 0, 100, 0], [0, 0, 0, 100],
+     [57, 3, 39, 1], [71, 8, 12, 9], [5, 6, 84, 5], [16, 18, 20, 46]]
+)  # fmt: skip
+ACCEPTOR = np.array(  # intron -14 … -1 | exon +1
+    [[9, 31, 15, 45], [8, 30, 13, 49], [7, 30, 11, 52], [7, 31, 10, 52], [8, 33, 11, 48], [10, 36, 11, 43],
+     [10, 36, 8, 46], [7, 38, 7, 48], [8, 41, 9, 42], [7, 41, 6, 46], [24, 31, 20, 25], [4, 74, 0, 22],
+     [100, 0, 0, 0], [0, 0, 100, 0], [26, 13, 52, 9]]
+)  # fmt: skip
+LENGTH, MIDDLE = 60, 30
+
+# Kyte & Doolittle 1982, J. Mol. Biol. 157, 105, table 2.
+HYDROPATHY = dict(
+    zip("ARNDCQEGHILKMFPSTWYV", (1.8, -4.5, -3.5, -3.5, 2.5, -3.5, -3.5, -0.4, -3.2, 4.5, 3.8, -3.9, 1.9, 2.8, -1.6,
+                                 -0.8, -0.7, -0.9, -1.3, 4.2), strict=True)
+)  # fmt: skip
+# Propensities for helix, strand and coil, rounded from Chou & Fasman 1978, Adv. Enzymol. 47, 45 (coil from turns).
+PROPENSITY = {
+    "H": dict(zip("EMALKFQWIVDHRTSCYNPG", (1.51, 1.45, 1.42, 1.21, 1.16, 1.13, 1.11, 1.08, 1.08, 1.06, 1.01, 1.0, 0.98,
+                                           0.83, 0.77, 0.7, 0.69, 0.67, 0.57, 0.57), strict=True)),
+    "E": dict(zip("VIYFWLTCQMRNHASGKPDE", (1.7, 1.6, 1.47, 1.38, 1.37, 1.3, 1.19, 1.19, 1.1, 1.05, 0.93, 0.89, 0.87,
+                                           0.83, 0.75, 0.75, 0.74, 0.55, 0.54, 0.37), strict=True)),
+    "C": dict(zip("NGPDSCYKQTWRHEAMFLVI", (1.56, 1.56, 1.52, 1.46, 1.43, 1.19, 1.14, 1.01, 0.98, 0.96, 0.96, 0.95,
+                                           0.95, 0.74, 0.66, 0.6, 0.6, 0.59, 0.5, 0.47), strict=True)),
+}  # fmt: skip
+
+
+def _background(rng: Rng, length: int = LENGTH) -> NDArray[np.str_]:
+    return NT[rng.integers(4, size=length)]
+
+
+def _drawn(rng: Rng, table: NDArray[Any]) -> NDArray[np.str_]:
+    return np.array([rng.choice(NT, p=row / row.sum()) for row in table])
+
+
+def _splice(rng: Rng) -> dict[str, Any]:
+    """60 nt around a donor (EI), an acceptor (IE), or a decoy that has GT or AG there and nothing else (N)."""
+    kind = rng.choice(["EI", "IE", "N"], p=[0.25, 0.25, 0.5])
+    letters = _background(rng)
+    if kind == "EI":
+        letters[MIDDLE - 3 : MIDDLE + 6] = _drawn(rng, DONOR)
+    elif kind == "IE":
+        letters[MIDDLE - 14 : MIDDLE + 1] = _drawn(rng, ACCEPTOR)
+    elif rng.random() < 0.5:
+        letters[MIDDLE : MIDDLE + 2] = ["G", "T"]
+    else:
+        letters[MIDDLE - 2 : MIDDLE] = ["A", "G"]
+    return {"sequence": "".join(letters), "label": str(kind)}
+
+
+def _dna_value(rng: Rng) -> dict[str, Any]:
+    """The share of G and C, drawn evenly from wide to narrow, and a bonus for a TATA box."""
+    share = rng.uniform(0.1, 0.9)
+    letters = rng.choice(NT, LENGTH, p=[(1 - share) / 2, share / 2, share / 2, (1 - share) / 2])
+    box = rng.random() < 0.5
+    if box:
+        place = rng.integers(5, LENGTH - 15)
+        letters[place : place + 8] = list("TATAAAAG")
+    return {"sequence": "".join(letters), "label": float(np.isin(letters, ["G", "C"]).mean() + 0.3 * box)}
+
+
+def _dna_tags(rng: Rng) -> dict[str, Any]:
+    """Islands rich in CG (I) in a background poor in it (B): two states that seldom change."""
+    state = rng.random() < 0.5
+    letters: list[str] = []
+    tags: list[str] = []
+    while len(letters) < LENGTH:
+        if rng.random() < 0.06:
+            state = not state
+        weights = [0.1, 0.4, 0.4, 0.1] if state else [0.35, 0.15, 0.15, 0.35]
+        letters.append(str(rng.choice(NT, p=weights)))
+        tags.append("I" if state else "B")
+    return {"sequence": "".join(letters), "tags": tags}
+
+
+def _dna_pair(rng: Rng) -> dict[str, Any]:
+    """Two strands that carry the same one of four boxes, or different ones."""
+    boxes = ["TATAAAAG", "GGCCAATC", "GGGGCGGG", "ATTTGCAT"]  # TATA, CCAAT, GC and octamer boxes
+    first = int(rng.integers(4))
+    same = rng.random() < 0.5
+    second = first if same else int((first + rng.integers(1, 4)) % 4)
+    sides: list[str] = []
+    for box in (boxes[first], boxes[second]):
+        letters = _background(rng, 28)
+        place = rng.integers(0, 20)
+        letters[place : place + 8] = list(box)
+        sides.append("".join(letters))
+    return {"sequence": sides[0], "sequence_b": sides[1], "label": "same" if same else "different"}
+
+
+def _residues(rng: Rng, length: int, scale: Mapping[str, float] | None = None, sharpness: float = 1.0) -> list[str]:
+    weights = np.array([scale[a] for a in AA]) ** sharpness if scale else np.ones(20)
+    return [str(a) for a in rng.choice(AA, length, p=weights / weights.sum())]
+
+
+def _protein_class(rng: Rng) -> dict[str, Any]:
+    """Proteins that begin with a signal peptide (M, basic end, hydrophobic core, A-X-A) or with just an M."""
+    secreted = rng.random() < 0.5
+    letters = ["M", *_residues(rng, int(rng.integers(39, 59)))]
+    if secreted:
+        core = [str(a) for a in rng.choice(list("LLLLAAVIF"), int(rng.integers(8, 13)))]
+        signal = ["K", str(rng.choice(list("KR"))), *core, "A", str(rng.choice(AA)), "A"]
+        letters[1 : 1 + len(signal)] = signal
+    return {"sequence": "".join(letters), "label": "secreted" if secreted else "cytosolic"}
+
+
+def _protein_value(rng: Rng) -> dict[str, Any]:
+    """Mean Kyte-Doolittle hydropathy of a peptide with a tilt of its own."""
+    scale = {a: float(np.exp(rng.normal() * 0.1 + HYDROPATHY[a] * 0.3)) for a in AA}
+    tilt = rng.uniform(-1, 1)
+    letters = _residues(rng, int(rng.integers(20, 51)), scale, sharpness=tilt)
+    return {"sequence": "".join(letters), "label": float(np.mean([HYDROPATHY[a] for a in letters]))}
+
+
+def _protein_tags(rng: Rng) -> dict[str, Any]:
+    """Stretches of helix, strand and coil whose residues follow the propensities of each."""
+    letters: list[str] = []
+    tags: list[str] = []
+    while len(letters) < 50:
+        state = str(rng.choice(["H", "E", "C"]))
+        stretch = int(rng.integers(5, 13))
+        letters += _residues(rng, stretch, PROPENSITY[state], sharpness=3.0)
+        tags += [state] * stretch
+    return {"sequence": "".join(letters[:50]), "tags": tags[:50]}
+
+
+def _protein_pair(rng: Rng) -> dict[str, Any]:
+    """Two helices that attract (opposite charges) or repel (equal ones)."""
+    charges = ["KR", "DE"]
+    first = int(rng.integers(2))
+    attract = rng.random() < 0.5
+    sides: list[str] = []
+    for charge in (first, 1 - first if attract else first):
+        letters = _residues(rng, 24)
+        for place in rng.choice(24, 9, replace=False):
+            letters[place] = str(rng.choice(list(charges[charge])))
+        sides.append("".join(letters))
+    return {"sequence": sides[0], "sequence_b": sides[1], "label": "binds" if attract else "repels"}
+
+
+def _sentence(rng: Rng) -> tuple[str, float]:
+    good = ["fine", "lovely", "splendid", "happy", "pleasant", "charming"]
+    bad = ["dreadful", "dull", "miserable", "wretched", "gloomy", "tedious"]
+    mood = int(rng.integers(2))
+    word, other = (good, bad)[mood], (bad, good)[mood]
+    subject = rng.choice(["the evening", "his letter", "that house", "the old captain", "her answer", "our voyage"])
+    verb = rng.choice(["was", "seemed", "had been", "looked"])
+    negated = rng.random() < 0.3
+    chosen = str(rng.choice(other if negated else word))
+    tail = rng.choice(["", " in the morning", " to all of us", " after the rain", " at the beginning"])
+    return f"{subject} {verb} {'not ' if negated else ''}{chosen}{tail}", 1.0 - mood
+
+
+def _text_class(rng: Rng) -> dict[str, Any]:
+    """Sentences of praise and blame, a third of them by negation."""
+    text, value = _sentence(rng)
+    return {"sequence": text, "label": "good" if value else "bad"}
+
+
+def _text_value(rng: Rng) -> dict[str, Any]:
+    """How much of three sentences is praise, from 0 to 1."""
+    each = [_sentence(rng) for _ in range(3)]
+    return {"sequence": ". ".join(t for t, _ in each), "label": float(np.mean([v for _, v in each]))}
+
+
+def _text_pair(rng: Rng) -> dict[str, Any]:
+    """Two sentences that agree or disagree in praise."""
+    (one, first), (two, second) = _sentence(rng), _sentence(rng)
+    return {"sequence": one, "sequence_b": two, "label": "agree" if first == second else "disagree"}
+
+
+def _reader(draw: Callable[[Rng], dict[str, Any]]) -> Callable[..., pa.Table]:
+    def read(files: Mapping[str, Path], *, records: int = 1500, seed: int = 0) -> pa.Table:
+        del files  # nothing is read: the records are made up
+        rows = [draw(np.random.Generator(np.random.PCG64([seed, i]))) for i in range(records)]
+        return pa.Table.from_pylist([{"id": f"toy{i}", **row} for i, row in enumerate(rows)])
+
+    read.__doc__ = draw.__doc__
+    return read
+
+
+READERS = {
+    "toy_dna_classification": _reader(_splice),
+    "toy_dna_regression": _reader(_dna_value),
+    "toy_dna_tagging": _reader(_dna_tags),
+    "toy_dna_pair": _reader(_dna_pair),
+    "toy_protein_classification": _reader(_protein_class),
+    "toy_protein_regression": _reader(_protein_value),
+    "toy_protein_tagging": _reader(_protein_tags),
+    "toy_protein_pair": _reader(_protein_pair),
+    "toy_text_classification": _reader(_text_class),
+    "toy_text_regression": _reader(_text_value),
+    "toy_text_pair": _reader(_text_pair),
+}

@@ -1,0 +1,174 @@
+"""A small convolutional network on one-hot symbols: what a domain's own first model would be."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from xdomain.data.examples import IGNORED
+from xdomain.data.sequences import Ragged
+from xdomain.recipe import Problem
+from xdomain.training.baselines import better, rows_of
+from xdomain.training.metrics import compute_metrics
+
+WIDTH, KERNEL, EPOCHS, PATIENCE, BATCH, RATE = 64, 9, 20, 4, 64, 1e-3
+
+
+class _Net(nn.Module):
+    """Two convolutions; a maximum over positions, or an answer at each."""
+
+    def __init__(self, alphabet_size: int, outputs: int, *, tagging: bool) -> None:
+        super().__init__()
+        self.tagging = tagging
+        self.pad = alphabet_size
+        self.first = nn.Embedding(alphabet_size + 1, WIDTH, padding_idx=alphabet_size)
+        self.conv1 = nn.Conv1d(WIDTH, WIDTH, KERNEL, padding=KERNEL // 2)
+        self.conv2 = nn.Conv1d(WIDTH, WIDTH, KERNEL, padding=KERNEL // 2)
+        self.out = nn.Linear(WIDTH, outputs)
+
+    def body(self, ids: Tensor) -> Tensor:
+        """(b, s) symbols to (b, s, width)."""
+        mask = (ids != self.pad)[:, None]
+        hidden = self.first(ids).transpose(1, 2)
+        hidden = torch.relu(self.conv1(hidden)) * mask
+        return (torch.relu(self.conv2(hidden)) * mask).transpose(1, 2)
+
+    def forward(self, ids: Tensor, second: Tensor | None = None) -> Tensor:
+        hidden = self.body(ids)
+        if self.tagging:
+            return self.out(hidden)
+        pooled = hidden.amax(1)
+        if second is not None:
+            pooled = (pooled - self.body(second).amax(1)).abs()
+        return self.out(pooled)
+
+
+class CNN:
+    """A fitted network; see `xdomain.training.baselines.Baseline`."""
+
+    def __init__(self, net: _Net, problem: Problem, shape: tuple[int, int], scale: tuple[float, float]) -> None:
+        self.net, self.problem, self.shape, self.scale = net, problem, shape, scale
+        self.history: list[dict[str, Any]] = []
+        self.chosen: dict[str, Any] = {}
+        self.train_loss = float("nan")
+
+    @torch.inference_mode()
+    def scores(self, symbols: Ragged, symbols_b: Ragged | None = None) -> NDArray[Any]:
+        """See `Baseline`."""
+        self.net.eval()
+        parts: list[NDArray[Any]] = []
+        for first in range(0, len(symbols), 4 * BATCH):
+            chosen = np.arange(first, min(first + 4 * BATCH, len(symbols)))
+            logits = self.net(*_inputs(symbols, symbols_b, chosen, self.net.pad))
+            if self.problem == "tagging":
+                lengths = symbols.lengths[chosen]
+                parts += [row[:n].numpy() for row, n in zip(logits, lengths, strict=True)]
+            else:
+                parts.append(logits.numpy())
+        found = np.concatenate(parts)
+        return found[:, 0] * self.scale[1] + self.scale[0] if self.problem == "regression" else found
+
+    def save(self, folder: Path) -> None:
+        """See `Baseline`."""
+        save_file(self.net.state_dict(), folder / "model.safetensors")
+        told = {"kind": "cnn", "problem": self.problem, "shape": self.shape, "scale": self.scale,
+                "chosen": self.chosen, "train_loss": self.train_loss}  # fmt: skip
+        (folder / "baseline.json").write_text(json.dumps(told, indent=1) + "\n")
+
+
+def load_cnn(folder: Path, told: dict[str, Any]) -> CNN:
+    """Read what `CNN.save` wrote."""
+    problem: Problem = told["problem"]
+    net = _Net(*told["shape"], tagging=problem == "tagging")
+    net.load_state_dict(load_file(folder / "model.safetensors"))
+    model = CNN(net, problem, tuple(told["shape"]), tuple(told["scale"]))
+    model.chosen, model.train_loss = told["chosen"], told["train_loss"]
+    return model
+
+
+def fit_cnn(
+    symbols: Ragged, symbols_b: Ragged | None, labels: NDArray[Any], split: NDArray[np.str_], alphabet_size: int,
+    problem: Problem, n_classes: int, seed: int, metric: str,
+) -> CNN:  # fmt: skip
+    """Train with Adam, keep the epoch that is best on validation. Deterministic by seed on a CPU."""
+    rng = np.random.Generator(np.random.PCG64(seed))
+    outputs = 1 if problem == "regression" else n_classes
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        net = _Net(alphabet_size, outputs, tagging=problem == "tagging")
+    train, valid = np.flatnonzero(split == "train"), np.flatnonzero(split == "valid")
+    scale = (0.0, 1.0)
+    if problem == "regression":
+        scale = (float(labels[train].mean()), float(labels[train].std()) or 1.0)
+    model = CNN(net, problem, (alphabet_size, outputs), scale)
+    optimizer = torch.optim.Adam(net.parameters(), RATE)
+    valid_rows = rows_of(symbols, split, "valid", problem)
+    valid_second = symbols_b.take(valid) if symbols_b else None
+    best: float | None = None
+    best_state = {name: value.clone() for name, value in net.state_dict().items()}
+    step = waited = 0
+    for epoch in range(1, EPOCHS + 1):
+        net.train()
+        losses: list[float] = []
+        order = rng.permutation(train)
+        for first in range(0, len(order), BATCH):
+            chosen = order[first : first + BATCH]
+            loss = _loss(net(*_inputs(symbols, symbols_b, chosen, net.pad)), symbols, labels, chosen, problem, scale)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+            step += 1
+        scores = model.scores(symbols.take(valid), valid_second)
+        known = labels[valid_rows] != IGNORED if problem != "regression" else np.ones(len(valid_rows), bool)
+        value = compute_metrics([metric], labels[valid_rows][known], scores[known], problem)[metric]["value"]
+        model.history += [{"step": step, "epoch": epoch, "loss": float(np.mean(losses))},
+                          {"step": step, "epoch": epoch, "valid": {metric: value}}]  # fmt: skip
+        waited += 1
+        if better(metric, value, best):
+            best, waited = value, 0
+            best_state = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+            model.chosen = {"epoch": epoch, f"valid_{metric}": value}
+            model.train_loss = float(np.mean(losses))
+        if waited >= PATIENCE:
+            break
+    net.load_state_dict(best_state)
+    return model
+
+
+def _inputs(symbols: Ragged, second: Ragged | None, chosen: NDArray[np.int64], pad: int) -> Sequence[Tensor]:
+    each = [symbols] if second is None else [symbols, second]
+    return [_padded(one, chosen, pad) for one in each]
+
+
+def _padded(symbols: Ragged, chosen: NDArray[np.int64], pad: int) -> Tensor:
+    ids = np.full((len(chosen), max(1, int(symbols.lengths[chosen].max()))), pad, np.int64)
+    for row, record in enumerate(chosen):
+        ids[row, : symbols.lengths[record]] = symbols[int(record)]
+    return torch.from_numpy(ids)
+
+
+def _loss(
+    logits: Tensor, symbols: Ragged, labels: NDArray[Any], chosen: NDArray[np.int64], problem: Problem,
+    scale: tuple[float, float],
+) -> Tensor:  # fmt: skip
+    if problem == "regression":
+        wanted = torch.from_numpy(((labels[chosen] - scale[0]) / scale[1]).astype(np.float32))
+        return nn.functional.mse_loss(logits[:, 0], wanted)
+    if problem != "tagging":
+        return nn.functional.cross_entropy(logits, torch.from_numpy(labels[chosen]))
+    wanted = np.full(logits.shape[:2], IGNORED, np.int64)
+    for row, record in enumerate(chosen):
+        tags = labels[symbols.offsets[record] : symbols.offsets[record + 1]]
+        wanted[row, : len(tags)] = tags
+    flat = torch.from_numpy(wanted).flatten()
+    total = nn.functional.cross_entropy(logits.flatten(0, 1), flat, ignore_index=IGNORED, reduction="sum")
+    return total / (flat != IGNORED).sum().clamp(min=1)

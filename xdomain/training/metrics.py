@@ -1,0 +1,147 @@
+"""Metrics by the field's names, computed by scikit-learn and scipy."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+from sklearn import metrics as sk
+
+from xdomain.errors import RecipeError, unknown
+from xdomain.recipe import Problem
+
+CLASSES: tuple[Problem, ...] = ("classification", "pair", "tagging")
+VALUES: tuple[Problem, ...] = ("regression",)
+Compute = Callable[[NDArray[Any], NDArray[Any]], float]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number to judge by.
+
+    `compute` takes labels and scores: class indices (n,) and logits or probabilities (n, k), or values (n,) twice.
+    """
+
+    name: str
+    higher_is_better: bool
+    problems: tuple[Problem, ...]
+    compute: Compute
+
+
+def _of_classes(function: Callable[..., float], **options: Any) -> Compute:
+    return lambda labels, scores: float(function(labels, scores.argmax(-1), **options))
+
+
+def _roc_auc(labels: NDArray[Any], scores: NDArray[Any]) -> float:
+    if len(np.unique(labels)) < scores.shape[1]:
+        return math.nan
+    chances = _chances(scores)
+    if scores.shape[1] == 2:
+        return float(sk.roc_auc_score(labels, chances[:, 1]))
+    return float(sk.roc_auc_score(labels, chances, multi_class="ovr"))
+
+
+def _average_precision(labels: NDArray[Any], scores: NDArray[Any]) -> float:
+    if len(np.unique(labels)) < scores.shape[1]:
+        return math.nan
+    chances = _chances(scores)
+    if scores.shape[1] == 2:
+        return float(sk.average_precision_score(labels, chances[:, 1]))
+    truth = np.eye(scores.shape[1])[labels]
+    return float(sk.average_precision_score(truth, chances))
+
+
+def _chances(scores: NDArray[Any]) -> NDArray[Any]:
+    """Softmax, unless the rows are probabilities already."""
+    scores = scores.astype(np.float64)
+    if (scores >= 0).all() and np.allclose(scores.sum(-1), 1):
+        return scores
+    shifted = np.exp(scores - scores.max(-1, keepdims=True))
+    return shifted / shifted.sum(-1, keepdims=True)
+
+
+def _correlation(function: Callable[..., Any]) -> Compute:
+    def compute(labels: NDArray[Any], scores: NDArray[Any]) -> float:
+        if len(labels) < 2 or np.ptp(labels) == 0 or np.ptp(scores) == 0:
+            return math.nan
+        return float(function(labels.astype(np.float64), scores.astype(np.float64)).statistic)
+
+    return compute
+
+
+METRICS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric("accuracy", True, CLASSES, _of_classes(sk.accuracy_score)),
+        Metric("balanced_accuracy", True, CLASSES, _of_classes(sk.balanced_accuracy_score)),
+        Metric("f1", True, CLASSES, _of_classes(sk.f1_score, average="macro", zero_division=0)),
+        Metric("precision", True, CLASSES, _of_classes(sk.precision_score, average="macro", zero_division=0)),
+        Metric("recall", True, CLASSES, _of_classes(sk.recall_score, average="macro", zero_division=0)),
+        Metric("matthews_correlation", True, CLASSES, _of_classes(sk.matthews_corrcoef)),
+        Metric("roc_auc", True, CLASSES, _roc_auc),
+        Metric("average_precision", True, CLASSES, _average_precision),
+        Metric("spearmanr", True, VALUES, _correlation(stats.spearmanr)),
+        Metric("pearsonr", True, VALUES, _correlation(stats.pearsonr)),
+        Metric("mse", False, VALUES, lambda y, p: float(sk.mean_squared_error(y, p))),
+        Metric("rmse", False, VALUES, lambda y, p: float(sk.root_mean_squared_error(y, p))),
+        Metric("mae", False, VALUES, lambda y, p: float(sk.mean_absolute_error(y, p))),
+        Metric("r2", True, VALUES, lambda y, p: float(sk.r2_score(y, p)) if len(y) > 1 else math.nan),
+    )
+}
+
+
+def check_metrics(names: Sequence[str], problem: Problem) -> None:
+    """Refuse, before anything runs, a metric that does not exist or does not fit the problem."""
+    fitting = [m.name for m in METRICS.values() if problem in m.problems]
+    for name in names:
+        if name not in METRICS:
+            raise unknown("metric", name, fitting)
+        if name not in fitting:
+            raise RecipeError(f"{name} does not judge {problem}", expected=f"one of {', '.join(fitting)}")
+
+
+def compute_metrics(
+    names: Sequence[str], labels: NDArray[Any], scores: NDArray[Any], problem: Problem
+) -> dict[str, dict[str, Any]]:
+    """The named metrics as {name: {value, higher_is_better}}.
+
+    Parameters
+    ----------
+    labels
+        Class indices (n,), or values (n,).
+    scores
+        Logits or probabilities (n, k), or values (n,).
+
+    A metric that is undefined (a correlation with a constant, the area under a curve without one of the
+    classes) is NaN, which becomes null in JSON: zero would be a lie.
+    """
+    check_metrics(names, problem)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what is undefined is told by NaN
+        return {
+            name: {
+                "value": METRICS[name].compute(labels, scores) if len(labels) else math.nan,
+                "higher_is_better": METRICS[name].higher_is_better,
+            }
+            for name in names
+        }
+
+
+def confusion(labels: NDArray[Any], predictions: NDArray[Any], classes: Sequence[str]) -> list[list[int]]:
+    """Shape (k, k): records of class i (row) that were taken for class j (column)."""
+    return sk.confusion_matrix(labels, predictions, labels=range(len(classes))).tolist()
+
+
+def per_class(labels: NDArray[Any], predictions: NDArray[Any], classes: Sequence[str]) -> list[dict[str, Any]]:
+    """A row a class: precision, recall, f1 in [0, 1], and support."""
+    columns = sk.precision_recall_fscore_support(labels, predictions, labels=range(len(classes)), zero_division=0)
+    return [
+        {"class": name, "precision": float(p), "recall": float(r), "f1": float(f), "support": int(n)}
+        for name, p, r, f, n in zip(classes, *columns, strict=True)
+    ]

@@ -1,0 +1,88 @@
+"""Pictures of a run and of a few runs side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#666666"  # Okabe and Ito: told apart by all eyes
+STYLE = {"font.size": 11, "axes.spines.top": False, "axes.spines.right": False, "axes.titlelocation": "left"}
+
+
+def _figure(width: float, height: float) -> Figure:
+    figure = Figure(figsize=(width, height), dpi=140, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def plot_history(history: Sequence[Mapping[str, Any]], *, metric: str, path: Path, title: str) -> None:
+    """Training loss above, the validation metric below, against the step; the chosen step is marked."""
+    losses = [(row["step"], row["loss"]) for row in history if row.get("loss") is not None]
+    valid = [(row["step"], row["valid"][metric]) for row in history if (row.get("valid") or {}).get(metric) is not None]
+    with mpl.rc_context(STYLE):
+        figure = _figure(6.4, 4.8)
+        above, below = figure.subplots(2, 1, sharex=True)
+        above.set_title(title)
+        above.plot(*zip(*losses, strict=True), color=BLUE) if losses else None
+        above.set_ylabel("training loss")
+        if valid:
+            steps, values = zip(*valid, strict=True)
+            below.plot(steps, values, color=ORANGE, marker="o", markersize=4)
+            lower_is_better = metric in ("mse", "rmse", "mae")
+            best = int(np.argmin(values) if lower_is_better else np.argmax(values))
+            below.axvline(steps[best], color=GREY, linewidth=1, linestyle=":")
+            below.annotate(
+                f"best {values[best]:.3f}", (steps[best], values[best]), textcoords="offset points",
+                xytext=(6 if best < len(steps) / 2 else -6, -14), ha="left" if best < len(steps) / 2 else "right",
+                color=GREY, fontsize=10,
+            )  # fmt: skip
+        below.set_ylabel(f"validation\n{metric}")
+        below.set_xlabel("training step")
+        below.margins(y=0.25)
+        figure.savefig(path)
+
+
+def plot_confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str], *, path: Path, title: str) -> None:
+    """Counts of each true class (row) by predicted class (column), shaded by share of the row."""
+    counts = np.asarray(matrix)
+    share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    size = min(12.0, 2.6 + 0.62 * len(classes))
+    with mpl.rc_context({**STYLE, "font.size": 10}):
+        figure = _figure(size + 0.8, size)
+        axes = figure.subplots()
+        axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+        axes.set_xticks(range(len(classes)), classes, rotation=45 if max(map(len, classes)) > 3 else 0, ha="center")
+        axes.set_yticks(range(len(classes)), classes)
+        axes.set_xlabel("predicted")
+        axes.set_ylabel("true")
+        axes.set_title(title, fontsize=10)
+        for i, j in np.ndindex(counts.shape):
+            axes.text(j, i, f"{counts[i, j]:,}", ha="center", va="center", fontsize=9,
+                      color="white" if share[i, j] > 0.55 else "black")  # fmt: skip
+        figure.savefig(path)
+
+
+def plot_comparison(rows: Sequence[Mapping[str, Any]], *, metric: str, path: Path, title: str) -> None:
+    """A dot an arm with its 95 % interval: rows of label, value, low, high."""
+    with mpl.rc_context(STYLE):
+        figure = _figure(6.8, 1.5 + 0.42 * len(rows))
+        axes = figure.subplots()
+        for place, row in enumerate(rows):
+            colour = BLUE if place == 0 else ORANGE
+            axes.plot([row["low"], row["high"]], [place, place], color=colour, linewidth=2)
+            axes.plot(row["value"], place, "o", color=colour, markersize=7)
+            axes.annotate(f"{row['value']:.3f}", (row["value"], place), textcoords="offset points", xytext=(0, 8),
+                          ha="center", fontsize=10)  # fmt: skip
+        axes.set_yticks(range(len(rows)), [row["label"] for row in rows])
+        axes.set_ylim(len(rows) - 0.5, -0.7)
+        axes.set_xlabel(f"test {metric}, with 95 % interval over test records")
+        axes.set_title(title, fontsize=11)
+        axes.grid(axis="x", color="#dddddd", linewidth=0.8)
+        axes.set_axisbelow(True)
+        figure.savefig(path)
