@@ -188,7 +188,7 @@ def _text_pair(rng: Rng) -> dict[str, Any]:
 
 
 def _reader(draw: Callable[[Rng], dict[str, Any]]) -> Callable[..., pa.Table]:
-    def read(files: Mapping[str, Path], *, records: int = 1500, seed: int = 0) -> pa.Table:
+    def read(files: Mapping[str, Path], *, records: int = 3000, seed: int = 0) -> pa.Table:
         del files  # nothing is read: the records are made up
         rows = [draw(np.random.Generator(np.random.PCG64([seed, i]))) for i in range(records)]
         return pa.Table.from_pylist([{"id": f"toy{i}", **row} for i, row in enumerate(rows)])

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from xdomain.data.examples import encode_examples
 from xdomain.data.loading import load_unlabelled
 from xdomain.errors import DataError, OutputError
+from xdomain.model.backbone import quiet_loading
 from xdomain.training.device import best_device
 from xdomain.training.outcome import prediction_columns
 from xdomain.training.saved import class_names, load_saved, saved_adapter
@@ -34,7 +35,8 @@ def predict(run_dir: str | Path, file: str | Path, *, say: Callable[[str], None]
         `run_dir` holds no trained model, or a record of `file` cannot be read.
     """
     folder = Path(run_dir)
-    model = load_saved(folder)
+    with quiet_loading():
+        model = load_saved(folder)
     adapter = saved_adapter(folder, model.recipe)
     table = load_unlabelled(Path(file), model.recipe, say=say)
     examples = encode_examples(

@@ -22,7 +22,7 @@ from xdomain.data.sequences import Adapter
 from xdomain.data.splits import assign
 from xdomain.errors import DataError
 from xdomain.model.arms import Arm
-from xdomain.model.backbone import load_backbone
+from xdomain.model.backbone import load_backbone, quiet_loading
 from xdomain.plugins import find_recipe, make_adapter
 from xdomain.recipe import Recipe, recipe_from
 from xdomain.training.baseline import train_baseline
@@ -93,6 +93,11 @@ def run(
         Something that was given cannot work; the message says how to mend it.
     """
     recipe = with_arm(find_recipe(task, overrides), arm)
+    with quiet_loading():
+        return _run(recipe, out, overwrite=overwrite, resume=resume, say=say)
+
+
+def _run(recipe: Recipe, out: str | Path | None, *, overwrite: bool, resume: bool, say: Say) -> Result:
     check_metrics(recipe.metrics, recipe.problem)
     folder = Path(out) if out else default_folder(recipe)
     if resume and is_done(folder):
