@@ -56,7 +56,7 @@ class Text:
 
     def encode(self, payloads: Sequence[Payload] | pa.Array) -> Ragged:
         """Wordpieces of many texts, in bulk."""
-        texts = payloads.to_pylist() if isinstance(payloads, pa.Array) else payloads
+        texts: list[Payload] = list(payloads.to_pylist() if isinstance(payloads, pa.Array) else payloads)  # pyright: ignore
         strings = [t.decode() if isinstance(t, bytes) else t for t in texts]
         encoded = self._source.backend_tokenizer.encode_batch_fast(strings, add_special_tokens=False)
         ragged = Ragged.from_lists([self._symbol_of[e.ids] for e in encoded])
@@ -65,7 +65,7 @@ class Text:
     def decode(self, ids: Ids) -> str:
         """The text of wordpieces, as the tokenizer joins them."""
         vocabulary = self._source.get_vocab()
-        return self._source.decode([vocabulary[self.alphabet.symbols[i]] for i in ids])
+        return str(self._source.decode([vocabulary[self.alphabet.symbols[i]] for i in ids]))
 
     def stock_tokenizer(self, vocabulary: Mapping[str, int], unk_token: str) -> Tokenizer:
         """The same tokenizer with every piece at its mapped row."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.compute
 import pyarrow.csv as pa_csv
 from Bio.SeqIO.FastaIO import SimpleFastaParser
 
@@ -15,10 +16,12 @@ from xdomain.errors import DataError
 
 from .tables import table, unique, wanted
 
+pc: Any = pyarrow.compute  # its functions are made at import and have no types
+
 
 def _records(path: Path) -> list[tuple[str, str]]:
     with path.open(encoding="utf-8") as file:
-        found = list(SimpleFastaParser(file))
+        found = [(str(title), str(sequence)) for title, sequence in SimpleFastaParser(file)]
     if not found:
         raise DataError(f"{path} holds no record", expected="FASTA: '>' and a name, then the sequence")
     return found
@@ -26,7 +29,7 @@ def _records(path: Path) -> list[tuple[str, str]]:
 
 def read_class_files(files: Mapping[str, Path]) -> pa.Table:
     """One FASTA file a class: the file's name in the recipe is the label."""
-    rows = [
+    rows: list[dict[str, object]] = [
         {"id": title.split()[0], "sequence": sequence, "label": label}
         for label, path in files.items()
         for title, sequence in _records(path)

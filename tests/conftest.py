@@ -20,7 +20,7 @@ def save_tiny_bert(folder: Path, *, positions: int = 64, seed: int = 0) -> Path:
 
     words = [a + b for a in "bcdfghjklmnpqrstvw" for b in ("a", "e", "i", "o", "u", "ab", "eb", "ib", "ob", "ub")]
     pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[unused0]", "[unused1]"]
-    pieces += list("abcdefghijklmnopqrstuvwxyz") + ["the", "we", "you", "he", "she"] + words
+    pieces += [*"abcdefghijklmnopqrstuvwxyz", "the", "we", "you", "he", "she", *words]
     pieces += [f"##{w}" for w in words]
     pieces = list(dict.fromkeys(pieces))[:400]
     tokenizer = Tokenizer(models.WordPiece({p: i for i, p in enumerate(pieces)}, unk_token="[UNK]"))

@@ -32,19 +32,19 @@ class Download(Part):
 
     url: str
     sha256: str
-    tried: bool = Field(True, description="False where the URL could not be tried by whoever wrote the recipe.")
+    tried: bool = Field(default=True, description="False where the URL could not be tried by whoever wrote the recipe.")
 
 
 class Source(Part):
     """Where the raw files lie."""
 
     files: dict[str, str] = Field(
-        {},
+        default={},
         description="Name to path below XDOMAIN_DATA, or absolute. Names train, valid and test decide the split; "
         "other names are the reader's. Empty for data that the reader makes up.",
     )
-    downloads: dict[str, Download] = Field({}, description="By the same names: where to get what is missing.")
-    homepage: str = Field("", description="Where a person finds the data set described.")
+    downloads: dict[str, Download] = Field(default={}, description="By the same names: where to get what is missing.")
+    homepage: str = Field(default="", description="Where a person finds the data set described.")
     licence: str
     citation: str
 
@@ -72,33 +72,39 @@ class Split(Part):
     """How records become train, valid and test."""
 
     rule: Literal["given", "random", "group"] = Field(
-        "random", description="given: as the files or a split column say; group: no group in two splits."
+        default="random", description="given: as the files or a split column say; group: no group in two splits."
     )
-    valid: float = Field(0.1, ge=0, lt=1, description="Share for validation; with `given`, only if none is given.")
-    test: float = Field(0.1, ge=0, lt=1, description="Share for test; with `given`, only if none is given.")
+    valid: float = Field(
+        default=0.1, ge=0, lt=1, description="Share for validation; with `given`, only if none is given."
+    )
+    test: float = Field(default=0.1, ge=0, lt=1, description="Share for test; with `given`, only if none is given.")
     seed: int = 0
-    limit: dict[str, int] = Field({}, description="At most this many records of a split, drawn with the seed.")
+    limit: dict[str, int] = Field(default={}, description="At most this many records of a split, drawn with the seed.")
 
 
 class Train(Part):
     """Options of fine-tuning."""
 
-    epochs: float = Field(6, gt=0)
-    max_steps: int = Field(-1, description="Overrides epochs where positive.")
-    batch_size: int = Field(16, gt=0)
-    learning_rate: float = Field(1e-4, gt=0)
+    epochs: float = Field(default=6, gt=0)
+    max_steps: int = Field(default=-1, description="Overrides epochs where positive.")
+    batch_size: int = Field(default=16, gt=0)
+    learning_rate: float = Field(default=1e-4, gt=0)
     schedule: Literal["linear", "cosine", "constant"] = "linear"
-    warmup: float = Field(0.0, ge=0, lt=1, description="Share of the steps.")
-    weight_decay: float = Field(0.0, ge=0)
-    attention_dropout: float = Field(0.0, ge=0, lt=1, description="Above 0 it is slow on a CPU.")
-    hidden_dropout: float = Field(0.1, ge=0, lt=1)
-    max_length: int | None = Field(None, description="Positions a window, specials included; None: the backbone's.")
-    window_overlap: int = Field(0, ge=0, description="Symbols that two neighbouring windows share.")
-    max_windows: int = Field(32, gt=0, description="A sequence that needs more is `too_long`.")
+    warmup: float = Field(default=0.0, ge=0, lt=1, description="Share of the steps.")
+    weight_decay: float = Field(default=0.0, ge=0)
+    attention_dropout: float = Field(default=0.0, ge=0, lt=1, description="Above 0 it is slow on a CPU.")
+    hidden_dropout: float = Field(default=0.1, ge=0, lt=1)
+    max_length: int | None = Field(
+        default=None, description="Positions a window, specials included; None: the backbone's."
+    )
+    window_overlap: int = Field(default=0, ge=0, description="Symbols that two neighbouring windows share.")
+    max_windows: int = Field(default=32, gt=0, description="A sequence that needs more is `too_long`.")
     too_long: Literal["error", "truncate"] = "error"
     augment: Literal["none", "reverse_complement"] = "none"
-    patience: int | None = Field(None, gt=0, description="Evaluations without gain before stopping; None: never.")
-    evaluations: int | None = Field(None, gt=0, description="Evaluations over the run; None: one an epoch.")
+    patience: int | None = Field(
+        default=None, gt=0, description="Evaluations without gain before stopping; None: never."
+    )
+    evaluations: int | None = Field(default=None, gt=0, description="Evaluations over the run; None: one an epoch.")
     slice_vocabulary: bool = True
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     report_to: Annotated[list[str], BeforeValidator(_one_or_many)] = []
@@ -107,15 +113,21 @@ class Train(Part):
 class Run(Part):
     """Which arm of a comparison a run is: what starts where, what is trained, which draw of the mapping."""
 
-    backbone: str | None = Field(None, description="A folder or hub id; None: the checkpoint shipped with xdomain.")
-    init: str = Field("pretrained", description="pretrained, scratch, reembed, shuffled or rescaled.")
-    transfer: list[str] = Field(list(PARTS), description="Which parts come over from the checkpoint.", min_length=1)
-    tune: str = Field("full", description="full, head, norms, lora or bottleneck.")
-    mapping: str = Field("random", description="How symbols get their wordpieces.")
-    mapping_table: dict[str, str] = Field({}, description="Symbol to wordpiece, for the mapping `given`.")
-    mapping_seed: int = Field(0, ge=0)
-    seed: int = Field(0, ge=0)
-    baseline: Literal["kmer", "cnn"] | None = Field(None, description="A simple baseline instead of the encoder.")
+    backbone: str | None = Field(
+        default=None, description="A folder or hub id; None: the checkpoint shipped with xdomain."
+    )
+    init: str = Field(default="pretrained", description="pretrained, scratch, reembed, shuffled or rescaled.")
+    transfer: list[str] = Field(
+        default=list(PARTS), description="Which parts come over from the checkpoint.", min_length=1
+    )
+    tune: str = Field(default="full", description="full, head, norms, lora or bottleneck.")
+    mapping: str = Field(default="random", description="How symbols get their wordpieces.")
+    mapping_table: dict[str, str] = Field(default={}, description="Symbol to wordpiece, for the mapping `given`.")
+    mapping_seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0)
+    baseline: Literal["kmer", "cnn"] | None = Field(
+        default=None, description="A simple baseline instead of the encoder."
+    )
 
 
 class Published(Part):
@@ -143,7 +155,7 @@ class Recipe(Part):
     title: str
     version: int = 1
     source: Source
-    reader: str = Field("table", description="A core reader (table, fasta) or one of a task package.")
+    reader: str = Field(default="table", description="A core reader (table, fasta) or one of a task package.")
     reader_options: dict[str, Any] = {}
     columns: Columns = Columns()
     adapter: AdapterChoice

@@ -103,8 +103,8 @@ from xdomain.training.pretrain import Pretraining, pretrain_text
 def say(line):
     if line.startswith("validation loss") and int(sys.argv[3]):
         os.kill(os.getpid(), signal.SIGKILL)
-pretrain_text([Path(sys.argv[1])], Path(sys.argv[2]), options=Pretraining(tokenizer=sys.argv[4], %s), say=say)
-""" % ", ".join(f"{key}={value!r}" for key, value in TINY.items())
+pretrain_text([Path(sys.argv[1])], Path(sys.argv[2]), options=Pretraining(tokenizer=sys.argv[4], TINY), say=say)
+""".replace("TINY", ", ".join(f"{key}={value!r}" for key, value in TINY.items()))
 
 
 def test_killed_and_resumed_gives_the_same_weights(books, corpus, tmp_path):

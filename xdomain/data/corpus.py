@@ -65,8 +65,8 @@ def train_wordpieces(files: Sequence[Path], size: int) -> PreTrainedTokenizerFas
             expected="a larger corpus, or a smaller vocabulary",
             mend=f"--vocabulary {tokenizer.get_vocab_size()}",
         )
-    cls, sep = tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]")
-    tokenizer.post_processor = processors.BertProcessing(("[SEP]", sep), ("[CLS]", cls))
+    rows = tokenizer.get_vocab()
+    tokenizer.post_processor = processors.BertProcessing(("[SEP]", rows["[SEP]"]), ("[CLS]", rows["[CLS]"]))
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         model_input_names=["input_ids", "token_type_ids", "attention_mask"],

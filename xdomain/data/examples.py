@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.compute
 from numpy.typing import NDArray
 
 from xdomain.data.sequences import Adapter, Ragged
 from xdomain.errors import DataError
 from xdomain.recipe import Problem
 
+pc: Any = pyarrow.compute  # its functions are made at import and have no types
 IGNORED = -100
 """The label of a position that is not scored."""
 

@@ -142,7 +142,7 @@ def joined(payloads: Sequence[Payload] | pa.Array) -> tuple[NDArray[np.uint8], N
     An Arrow string column is used where it lies, without a copy.
     """
     if isinstance(payloads, pa.Array):
-        column = payloads.cast(pa.large_binary())
+        column: Any = payloads.cast(pa.large_binary())  # pyright: ignore
         _, offsets, data = column.buffers()
         ends = np.frombuffer(offsets, np.int64)[column.offset : column.offset + len(column) + 1]
         whole = np.frombuffer(data, np.uint8) if data is not None else np.empty(0, np.uint8)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import groupby
+from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
@@ -15,7 +16,7 @@ def layout_of(tokenizer: PreTrainedTokenizerBase) -> Layout:
 
     Works for any fast tokenizer: ``[CLS] a [SEP] b [SEP]``, ``<s> a </s></s> b </s>`` and others.
     """
-    backend = tokenizer.backend_tokenizer
+    backend: Any = tokenizer.backend_tokenizer
     encoded = backend.encode("a", "a")
     runs = [
         (bool(special), [i for i, _ in run])
@@ -29,4 +30,5 @@ def layout_of(tokenizer: PreTrainedTokenizerBase) -> Layout:
     start, _, middle, second, end = (tuple(encoded.ids[i] for i in places) for _, places in runs)
     has_types = "token_type_ids" in tokenizer.model_input_names
     del second
-    return Layout(start, middle, end, int(tokenizer.pad_token_id), encoded.type_ids[-1] if has_types else None)
+    pad: Any = tokenizer.pad_token_id
+    return Layout(start, middle, end, int(pad), encoded.type_ids[-1] if has_types else None)

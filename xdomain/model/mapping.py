@@ -5,59 +5,42 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import cast
 
 import numpy as np
+import yaml
 from numpy.typing import NDArray
-from transformers import PreTrainedTokenizerBase
 
 from xdomain.data.sequences import Alphabet
 from xdomain.errors import DataError, RecipeError, nearest, unknown
+from xdomain.model.vocabulary import Vocabulary
+
+__all__ = ["STRATEGIES", "TokenMapping", "Vocabulary", "load_given", "make_mapping"]
 
 SCHEMA = 1
 STRATEGIES = ("random", "frequent", "rare", "identity", "permute", "shift", "block", "given")
-UNUSED = re.compile(r"\[unused\d+\]|<unused\d+>|madeupword\d+")
 
 
-@dataclass(frozen=True)
-class Vocabulary:
-    """A backbone's wordpieces in the order of their ids, and which ids are special."""
-
-    pieces: tuple[str, ...]
-    special: frozenset[int]
-
-    @classmethod
-    def of(cls, tokenizer: PreTrainedTokenizerBase) -> Vocabulary:
-        """The vocabulary of a tokenizer; rows without a piece are named ``[unusedN]``."""
-        ids = tokenizer.get_vocab()
-        pieces = [f"[unused{i}]" for i in range(max(ids.values()) + 1)]
-        for piece, i in ids.items():
-            pieces[i] = piece
-        return cls(tuple(pieces), frozenset(tokenizer.all_special_ids))
-
-    @property
-    def sha256(self) -> str:
-        """A digest of the pieces in order."""
-        return hashlib.sha256("\n".join(self.pieces).encode()).hexdigest()
-
-    @property
-    def ordinary(self) -> NDArray[np.int64]:
-        """Rows that stand for text: no special tokens, no unused rows. Sorted."""
-        return np.array(
-            [i for i, p in enumerate(self.pieces) if i not in self.special and not UNUSED.fullmatch(p)], np.int64
-        )
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TokenMapping:
     """One vocabulary row a symbol, no row twice.
 
     Parameters
     ----------
+    symbols
+        An alphabet's, in the order of their ids.
     ids
-        Shape (alphabet,), int32.
+        Shape (alphabet,), int32: symbol i has row ``ids[i]``. Cannot be written to.
+    pieces
+        What the vocabulary has in those rows, for people to read.
+    strategy, seed
+        How the rows were found.
+    vocabulary_sha256
+        Of the vocabulary that the rows are rows of.
     """
 
     symbols: tuple[str, ...]
@@ -68,38 +51,72 @@ class TokenMapping:
     vocabulary_sha256: str
 
     def __post_init__(self) -> None:
-        if len(self.symbols) != len(self.ids) or len(set(self.ids.tolist())) != len(self.ids):
-            raise ValueError("a mapping gives every symbol a row of its own")
+        ids = np.array(self.ids, np.int32)
+        if not len(self.symbols) == len(set(self.symbols)) == len(self.pieces) == len(ids):
+            raise ValueError(f"{len(self.symbols)} symbols, {len(ids)} rows and {len(self.pieces)} pieces")
+        if len(set(ids.tolist())) != len(ids) or (ids < 0).any():
+            raise ValueError("a mapping gives every symbol a row of its own, from 0 on")
+        ids.setflags(write=False)
+        object.__setattr__(self, "ids", ids)
 
-    @property
-    def sha256(self) -> str:
-        """A digest of symbols, rows and vocabulary: what decides what the model sees."""
-        told = json.dumps([self.symbols, self.ids.tolist(), self.vocabulary_sha256])
-        return hashlib.sha256(told.encode()).hexdigest()
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, TokenMapping) and self.sha256 == other.sha256
 
-    def save(self, path: Path) -> None:
-        """Write as JSON."""
-        told = {
-            "schema": SCHEMA, "strategy": self.strategy, "seed": self.seed, "sha256": self.sha256,
+    def __hash__(self) -> int:
+        return hash(self.sha256)
+
+    def _told(self) -> dict[str, object]:
+        return {
+            "schema": SCHEMA, "strategy": self.strategy, "seed": self.seed,
             "vocabulary_sha256": self.vocabulary_sha256, "symbols": list(self.symbols), "ids": self.ids.tolist(),
             "pieces": list(self.pieces),
         }  # fmt: skip
+
+    @cached_property
+    def sha256(self) -> str:
+        """Of everything that the file on disk says."""
+        return hashlib.sha256(json.dumps(self._told(), sort_keys=True).encode()).hexdigest()
+
+    def collides(self, special: Collection[int]) -> tuple[str, ...]:
+        """The symbols whose row is one of `special`, such as the padding's: only ``block`` and ``given`` do that."""
+        return tuple(s for s, row in zip(self.symbols, self.ids.tolist(), strict=True) if row in special)
+
+    def save(self, path: Path) -> None:
+        """Write as JSON."""
+        told = {**self._told(), "sha256": self.sha256}
         path.write_text(json.dumps(told, ensure_ascii=False, indent=1) + "\n", "utf-8")
 
     @classmethod
     def load(cls, path: Path) -> TokenMapping:
-        """Read what `save` wrote; a file that was changed since is a `DataError`."""
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        DataError
+            It is no mapping, of another schema, or was changed since it was written.
+        """
         try:
             told = json.loads(path.read_text("utf-8"))
+            schema, recorded = told["schema"], told["sha256"]
+            ids = np.array(told["ids"], np.int32)
             mapping = cls(
-                tuple(told["symbols"]), np.array(told["ids"], np.int32), tuple(told["pieces"]), told["strategy"],
-                told["seed"], told["vocabulary_sha256"],
+                tuple(told["symbols"]), ids, tuple(told["pieces"]), told["strategy"], told["seed"],
+                told["vocabulary_sha256"],
             )  # fmt: skip
-            recorded = told["sha256"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except KeyError as error:
+            raise DataError(
+                f"{path} is no mapping: it has no {error}", expected="mapping.json as a run writes it"
+            ) from None
+        except (OSError, ValueError, TypeError, OverflowError) as error:
             raise DataError(f"{path} is no mapping ({error})", expected="mapping.json as a run writes it") from None
+        if schema != SCHEMA:
+            raise DataError(f"{path} has schema {schema}", expected=f"schema {SCHEMA}", mend="upgrade xdomain")
         if recorded != mapping.sha256:
-            raise DataError(f"{path} was changed after it was written", expected=f"sha256 {recorded}")
+            raise DataError(
+                f"{path} was edited after it was written: its contents have sha256 {mapping.sha256[:12]}…",
+                expected=f"sha256 {str(recorded)[:12]}…, as the file itself says",
+                mend="put the file back as it was; for rows of your own use the mapping `given`",
+            )
         return mapping
 
 
@@ -117,96 +134,160 @@ def make_mapping(
     ----------
     strategy
         random: drawn from the ordinary rows without replacement;
-        frequent, rare: the first or last whole words of two letters or more, in the vocabulary's order, in
-        which trainers of wordpieces list them by frequency;
-        identity: the symbol's own letters where the vocabulary has them, as they are or in lower case;
-        permute: row i of a permutation of all ordinary rows, for symbol i;
-        shift: consecutive ordinary rows from a random start, cyclic;
-        block: consecutive raw rows from 0, or from N for ``block:N``, special and unused rows included, as
-        two speech toolkits do by how they resize embeddings;
-        given: by the table `given`; symbols it does not name are drawn at random.
+        frequent, rare: the first or the last whole words of two letters or more. Trainers of wordpieces list
+        them by frequency, so the vocabulary's order stands for it;
+        identity: the symbol's own letters where the vocabulary has them, as they are or else in lower case; the
+        other symbols at random;
+        permute: symbol i gets entry i of a permutation of all ordinary rows, as in Kao & Lee 2021
+        (arXiv 2103.07162); drawn independently of random's;
+        shift: symbol i gets ordinary row start + i, cyclic, the start at random: order is kept, special rows are not
+        touched;
+        block: symbol i gets raw row i, or N + i for ``block:N``, special and unused rows included, as speech
+        toolkits do by how they resize embeddings. Symbols may so share the row of [CLS], or of [PAD], which
+        PyTorch gives no gradient: `TokenMapping.collides` names them;
+        given: as the table `given` says; symbols it does not name at random.
     seed
-        Alone decides what is random: PCG64, the same on any machine.
+        ≥ 0; with alphabet and vocabulary it decides what is random, the same on any machine: PCG64.
 
-    A symbol that is itself one of the vocabulary's special tokens, such as [UNK] for text, keeps its row.
+    A symbol that is itself a special or unused piece of the vocabulary, such as [UNK] for text, keeps its row.
 
     Raises
     ------
     RecipeError
         An unknown strategy, an alphabet larger than the vocabulary, or a table that cannot hold.
     """
-    kind, _, argument = strategy.partition(":")
-    if kind not in STRATEGIES or (argument and (kind != "block" or not argument.isdigit())):
-        raise unknown("mapping", strategy, STRATEGIES)
+    kind, start = _parsed(strategy)
     if (kind == "given") != bool(given):
         raise RecipeError(
-            f"mapping {strategy} " + ("without a table" if kind == "given" else "with a table"),
-            expected="run.mapping: given, and run.mapping_table: {A: we, T: you, C: he, G: she}",
+            f"mapping {strategy} " + ("without a table" if kind == "given" else "with a table of its own"),
+            expected="a table goes with the mapping given, and only with it",
+            mend="run.mapping: given, and run.mapping_table: {A: we, T: you, C: he, G: she}",
         )
-    place = {piece: i for i, piece in enumerate(vocabulary.pieces)}
-    fixed = {s: place[s] for s in alphabet.symbols if s in place and place[s] in vocabulary.special}
+    if seed < 0:
+        raise RecipeError(f"mapping seed {seed}", expected="0 or more")
+    usual = set(vocabulary.ordinary.tolist())
+    places = {s: vocabulary.rows[s] for s in alphabet.symbols if s in vocabulary.rows}
+    fixed = {symbol: row for symbol, row in places.items() if row not in usual}
     if kind == "identity":
-        fixed |= _own_letters(alphabet, vocabulary, place, fixed)
+        fixed |= _own_letters(alphabet.symbols, vocabulary, usual)
     if given:
-        fixed |= _by_hand(alphabet, given, place)
+        fixed |= _by_hand(alphabet, given, vocabulary, fixed)
     free = [s for s in alphabet.symbols if s not in fixed]
-    rows = _rows(kind, int(argument or 0), len(free), vocabulary, set(fixed.values()), seed)
+    taken = set(fixed.values())
+    rows = _rows(kind, start, len(free), vocabulary, taken, seed)
     chosen = fixed | dict(zip(free, rows, strict=True))
     ids = np.array([chosen[s] for s in alphabet.symbols], np.int32)
-    pieces = tuple(vocabulary.pieces[i] for i in ids)
+    pieces = tuple(vocabulary.pieces[chosen[s]] for s in alphabet.symbols)
     return TokenMapping(alphabet.symbols, ids, pieces, strategy, seed, vocabulary.sha256)
 
 
-def _rows(kind: str, start: int, n: int, vocabulary: Vocabulary, taken: set[int], seed: int) -> list[int]:
-    """Rows for n symbols, none of `taken`."""
-    rng = np.random.Generator(np.random.PCG64(seed))
-    pool: Sequence[int] = [i for i in vocabulary.ordinary.tolist() if i not in taken]
-    if kind in ("frequent", "rare"):
-        words = [i for i in pool if len(vocabulary.pieces[i]) > 1 and vocabulary.pieces[i].isalpha()]
-        pool = words if kind == "frequent" else words[::-1]
-    elif kind == "block":
-        pool = [i for i in range(start, len(vocabulary.pieces)) if i not in taken]
-    elif kind == "shift":
-        first = int(rng.integers(len(pool))) if pool else 0
-        pool = [*pool[first:], *pool[:first]]
-    elif kind == "permute":
-        pool = rng.permutation(pool).tolist()
-    elif n <= len(pool):
-        pool = rng.choice(pool, n, replace=False).tolist() if n else []
-    if n > len(pool):
+def _parsed(strategy: str) -> tuple[str, int]:
+    kind, colon, argument = strategy.partition(":")
+    if kind not in STRATEGIES:
+        raise unknown("mapping", strategy, STRATEGIES)
+    if colon and (kind != "block" or not re.fullmatch("[0-9]+", argument)):
         raise RecipeError(
-            f"{n} symbols do not fit {len(pool)} rows of the vocabulary",
-            expected="a smaller alphabet, or a backbone with a larger vocabulary",
+            f"mapping {strategy!r}", expected="block:N, N the first row; no other mapping has a number", nearest=kind
         )
-    return list(pool[:n])
+    return kind, int(argument or 0)
 
 
-def _own_letters(
-    alphabet: Alphabet, vocabulary: Vocabulary, place: Mapping[str, int], fixed: Mapping[str, int]
-) -> dict[str, int]:
-    found: dict[str, int] = {}
-    taken = set(fixed.values())
-    for symbol in alphabet.symbols:
-        row = place.get(symbol, place.get(symbol.lower()))
-        if symbol not in fixed and row is not None and row not in taken and row not in vocabulary.special:
+def _rows(kind: str, start: int, n: int, vocabulary: Vocabulary, taken: Collection[int], seed: int) -> list[int]:
+    """Rows for n symbols, none of `taken`."""
+    if kind == "block":
+        listed = list(range(start, len(vocabulary.pieces)))
+    elif kind in ("frequent", "rare"):
+        listed = vocabulary.whole_words()[:: 1 if kind == "frequent" else -1]
+    else:
+        listed = vocabulary.ordinary.tolist()
+    pool = [row for row in listed if row not in taken]
+    if n > len(pool):
+        kinds = {"frequent": "whole words", "rare": "whole words", "block": f"rows from {start} on"}
+        raise RecipeError(
+            f"{n:,} symbols do not fit the {len(pool):,} {kinds.get(kind, 'ordinary wordpieces')} "
+            f"of a vocabulary of {len(vocabulary.pieces):,}",
+            expected=f"an alphabet of at most {len(pool):,} symbols, or a backbone with a larger vocabulary",
+        )
+    rng = np.random.Generator(np.random.PCG64(seed))
+    if kind == "permute":
+        pool = rng.permutation(pool).tolist()
+    elif kind == "shift" and pool:
+        first = int(rng.integers(len(pool)))
+        pool = [*pool[first:], *pool[:first]]
+    elif kind in ("random", "identity", "given") and pool:
+        pool = rng.choice(pool, n, replace=False).tolist()
+    return pool[:n]
+
+
+def _own_letters(symbols: Sequence[str], vocabulary: Vocabulary, usual: Collection[int]) -> dict[str, int]:
+    """Exact matches first, so that A does not take the row that a, further on, owns."""
+    found = {s: vocabulary.rows[s] for s in symbols if vocabulary.rows.get(s, -1) in usual}
+    taken = set(found.values())
+    for symbol in symbols:
+        row = vocabulary.rows.get(symbol.lower(), -1)
+        if symbol not in found and symbol not in vocabulary.rows and row in usual and row not in taken:
             found[symbol] = row
             taken.add(row)
     return found
 
 
-def _by_hand(alphabet: Alphabet, given: Mapping[str, str], place: Mapping[str, int]) -> dict[str, int]:
-    found: dict[str, int] = {}
+def _by_hand(
+    alphabet: Alphabet, given: Mapping[str, str], vocabulary: Vocabulary, fixed: Mapping[str, int]
+) -> dict[str, int]:
+    owner = {row: symbol for symbol, row in fixed.items()}
     for symbol, piece in given.items():
         if symbol not in alphabet.symbols:
             raise unknown("symbol in the mapping table", symbol, alphabet.symbols)
-        if piece not in place:
+        if piece not in vocabulary.rows:
             raise RecipeError(
                 f"the mapping table gives {symbol} the piece {piece!r}, which the vocabulary does not have",
-                nearest=nearest(piece, place),
+                expected=f"one of its {len(vocabulary.pieces):,} pieces",
+                nearest=_nearest_piece(piece, vocabulary),
             )
-        other = next((s for s, row in found.items() if row == place[piece]), None)
-        if other:
-            raise RecipeError(f"the mapping table gives {other} and {symbol} the same piece {piece!r}",
+        row = vocabulary.rows[piece]
+        if fixed.get(symbol, row) != row:
+            raise RecipeError(f"the mapping table gives {symbol} the piece {piece!r}, but it is a piece itself",
+                              expected=f"no entry for {symbol}: it keeps its own row")  # fmt: skip
+        if owner.setdefault(row, symbol) != symbol:
+            raise RecipeError(f"the mapping table gives {owner[row]} and {symbol} the same piece {piece!r}",
                               expected="a piece of its own for every symbol")  # fmt: skip
-        found[symbol] = place[piece]
-    return found
+    return {symbol: vocabulary.rows[piece] for symbol, piece in given.items()}
+
+
+def _nearest_piece(piece: str, vocabulary: Vocabulary) -> str | None:
+    mark = vocabulary.word_mark
+    alike = (piece.lower(), mark + piece, mark + piece.lower())
+    return next((p for p in alike if p in vocabulary.rows), None) or nearest(piece, vocabulary.rows)
+
+
+def load_given(path: Path) -> dict[str, str]:
+    """A table of symbol to piece for the mapping ``given``, from a JSON or YAML file.
+
+    Every entry is read as text: ``N: no`` gives N the piece "no".
+
+    Raises
+    ------
+    RecipeError
+        The file cannot be read, holds no such table, or has a symbol twice.
+    """
+    expected = "a table such as {A: we, T: you, C: he, G: she}"
+    try:
+        text = path.read_text("utf-8").replace("\t", " ")  # JSON may be indented by tabs, YAML not
+        node = cast("yaml.Node | None", yaml.compose(text, Loader=yaml.BaseLoader))  # pyright: ignore
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path} cannot be read ({error})", expected=expected) from None
+    except yaml.YAMLError as error:
+        told = str(error).replace("\n", " ")
+        raise RecipeError(f"{path} is neither JSON nor YAML: {told}", expected=expected) from None
+    entries: Iterable[tuple[yaml.Node, yaml.Node]] = node.value if isinstance(node, yaml.MappingNode) else ()
+    table: dict[str, str] = {}
+    for key, value in entries:
+        line = f"{path}, line {key.start_mark.line + 1}"
+        if not (isinstance(key, yaml.ScalarNode) and isinstance(value, yaml.ScalarNode)):
+            raise RecipeError(f"{line}: one piece for each symbol", expected=expected)
+        if key.value in table:
+            raise RecipeError(f"{line}: the symbol {key.value} comes twice", expected="every symbol once")
+        table[key.value] = value.value
+    if not table:
+        raise RecipeError(f"{path} holds no mapping table", expected=expected)
+    return table

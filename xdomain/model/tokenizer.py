@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from tokenizers import processors
+from tokenizers import AddedToken, processors
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
-from xdomain.data.sequences import Adapter
+from xdomain.data.sequences import Adapter, Ragged
+from xdomain.errors import BackboneError, RecipeError
 from xdomain.model.layout import layout_of
-from xdomain.model.mapping import TokenMapping
+from xdomain.model.mapping import TokenMapping, Vocabulary
 
 ROLES = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token", "bos_token", "eos_token")
 
@@ -23,23 +24,63 @@ def export_tokenizer(
 
     It has the backbone's special tokens at the backbone's rows, and asks for token types where the backbone
     has them. Never resize a model to its length: its largest id is larger (29,666 of 30,522, say, for 9 entries).
+
+    Where the mapping gives a symbol the row of a special token, as ``block`` may, the symbol names that row: with
+    A in row 0 the padding is called A, its id 0 as before.
+
+    Parameters
+    ----------
+    adapter
+        Whose alphabet `mapping` is for.
+    backbone_tokenizer
+        Of the vocabulary that `mapping` is for.
+    max_length
+        Positions of a window, special tokens included: the tokenizer's ``model_max_length``.
+
+    Raises
+    ------
+    RecipeError
+        `mapping` is for another vocabulary.
+    BackboneError
+        The backbone's tokenizer has no unknown token, or frames a pair in no known way.
     """
-    special = {role: getattr(backbone_tokenizer, role) for role in ROLES if getattr(backbone_tokenizer, role, None)}
-    rows = {token: int(backbone_tokenizer.convert_tokens_to_ids(token)) for token in special.values()}
-    vocabulary = {**dict(zip(mapping.symbols, mapping.ids.tolist(), strict=True)), **rows}
-    tokenizer = adapter.stock_tokenizer(vocabulary, str(special["unk_token"]))
+    if Vocabulary.of(backbone_tokenizer).sha256 != mapping.vocabulary_sha256:
+        raise RecipeError("the mapping was made for another vocabulary than this backbone's",
+                          expected="a mapping and a backbone that belong together")  # fmt: skip
+    rows = _special_rows(backbone_tokenizer)
+    symbols = dict(zip(mapping.symbols, mapping.ids.tolist(), strict=True))
+    owners = {row: symbol for symbol, row in symbols.items()}
+    # A vocabulary file keeps one name a row: of two it would drop one in silence, and the symbol become unknown.
+    names = {role: owners.get(row, token) for role, (token, row) in rows.items()}
+    vocabulary = symbols | {names[role]: row for role, (_, row) in rows.items()}
+    tokenizer = adapter.stock_tokenizer(vocabulary, names["unk_token"])
     tokenizer.post_processor = _framing(backbone_tokenizer)
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         model_input_names=list(backbone_tokenizer.model_input_names),
         model_max_length=max_length,
         clean_up_tokenization_spaces=False,
-        **special,
+        # A name that is a symbol too is looked up as one, not searched for in raw text, where it may be a part of
+        # others. Left out where no name is: then [MASK] in a text is the mask.
+        **({"split_special_tokens": True} if any(names[role] != token for role, (token, _) in rows.items()) else {}),
+        **{role: AddedToken(name, special=True, normalized=False) for role, name in names.items()},
     )
 
 
+def _special_rows(tokenizer: PreTrainedTokenizerBase) -> dict[str, tuple[str, int]]:
+    """Token and row of every role that the tokenizer fills."""
+    tokens: dict[str, str] = {role: str(token) for role in ROLES if (token := getattr(tokenizer, role, None))}
+    if "unk_token" not in tokens:
+        raise BackboneError("the backbone's tokenizer has no unknown token", expected="one such as [UNK] or <unk>")
+    ids: dict[str, int] = tokenizer.get_vocab()
+    return {role: (token, ids[token]) for role, token in tokens.items()}
+
+
 def _framing(backbone_tokenizer: PreTrainedTokenizerBase) -> Any:
-    """The backbone's frame of special tokens, as a template."""
+    """The backbone's frame of special tokens, as a template.
+
+    It holds the rows by number, so the names in it need not be in the vocabulary.
+    """
     layout = layout_of(backbone_tokenizer)
     second = layout.second_type or 0
     names = {row: str(backbone_tokenizer.convert_ids_to_tokens(row)) for row in layout.rows()}
@@ -59,6 +100,9 @@ def check_tokenizer(
 ) -> None:
     """Make sure that the tokenizer gives the same ids as the bulk path.
 
+    An adapter whose raw records a plain tokenizer cannot cut, such as overlapping k-mers, has a method ``spaced``
+    that writes one as the tokenizer reads it.
+
     Raises
     ------
     RuntimeError
@@ -66,7 +110,18 @@ def check_tokenizer(
     """
     spaced = getattr(adapter, "spaced", None)
     texts = [spaced(p) if spaced else p for p in payloads]
-    told = tokenizer(texts, add_special_tokens=False)["input_ids"]
-    for payload, bulk, ids in zip(payloads, adapter.encode(payloads), told, strict=True):
-        if not np.array_equal(mapping.ids[bulk], ids):
-            raise RuntimeError(f"the {adapter.name} adapter and its tokenizer disagree on {payload[:60]!r}")
+    # The library's own batch call: it says nothing about records longer than one window.
+    told = tokenizer.backend_tokenizer.encode_batch_fast(texts, add_special_tokens=False)
+    symbols: Ragged = adapter.encode(payloads)  # pyright: ignore[reportUnknownMemberType]
+    for payload, bulk, encoded in zip(payloads, symbols, told, strict=True):
+        expected = mapping.ids[bulk]
+        if np.array_equal(expected, encoded.ids):
+            continue
+        together = min(len(expected), len(encoded.ids))
+        differ = np.flatnonzero(expected[:together] != np.asarray(encoded.ids[:together], np.int64))
+        place = int(differ[0]) if len(differ) else together
+        raise RuntimeError(
+            f"the {adapter.name} adapter and its tokenizer disagree on {payload[:60]!r}: {len(expected)} and "
+            f"{len(encoded.ids)} symbols, the first difference at symbol {place}: rows "
+            f"{expected[place : place + 4].tolist()} and {encoded.ids[place : place + 4]}"
+        )

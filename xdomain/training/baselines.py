@@ -125,7 +125,7 @@ def features(symbols: Ragged, symbols_b: Ragged | None, problem: Problem, alphab
 
 def _kmers(symbols: Ragged, alphabet_size: int) -> Features:
     each = [count_kmers(symbols, k, alphabet_size) for k in range(1, largest_k(alphabet_size) + 1)]
-    scale = sparse.diags(1 / np.sqrt(np.maximum(symbols.lengths, 1)))
+    scale: Features = sparse.diags(1 / np.sqrt(np.maximum(symbols.lengths, 1)))
     return (scale @ sparse.hstack(each)).tocsr()
 
 

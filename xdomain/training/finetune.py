@@ -145,8 +145,9 @@ class _WindowTrainer(Trainer):
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         """Metrics on all of validation, by the same code that scores the finished model."""
         records = self._examples.indices("valid")
+        model: Any = self.model
         scores = predict_scores(
-            self.model, self._collate, records, device=self._device, batch_size=self.args.eval_batch_size
+            model, self._collate, records, device=self._device, batch_size=self.args.eval_batch_size
         )
         labels = self._examples.labels_of(records)
         scores = self._scale.undo(scores) if self._scale else scores

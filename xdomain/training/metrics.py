@@ -18,6 +18,7 @@ from xdomain.recipe import Problem
 
 CLASSES: tuple[Problem, ...] = ("classification", "pair", "tagging")
 VALUES: tuple[Problem, ...] = ("regression",)
+NOTHING: Any = 0  # what a class that is never predicted scores
 Compute = Callable[[NDArray[Any], NDArray[Any]], float]
 
 
@@ -140,7 +141,9 @@ def confusion(labels: NDArray[Any], predictions: NDArray[Any], classes: Sequence
 
 def per_class(labels: NDArray[Any], predictions: NDArray[Any], classes: Sequence[str]) -> list[dict[str, Any]]:
     """A row a class: precision, recall, f1 in [0, 1], and support."""
-    columns = sk.precision_recall_fscore_support(labels, predictions, labels=range(len(classes)), zero_division=0)
+    columns: Any = sk.precision_recall_fscore_support(
+        labels, predictions, labels=range(len(classes)), zero_division=NOTHING
+    )
     return [
         {"class": name, "precision": float(p), "recall": float(r), "f1": float(f), "support": int(n)}
         for name, p, r, f, n in zip(classes, *columns, strict=True)

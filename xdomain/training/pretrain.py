@@ -113,7 +113,7 @@ def _config(options: Pretraining, tokenizer: PreTrainedTokenizerFast) -> BertCon
         num_attention_heads=options.heads,
         intermediate_size=4 * options.width,
         max_position_embeddings=max(options.lengths),
-        pad_token_id=tokenizer.pad_token_id,
+        pad_token_id=_row(tokenizer, "pad_token"),
     )
 
 
@@ -177,8 +177,8 @@ def batch_at(
     within = ticket - np.concatenate(([0], room))[chosen]
     starts = store.offsets[long_enough[chosen]] + within
     pieces = store.values[starts[:, None] + np.arange(body)].astype(np.int64)
-    ids = np.full((rows, length), tokenizer.sep_token_id, np.int64)
-    ids[:, 0] = tokenizer.cls_token_id
+    ids = np.full((rows, length), _row(tokenizer, "sep_token"), np.int64)
+    ids[:, 0] = _row(tokenizer, "cls_token")
     ids[:, 1:-1] = pieces
 
     chosen_positions = rng.random((rows, body)) < options.mask_rate
@@ -186,10 +186,14 @@ def batch_at(
     labels[:, 1:-1][chosen_positions] = pieces[chosen_positions]
     fate = rng.random((rows, body))
     inner = ids[:, 1:-1]
-    inner[chosen_positions & (fate < 0.8)] = tokenizer.mask_token_id
+    inner[chosen_positions & (fate < 0.8)] = _row(tokenizer, "mask_token")
     swapped = chosen_positions & (fate >= 0.9)
     inner[swapped] = rng.integers(len(tokenizer.all_special_ids), len(tokenizer), int(swapped.sum()))
     return torch.from_numpy(ids), torch.from_numpy(labels)
+
+
+def _row(tokenizer: PreTrainedTokenizerFast, role: str) -> int:
+    return tokenizer.get_vocab()[getattr(tokenizer, role)]
 
 
 def masked_lm_loss(model: BertForMaskedLM, ids: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
