@@ -1,0 +1,78 @@
+"""A domain and a task in a package of their own, through entry points alone."""
+
+import json
+import subprocess
+import sys
+
+MORSE = '''
+from dataclasses import dataclass
+from functools import cached_property
+from xdomain.data.bytetable import ByteTable
+from xdomain.data.sequences import Alphabet
+
+@dataclass(frozen=True)
+class Morse:
+    """Dots and dashes."""
+    @property
+    def name(self): return "morse"
+    @cached_property
+    def alphabet(self): return Alphabet((".", "-", "/"), "sign")
+    @cached_property
+    def _table(self): return ByteTable(self.alphabet)
+    def encode(self, payloads): return self._table.encode(payloads)
+    def decode(self, ids): return self._table.decode(ids)
+    def stock_tokenizer(self, vocabulary, unk_token): return self._table.stock_tokenizer(vocabulary, unk_token)
+'''
+TASKS = """
+import numpy as np
+import pyarrow as pa
+
+def read_keys(files, *, records=80):
+    rng = np.random.default_rng(0)
+    rows = []
+    for i in range(records):
+        label = "sos" if i % 2 else "noise"
+        signs = list(rng.choice(list(".-/"), 20))
+        if label == "sos":
+            signs[4:13] = "...---..."
+        rows.append({"id": str(i), "sequence": "".join(signs), "label": label})
+    return pa.Table.from_pylist(rows)
+
+READERS = {"keys": read_keys}
+"""
+RECIPE = """
+title: Distress calls
+source: {licence: none, citation: made up}
+reader: keys
+adapter: {name: morse}
+problem: classification
+metrics: [accuracy]
+train: {max_steps: 2}
+"""
+SCRIPT = """
+import json, sys, xdomain
+assert "morse/distress" in xdomain.task_names()
+result = xdomain.run("morse/distress", backbone=sys.argv[1], out=sys.argv[2], say=lambda line: None)
+print(json.dumps(result.values["n"]))
+"""
+
+
+def test_a_made_up_domain_needs_no_change_to_the_core(tiny_bert, tmp_path):
+    site = tmp_path / "site"
+    (site / "morse_tasks" / "morse").mkdir(parents=True)
+    (site / "morse_domain.py").write_text(MORSE)
+    (site / "morse_tasks" / "__init__.py").write_text(TASKS)
+    (site / "morse_tasks" / "morse" / "distress.yaml").write_text(RECIPE)
+    info = site / "morse-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: morse\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(
+        "[xdomain.adapters]\nmorse = morse_domain:Morse\n\n[xdomain.tasks]\nmorse = morse_tasks\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(site)!r})\n{SCRIPT}", tiny_bert, tmp_path / "run"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert json.loads(done.stdout) == {"train": 64, "valid": 8, "test": 8}
