@@ -146,23 +146,14 @@ def test_doctor_names_what_is_there(capsys):
 
 
 def test_pretrain_text_from_the_command_line(capsys, tmp_path):
-    words = ["the", "cat", "sat", "on", "a", "mat"]
-    rng = np.random.default_rng(0)
-    text = "\f".join("\n".join(" ".join(rng.choice(words, 20)) for _ in range(20)) for _ in range(3))
+    text = "\f".join(" ".join(f"w{a}{b}" for a in "abcdefghij" for b in "klmnopqrst") for _ in range(3))
     (tmp_path / "t.txt").write_text(text)
-    code, out, err = xdomain(
-        capsys, "pretrain", "text", tmp_path / "t.txt", "--out", tmp_path / "bert", "--tokens", "2048", "--layers", "1",
-        "--width", "32", "--heads", "2", "--vocabulary", "30", "--lengths", "8", "--shares", "1", "--batch-tokens", "128",
-    )  # fmt: skip
-    assert code != 0  # a vocabulary below 100 is refused by the option itself
+    command = ["pretrain", "text", tmp_path / "t.txt", "--out", tmp_path / "bert", "--tokens", "2048", "--layers", "1"]
+    command += ["--width", "32", "--heads", "2", "--lengths", "8", "--shares", "1", "--batch-tokens", "128"]
+    code, out, err = xdomain(capsys, *command, "--vocabulary", "30")
+    assert code == 2
     assert "100" in err
-    (tmp_path / "t.txt").write_text(
-        "\f".join(" ".join(f"w{a}{b}" for a in "abcdefghij" for b in "klmnopqrst") for _ in range(3))
-    )
-    code, out, err = xdomain(
-        capsys, "pretrain", "text", tmp_path / "t.txt", "--out", tmp_path / "bert", "--tokens", "2048", "--layers", "1",
-        "--width", "32", "--heads", "2", "--vocabulary", "100", "--lengths", "8", "--shares", "1", "--batch-tokens", "128",
-    )  # fmt: skip
+    code, out, err = xdomain(capsys, *command, "--vocabulary", "100")
     assert code == 0, err
     assert Path(out.strip()) == tmp_path / "bert"
     assert (tmp_path / "bert" / "model.safetensors").exists()

@@ -1,0 +1,161 @@
+"""Every shipped recipe parses; those on real data read it; the toys are the same each time and can be learned."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from xdomain.data.examples import encode_examples
+from xdomain.data.loading import load_table
+from xdomain.data.splits import assign
+from xdomain.errors import DataError, MissingError
+from xdomain.plugins import find_recipe, make_adapter, readers, task_names
+from xdomain.recipe import dump_recipe, parse_recipe
+from xdomain.training.baselines import fit_baseline
+from xdomain.training.metrics import check_metrics, compute_metrics
+
+TASKS = task_names()
+TOYS = [t for t in TASKS if t.startswith("toy/")]
+REAL = {  # records of train, valid, test
+    "dna/splice": (2552, 319, 319),
+    "dna/promoter": (64, 21, 21),
+    "dna/promoter-core": (47356, 5920, 5920),
+    "dna/promoter-300-tata": (4904, 613, 613),
+    "dna/histone-h3": (1347, 150, 1497),
+    "dna/histone-h4": (1315, 146, 1461),
+    "dna/histone-h3k9ac": (2501, 278, 2779),
+    "dna/tf-0": (32378, 1000, 1000),
+    "dna/tf-1": (30672, 1000, 1000),
+    "dna/tf-2": (19000, 1000, 1000),
+    "protein/amp": (1424, 708, 1424),
+    "protein/localization": (4767, 596, 596),
+    "protein/secondary-structure": (9712, 1080, 364),
+    "protein/gb1": None,
+    "protein/fluorescence": None,
+    "protein/stability": None,
+}
+
+
+def quiet(line):
+    """Say nothing."""
+
+
+def test_there_are_recipes():
+    assert len(TASKS) >= 27
+    assert set(TASKS) - set(TOYS) == set(REAL)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_recipe_is_whole(task):
+    recipe = find_recipe(task)
+    check_metrics(recipe.metrics, recipe.problem)
+    assert recipe.name == task
+    assert recipe.source.licence
+    assert recipe.source.citation
+    assert recipe.reader in {"table", "fasta", *readers()}
+    assert all(value.source for value in recipe.published)
+    assert parse_recipe(dump_recipe(recipe), where=task) == recipe
+    if recipe.adapter.name != "text":
+        make_adapter(recipe.adapter.name, recipe.adapter.options)
+
+
+@pytest.mark.parametrize("task", TOYS)
+def test_a_toy_is_the_same_each_time_and_can_be_learned(task, tiny_bert):
+    recipe = find_recipe(task)
+    table = load_table(recipe, say=quiet)
+    assert table.slice(0, 50).equals(load_table(recipe, say=quiet).slice(0, 50))
+    adapter = make_adapter(recipe.adapter.name, recipe.adapter.options, tokenizer=str(tiny_bert))
+    examples = encode_examples(table, adapter, recipe.problem, assign(table, recipe.split, recipe.problem))
+    if task in ("toy/dna-pair", "toy/text-pair") or recipe.adapter.name == "text":
+        return  # what these need, a bag of k-mers or a vocabulary of 400 pieces does not see
+    fitted = fit_baseline(
+        "kmer", symbols=examples.symbols, symbols_b=examples.symbols_b, labels=examples.labels, split=examples.split,
+        alphabet_size=len(adapter.alphabet), problem=recipe.problem, n_classes=len(examples.classes), seed=0,
+        metric=recipe.metrics[0],
+    )  # fmt: skip
+    test = examples.indices("test")
+    second = examples.symbols_b.take(test) if examples.symbols_b else None
+    scores, labels = fitted.scores(examples.symbols.take(test), second), examples.labels_of(test)
+    value = compute_metrics([recipe.metrics[0]], labels, scores, recipe.problem)[recipe.metrics[0]]["value"]
+    chance = 0.0 if recipe.problem == "regression" else np.bincount(labels[labels >= 0]).max() / (labels >= 0).sum()
+    assert value > chance + 0.05
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize("task", REAL)
+def test_a_recipe_reads_its_data(task, tmp_path):
+    if not os.environ.get("XDOMAIN_DATA"):
+        pytest.skip("XDOMAIN_DATA is not set")
+    recipe = find_recipe(task)
+    table = load_table(recipe, say=quiet)
+    split = assign(table, recipe.split, recipe.problem)
+    sizes = tuple(int((split == name).sum()) for name in ("train", "valid", "test"))
+    assert min(sizes) > 0
+    if REAL[task]:
+        assert sizes == REAL[task]
+    adapter = make_adapter(recipe.adapter.name, recipe.adapter.options)
+    examples = encode_examples(table, adapter, recipe.problem, split)
+    assert examples.symbols.lengths.min() > 0
+
+
+@pytest.mark.realdata
+def test_published_sizes():
+    if not os.environ.get("XDOMAIN_DATA"):
+        pytest.skip("XDOMAIN_DATA is not set")
+    splice = load_table(find_recipe("dna/splice"), say=quiet)
+    labels = splice.column("label").to_pylist()
+    assert {c: labels.count(c) for c in set(labels)} == {"EI": 767, "IE": 768, "N": 1655}
+    gfp = load_table(find_recipe("protein/fluorescence"), say=quiet)
+    assert gfp.num_rows == 51_715
+
+
+def test_missing_data_says_where_to_put_it(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDOMAIN_DATA", str(tmp_path))
+    with pytest.raises(MissingError) as caught:
+        load_table(find_recipe("protein/localization"), say=quiet)
+    assert "protein/multiloc/ER.fasta" in str(caught.value)
+    assert "XDOMAIN_DATA" in str(caught.value)
+
+
+FILES = {
+    "uci": ({"all": "EI, A,  ACGT\nN, A, TTTT\n"}, [("A", "ACGT", "EI"), ("A#2", "TTTT", "N")]),
+    "class_files": ({"x": ">p1 z\nMK\n", "y": ">p2\nML\n"}, [("p1", "MK", "x"), ("p2", "ML", "y")]),
+    "labelled_splits": ({"amp.train": ">a\nMK\n"}, [("a", "MK", "amp")]),
+    "flip_values": ({"all": ">S TARGET=1.5 SET=train VALIDATION=True\nMKV\n"}, [("S", "MKV", 1.5)]),
+}
+
+
+@pytest.mark.parametrize("reader", FILES)
+def test_a_reader_by_hand(reader, tmp_path):
+    contents, wanted = FILES[reader]
+    table = readers()[reader](_written(contents, tmp_path))
+    assert [(r["id"], r["sequence"], r["label"]) for r in table.to_pylist()] == wanted
+
+
+def test_tags_under_a_mask(tmp_path):
+    files = _written({"sequences": ">a\nMKV\n", "labels": ">a SET=test\nHHC\n", "mask": ">a\n011\n"}, tmp_path)
+    (row,) = readers()["flip_tags"](files).to_pylist()
+    assert row == {"id": "a", "sequence": "MKV", "tags": [None, "H", "C"], "split": "test"}
+
+
+@pytest.mark.parametrize(
+    ("reader", "contents", "told"),
+    [
+        ("uci", {"all": "EI, only-two\n"}, r"line 1: 'EI, only-two'"),
+        ("uci", {"all": "\n"}, "is empty"),
+        ("class_files", {"x": "no fasta\n"}, "holds no record"),
+        ("flip_values", {"all": ">S SET=train\nM\n"}, "record 'S': no TARGET="),
+        ("flip_values", {"all": ">S TARGET=1\nM\n"}, "record 'S': no SET="),
+        ("flip_tags", {"sequences": ">a\nMK\n", "labels": ">a SET=test\nH\n", "mask": ">a\n11\n"}, "1 labels for 2"),
+    ],
+)
+def test_a_malformed_record_is_named(reader, contents, told, tmp_path):
+    with pytest.raises(DataError, match=told):
+        readers()[reader](_written(contents, tmp_path))
+
+
+def _written(contents: dict[str, str], folder: Path) -> dict[str, Path]:
+    for name, text in contents.items():
+        (folder / name).write_text(text)
+    return {name: folder / name for name in contents}
