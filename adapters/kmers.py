@@ -2,66 +2,102 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
 
 import numpy as np
-from tokenizers import Tokenizer, models, pre_tokenizers
+from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
 
-from xdomain.data.bytetable import ByteTable
+from xdomain.data.bytetable import SPACES, ByteTable
 from xdomain.data.sequences import Alphabet, Ids, Ragged, narrow, offsets_of
+
+from .nucleotides import BASES
+
+N = 4
+"""The id of the nucleotide N; those of A C G T are 0 to 3, the digits of a k-mer."""
 
 
 @dataclass(frozen=True)
 class KMers:
     """All 4^k k-mers of A C G T in order, and one symbol for those with an N.
 
-    A sequence shorter than k becomes that one symbol, and is counted as ``shorter_than_k``.
+    Parameters
+    ----------
+    k
+        1 to 8.
+    stride
+        Nucleotides from the start of one k-mer to that of the next, 1 to k.
+    letters
+        The nucleotides that k-mers are made of.
     """
 
     k: int
     stride: int
+    letters: ByteTable
 
     @cached_property
     def alphabet(self) -> Alphabet:
         """4^k + 1 symbols; the last, k times N, stands for every k-mer with an N."""
-        return Alphabet((*("".join(p) for p in product("ACGT", repeat=self.k)), "N" * self.k), "nt", "N" * self.k)
+        return Alphabet((*map("".join, product(BASES, repeat=self.k)), "N" * self.k), f"{self.k}-mer", "N" * self.k)
 
-    def encode(self, letters: Ragged, _: Callable[[Ids], str]) -> Ragged:
-        """K-mers of nucleotide ids (A C G T N = 0 … 4), in bulk."""
-        k, many = self.k, 4**self.k
-        lengths = letters.lengths
-        values = letters.values.astype(np.int64)
-        padded = np.concatenate((values, np.full(k, 4)))
-        starts = len(values)
-        code = np.zeros(starts, np.int64)
-        masked = np.zeros(starts, bool)
-        for i in range(k):
-            digit = padded[i : i + starts]
-            code = code * 4 + np.minimum(digit, 3)
-            masked |= digit == 4
-        code[masked] = many
-        counts = np.where(lengths >= k, (lengths - k) // self.stride + 1, 1)
+    def encode(self, nucleotides: Ragged) -> Ragged:
+        """K-mers of nucleotide ids, in bulk.
+
+        A sequence shorter than k becomes the one symbol with N, and is counted as ``shorter_than_k``; one without
+        nucleotides stays empty. Nucleotides at an end that no k-mer reaches are counted as ``tail_dropped``.
+        """
+        k, stride, many = self.k, self.stride, 4**self.k
+        values, lengths = nucleotides.values, nucleotides.lengths
+        starts = max(len(values) - k + 1, 0)
+        code = np.zeros(len(values), np.uint32 if many > np.iinfo(np.uint16).max else np.uint16)
+        rolling = code[:starts]
+        for i in range(k):  # at every nucleotide of the buffer; those that span two sequences are not picked below
+            rolling <<= 2
+            rolling |= (values[i : i + starts] & 3).astype(code.dtype, copy=False)
+        unknown = values == N
+        if unknown.any():
+            spoilt = np.zeros(starts, bool)
+            for i in range(k):
+                spoilt |= unknown[i : i + starts]
+            rolling[spoilt] = many
+        short = (lengths > 0) & (lengths < k)
+        code[nucleotides.offsets[:-1][short]] = many
+        whole = lengths >= k
+        counts = np.where(whole, (lengths - k) // stride + 1, short)
         offsets = offsets_of(counts)
-        record = np.repeat(np.arange(len(lengths)), counts)
-        place = letters.offsets[:-1][record] + (np.arange(offsets[-1]) - offsets[:-1][record]) * self.stride
-        found = np.full(len(place), many, np.int64)
-        whole = lengths[record] >= k
-        found[whole] = code[place[whole]]
-        return Ragged(narrow(found), offsets, {**letters.counts, "shorter_than_k": int((lengths < k).sum())})
+        place = np.arange(offsets[-1]) * stride
+        place += np.repeat(nucleotides.offsets[:-1] - offsets[:-1] * stride, counts)
+        told = {"shorter_than_k": int(short.sum()), "tail_dropped": int(((lengths - k) % stride)[whole].sum())}
+        return Ragged(narrow(code[place]), offsets, {**nucleotides.counts, **told})
 
     def decode(self, ids: Ids) -> str:
-        """The nucleotides that k-mers cover."""
-        words = [self.alphabet.symbols[i] for i in ids]
-        return words[0] + "".join(w[self.k - self.stride :] for w in words[1:]) if words else ""
+        """The nucleotides that k-mers cover; N where none of the k-mers over a place is known."""
+        if not len(ids):
+            return ""
+        nucleotides = np.full((len(ids) - 1) * self.stride + self.k, N, np.uint8)
+        known = np.flatnonzero(np.asarray(ids) < 4**self.k)
+        codes = np.asarray(ids, np.int64)[known]
+        for i in range(self.k):
+            nucleotides[known * self.stride + i] = codes >> 2 * (self.k - 1 - i) & 3
+        return self.letters.decode(nucleotides)
 
-    def stock_tokenizer(self, vocabulary: Mapping[str, int], unk_token: str, _: ByteTable) -> Tokenizer:
-        """One token a space-separated k-mer."""
+    def stock_tokenizer(self, vocabulary: Mapping[str, int], unk_token: str) -> Tokenizer:
+        """One token a k-mer; the k-mers come separated by white space, as DNABERT's do (Ji et al. 2021).
+
+        A plain tokenizer has no means to cut a sequence into pieces that overlap.
+        """
         tokenizer = Tokenizer(models.WordLevel(dict(vocabulary), unk_token))
+        tokenizer.normalizer = normalizers.Sequence(
+            [self.letters.normalizer(keep=SPACES), normalizers.Replace(Regex(r"\S*N\S*"), "N" * self.k)]
+        )
         tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
         return tokenizer
+
+    def spaced(self, nucleotides: Ragged) -> str:
+        """The k-mers of one sequence, with spaces between: what the plain tokenizer reads."""
+        return " ".join(self.alphabet.symbols[i] for i in self.encode(nucleotides).values)
 
     @cached_property
     def complement(self) -> Ids:
@@ -71,4 +107,4 @@ class KMers:
         for _ in range(self.k):
             flipped = flipped * 4 + (3 - codes % 4)
             codes //= 4
-        return np.append(flipped, 4**self.k).astype(np.uint32)
+        return narrow(np.append(flipped, 4**self.k))

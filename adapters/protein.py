@@ -13,8 +13,11 @@ from tokenizers import Tokenizer
 from xdomain.data.bytetable import ByteTable
 from xdomain.data.sequences import Alphabet, Ids, Payload, Ragged
 
+from .choices import check_choices
+
 RESIDUES = "ACDEFGHIKLMNPQRSTVWY"
-RARE = "BJOUZ"  # Asx, Xle, pyrrolysine, selenocysteine, Glx (IUPAC-IUB 1984 and later)
+RARE = "BJOUZ"  # D or N, I or L, pyrrolysine, selenocysteine, E or Q: IUPAC-IUB 1984, doi 10.1351/pac198456050595
+STOP = "*"
 GAPS = "-."
 
 
@@ -25,13 +28,14 @@ class Protein:
     Parameters
     ----------
     ambiguous
-        B J O U Z: fold to X and count, keep as symbols of their own, or error.
+        B J O U Z: fold to X, counted as ``folded``; keep as symbols of their own; or error.
     stop
-        ``*``: keep, drop, or error.
+        ``*``: keep as a symbol; drop, counted as ``stops_dropped``; or error.
     unknown
-        Any other character: error, or count and read as X.
+        Any other character: error; or count, as ``unknown``, and read as X.
 
-    Lower case is read as upper case and counted; gaps ``-`` and ``.`` and white space are left out.
+    Lower case is read as upper case, counted as ``lower_case``. Gaps ``-`` and ``.`` are left out, counted as
+    ``gaps_dropped``; so is white space.
     """
 
     ambiguous: Literal["fold", "keep", "error"] = "fold"
@@ -39,9 +43,7 @@ class Protein:
     unknown: Literal["error", "count"] = "error"
 
     def __post_init__(self) -> None:
-        _choose("ambiguous", self.ambiguous, ("fold", "keep", "error"))
-        _choose("stop", self.stop, ("keep", "drop", "error"))
-        _choose("unknown", self.unknown, ("error", "count"))
+        check_choices(self)
 
     @property
     def name(self) -> str:
@@ -51,19 +53,31 @@ class Protein:
     @cached_property
     def alphabet(self) -> Alphabet:
         """20 residues, X, with `ambiguous` keep the five rare letters, with `stop` keep the stop."""
-        symbols = RESIDUES + "X" + (RARE if self.ambiguous == "keep" else "") + ("*" if self.stop == "keep" else "")
+        symbols = RESIDUES + "X" + (RARE if self.ambiguous == "keep" else "") + (STOP if self.stop == "keep" else "")
         return Alphabet(tuple(symbols), "aa", "X" if self.unknown == "count" else None)
 
     @cached_property
     def _table(self) -> ByteTable:
-        letters = RESIDUES + "X" + (RARE if self.ambiguous == "keep" else "")
-        becomes = {c.lower(): c for c in letters}
-        counted = {c.lower(): "lower_case" for c in letters} | dict.fromkeys(GAPS, "gaps_dropped")
+        means = {c: c for c in self.alphabet.symbols if c != STOP}
         if self.ambiguous == "fold":
-            becomes |= dict.fromkeys(RARE + RARE.lower(), "X")
-            counted |= dict.fromkeys(RARE + RARE.lower(), "folded")
-        refused = (RARE + RARE.lower() if self.ambiguous == "error" else "") + ("*" if self.stop == "error" else "")
-        return ByteTable(self.alphabet, becomes, counted, GAPS + ("*" if self.stop == "drop" else ""), refused)
+            means |= dict.fromkeys(RARE, "X")
+        rare = RARE + RARE.lower()
+        refused = dict.fromkeys(rare, "ambiguous=fold") if self.ambiguous == "error" else {}
+        refused |= {STOP: "stop=drop"} if self.stop == "error" else {}
+        dropped_stop = STOP if self.stop == "drop" else ""
+        return ByteTable(
+            self.alphabet,
+            {c: symbol for c, symbol in means.items() if c != symbol} | {c.lower(): s for c, s in means.items()},
+            {
+                "lower_case": "".join(means).lower(),
+                "folded": rare if self.ambiguous == "fold" else "",
+                "gaps_dropped": GAPS,
+                "stops_dropped": dropped_stop,
+            },
+            GAPS + dropped_stop,
+            refused,
+            "unknown=count",
+        )
 
     def encode(self, payloads: Sequence[Payload] | pa.Array) -> Ragged:
         """Residues of many proteins, in bulk."""
@@ -76,8 +90,3 @@ class Protein:
     def stock_tokenizer(self, vocabulary: Mapping[str, int], unk_token: str) -> Tokenizer:
         """One token a residue."""
         return self._table.stock_tokenizer(vocabulary, unk_token)
-
-
-def _choose(option: str, value: str, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise ValueError(f"{option}={value!r}: expected one of {', '.join(known)}")

@@ -6,22 +6,34 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from xdomain.data.sequences import Alphabet, Ids, Payload, Ragged
-from xdomain.errors import RecipeError
+from xdomain.data.sequences import Alphabet, Ids, Payload, Ragged, narrow
+from xdomain.errors import DataError, RecipeError
+
+MAPPABLE = ("WordPiece", "BPE", "WordLevel")
+"""Models whose pieces may have any ids. A Unigram's ids are the places in its list."""
 
 
 @dataclass(frozen=True)
 class Text:
-    """One symbol a wordpiece of `tokenizer`, a folder; by default the backbone's.
+    """One symbol a wordpiece of `tokenizer`, counted as ``unknown`` where that is its unknown token.
 
-    With the mapping ``identity`` the model reads text as it was pre-trained to; with ``random`` the same
-    pieces at the rows of others.
+    With the mapping ``identity`` the model reads text as it was pre-trained to; with ``random`` the same pieces
+    stand at the rows of others.
+
+    Parameters
+    ----------
+    tokenizer
+        A folder with a tokenizer, or a hub id; where a run leaves it out, the backbone's. Its special tokens are
+        not looked for in texts: "[MASK]" is read as a bracket, a word and a bracket.
     """
 
     tokenizer: str = ""
@@ -33,48 +45,99 @@ class Text:
 
     @cached_property
     def _source(self) -> PreTrainedTokenizerFast:
+        mend = "--set adapter.options.tokenizer=DIR"
         if not self.tokenizer:
-            raise RecipeError("the text adapter needs a tokenizer", mend="--set adapter.options.tokenizer=DIR")
-        return AutoTokenizer.from_pretrained(self.tokenizer)
+            raise RecipeError("the text adapter needs a tokenizer", mend=mend)
+        try:
+            source = AutoTokenizer.from_pretrained(self.tokenizer, local_files_only=Path(self.tokenizer).is_dir())
+        except Exception as error:  # OSError, ValueError, and the Rust library's own bare Exception
+            why = str(error).strip().splitlines()
+            raise RecipeError(
+                f"no tokenizer can be loaded from {self.tokenizer} ({why[0] if why else type(error).__name__})",
+                expected="a folder with tokenizer.json, or vocab.txt and config.json",
+                mend=mend,
+            ) from None
+        model = json.loads(source.backend_tokenizer.to_str())["model"]["type"] if source.is_fast else "slow"
+        if model not in MAPPABLE or not source.unk_token:
+            raise RecipeError(
+                f"{self.tokenizer} has a {model} tokenizer" + ("" if source.unk_token else " without unknown token"),
+                expected=f"{', '.join(MAPPABLE)}, with an unknown token",
+                mend=mend,
+            )
+        return source
+
+    @cached_property
+    def _told(self) -> dict[str, Any]:
+        """The tokenizer less its frame, limits and special tokens; a file may fix all texts to one length."""
+        told = json.loads(self._source.backend_tokenizer.to_str())
+        added = [token for token in told["added_tokens"] if token["content"] not in self._special]
+        return {**told, "truncation": None, "padding": None, "post_processor": None, "added_tokens": added}
+
+    @cached_property
+    def _special(self) -> set[str]:
+        return {str(token) for token in self._source.all_special_tokens}
+
+    @cached_property
+    def _core(self) -> Tokenizer:
+        return Tokenizer.from_str(json.dumps(self._told))
+
+    @cached_property
+    def _vocabulary(self) -> Mapping[str, int]:
+        return self._source.get_vocab()
 
     @cached_property
     def alphabet(self) -> Alphabet:
         """All pieces but special tokens in the order of their ids, then the unknown token."""
-        vocabulary = self._source.get_vocab()
-        special = set(self._source.all_special_tokens)
-        pieces = [p for p in sorted(vocabulary, key=lambda piece: vocabulary[piece]) if p not in special]
-        return Alphabet((*pieces, str(self._source.unk_token)), "wordpiece", str(self._source.unk_token))
+        vocabulary, unknown = self._vocabulary, str(self._source.unk_token)
+        pieces = [p for p in sorted(vocabulary, key=lambda p: vocabulary[p]) if p not in self._special]
+        return Alphabet((*pieces, unknown), "wordpiece", unknown)
 
     @cached_property
     def _symbol_of(self) -> Ids:
-        """Shape (vocabulary,): the symbol of each id; special tokens other than the unknown are unknown."""
-        vocabulary = self._source.get_vocab()
-        table = np.full(max(vocabulary.values()) + 1, len(self.alphabet) - 1, np.int64)
-        for symbol, piece in enumerate(self.alphabet.symbols):
-            table[vocabulary[piece]] = symbol
-        return table
+        """Shape (vocabulary,): the symbol of each id; a special token counts as unknown."""
+        table = np.full(max(self._vocabulary.values()) + 1, len(self.alphabet) - 1, np.int64)
+        table[self._ids] = np.arange(len(self.alphabet))
+        return narrow(table)
+
+    @cached_property
+    def _ids(self) -> NDArray[np.int64]:
+        """Shape (alphabet,): the tokenizer's own id of each symbol."""
+        return np.array([self._vocabulary[piece] for piece in self.alphabet.symbols])
 
     def encode(self, payloads: Sequence[Payload] | pa.Array) -> Ragged:
-        """Wordpieces of many texts, in bulk."""
+        """Wordpieces of many texts, in bulk.
+
+        Raises
+        ------
+        DataError
+            Bytes are not UTF-8: which record, counted from 1.
+        """
         texts: list[Payload] = list(payloads.to_pylist() if isinstance(payloads, pa.Array) else payloads)  # pyright: ignore
-        strings = [t.decode() if isinstance(t, bytes) else t for t in texts]
-        encoded = self._source.backend_tokenizer.encode_batch_fast(strings, add_special_tokens=False)
-        ragged = Ragged.from_lists([self._symbol_of[e.ids] for e in encoded])
-        return Ragged(ragged.values, ragged.offsets, {"unknown": int((ragged.values == len(self.alphabet) - 1).sum())})
+        strings = [_decoded(text, record) for record, text in enumerate(texts)]
+        encoded = self._core.encode_batch_fast(strings, add_special_tokens=False)
+        ragged = Ragged.from_lists([e.ids for e in encoded])
+        symbols = self._symbol_of[ragged.values]
+        return Ragged(symbols, ragged.offsets, {"unknown": int((symbols == len(self.alphabet) - 1).sum())})
 
     def decode(self, ids: Ids) -> str:
         """The text of wordpieces, as the tokenizer joins them."""
-        vocabulary = self._source.get_vocab()
-        return str(self._source.decode([vocabulary[self.alphabet.symbols[i]] for i in ids]))
+        return str(self._source.decode(self._ids[ids].tolist(), clean_up_tokenization_spaces=False))
 
     def stock_tokenizer(self, vocabulary: Mapping[str, int], unk_token: str) -> Tokenizer:
         """The same tokenizer with every piece at its mapped row."""
-        told = json.loads(self._source.backend_tokenizer.to_str())
-        if told["model"]["type"] != "WordPiece":
-            raise RecipeError(f"a {told['model']['type']} tokenizer cannot be mapped piece by piece",
-                              expected="a WordPiece tokenizer, as BERT's")  # fmt: skip
-        told["model"]["vocab"] = dict(vocabulary)
-        told["model"]["unk_token"] = unk_token
-        told["added_tokens"] = []
-        told["post_processor"] = None
-        return Tokenizer.from_str(json.dumps(told))
+        model = {**self._told["model"], "vocab": dict(vocabulary)}
+        if model["unk_token"] is not None:  # a byte-level BPE knows every byte and has none
+            model["unk_token"] = unk_token
+        added = [{**token, "id": vocabulary[token["content"]]} for token in self._told["added_tokens"]]
+        return Tokenizer.from_str(json.dumps({**self._told, "model": model, "added_tokens": added}))
+
+
+def _decoded(text: Payload, record: int) -> str:
+    try:
+        return text.decode() if isinstance(text, bytes) else text
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"record {record + 1}: byte 0x{error.object[error.start]:02x}, its number {error.start + 1}, is not UTF-8",
+            expected="text in UTF-8",
+            mend="save the file as UTF-8",
+        ) from None

@@ -42,7 +42,8 @@ def read_labelled_splits(files: Mapping[str, Path]) -> pa.Table:
     rows: list[dict[str, object]] = []
     for name, path in files.items():
         label, _, split = name.rpartition(".")
-        rows += [{"id": t.split()[0], "sequence": s, "label": label, "split": split} for t, s in _records(path)]
+        for title, sequence in _records(path):
+            rows.append({"id": title.split()[0], "sequence": sequence, "label": label, "split": split})
     return table(rows)
 
 
