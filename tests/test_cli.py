@@ -218,7 +218,7 @@ def test_a_letter_outside_the_alphabet_is_named_or_counted(capsys, dna_csv, tiny
     command = ["run", "--data", dna_csv, "--domain", "dna", "--backbone", tiny_bert, "--set", "train.max_steps=2"]
     code, _, err = xdomain(capsys, *command, "--out", tmp_path / "a")
     assert code == 2
-    assert "'?'" in err
+    assert f"record '{name}': '?' at position 5" in err
     assert "adapter.options.unknown=count" in err
     code, _, err = xdomain(capsys, *command, "--out", tmp_path / "b", "--set", "adapter.options.unknown=count")
     assert code == 0, err

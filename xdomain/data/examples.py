@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -85,12 +86,26 @@ def encode_examples(
 
     `classes` fixes the class indices (a model's own); None: the sorted labels of the table.
     """
-    symbols = adapter.encode(table.column("sequence").combine_chunks())
-    paired = "sequence_b" in table.column_names
-    symbols_b = adapter.encode(table.column("sequence_b").combine_chunks()) if paired else None
     ids = tuple(table.column("id").to_pylist())
+    symbols = _encode(adapter, table.column("sequence").combine_chunks(), ids)
+    paired = "sequence_b" in table.column_names
+    symbols_b = _encode(adapter, table.column("sequence_b").combine_chunks(), ids) if paired else None
     labels, names = _labels(table, problem, symbols, ids, classes)
     return Examples(problem, ids, symbols, symbols_b, labels, names, split)
+
+
+def _encode(adapter: Adapter, column: pa.Array, ids: tuple[str, ...]) -> Ragged:
+    """All records at once; if one is refused, the error names it as the file does."""
+    try:
+        return adapter.encode(column)
+    except DataError:
+        for name, sequence in zip(ids, column.to_pylist(), strict=True):
+            try:
+                adapter.encode([sequence])
+            except DataError as error:
+                what = re.sub(r"^record 1\b", f"record {name!r}", error.what)
+                raise DataError(what, expected=error.expected, nearest=error.nearest, mend=error.mend) from None
+        raise
 
 
 def _labels(

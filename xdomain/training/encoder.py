@@ -72,7 +72,9 @@ def train_encoder(
         hidden_dropout=train.hidden_dropout,
     )
     in_use = [*rows.tolist(), *layout.rows(), layout.pad]
-    cut = slice_vocabulary(model, in_use) if train.slice_vocabulary else None
+    # LoRA freezes the rows, so there is nothing to save; and peft keeps a resized table whole in every checkpoint
+    sliced = train.slice_vocabulary and options.tune != "lora"
+    cut = slice_vocabulary(model, in_use) if sliced else None
     learner = apply_tuning(model, options.tune)
     parameters = trainable(learner)
     scale = Scale.of(examples) if recipe.problem == "regression" else None

@@ -1,0 +1,145 @@
+"""Text in a backbone's own pieces, whatever its tokenizer file says beside."""
+
+import json
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+from xdomain.data.sequences import Adapter
+from xdomain.errors import DataError, RecipeError
+from xdomain.plugins import make_adapter
+
+SENTENCES = ["the babe, he", "", "Do we", "[MASK] she [SEP]", "日本 bobub"]
+WORDS = st.lists(st.sampled_from(["the", "we", "Babe", "qu", "[SEP]", "[UNK]", "日", "é", ",", "\n"]), max_size=8)
+
+
+@pytest.fixture(scope="module")
+def text(tiny_bert):
+    return make_adapter("text", {"tokenizer": str(tiny_bert)})
+
+
+@pytest.fixture(scope="module")
+def roberta(tmp_path_factory):
+    """A byte-level BPE, without an unknown token of the model's own, and with an added word."""
+    core = Tokenizer(models.BPE())
+    core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    core.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=300, special_tokens=["<s>", "<pad>", "</s>", "<unk>"], show_progress=False,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+    )  # fmt: skip
+    core.train_from_iterator(["the babe and the bee"] * 9, trainer)
+    folder = tmp_path_factory.mktemp("roberta")
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=core, unk_token="<unk>", pad_token="<pad>", bos_token="<s>")
+    tokenizer.add_tokens([AddedToken("gattaca", normalized=False)])
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def pieces(adapter, payload):
+    return [adapter.alphabet.symbols[i] for i in adapter.encode([payload])[0]]
+
+
+def agrees(adapter, payload):
+    vocabulary = {symbol: 5 + 2 * i for i, symbol in enumerate(adapter.alphabet.symbols)}
+    tokenizer = adapter.stock_tokenizer(vocabulary, adapter.alphabet.unknown)
+    told = tokenizer.encode(payload, add_special_tokens=False).ids
+    return told == [vocabulary[adapter.alphabet.symbols[i]] for i in adapter.encode([payload])[0]]
+
+
+def test_the_alphabet_is_the_vocabulary_less_its_special_tokens(text, tiny_bert):
+    assert isinstance(text, Adapter)
+    vocabulary = AutoTokenizer.from_pretrained(tiny_bert).get_vocab()
+    ordered = sorted(vocabulary, key=lambda piece: vocabulary[piece])
+    assert text.alphabet.symbols == (*ordered[5:], "[UNK]")
+    assert (text.name, text.alphabet.unit, text.alphabet.unknown) == ("text", "wordpiece", "[UNK]")
+
+
+def test_by_hand(text):
+    assert pieces(text, "The bab, he") == ["the", "bab", "[UNK]", "he"]  # lower case; no comma among the pieces
+    found = text.encode(["we you", "", "; she"])
+    assert found.lengths.tolist() == [2, 0, 2]
+    assert found.counts == {"unknown": 1}
+
+
+@pytest.mark.parametrize("sentence", [s for s in SENTENCES if "[" not in s])
+def test_pieces_are_those_of_the_backbone(text, tiny_bert, sentence):
+    assert pieces(text, sentence) == AutoTokenizer.from_pretrained(tiny_bert).tokenize(sentence)
+
+
+def test_special_tokens_in_a_text_are_text(text):
+    assert pieces(text, "we [SEP] he") == ["we", "[UNK]", "[UNK]", "[UNK]", "he"]
+
+
+@given(st.one_of(WORDS.map(" ".join), WORDS.map("".join), st.text(max_size=20)))
+def test_the_plain_tokenizer_agrees(text, sentence):
+    assert agrees(text, sentence)
+
+
+def test_strings_bytes_and_arrow_columns_are_the_same(text):
+    told = [ids.tolist() for ids in text.encode(SENTENCES)]
+    for same in (pa.array(SENTENCES), [s.encode() for s in SENTENCES]):
+        assert [ids.tolist() for ids in text.encode(same)] == told
+
+
+@given(st.lists(st.sampled_from(["the", "we", "you", "he", "she"]), max_size=6))
+def test_decode_undoes_encode(text, words):
+    sentence = " ".join(words)
+    assert text.decode(text.encode([sentence])[0]) == sentence
+
+
+def test_a_tokenizer_file_that_cuts_and_pads_does_neither_here(tiny_bert, tmp_path):
+    """Sentence encoders ship such files; texts would all come out as long as it says, in silence."""
+    tokenizer = AutoTokenizer.from_pretrained(tiny_bert)
+    tokenizer.backend_tokenizer.enable_truncation(4)
+    tokenizer.backend_tokenizer.enable_padding(length=4)
+    tokenizer.save_pretrained(tmp_path)
+    path = tmp_path / "tokenizer.json"
+    told = json.loads(path.read_text()) | {"truncation": {"max_length": 4, "strategy": "LongestFirst", "stride": 0}}
+    path.write_text(json.dumps(told))
+    adapter = make_adapter("text", tokenizer=str(tmp_path))
+    assert adapter.encode(["we", "", "the " * 9]).lengths.tolist() == [1, 0, 9]
+    assert agrees(adapter, "the " * 9)
+
+
+def test_a_byte_level_bpe(roberta):
+    adapter = make_adapter("text", tokenizer=str(roberta))
+    source = AutoTokenizer.from_pretrained(roberta)
+    for sentence in ("the babe", "the gattaca bee", "日本 é", ""):
+        assert pieces(adapter, sentence) == source.tokenize(sentence)
+        assert agrees(adapter, sentence)
+        assert adapter.decode(adapter.encode([sentence])[0]) == sentence
+    assert "gattaca" in pieces(adapter, "the gattaca bee")
+    assert adapter.encode(["日本"]).counts == {"unknown": 0}
+    assert adapter.alphabet.symbols[-1] == "<unk>"
+    assert agrees(adapter, "<s> the")
+
+
+# What is refused.
+
+
+def test_without_a_tokenizer():
+    with pytest.raises(RecipeError, match="the text adapter needs a tokenizer") as caught:
+        make_adapter("text").encode(["we"])
+    assert caught.value.mend == "--set adapter.options.tokenizer=DIR"
+
+
+def test_a_folder_without_a_tokenizer(tmp_path):
+    with pytest.raises(RecipeError, match=f"no tokenizer can be loaded from {tmp_path}"):
+        _ = make_adapter("text", tokenizer=str(tmp_path)).alphabet
+
+
+def test_a_tokenizer_whose_pieces_cannot_move(tmp_path):
+    core = Tokenizer(models.Unigram([("<unk>", 0.0), ("a", -1.0)], unk_id=0))
+    PreTrainedTokenizerFast(tokenizer_object=core, unk_token="<unk>").save_pretrained(tmp_path)
+    with pytest.raises(RecipeError, match="has a Unigram tokenizer\n  expected: WordPiece, BPE, WordLevel"):
+        _ = make_adapter("text", tokenizer=str(tmp_path)).alphabet
+
+
+def test_bytes_that_are_no_utf8(text):
+    with pytest.raises(DataError, match="record 2: byte 0xe9, its number 3, is not UTF-8"):
+        text.encode([b"we", b"a \xe9"])
