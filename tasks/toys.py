@@ -52,18 +52,19 @@ def _drawn(rng: Rng, table: NDArray[Any]) -> NDArray[np.str_]:
 
 
 def _splice(rng: Rng) -> dict[str, Any]:
-    """60 nt around a donor (EI), an acceptor (IE), or a decoy that has GT or AG there and nothing else (N)."""
-    kind = rng.choice(["EI", "IE", "N"], p=[0.25, 0.25, 0.5])
+    """60 nt with a donor (EI) or an acceptor (IE) in the middle, or with one elsewhere, or none (N)."""
+    kind = str(rng.choice(["EI", "IE", "N"], p=[0.25, 0.25, 0.5]))
     letters = _background(rng)
-    if kind == "EI":
-        letters[MIDDLE - 3 : MIDDLE + 6] = _drawn(rng, DONOR)
-    elif kind == "IE":
-        letters[MIDDLE - 14 : MIDDLE + 1] = _drawn(rng, ACCEPTOR)
-    elif rng.random() < 0.5:
-        letters[MIDDLE : MIDDLE + 2] = ["G", "T"]
+    shift = int(rng.integers(4, 15)) * int(rng.choice([-1, 1])) if kind == "N" else 0
+    site = kind if kind != "N" else str(rng.choice(["EI", "IE", "none"]))
+    middle = MIDDLE + shift
+    if site == "EI":
+        letters[middle - 3 : middle + 6] = _drawn(rng, DONOR)
+    elif site == "IE":
+        letters[middle - 14 : middle + 1] = _drawn(rng, ACCEPTOR)
     else:
-        letters[MIDDLE - 2 : MIDDLE] = ["A", "G"]
-    return {"sequence": "".join(letters), "label": str(kind)}
+        letters[MIDDLE : MIDDLE + 2] = ["G", "T"]
+    return {"sequence": "".join(letters), "label": kind}
 
 
 def _dna_value(rng: Rng) -> dict[str, Any]:
@@ -92,18 +93,11 @@ def _dna_tags(rng: Rng) -> dict[str, Any]:
 
 
 def _dna_pair(rng: Rng) -> dict[str, Any]:
-    """Two strands that carry the same one of four boxes, or different ones."""
-    boxes = ["TATAAAAG", "GGCCAATC", "GGGGCGGG", "ATTTGCAT"]  # TATA, CCAAT, GC and octamer boxes
-    first = int(rng.integers(4))
-    same = rng.random() < 0.5
-    second = first if same else int((first + rng.integers(1, 4)) % 4)
-    sides: list[str] = []
-    for box in (boxes[first], boxes[second]):
-        letters = _background(rng, 28)
-        place = rng.integers(0, 20)
-        letters[place : place + 8] = list(box)
-        sides.append("".join(letters))
-    return {"sequence": sides[0], "sequence_b": sides[1], "label": "same" if same else "different"}
+    """Which of two strands has more G and C?"""
+    shares = rng.permutation([rng.uniform(0.2, 0.5), rng.uniform(0.5, 0.8)])
+    sides = ["".join(rng.choice(NT, 28, p=[(1 - s) / 2, s / 2, s / 2, (1 - s) / 2])) for s in shares]
+    found = [sum(c in "GC" for c in side) for side in sides]
+    return {"sequence": sides[0], "sequence_b": sides[1], "label": "first" if found[0] >= found[1] else "second"}
 
 
 def _residues(rng: Rng, length: int, scale: Mapping[str, float] | None = None, sharpness: float = 1.0) -> list[str]:
@@ -143,17 +137,11 @@ def _protein_tags(rng: Rng) -> dict[str, Any]:
 
 
 def _protein_pair(rng: Rng) -> dict[str, Any]:
-    """Two helices that attract (opposite charges) or repel (equal ones)."""
-    charges = ["KR", "DE"]
-    first = int(rng.integers(2))
-    attract = rng.random() < 0.5
-    sides: list[str] = []
-    for charge in (first, 1 - first if attract else first):
-        letters = _residues(rng, 24)
-        for place in rng.choice(24, 9, replace=False):
-            letters[place] = str(rng.choice(list(charges[charge])))
-        sides.append("".join(letters))
-    return {"sequence": sides[0], "sequence_b": sides[1], "label": "binds" if attract else "repels"}
+    """Which of two peptides is the more hydrophobic?"""
+    scale = {a: float(np.exp(HYDROPATHY[a] * 0.3)) for a in AA}
+    sides = ["".join(_residues(rng, 24, scale, sharpness=rng.uniform(-1, 1))) for _ in range(2)]
+    found = [sum(HYDROPATHY[a] for a in side) for side in sides]
+    return {"sequence": sides[0], "sequence_b": sides[1], "label": "first" if found[0] >= found[1] else "second"}
 
 
 def _sentence(rng: Rng) -> tuple[str, float]:
@@ -182,9 +170,12 @@ def _text_value(rng: Rng) -> dict[str, Any]:
 
 
 def _text_pair(rng: Rng) -> dict[str, Any]:
-    """Two sentences that agree or disagree in praise."""
-    (one, first), (two, second) = _sentence(rng), _sentence(rng)
-    return {"sequence": one, "sequence_b": two, "label": "agree" if first == second else "disagree"}
+    """Which of two sentences is praise, the other being blame?"""
+    one, first = _sentence(rng)
+    two, second = _sentence(rng)
+    while second == first:
+        two, second = _sentence(rng)
+    return {"sequence": one, "sequence_b": two, "label": "first" if first > second else "second"}
 
 
 def _reader(draw: Callable[[Rng], dict[str, Any]]) -> Callable[..., pa.Table]:

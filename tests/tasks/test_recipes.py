@@ -67,8 +67,8 @@ def test_a_toy_is_the_same_each_time_and_can_be_learned(task, tiny_bert):
     assert table.slice(0, 50).equals(load_table(recipe, say=quiet).slice(0, 50))
     adapter = make_adapter(recipe.adapter.name, recipe.adapter.options, tokenizer=str(tiny_bert))
     examples = encode_examples(table, adapter, recipe.problem, assign(table, recipe.split, recipe.problem))
-    if task in ("toy/dna-pair", "toy/text-pair") or recipe.adapter.name == "text":
-        return  # what these need, a bag of k-mers or a vocabulary of 400 pieces does not see
+    if recipe.adapter.name == "text" or task == "toy/dna-classification":
+        return  # 400 pieces are too few for these words; and where the site lies, a bag of k-mers cannot see
     fitted = fit_baseline(
         "kmer", symbols=examples.symbols, symbols_b=examples.symbols_b, labels=examples.labels, split=examples.split,
         alphabet_size=len(adapter.alphabet), problem=recipe.problem, n_classes=len(examples.classes), seed=0,

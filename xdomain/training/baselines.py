@@ -227,7 +227,7 @@ def _linear(
     weights, bias = model.coef_.T, model.intercept_
     if weights.shape[1] == 1:  # two classes: one column of log-odds
         weights, bias = np.hstack([np.zeros_like(weights), weights]), np.array([0.0, *bias])
-    chances = model.predict_log_proba(seen)
+    chances = np.log(np.clip(model.predict_proba(seen), 1e-12, 1))
     places = np.searchsorted(model.classes_, labels)
     loss = float(-chances[np.arange(len(labels)), places].mean())
     whole = _all_classes(weights, bias, model.classes_)
