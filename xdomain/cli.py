@@ -57,7 +57,8 @@ def run_command(
     ] = None,
     tune: Annotated[str | None, typer.Option(help="full, head, norms, lora or bottleneck.")] = None,
     mapping: Annotated[
-        str | None, typer.Option(help="random, frequent, rare, identity, permute, shift, block or given.")
+        str | None,
+        typer.Option(help="random, frequent, rare, identity, permute, shift, block:N or given:FILE (JSON or YAML)."),
     ] = None,
     mapping_seed: Annotated[int | None, typer.Option(min=0, help="Seed of the mapping's draw.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of head, batches and dropout.")] = None,
@@ -83,7 +84,7 @@ def run_command(
         init=init,
         transfer=_listed(transfer),
         tune=tune,
-        mapping=mapping,
+        **_mapping(mapping),
         mapping_seed=mapping_seed,
         seed=seed,
         baseline=baseline,
@@ -261,6 +262,15 @@ def _numbers(text: str, kind: Any) -> list[Any]:
 
 def _listed(text: str | None) -> list[str] | None:
     return [part.strip() for part in text.split(",") if part.strip()] if text else None
+
+
+def _mapping(text: str | None) -> dict[str, Any]:
+    """The fields of a recipe's `run` part that --mapping gives; a table is read from its file."""
+    if text is None or not text.startswith("given:"):
+        return {"mapping": text}
+    from xdomain.model.mapping import load_given
+
+    return {"mapping": "given", "mapping_table": load_given(Path(text.removeprefix("given:")))}
 
 
 def _task(task: str | None, data: Path | None, domain: str | None, column: list[str] | None, problem: Any) -> Any:

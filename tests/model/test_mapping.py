@@ -50,13 +50,13 @@ def units(n):
 @pytest.mark.parametrize(
     ("strategy", "seed", "golden"),
     [
-        ("random", 0, [6367, 5110, 2697, 3078, 8502]),
-        ("random", 1, [5116, 348, 7550, 9503, 4729]),
-        ("identity", 0, [6367, 5110, 2697, 3078, 8502]),
-        ("permute", 0, [3577, 8925, 1634, 485, 4753]),
-        ("permute", 1, [6053, 9294, 2081, 4462, 7436]),
-        ("shift", 0, [8506, 8507, 8508, 8509, 8510]),
-        ("shift", 1, [4731, 4732, 4733, 4734, 4735]),
+        ("random", 0, [6037, 855, 921, 3697, 269]),
+        ("random", 1, [1329, 9181, 5678, 6264, 4451]),
+        ("identity", 0, [6037, 855, 921, 3697, 269]),
+        ("permute", 0, [3705, 1347, 2226, 1922, 6178]),
+        ("permute", 1, [2099, 3242, 656, 7526, 2253]),
+        ("shift", 0, [6369, 6370, 6371, 6372, 6373]),
+        ("shift", 1, [5118, 5119, 5120, 5121, 5122]),
         ("block", 0, [0, 1, 2, 3, 4]),
         ("block:100", 7, [100, 101, 102, 103, 104]),
     ],
@@ -69,15 +69,15 @@ def test_golden_rows_of_a_made_up_vocabulary(strategy, seed, golden):
 @pytest.mark.parametrize(
     ("strategy", "golden", "read"),
     [
-        ("random", [19802, 16088, 8963, 10087, 26108], "sep reconciliation joel ##nne richer"),
+        ("random", [26555, 21553, 17025, 7036, 29141], "shenzhen credibility wilmington innocent wheelbase"),
         ("frequent", [1996, 1997, 1998, 1999, 2000], "the of and in to"),
         ("rare", [29611, 29610, 29609, 29608, 29607], "necessitated thyroid scandals salamanca nitrate"),
         ("identity", [1037, 1039, 1043, 1056, 1050], "a c g t n"),
-        ("permute", [11768, 16687, 8970, 13213, 5510], "emissions plunged introduce ##zz taste"),
-        ("shift", [26111, 26112, 26113, 26114, 26115], "greta uniting prism umm ##haya"),
+        ("permute", [4704, 23827, 2346, 25949, 3225], "abandoned mushrooms road ##osity starting"),
+        ("shift", [19804, 19805, 19806, 19807, 19808], "apr barrister deposition fia mina"),
         ("block", [0, 1, 2, 3, 4], "[PAD] [unused0] [unused1] [unused2] [unused3]"),
         ("block:100", [100, 101, 102, 103, 104], "[UNK] [CLS] [SEP] [MASK] [unused99]"),
-        ("given", [2057, 2002, 2016, 2017, 26112], "we he she you uniting"),
+        ("given", [2057, 2002, 2016, 2017, 26559], "we he she you ##dorff"),
     ],
 )
 def test_golden_rows_of_bert_base_uncased(strategy, golden, read):
@@ -93,7 +93,7 @@ def test_golden_rows_of_bert_base_uncased(strategy, golden, read):
 
 def test_golden_rows_of_a_large_alphabet():
     drawn = rows("random", alphabet=units(1000), seed=7)
-    assert (drawn[:3], sum(drawn)) == ([6115, 284, 3730], 5131771)
+    assert (drawn[:3], sum(drawn)) == ([8545, 8255, 9776], 5034004)
 
 
 # What all strategies promise.

@@ -22,6 +22,7 @@ from xdomain.model.vocabulary import Vocabulary
 __all__ = ["STRATEGIES", "TokenMapping", "Vocabulary", "load_given", "make_mapping"]
 
 SCHEMA = 1
+PERMUTE = 1  # a stream of its own, so that permute is drawn independently of random
 STRATEGIES = ("random", "frequent", "rare", "identity", "permute", "shift", "block", "given")
 
 
@@ -147,7 +148,8 @@ def make_mapping(
         PyTorch gives no gradient: `TokenMapping.collides` names them;
         given: as the table `given` says; symbols it does not name at random.
     seed
-        ≥ 0; with alphabet and vocabulary it decides what is random, the same on any machine: PCG64.
+        ≥ 0; with alphabet and vocabulary it decides what is random, the same on any machine and with any version of
+        numpy: the order of raw PCG64 words.
 
     A symbol that is itself a special or unused piece of the vocabulary, such as [UNK] for text, keeps its row.
 
@@ -208,15 +210,19 @@ def _rows(kind: str, start: int, n: int, vocabulary: Vocabulary, taken: Collecti
             f"of a vocabulary of {len(vocabulary.pieces):,}",
             expected=f"an alphabet of at most {len(pool):,} symbols, or a backbone with a larger vocabulary",
         )
-    rng = np.random.Generator(np.random.PCG64(seed))
-    if kind == "permute":
-        pool = rng.permutation(pool).tolist()
-    elif kind == "shift" and pool:
-        first = int(rng.integers(len(pool)))
+    if kind == "shift" and pool:
+        first = int(_keys(seed, 1)[0]) * len(pool) >> 64
         pool = [*pool[first:], *pool[:first]]
-    elif kind in ("random", "identity", "given") and pool:
-        pool = rng.choice(pool, n, replace=False).tolist()
+    elif kind in ("random", "permute", "identity", "given"):
+        stream = () if kind != "permute" else (PERMUTE,)
+        pool = [pool[i] for i in np.argsort(_keys(seed, len(pool), *stream), kind="stable").tolist()]
     return pool[:n]
+
+
+def _keys(seed: int, n: int, *stream: int) -> NDArray[np.uint64]:
+    """n random 64-bit words. numpy keeps the raw words of PCG64 from version to version, but not what its
+    `Generator` makes of them (NEP 19), so a mapping draws by sorting raw words."""
+    return np.random.PCG64([seed, *stream]).random_raw(n)
 
 
 def _own_letters(symbols: Sequence[str], vocabulary: Vocabulary, usual: Collection[int]) -> dict[str, int]:
