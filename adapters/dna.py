@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -117,27 +119,30 @@ class DNA:
             return self._pieces.spaced(self._letters.encode([payload]))
         return payload.decode() if isinstance(payload, bytes) else payload
 
+    def keep(self, folder: Path) -> None:
+        """Copy the pieces of a BPE."""
+        if self.merges:
+            shutil.copy(self.merges, folder / "merges.json")
+
     def reverse_complement(self, ids: Ids) -> Ids:
         """The other strand, read in its own direction, as symbol ids.
 
         For k-mers exact where (length - k) is a multiple of the stride; otherwise the other strand's own k-mers
-        start elsewhere.
-
-        Raises
-        ------
-        RecipeError
-            The symbols are pieces of a BPE, which have none.
+        start elsewhere. The pieces of a BPE are found anew, and may be more or fewer.
         """
+        if isinstance(self._pieces, BPE):
+            letters = self._letters.encode([self.decode(ids)])
+            other = _complement_of(self._letters.alphabet.symbols)[letters.values[::-1]]
+            return self._pieces.encode(Ragged(other, letters.offsets)).values
         return self._complement[ids[::-1]]
 
     @cached_property
     def _complement(self) -> Ids:
-        if isinstance(self._pieces, BPE):
-            raise RecipeError(
-                "pieces of a BPE have no reverse complement", expected="tokens nucleotide or kmer",
-                mend="--set adapter.options.tokens=nucleotide, or train.augment=none",
-            )  # fmt: skip
-        if self._pieces:
+        if isinstance(self._pieces, KMers):
             return self._pieces.complement
-        symbols = self._letters.alphabet.symbols
-        return np.array([symbols.index(COMPLEMENT[s]) for s in symbols], np.uint16)
+        return _complement_of(self._letters.alphabet.symbols)
+
+
+def _complement_of(letters: tuple[str, ...]) -> Ids:
+    """Shape (letters,): the id of each letter's complement."""
+    return np.array([letters.index(COMPLEMENT[s]) for s in letters], np.uint16)

@@ -119,6 +119,10 @@ class Text:
         symbols = self._symbol_of[ragged.values]
         return Ragged(symbols, ragged.offsets, {"unknown": int((symbols == len(self.alphabet) - 1).sum())})
 
+    def keep(self, folder: Path) -> None:
+        """Save the tokenizer."""
+        self._source.save_pretrained(folder / "tokenizer")
+
     def decode(self, ids: Ids) -> str:
         """The text of wordpieces, as the tokenizer joins them."""
         return str(self._source.decode(self._ids[ids].tolist(), clean_up_tokenization_spaces=False))

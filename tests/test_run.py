@@ -2,15 +2,16 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from xdomain.adapters.bpe import train_bpe
 
 import xdomain
 from xdomain.errors import OutputError, RecipeError
@@ -239,13 +240,31 @@ def _table_of(task, tmp_path):
 
 
 def test_predict_repeats_the_runs_own_predictions(finished, tmp_path, quiet):
+    predicted_again(finished, tmp_path / "test.csv", quiet)
+
+
+@pytest.mark.parametrize("baseline", [None, "kmer"])
+@pytest.mark.parametrize(
+    ("task", "option"), [("toy/text-classification", "tokenizer"), ("toy/dna-classification", "merges")]
+)
+def test_a_run_needs_no_file_but_its_own(task, option, baseline, tiny_bert, tmp_path, quiet):
+    backbone, merges = shutil.copytree(tiny_bert, tmp_path / "backbone"), tmp_path / "merges.json"
+    train_bpe(["ACGTTGCATTAGGACCA" * 4], 12, merges)
+    bpe = ("adapter.options.tokens=bpe", f"adapter.options.merges={merges}") if option == "merges" else ()
+    result = fast_run(task, backbone, tmp_path / "run", quiet, extra=bpe, baseline=baseline)
+    shutil.rmtree(backbone)
+    merges.unlink()
+    predicted_again(result, tmp_path / "test.csv", quiet)
+
+
+def predicted_again(finished, path, quiet):
+    """Predict a run's test records from a CSV, and compare with what the run itself wrote."""
     from xdomain.data.loading import load_table
 
     recipe = load_recipe(finished.folder / "recipe.yaml")
     rows = {r["id"]: r for r in load_table(recipe, say=quiet).to_pylist()}
     told = [r for r in pq.read_table(finished.folder / "predictions.parquet").to_pylist() if r["split"] == "test"]
     columns = [c for c in ("id", "sequence", "sequence_b") if c in rows[told[0]["id"]]]
-    path = tmp_path / "test.csv"
     lines = [",".join(columns)] + [",".join(rows[r["id"]][c] for c in columns) for r in told]
     path.write_text("\n".join(lines) + "\n")
     again = xdomain.predict(finished.folder, path, say=quiet).to_pylist()
@@ -262,19 +281,21 @@ def test_an_unknown_option_is_refused_before_anything_runs(tiny_bert, tmp_path, 
     assert not (tmp_path / "x").exists()
 
 
-@pytest.mark.slow
-def test_two_processes_share_a_batch(tiny_bert, tmp_path):
-    """torchrun with two gloo processes: the run ends, once, with a result."""
+def test_two_processes_share_a_batch(tiny_bert, tmp_path, quiet):
+    """torchrun with two gloo processes learns what one process does."""
     out = tmp_path / "ddp"
-    changes = [x for change in FAST for x in ("--set", change)]
+    alone = fast_run("toy/dna-classification", tiny_bert, tmp_path / "one", quiet, extra=("train.hidden_dropout=0",))
+    changes = [x for change in (*FAST, "train.hidden_dropout=0") for x in ("--set", change)]
     torchrun = str(Path(sys.executable).with_name("torchrun"))
     command = [torchrun, "--standalone", "--nproc-per-node=2", "-m", "xdomain.cli", "run", "toy/dna-classification",
                "--backbone", str(tiny_bert), "--out", str(out), *changes]  # fmt: skip
-    started = time.monotonic()
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=300, env={**os.environ, "OMP_NUM_THREADS": "1"}
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    values = json.loads((out / "result.json").read_text())
-    assert values["steps"] == 8
-    assert time.monotonic() - started < 300
+    assert done.stdout.count("run folder") == done.stderr.count("step 8/8") == 1
+    shared = json.loads((out / "result.json").read_text())
+    assert shared["steps"] == alone.values["steps"] == 8
+    assert shared["train_loss"] == pytest.approx(alone.values["train_loss"], abs=1e-4)
+    scores = [pq.read_table(f / "predictions.parquet")["score"].to_numpy() for f in (out, alone.folder)]
+    np.testing.assert_allclose(*scores, atol=1e-4)

@@ -89,9 +89,11 @@ def run_command(
         seed=seed,
         baseline=baseline,
     )
+    if not result.values:
+        return  # another process of this run tells
     if as_json:
         print_json(result.values)
-    elif result.values:
+    else:
         print_result(result)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from xdomain.data.examples import Examples
-from xdomain.plugins import adapter_names, find_recipe, make_adapter, task_names
+from xdomain.plugins import adapter_names, find_recipe, task_names
 from xdomain.recipe import Recipe
 
 
@@ -57,13 +57,10 @@ def check(
     DataError
         The first record that a run would refuse.
     """
-    from xdomain.model.backbone import load_backbone
-    from xdomain.run import prepare
+    from xdomain.run import adapter_of, prepare
 
     recipe = find_recipe(task, overrides)
-    needs_tokenizer = recipe.adapter.name == "text" and "tokenizer" not in recipe.adapter.options
-    tokenizer = str(load_backbone(recipe.run.backbone).path) if needs_tokenizer else None
-    adapter = make_adapter(recipe.adapter.name, recipe.adapter.options, tokenizer=tokenizer)
+    adapter = adapter_of(recipe)
     examples, counts = prepare(recipe, adapter, say)
     return {
         "task": recipe.name,

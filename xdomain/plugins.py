@@ -18,7 +18,8 @@ from xdomain.errors import RecipeError, UserError, unknown
 from xdomain.recipe import Recipe, load_recipe, parse_recipe, recipe_from
 
 Reader = Callable[..., pa.Table]
-"""``reader(files: Mapping[str, Path], **options) -> pyarrow.Table``: see `xdomain.data.sources`."""
+"""``reader(files: Mapping[str, Path], **options) -> pyarrow.Table``, its columns as `xdomain.data.checks.validated`
+wants them."""
 
 
 def _entry_points(group: str) -> dict[str, metadata.EntryPoint]:

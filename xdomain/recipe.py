@@ -172,6 +172,10 @@ class Recipe(Part):
     def _augmentable(self) -> Recipe:
         if self.train.augment == "reverse_complement" and (self.adapter.name != "dna" or self.problem == "tagging"):
             raise ValueError("train.augment: reverse_complement is for dna, and not for tagging")
+        if self.train.augment == "reverse_complement" and self.adapter.options.get("tokens") == "bpe":
+            raise ValueError(
+                "train.augment: the pieces of a BPE are others on the other strand; use nucleotide or kmer"
+            )
         return self
 
 

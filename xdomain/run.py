@@ -22,7 +22,7 @@ from xdomain.data.sequences import Adapter
 from xdomain.data.splits import assign
 from xdomain.errors import DataError
 from xdomain.model.arms import Arm
-from xdomain.model.backbone import load_backbone, quiet_loading
+from xdomain.model.backbone import load_backbone, locate_backbone, quiet_loading
 from xdomain.plugins import find_recipe, make_adapter
 from xdomain.recipe import Recipe, recipe_from
 from xdomain.training.baseline import train_baseline
@@ -43,7 +43,7 @@ from xdomain.training.runfolder import (
     write_json,
     write_predictions,
 )
-from xdomain.training.saved import load_saved
+from xdomain.training.saved import keep_adapter, load_saved
 
 SCHEMA = 1
 JUDGED = ("valid", "test")
@@ -51,7 +51,10 @@ JUDGED = ("valid", "test")
 
 @dataclass(frozen=True)
 class Result:
-    """A finished run: its folder, and what its ``result.json`` says."""
+    """A finished run: its folder, and what its ``result.json`` says.
+
+    Where several processes share a run, the first writes it; in the others `values` is empty.
+    """
 
     folder: Path
     values: dict[str, Any]
@@ -104,14 +107,16 @@ def _run(recipe: Recipe, out: str | Path | None, *, overwrite: bool, resume: boo
         say(f"{folder} is finished already")
         return load_result(folder)
     backbone = None if recipe.run.baseline else load_backbone(recipe.run.backbone)
-    adapter = make_adapter(
-        recipe.adapter.name, recipe.adapter.options, tokenizer=str(backbone.path) if backbone else None
-    )
+    adapter = adapter_of(recipe)
     first = os.environ.get("RANK", "0") == "0"
     if first:
         open_folder(folder, recipe, overwrite=overwrite, resume=resume)
+    else:
+        say = _silent
     started = time.monotonic()
-    examples, counts = prepare(recipe, adapter, say if first else _silent)
+    examples, counts = prepare(recipe, adapter, say)
+    if first:
+        keep_adapter(adapter, folder)
     device = best_device(recipe.train.precision)
     say(f"{arm_label(recipe)} on {device}")
     if backbone is None:
@@ -123,6 +128,11 @@ def _run(recipe: Recipe, out: str | Path | None, *, overwrite: bool, resume: boo
     if not first:
         return Result(folder, {})
     return _finish(recipe, examples, learned, folder, counts, device, started, say)
+
+
+def adapter_of(recipe: Recipe) -> Adapter:
+    """The adapter that a recipe names; one for text gets the backbone's tokenizer."""
+    return make_adapter(recipe.adapter.name, recipe.adapter.options, tokenizer=locate_backbone(recipe.run.backbone))
 
 
 def prepare(recipe: Recipe, adapter: Adapter, say: Say) -> tuple[Examples, dict[str, Any]]:

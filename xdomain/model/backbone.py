@@ -56,6 +56,26 @@ def bundled_backbones() -> list[Path]:
     return sorted(p for p in folder.iterdir() if (p / "config.json").is_file()) if folder.is_dir() else []
 
 
+def locate_backbone(name: str | None = None) -> str:
+    """What `transformers` loads a backbone from: a folder that is there, or a hub id; nothing is read yet.
+
+    `name` is as for `load_backbone`, and so are the errors of a name that cannot be right.
+    """
+    shipped = {path.name: path for path in bundled_backbones()}
+    if name is None:
+        if not shipped:
+            raise BackboneError("no checkpoint is shipped with this installation", mend="--backbone DIR")
+        name = next(iter(shipped))
+    folder = shipped.get(name, Path(name))
+    if folder.is_dir():
+        _check_folder(folder)
+        return str(folder)
+    if folder.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1:
+        near = nearest(folder.name, [p.name for p in folder.parent.iterdir()]) if folder.parent.is_dir() else None
+        raise BackboneError(f"{name} is not there", expected="a folder with config.json", nearest=near)
+    return name
+
+
 def load_backbone(name: str | None = None) -> Backbone:
     """Read a checkpoint.
 
@@ -69,19 +89,8 @@ def load_backbone(name: str | None = None) -> Backbone:
     BackboneError
         What is there is no encoder checkpoint that can be loaded; the message says what it is and what works.
     """
-    shipped = {path.name: path for path in bundled_backbones()}
-    if name is None:
-        if not shipped:
-            raise BackboneError("no checkpoint is shipped with this installation", mend="--backbone DIR")
-        name = next(iter(shipped))
-    folder = shipped.get(name, Path(name))
-    if folder.is_dir():
-        _check_folder(folder)
-        return _load(name, str(folder), local=True)
-    if folder.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1:
-        near = nearest(folder.name, [p.name for p in folder.parent.iterdir()]) if folder.parent.is_dir() else None
-        raise BackboneError(f"{name} is not there", expected="a folder with config.json", nearest=near)
-    return _load(name, name, local=False)
+    path = locate_backbone(name)
+    return _load(name or Path(path).name, path, local=Path(path).is_dir())
 
 
 def _check_folder(folder: Path) -> None:

@@ -220,8 +220,11 @@ def _rows(kind: str, start: int, n: int, vocabulary: Vocabulary, taken: Collecti
 
 
 def _keys(seed: int, n: int, *stream: int) -> NDArray[np.uint64]:
-    """n random 64-bit words. numpy keeps the raw words of PCG64 from version to version, but not what its
-    `Generator` makes of them (NEP 19), so a mapping draws by sorting raw words."""
+    """Draw n random 64-bit words.
+
+    numpy keeps the raw words of PCG64 from version to version, but not what its `Generator` makes of them (NEP 19):
+    so a mapping is drawn by sorting raw words.
+    """
     return np.random.PCG64([seed, *stream]).random_raw(n)
 
 

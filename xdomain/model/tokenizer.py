@@ -60,9 +60,8 @@ def export_tokenizer(
         model_input_names=list(backbone_tokenizer.model_input_names),
         model_max_length=max_length,
         clean_up_tokenization_spaces=False,
-        # A name that is a symbol too is looked up as one, not searched for in raw text, where it may be a part of
-        # others. Left out where no name is: then [MASK] in a text is the mask.
-        **({"split_special_tokens": True} if any(names[role] != token for role, (token, _) in rows.items()) else {}),
+        # A raw record is raw: "[SEP]" in a text is a bracket, a word and a bracket, as it is to the adapter.
+        split_special_tokens=True,
         **{role: AddedToken(name, special=True, normalized=False) for role, name in names.items()},
     )
 

@@ -207,6 +207,7 @@ def fit(
     losses = [row["loss"] for row in history if "loss" in row and row["epoch"] > final_epoch - 1]
     special = len(collate.layout.start) + len(collate.layout.end)
     tokens = float((collate.lengths()[records] + special).mean()) * outcome.global_step * train.batch_size
+    trainer.accelerator.wait_for_everyone()  # every process reads the best checkpoint
     if trainer.is_world_process_zero():
         shutil.rmtree(checkpoints, ignore_errors=True)
     return Fit(

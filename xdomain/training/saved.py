@@ -31,7 +31,7 @@ from xdomain.training.device import Device
 from xdomain.training.predict import predict_scores
 from xdomain.training.runfolder import RECIPE, RESULT, is_done
 
-MODEL, MAPPING = "model", "mapping.json"
+MODEL, MAPPING, ADAPTER = "model", "mapping.json", "adapter"
 FULL_PRECISION = "scores are written in float32, so that any machine repeats them"
 
 
@@ -97,9 +97,18 @@ def load_saved(folder: Path) -> SavedModel | SavedBaseline:
     return SavedModel(recipe, model, layout_of(tokenizer), TokenMapping.load(folder / MAPPING))
 
 
+def keep_adapter(adapter: Adapter, folder: Path) -> None:
+    """Put the files that an adapter's options name into ``folder/adapter``, so that the run needs no other place."""
+    keep = getattr(adapter, "keep", None)
+    if keep:
+        (folder / ADAPTER).mkdir(exist_ok=True)
+        keep(folder / ADAPTER)
+
+
 def saved_adapter(folder: Path, recipe: Recipe) -> Adapter:
-    """The adapter that encoded a run's data; a text run's from the tokenizer that lies beside its model."""
-    return make_adapter(recipe.adapter.name, recipe.adapter.options, tokenizer=recipe.run.backbone)
+    """The adapter that encoded a run's data, with the files that the run kept."""
+    kept = (folder / ADAPTER).iterdir() if (folder / ADAPTER).is_dir() else ()
+    return make_adapter(recipe.adapter.name, recipe.adapter.options | {path.stem: str(path) for path in kept})
 
 
 def class_names(folder: Path) -> tuple[str, ...]:
