@@ -14,7 +14,7 @@ import pytest
 from xdomain.adapters.bpe import train_bpe
 
 import xdomain
-from xdomain.errors import OutputError, RecipeError
+from xdomain.errors import DataError, OutputError, RecipeError
 from xdomain.plugins import find_recipe
 from xdomain.recipe import load_recipe
 
@@ -186,9 +186,24 @@ def test_a_folder_is_never_overwritten_without_being_told(tiny_bert, tmp_path, q
     fast_run("toy/dna-classification", tiny_bert, out, quiet, baseline="kmer", seed=1, overwrite=True)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("years of work")
-    with pytest.raises(OutputError, match=r"holds thesis.tex, which is no run"):
+    with pytest.raises(OutputError, match=r"holds thesis.tex, which no run wrote"):
         fast_run("toy/dna-classification", tiny_bert, tmp_path / "mine", quiet, baseline="kmer", overwrite=True)
     assert (tmp_path / "mine" / "thesis.tex").read_text() == "years of work"
+
+
+def test_a_finished_run_of_other_options_is_not_passed_off_as_this_one(tiny_bert, tmp_path, quiet):
+    first = fast_run("toy/dna-classification", tiny_bert, tmp_path / "x", quiet, baseline="kmer")
+    again = fast_run("toy/dna-classification", tiny_bert, tmp_path / "x", quiet, baseline="kmer", resume=True)
+    assert again == first
+    with pytest.raises(OutputError, match="was started with other options"):
+        fast_run("toy/dna-classification", tiny_bert, tmp_path / "x", quiet, baseline="kmer", seed=1, resume=True)
+
+
+@pytest.mark.parametrize("split", ["valid", "test"])
+def test_a_run_without_a_split_is_refused_before_it_learns(split, tiny_bert, tmp_path, quiet):
+    with pytest.raises(DataError, match=f"toy/dna-classification has no {split} records") as told:
+        fast_run("toy/dna-classification", tiny_bert, tmp_path / "x", quiet, extra=(f"split.{split}=0",))
+    assert f"--set split.{split}=0.1" in str(told.value)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")

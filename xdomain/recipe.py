@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -24,7 +25,7 @@ def _one_or_many(value: object) -> object:
 class Part(BaseModel):
     """Base of all parts of a recipe: unknown keys are errors, values never change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Download(Part):
@@ -182,8 +183,8 @@ class Recipe(Part):
 def parse_recipe(text: str, *, where: str, overrides: Sequence[str] = ()) -> Recipe:
     """A recipe from YAML text, with ``key.sub=value`` overrides applied; all faults reported at once."""
     try:
-        tree = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        tree = yaml.load(text, Loader=_Loader)
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2020-13-45
         raise RecipeError(f"{where} is not YAML: {error}", expected="a recipe; see `xdomain show dna/splice`") from None
     if not isinstance(tree, dict):
         raise RecipeError(f"{where} holds no recipe", expected="a mapping; see `xdomain show dna/splice`")
@@ -215,6 +216,17 @@ def dump_recipe(recipe: Recipe) -> str:
     return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=100)
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML in which no key comes twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value]
+        twice = next((key for i, key in enumerate(keys) if key in keys[:i]), None)
+        if twice is not None:
+            raise yaml.constructor.ConstructorError(None, None, f"the key {twice} comes twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
 def _deep_copy(tree: Any) -> Any:
     if isinstance(tree, Mapping):
         return {key: _deep_copy(value) for key, value in tree.items()}
@@ -239,23 +251,23 @@ def _override(tree: dict[str, Any], override: str) -> None:
             raise RecipeError(f"--set {key}: no such option", expected=f"one of {', '.join(fields)}", nearest=full)
         kind = fields[step].annotation
         model = kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
-    place = tree
+    place: Any = tree
     for step in path:
-        place = place.setdefault(step, {})
+        if place.get(step) is None:
+            place[step] = {}
+        place = place[step]
+        if not isinstance(place, dict):
+            raise RecipeError(f"--set {key}: {step} is a value, not a group of options", expected=f"{step}=VALUE")
     try:
         place[last] = _scalar(value)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError):
         place[last] = value
 
 
 def _scalar(value: str) -> Any:
-    parsed = yaml.safe_load(value)
-    if isinstance(parsed, str):
-        try:
-            return float(parsed)  # YAML 1.1 reads 1e-4 as a string
-        except ValueError:
-            return parsed
-    return parsed
+    if re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+", value.strip()):
+        return float(value)  # YAML 1.1 reads 1e-4 as a string
+    return yaml.safe_load(value)
 
 
 def _faults(error: ValidationError) -> str:

@@ -35,8 +35,11 @@ from xdomain.training.outcome import judge, label_column, prediction_columns
 from xdomain.training.plots import plot_confusion, plot_history
 from xdomain.training.provenance import provenance
 from xdomain.training.runfolder import (
+    CONFUSION_PLOT,
+    HISTORY_PLOT,
     PREDICTIONS,
     RESULT,
+    check_same,
     is_done,
     open_folder,
     write_history,
@@ -104,6 +107,7 @@ def _run(recipe: Recipe, out: str | Path | None, *, overwrite: bool, resume: boo
     check_metrics(recipe.metrics, recipe.problem)
     folder = Path(out) if out else default_folder(recipe)
     if resume and is_done(folder):
+        check_same(folder, recipe)
         say(f"{folder} is finished already")
         return load_result(folder)
     backbone = None if recipe.run.baseline else load_backbone(recipe.run.backbone)
@@ -141,6 +145,12 @@ def prepare(recipe: Recipe, adapter: Adapter, say: Say) -> tuple[Examples, dict[
     split = assign(table, recipe.split, recipe.problem)
     kept = np.flatnonzero(split != "")
     examples = encode_examples(table.take(kept), adapter, recipe.problem, split[kept])
+    for name, records in examples.sizes().items():
+        if not records:
+            raise DataError(
+                f"{recipe.name} has no {name} records", expected="records to train on, to choose by and to judge by",
+                mend=f"--set split.{name}=0.1" if name in JUDGED else None,
+            )  # fmt: skip
     empty = np.flatnonzero(examples.symbols.lengths == 0)
     if len(empty):
         raise DataError(
@@ -223,10 +233,10 @@ def _finish(
         **provenance(device),
     }
     label = f"{recipe.name}, {arm_label(recipe)}"
-    plot_history(learned.fit.history, metric=recipe.metrics[0], path=folder / "history.png", title=label)
+    plot_history(learned.fit.history, metric=recipe.metrics[0], path=folder / HISTORY_PLOT, title=label)
     if examples.classes:
         matrix = judged["test"]["confusion"]
-        plot_confusion(matrix, examples.classes, path=folder / "confusion.png", title=f"{label}: test")
+        plot_confusion(matrix, examples.classes, path=folder / CONFUSION_PLOT, title=f"{label}: test")
     write_card(folder, recipe, values)
     write_json(folder / RESULT, values)
     result = load_result(folder)

@@ -67,7 +67,7 @@ class Examples:
         if self.problem != "tagging":
             return self.labels[records]
         offsets = self.symbols.offsets
-        return np.concatenate([self.labels[offsets[r] : offsets[r + 1]] for r in records])
+        return np.concatenate([self.labels[:0], *(self.labels[offsets[r] : offsets[r + 1]] for r in records)])
 
     def with_split(self, split: NDArray[np.str_]) -> Examples:
         """The same records under another split."""
@@ -103,7 +103,7 @@ def _encode(adapter: Adapter, column: pa.Array, ids: tuple[str, ...]) -> Ragged:
             try:
                 adapter.encode([sequence])
             except DataError as error:
-                what = re.sub(r"^record 1\b", f"record {name!r}", error.what)
+                what = re.sub(r"^record 1\b", lambda _, name=name: f"record {name!r}", error.what)
                 raise DataError(what, expected=error.expected, nearest=error.nearest, mend=error.mend) from None
         raise
 

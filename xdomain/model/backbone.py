@@ -19,6 +19,7 @@ from transformers.utils import logging as transformers_logging
 from xdomain.errors import BackboneError, nearest
 
 FAMILIES = ("albert", "bert", "distilbert", "electra", "longformer", "modernbert", "roberta")
+TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model")
 FROM_PAD = ("roberta", "longformer", "xlm-roberta", "camembert")
 """Families that number their positions from the padding's id plus one."""
 
@@ -66,8 +67,10 @@ def locate_backbone(name: str | None = None) -> str:
         if not shipped:
             raise BackboneError("no checkpoint is shipped with this installation", mend="--backbone DIR")
         name = next(iter(shipped))
-    folder = shipped.get(name, Path(name))
-    if folder.is_dir():
+    folder = shipped.get(name, Path(name).expanduser())
+    if folder.is_file():
+        raise BackboneError(f"{name} is a file", expected="a folder with config.json", nearest=str(folder.parent))
+    if folder.is_dir() and name:
         _check_folder(folder)
         return str(folder)
     if folder.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1:
@@ -111,6 +114,19 @@ def _check_folder(folder: Path) -> None:
                 mend="load it once where you trust it and save_pretrained(…) it: that writes safetensors",
             )
         raise BackboneError(f"{folder} holds no weights", expected="model.safetensors beside config.json")
+    if not set(holds) & set(TOKENIZERS):
+        raise BackboneError(f"{folder} holds no tokenizer", expected="tokenizer.json beside config.json")
+
+
+def _check_tensors(name: str, missing: tuple[str, ...], spare: list[str]) -> None:
+    """A pooler may be missing, as in masked-LM checkpoints; anything else would be drawn at random in silence."""
+    lost = [key for key in missing if "pooler" not in key]
+    if lost:
+        raise BackboneError(
+            f"{name}: config.json asks for {len(lost)} tensors that the weights do not hold, such as {lost[0]}",
+            expected="config.json and model.safetensors of one model"
+            + (f"; these weights hold {', '.join(spare[:3])} …" if spare else ""),
+        )
 
 
 def _load(name: str, path: str, *, local: bool) -> Backbone:
@@ -127,10 +143,13 @@ def _load(name: str, path: str, *, local: bool) -> Backbone:
         raise
     except Exception as error:
         raise _explained(name, path, error, local=local) from None
-    if not tokenizer.is_fast or tokenizer.pad_token_id is None:
-        raise BackboneError(f"{name} has no tokenizer of its own", expected="tokenizer.json beside config.json")
+    if not tokenizer.is_fast:
+        raise BackboneError(f"{name} has a tokenizer that only Python reads", expected="tokenizer.json")
+    if tokenizer.pad_token_id is None:
+        raise BackboneError(f"the tokenizer of {name} has no padding token", expected="a pad_token")
     missing = tuple(sorted(_plain(key) for key in info["missing_keys"]))
     tensors = {key: value.detach() for key, value in model.state_dict().items() if key not in missing}
+    _check_tensors(name, missing, sorted(_plain(key) for key in info["unexpected_keys"]))
     return Backbone(name, path, config, tokenizer, tensors, missing, _digest(path, tensors, local=local))
 
 

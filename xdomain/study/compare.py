@@ -7,18 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow.parquet as pq
-from numpy.typing import NDArray
-
 from xdomain.errors import RecipeError
 from xdomain.plugins import find_recipe
 from xdomain.run import Result, arm_label, run, with_arm
-from xdomain.study.statistics import Interval, bootstrap
+from xdomain.study.judged import load_judged, resampled
+from xdomain.study.statistics import Interval
 from xdomain.training.finetune import Say
-from xdomain.training.metrics import compute_metrics
 from xdomain.training.plots import plot_comparison
-from xdomain.training.runfolder import PREDICTIONS, write_json
+from xdomain.training.runfolder import write_json
 
 BASELINES = ("kmer", "cnn")
 
@@ -80,17 +76,17 @@ def compare(
         place = folder / arm_label(one)
         results.append(run(one, out=place, resume=resume, overwrite=overwrite, say=say))
     metric = recipe.metrics[0]
-    tables = [_test_scores(result) for result in results]
+    values = [resampled(metric, load_judged(result.folder)) for result in results]
     rows = tuple(
         Row(
             arm_label(one),
-            _interval(metric, [table], recipe.problem),
-            _interval(metric, [table, tables[0]], recipe.problem) if i else None,
+            value.interval(),
+            (value - values[0]).interval() if i else None,
             result.values["train_loss"],
             result.values["seconds"],
             result.folder,
         )
-        for i, (one, result, table) in enumerate(zip(recipes, results, tables, strict=True))
+        for i, (one, result, value) in enumerate(zip(recipes, results, values, strict=True))
     )
     comparison = Comparison(recipe.name, metric, results[0].values["n"]["test"], rows, folder)
     write_json(folder / "comparison.json", as_dict(comparison))
@@ -121,25 +117,3 @@ def as_dict(comparison: Comparison) -> dict[str, Any]:
             for row in comparison.rows
         ],
     }
-
-
-def _test_scores(result: Result) -> tuple[NDArray[Any], NDArray[Any], list[str]]:
-    """Labels, scores and class names of the test records, as the run wrote them."""
-    table = pq.read_table(result.folder / PREDICTIONS, filters=[("split", "==", "test")])
-    classes: list[str] = result.values["classes"]
-    if "probabilities" in table.column_names:
-        flat = table.column("probabilities").combine_chunks().flatten().to_numpy()
-        labels = np.array([classes.index(x) for x in table.column("label").to_pylist()])
-        return labels, flat.reshape(len(labels), len(classes)), classes
-    return table.column("label").to_numpy(), table.column("score").to_numpy(), classes
-
-
-def _interval(metric: str, tables: Sequence[tuple[NDArray[Any], NDArray[Any], list[str]]], problem: Any) -> Interval:
-    def statistic(rows: NDArray[np.int64]) -> float:
-        values = [
-            compute_metrics([metric], labels[rows], scores[rows], problem)[metric]["value"]
-            for labels, scores, _ in tables
-        ]
-        return values[0] - values[1] if len(values) == 2 else values[0]
-
-    return bootstrap(len(tables[0][0]), statistic)

@@ -11,7 +11,7 @@ from xdomain.recipe import Recipe
 from xdomain.training.baselines import fit_baseline
 from xdomain.training.encoder import Learned
 from xdomain.training.finetune import Fit, Say
-from xdomain.training.saved import MODEL
+from xdomain.training.runfolder import MODEL
 
 
 def train_baseline(recipe: Recipe, adapter: Adapter, examples: Examples, *, folder: Path, say: Say) -> Learned:

@@ -17,9 +17,10 @@ from sklearn.linear_model import LogisticRegression, Ridge
 
 from xdomain.data.examples import IGNORED
 from xdomain.data.sequences import Ragged
-from xdomain.errors import BackboneError, RecipeError
+from xdomain.errors import BackboneError, DataError, RecipeError
 from xdomain.recipe import Problem
 from xdomain.training.metrics import METRICS, compute_metrics
+from xdomain.training.runfolder import write_json
 
 Kind = Literal["kmer", "cnn"]
 Features = Any  # scipy.sparse has no types
@@ -72,7 +73,7 @@ class Linear:
         save_file({"weights": self.weights, "bias": self.bias}, folder / "model.safetensors")
         told = {"kind": "kmer", "problem": self.problem, "alphabet_size": self.alphabet_size, "chosen": self.chosen,
                 "train_loss": self.train_loss}  # fmt: skip
-        (folder / "baseline.json").write_text(json.dumps(told, indent=1) + "\n")
+        write_json(folder / "baseline.json", told)
 
 
 def largest_k(alphabet_size: int) -> int:
@@ -154,7 +155,7 @@ def fit_baseline(
         What validation is judged by.
     """
     if kind == "kmer":
-        return _fit_linear(symbols, symbols_b, labels, split, alphabet_size, problem, seed, metric)
+        return _fit_linear(symbols, symbols_b, labels, split, alphabet_size, problem, n_classes, seed, metric)
     from xdomain.training.cnn import fit_cnn
 
     return fit_cnn(symbols, symbols_b, labels, split, alphabet_size, problem, n_classes, seed, metric)
@@ -190,14 +191,14 @@ def better(metric: str, value: float, best: float | None) -> bool:
 
 def _fit_linear(
     symbols: Ragged, symbols_b: Ragged | None, labels: NDArray[Any], split: NDArray[np.str_], alphabet_size: int,
-    problem: Problem, seed: int, metric: str,
+    problem: Problem, n_classes: int, seed: int, metric: str,
 ) -> Linear:  # fmt: skip
     seen = features(symbols, symbols_b, problem, alphabet_size)
     train, valid = (_labelled(rows_of(symbols, split, name, problem), labels) for name in ("train", "valid"))
     best: Linear | None = None
     best_value: float | None = None
     for strength in STRENGTHS:
-        fitted = _linear(seen[train], labels[train], strength, problem, alphabet_size, seed)
+        fitted = _linear(seen[train], labels[train], strength, problem, alphabet_size, n_classes, seed)
         scores = np.asarray(seen[valid] @ fitted.weights) + fitted.bias
         scores = scores[:, 0] if problem == "regression" else scores
         value = compute_metrics([metric], labels[valid], scores, problem)[metric]["value"]
@@ -214,13 +215,16 @@ def _labelled(rows: NDArray[np.int64], labels: NDArray[Any]) -> NDArray[np.int64
 
 
 def _linear(
-    seen: Features, labels: NDArray[Any], strength: float, problem: Problem, alphabet_size: int, seed: int
-) -> Linear:
+    seen: Features, labels: NDArray[Any], strength: float, problem: Problem, alphabet_size: int, n_classes: int,
+    seed: int,
+) -> Linear:  # fmt: skip
     if problem == "regression":
         ridge = Ridge(alpha=1 / strength, random_state=seed).fit(seen, labels)
         loss = float(np.mean((ridge.predict(seen) - labels) ** 2))
         return Linear(ridge.coef_[:, None].astype(np.float64), np.array([float(ridge.intercept_)]), problem,
                       alphabet_size, {}, loss)  # fmt: skip
+    if len(np.unique(labels)) < 2:
+        raise DataError("all training records have one class", expected="two classes or more to tell apart")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # not fully converged is good enough for a baseline
         model = LogisticRegression(C=strength, max_iter=200, random_state=seed).fit(seen, labels)
@@ -230,15 +234,14 @@ def _linear(
     chances = np.log(np.clip(model.predict_proba(seen), 1e-12, 1))
     places = np.searchsorted(model.classes_, labels)
     loss = float(-chances[np.arange(len(labels)), places].mean())
-    whole = _all_classes(weights, bias, model.classes_)
+    whole = _all_classes(weights, bias, model.classes_, n_classes)
     return Linear(*whole, problem, alphabet_size, {}, loss)
 
 
 def _all_classes(
-    weights: NDArray[Any], bias: NDArray[Any], present: Sequence[int]
+    weights: NDArray[Any], bias: NDArray[Any], present: Sequence[int], k: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Columns for every class up to the largest that training has; one it lacks is never predicted."""
-    k = int(max(present)) + 1
+    """Columns for all k classes; one that training lacks is never predicted."""
     full = np.zeros((weights.shape[0], k))
     shift = np.full(k, -1e9)
     full[:, present], shift[list(present)] = weights, bias

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,8 @@ from xdomain.data.sequences import Ragged
 from xdomain.recipe import Problem
 from xdomain.training.baselines import better, rows_of
 from xdomain.training.metrics import compute_metrics
+from xdomain.training.outcome import scored
+from xdomain.training.runfolder import write_json
 
 WIDTH, KERNEL, EPOCHS, PATIENCE, BATCH, RATE = 64, 9, 20, 4, 64, 1e-3
 
@@ -25,14 +26,14 @@ WIDTH, KERNEL, EPOCHS, PATIENCE, BATCH, RATE = 64, 9, 20, 4, 64, 1e-3
 class _Net(nn.Module):
     """Two convolutions; a maximum over positions, or an answer at each."""
 
-    def __init__(self, alphabet_size: int, outputs: int, *, tagging: bool) -> None:
+    def __init__(self, alphabet_size: int, outputs: int, problem: Problem) -> None:
         super().__init__()
-        self.tagging = tagging
+        self.tagging = problem == "tagging"
         self.pad = alphabet_size
         self.first = nn.Embedding(alphabet_size + 1, WIDTH, padding_idx=alphabet_size)
         self.conv1 = nn.Conv1d(WIDTH, WIDTH, KERNEL, padding=KERNEL // 2)
         self.conv2 = nn.Conv1d(WIDTH, WIDTH, KERNEL, padding=KERNEL // 2)
-        self.out = nn.Linear(WIDTH, outputs)
+        self.out = nn.Linear(3 * WIDTH if problem == "pair" else WIDTH, outputs)
 
     def body(self, ids: Tensor) -> Tensor:
         """(b, s) symbols to (b, s, width)."""
@@ -47,7 +48,8 @@ class _Net(nn.Module):
             return self.out(hidden)
         pooled = hidden.amax(1)
         if second is not None:
-            pooled = (pooled - self.body(second).amax(1)).abs()
+            other = self.body(second).amax(1)
+            pooled = torch.cat((pooled, other, (pooled - other).abs()), 1)
         return self.out(pooled)
 
 
@@ -81,13 +83,13 @@ class CNN:
         save_file(self.net.state_dict(), folder / "model.safetensors")
         told = {"kind": "cnn", "problem": self.problem, "shape": self.shape, "scale": self.scale,
                 "chosen": self.chosen, "train_loss": self.train_loss}  # fmt: skip
-        (folder / "baseline.json").write_text(json.dumps(told, indent=1) + "\n")
+        write_json(folder / "baseline.json", told)
 
 
 def load_cnn(folder: Path, told: dict[str, Any]) -> CNN:
     """Read what `CNN.save` wrote."""
     problem: Problem = told["problem"]
-    net = _Net(*told["shape"], tagging=problem == "tagging")
+    net = _Net(*told["shape"], problem)
     net.load_state_dict(load_file(folder / "model.safetensors"))
     model = CNN(net, problem, tuple(told["shape"]), tuple(told["scale"]))
     model.chosen, model.train_loss = told["chosen"], told["train_loss"]
@@ -103,7 +105,7 @@ def fit_cnn(
     outputs = 1 if problem == "regression" else n_classes
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        net = _Net(alphabet_size, outputs, tagging=problem == "tagging")
+        net = _Net(alphabet_size, outputs, problem)
     train, valid = np.flatnonzero(split == "train"), np.flatnonzero(split == "valid")
     scale = (0.0, 1.0)
     if problem == "regression":
@@ -128,13 +130,12 @@ def fit_cnn(
             losses.append(loss.item())
             step += 1
         scores = model.scores(symbols.take(valid), valid_second)
-        known = labels[valid_rows] != IGNORED if problem != "regression" else np.ones(len(valid_rows), bool)
-        value = compute_metrics([metric], labels[valid_rows][known], scores[known], problem)[metric]["value"]
+        value = compute_metrics([metric], *scored(labels[valid_rows], scores), problem)[metric]["value"]
         model.history += [{"step": step, "epoch": epoch, "loss": float(np.mean(losses))},
                           {"step": step, "epoch": epoch, "valid": {metric: value}}]  # fmt: skip
-        waited += 1
-        if better(metric, value, best):
-            best, waited = value, 0
+        improved = better(metric, value, best)
+        best, waited = (value, 0) if improved else (best, waited + 1)
+        if improved or best is None:  # where validation is never defined, the last epoch
             best_state = {name: tensor.clone() for name, tensor in net.state_dict().items()}
             model.chosen = {"epoch": epoch, f"valid_{metric}": value}
             model.train_loss = float(np.mean(losses))

@@ -24,7 +24,8 @@ from xdomain.model.tune import apply_tuning, merged, trainable
 from xdomain.recipe import Recipe
 from xdomain.training.device import Device
 from xdomain.training.finetune import Fit, Say, Scale, fit
-from xdomain.training.saved import MAPPING, save_model
+from xdomain.training.runfolder import MAPPING
+from xdomain.training.saved import save_model
 
 CHECKED_RECORDS = 64
 

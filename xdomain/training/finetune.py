@@ -28,6 +28,7 @@ from xdomain.training.device import Device
 from xdomain.training.metrics import METRICS, compute_metrics
 from xdomain.training.outcome import scored
 from xdomain.training.predict import forward, predict_scores
+from xdomain.training.runfolder import CHECKPOINTS
 
 Say = Callable[[str], None]
 LOGS_A_RUN = 50
@@ -179,7 +180,7 @@ def fit(
     Checkpoints lie in ``folder/checkpoints`` until the run is whole; with `resume` the last one is taken up,
     and the outcome is the same as that of an undisturbed run.
     """
-    checkpoints = folder / "checkpoints"
+    checkpoints = folder / CHECKPOINTS
     train = recipe.train
     records = examples.indices("train")
     arguments = _arguments(recipe, checkpoints, len(records), seed=seed, device=device)

@@ -42,20 +42,23 @@ def _of_classes(function: Callable[..., float], **options: Any) -> Compute:
 def _roc_auc(labels: NDArray[Any], scores: NDArray[Any]) -> float:
     if len(np.unique(labels)) < scores.shape[1]:
         return math.nan
-    chances = _chances(scores)
     if scores.shape[1] == 2:
-        return float(sk.roc_auc_score(labels, chances[:, 1]))
-    return float(sk.roc_auc_score(labels, chances, multi_class="ovr"))
+        return float(sk.roc_auc_score(labels, _lead(scores)))
+    return float(sk.roc_auc_score(labels, _chances(scores), multi_class="ovr"))
 
 
 def _average_precision(labels: NDArray[Any], scores: NDArray[Any]) -> float:
     if len(np.unique(labels)) < scores.shape[1]:
         return math.nan
-    chances = _chances(scores)
     if scores.shape[1] == 2:
-        return float(sk.average_precision_score(labels, chances[:, 1]))
+        return float(sk.average_precision_score(labels, _lead(scores)))
     truth = np.eye(scores.shape[1])[labels]
-    return float(sk.average_precision_score(truth, chances))
+    return float(sk.average_precision_score(truth, _chances(scores)))
+
+
+def _lead(scores: NDArray[Any]) -> NDArray[Any]:
+    """By how much the second class leads: ranks as its probability does, which rounds to 1 for large logits."""
+    return scores[:, 1].astype(np.float64) - scores[:, 0]
 
 
 def _chances(scores: NDArray[Any]) -> NDArray[Any]:
@@ -92,7 +95,7 @@ METRICS: dict[str, Metric] = {
         Metric("mse", False, VALUES, lambda y, p: float(sk.mean_squared_error(y, p))),
         Metric("rmse", False, VALUES, lambda y, p: float(sk.root_mean_squared_error(y, p))),
         Metric("mae", False, VALUES, lambda y, p: float(sk.mean_absolute_error(y, p))),
-        Metric("r2", True, VALUES, lambda y, p: float(sk.r2_score(y, p)) if len(y) > 1 else math.nan),
+        Metric("r2", True, VALUES, lambda y, p: float(sk.r2_score(y, p)) if np.ptp(y) else math.nan),
     )
 }
 
@@ -120,7 +123,8 @@ def compute_metrics(
         Logits or probabilities (n, k), or values (n,).
 
     A metric that is undefined (a correlation with a constant, the area under a curve without one of the
-    classes) is NaN, which becomes null in JSON: zero would be a lie.
+    classes) is NaN, which becomes null in JSON: zero would be a lie. Macro averages are over the classes that occur
+    among labels or predictions.
     """
     check_metrics(names, problem)
     with warnings.catch_warnings():

@@ -11,6 +11,9 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from xdomain.training.metrics import METRICS
+
+MOST_NUMBERED = 30  # classes: the counts of more could not be read
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#666666"  # Okabe and Ito: told apart by all eyes
 STYLE: dict[Any, Any] = {
     "font.size": 11,
@@ -29,18 +32,19 @@ def _figure(width: float, height: float) -> Figure:
 def plot_history(history: Sequence[Mapping[str, Any]], *, metric: str, path: Path, title: str) -> None:
     """Training loss above, the validation metric below, against the step; the chosen step is marked."""
     losses = [(row["step"], row["loss"]) for row in history if row.get("loss") is not None]
-    valid = [(row["step"], row["valid"][metric]) for row in history if (row.get("valid") or {}).get(metric) is not None]
+    told = [(row["step"], (row.get("valid") or {}).get(metric)) for row in history]
+    valid = [(step, value) for step, value in told if value is not None and np.isfinite(value)]
     with mpl.rc_context(STYLE):
         figure = _figure(6.4, 4.8)
         above, below = figure.subplots(2, 1, sharex=True)
         above.set_title(title)
-        above.plot(*zip(*losses, strict=True), color=BLUE) if losses else None
+        if losses:
+            above.plot(*zip(*losses, strict=True), color=BLUE, marker="o" if len(losses) == 1 else None)
         above.set_ylabel("training loss")
         if valid:
             steps, values = zip(*valid, strict=True)
             below.plot(steps, values, color=ORANGE, marker="o", markersize=4)
-            lower_is_better = metric in ("mse", "rmse", "mae")
-            best = int(np.argmin(values) if lower_is_better else np.argmax(values))
+            best = int(np.argmax(values) if METRICS[metric].higher_is_better else np.argmin(values))
             below.axvline(steps[best], color=GREY, linewidth=1, linestyle=":")
             below.annotate(
                 f"best {values[best]:.3f}", (steps[best], values[best]), textcoords="offset points",
@@ -67,7 +71,7 @@ def plot_confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str], *, p
         axes.set_xlabel("predicted")
         axes.set_ylabel("true")
         axes.set_title(title, fontsize=10)
-        for i, j in np.ndindex(counts.shape):
+        for i, j in np.ndindex(counts.shape) if len(classes) <= MOST_NUMBERED else ():
             axes.text(j, i, f"{counts[i, j]:,}", ha="center", va="center", fontsize=9,
                       color="white" if share[i, j] > 0.55 else "black")  # fmt: skip
         figure.savefig(path)

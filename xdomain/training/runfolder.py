@@ -17,6 +17,10 @@ from xdomain.errors import OutputError
 from xdomain.recipe import Recipe, dump_recipe, load_recipe
 
 RECIPE, RESULT, PREDICTIONS, HISTORY = "recipe.yaml", "result.json", "predictions.parquet", "history.jsonl"
+MAPPING, MODEL, ADAPTER, CHECKPOINTS = "mapping.json", "model", "adapter", "checkpoints"
+HISTORY_PLOT, CONFUSION_PLOT = "history.png", "confusion.png"
+WRITTEN = (RECIPE, RESULT, PREDICTIONS, HISTORY, MAPPING, MODEL, ADAPTER, CHECKPOINTS, HISTORY_PLOT, CONFUSION_PLOT)
+"""All that a run writes into its folder."""
 
 
 def is_done(folder: Path) -> bool:
@@ -33,12 +37,12 @@ def open_folder(folder: Path, recipe: Recipe, *, overwrite: bool, resume: bool) 
         It cannot be written, or it holds something and neither `overwrite` nor `resume` was asked for,
         or what it holds is no run of this recipe.
     """
-    holds = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
-    if folder.exists() and not folder.is_dir():
-        raise OutputError(f"{folder} is a file", expected="a folder to write a run into", mend="another --out")
-    if holds:
-        _allow(folder, holds, recipe, overwrite=overwrite, resume=resume)
     try:
+        if folder.exists() and not folder.is_dir():
+            raise OutputError(f"{folder} is a file", expected="a folder to write a run into", mend="another --out")
+        holds = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
+        if holds:
+            _allow(folder, holds, recipe, overwrite=overwrite, resume=resume)
         folder.mkdir(parents=True, exist_ok=True)
         write_text(folder / RECIPE, dump_recipe(recipe))
     except OSError as error:
@@ -48,19 +52,27 @@ def open_folder(folder: Path, recipe: Recipe, *, overwrite: bool, resume: bool) 
 
 
 def _allow(folder: Path, holds: list[str], recipe: Recipe, *, overwrite: bool, resume: bool) -> None:
-    if RECIPE not in holds:
+    strange = [name for name in holds if name.removesuffix(".part") not in WRITTEN]
+    if RECIPE not in holds or strange:
+        told = strange or holds
         raise OutputError(
-            f"{folder} holds {', '.join(holds[:3])}{' …' if len(holds) > 3 else ''}, which is no run",
+            f"{folder} holds {', '.join(told[:3])}{' …' if len(told) > 3 else ''}, which no run wrote",
             expected="an empty or new folder; what is no run is never overwritten",
             mend="another --out",
         )
     if overwrite:
-        shutil.rmtree(folder)
+        for entry in folder.iterdir():
+            shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
         return
     if not resume:
         state = "a finished run" if RESULT in holds else "an interrupted run"
         mend = "--overwrite, or another --out" if RESULT in holds else "--resume to finish it, or --overwrite"
         raise OutputError(f"{folder} holds {state}", mend=mend)
+    check_same(folder, recipe)
+
+
+def check_same(folder: Path, recipe: Recipe) -> None:
+    """Refuse to go on with a run that was started with other options."""
     if load_recipe(folder / RECIPE) != recipe:
         raise OutputError(
             f"the run in {folder} was started with other options than these",

@@ -29,9 +29,8 @@ from xdomain.recipe import Recipe, load_recipe
 from xdomain.training.baselines import load_baseline
 from xdomain.training.device import Device
 from xdomain.training.predict import predict_scores
-from xdomain.training.runfolder import RECIPE, RESULT, is_done
+from xdomain.training.runfolder import ADAPTER, MAPPING, MODEL, RECIPE, RESULT, is_done
 
-MODEL, MAPPING, ADAPTER = "model", "mapping.json", "adapter"
 FULL_PRECISION = "scores are written in float32, so that any machine repeats them"
 
 

@@ -1,0 +1,105 @@
+"""Comparisons: what stands beside what, and how sure a difference is."""
+
+import json
+
+import numpy as np
+import pytest
+
+from xdomain.errors import RecipeError
+from xdomain.run import load_result
+from xdomain.study.compare import compare
+from xdomain.study.judged import load_judged, resampled
+from xdomain.study.statistics import Interval, bootstrap
+
+ARMS = ("pretrained", "scratch", "kmer")
+SMALL = ("split.limit.train=48", "split.limit.valid=16", "split.limit.test=24", "train.max_steps=4",
+         "train.precision=fp32")  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=["classification", "regression", "tagging", "pair"])
+def compared(request, tiny_bert, tmp_path_factory, quiet):
+    out = tmp_path_factory.mktemp("compare") / request.param
+    return compare(f"toy/dna-{request.param}", ARMS, overrides=SMALL, backbone=str(tiny_bert), out=out, say=quiet)
+
+
+def test_values_are_those_of_the_runs(compared):
+    assert [row.arm for row in compared.rows] == ["pretrained", "scratch", "kmer"]
+    for row in compared.rows:
+        assert row.value.value == pytest.approx(load_result(row.folder).metric(compared.metric), abs=1e-6)
+        assert row.value.low <= row.value.value <= row.value.high
+
+
+def test_differences_are_paired_and_to_the_first(compared):
+    first, *others = compared.rows
+    assert first.difference is None
+    for row in others:
+        assert row.difference.value == pytest.approx(row.value.value - first.value.value, abs=1e-9)
+    one, two = (resampled(compared.metric, load_judged(row.folder)) for row in (first, others[-1]))
+    assert (one - one).interval() == Interval(0, 0, 0)
+    assert (two - one).draws.tolist() == (two.draws - one.draws).tolist()
+
+
+def test_the_table_and_the_plot_are_written(compared):
+    told = json.loads((compared.folder / "comparison.json").read_text())
+    assert [row["arm"] for row in told["rows"]] == ["pretrained", "scratch", "kmer"]
+    assert told["n_test"] == 24
+    assert (compared.folder / "comparison.png").stat().st_size > 5_000
+
+
+def test_arms_share_splits_mapping_and_test_records(compared):
+    runs = [load_result(row.folder).values for row in compared.rows]
+    assert runs[0]["mapping"] == runs[1]["mapping"]
+    labels = [load_judged(row.folder).labels.tolist() for row in compared.rows]
+    assert labels[0] == labels[1] == labels[2]
+
+
+def test_a_finished_comparison_is_taken_up_without_running_again(compared, tiny_bert, quiet):
+    before = [(row.folder / "result.json").stat().st_mtime_ns for row in compared.rows]
+    again = compare(
+        compared.task, ARMS, overrides=SMALL, backbone=str(tiny_bert), out=compared.folder, resume=True, say=quiet
+    )
+    assert again == compared
+    assert [(row.folder / "result.json").stat().st_mtime_ns for row in compared.rows] == before
+
+
+def test_an_arm_twice_is_refused(tmp_path, quiet):
+    with pytest.raises(RecipeError, match="each arm once"):
+        compare("toy/dna-pair", ("kmer", "kmer"), out=tmp_path / "x", say=quiet)
+
+
+def test_areas_under_curves_of_tags_are_refused(compared):
+    found = load_judged(compared.rows[0].folder)
+    if found.problem == "tagging":
+        with pytest.raises(RecipeError, match="roc_auc of tagging cannot be compared"):
+            resampled("roc_auc", found)
+
+
+# The bootstrap.
+
+
+def test_the_interval_of_a_mean_is_the_textbooks():
+    values = np.random.Generator(np.random.PCG64(0)).normal(3, 2, 400)
+    found = bootstrap(len(values), lambda rows: float(values[rows].mean()), draws=4000).interval()
+    half = 1.96 * values.std(ddof=1) / np.sqrt(len(values))
+    assert found.value == values.mean()
+    assert found.low == pytest.approx(values.mean() - half, abs=0.03)
+    assert found.high == pytest.approx(values.mean() + half, abs=0.03)
+
+
+def test_the_interval_covers_as_often_as_it_says():
+    rng = np.random.Generator(np.random.PCG64(1))
+    covered = 0
+    for _ in range(200):
+        values = rng.random(100) < 0.7
+        found = bootstrap(100, lambda rows, v=values: float(v[rows].mean()), draws=200).interval()
+        covered += found.low <= 0.7 <= found.high
+    assert 178 <= covered <= 200  # 95 % of 200, give or take four standard errors
+
+
+def test_it_repeats_by_seed_and_leaves_undefined_draws_out():
+    values = np.arange(5.0)
+    mean = bootstrap(5, lambda rows: float(values[rows].mean()), draws=50).interval()
+    assert mean == bootstrap(5, lambda rows: float(values[rows].mean()), draws=50).interval()
+    odd = bootstrap(5, lambda rows: 1.0 if 0 in rows else float("nan"), draws=50).interval()
+    assert (odd.low, odd.high) == (1, 1)
+    assert np.isnan(bootstrap(5, lambda rows: float("nan"), draws=5).interval().low)

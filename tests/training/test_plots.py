@@ -1,0 +1,165 @@
+"""The pictures: what is drawn where, and that a file is there to look at."""
+
+from types import SimpleNamespace
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib import image
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+
+from xdomain.training.plots import BLUE, ORANGE, plot_comparison, plot_confusion, plot_history
+
+NAN = float("nan")
+HISTORY = [
+    {"step": 10, "epoch": 0.5, "loss": 0.9},
+    {"step": 20, "epoch": 1.0, "loss": 0.6},
+    {"step": 20, "epoch": 1.0, "valid": {"mse": 0.5, "r2": 0.2}},
+    {"step": 30, "epoch": 1.5, "loss": 0.4},
+    {"step": 40, "epoch": 2.0, "valid": {"mse": 0.2, "r2": 0.7}},
+    {"step": 60, "epoch": 3.0, "valid": {"mse": 0.3, "r2": 0.6}},
+]
+ARMS = [
+    {"label": "pretrained", "value": 0.9, "low": 0.85, "high": 0.93},
+    {"label": "scratch", "value": 0.8, "low": 0.75, "high": 0.84},
+    {"label": "kmer", "value": 0.82, "low": 0.77, "high": 0.86},
+]
+
+
+@pytest.fixture
+def draw(tmp_path, monkeypatch):
+    """Draws, checks the file, and hands back the figure's axes and the picture's pixels."""
+    saved = []
+    save = Figure.savefig
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *a, **o: (saved.append(figure), save(figure, *a, **o))[1])
+
+    def drawn(plot, *data, **options):
+        path = tmp_path / "picture.png"
+        plot(*data, path=path, title="toy/dna, pretrained", **options)
+        assert path.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+        pixels = image.imread(path)[..., :3]
+        assert 200 < min(pixels.shape[:2]) <= max(pixels.shape[:2]) < 2500
+        assert np.ptp(pixels) == 1
+        return SimpleNamespace(axes=saved[-1].axes, pixels=pixels)
+
+    return drawn
+
+
+def points(line):
+    return [(float(x), float(y)) for x, y in zip(line.get_xdata(), line.get_ydata(), strict=True)]
+
+
+def of_colour(pixels, colour):
+    return int((np.abs(pixels - to_rgb(colour)).max(-1) < 0.02).sum())
+
+
+def texts(axes):
+    return [text.get_text() for text in axes.texts]
+
+
+# the course of a run
+
+
+@pytest.mark.parametrize(("metric", "best", "label"), [("mse", 40, "best 0.200"), ("r2", 40, "best 0.700")])
+def test_a_course_shows_loss_and_metric_and_marks_the_best(draw, metric, best, label):
+    picture = draw(plot_history, HISTORY, metric=metric)
+    above, below = picture.axes
+    assert points(above.lines[0]) == [(10, 0.9), (20, 0.6), (30, 0.4)]
+    assert points(below.lines[0]) == [(row["step"], row["valid"][metric]) for row in HISTORY if "valid" in row]
+    assert set(below.lines[1].get_xdata()) == {best}
+    assert texts(below) == [label]
+    assert above.get_title(loc="left") == "toy/dna, pretrained"
+    assert metric in below.get_ylabel()
+    assert min(of_colour(picture.pixels, BLUE), of_colour(picture.pixels, ORANGE)) > 100
+
+
+def test_a_course_of_one_evaluation_is_seen(draw):
+    picture = draw(plot_history, HISTORY[:1] + HISTORY[2:3], metric="r2")
+    assert points(picture.axes[1].lines[0]) == [(20, 0.2)]
+    assert texts(picture.axes[1]) == ["best 0.200"]
+    assert min(of_colour(picture.pixels, BLUE), of_colour(picture.pixels, ORANGE)) > 20
+
+
+def test_a_course_without_validation(draw):
+    picture = draw(plot_history, [row for row in HISTORY if "loss" in row], metric="r2")
+    assert len(picture.axes[0].lines[0].get_xdata()) == 3
+    assert not picture.axes[1].lines
+    assert not picture.axes[1].texts
+    assert of_colour(picture.pixels, ORANGE) == 0
+
+
+def test_a_course_of_nothing_is_an_empty_frame(draw):
+    picture = draw(plot_history, [], metric="accuracy")
+    assert [len(axes.lines) for axes in picture.axes] == [0, 0]
+
+
+def test_what_is_undefined_is_left_out(draw):
+    rows = [{"step": 5, "loss": NAN}, {"step": 5, "valid": {"mse": None, "r2": NAN}}, *HISTORY]
+    above, below = draw(plot_history, rows, metric="r2").axes
+    assert points(above.lines[0])[1:] == [(10, 0.9), (20, 0.6), (30, 0.4)]
+    assert [step for step, _ in points(below.lines[0])] == [20, 40, 60]
+    assert texts(below) == ["best 0.700"]
+    above, below = draw(plot_history, rows[:2], metric="r2").axes
+    assert not below.lines
+
+
+# confusion
+
+
+def test_a_confusion_shows_its_counts_and_shades_by_share_of_the_row(draw):
+    matrix = [[1500, 500, 0], [0, 3, 1], [0, 0, 0]]
+    (axes,) = draw(plot_confusion, matrix, ["donor", "acceptor", "none"]).axes
+    assert texts(axes) == ["1,500", "500", "0", "0", "3", "1", "0", "0", "0"]
+    assert {text.get_text(): tuple(text.get_position()) for text in axes.texts}["500"] == (1, 0)
+    assert axes.images[0].get_array().tolist() == [[0.75, 0.25, 0], [0, 0.75, 0.25], [0, 0, 0]]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["donor", "acceptor", "none"]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["donor", "acceptor", "none"]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("predicted", "true")
+    assert [text.get_text() for text in axes.texts if text.get_color() == "white"] == ["1,500", "3"]
+
+
+@pytest.mark.parametrize("classes", [2, 12])
+def test_few_and_many_classes_fit_in_a_picture(draw, classes):
+    names = [f"class number {i}" for i in range(classes)]
+    picture = draw(plot_confusion, np.eye(classes, dtype=int).tolist(), names)
+    assert len(picture.axes[0].texts) == classes**2
+    dark = mpl.colormaps["Blues"](1.0)[:3]
+    assert of_colour(picture.pixels, dark) > 500 * classes
+
+
+# a few runs
+
+
+def test_a_comparison_shows_each_arm_with_its_interval(draw):
+    picture = draw(plot_comparison, ARMS, metric="accuracy")
+    (axes,) = picture.axes
+    for place, arm in enumerate(ARMS):
+        assert points(axes.lines[2 * place]) == [(arm["low"], place), (arm["high"], place)]
+        assert points(axes.lines[2 * place + 1]) == [(arm["value"], place)]
+    assert texts(axes) == ["0.900", "0.800", "0.820"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["pretrained", "scratch", "kmer"]
+    assert axes.get_ylim()[0] > axes.get_ylim()[1]  # the first arm on top
+    assert "accuracy" in axes.get_xlabel()
+    blue, orange = of_colour(picture.pixels, BLUE), of_colour(picture.pixels, ORANGE)
+    assert orange > blue > 100  # the first stands out from the others
+
+
+def test_a_comparison_of_one_is_a_comparison_too(draw):
+    (axes,) = draw(plot_comparison, ARMS[:1], metric="mse").axes
+    assert texts(axes) == ["0.900"]
+
+
+def test_an_arm_without_a_value_keeps_its_place(draw):
+    arms = [ARMS[0], {"label": "scratch", "value": NAN, "low": NAN, "high": NAN}, ARMS[2]]
+    (axes,) = draw(plot_comparison, arms, metric="spearmanr").axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["pretrained", "scratch", "kmer"]
+    assert texts(axes) == ["0.900", "nan", "0.820"]
+
+
+def test_drawing_leaves_the_style_of_others_alone(draw):
+    before = dict(mpl.rcParams)
+    draw(plot_history, HISTORY, metric="mse")
+    draw(plot_confusion, [[1]], ["a"])
+    draw(plot_comparison, ARMS, metric="mse")
+    assert dict(mpl.rcParams) == before

@@ -1,0 +1,93 @@
+"""What a finished run predicted for its test records, and how sure its value is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from xdomain.data.examples import IGNORED
+from xdomain.data.sequences import offsets_of
+from xdomain.errors import RecipeError
+from xdomain.recipe import Problem, load_recipe
+from xdomain.run import load_result
+from xdomain.study.statistics import Resampled, Rows, bootstrap
+from xdomain.training.metrics import compute_metrics
+from xdomain.training.runfolder import PREDICTIONS, RECIPE
+
+pc: Any = pyarrow.compute  # its functions are made at import and have no types
+NEED_CHANCES = ("roc_auc", "average_precision")
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Labels and scores of n test records.
+
+    Parameters
+    ----------
+    labels, scores
+        As `xdomain.training.metrics.compute_metrics` takes them. Of tagged records a row a symbol, those of one record
+        after those of another, and as scores 1 for the predicted class: the run keeps no others.
+    offsets
+        Shape (n + 1,): where the rows of each record lie.
+    """
+
+    problem: Problem
+    labels: NDArray[Any]
+    scores: NDArray[Any]
+    offsets: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def value(self, metric: str, records: Rows) -> float:
+        """A metric over some records, in which a record may come more than once."""
+        lengths = np.diff(self.offsets)[records]
+        places = offsets_of(lengths)
+        rows = np.repeat(self.offsets[:-1][records] - places[:-1], lengths) + np.arange(places[-1])
+        return compute_metrics([metric], self.labels[rows], self.scores[rows], self.problem)[metric]["value"]
+
+
+def load_judged(folder: Path) -> Judged:
+    """The test records of a finished run, as it wrote them."""
+    problem = load_recipe(folder / RECIPE).problem
+    table = pq.read_table(folder / PREDICTIONS, filters=[("split", "==", "test")])
+    label, score = (table.column(name).combine_chunks() for name in ("label", "score"))
+    if problem == "regression":
+        return Judged(problem, label.to_numpy(), score.to_numpy(), np.arange(len(table) + 1))
+    classes = pa.array(load_result(folder).values["classes"], pa.string())
+    if problem != "tagging":
+        chances = table.column("probabilities").combine_chunks().flatten().to_numpy().reshape(-1, len(classes))
+        return Judged(problem, _index(label, classes), chances, np.arange(len(table) + 1))
+    lengths = pc.list_value_length(label).to_numpy()
+    labels = _index(label.flatten(), classes)
+    predicted = _index(table.column("prediction").combine_chunks().flatten(), classes)
+    known = (labels != IGNORED) & (predicted != IGNORED)
+    record = np.repeat(np.arange(len(table)), lengths)[known]
+    scores = np.eye(len(classes))[predicted[known]]
+    return Judged(problem, labels[known], scores, offsets_of(np.bincount(record, minlength=len(table))))
+
+
+def resampled(metric: str, found: Judged) -> Resampled:
+    """A run's test value, and what it would be for other draws of the test records.
+
+    Raises
+    ------
+    RecipeError
+        The metric needs the chances of every class, of which tagging keeps only the highest.
+    """
+    if found.problem == "tagging" and metric in NEED_CHANCES:
+        raise RecipeError(f"{metric} of tagging cannot be compared", expected="accuracy, f1 or the like, as the first")
+
+    return bootstrap(len(found), lambda records: found.value(metric, records))
+
+
+def _index(names: pa.Array, classes: pa.Array) -> NDArray[np.int64]:
+    """The class of each name; what is null is not scored."""
+    return pc.index_in(names, value_set=classes).fill_null(IGNORED).to_numpy(zero_copy_only=False).astype(np.int64)
