@@ -1,15 +1,17 @@
 """The command line: every option arrives, every promise is kept, a mistake ends in exit code 2 and one block."""
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import typer
 import yaml
 
-from xdomain.cli import main
+from xdomain.cli import app, main
 
 FAST = ["--set", "train.max_steps=2", "--set", "split.limit.train=40", "--set", "split.limit.valid=20",
         "--set", "split.limit.test=20"]  # fmt: skip
@@ -74,12 +76,15 @@ OPTIONS = [
     (["--mapping-seed", "5"], "mapping_seed", 5),
     (["--seed", "9"], "seed", 9),
     (["--baseline", "kmer"], "baseline", "kmer"),
+    (["--mapping", "given:lecture.yaml"], "mapping_table", {"A": "we", "T": "you", "C": "he", "G": "she"}),
 ]
 
 
 @pytest.mark.parametrize(("option", "field", "value"), OPTIONS)
-def test_every_option_of_run_arrives_in_the_recipe(capsys, option, field, value, tiny_bert, tmp_path):
+def test_every_option_of_run_arrives_in_the_recipe(capsys, option, field, value, tiny_bert, tmp_path, monkeypatch):
     out = tmp_path / "run"
+    monkeypatch.chdir(tmp_path)
+    Path("lecture.yaml").write_text("{A: we, T: you, C: he, G: she}")
     code, _, err = xdomain(
         capsys, "run", "toy/dna-classification", "--backbone", tiny_bert, "--out", out, *option, *FAST
     )
@@ -158,6 +163,78 @@ def test_pretrain_text_from_the_command_line(capsys, tmp_path):
     assert Path(out.strip()) == tmp_path / "bert"
     assert (tmp_path / "bert" / "model.safetensors").exists()
 
+    again = ["pretrain", "text", tmp_path / "t.txt", "--out", tmp_path / "again", "--tokenizer", tmp_path / "bert"]
+    again += ["--tokens", "2048", "--layers", "1", "--width", "32", "--heads", "2", "--lengths", "8", "--shares", "1"]
+    code, out, err = xdomain(capsys, *again, "--learning-rate", "1e-4", "--mask-rate", "0.15", "--seed", "3")
+    assert code == 0, err
+    pieces = [Path(tmp_path / folder / "tokenizer.json").read_text() for folder in ("bert", "again")]
+    assert pieces[0] == pieces[1]
+
+
+def test_what_is_told_of_ones_own_file_is_obeyed(capsys, dna_csv, tiny_bert, tmp_path):
+    text = dna_csv.read_text().replace("AT rich", "1").replace("GC rich", "2").replace("id,dna,kind", "name,dna,kind")
+    dna_csv.write_text(text)
+    told = ["--domain", "dna", "--problem", "regression", "--column", "label=kind", "--column", "id=name"]
+    code, _, err = xdomain(
+        capsys, "run", "--data", dna_csv, *told, "--backbone", tiny_bert, "--out", tmp_path / "r", *FAST
+    )
+    assert code == 0, err
+    recipe = yaml.safe_load((tmp_path / "r" / "recipe.yaml").read_text())
+    assert recipe["problem"] == "regression"
+    assert (recipe["columns"]["label"], recipe["columns"]["id"]) == ("kind", "name")
+    code, out, err = xdomain(capsys, "check", dna_csv, *told, "--set", "split.limit.train=10", "--json")
+    assert code == 0, err
+    assert json.loads(out)["problem"] == "regression"
+    assert json.loads(out)["records"]["train"] == 10
+
+
+def test_a_file_to_predict_may_lack_columns_and_call_them_otherwise(capsys, dna_csv, tiny_bert, tmp_path):
+    xdomain(
+        capsys, "run", "--data", dna_csv, "--domain", "dna", "--backbone", tiny_bert, "--out", tmp_path / "r", *FAST
+    )
+    (tmp_path / "new.csv").write_text("strand,reading,note\nACGTTGCA,GGGGAAAA,x\nGGGTTTAA,CCCCAAAA,y\n")
+    named = ["--column", "sequence=reading", "--column", "id=note"]
+    code, out, err = xdomain(capsys, "predict", tmp_path / "r", tmp_path / "new.csv", *named, "--json")
+    assert code == 0, err
+    assert [row["id"] for row in json.loads(out)] == ["x", "y"]
+    (tmp_path / "plain.csv").write_text("sequence\nGGGGAAAA\nCCCCAAAA\n")
+    code, again, err = xdomain(
+        capsys, "predict", tmp_path / "r", tmp_path / "plain.csv", "--json", "--out", tmp_path / "p.csv"
+    )
+    assert code == 0, err
+    assert [row["score"] for row in json.loads(again)] == [row["score"] for row in json.loads(out)]
+    assert (tmp_path / "p.csv").read_text().startswith('"id","prediction","score"')
+
+
+def test_compare_takes_the_options_of_its_runs(capsys, dna_csv, tiny_bert, tmp_path):
+    command = ["compare", "--data", dna_csv, "--domain", "dna", "--column", "label=kind", "--problem", "classification",
+               "--arms", "reembed,kmer", "--backbone", tiny_bert, "--mapping-seed", 3, "--seed", 4,
+               "--out", tmp_path / "c", "--json", *FAST]  # fmt: skip
+    code, out, err = xdomain(capsys, *command)
+    assert code == 0, err
+    assert [row["arm"] for row in json.loads(out)["rows"]] == ["reembed", "kmer"]
+    run = yaml.safe_load((tmp_path / "c" / "reembed" / "recipe.yaml").read_text())["run"]
+    assert (run["init"], run["mapping_seed"], run["seed"], run["backbone"]) == ("reembed", 3, 4, str(tiny_bert))
+    assert xdomain(capsys, *command)[0] == 2
+    assert xdomain(capsys, *command, "--resume")[1] == out
+    assert xdomain(capsys, *command, "--overwrite")[0] == 0
+
+
+def test_no_option_is_left_untried():
+    """Every option of every command is given in this file, so that a new one cannot be forgotten."""
+    here = Path(__file__).read_text()
+    commands = dict(typer.main.get_command(app).commands)
+    commands |= {f"pretrain {name}": command for name, command in commands.pop("pretrain").commands.items()}
+    assert {"run", "compare", "ls", "show", "check", "predict", "doctor", "pretrain text"} <= commands.keys()
+    untried = [
+        f"{name} {option}"
+        for name, command in commands.items()
+        for parameter in command.params
+        for option in parameter.opts
+        if option.startswith("--") and option != "--help" and f'"{option}"' not in here
+    ]
+    assert not untried
+
 
 BAD = [
     (["run", "dna/splise"], "did you mean: dna/splice"),
@@ -176,7 +253,15 @@ BAD = [
     (["run", "toy/dna-classification", "--domain", "dna"], "go with --data"),
     (["show", "toy/dna-clasification"], "did you mean: toy/dna-classification"),
     (["predict", ".", "x.csv"], "holds no trained model"),
-    (["compare", "toy/dna-classification", "--arms", "scratch,scratch"], "each arm once"),
+    (["predict", ".", "x.csv", "--column", "seq=x"], "ROLE=NAME"),
+    (["run", "toy/dna-classification", "--baseline", "kmer", "--tune", "lora"], "a kmer baseline has no tune"),
+    (["run", "toy/dna-classification", "--transfer", ""], "run.transfer"),
+    (["run", "toy/dna-classification", "--init", "scratch", "--transfer", "words"], "init scratch transfers nothing"),
+    (["run", "toy/dna-pair", "--set", "train.augment=reverse_complement"], "neither for tagging nor for pairs"),
+    (["run", "toy/dna-classification", "--mapping", "given:no.yaml"], "no.yaml cannot be read"),
+    (["compare", "toy/dna-classification", "--arms", "pretrained,scrach"], "did you mean: scratch"),
+    (["compare", "toy/dna-classification", "--arms", ""], "one or more"),
+    (["compare", "toy/dna-classification", "--arms", "scratch,scratch"], "each once"),
 ]
 
 
@@ -188,7 +273,7 @@ def test_a_mistake_ends_in_exit_code_2_and_one_block(capsys, command, told, tmp_
     assert told in err
     assert "Traceback" not in err
     assert out == ""
-    assert not list(tmp_path.rglob("result.json"))
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_damaged_checkpoint_is_named(capsys, tiny_bert, tmp_path):
@@ -223,6 +308,18 @@ def test_a_letter_outside_the_alphabet_is_named_or_counted(capsys, dna_csv, tiny
     code, _, err = xdomain(capsys, *command, "--out", tmp_path / "b", "--set", "adapter.options.unknown=count")
     assert code == 0, err
     assert json.loads((tmp_path / "b" / "result.json").read_text())["counts"]["unknown"] == 1
+
+
+def test_ctrl_c_says_how_to_go_on(tiny_bert, tmp_path):
+    command = [sys.executable, "-m", "xdomain.cli", "run", "toy/dna-classification", "--backbone", str(tiny_bert),
+               "--out", str(tmp_path / "x")]  # fmt: skip
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    while "step" not in process.stderr.readline():
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert told.splitlines()[-1] == "interrupted; the same command with --resume goes on from the last checkpoint"
 
 
 def test_the_command_itself_is_installed():

@@ -254,7 +254,7 @@ def test_a_file_that_cannot_be_read(tmp_path):
 
 @pytest.mark.parametrize("other", [{"adapter": {"name": "protein"}}, {"problem": "tagging"}])
 def test_the_other_strand_is_only_for_dna_and_not_for_tags(other):
-    with pytest.raises(RecipeError, match="reverse_complement is for dna, and not for tagging"):
+    with pytest.raises(RecipeError, match=r"\n  train.augment: reverse_complement is for dna, and neither for tagging"):
         recipe_from({**TREE, **other, "train": {"augment": "reverse_complement"}}, where="my.yaml")
     assert parsed("train.augment=reverse_complement").train.augment == "reverse_complement"
 

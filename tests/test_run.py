@@ -17,6 +17,7 @@ import xdomain
 from xdomain.errors import DataError, OutputError, RecipeError
 from xdomain.plugins import find_recipe
 from xdomain.recipe import load_recipe
+from xdomain.training.finetune import last_whole
 
 FAST = ("train.epochs=2", "split.limit.train=64", "split.limit.valid=24", "split.limit.test=24", "train.precision=fp32",
         "train.learning_rate=1e-3")  # fmt: skip
@@ -154,6 +155,26 @@ xdomain.run(sys.argv[1], overrides=sys.argv[4:], backbone=sys.argv[2], out=sys.a
 """
 
 
+def test_patience_goes_on_counting_after_an_interruption(tiny_bert, tmp_path, quiet):
+    task = "toy/dna-classification"
+    changes = (*FAST, "train.epochs=30", "train.patience=2", "train.learning_rate=1e-9")  # never better: stops at once
+    whole = xdomain.run(task, overrides=changes, backbone=str(tiny_bert), out=tmp_path / "whole", say=quiet)
+    command = [sys.executable, "-c", KILLED, task, str(tiny_bert), str(tmp_path / "cut"), *changes]
+    assert subprocess.run(command, capture_output=True).returncode == -signal.SIGKILL
+    options = {"overrides": changes, "backbone": str(tiny_bert), "out": tmp_path / "cut", "say": quiet}
+    resumed = xdomain.run(task, **options, resume=True)
+    assert resumed.values["steps"] == whole.values["steps"] == 12
+
+
+def test_a_checkpoint_that_was_cut_short_is_passed_over(tmp_path):
+    for step in (8, 16, 120):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+        if step < 120:
+            (tmp_path / f"checkpoint-{step}" / "trainer_state.json").write_text("{}")
+    assert last_whole(tmp_path) == tmp_path / "checkpoint-16"
+    assert last_whole(tmp_path / "nowhere") is None
+
+
 def test_killed_and_resumed_is_the_same_run(tiny_bert, tmp_path, quiet):
     task, changes = "toy/dna-classification", (*FAST, "train.epochs=3", "train.augment=reverse_complement")
     whole = xdomain.run(task, overrides=changes, backbone=str(tiny_bert), out=tmp_path / "whole", say=quiet)
@@ -211,6 +232,23 @@ def test_an_unwritable_folder_is_named(tiny_bert, tmp_path, quiet):
     tmp_path.chmod(0o500)
     with pytest.raises(OutputError, match="cannot be written"):
         fast_run("toy/dna-classification", tiny_bert, tmp_path / "x", quiet, baseline="kmer")
+
+
+def test_what_is_refused_leaves_a_finished_run_and_an_empty_place_as_they_were(tiny_bert, tmp_path, quiet):
+    done = fast_run("toy/dna-classification", tiny_bert, tmp_path / "x", quiet, baseline="kmer")
+    for place in ("x", "y"):
+        with pytest.raises(RecipeError, match="unknown mapping"):
+            fast_run("toy/dna-classification", tiny_bert, tmp_path / place, quiet, mapping="frequnt", overwrite=True)
+    assert xdomain.run(done.folder / "recipe.yaml", out=done.folder, resume=True, say=quiet) == done
+    assert not (tmp_path / "y").exists()
+
+
+def test_an_undefined_metric_is_told_as_such(tiny_bert, tmp_path):
+    told = []
+    extra = ("split.limit.test=2", "metrics=[roc_auc, accuracy]", "train.max_steps=1")
+    result = fast_run("toy/dna-classification", tiny_bert, tmp_path / "x", told.append, extra=extra)
+    assert result.metric("roc_auc") is None or 0 <= result.metric("roc_auc") <= 1
+    assert "test roc_auc" in told[-1]
 
 
 def test_an_output_below_a_file_is_named(tiny_bert, tmp_path, quiet):

@@ -9,7 +9,14 @@ from typing import Annotated, Any, Literal
 import typer
 
 from xdomain.errors import RecipeError, UserError
+from xdomain.recipe import Columns
 
+INTERRUPTED = 130  # what typer makes of Ctrl-C
+GOES_ON = {
+    "run": "; the same command with --resume goes on from the last checkpoint",
+    "compare": "; the same command with --resume goes on from the last checkpoint",
+    "pretrain": "; the same command again goes on from the last checkpoint",
+}
 app = typer.Typer(
     help="Fine-tune a text-pretrained BERT on sequences that are not text.",
     no_args_is_help=True,
@@ -133,7 +140,8 @@ def compare_command(
         mapping_seed=mapping_seed,
         seed=seed,
     )
-    print_json(as_dict(found)) if as_json else print_comparison(found)
+    if found.rows:  # else another process of these runs tells
+        print_json(as_dict(found)) if as_json else print_comparison(found)
 
 
 @app.command("ls")
@@ -189,6 +197,7 @@ def predict_command(
     run_dir: Annotated[Path, typer.Argument(help="A finished run.")],
     file: Annotated[Path, typer.Argument(help="CSV, TSV or FASTA; labels are not needed.")],
     *,
+    column: ColumnOption = None,
     out: Annotated[Path | None, typer.Option(help="A .csv or .parquet to write instead of printing CSV.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -196,10 +205,10 @@ def predict_command(
     from xdomain.prediction import predict, write_table
     from xdomain.printing import print_json
 
-    table = predict(run_dir, file, say=_say)
+    table = predict(run_dir, file, columns=_columns(column), say=_say)
     if as_json:
         print_json(table.to_pylist())
-    else:
+    if out or not as_json:
         write_table(table, out)
 
 
@@ -263,7 +272,7 @@ def _numbers(text: str, kind: Any) -> list[Any]:
 
 
 def _listed(text: str | None) -> list[str] | None:
-    return [part.strip() for part in text.split(",") if part.strip()] if text else None
+    return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
 
 
 def _mapping(text: str | None) -> dict[str, Any]:
@@ -289,22 +298,26 @@ def _task(task: str | None, data: Path | None, domain: str | None, column: list[
     from xdomain.data.loading import own_recipe
     from xdomain.data.sources import neighbour
     from xdomain.plugins import adapter_names
-    from xdomain.recipe import Columns
 
     if not data.is_file():
         raise RecipeError(f"{data} is not there", expected="a CSV, TSV or FASTA file", nearest=neighbour(data))
     if domain is None:
         raise RecipeError(f"what does {data} hold?", expected=f"--domain, one of {', '.join(adapter_names())}")
-    told: dict[str, str] = {}
-    for pair in column or []:
-        name, equals, value = pair.partition("=")
-        if not equals or name not in Columns.model_fields:
-            raise RecipeError(f"--column {pair}", expected=f"ROLE=NAME, ROLE one of {', '.join(Columns.model_fields)}")
-        told[name] = value
-    recipe, said = own_recipe(data, domain, columns=Columns(**told), problem=problem)
+    recipe, said = own_recipe(data, domain, columns=_columns(column), problem=problem)
     for sentence in said:
         _say(sentence)
     return recipe
+
+
+def _columns(pairs: list[str] | None) -> Columns:
+    """Which column holds what, from ROLE=NAME."""
+    told: dict[str, str] = {}
+    for pair in pairs or []:
+        role, equals, name = pair.partition("=")
+        if not equals or role not in Columns.model_fields:
+            raise RecipeError(f"--column {pair}", expected=f"ROLE=NAME, ROLE one of {', '.join(Columns.model_fields)}")
+        told[role] = name
+    return Columns(**told)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -320,9 +333,10 @@ def main(arguments: list[str] | None = None) -> None:
             raise
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None
-    except KeyboardInterrupt:
-        print("interrupted; the same command with --resume goes on from the last checkpoint", file=sys.stderr)
-        raise SystemExit(130) from None
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            print("interrupted" + GOES_ON.get(next(iter(given), ""), ""), file=sys.stderr)
+        raise
 
 
 if __name__ == "__main__":

@@ -11,17 +11,30 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from xdomain.data.examples import encode_examples
+from xdomain.data.examples import check_symbols, encode_examples
 from xdomain.data.loading import load_unlabelled
-from xdomain.errors import DataError, OutputError
+from xdomain.errors import BackboneError, OutputError
 from xdomain.model.backbone import quiet_loading
+from xdomain.recipe import Columns
 from xdomain.training.device import best_device
 from xdomain.training.outcome import prediction_columns
+from xdomain.training.runfolder import RECIPE, is_done
 from xdomain.training.saved import class_names, load_saved, saved_adapter
 
 
-def predict(run_dir: str | Path, file: str | Path, *, say: Callable[[str], None] = print) -> pa.Table:
+def predict(
+    run_dir: str | Path,
+    file: str | Path,
+    *,
+    columns: Columns | None = None,
+    say: Callable[[str], None] = print,
+) -> pa.Table:
     """The predictions of a run's model for the records of a CSV, TSV or FASTA file.
+
+    Parameters
+    ----------
+    columns
+        Which column holds what; what is left open is called as in the run's own data, or guessed.
 
     Returns
     -------
@@ -35,19 +48,19 @@ def predict(run_dir: str | Path, file: str | Path, *, say: Callable[[str], None]
         `run_dir` holds no trained model, or a record of `file` cannot be read.
     """
     folder = Path(run_dir)
+    if (folder / RECIPE).is_file() and not is_done(folder):
+        raise BackboneError(f"the run in {folder} is not finished", mend="the same `xdomain run …` with --resume")
     with quiet_loading():
         model = load_saved(folder)
     adapter = saved_adapter(folder, model.recipe)
-    table = load_unlabelled(Path(file), model.recipe, say=say)
+    table = load_unlabelled(Path(file), model.recipe, columns=columns, say=say)
     examples = encode_examples(
         table, adapter, model.recipe.problem, np.full(table.num_rows, "test"), classes=class_names(folder)
     )
-    if not examples.symbols.lengths.all():
-        first = examples.ids[int(np.argmin(examples.symbols.lengths))]
-        raise DataError(f"{file}: record {first!r} has no symbols once gaps and spaces are left out")
+    check_symbols(examples)
     scores = model.scores(examples, np.arange(len(examples)), best_device())
-    columns = prediction_columns(examples.problem, examples.classes, scores, examples.symbols.lengths)
-    return pa.table({"id": pa.array(examples.ids, pa.string()), **columns})
+    found = prediction_columns(examples.problem, examples.classes, scores, examples.symbols.lengths)
+    return pa.table({"id": pa.array(examples.ids, pa.string()), **found})
 
 
 def write_table(table: pa.Table, out: Path | None) -> None:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 
-from xdomain.run import Result
-from xdomain.study.compare import Comparison
 from xdomain.training.card import number
 from xdomain.training.runfolder import finite
+
+if TYPE_CHECKING:  # a listing should not wait for torch
+    from xdomain.run import Result
+    from xdomain.study.compare import Comparison
 
 
 def print_json(value: Any) -> None:

@@ -171,8 +171,9 @@ class Recipe(Part):
 
     @model_validator(mode="after")
     def _augmentable(self) -> Recipe:
-        if self.train.augment == "reverse_complement" and (self.adapter.name != "dna" or self.problem == "tagging"):
-            raise ValueError("train.augment: reverse_complement is for dna, and not for tagging")
+        single = self.problem in ("classification", "regression")
+        if self.train.augment == "reverse_complement" and (self.adapter.name != "dna" or not single):
+            raise ValueError("train.augment: reverse_complement is for dna, and neither for tagging nor for pairs")
         if self.train.augment == "reverse_complement" and self.adapter.options.get("tokens") == "bpe":
             raise ValueError(
                 "train.augment: the pieces of a BPE are others on the other strand; use nucleotide or kmer"
@@ -274,7 +275,9 @@ def _faults(error: ValidationError) -> str:
     told: list[str] = []
     for fault in error.errors():
         place = ".".join(str(step) for step in fault["loc"]) or "recipe"
-        if fault["type"] == "extra_forbidden":
+        if fault["type"] == "value_error":  # our own: says where, and what was given
+            told.append("\n  " + fault["msg"].removeprefix("Value error, "))
+        elif fault["type"] == "extra_forbidden":
             near = nearest(str(fault["loc"][-1]), _keys_at(fault["loc"][:-1]))
             told.append(f"\n  {place}: no such key" + (f", did you mean {near}?" if near else ""))
         elif fault["type"] == "missing":

@@ -15,20 +15,20 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from xdomain.data.examples import Examples, encode_examples
+from xdomain.data.examples import Examples, check_symbols, encode_examples
 from xdomain.data.leakage import leakage
 from xdomain.data.loading import load_table
 from xdomain.data.sequences import Adapter
 from xdomain.data.splits import assign
-from xdomain.errors import DataError
+from xdomain.errors import DataError, RecipeError
 from xdomain.model.arms import Arm
 from xdomain.model.backbone import load_backbone, locate_backbone, quiet_loading
 from xdomain.plugins import find_recipe, make_adapter
 from xdomain.recipe import Recipe, recipe_from
 from xdomain.training.baseline import train_baseline
-from xdomain.training.card import write_card
+from xdomain.training.card import number, write_card
 from xdomain.training.device import Device, best_device
-from xdomain.training.encoder import Learned, train_encoder
+from xdomain.training.encoder import Learned, plan_encoder, train_encoder
 from xdomain.training.finetune import Say
 from xdomain.training.metrics import check_metrics
 from xdomain.training.outcome import judge, label_column, prediction_columns
@@ -39,6 +39,7 @@ from xdomain.training.runfolder import (
     HISTORY_PLOT,
     PREDICTIONS,
     RESULT,
+    check_folder,
     check_same,
     is_done,
     open_folder,
@@ -104,32 +105,34 @@ def run(
 
 
 def _run(recipe: Recipe, out: str | Path | None, *, overwrite: bool, resume: bool, say: Say) -> Result:
+    started = time.monotonic()
     check_metrics(recipe.metrics, recipe.problem)
     folder = Path(out) if out else default_folder(recipe)
+    first = os.environ.get("RANK", "0") == "0"
+    if not first:
+        say = _silent
     if resume and is_done(folder):
         check_same(folder, recipe)
         say(f"{folder} is finished already")
         return load_result(folder)
+    if first:
+        check_folder(folder, recipe, overwrite=overwrite, resume=resume)
     backbone = None if recipe.run.baseline else load_backbone(recipe.run.backbone)
     adapter = adapter_of(recipe)
-    first = os.environ.get("RANK", "0") == "0"
-    if first:
-        open_folder(folder, recipe, overwrite=overwrite, resume=resume)
-    else:
-        say = _silent
-    started = time.monotonic()
     examples, counts = prepare(recipe, adapter, say)
-    if first:
+    plan = plan_encoder(recipe, backbone, adapter, examples, say=say) if backbone else None
+    if first:  # nothing was written so far: whatever was refused left all as it was
+        open_folder(folder, recipe, overwrite=overwrite)
         keep_adapter(adapter, folder)
     device = best_device(recipe.train.precision)
     say(f"{arm_label(recipe)} on {device}")
-    if backbone is None:
-        learned = train_baseline(recipe, adapter, examples, folder=folder, say=say)
-    else:
+    if backbone and plan:
         learned = train_encoder(
-            recipe, backbone, adapter, examples, folder=folder, device=device, resume=resume, say=say
+            recipe, backbone, adapter, examples, plan, folder=folder, device=device, resume=resume, say=say
         )
-    if not first:
+    else:
+        learned = train_baseline(recipe, adapter, examples, folder=folder, say=say) if first else None
+    if learned is None or not first:
         return Result(folder, {})
     return _finish(recipe, examples, learned, folder, counts, device, started, say)
 
@@ -151,12 +154,7 @@ def prepare(recipe: Recipe, adapter: Adapter, say: Say) -> tuple[Examples, dict[
                 f"{recipe.name} has no {name} records", expected="records to train on, to choose by and to judge by",
                 mend=f"--set split.{name}=0.1" if name in JUDGED else None,
             )  # fmt: skip
-    empty = np.flatnonzero(examples.symbols.lengths == 0)
-    if len(empty):
-        raise DataError(
-            f"record {examples.ids[empty[0]]!r} has no symbols once gaps and spaces are left out",
-            expected="at least one symbol a record",
-        )
+    check_symbols(examples)
     counts: dict[str, Any] = dict(examples.symbols.counts)
     for name, count in (examples.symbols_b.counts if examples.symbols_b else {}).items():
         counts[name] = counts.get(name, 0) + count
@@ -173,6 +171,12 @@ def with_arm(recipe: Recipe, arm: dict[str, Any]) -> Recipe:
     given = {key: value for key, value in arm.items() if value is not None}
     if not given:
         return recipe
+    unused = [key for key in ("init", "transfer", "tune", "mapping") if key in given and given.get("baseline")]
+    if unused:
+        raise RecipeError(
+            f"a {given['baseline']} baseline has no {', '.join(unused)}", expected="those go with an encoder",
+            mend="leave them out, or leave --baseline out",
+        )  # fmt: skip
     tree = recipe.model_dump(mode="json")
     tree["run"] |= given
     return recipe_from(tree, where=recipe.name)
@@ -241,7 +245,7 @@ def _finish(
     write_json(folder / RESULT, values)
     result = load_result(folder)
     first = recipe.metrics[0]
-    say(f"test {first} {result.metric():.4f}  valid {result.metric(split='valid'):.4f}  -> {folder}")
+    say(f"test {first} {number(result.metric())}  valid {number(result.metric(split='valid'))}  -> {folder}")
     return result
 
 

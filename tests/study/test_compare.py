@@ -63,7 +63,7 @@ def test_a_finished_comparison_is_taken_up_without_running_again(compared, tiny_
 
 
 def test_an_arm_twice_is_refused(tmp_path, quiet):
-    with pytest.raises(RecipeError, match="each arm once"):
+    with pytest.raises(RecipeError, match="each once"):
         compare("toy/dna-pair", ("kmer", "kmer"), out=tmp_path / "x", say=quiet)
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from xdomain.errors import OutputError
 from xdomain.recipe import load_recipe, recipe_from
 from xdomain.training.runfolder import (
+    check_folder,
     finite,
     is_done,
     open_folder,
@@ -33,7 +34,8 @@ OTHER = RECIPE.model_copy(update={"run": RECIPE.run.model_copy(update={"seed": 1
 
 
 def opened(folder, recipe=RECIPE, *, overwrite=False, resume=False):
-    open_folder(folder, recipe, overwrite=overwrite, resume=resume)
+    check_folder(folder, recipe, overwrite=overwrite, resume=resume)
+    open_folder(folder, recipe, overwrite=overwrite)
     return folder
 
 
@@ -151,7 +153,7 @@ def test_a_file_is_no_folder(tmp_path, asked):
 def test_a_place_where_nobody_can_write(tmp_path):
     (tmp_path / "file").write_text("mine")
     told = refusal(tmp_path / "file" / "run")
-    assert f"{tmp_path / 'file' / 'run'} cannot be written (Not a directory)" in told
+    assert f"{tmp_path / 'file' / 'run'} cannot be written ({tmp_path / 'file'} is a file)" in told
     assert "expected: a folder you may write to" in told
     assert "to mend it: another --out" in told
 

@@ -94,18 +94,30 @@ def encode_examples(
     return Examples(problem, ids, symbols, symbols_b, labels, names, split)
 
 
+def check_symbols(examples: Examples) -> None:
+    """Refuse a record that holds nothing to read.
+
+    Raises
+    ------
+    DataError
+        A sequence has no symbols: it was all gaps and spaces.
+    """
+    for symbols in filter(None, (examples.symbols, examples.symbols_b)):
+        empty = np.flatnonzero(symbols.lengths == 0)
+        if len(empty):
+            raise DataError(
+                f"record {examples.ids[empty[0]]!r} has no symbols once gaps and spaces are left out",
+                expected="at least one symbol a sequence",
+            )
+
+
 def _encode(adapter: Adapter, column: pa.Array, ids: tuple[str, ...]) -> Ragged:
-    """All records at once; if one is refused, the error names it as the file does."""
+    """All records at once; if one is refused, counted from 1, the error names it as the file does."""
     try:
         return adapter.encode(column)
-    except DataError:
-        for name, sequence in zip(ids, column.to_pylist(), strict=True):
-            try:
-                adapter.encode([sequence])
-            except DataError as error:
-                what = re.sub(r"^record 1\b", lambda _, name=name: f"record {name!r}", error.what)
-                raise DataError(what, expected=error.expected, nearest=error.nearest, mend=error.mend) from None
-        raise
+    except DataError as error:
+        what = re.sub(r"^record ([\d,]+)", lambda n: f"record {ids[int(n[1].replace(',', '')) - 1]!r}", error.what)
+        raise DataError(what, expected=error.expected, nearest=error.nearest, mend=error.mend) from None
 
 
 def _labels(

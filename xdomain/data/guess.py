@@ -111,8 +111,9 @@ def guess_columns(
         A told column that is not there; no column, or several, that could be the label.
     """
     told = columns.model_dump()
-    if not labelled:  # a table to predict for need not have what only learning needs
-        told |= {role: None for role in ("label", "tags", "split", "group") if told[role] not in table.column_names}
+    if not labelled:  # a table to predict for may lack what only learning needs, and call the rest otherwise
+        lacking = [role for role, name in told.items() if name not in table.column_names and role != "sequence_b"]
+        told |= dict.fromkeys(lacking)
     for role, name in told.items():
         if name is not None and name not in table.column_names:
             raise missing_column(name, table.column_names, where, role=role)

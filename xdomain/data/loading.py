@@ -10,8 +10,8 @@ import pyarrow as pa
 
 from xdomain.data.assemble import said
 from xdomain.data.checks import validated
-from xdomain.data.readers import CORE, guess_file
-from xdomain.data.sources import locate
+from xdomain.data.readers import CORE, guess_file, reader_for
+from xdomain.data.sources import locate, neighbour
 from xdomain.errors import RecipeError, unknown
 from xdomain.plugins import readers
 from xdomain.recipe import Columns, Problem, Recipe, recipe_from
@@ -44,13 +44,17 @@ def load_table(recipe: Recipe, *, say: Callable[[str], None] = print) -> pa.Tabl
     return validated(table, recipe.problem, where=where)
 
 
-def load_unlabelled(file: Path, recipe: Recipe, *, say: Callable[[str], None] = print) -> pa.Table:
+def load_unlabelled(
+    file: Path, recipe: Recipe, *, columns: Columns | None = None, say: Callable[[str], None] = print
+) -> pa.Table:
     """The records of a file that a trained model is to predict; labels, if any, are not looked at."""
     if not file.is_file():
-        raise RecipeError(f"{file} is not there", expected="a CSV, TSV or FASTA file")
-    name, _ = guess_file(file, recipe.columns, recipe.problem, labelled=False)
-    columns = recipe.columns if recipe.reader in CORE else Columns()
-    table = CORE[name]({"data": file}, columns=columns, problem=recipe.problem, labelled=False)
+        raise RecipeError(f"{file} is not there", expected="a CSV, TSV or FASTA file", nearest=neighbour(file))
+    name = reader_for(file)
+    options = recipe.reader_options if name == recipe.reader else {}
+    known = recipe.columns if recipe.reader in CORE else Columns()
+    told = known.model_copy(update={role: name for role, name in columns or () if name is not None})
+    table = CORE[name]({"data": file}, columns=told, problem=recipe.problem, labelled=False, **options)
     for sentence in said(table):
         say(sentence)
     return table

@@ -9,12 +9,13 @@ from typing import Any
 
 from xdomain.errors import RecipeError
 from xdomain.plugins import find_recipe
-from xdomain.run import Result, arm_label, run, with_arm
-from xdomain.study.judged import load_judged, resampled
+from xdomain.recipe import Recipe
+from xdomain.run import arm_label, run, with_arm
+from xdomain.study.judged import check_comparable, load_judged, resampled
 from xdomain.study.statistics import Interval
 from xdomain.training.finetune import Say
 from xdomain.training.plots import plot_comparison
-from xdomain.training.runfolder import write_json
+from xdomain.training.runfolder import check_folder, write_json
 
 BASELINES = ("kmer", "cnn")
 
@@ -64,18 +65,18 @@ def compare(
     options
         Other fields of `xdomain.recipe.Run`.
     """
-    if len(set(arms)) != len(arms):
-        raise RecipeError(f"arms {', '.join(arms)}", expected="each arm once")
+    if not arms or len(set(arms)) != len(arms):
+        raise RecipeError(f"arms {', '.join(arms) or 'none'}", expected="one or more, each once, as pretrained,scratch")
     recipe = find_recipe(task, overrides)
     folder = Path(out) if out else Path("runs") / recipe.name / "compare"
-    recipes = [
-        with_arm(recipe, {**options, **({"baseline": arm} if arm in BASELINES else {"init": arm})}) for arm in arms
-    ]
-    results: list[Result] = []
-    for one in recipes:
-        place = folder / arm_label(one)
-        results.append(run(one, out=place, resume=resume, overwrite=overwrite, say=say))
+    recipes = [_arm(recipe, arm, options) for arm in arms]
     metric = recipe.metrics[0]
+    check_comparable(metric, recipe.problem)
+    for one in recipes:  # all before the first is run
+        check_folder(folder / arm_label(one), one, overwrite=overwrite, resume=resume)
+    results = [run(one, out=folder / arm_label(one), resume=resume, overwrite=overwrite, say=say) for one in recipes]
+    if not results[0].values:  # another process of these runs tells
+        return Comparison(recipe.name, metric, 0, (), folder)
     values = [resampled(metric, load_judged(result.folder)) for result in results]
     rows = tuple(
         Row(
@@ -97,6 +98,14 @@ def compare(
         title=f"{recipe.name}: test {metric}, {comparison.n_test:,} records, one seed",
     )
     return comparison
+
+
+def _arm(recipe: Recipe, arm: str, options: dict[str, Any]) -> Recipe:
+    """The recipe of an arm, which is the name of an init or of a baseline."""
+    if arm in BASELINES:
+        return with_arm(recipe, {**options, "baseline": arm})
+    plain = recipe.model_copy(update={"run": recipe.run.model_copy(update={"baseline": None})})
+    return with_arm(plain, {**options, "init": arm})
 
 
 def as_dict(comparison: Comparison) -> dict[str, Any]:

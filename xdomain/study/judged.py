@@ -74,17 +74,21 @@ def load_judged(folder: Path) -> Judged:
     return Judged(problem, labels[known], scores, offsets_of(np.bincount(record, minlength=len(table))))
 
 
-def resampled(metric: str, found: Judged) -> Resampled:
-    """A run's test value, and what it would be for other draws of the test records.
+def check_comparable(metric: str, problem: Problem) -> None:
+    """Refuse a metric that predictions on disk do not suffice for.
 
     Raises
     ------
     RecipeError
         The metric needs the chances of every class, of which tagging keeps only the highest.
     """
-    if found.problem == "tagging" and metric in NEED_CHANCES:
+    if problem == "tagging" and metric in NEED_CHANCES:
         raise RecipeError(f"{metric} of tagging cannot be compared", expected="accuracy, f1 or the like, as the first")
 
+
+def resampled(metric: str, found: Judged) -> Resampled:
+    """A run's test value, and what it would be for other draws of the test records."""
+    check_comparable(metric, found.problem)
     return bootstrap(len(found), lambda records: found.value(metric, records))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ def write_card(folder: Path, recipe: Recipe, values: Mapping[str, Any]) -> None:
 
 def number(value: float | None) -> str:
     """Four digits, or a dash where a metric is undefined."""
-    return "–" if value is None else f"{value:.4f}"
+    return f"{value:.4f}" if value is not None and math.isfinite(value) else "–"
 
 
 def _metrics(metrics: Mapping[str, Any]) -> list[str]:

@@ -89,9 +89,10 @@ class CNN:
 def load_cnn(folder: Path, told: dict[str, Any]) -> CNN:
     """Read what `CNN.save` wrote."""
     problem: Problem = told["problem"]
-    net = _Net(*told["shape"], problem)
+    symbols, outputs = told["shape"]
+    net = _Net(symbols, outputs, problem)
     net.load_state_dict(load_file(folder / "model.safetensors"))
-    model = CNN(net, problem, tuple(told["shape"]), tuple(told["scale"]))
+    model = CNN(net, problem, (symbols, outputs), tuple(told["scale"]))
     model.chosen, model.train_loss = told["chosen"], told["train_loss"]
     return model
 

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from xdomain.data.batches import Collator, fit_windows
 from xdomain.data.examples import Examples
 from xdomain.data.sequences import Adapter, Ids
+from xdomain.data.windows import Windows
 from xdomain.model.arms import Arm, build_model, transferred
 from xdomain.model.backbone import Backbone, max_positions
-from xdomain.model.layout import layout_of
-from xdomain.model.mapping import Vocabulary, make_mapping
+from xdomain.model.layout import Layout, layout_of
+from xdomain.model.mapping import TokenMapping, Vocabulary, make_mapping
 from xdomain.model.slicing import restore_vocabulary, slice_vocabulary
 from xdomain.model.tokenizer import check_tokenizer, export_tokenizer
 from xdomain.model.tune import apply_tuning, merged, trainable
@@ -38,18 +39,19 @@ class Learned:
     facts: dict[str, Any]
 
 
-def train_encoder(
-    recipe: Recipe,
-    backbone: Backbone,
-    adapter: Adapter,
-    examples: Examples,
-    *,
-    folder: Path,
-    device: Device,
-    resume: bool,
-    say: Say,
-) -> Learned:
-    """Fine-tune one arm of a backbone and save it, whole and stock, in ``folder/model``."""
+@dataclass(frozen=True)
+class Plan:
+    """All that is decided before anything is learned, or written."""
+
+    arm: Arm
+    mapping: TokenMapping
+    positions: int
+    layout: Layout
+    windows: Windows
+
+
+def plan_encoder(recipe: Recipe, backbone: Backbone, adapter: Adapter, examples: Examples, *, say: Say) -> Plan:
+    """The arm, the mapping and the windows of a run; what cannot be is refused here."""
     options, train = recipe.run, recipe.train
     arm = Arm(options.init, tuple(options.transfer), options.tune)
     mapping = make_mapping(
@@ -59,13 +61,32 @@ def train_encoder(
         seed=options.mapping_seed,
         given=options.mapping_table or None,
     )
+    if shared := mapping.collides(backbone.tokenizer.all_special_ids):
+        say(f"warning: mapping {options.mapping} puts {', '.join(shared)} on rows of special tokens")
     positions = min(max_positions(backbone.config), train.max_length or max_positions(backbone.config))
     layout = layout_of(backbone.tokenizer)
-    windows = fit_windows(examples, layout, positions, train)
+    return Plan(arm, mapping, positions, layout, fit_windows(examples, layout, positions, train))
+
+
+def train_encoder(
+    recipe: Recipe,
+    backbone: Backbone,
+    adapter: Adapter,
+    examples: Examples,
+    plan: Plan,
+    *,
+    folder: Path,
+    device: Device,
+    resume: bool,
+    say: Say,
+) -> Learned:
+    """Fine-tune one arm of a backbone and save it, whole and stock, in ``folder/model``."""
+    options, train = recipe.run, recipe.train
+    mapping, layout = plan.mapping, plan.layout
     rows = mapping.ids.astype(np.int64)
     model = build_model(
         backbone,
-        arm,
+        plan.arm,
         problem=recipe.problem,
         classes=examples.classes,
         seed=options.seed,
@@ -84,7 +105,7 @@ def train_encoder(
         scale.apply(examples.labels) if scale and examples.labels is not None else examples.labels,
         cut.compact[rows] if cut else rows,
         layout.moved(cut.compact) if cut else layout,
-        windows,
+        plan.windows,
         _flip(adapter) if train.augment == "reverse_complement" else None,
     )
     course = fit(
@@ -105,7 +126,7 @@ def train_encoder(
     if cut:
         restore_vocabulary(stock, cut)
     if os.environ.get("RANK", "0") == "0":
-        tokenizer = export_tokenizer(adapter, mapping, backbone.tokenizer, max_length=positions)
+        tokenizer = export_tokenizer(adapter, mapping, backbone.tokenizer, max_length=plan.positions)
         sample = [adapter.decode(examples.symbols[i]) for i in range(min(len(examples), CHECKED_RECORDS))]
         check_tokenizer(tokenizer, adapter, mapping, sample)
         mapping.save(folder / MAPPING)
@@ -115,8 +136,8 @@ def train_encoder(
         {
             "mapping": {"strategy": mapping.strategy, "seed": mapping.seed, "sha256": mapping.sha256},
             "backbone": {"name": backbone.name, "sha256": backbone.sha256, "type": backbone.config.model_type},
-            "parameters": {**parameters, **transferred(backbone, arm)},
-            "counts": windows.counts,
+            "parameters": {**parameters, **transferred(backbone, plan.arm)},
+            "counts": plan.windows.counts,
         },
     )
 

@@ -18,7 +18,6 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset, Sampler
 from transformers import EarlyStoppingCallback, Trainer, TrainerCallback, TrainingArguments, set_seed
 from transformers.trainer_callback import PrinterCallback
-from transformers.trainer_utils import get_last_checkpoint
 
 from xdomain.data.batches import Collator, Indices, LengthGrouped
 from xdomain.data.examples import IGNORED, Examples
@@ -184,21 +183,22 @@ def fit(
     train = recipe.train
     records = examples.indices("train")
     arguments = _arguments(recipe, checkpoints, len(records), seed=seed, device=device)
+    callbacks: list[TrainerCallback] = [_Progress(say, recipe.metrics[0])]
+    if train.patience:
+        callbacks.append(EarlyStoppingCallback(early_stopping_patience=train.patience))
     set_seed(seed)  # Trainer seeds itself, but dropout must not depend on what was drawn while building
     trainer = _WindowTrainer(
         examples=examples, collate=collate, recipe=recipe, scale=scale, device=device, model=model,
         args=arguments, train_dataset=Indices(records), eval_dataset=Indices(examples.indices("valid")),
-        data_collator=collate, callbacks=[_Progress(say, recipe.metrics[0])],
+        data_collator=collate, callbacks=callbacks,
     )  # fmt: skip
     trainer.remove_callback(PrinterCallback)
-    if train.patience:
-        trainer.add_callback(EarlyStoppingCallback(early_stopping_patience=train.patience))
-    last = get_last_checkpoint(str(checkpoints)) if resume and checkpoints.is_dir() else None
+    last = last_whole(checkpoints) if resume else None
     if last:
-        say(f"going on from step {last.rsplit('-', 1)[1]}")
+        say(f"going on from step {last.name.rsplit('-', 1)[1]}")
     started = time.monotonic()
     try:
-        outcome = trainer.train(resume_from_checkpoint=last)
+        outcome = trainer.train(resume_from_checkpoint=str(last) if last else None)
     except OSError as error:
         raise OutputError(f"a checkpoint could not be written to {checkpoints}: {error}",
                           mend="free some space, then the same command with --resume") from error  # fmt: skip
@@ -228,7 +228,7 @@ def _arguments(recipe: Recipe, checkpoints: Path, records: int, *, seed: int, de
     evaluations = train.evaluations or max(1, round(steps / steps_an_epoch))
     every = max(1, math.ceil(steps / evaluations))
     first = recipe.metrics[0]
-    return TrainingArguments(
+    arguments = TrainingArguments(
         output_dir=str(checkpoints),
         per_device_train_batch_size=_share(train.batch_size),
         per_device_eval_batch_size=4 * train.batch_size,
@@ -255,7 +255,17 @@ def _arguments(recipe: Recipe, checkpoints: Path, records: int, *, seed: int, de
         remove_unused_columns=False,
         label_names=["labels"],
         dataloader_pin_memory=device.name == "cuda",
+        restore_callback_states_from_checkpoint=train.patience is not None,
     )
+    # One process uses one device: several share a batch under torchrun, and no batch is multiplied in silence.
+    arguments._n_gpu = min(1, arguments.n_gpu)  # pyright: ignore[reportPrivateUsage]
+    return arguments
+
+
+def last_whole(checkpoints: Path) -> Path | None:
+    """The latest checkpoint that was written to its end, which is where `Trainer` writes its state."""
+    whole = [place.parent for place in checkpoints.glob("checkpoint-*/trainer_state.json")]
+    return max(whole, key=lambda place: int(place.name.rsplit("-", 1)[1]), default=None)
 
 
 def _share(batch_size: int) -> int:

@@ -37,7 +37,7 @@ def plot_history(history: Sequence[Mapping[str, Any]], *, metric: str, path: Pat
     with mpl.rc_context(STYLE):
         figure = _figure(6.4, 4.8)
         above, below = figure.subplots(2, 1, sharex=True)
-        above.set_title(title)
+        above.set_title(title, parse_math=False)
         if losses:
             above.plot(*zip(*losses, strict=True), color=BLUE, marker="o" if len(losses) == 1 else None)
         above.set_ylabel("training loss")
@@ -66,11 +66,12 @@ def plot_confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str], *, p
         figure = _figure(size + 0.8, size)
         axes = figure.subplots()
         axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
-        axes.set_xticks(range(len(classes)), classes, rotation=45 if max(map(len, classes)) > 3 else 0, ha="center")
-        axes.set_yticks(range(len(classes)), classes)
+        slanted = 45 if max(map(len, classes)) > 3 else 0
+        axes.set_xticks(range(len(classes)), classes, rotation=slanted, ha="center", parse_math=False)
+        axes.set_yticks(range(len(classes)), classes, parse_math=False)
         axes.set_xlabel("predicted")
         axes.set_ylabel("true")
-        axes.set_title(title, fontsize=10)
+        axes.set_title(title, fontsize=10, parse_math=False)
         for i, j in np.ndindex(counts.shape) if len(classes) <= MOST_NUMBERED else ():
             axes.text(j, i, f"{counts[i, j]:,}", ha="center", va="center", fontsize=9,
                       color="white" if share[i, j] > 0.55 else "black")  # fmt: skip
@@ -91,7 +92,7 @@ def plot_comparison(rows: Sequence[Mapping[str, Any]], *, metric: str, path: Pat
         axes.set_yticks(range(len(rows)), [row["label"] for row in rows])
         axes.set_ylim(len(rows) - 0.5, -0.7)
         axes.set_xlabel(f"test {metric}, with 95 % interval over test records")
-        axes.set_title(title, fontsize=11)
+        axes.set_title(title, fontsize=11, parse_math=False)
         axes.grid(axis="x", color="#dddddd", linewidth=0.8)
         axes.set_axisbelow(True)
         figure.savefig(path)

@@ -58,7 +58,7 @@ def predict_scores(
     model.eval()
     lengths = collate.lengths()[records]
     found: dict[int, NDArray[np.float32]] = {}
-    for chosen in _batches_of_like_length(records, lengths, batch_size):
+    for chosen in _batches_of_like_length(records, lengths, np.diff(collate.windows.offsets), batch_size):
         batch = {name: value.to(device.name) for name, value in collate(chosen).items()}
         with device.autocast():
             logits = forward(model, batch)
@@ -84,9 +84,19 @@ def _whole(scores: NDArray[np.float32], length: int) -> NDArray[np.float32]:
     return scores if not missing else np.pad(scores, ((0, missing), (0, 0)), constant_values=np.nan)
 
 
-def _batches_of_like_length(records: NDArray[np.int64], lengths: NDArray[np.int64], batch_size: int) -> list[list[int]]:
-    order = records[np.argsort(-lengths, kind="stable")]
-    return [order[i : i + batch_size].tolist() for i in range(0, len(order), batch_size)]
+def _batches_of_like_length(
+    records: NDArray[np.int64], lengths: NDArray[np.int64], windows: NDArray[np.int64], batch_size: int
+) -> list[list[int]]:
+    """The longest first, each batch of at most `batch_size` windows, or of one record that has more."""
+    batches: list[list[int]] = []
+    room = 0
+    for record in records[np.argsort(-lengths, kind="stable")].tolist():
+        if not batches or windows[record] > room:
+            batches.append([])
+            room = batch_size
+        batches[-1].append(record)
+        room -= int(windows[record])
+    return batches
 
 
 def probabilities(scores: NDArray[Any]) -> NDArray[Any]:

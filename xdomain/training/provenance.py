@@ -48,7 +48,11 @@ def git_commit() -> str | None:
     try:
         told = [
             subprocess.run(["git", "-C", str(here), *words], capture_output=True, text=True, check=True).stdout.strip()
-            for words in (["rev-parse", "--short=12", "HEAD"], ["status", "--porcelain", "--untracked-files=no"])
+            for words in (
+                ["rev-parse", "--short=12", "HEAD"],
+                ["status", "--porcelain", "--untracked-files=no"],
+                ["ls-files", "--error-unmatch", Path(__file__).name],  # fails in somebody else's repository
+            )
         ]
     except (OSError, subprocess.CalledProcessError):
         return None

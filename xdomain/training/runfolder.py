@@ -28,8 +28,8 @@ def is_done(folder: Path) -> bool:
     return (folder / RESULT).is_file()
 
 
-def open_folder(folder: Path, recipe: Recipe, *, overwrite: bool, resume: bool) -> None:
-    """Make `folder` ready for a run of `recipe` and write ``recipe.yaml`` there.
+def check_folder(folder: Path, recipe: Recipe, *, overwrite: bool, resume: bool) -> None:
+    """Make sure that a run of `recipe` may be written to `folder`, without writing anything.
 
     Raises
     ------
@@ -41,14 +41,38 @@ def open_folder(folder: Path, recipe: Recipe, *, overwrite: bool, resume: bool) 
         if folder.exists() and not folder.is_dir():
             raise OutputError(f"{folder} is a file", expected="a folder to write a run into", mend="another --out")
         holds = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
-        if holds:
-            _allow(folder, holds, recipe, overwrite=overwrite, resume=resume)
+        there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    except OSError as error:
+        raise _unwritable(folder, error.strerror) from None
+    if not there.is_dir():
+        raise _unwritable(folder, f"{there} is a file")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise _unwritable(folder, f"no permission to write to {there}")
+    if holds:
+        _allow(folder, holds, recipe, overwrite=overwrite, resume=resume)
+
+
+def open_folder(folder: Path, recipe: Recipe, *, overwrite: bool) -> None:
+    """Make `folder`, emptied of the run it holds if `overwrite` says so, and write ``recipe.yaml`` there.
+
+    Raises
+    ------
+    OutputError
+        It cannot be written.
+    """
+    try:
+        if overwrite and folder.is_dir():
+            for entry in folder.iterdir():
+                shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
         folder.mkdir(parents=True, exist_ok=True)
         write_text(folder / RECIPE, dump_recipe(recipe))
     except OSError as error:
-        raise OutputError(
-            f"{folder} cannot be written ({error.strerror})", expected="a folder you may write to", mend="another --out"
-        ) from None
+        raise _unwritable(folder, error.strerror) from None
+
+
+def _unwritable(folder: Path, why: str | None) -> OutputError:
+    told = f"{folder} cannot be written ({why})"
+    return OutputError(told, expected="a folder you may write to", mend="another --out")
 
 
 def _allow(folder: Path, holds: list[str], recipe: Recipe, *, overwrite: bool, resume: bool) -> None:
@@ -61,8 +85,6 @@ def _allow(folder: Path, holds: list[str], recipe: Recipe, *, overwrite: bool, r
             mend="another --out",
         )
     if overwrite:
-        for entry in folder.iterdir():
-            shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
         return
     if not resume:
         state = "a finished run" if RESULT in holds else "an interrupted run"

@@ -29,7 +29,7 @@ from xdomain.recipe import Recipe, load_recipe
 from xdomain.training.baselines import load_baseline
 from xdomain.training.device import Device
 from xdomain.training.predict import predict_scores
-from xdomain.training.runfolder import ADAPTER, MAPPING, MODEL, RECIPE, RESULT, is_done
+from xdomain.training.runfolder import ADAPTER, MAPPING, MODEL, RECIPE, RESULT
 
 FULL_PRECISION = "scores are written in float32, so that any machine repeats them"
 
@@ -85,7 +85,6 @@ def load_saved(folder: Path) -> SavedModel | SavedBaseline:
         raise BackboneError(
             f"{folder} holds no trained model",
             expected="a run folder, as `xdomain run … --out DIR` writes it",
-            mend="finish the run with --resume" if (folder / RECIPE).is_file() and not is_done(folder) else None,
         )
     recipe = load_recipe(folder / RECIPE)
     if recipe.run.baseline:
