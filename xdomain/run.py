@@ -120,7 +120,7 @@ def _run(recipe: Recipe, out: str | Path | None, *, overwrite: bool, resume: boo
     backbone = None if recipe.run.baseline else load_backbone(recipe.run.backbone)
     adapter = adapter_of(recipe)
     examples, counts = prepare(recipe, adapter, say)
-    plan = plan_encoder(recipe, backbone, adapter, examples, say=say) if backbone else None
+    plan = plan_encoder(recipe, backbone, adapter, examples, folder=folder, say=say) if backbone else None
     if first:  # nothing was written so far: whatever was refused left all as it was
         open_folder(folder, recipe, overwrite=overwrite)
         keep_adapter(adapter, folder)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from transformers import TrainerCallback
 
 from xdomain.data.batches import Collator, fit_windows
 from xdomain.data.examples import Examples
@@ -27,6 +28,7 @@ from xdomain.training.device import Device
 from xdomain.training.finetune import Fit, Say, Scale, fit
 from xdomain.training.runfolder import MAPPING
 from xdomain.training.saved import save_model
+from xdomain.training.trackers import make_trackers
 
 CHECKED_RECORDS = 64
 
@@ -48,10 +50,13 @@ class Plan:
     positions: int
     layout: Layout
     windows: Windows
+    trackers: list[TrainerCallback]
 
 
-def plan_encoder(recipe: Recipe, backbone: Backbone, adapter: Adapter, examples: Examples, *, say: Say) -> Plan:
-    """The arm, the mapping and the windows of a run; what cannot be is refused here."""
+def plan_encoder(
+    recipe: Recipe, backbone: Backbone, adapter: Adapter, examples: Examples, *, folder: Path, say: Say
+) -> Plan:
+    """The arm, the mapping, the windows and the trackers of a run; what cannot be is refused here."""
     options, train = recipe.run, recipe.train
     arm = Arm(options.init, tuple(options.transfer), options.tune)
     mapping = make_mapping(
@@ -65,7 +70,8 @@ def plan_encoder(recipe: Recipe, backbone: Backbone, adapter: Adapter, examples:
         say(f"warning: mapping {options.mapping} puts {', '.join(shared)} on rows of special tokens")
     positions = min(max_positions(backbone.config), train.max_length or max_positions(backbone.config))
     layout = layout_of(backbone.tokenizer)
-    return Plan(arm, mapping, positions, layout, fit_windows(examples, layout, positions, train))
+    windows = fit_windows(examples, layout, positions, train)
+    return Plan(arm, mapping, positions, layout, windows, make_trackers(train.report_to, folder))
 
 
 def train_encoder(
@@ -118,6 +124,7 @@ def train_encoder(
         folder=folder,
         resume=resume,
         scale=scale,
+        trackers=plan.trackers,
         say=say,
     )
     stock = merged(learner).cpu()

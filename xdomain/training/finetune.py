@@ -6,7 +6,7 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -172,6 +172,7 @@ def fit(
     folder: Path,
     resume: bool = False,
     scale: Scale | None = None,
+    trackers: Sequence[TrainerCallback] = (),
     say: Say = print,
 ) -> Fit:
     """Fine-tune `model` in place and leave it at its best step on validation.
@@ -183,7 +184,7 @@ def fit(
     train = recipe.train
     records = examples.indices("train")
     arguments = _arguments(recipe, checkpoints, len(records), seed=seed, device=device)
-    callbacks: list[TrainerCallback] = [_Progress(say, recipe.metrics[0])]
+    callbacks: list[TrainerCallback] = [_Progress(say, recipe.metrics[0]), *trackers]
     if train.patience:
         callbacks.append(EarlyStoppingCallback(early_stopping_patience=train.patience))
     set_seed(seed)  # Trainer seeds itself, but dropout must not depend on what was drawn while building
@@ -250,7 +251,8 @@ def _arguments(recipe: Recipe, checkpoints: Path, records: int, *, seed: int, de
         logging_strategy="steps",
         logging_steps=max(1, steps // LOGS_A_RUN),
         seed=seed,
-        report_to=list(train.report_to) or "none",
+        report_to="none",  # trackers are callbacks of ours, made before anything was written
+        run_name=f"{recipe.name} {checkpoints.parent.name}",
         disable_tqdm=True,
         remove_unused_columns=False,
         label_names=["labels"],

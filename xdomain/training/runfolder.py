@@ -18,8 +18,11 @@ from xdomain.recipe import Recipe, dump_recipe, load_recipe
 
 RECIPE, RESULT, PREDICTIONS, HISTORY = "recipe.yaml", "result.json", "predictions.parquet", "history.jsonl"
 MAPPING, MODEL, ADAPTER, CHECKPOINTS = "mapping.json", "model", "adapter", "checkpoints"
-HISTORY_PLOT, CONFUSION_PLOT = "history.png", "confusion.png"
-WRITTEN = (RECIPE, RESULT, PREDICTIONS, HISTORY, MAPPING, MODEL, ADAPTER, CHECKPOINTS, HISTORY_PLOT, CONFUSION_PLOT)
+HISTORY_PLOT, CONFUSION_PLOT, TENSORBOARD = "history.png", "confusion.png", "tensorboard"
+WRITTEN = (
+    RECIPE, RESULT, PREDICTIONS, HISTORY, MAPPING, MODEL, ADAPTER, CHECKPOINTS,
+    HISTORY_PLOT, CONFUSION_PLOT, TENSORBOARD,
+)  # fmt: skip
 """All that a run writes into its folder."""
 
 
