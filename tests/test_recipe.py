@@ -171,6 +171,12 @@ def test_what_is_written_reads_back_to_the_same(tree):
     assert dump_recipe(again) == dump_recipe(recipe)
 
 
+@pytest.mark.parametrize("odd", ["\x85", "\u2028", "\ufeff", "\r", "\x00", "\n", "\t", " ", "\xa0", "😀", ": ", "# "])
+def test_odd_characters_come_through(odd):
+    recipe = recipe_from({**TREE, "notes": f"a{odd}b: c"}, where="here")
+    assert parse_recipe(dump_recipe(recipe), where="written").notes == f"a{odd}b: c"
+
+
 def test_a_written_recipe_is_made_for_people():
     text = dump_recipe(parsed("train.learning_rate=1e-5"))
     assert text.startswith("name: my/own\ntitle: Ma tâche\n")

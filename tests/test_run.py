@@ -257,6 +257,29 @@ def test_an_output_below_a_file_is_named(tiny_bert, tmp_path, quiet):
         fast_run("toy/dna-classification", tiny_bert, tmp_path / "file" / "x", quiet, baseline="kmer")
 
 
+@pytest.mark.parametrize("task", PROBLEMS)
+def test_a_batch_in_parts_teaches_the_same(task, tiny_bert, tmp_path, quiet):
+    """Tags apart, whose mean is over those of a part, the loss is the same to the rounding of float32."""
+    losses = []
+    for parts in (1, 4):
+        extra = ["train.hidden_dropout=0", f"train.gradient_accumulation_steps={parts}"]
+        done = fast_run(task, tiny_bert, tmp_path / str(parts), quiet, extra=extra)
+        assert done.values["steps"] == 8
+        losses.append([row["loss"] for row in history(done.folder) if "loss" in row])
+    assert losses[0] == pytest.approx(losses[1], rel=0.05 if "tagging" in task else 1e-4)
+
+
+def history(folder):
+    return [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
+
+
+def test_a_batch_that_cannot_be_parted_is_refused_before_anything_is_written(tiny_bert, tmp_path, quiet):
+    with pytest.raises(RecipeError, match="a batch of 16 cannot be shared by 3 parts"):
+        extra = ["train.gradient_accumulation_steps=3"]
+        fast_run("toy/dna-classification", tiny_bert, tmp_path / "r", quiet, extra=extra)
+    assert not (tmp_path / "r").exists()
+
+
 @pytest.mark.parametrize("baseline", ["kmer", "cnn"])
 @pytest.mark.parametrize("task", PROBLEMS)
 def test_baselines_give_the_same_result_schema(task, baseline, tiny_bert, tmp_path, quiet):

@@ -88,7 +88,10 @@ class Train(Part):
 
     epochs: float = Field(default=6, gt=0)
     max_steps: int = Field(default=-1, description="Overrides epochs where positive.")
-    batch_size: int = Field(default=16, gt=0)
+    batch_size: int = Field(default=16, gt=0, description="Records a step, whatever number of devices shares them.")
+    gradient_accumulation_steps: int = Field(
+        default=1, gt=0, description="Parts that a batch is worked off in, one after another, where memory is short."
+    )
     learning_rate: float = Field(default=1e-4, gt=0)
     schedule: Literal["linear", "cosine", "constant"] = "linear"
     warmup: float = Field(default=0.0, ge=0, lt=1, description="Share of the steps.")
@@ -214,7 +217,11 @@ def load_recipe(path: Path, *, overrides: Sequence[str] = ()) -> Recipe:
 
 def dump_recipe(recipe: Recipe) -> str:
     """YAML that `parse_recipe` reads back to an equal recipe."""
-    return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=100)
+    tree = recipe.model_dump(mode="json")
+    text = yaml.safe_dump(tree, sort_keys=False, allow_unicode=True, width=100)
+    if "\x85" in text:  # a line break to YAML, which PyYAML leaves unquoted
+        text = yaml.safe_dump(tree, sort_keys=False, allow_unicode=False, width=100)
+    return text
 
 
 class _Loader(yaml.SafeLoader):

@@ -25,7 +25,7 @@ from xdomain.model.tokenizer import check_tokenizer, export_tokenizer
 from xdomain.model.tune import apply_tuning, merged, trainable
 from xdomain.recipe import Recipe
 from xdomain.training.device import Device
-from xdomain.training.finetune import Fit, Say, Scale, fit
+from xdomain.training.finetune import Fit, Say, Scale, batch_share, fit
 from xdomain.training.runfolder import MAPPING
 from xdomain.training.saved import save_model
 from xdomain.training.trackers import make_trackers
@@ -58,6 +58,7 @@ def plan_encoder(
 ) -> Plan:
     """The arm, the mapping, the windows and the trackers of a run; what cannot be is refused here."""
     options, train = recipe.run, recipe.train
+    batch_share(train)
     arm = Arm(options.init, tuple(options.transfer), options.tune)
     mapping = make_mapping(
         adapter.alphabet,

@@ -22,7 +22,7 @@ from transformers.trainer_callback import PrinterCallback
 from xdomain.data.batches import Collator, Indices, LengthGrouped
 from xdomain.data.examples import IGNORED, Examples
 from xdomain.errors import OutputError, RecipeError
-from xdomain.recipe import Recipe
+from xdomain.recipe import Recipe, Train
 from xdomain.training.device import Device
 from xdomain.training.metrics import METRICS, compute_metrics
 from xdomain.training.outcome import scored
@@ -119,7 +119,7 @@ class _WindowTrainer(Trainer):
 
     def _get_train_sampler(self, train_dataset: Dataset[int] | None = None) -> Sampler[int]:
         records = self._examples.indices("train")
-        batch = self.args.train_batch_size * self.args.world_size
+        batch = self._recipe.train.batch_size
         return LengthGrouped(self._collate.lengths()[records], batch, self.args.seed, self._epoch)
 
     def get_decay_parameter_names(self, model: nn.Module) -> list[str]:
@@ -231,7 +231,8 @@ def _arguments(recipe: Recipe, checkpoints: Path, records: int, *, seed: int, de
     first = recipe.metrics[0]
     arguments = TrainingArguments(
         output_dir=str(checkpoints),
-        per_device_train_batch_size=_share(train.batch_size),
+        per_device_train_batch_size=batch_share(train),
+        gradient_accumulation_steps=train.gradient_accumulation_steps,
         per_device_eval_batch_size=4 * train.batch_size,
         max_steps=steps,
         learning_rate=train.learning_rate,
@@ -270,13 +271,24 @@ def last_whole(checkpoints: Path) -> Path | None:
     return max(whole, key=lambda place: int(place.name.rsplit("-", 1)[1]), default=None)
 
 
-def _share(batch_size: int) -> int:
-    """A process's part of a batch: the batch is the same however many devices share it."""
-    world = int(os.environ.get("WORLD_SIZE", "1"))
-    if batch_size % world:
-        raise RecipeError(f"a batch of {batch_size} cannot be shared by {world} processes",
-                          expected=f"train.batch_size divisible by {world}")  # fmt: skip
-    return batch_size // world
+def batch_share(train: Train) -> int:
+    """The records that a process works off at once: a batch is the same however many processes and parts share it.
+
+    Raises
+    ------
+    RecipeError
+        It cannot be shared evenly.
+    """
+    world, batch_size, parts = (
+        int(os.environ.get("WORLD_SIZE", "1")),
+        train.batch_size,
+        train.gradient_accumulation_steps,
+    )
+    if batch_size % (world * parts):
+        told = [f"{world} processes"] * (world > 1) + [f"{parts} parts"] * (parts > 1)
+        raise RecipeError(f"a batch of {batch_size} cannot be shared by {' of '.join(told)}",
+                          expected=f"train.batch_size divisible by {world * parts}")  # fmt: skip
+    return batch_size // (world * parts)
 
 
 def _higher_is_better(metric: str) -> bool:
