@@ -209,11 +209,13 @@ def test_a_file_to_predict_may_lack_columns_and_call_them_otherwise(capsys, dna_
 def test_compare_takes_the_options_of_its_runs(capsys, dna_csv, tiny_bert, tmp_path):
     command = ["compare", "--data", dna_csv, "--domain", "dna", "--column", "label=kind", "--problem", "classification",
                "--arms", "reembed,kmer", "--backbone", tiny_bert, "--mapping-seed", 3, "--seed", 4,
+               "--mapping", "frequent", "--tune", "norms", "--transfer", "words,positions",
                "--out", tmp_path / "c", "--json", *FAST]  # fmt: skip
     code, out, err = xdomain(capsys, *command)
     assert code == 0, err
-    assert [row["arm"] for row in json.loads(out)["rows"]] == ["reembed", "kmer"]
-    run = yaml.safe_load((tmp_path / "c" / "reembed" / "recipe.yaml").read_text())["run"]
+    assert [row["arm"] for row in json.loads(out)["rows"]] == ["reembed[words,positions]+norms", "kmer"]
+    run = yaml.safe_load((tmp_path / "c" / "reembed[words,positions]+norms" / "recipe.yaml").read_text())["run"]
+    assert (run["mapping"], run["tune"], run["transfer"]) == ("frequent", "norms", ["words", "positions"])
     assert (run["init"], run["mapping_seed"], run["seed"], run["backbone"]) == ("reembed", 3, 4, str(tiny_bert))
     assert xdomain(capsys, *command)[0] == 2
     assert xdomain(capsys, *command, "--resume")[1] == out

@@ -42,6 +42,14 @@ ColumnOption = Annotated[
 ProblemOption = Annotated[
     Literal["classification", "regression", "tagging", "pair"] | None, typer.Option(help="Overrules the guess.")
 ]
+Transfer = Annotated[str | None, typer.Option(help="Parts that come over: attention,ffn,norms,words,positions.")]
+Tune = Annotated[str | None, typer.Option(help="full, head, norms, lora or bottleneck.")]
+MappingOption = Annotated[
+    str | None,
+    typer.Option(help="random, frequent, rare, identity, permute, shift, block:N or given:FILE (JSON or YAML)."),
+]
+MappingSeed = Annotated[int | None, typer.Option(min=0, help="Seed of the mapping's draw.")]
+Seed = Annotated[int | None, typer.Option(min=0, help="Seed of head, batches and dropout.")]
 
 
 def _say(line: str) -> None:
@@ -59,16 +67,11 @@ def run_command(
     problem: ProblemOption = None,
     backbone: Backbone = None,
     init: Annotated[str | None, typer.Option(help="pretrained, scratch, reembed, shuffled or rescaled.")] = None,
-    transfer: Annotated[
-        str | None, typer.Option(help="Parts that come over: attention,ffn,norms,words,positions.")
-    ] = None,
-    tune: Annotated[str | None, typer.Option(help="full, head, norms, lora or bottleneck.")] = None,
-    mapping: Annotated[
-        str | None,
-        typer.Option(help="random, frequent, rare, identity, permute, shift, block:N or given:FILE (JSON or YAML)."),
-    ] = None,
-    mapping_seed: Annotated[int | None, typer.Option(min=0, help="Seed of the mapping's draw.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Seed of head, batches and dropout.")] = None,
+    transfer: Transfer = None,
+    tune: Tune = None,
+    mapping: MappingOption = None,
+    mapping_seed: MappingSeed = None,
+    seed: Seed = None,
     baseline: Annotated[str | None, typer.Option(help="kmer or cnn, instead of the encoder.")] = None,
     changes: Set = None,
     out: Out = None,
@@ -116,8 +119,11 @@ def compare_command(
     column: ColumnOption = None,
     problem: ProblemOption = None,
     backbone: Backbone = None,
-    mapping_seed: Annotated[int | None, typer.Option(min=0)] = None,
-    seed: Annotated[int | None, typer.Option(min=0)] = None,
+    transfer: Transfer = None,
+    tune: Tune = None,
+    mapping: MappingOption = None,
+    mapping_seed: MappingSeed = None,
+    seed: Seed = None,
     changes: Set = None,
     out: Out = None,
     overwrite: Overwrite = False,
@@ -137,6 +143,9 @@ def compare_command(
         resume=resume,
         say=_say,
         backbone=backbone,
+        transfer=_listed(transfer),
+        tune=tune,
+        **_mapping(mapping),
         mapping_seed=mapping_seed,
         seed=seed,
     )

@@ -51,6 +51,7 @@ from xdomain.training.saved import keep_adapter, load_saved
 
 SCHEMA = 1
 JUDGED = ("valid", "test")
+OF_AN_ENCODER = ("init", "transfer", "tune", "mapping", "mapping_table")
 
 
 @dataclass(frozen=True)
@@ -171,7 +172,7 @@ def with_arm(recipe: Recipe, arm: dict[str, Any]) -> Recipe:
     given = {key: value for key, value in arm.items() if value is not None}
     if not given:
         return recipe
-    unused = [key for key in ("init", "transfer", "tune", "mapping") if key in given and given.get("baseline")]
+    unused = [key for key in OF_AN_ENCODER if key in given and given.get("baseline")]
     if unused:
         raise RecipeError(
             f"a {given['baseline']} baseline has no {', '.join(unused)}", expected="those go with an encoder",

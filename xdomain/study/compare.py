@@ -10,7 +10,7 @@ from typing import Any
 from xdomain.errors import RecipeError
 from xdomain.plugins import find_recipe
 from xdomain.recipe import Recipe
-from xdomain.run import arm_label, run, with_arm
+from xdomain.run import OF_AN_ENCODER, arm_label, run, with_arm
 from xdomain.study.judged import check_comparable, load_judged, resampled
 from xdomain.study.statistics import Interval
 from xdomain.training.finetune import Say
@@ -103,7 +103,8 @@ def compare(
 def _arm(recipe: Recipe, arm: str, options: dict[str, Any]) -> Recipe:
     """The recipe of an arm, which is the name of an init or of a baseline."""
     if arm in BASELINES:
-        return with_arm(recipe, {**options, "baseline": arm})
+        plain = {key: value for key, value in options.items() if key not in OF_AN_ENCODER}
+        return with_arm(recipe, {**plain, "baseline": arm})
     plain = recipe.model_copy(update={"run": recipe.run.model_copy(update={"baseline": None})})
     return with_arm(plain, {**options, "init": arm})
 
