@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from xdomain.adapters.bpe import train_bpe
 
 import xdomain
+from xdomain.adapters.bpe import train_bpe
 from xdomain.errors import DataError, OutputError, RecipeError
 from xdomain.plugins import find_recipe
 from xdomain.recipe import load_recipe

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models
+
 from xdomain.adapters.bpe import train_bpe
 from xdomain.adapters.dna import DNA
-
 from xdomain.data.sequences import Adapter, Ragged, fingerprint
 from xdomain.errors import DataError, OutputError, RecipeError
 from xdomain.plugins import make_adapter

@@ -3,8 +3,8 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from xdomain.adapters.protein import Protein
 
+from xdomain.adapters.protein import Protein
 from xdomain.data.sequences import Adapter
 from xdomain.errors import DataError, RecipeError
 from xdomain.plugins import make_adapter

@@ -1,0 +1,267 @@
+"""The corpus of made-up sequences: sequence i is made when it is asked for."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from tokenizers import Tokenizer, models, pre_tokenizers
+
+from xdomain.data.sequences import Alphabet, Ids, Payload, Ragged, offsets_of
+from xdomain.errors import RecipeError
+
+from .draws import LENGTHS, LONGEST, PARTS, Draws, Integers, below, stream_words, units
+from .frequencies import Law, make_law
+from .kinds import Part, parse_kind
+from .numerals import read_numerals
+
+CHUNK = 2**17
+"""Tokens made at once: more fit no cache, fewer cost more calls."""
+
+
+@dataclass(frozen=True)
+class Synthetic:
+    """Integers from 0 to `symbols` - 1, and sequences of them, made as they are asked for.
+
+    Sequence i depends on the options and on i alone: any number of workers, in any order and in any batches, make
+    the same corpus. In a mixture, a sequence is the one that its kind would have there alone.
+
+    Parameters
+    ----------
+    kind
+        uniform: independent draws, all integers alike; unigram: by `law`; bigram:N, flat:N, nesting:P, shuffle:N
+        and dyck:K, see `xdomain.adapters.synthetic.structures`; identity, reverse, sort, set:N, union:N, delete:N
+        and stack:P, see `xdomain.adapters.synthetic.procedures`. A number may be left out.
+
+        ``flat:64*0.5+uniform*0.5`` mixes kinds by their weights, each sequence being of one kind;
+        ``uniform*0.2,flat:64*0.8`` is a curriculum: the first fifth of `total` sequences, then the rest. A stage of
+        a curriculum may be a mixture; its share is the sum of its weights.
+    symbols
+        Integers in the alphabet. Special tokens are not among them.
+    law
+        How often each integer is drawn: uniform; zipf:S, integer r with a weight of (r + 1) ** -S; or table, by
+        `counts`.
+    counts
+        For ``law: table``: a text file with one count a line, or the counts.
+    lengths
+        Tokens of the shortest and of the longest sequence; each length between is as likely. 100 to 120 is that of
+        Chiang & Lee 2022 (arXiv 2109.03537). Kinds made of pairs or brackets have one token less where the length
+        is odd; so may procedures.
+    distinct
+        Whether flat and nesting draw different tokens for all pairs of a sequence, so that each token comes exactly
+        twice. None: where the law is uniform. Any other law is flattened by that. To compare laws and nothing else,
+        say false for all of them.
+    total
+        Sequences that a curriculum is spread over; those beyond are of its last stage.
+    seed
+        ≥ 0.
+    """
+
+    kind: str = "flat:128"
+    symbols: int = 29_995
+    law: str = "uniform"
+    counts: str | tuple[float, ...] = ""
+    lengths: tuple[int, int] = (100, 120)
+    distinct: bool | None = None
+    total: int = 0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "lengths", tuple(self.lengths))
+        if not isinstance(self.counts, str):
+            object.__setattr__(self, "counts", tuple(float(count) for count in self.counts))
+        self._check_options()
+        for part in self._parts:
+            self._check_needs(part)
+        for part in self._parts:
+            self._check_law(part)
+            self._check_lengths(part, *self.lengths)
+
+    def _check_options(self) -> None:
+        for option, least, limit in (("symbols", 1, 2**32), ("total", 0, 2**63), ("seed", 0, 2**64)):
+            value: object = getattr(self, option)
+            if type(value) is not int or not least <= value < limit:
+                raise RecipeError(f"{option}={value!r}", expected=f"a whole number from {least} to {limit - 1:,}")
+        for option in ("kind", "law"):
+            value = getattr(self, option)
+            if not isinstance(value, str):
+                raise RecipeError(f"{option}={value!r}", expected="a word, such as flat:64 or zipf:1")
+        if self.distinct not in (None, False, True):
+            raise RecipeError(f"distinct={self.distinct!r}", expected="true or false")
+        whole = all(type(length) is int for length in self.lengths)
+        if not whole or len(self.lengths) != 2 or self.lengths[0] > self.lengths[1]:
+            raise RecipeError(f"lengths={self.lengths}", expected="the shortest and the longest, such as [100, 120]")
+        if len(self._stages) > 1 and not self.total:
+            raise RecipeError(
+                f"kind {self.kind!r} is a curriculum without an end",
+                expected="total=N, the sequences over which its stages are spread",
+            )
+
+    def _check_needs(self, part: Part) -> None:
+        if part.needs > self.symbols:
+            raise RecipeError(
+                f"kind {part.told} needs {part.needs:,} integers, but the alphabet has {self.symbols:,}",
+                expected=f"symbols={part.needs} or more, or a smaller number in {part.form.expected}"
+                if part.form.number
+                else f"symbols={part.needs} or more",
+            )
+
+    def _check_law(self, part: Part) -> None:
+        if not self._laws[part.told].possible:
+            within = self._laws[part.told].size
+            raise RecipeError(
+                f"the counts give none of the integers from 0 to {within - 1:,}, all that {part.told} draws from",
+                expected=f"a count above 0 among the first {within:,}",
+            )
+        if part.name == "uniform" and self.law != "uniform":
+            raise RecipeError(
+                f"kind uniform with the law {self.law}",
+                expected="the law uniform; draws by another law are of the kind unigram",
+                nearest=self.kind.replace("uniform", "unigram"),
+            )
+        if part.name == "unigram" and self.law == "uniform":
+            raise RecipeError(
+                "kind unigram without a law",
+                expected="law=zipf:S, or law=table and counts=FILE; with all integers alike it is the kind uniform",
+                nearest=self.kind.replace("unigram", "uniform"),
+            )
+
+    def _check_lengths(self, part: Part, shortest: int, longest: int) -> None:
+        if shortest < part.form.shortest or longest > LONGEST:
+            raise RecipeError(
+                f"sequences of {shortest if shortest < part.form.shortest else longest:,} tokens for {part.told}",
+                expected=f"from {part.form.shortest} to {LONGEST:,} tokens",
+            )
+        possible = self._laws[part.told].possible
+        if part.form.paired and self._distinct and longest // 2 > possible:
+            raise RecipeError(
+                f"{longest // 2:,} different pairs from the {possible:,} integers that can be drawn",
+                expected="more symbols, shorter sequences, or distinct=false: tokens may come in several pairs",
+            )
+
+    @property
+    def name(self) -> str:
+        """The domain."""
+        return "synthetic"
+
+    @cached_property
+    def alphabet(self) -> Alphabet:
+        """The integers in decimal."""
+        return Alphabet(tuple(map(str, range(self.symbols))), "integer")
+
+    @cached_property
+    def _stages(self) -> tuple[tuple[Part, ...], ...]:
+        return parse_kind(self.kind)
+
+    @cached_property
+    def _parts(self) -> tuple[Part, ...]:
+        return tuple(part for stage in self._stages for part in stage)
+
+    @cached_property
+    def _law(self) -> Law:
+        return make_law(self.law, self.symbols, self.counts)
+
+    @cached_property
+    def _laws(self) -> Mapping[str, Law]:
+        """The law of what a part draws, by what the part is called."""
+        return {part.told: part.law(self._law) for part in self._parts}
+
+    @property
+    def _distinct(self) -> bool:
+        return self._law.edges is None if self.distinct is None else self.distinct
+
+    def sequences(self, first: int, count: int, *, length: int | None = None) -> Ragged:
+        """Sequences ``first`` to ``first + count`` of the corpus.
+
+        Parameters
+        ----------
+        length
+            Tokens of each, exactly, in place of `lengths`: the values have the shape ``(count, length)`` then. Where
+            a sequence of the kind may have a token less, one that may have a token more is made and cut off after
+            `length`: so the last token of a pair is missing from ``flat`` where `length` is odd, and the last of the
+            result from procedures. Sequence i of one length is another than sequence i of another.
+
+        Raises
+        ------
+        RecipeError
+            `first` or `count` is negative, or `length` is none that the kind can have.
+        """
+        if first < 0 or count < 0:
+            raise RecipeError(f"{count} sequences from number {first} on", expected="both 0 or more")
+        if length is not None:
+            for part in self._parts:
+                self._check_lengths(part, length, length + (length % 2 if part.form.paired else 0))
+        step = max(1, CHUNK // (length or self.lengths[1]))
+        starts = range(first, first + count, step)
+        chunks = [self._chunk(start, min(step, first + count - start), length) for start in starts]
+        kind = np.uint16 if self.symbols <= 2**16 else np.uint32
+        values = np.concatenate([np.empty(0, kind), *(chunk.values.astype(kind) for chunk in chunks)])
+        return Ragged(values, offsets_of(np.concatenate([np.empty(0, np.int64), *(c.lengths for c in chunks)])))
+
+    def _chunk(self, first: int, count: int, length: int | None) -> Ragged:
+        shortest, longest = self.lengths
+        lengths = shortest + below(stream_words(LENGTHS, self.seed, 1, first, count)[:, 0], longest - shortest + 1)
+        places: list[Integers] = []
+        values: list[Ids] = []
+        sizes: list[Integers] = []
+        for part, rows in self._shared_out(first, count):
+            width = longest if length is None else length + part.form.short
+            wanted = lengths[rows] if length is None else np.full(len(rows), width)
+            draws = Draws(self.seed, first, count, rows, wanted, width, self._distinct)
+            grid = part.make(draws, self._laws[part.told])
+            used = grid.used
+            if length is not None and part.form.short:
+                used = used & (np.cumsum(used, axis=1) <= length)
+            places.append(rows)
+            values.append(grid.values[used])
+            sizes.append(used.sum(axis=1))
+        made = Ragged(np.concatenate(values), offsets_of(np.concatenate(sizes)))
+        return made if len(places) == 1 else made.take(np.argsort(np.concatenate(places)))
+
+    def _shared_out(self, first: int, count: int) -> list[tuple[Part, Integers]]:
+        """Each part that some of these sequences are of, and which, counted from `first`."""
+        rows = np.arange(count)
+        if len(self._parts) == 1:
+            return [(self._parts[0], rows)]
+        weights = [np.cumsum([part.weight for part in stage]) for stage in self._stages]
+        shares = np.cumsum([stage[-1] for stage in weights])
+        ends = np.rint(shares[:-1] / shares[-1] * self.total)
+        stages = np.searchsorted(ends, first + rows, side="right")
+        ticket = units(stream_words(PARTS, self.seed, 1, first, count)[:, 0])
+        found: list[tuple[Part, Integers]] = []
+        for number, (stage, edges) in enumerate(zip(self._stages, weights, strict=True)):
+            chosen = np.searchsorted(edges, ticket * edges[-1], side="right")
+            for place, part in enumerate(stage):
+                here = np.flatnonzero((stages == number) & (chosen == place))
+                found += [(part, here)] if len(here) else []
+        return found
+
+    def encode(self, payloads: Sequence[Payload] | pa.Array) -> Ragged:
+        """Integers of many texts, in bulk.
+
+        Raises
+        ------
+        DataError
+            Something in a text is none of the integers: which, in which record and at which place, both from 1.
+        """
+        return read_numerals(payloads, self.symbols)
+
+    def decode(self, ids: Ids) -> str:
+        """The integers with a space between."""
+        return " ".join(map(str, ids.tolist()))
+
+    def stock_tokenizer(self, vocabulary: Mapping[str, int], unk_token: str) -> Tokenizer:
+        """One token an integer, split at white space."""
+        tokenizer = Tokenizer(models.WordLevel(dict(vocabulary), unk_token))
+        tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+        return tokenizer
+
+    def keep(self, folder: Path) -> None:
+        """Copy the file of counts."""
+        if isinstance(self.counts, str) and self.counts:
+            shutil.copy(self.counts, folder / "counts.txt")

@@ -1,0 +1,183 @@
+"""How often each integer is drawn: all alike, by Zipf's law, or as a table counts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xdomain.errors import DataError, RecipeError, unknown
+
+from .draws import AGAIN, RACE, TOKENS, Draws, Flags, Integers, Words, below, first_seen, units
+
+LAWS = ("uniform", "zipf", "table")
+ROUNDS = 3
+"""How often more tokens are drawn where repetitions leave too few, each time twice as many as there are."""
+
+
+@dataclass(frozen=True, eq=False)
+class Law:
+    """Frequencies of the integers below `size`.
+
+    Parameters
+    ----------
+    size
+        How many integers.
+    edges
+        Shape (size,): running sums of their weights; None where all weigh the same.
+    """
+
+    size: int
+    edges: NDArray[np.float64] | None = None
+
+    def draw(self, words: Words) -> Integers:
+        """One integer a word, independently, in the shape of `words`."""
+        if self.edges is None:
+            return below(words, self.size)
+        return np.searchsorted(self.edges, units(words) * self.edges[-1], side="right").astype(np.int64)
+
+    def over(self, size: int) -> Law:
+        """The same law over the integers below `size` alone."""
+        return Law(size, None if self.edges is None else self.edges[:size])
+
+    @property
+    def weights(self) -> NDArray[np.float64]:
+        """Shape (size,): not all 0."""
+        return np.ones(self.size) if self.edges is None else np.diff(self.edges, prepend=0)
+
+    @property
+    def possible(self) -> int:
+        """How many integers can be drawn at all."""
+        return self.size if self.edges is None else int(np.count_nonzero(self.weights))
+
+    def race(self, words: Words, out: Integers, n: int) -> Integers:
+        """Shape (n,): integers other than `out`, drawn one after another without replacement.
+
+        Each integer arrives after an exponential time of its own, whose mean is 1 / weight; the first n to arrive
+        are such a draw.
+
+        Parameters
+        ----------
+        words
+            Shape (size,): what decides the times.
+        """
+        weights = self.weights
+        weights[out] = 0
+        arrivals = np.divide(-np.log1p(-units(words)), weights, out=np.full(self.size, np.inf), where=weights > 0)
+        early = np.argpartition(arrivals, n - 1)[:n]
+        return early[np.argsort(arrivals[early], kind="stable")]
+
+
+def drawn(law: Law, draws: Draws, n: int) -> Integers:
+    """Shape (rows, n): tokens by `law`, in each row different ones where `draws` wants that.
+
+    Different ones are drawn one after another without replacement: draws that bring a token again are passed over.
+    Where hundreds of draws bring too few, the rest are found by `Law.race`, which is as good and takes longer.
+    """
+    if not draws.distinct:
+        return law.draw(draws.words(TOKENS, n))
+    tokens = law.draw(draws.words(TOKENS, n + n // 8 + 8))
+    new = first_seen(tokens)
+    for again in range(ROUNDS):
+        if (new.sum(axis=1) >= n).all():
+            break
+        # For all rows, though one may want it: what it does to the others is cut off below.
+        more = law.draw(draws.words(AGAIN + again, 2 * tokens.shape[1]))
+        tokens = np.concatenate([tokens, more], axis=1)
+        new = first_seen(tokens)
+    new &= np.cumsum(new, axis=1) <= n
+    return tokens[new].reshape(-1, n) if (new.sum(axis=1) == n).all() else _completed(law, draws, n, tokens, new)
+
+
+def _completed(law: Law, draws: Draws, n: int, tokens: Integers, new: Flags) -> Integers:
+    found = np.empty((len(tokens), n), np.int64)
+    for row, (drawn_tokens, kept) in enumerate(zip(tokens, new, strict=True)):
+        begun = drawn_tokens[kept]
+        lacking = n - len(begun)
+        rest = law.race(draws.words_of(row, RACE, law.size), begun, lacking) if lacking else begun[:0]
+        found[row] = np.concatenate([begun, rest])
+    return found
+
+
+def make_law(told: str, size: int, counts: str | Sequence[float] = "") -> Law:
+    """The law that an option names.
+
+    Parameters
+    ----------
+    told
+        uniform; zipf:S, integer r with a weight of (r + 1) ** -S; or table.
+    size
+        How many integers.
+    counts
+        For table: weights, one for each integer, or a text file that has one a line.
+
+    Raises
+    ------
+    RecipeError
+        An unknown law, an exponent that is none, or a table that does not fit.
+    DataError
+        The file cannot be read, or a line of it is no number.
+    """
+    name, colon, argument = told.partition(":")
+    if name not in LAWS:
+        raise unknown("law", told, LAWS)
+    given = counts if isinstance(counts, str) else "a table of your own"
+    if (name == "table") != bool(len(counts)):
+        raise RecipeError(
+            f"law {told} " + ("without counts" if name == "table" else f"with counts ({given})"),
+            expected="law=table and counts=FILE together, or neither",
+        )
+    if name == "zipf":
+        return _zipf(told, argument, size)
+    if colon:
+        raise RecipeError(f"law {told!r}", expected=f"{name}; only zipf has a number", nearest=name)
+    return Law(size) if name == "uniform" else _table(counts, size)
+
+
+def _zipf(told: str, argument: str, size: int) -> Law:
+    try:
+        exponent = float(argument)
+    except ValueError:
+        exponent = math.nan
+    if not 0 <= exponent < math.inf:
+        raise RecipeError(f"law {told!r}", expected="zipf:S, the exponent S 0 or more", nearest="zipf:1")
+    if exponent == 0:
+        return Law(size)
+    return Law(size, np.cumsum(np.arange(1, size + 1, dtype=np.float64) ** -exponent))
+
+
+def _table(counts: str | Sequence[float], size: int) -> Law:
+    where = f"{counts}: " if isinstance(counts, str) else ""
+    weights = _read(Path(counts)) if isinstance(counts, str) else np.asarray(counts, np.float64)
+    if weights.shape != (size,):
+        raise RecipeError(
+            f"{where}counts of {weights.size:,} integers", expected=f"one for each of the {size:,}",
+            mend=f"symbols={weights.size}, or another table",
+        )  # fmt: skip
+    wrong = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
+    if len(wrong):
+        raise RecipeError(
+            f"{where}a count of {weights[wrong[0]]} for the integer {wrong[0]}", expected="finite counts, 0 or more"
+        )
+    if not 0 < weights.sum() < math.inf:
+        raise RecipeError(f"{where}counts whose sum is {weights.sum()}", expected="a sum above 0, and finite")
+    return Law(size, np.cumsum(weights))
+
+
+def _read(path: Path) -> NDArray[np.float64]:
+    expected = "a text file with one count a line, that of the integer 0 first"
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read ({error})", expected=expected) from None
+    numbers: list[float] = []
+    for number, line in enumerate(lines):
+        try:
+            numbers.append(float(line))
+        except ValueError:
+            raise DataError(f"{path}, line {number + 1}: {line!r} is no number", expected=expected) from None
+    return np.array(numbers)

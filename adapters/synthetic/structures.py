@@ -1,0 +1,151 @@
+"""Sequences that have a structure and nothing else: independent draws, pairs, nests, shuffled blocks, brackets."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+from .draws import ORDER, STEPS, TABLE, TOKENS, Draws, Flags, Grid, Integers, Words, below, order, stream_words, units
+from .frequencies import Law, drawn
+
+DEEPEST = 16
+"""Brackets that k-shuffle Dyck has open at most."""
+LEVELS = 2**16
+"""More than any stack is high."""
+
+
+def independent(draws: Draws, law: Law) -> Grid:
+    """Every token drawn by the law on its own: "uniform" and "unigram" of Chiang & Lee 2022 (arXiv 2109.03537)."""
+    return Grid(law.draw(draws.words(TOKENS, draws.width)), draws.upto(draws.lengths))
+
+
+def bigram(successors: int, draws: Draws, law: Law) -> Grid:
+    """Every token one of the successors that the one before it has, all as likely; the first drawn by the law.
+
+    Each integer has `successors` of them, drawn by the law, once for all sequences of a seed; one that is drawn
+    twice is twice as likely. So a token, given the one before, has at most log2(successors) bits. Frequencies come
+    near the law where successors are many and the law is not steep: under zipf:1 their slope is -1.0 to -1.2 with 16
+    successors, under zipf:1.5 it is -2.5. Chiang & Lee 2022 (arXiv 2109.03537) take the pairs of an English corpus
+    instead.
+    """
+    table = _successors(draws.seed, law, successors)
+    steps = below(draws.words(STEPS, draws.width), successors).T.copy()
+    values = np.empty(steps.shape, np.int64)
+    values[0] = law.draw(draws.words(TOKENS, 1))[:, 0]
+    for place in range(1, draws.width):
+        values[place] = table[values[place - 1], steps[place]]
+    return Grid(values.T, draws.upto(draws.lengths))
+
+
+@lru_cache(maxsize=4)
+def _successors(seed: int, law: Law, successors: int) -> Integers:
+    """Shape (symbols, successors)."""
+    return law.draw(stream_words(TABLE, seed, successors, 0, law.size))
+
+
+def flat(span: int, draws: Draws, law: Law) -> Grid:
+    """Pairs that may cross: tokens drawn, each put down twice, then shuffled inside spans of `span` places.
+
+    `span` is even, so both of a pair lie in the same span. The "flat" dependencies, or "paired" where the span is
+    the whole sequence, of Chiang & Lee 2022 (arXiv 2109.03537, flat-2 to flat-128).
+    """
+    tokens = drawn(law, draws, draws.width // 2)
+    used = draws.upto(draws.lengths // 2 * 2)
+    places = order(draws.words(ORDER, draws.width), np.arange(draws.width) // span, used)
+    return Grid(np.take_along_axis(tokens, np.minimum(places // 2, tokens.shape[1] - 1), axis=1), used)
+
+
+def shuffle(block: int, draws: Draws, law: Law) -> Grid:
+    """Blocks of `block` consecutive integers, shuffled inside the block: shuffle-N of Chiang & Lee 2022.
+
+    The law draws the first integer of a block, so `law` is over those that leave room for a whole one. Under Zipf's
+    law the frequencies of tokens are a running sum over N of its weights: level up to the integer N, then with the
+    same exponent. The last block of a sequence is as short as the sequence wants it, and consecutive as well.
+    """
+    blocks = np.arange(draws.width) // block
+    starts = law.draw(draws.words(TOKENS, int(blocks[-1]) + 1))
+    used = draws.upto(draws.lengths)
+    places = order(draws.words(ORDER, draws.width), blocks, used)
+    return Grid(np.take_along_axis(starts, places // block, axis=1) + places % block, used)
+
+
+def nesting(share: float, draws: Draws, law: Law) -> Grid:
+    """Pairs that nest: a stack onto which a new token is pushed with probability `share`, and else popped.
+
+    A push puts a token down, its pop the same token again. An empty stack is pushed onto, and in the end all that
+    lies on it is popped. "Nesting" of Chiang & Lee 2022 (arXiv 2109.03537), with 0.4, after Papadimitriou &
+    Jurafsky 2020.
+    """
+    tokens = drawn(law, draws, draws.width // 2)
+    even = draws.lengths // 2 * 2
+    used = draws.upto(even)
+    opens, heights = walk(draws.words(STEPS, draws.width), share, even, closed=True)
+    pushes = np.minimum(np.cumsum(opens, axis=1) - 1, tokens.shape[1] - 1)
+    values = np.take_along_axis(tokens, np.maximum(pushes, 0), axis=1)
+    # At one height a push and its pop follow each other, so sorting by height brings the places of pairs together.
+    keys = np.sort(np.where(used, heights, LEVELS - 1) << 16 | np.arange(draws.width), axis=1) & (2**16 - 1)
+    pairs = draws.width // 2 * 2
+    pushed = np.take_along_axis(values, keys[:, 0:pairs:2], axis=1)
+    np.put_along_axis(values, keys[:, 1:pairs:2], pushed, axis=1)
+    return Grid(values, used)
+
+
+def dyck(brackets: int, draws: Draws, law: Law) -> Grid:
+    """k-shuffle Dyck: `brackets` bracket languages, each balanced, interleaved so that they may cross.
+
+    An opening one with probability one half, its type drawn by `law`, which is over the first `brackets` integers:
+    these are the opening brackets; integer ``brackets + j`` closes j. At most `DEEPEST` are open at once. So in Hu et
+    al. 2025 (arXiv 2502.19249); but there one of the open types is closed, each as likely, here one of the open
+    brackets, and there a sequence is cut at its length, here all are closed in the end.
+    """
+    even = draws.lengths // 2 * 2
+    opens, heights = walk(draws.words(STEPS, draws.width), 0.5, even, closed=True, deepest=DEEPEST)
+    types = law.draw(draws.words(TOKENS, draws.width)).T.copy()
+    picks = draws.words(ORDER, draws.width).T.copy()
+    rows = np.arange(len(even))
+    held = np.zeros((DEEPEST, len(even)), np.int64)
+    values = np.empty(types.shape, np.int64)
+    for place in range(draws.width):
+        opening, last = opens[:, place], heights[:, place] - 1
+        pick = np.where(opening, last, below(picks[place], np.maximum(last + 1, 1)))
+        closed = held[pick, rows]
+        values[place] = np.where(opening, types[place], closed + brackets)
+        held[pick, rows] = np.where(opening, types[place], held[last, rows])
+    return Grid(values.T, draws.upto(even))
+
+
+def walk(
+    words: Words, share: float, lengths: Integers, *, closed: bool, deepest: int = LEVELS
+) -> tuple[Flags, Integers]:
+    """Steps up and down that never go below the ground.
+
+    Parameters
+    ----------
+    words
+        Shape (rows, columns): what decides a step.
+    share
+        Probability of a step up where both ways are open.
+    lengths
+        Shape (rows,): steps of each row; of what is beyond them nothing is promised but heights ≥ 0.
+    closed
+        Whether the last step ends on the ground; lengths are even then.
+    deepest
+        Never more than so many steps above the ground.
+
+    Returns
+    -------
+    tuple
+        Shape (rows, columns): whether a step goes up; and the higher of the two ends that it joins.
+    """
+    wants = (units(words) < share).T.copy()
+    depth = np.zeros(len(lengths), np.int64)
+    opens, heights = np.empty(wants.shape, bool), np.empty(wants.shape, np.int64)
+    for place, want in enumerate(wants):
+        up = (want & (depth < deepest)) | (depth == 0)
+        if closed:
+            up &= depth < lengths - place
+        opens[place] = up
+        heights[place] = depth + up
+        depth = np.maximum(depth + np.where(up, 1, -1), 0)
+    return opens.T, heights.T
