@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -112,12 +113,28 @@ class Text:
         DataError
             Bytes are not UTF-8: which record, counted from 1.
         """
-        texts: list[Payload] = list(payloads.to_pylist() if isinstance(payloads, pa.Array) else payloads)  # pyright: ignore
-        strings = [_decoded(text, record) for record, text in enumerate(texts)]
+        strings = [_decoded(text, record) for record, text in enumerate(_listed(payloads))]
         encoded = self._core.encode_batch_fast(strings, add_special_tokens=False)
         ragged = Ragged.from_lists([e.ids for e in encoded])
         symbols = self._symbol_of[ragged.values]
         return Ragged(symbols, ragged.offsets, {"unknown": int((symbols == len(self.alphabet) - 1).sum())})
+
+    def word_starts(self, payloads: Sequence[Payload] | pa.Array) -> Ragged:
+        """The first piece of every word, by which a tag a word is learned and read.
+
+        Words are what blanks part, as ``str.split`` does.
+
+        Returns
+        -------
+        Ragged
+            Of each text, an entry a word: the place of its first piece among the text's pieces; their number,
+            which is no place, where the tokenizer leaves nothing of the word.
+        """
+        strings = [_decoded(text, record) for record, text in enumerate(_listed(payloads))]
+        encoded = self._core.encode_batch(strings, add_special_tokens=False)
+        return Ragged.from_lists(
+            [_first_pieces(text, [end for _, end in e.offsets]) for text, e in zip(strings, encoded, strict=True)]
+        )
 
     def keep(self, folder: Path) -> None:
         """Save the tokenizer."""
@@ -134,6 +151,23 @@ class Text:
             model["unk_token"] = unk_token
         added = [{**token, "id": vocabulary[token["content"]]} for token in self._told["added_tokens"]]
         return Tokenizer.from_str(json.dumps({**self._told, "model": model, "added_tokens": added}))
+
+
+def _listed(payloads: Sequence[Payload] | pa.Array) -> list[Payload]:
+    return list(payloads.to_pylist() if isinstance(payloads, pa.Array) else payloads)  # pyright: ignore
+
+
+def _first_pieces(text: str, ends: Sequence[int]) -> NDArray[np.int64]:
+    """Shape (words,): the first of the pieces, of which piece i ends before character ``ends[i]``, in each word.
+
+    By its end, since the pieces of a byte-level BPE begin with the blank before a word.
+    """
+    starts = np.array([word.start() for word in re.finditer(r"\S+", text)], np.int64)
+    word_of = np.searchsorted(starts, np.asarray(ends, np.int64)) - 1
+    words = np.arange(len(starts))
+    first = np.searchsorted(word_of, words)
+    none = np.append(word_of, -1)[first] != words
+    return np.where(none, len(ends), first)
 
 
 def _decoded(text: Payload, record: int) -> str:

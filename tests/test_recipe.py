@@ -265,6 +265,18 @@ def test_the_other_strand_is_only_for_dna_and_not_for_tags(other):
     assert parsed("train.augment=reverse_complement").train.augment == "reverse_complement"
 
 
+def test_a_file_of_ones_own_is_not_downloaded_from_where_the_old_one_was():
+    """It would be the old file under the new name, and its checksum right."""
+    one = {"url": "http://x", "sha256": "0"}
+    source = {**TREE["source"], "files": {"a": "1", "b": "2"}, "downloads": {"a": one, "b": one}}
+    text = yaml.safe_dump({**TREE, "source": source})
+    recipe = parsed("source.files.a=/my/own.csv", text=text)
+    assert recipe.source.files == {"a": "/my/own.csv", "b": "2"}
+    assert list(recipe.source.downloads) == ["b"]
+    assert list(parsed("source.homepage=x", text=text).source.downloads) == ["a", "b"]
+    assert parsed("source.files.a=x").source.downloads == {}
+
+
 # refusals of an override
 
 

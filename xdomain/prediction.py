@@ -17,9 +17,9 @@ from xdomain.errors import BackboneError, OutputError
 from xdomain.model.backbone import quiet_loading
 from xdomain.recipe import Columns
 from xdomain.training.device import best_device
-from xdomain.training.outcome import prediction_columns
+from xdomain.training.outcome import per_tag, prediction_columns
 from xdomain.training.runfolder import RECIPE, is_done
-from xdomain.training.saved import class_names, load_saved, saved_adapter
+from xdomain.training.saved import class_names, load_saved, reads_pairs, saved_adapter
 
 
 def predict(
@@ -39,8 +39,8 @@ def predict(
     Returns
     -------
     pyarrow.Table
-        In file order: id, prediction (the label's name, a value, or a list of tags), score (the prediction's
-        probability, or the value), and for classes probabilities.
+        In file order: id, prediction (the label's name, a value, or a list of tags, one a symbol or of text one a
+        word), score (the prediction's probability, or the value), and for classes probabilities.
 
     Raises
     ------
@@ -53,13 +53,14 @@ def predict(
     with quiet_loading():
         model = load_saved(folder)
     adapter = saved_adapter(folder, model.recipe)
-    table = load_unlabelled(Path(file), model.recipe, columns=columns, say=say)
+    table = load_unlabelled(Path(file), model.recipe, columns=columns, paired=reads_pairs(folder), say=say)
     examples = encode_examples(
         table, adapter, model.recipe.problem, np.full(table.num_rows, "test"), classes=class_names(folder)
     )
     check_symbols(examples)
-    scores = model.scores(examples, np.arange(len(examples)), best_device())
-    found = prediction_columns(examples.problem, examples.classes, scores, examples.symbols.lengths)
+    records = np.arange(len(examples))
+    scores, lengths = per_tag(examples, records, model.scores(examples, records, best_device()), np.nan)
+    found = prediction_columns(examples.problem, examples.classes, scores, lengths)
     return pa.table({"id": pa.array(examples.ids, pa.string()), **found})
 
 

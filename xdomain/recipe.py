@@ -266,6 +266,9 @@ def _override(tree: dict[str, Any], override: str) -> None:
         place = place[step]
         if not isinstance(place, dict):
             raise RecipeError(f"--set {key}: {step} is a value, not a group of options", expected=f"{step}=VALUE")
+    downloads = tree["source"].get("downloads") if path == ["source", "files"] else None
+    if isinstance(downloads, dict):
+        downloads.pop(last, None)  # what can be had there is not the file that is named now
     try:
         place[last] = _scalar(value)
     except (yaml.YAMLError, ValueError):

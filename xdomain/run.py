@@ -31,7 +31,7 @@ from xdomain.training.device import Device, best_device
 from xdomain.training.encoder import Learned, plan_encoder, train_encoder
 from xdomain.training.finetune import Say
 from xdomain.training.metrics import check_metrics
-from xdomain.training.outcome import judge, label_column, prediction_columns
+from xdomain.training.outcome import judge, label_column, per_tag, prediction_columns
 from xdomain.training.plots import plot_confusion, plot_history
 from xdomain.training.provenance import provenance
 from xdomain.training.runfolder import (
@@ -121,6 +121,7 @@ def _run(recipe: Recipe, out: str | Path | None, *, overwrite: bool, resume: boo
     backbone = None if recipe.run.baseline else load_backbone(recipe.run.backbone)
     adapter = adapter_of(recipe)
     examples, counts = prepare(recipe, adapter, say)
+    check_metrics(recipe.metrics, recipe.problem, examples.classes)
     plan = plan_encoder(recipe, backbone, adapter, examples, folder=folder, say=say) if backbone else None
     if first:  # nothing was written so far: whatever was refused left all as it was
         open_folder(folder, recipe, overwrite=overwrite)
@@ -222,6 +223,7 @@ def _finish(
         "arm": {"label": arm_label(recipe), **recipe.run.model_dump(include={"init", "transfer", "tune", "baseline"})},
         "seed": recipe.run.seed,
         "n": examples.sizes(),
+        "paired": examples.symbols_b is not None,
         "metrics": {split: found["metrics"] for split, found in judged.items()},
         "chosen_on": "valid",
         "train_loss": learned.fit.train_loss,
@@ -254,11 +256,12 @@ def _predictions(examples: Examples, scores: dict[str, Any]) -> dict[str, pa.Arr
     parts: list[pa.Table] = []
     for split, found in scores.items():
         records = examples.indices(split)
+        rows, lengths = per_tag(examples, records, found, np.nan)
         columns = {
             "id": pa.array([examples.ids[i] for i in records], pa.string()),
             "split": pa.array([split] * len(records), pa.string()),
             "label": label_column(examples, records),
-            **prediction_columns(examples.problem, examples.classes, found, examples.symbols.lengths[records]),
+            **prediction_columns(examples.problem, examples.classes, rows, lengths),
         }
         parts.append(pa.table(columns))
     whole = pa.concat_tables(parts).combine_chunks()

@@ -40,6 +40,11 @@ def roberta(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def byte_level(roberta):
+    return make_adapter("text", tokenizer=str(roberta))
+
+
 def pieces(adapter, payload):
     return [adapter.alphabet.symbols[i] for i in adapter.encode([payload])[0]]
 
@@ -117,6 +122,64 @@ def test_a_byte_level_bpe(roberta):
     assert adapter.encode(["日本"]).counts == {"unknown": 0}
     assert adapter.alphabet.symbols[-1] == "<unk>"
     assert agrees(adapter, "<s> the")
+
+
+# The first piece of each word.
+
+
+def starts(adapter, *texts):
+    return [words.tolist() for words in adapter.word_starts(texts)]
+
+
+def test_first_pieces_by_hand(text):
+    assert pieces(text, "The wewe zz") == ["the", "we", "##we", "[UNK]"]
+    assert starts(text, "The wewe zz", "", "he") == [[0, 1, 3], [], [0]]
+    # punctuation is a piece of its own, but no word unless blanks part it
+    assert pieces(text, "he, we , the") == ["he", "[UNK]", "we", "[UNK]", "the"]
+    assert starts(text, "he, we , the") == [[0, 2, 3, 4]]
+    assert starts(text, "  we \n\t the ") == [[0, 1]]
+    # nothing is left of the word in the middle: no place, but the number of pieces
+    assert pieces(text, "we \x00 the") == ["we", "the"]
+    assert starts(text, "we \x00 the", "\x00") == [[0, 2, 1], [0]]
+
+
+def test_first_pieces_of_a_byte_level_bpe_by_hand(byte_level):
+    """Its pieces begin with the blank before a word, or are nothing but a blank."""
+    assert pieces(byte_level, "the babe") == ["the", "Ġbabe"]
+    assert starts(byte_level, "the babe") == [[0, 1]]
+    assert pieces(byte_level, "the  qa é") == ["the", "Ġ", "Ġ", "q", "a", "Ġ", "Ã", "©"]
+    # where the blank is a piece of its own it belongs to the word before, or to none
+    assert starts(byte_level, "the  qa é", " q") == [[0, 3, 6], [1]]
+    assert pieces(byte_level, "gattaca bee") == ["gattaca", "Ġbee"]
+    assert starts(byte_level, "gattaca bee", "") == [[0, 1], []]
+
+
+@given(st.one_of(WORDS.map(" ".join), st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=20)))
+def test_first_pieces_as_a_slow_loop_finds_them(text, sentence):
+    (symbols,), place, slow = text.encode([sentence]), 0, []
+    for word in sentence.split():
+        many = len(text.encode([word])[0])
+        slow.append(place if many else len(symbols))
+        place += many
+    assert starts(text, sentence) == [slow]
+
+
+@given(st.lists(st.sampled_from(["the", "babe", "qu", "gattaca", "n't", "<s>", "日本", "é,", "5"]), max_size=8))
+def test_first_pieces_of_a_bpe_as_a_slow_loop_finds_them(byte_level, words):
+    place, slow = 0, []
+    for number, word in enumerate(words):
+        own = pieces(byte_level, " " + word if number else word)
+        slow.append(place + (own[0] == "Ġ"))
+        place += len(own)
+    assert starts(byte_level, " ".join(words)) == [slow]
+
+
+def test_first_pieces_of_strings_bytes_and_arrow_columns_are_the_same(text):
+    told = starts(text, *SENTENCES)
+    for same in (pa.array(SENTENCES), [s.encode() for s in SENTENCES]):
+        assert [words.tolist() for words in text.word_starts(same)] == told
+    with pytest.raises(DataError, match="record 2: byte 0xe9, its number 3, is not UTF-8"):
+        text.word_starts([b"we", b"a \xe9"])
 
 
 # What is refused.

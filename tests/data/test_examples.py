@@ -55,6 +55,47 @@ def test_tags_lie_along_the_symbols_and_an_empty_one_is_not_scored():
     assert data.labels_of(np.array([1, 0])).tolist() == [0, 1, 0, 1, IGNORED]
 
 
+def test_values_of_pairs_have_two_sequences_a_record():
+    data = encoded("regression", sequence=["A", "CC"], sequence_b=["GGG", "T"], label=[0.5, 1.5])
+    assert [s.tolist() for s in data.symbols_b] == [[2, 2, 2], [3]]
+    assert data.labels.tolist() == [0.5, 1.5]
+
+
+@pytest.fixture(scope="module")
+def text(tiny_bert):
+    return make_adapter("text", tokenizer=str(tiny_bert))
+
+
+def test_the_tag_of_a_word_lies_on_its_first_piece(text):
+    """wewe is two pieces, the comma is one of the word before it, and of the control character nothing is left."""
+    data = encoded(
+        "tagging", adapter=text, sequence=["the wewe, he", "\x7f we", "he"],
+        tags=[["D", "N", "P"], ["X", "P"], [None]],
+    )  # fmt: skip
+    pieces = [[text.alphabet.symbols[i] for i in symbols] for symbols in data.symbols]
+    assert pieces == [["the", "we", "##we", "[UNK]", "he"], ["we"], ["he"]]
+    assert [heads.tolist() for heads in data.heads] == [[0, 1, 4], [1, 0], [0]]
+    assert data.classes == ("D", "N", "P", "X")
+    assert data.labels.tolist() == [0, 1, IGNORED, IGNORED, 2, 2, IGNORED]
+    assert data.symbols.counts == {"unknown": 1, "words_without_symbols": 1}
+    assert data.with_split(data.split).heads is data.heads
+    unlabelled = encoded("tagging", adapter=text, sequence=["the wewe"], classes=("D", "N"))
+    assert unlabelled.labels is None
+    assert unlabelled.heads[0].tolist() == [0, 1]
+
+
+def test_symbols_that_are_no_pieces_of_words_have_no_heads(text):
+    assert encoded("tagging", sequence=["AC"], tags=[["x", "y"]]).heads is None
+    assert encoded(adapter=text, sequence=["the wewe"], label=["x"]).heads is None
+
+
+def test_tags_and_words_of_unequal_number(text):
+    with pytest.raises(DataError) as told:
+        encoded("tagging", adapter=text, sequence=["we", "the wewe"], tags=[["P"], ["D", "N", "N"]])
+    assert "record 'r1' has 3 tags for 2 words" in str(told.value)
+    assert "expected: one tag a word, words being what blanks part" in str(told.value)
+
+
 def test_a_models_own_classes_decide_the_numbers():
     data = encoded(sequence=["A", "C"], label=["b", "a"], classes=("c", "b", "a"))
     assert data.classes == ("c", "b", "a")

@@ -1,7 +1,7 @@
 import pyarrow as pa
 import pytest
 
-from xdomain.data.guess import guess_columns, split_tags
+from xdomain.data.guess import are_parted, guess_columns, split_tags
 from xdomain.errors import DataError
 from xdomain.recipe import Columns
 
@@ -85,7 +85,14 @@ def test_a_missing_header():
         ([str(i / 7) for i in range(1, 30)], "regression"),
         ([str(i / 7) for i in range(1, 6)], "regression"),
         (["0.5", "1.5"] * 15, "classification"),
-        ([str(i) for i in range(0, 300, 3)], "classification"),
+        # whole numbers: a quantity where there are too many for classes, but not where they only count the rows
+        ([str(i) for i in range(0, 300, 3)], "regression"),
+        ([str(i * i % 211) for i in range(1, 200)], "regression"),
+        ([str(i) for i in range(0, 150, 3)], "classification"),
+        ([str(i) for i in range(1, 101)], "classification"),
+        ([str(i) for i in range(0, 300, 3)] * 2, "classification"),
+        ([f"{i}.0" for i in range(0, 300, 3)] + ["nan", ""], "regression"),
+        ([f"family {i}" for i in range(0, 300, 3)], "classification"),
         (["0", "1", "2"] * 10, "classification"),
         (["0.0", "1.0"] * 10, "classification"),
         (["low", "high"] * 10, "classification"),
@@ -96,6 +103,15 @@ def test_the_problem(values, problem):
     found = guess({"sequence": ["ACGT" + "A" * i for i in range(len(values))], "label": values})
     assert found.problem == problem
     assert f"problem: {problem}" in found.said[-1]
+
+
+def test_why_whole_numbers_are_taken_for_a_quantity():
+    found = guess({"sequence": ["ACGT"] * 100, "count": [str(i) for i in range(0, 300, 3)]})
+    assert found.columns.label == "count"
+    assert found.said[-1] == (
+        "problem: regression, as 'count' holds whole numbers of 100 distinct values, too many for classes "
+        "(overrule with --problem classification|regression|tagging|pair)"
+    )
 
 
 def test_a_told_problem_picks_a_label_that_fits():
@@ -110,6 +126,8 @@ def test_tags():
         found = guess({"sequence": DNA, name: tags})
         assert (found.problem, found.columns.tags) == ("tagging", name)
     found = guess({"text": ["the cat", "a dog ran"], "tags": ["DET NOUN", "DET NOUN VERB"]})
+    assert (found.problem, found.columns.tags) == ("tagging", "tags")
+    found = guess({"text": ["the cat", "hello"], "tags": ["DET NOUN", "INTJ"]})  # one word of five letters
     assert (found.problem, found.columns.tags) == ("tagging", "tags")
     found = guess({"sequence": DNA, "label": tags}, {"label": "label"}, "tagging")
     assert found.columns == Columns(sequence="sequence", tags="label")
@@ -134,13 +152,36 @@ def test_pairs():
         guess({"sequence": DNA, "label": list("abab")}, problem="pair")
 
 
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("premise", "hypothesis"), ("question1", "question2"), ("text_1", "text_2"), ("Sentence A", "Sentence B")],
+)
+def test_pairs_by_the_names_that_are_usual(first, second):
+    found = guess({first: ["a b", "c d"], second: ["e f", "g h"], "label": ["0", "1"]})
+    assert (found.columns.sequence, found.columns.sequence_b, found.problem) == (first, second, "pair")
+
+
+def test_pairs_with_a_measured_label_are_regression():
+    table = {"sentence1": ["a b", "c d", "e f"], "sentence2": ["g h", "i j", "k l"], "score": ["0.2", "3.75", "5.0"]}
+    found = guess(table)
+    assert (found.columns.sequence_b, found.problem) == ("sentence2", "regression")
+    assert "not all whole, of 3 distinct values, and there are two columns of sequences" in found.said[-1]
+    assert guess(table, problem="regression").columns.sequence_b == "sentence2"
+    assert guess(table, problem="classification").columns.sequence_b is None
+    assert guess({**table, "score": ["1", "0", "1"]}).problem == "pair"
+
+
 def test_a_column_called_set_that_tells_no_splits_is_none():
     assert guess({"sequence": DNA, "label": list("abab"), "set": ["train", "val", "test", ""]}).columns.split == "set"
     assert guess({"sequence": DNA, "label": list("abab"), "set": ["s1", "s1", "s2", "s2"]}).columns.split is None
 
 
 def test_tags_in_a_cell():
-    assert split_tags("HHE") == ["H", "H", "E"]
-    assert split_tags("DET  NOUN") == ["DET", "NOUN"]
-    assert split_tags("a,b, c") == ["a", "b", "c"]
-    assert split_tags("") == []
+    assert split_tags("HHE", parted=False) == ["H", "H", "E"]
+    assert split_tags("DET  NOUN", parted=True) == ["DET", "NOUN"]
+    assert split_tags("a,b, c", parted=True) == ["a", "b", "c"]
+    assert split_tags("INTJ", parted=True) == ["INTJ"]
+    assert split_tags(" ", parted=True) == split_tags("", parted=False) == []
+    assert are_parted(["INTJ", "DET NOUN"])
+    assert are_parted(["a,b"])
+    assert not are_parted(["HHE", "", " E "])

@@ -87,6 +87,15 @@ def test_a_bare_quote_is_no_quote_in_a_tsv(read):
     assert table.column("sequence").to_pylist() == ['"hello there', 'bye"']
 
 
+def test_a_single_column_is_parted_by_what_the_files_name_says(write):
+    prose = "sentence\nthe cat, a dog\n"
+    assert raw_table(write(prose, "a.tsv")).to_pylist() == [{"sentence": "the cat, a dog"}]
+    assert raw_table(write(gzip.compress(prose.encode()), "a.tsv.gz")).num_rows == 1
+    with pytest.raises(DataError, match="row 1 has 2 fields"):
+        raw_table(write(prose, "a.csv"))
+    assert raw_table(write(TWO, "b.tsv")).column_names == ["sequence", "label"]
+
+
 def test_names_make_do_without_a_header(read):
     table = read("EI, x1 , ACGT\nIE,x2,CCGG\n", names=["label", "id", "sequence"])
     assert table.column("id").to_pylist() == ["x1", "x2"]
@@ -108,6 +117,9 @@ def test_tagging(read):
     assert table.column("tags").to_pylist() == [["H", "H", None], ["E", "H"]]
     table = read("sequence\ttags\nthe cat\tDET NOUN\n", "a.tsv", problem="tagging")
     assert table.column("tags").to_pylist() == [["DET", "NOUN"]]
+    # one word of five letters, one tag of four
+    table = read("text\ttags\nhello\tINTJ\nthe cat\tDET NOUN\n", "a.tsv", problem="tagging")
+    assert table.column("tags").to_pylist() == [["INTJ"], ["DET", "NOUN"]]
 
 
 def test_pairs(read):
@@ -116,6 +128,18 @@ def test_pairs(read):
         {"sequence": "AC", "sequence_b": "GG"},
         {"sequence": "AT", "sequence_b": "GT"},
     ]
+
+
+def test_regression_may_be_on_pairs(read):
+    made = "seq1,seq2,score\nAC,GG,0.5\nAT,GT,1.5\n"
+    table = read(made, problem="regression")
+    assert table.select(["sequence_b", "label"]).to_pylist() == [
+        {"sequence_b": "GG", "label": 0.5},
+        {"sequence_b": "GT", "label": 1.5},
+    ]
+    assert posed(read(made)) == "regression"
+    assert read(made, problem="classification").column_names == ["id", "sequence", "label"]
+    assert "row 2: empty sequence_b" in refusal(read, made.replace("GT", ""), problem="regression")
 
 
 def test_files_named_by_split_decide_it_and_keep_ids_apart(write):
@@ -420,6 +444,17 @@ def test_checks_of_a_chunked_table_with_nulls():
         validated(wrong, "tagging", where="made")
     with pytest.raises(DataError, match="made: the tags are of type string"):
         validated(pa.table({"sequence": ["AC"], "tags": ["HH"]}), "tagging", where="made")
+
+
+def test_checks_of_tags_that_are_one_a_word():
+    table = pa.table({"sequence": ["the cat", "hello", "a b"], "tags": [["DET", "NOUN"], ["INTJ"], ["X", "Y"]]})
+    assert validated(table, "tagging", where="made").column("tags").to_pylist() == table.column("tags").to_pylist()
+    with pytest.raises(DataError, match="made: row 2: 2 tags for a sequence of 5 symbols"):
+        validated(table.set_column(1, "tags", [[["X", "Y"]] * 3]), "tagging", where="made")
+    with pytest.raises(DataError, match="made: row 1: 1 tags for a sequence of 2 words or 7 symbols"):
+        validated(table.set_column(1, "tags", [[["X"]] * 3]), "tagging", where="made")
+    with pytest.raises(DataError, match="made: row 1: 1 tags for a sequence of 5 symbols"):  # no words anywhere
+        validated(pa.table({"sequence": ["ACGTA"], "tags": [["X"]]}), "tagging", where="made")
 
 
 def test_checks_of_a_null_target_and_no_records():

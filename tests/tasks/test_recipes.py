@@ -1,17 +1,19 @@
 """Every shipped recipe parses; those on real data read it; the toys are the same each time and can be learned."""
 
 import os
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from xdomain.data.examples import encode_examples
+from xdomain.data.examples import check_symbols, encode_examples
 from xdomain.data.loading import load_table
 from xdomain.data.splits import assign
 from xdomain.errors import DataError, MissingError
 from xdomain.plugins import find_recipe, make_adapter, readers, task_names
 from xdomain.recipe import dump_recipe, parse_recipe
+from xdomain.run import adapter_of
 from xdomain.training.baselines import fit_baseline
 from xdomain.training.metrics import check_metrics, compute_metrics
 
@@ -31,6 +33,13 @@ REAL = {  # records of train, valid, test
     "protein/amp": (1424, 708, 1424),
     "protein/localization": (4767, 596, 596),
     "protein/secondary-structure": (9712, 1080, 364),
+    "text/sst-2": (66002, 1347, 872),
+    "text/cola": (7250, 1301, 1043),
+    "text/mrpc": (3260, 408, 408),
+    "text/rte": (2241, 249, 277),
+    "text/sts-b": (5174, 575, 1500),
+    "text/qnli": (4371, 546, 546),
+    "text/ud-english-pos": (1790, 211, 2077),
     "protein/gb1": None,
     "protein/fluorescence": None,
     "protein/stability": None,
@@ -42,7 +51,7 @@ def quiet(line):
 
 
 def test_there_are_recipes():
-    assert len(TASKS) >= 27
+    assert len(TASKS) >= 34
     assert set(TASKS) - set(TOYS) == set(REAL)
 
 
@@ -94,9 +103,9 @@ def test_a_recipe_reads_its_data(task, tmp_path):
     assert min(sizes) > 0
     if REAL[task]:
         assert sizes == REAL[task]
-    adapter = make_adapter(recipe.adapter.name, recipe.adapter.options)
-    examples = encode_examples(table, adapter, recipe.problem, split)
-    assert examples.symbols.lengths.min() > 0
+    examples = encode_examples(table, adapter_of(recipe), recipe.problem, split)
+    check_symbols(examples)
+    check_metrics(recipe.metrics, recipe.problem, examples.classes)
 
 
 @pytest.mark.realdata
@@ -108,6 +117,41 @@ def test_published_sizes():
     assert {c: labels.count(c) for c in set(labels)} == {"EI": 767, "IE": 768, "N": 1655}
     gfp = load_table(find_recipe("protein/fluorescence"), say=quiet)
     assert gfp.num_rows == 51_715
+
+
+TEXT = {  # records of each file: GLUE's train and dev (arXiv 1804.07461), UD English EWT's dev and test
+    "text/sst-2": {"train": 67_349, "test": 872},
+    "text/cola": {"train": 7_250, "valid": 1_301, "test": 1_043},  # 8,551 parted in two
+    "text/rte": {"train": 2_490, "test": 277},
+    "text/sts-b": {"train": 5_749, "test": 1_500},
+    "text/ud-english-pos": {"train": 2_001, "test": 2_077},
+}
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize("task", TEXT)
+def test_published_sizes_of_text(task):
+    if not os.environ.get("XDOMAIN_DATA"):
+        pytest.skip("XDOMAIN_DATA is not set")
+    assert Counter(load_table(find_recipe(task), say=quiet).column("split").to_pylist()) == TEXT[task]
+
+
+@pytest.mark.realdata
+def test_text_is_read_as_it_stands():
+    """Quotes that nobody closes part no cells and join no lines."""
+    if not os.environ.get("XDOMAIN_DATA"):
+        pytest.skip("XDOMAIN_DATA is not set")
+    for task, positive, first in (
+        ("text/mrpc", ("1", 2_753), 'Amrozi accused his brother, whom he called "the witness", of deliberately'),
+        ("text/qnli", ("entailment", 2_702), "What came into force after the new constitution was herald?"),
+    ):
+        table = load_table(find_recipe(task), say=quiet)
+        assert table.column("label").to_pylist().count(positive[0]) == positive[1]
+        assert table.column("sequence")[0].as_py().startswith(first)
+    scores = load_table(find_recipe("text/sts-b"), say=quiet).column("label").to_numpy()
+    assert (scores.min(), scores.max()) == (0, 5)
+    tags = load_table(find_recipe("text/ud-english-pos"), say=quiet).column("tags").combine_chunks().flatten()
+    assert (len(tags), len(tags.unique())) == (50_241, 17)
 
 
 def test_missing_data_says_where_to_put_it(monkeypatch, tmp_path):

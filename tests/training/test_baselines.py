@@ -327,6 +327,18 @@ def test_the_labels_of_test_are_never_read(kind, problem):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_values_of_pairs_are_learned_from_both_halves_and_come_back_from_disk(kind, tmp_path):
+    data = task("pair", n=240)
+    first, second = (np.array([np.mean(r == 0) for r in data[name]]) for name in ("symbols", "symbols_b"))
+    told = {"labels": (4 * (first - second)).astype(np.float32), "problem": "regression", "n_classes": 0}
+    model, _ = fit(kind, **{**data, **told, "metric": "mse"})
+    test = rows(data, "test")
+    assert np.mean((scores(model, data)[test] - told["labels"][test]) ** 2) < np.var(told["labels"][test]) / 2
+    model.save(tmp_path)
+    assert np.array_equal(scores(load_baseline(tmp_path), data), scores(model, data))
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("problem", PROBLEMS)
 def test_a_baseline_comes_back_from_disk(kind, problem, tmp_path):
     model, data = fit(kind, problem)

@@ -24,6 +24,8 @@ BY_CLASS = {
 # Of the positives .8 and .4 and the negatives .6 and .2, three pairs of four stand right. Going down the ranking
 # the first positive comes with precision 1, the second with 2/3.
 BY_RANK = {"roc_auc": 3 / 4, "average_precision": (1 + 2 / 3) / 2}
+# True 0 1 1 1 0, taken for 1 1 0 1 0: of the three positives two are named, and of the three named two are positive.
+BY_SECOND = {"f1_binary": 2 * 2 / (3 + 3)}
 # Of 1 2 3 4 guessed as 1 3 2 6 the errors are 0 1 -1 2, the ranks guessed 1 3 2 4.
 BY_VALUE = {
     "spearmanr": 1 - 6 * (0 + 1 + 1 + 0) / (4 * 15),
@@ -59,6 +61,15 @@ def test_rankings_by_hand(name):
     assert value(name, labels, [[-3, -2.5], [0, 2], [9, 7], [0, -1]]) == pytest.approx(BY_RANK[name])
 
 
+@pytest.mark.parametrize("name", BY_SECOND)
+def test_of_two_classes_the_second_is_positive(name):
+    for problem in ("classification", "pair"):
+        assert value(name, [0, 1, 1, 1, 0], logits([1, 1, 0, 1, 0], 2), problem) == pytest.approx(BY_SECOND[name])
+    assert value(name, [0, 0, 1], logits([0, 0, 0], 2)) == 0
+    assert value(name, [0, 0, 0], logits([0, 0, 1], 2)) == 0  # records in which the positive class does not occur
+    assert math.isnan(value(name, [0, 0], logits([0, 0], 2)))  # neither occurs nor is predicted
+
+
 def test_rankings_of_three_classes_by_hand():
     labels = [0, 1, 2, 2]
     chances = [[0.6, 0.3, 0.1], [0.5, 0.2, 0.3], [0.2, 0.1, 0.7], [0.55, 0.15, 0.3]]
@@ -74,7 +85,7 @@ def test_values_by_hand(name):
 
 
 def test_every_metric_was_worked_by_hand():
-    assert {*BY_CLASS, *BY_RANK, *BY_VALUE} == set(METRICS)
+    assert {*BY_CLASS, *BY_RANK, *BY_SECOND, *BY_VALUE} == set(METRICS)
 
 
 def test_only_errors_are_better_when_lower():
@@ -169,8 +180,22 @@ def test_a_metric_that_does_not_fit():
         value("f1", [1, 2], [1, 2], "regression")
 
 
+@pytest.mark.parametrize("classes", [("a", "b", "c"), ("a",)])
+def test_a_positive_class_is_one_of_two(classes):
+    check_metrics(["f1_binary"], "pair", ("0", "1"))
+    check_metrics(["f1_binary"], "pair")  # before the data is read
+    check_metrics(["f1"], "pair", classes)
+    with pytest.raises(RecipeError) as told:
+        check_metrics(["accuracy", "f1_binary"], "pair", classes)
+    assert f"f1_binary is about the positive one of two classes, but there are {len(classes)}" in str(told.value)
+    assert "did you mean: f1\n" in str(told.value)
+    assert "f1_binary does not judge tagging" in refusal(["f1_binary"], "tagging")
+
+
 def test_every_problem_has_metrics_that_fit():
     check_metrics([*BY_VALUE], "regression")
+    for problem in ("classification", "pair"):
+        check_metrics([*BY_SECOND], problem)
     for problem in ("classification", "pair", "tagging"):
         check_metrics([*BY_CLASS, *BY_RANK], problem)
 

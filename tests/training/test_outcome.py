@@ -1,5 +1,7 @@
 """What a person reads of a model's scores: names, chances, metrics."""
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -7,7 +9,7 @@ import pytest
 
 from xdomain.data.examples import IGNORED, Examples
 from xdomain.data.sequences import Ragged
-from xdomain.training.outcome import judge, label_column, prediction_columns, scored
+from xdomain.training.outcome import judge, label_column, per_tag, prediction_columns, scored
 
 NAN = float("nan")
 ABC = ("a", "b", "c")
@@ -97,6 +99,44 @@ def test_true_labels_are_told_as_the_file_named_them():
     assert label_column(values, order).to_pylist() == [2, 0.5]
     tags = examples("tagging", [[0, 1], [2], [0, 1, 2]], [0, 1, 1, 1, IGNORED, 0], ["test"] * 3)
     assert label_column(tags, order).to_pylist() == [["yes", None, "no"], ["no", "yes"]]
+
+
+def words():
+    """Three records of 4, 1 and 2 symbols: three words (the second of two symbols), two (one without any), none."""
+    data = examples("tagging", [[0, 1, 2, 3], [4], [5, 6]], [1, 0, IGNORED, IGNORED, 0, IGNORED, IGNORED], ["test"] * 3)
+    return replace(data, heads=Ragged.from_lists([[0, 1, 3], [1, 0], []]))
+
+
+def test_of_words_the_first_symbol_counts():
+    data, scores = words(), np.arange(14, dtype=np.float32).reshape(7, 2)
+    rows, lengths = per_tag(data, np.arange(3), scores, NAN)
+    assert lengths.tolist() == [3, 2, 0]
+    assert rows[[0, 1, 2, 4]].tolist() == [[0, 1], [2, 3], [6, 7], [8, 9]]
+    assert np.isnan(rows[3]).all()
+    assert rows.dtype == np.float32
+    # some records, in another order, with the scores of those alone
+    rows, lengths = per_tag(data, np.array([1, 0]), scores[[4, 0, 1, 2, 3]], NAN)
+    assert lengths.tolist() == [2, 3]
+    assert rows[1:].tolist() == [[8, 9], [0, 1], [2, 3], [6, 7]]
+
+
+def test_without_words_each_symbol_counts():
+    data = examples("tagging", [[0, 1], [2]], [0, 1, 1], ["test"] * 2)
+    scores = np.arange(4.0).reshape(2, 2)
+    rows, lengths = per_tag(data, np.array([0]), scores, NAN)
+    assert rows is scores
+    assert lengths.tolist() == [2]
+
+
+def test_tags_of_words_are_told_and_judged_a_word():
+    data = words()
+    assert label_column(data, np.arange(3)).to_pylist() == [["yes", "no", None], [None, "no"], []]
+    scores = logits((0.2, 0.8), (0.3, 0.7), (0.9, 0.1), (0.6, 0.4), (0.9, 0.1), (0.5, 0.5), (0.5, 0.5))
+    columns = prediction_columns("tagging", data.classes, *per_tag(data, np.arange(3), scores, NAN))
+    assert columns["prediction"].to_pylist() == [["yes", "yes", "no"], [None, "no"], []]
+    assert columns["score"].to_pylist()[1] == [None, pytest.approx(0.9)]
+    found = judge(data, "test", scores, ["accuracy"])  # of yes, no and no two
+    assert found["metrics"]["accuracy"]["value"] == pytest.approx(2 / 3)
 
 
 @pytest.mark.parametrize("problem", ["classification", "regression", "tagging"])

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from xdomain.data.checks import MAX_CHARACTERS, missing_column, row_checked, target_column, validated
-from xdomain.data.guess import guess_columns, split_tags
+from xdomain.data.guess import are_parted, guess_columns, split_tags
 from xdomain.errors import RecipeError
 from xdomain.recipe import SPLITS, Columns, Problem
 
@@ -93,7 +93,7 @@ def _renamed(
 ) -> pa.Table:
     target = target_column(problem) if labelled else None
     wanted = ["id", "sequence", "split", "group"]
-    wanted += ["sequence_b"] if problem == "pair" else []
+    wanted += ["sequence_b"] if problem in ("pair", "regression") else []
     wanted += [target] if target else []
     found: dict[str, pa.ChunkedArray | pa.Array] = {}
     for role, name in columns.model_dump().items():
@@ -102,8 +102,9 @@ def _renamed(
                 raise missing_column(name, table.column_names, where, role=role)
             found[role] = table.column(name)
     if "tags" in found:
-        cells: list[str | None] = found["tags"].to_pylist()
-        tags = [[None if tag in ("", unscored) else tag for tag in split_tags(cell or "")] for cell in cells]
+        cells: list[str] = [cell or "" for cell in found["tags"].to_pylist()]
+        parted = are_parted(cells)
+        tags = [[None if tag in ("", unscored) else tag for tag in split_tags(cell, parted=parted)] for cell in cells]
         found["tags"] = pa.array(tags, pa.list_(pa.string()))
     return pa.table(found)
 

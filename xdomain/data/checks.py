@@ -44,7 +44,8 @@ def validated(
     ----------
     table
         What a reader returned: ``id, sequence[, sequence_b]``, ``label`` or ``tags``, ``split``, ``group``;
-        ids default to the row number, from 1. Other columns are dropped.
+        ids default to the row number, from 1. Other columns are dropped; ``sequence_b`` is one of them but for pair,
+        which needs it, and regression, which may have it.
     where
         Names the file or files in messages.
     labelled
@@ -80,7 +81,8 @@ def row_checked(
     if not table.num_rows:
         raise DataError(f"{where} holds no records", expected="at least one record")
     target = target_column(problem) if labelled else None
-    sequences = ["sequence", "sequence_b"] if problem == "pair" else ["sequence"]
+    paired = problem == "pair" or (problem == "regression" and "sequence_b" in table.column_names)
+    sequences = ["sequence", "sequence_b"] if paired else ["sequence"]
     for name in [*sequences, *([target] if target else [])]:
         if name not in table.column_names:
             raise missing_column(name, table.column_names, where)
@@ -206,16 +208,17 @@ def _number(value: object) -> float:
 
 
 def _tags(table: pa.Table, sequences: pa.Array, ids: Sequence[str], where: str) -> pa.Array:
-    """Tags, one a character, or one a word where the sequence is made of words."""
+    """Tags, one a character, or one a word where the sequences are made of words."""
     column = _column(table, "tags")
     if not (pa.types.is_list(column.type) or pa.types.is_large_list(column.type)):
         raise DataError(f"{where}: the tags are of type {column.type}", expected="a list of strings in every row")
     tags = column.cast(pa.list_(pa.string()))
     counts = pc.fill_null(pc.list_value_length(tags), 0)
     lengths = pc.utf8_length(sequences)
+    of_words = bool(pc.any(pc.match_substring_regex(sequences, r"\S\s+\S")).as_py())
     for row in np.flatnonzero(pc.not_equal(counts, lengths).to_numpy(zero_copy_only=False)):
         words = sequences[row].as_py().split()
-        if len(words) == 1 or counts[row].as_py() != len(words):
+        if not of_words or counts[row].as_py() != len(words):
             symbols = f"{len(words)} words or " if len(words) > 1 else ""
             raise DataError(
                 f"{row_name(where, int(row), ids)}: {counts[row].as_py()} tags for a sequence of "

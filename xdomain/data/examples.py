@@ -39,6 +39,10 @@ class Examples:
         Names of the classes, sorted; empty for regression.
     split
         Shape (n,): train, valid, test, or empty where a record is left out.
+    heads
+        Only where tags are one a word and symbols are pieces of words: of each record, the place of every word's
+        first symbol, which bears its tag; the number of symbols where a word has none. The other symbols of a
+        word are not scored.
     """
 
     problem: Problem
@@ -48,6 +52,7 @@ class Examples:
     labels: NDArray[Any] | None
     classes: tuple[str, ...]
     split: NDArray[np.str_]
+    heads: Ragged | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -90,8 +95,13 @@ def encode_examples(
     symbols = _encode(adapter, table.column("sequence").combine_chunks(), ids)
     paired = "sequence_b" in table.column_names
     symbols_b = _encode(adapter, table.column("sequence_b").combine_chunks(), ids) if paired else None
-    labels, names = _labels(table, problem, symbols, ids, classes)
-    return Examples(problem, ids, symbols, symbols_b, labels, names, split)
+    word_starts = getattr(adapter, "word_starts", None) if problem == "tagging" else None
+    heads: Ragged | None = word_starts(table.column("sequence").combine_chunks()) if word_starts else None
+    if heads is not None:
+        lost = int((heads.values == np.repeat(symbols.lengths, heads.lengths)).sum())
+        symbols = replace(symbols, counts={**symbols.counts, "words_without_symbols": lost})
+    labels, names = _labels(table, problem, symbols, ids, classes, heads)
+    return Examples(problem, ids, symbols, symbols_b, labels, names, split, heads)
 
 
 def check_symbols(examples: Examples) -> None:
@@ -126,6 +136,7 @@ def _labels(
     symbols: Ragged,
     ids: tuple[str, ...],
     classes: Sequence[str] | None,
+    heads: Ragged | None,
 ) -> tuple[NDArray[Any] | None, tuple[str, ...]]:
     column = "tags" if problem == "tagging" else "label"
     if column not in table.column_names:
@@ -137,13 +148,27 @@ def _labels(
     if problem == "tagging":
         flat = values.flatten()
         lengths = pc.list_value_length(values).to_numpy()
-        uneven = np.flatnonzero(lengths != symbols.lengths)
+        wanted = symbols if heads is None else heads
+        uneven = np.flatnonzero(lengths != wanted.lengths)
         if len(uneven):
             first = int(uneven[0])
             raise DataError(
-                f"record {ids[first]!r} has {lengths[first]} tags for {symbols.lengths[first]} symbols",
-                expected="one tag a symbol, gaps and spaces left out of both",
+                f"record {ids[first]!r} has {lengths[first]} tags for {wanted.lengths[first]} "
+                + ("symbols" if heads is None else "words"),
+                expected="one tag a symbol, gaps and spaces left out of both"
+                if heads is None
+                else "one tag a word, words being what blanks part",
             )
     names = tuple(classes) if classes else tuple(sorted(pc.unique(flat.drop_null()).to_pylist()))
     found = pc.index_in(flat, value_set=pa.array(names, flat.type))
-    return found.fill_null(IGNORED).to_numpy(zero_copy_only=False).astype(np.int64), names
+    numbers = found.fill_null(IGNORED).to_numpy(zero_copy_only=False).astype(np.int64)
+    return numbers if heads is None else _on_heads(numbers, symbols, heads), names
+
+
+def _on_heads(tags: NDArray[np.int64], symbols: Ragged, heads: Ragged) -> NDArray[np.int64]:
+    """Shape (total symbols,): the tag of each word at its first symbol, all other symbols not scored."""
+    labels = np.full(len(symbols.values), IGNORED, np.int64)
+    there = heads.values < np.repeat(symbols.lengths, heads.lengths)
+    places = np.repeat(symbols.offsets[:-1], heads.lengths) + heads.values
+    labels[places[there]] = tags[there]
+    return labels

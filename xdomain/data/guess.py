@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -38,8 +38,13 @@ SEQUENCE = [
     "protein_1",
     "protein1",
     "text_a",
+    "text_1",
+    "text1",
     "sentence1",
     "sentence_1",
+    "sentence_a",
+    "premise",
+    "question1",
     "units",
 ]
 SEQUENCE_B = [
@@ -53,8 +58,13 @@ SEQUENCE_B = [
     "protein_2",
     "protein2",
     "text_b",
+    "text_2",
+    "text2",
     "sentence2",
     "sentence_2",
+    "sentence_b",
+    "hypothesis",
+    "question2",
 ]
 LABEL = ["label", "labels", "class", "target", "y", "score", "value", "fitness", "category", "activity"]
 TAGS = ["tags", "tag", "labels", "label", "structure", "secondary_structure", "ss3", "ss8", "pos_tags"]
@@ -66,6 +76,7 @@ ROWS = 2000  # that a guess looks at, spread over the table
 OVERRULE = "(overrule with --problem classification|regression|tagging|pair)"
 CHARACTERS = 2000  # of each cell that a guess looks at
 FEW = 20  # a column with more distinct numbers than this, not all whole, is a measured quantity
+MANY = 50  # and so is one of whole numbers, if they are more than half the rows: classes come again and again
 ALPHABET = 40  # sequences of symbols use no more characters than this; prose does
 
 
@@ -144,7 +155,8 @@ def _fill_sequences(seen: _Look, problem: Problem | None) -> None:
             seen.note("sequence", name, "by its name")
         else:
             seen.note("sequence", seen.most_like_sequence(), "as it looks most like sequences")
-    if seen.found["sequence_b"] is None and problem in ("pair", None) and (name := seen.named(SEQUENCE_B)):
+    may_be_two = problem in ("pair", "regression", None)
+    if seen.found["sequence_b"] is None and may_be_two and (name := seen.named(SEQUENCE_B)):
         seen.note("sequence_b", name, "by its name")
     if problem == "pair" and seen.found["sequence_b"] is None:
         raise missing_column("sequence_b", seen.names, seen.where)
@@ -261,12 +273,12 @@ class _Look:
         same_length = len({len(text) for _, text in whole}) == 1
         if same_length and len({cell for cell, _ in whole}) <= max(2, len(whole) // 4):
             return False  # classes whose names happen to be as long as the sequences
+        parted = are_parted([cell for cell, _ in whole])
         for cell, text in whole:
-            entries = split_tags(cell)
-            parted = len(entries) != len(cell)
-            if len(entries) != len(text) and not (parted and len(entries) == len(text.split())):
+            entries = len(split_tags(cell, parted=parted))
+            if entries != len(text) and not (parted and entries == len(text.split())):
                 return False
-        return max(len(split_tags(cell)) for cell, _ in whole) > 1
+        return max(len(split_tags(cell, parted=parted)) for cell, _ in whole) > 1
 
     def most_like_label(self, problem: Problem | None) -> str:
         """The one free column of few distinct values or of numbers."""
@@ -288,8 +300,7 @@ class _Look:
         if distinct < 2:
             return False
         if numbers is not None:
-            counts_up = len(numbers) > 2 and all(b - a == 1 for a, b in pairwise(numbers))
-            return not counts_up
+            return not _count_up(numbers)
         return problem != "regression" and distinct <= max(FEW, self.rows // 10) and distinct < max(3, self.rows)
 
     def say_problem(self) -> Problem:
@@ -299,20 +310,41 @@ class _Look:
         return problem
 
     def _problem(self, label: str) -> tuple[Problem, str]:
-        if self.found["sequence_b"] is not None:
+        two = self.found["sequence_b"] is not None
+        if why := self._measured(label):
+            return "regression", f"{why}, and there are two columns of sequences" if two else why
+        if two:
             return "pair", "there are two columns of sequences"
-        numbers = self.numbers(label)
         distinct = len({cell for cell in self.cells[label] if cell})
-        if numbers is not None and any(not n.is_integer() for n in numbers):
-            distinct = len(set(numbers))
-            if distinct > FEW or distinct > len(numbers) / 2:
-                return "regression", f"{label!r} holds numbers, not all whole, of {distinct:,} distinct values"
         return "classification", f"{label!r} has {distinct:,} distinct values"
 
+    def _measured(self, label: str) -> str | None:
+        """Why a label is a measured quantity, or None where it is not."""
+        numbers = self.numbers(label) or []
+        whole = all(number.is_integer() for number in numbers)
+        distinct = len(set(numbers))
+        seldom_again = distinct > len(numbers) / 2
+        if whole and distinct > MANY and seldom_again and not _count_up(numbers):
+            return f"{label!r} holds whole numbers of {distinct:,} distinct values, too many for classes"
+        if not whole and (distinct > FEW or seldom_again):
+            return f"{label!r} holds numbers, not all whole, of {distinct:,} distinct values"
+        return None
 
-def split_tags(cell: str) -> list[str]:
-    """Tags in one cell: parted by blanks or commas where there are any, else one a character."""
-    return re.split(r"[\s,]+", cell.strip()) if re.search(r"[\s,]", cell.strip()) else list(cell.strip())
+
+def are_parted(cells: Iterable[str]) -> bool:
+    """Whether blanks or commas part the tags of a column's cells: where any has some, one tag may stand alone."""
+    return any(re.search(r"[\s,]", cell.strip()) for cell in cells)
+
+
+def split_tags(cell: str, *, parted: bool) -> list[str]:
+    """Tags in one cell: parted by blanks or commas, or one a character."""
+    cell = cell.strip()
+    return re.split(r"[\s,]+", cell) if parted and cell else list(cell)
+
+
+def _count_up(numbers: Sequence[float]) -> bool:
+    """Whether each is one more than the one before, as row numbers are."""
+    return len(numbers) > 2 and all(b - a == 1 for a, b in pairwise(numbers))
 
 
 def _is_number(text: str) -> bool:

@@ -12,7 +12,7 @@ from xdomain.data.assemble import said
 from xdomain.data.checks import validated
 from xdomain.data.readers import CORE, guess_file, reader_for
 from xdomain.data.sources import locate, neighbour
-from xdomain.errors import RecipeError, unknown
+from xdomain.errors import DataError, RecipeError, unknown
 from xdomain.plugins import readers
 from xdomain.recipe import Columns, Problem, Recipe, recipe_from
 
@@ -45,16 +45,32 @@ def load_table(recipe: Recipe, *, say: Callable[[str], None] = print) -> pa.Tabl
 
 
 def load_unlabelled(
-    file: Path, recipe: Recipe, *, columns: Columns | None = None, say: Callable[[str], None] = print
+    file: Path,
+    recipe: Recipe,
+    *,
+    columns: Columns | None = None,
+    paired: bool = False,
+    say: Callable[[str], None] = print,
 ) -> pa.Table:
-    """The records of a file that a trained model is to predict; labels, if any, are not looked at."""
+    """The records of a file that a trained model is to predict; labels, if any, are not looked at.
+
+    `paired` is True where the model reads two sequences a record: the file must then have both.
+    """
     if not file.is_file():
         raise RecipeError(f"{file} is not there", expected="a CSV, TSV or FASTA file", nearest=neighbour(file))
     name = reader_for(file)
     options = recipe.reader_options if name == recipe.reader else {}
     known = recipe.columns if recipe.reader in CORE else Columns()
     told = known.model_copy(update={role: name for role, name in columns or () if name is not None})
-    table = CORE[name]({"data": file}, columns=told, problem=recipe.problem, labelled=False, **options)
+    posed: Problem = "pair" if paired else "classification"  # without labels nothing else makes a difference
+    try:
+        table = CORE[name]({"data": file}, columns=told, problem=posed, labelled=False, **options)
+    except DataError as error:
+        if recipe.reader in CORE:
+            raise
+        note = f"a CSV, TSV or FASTA file is read here, not what the run's own reader {recipe.reader} reads"
+        mend = f"{error.mend}; {note}" if error.mend else note
+        raise DataError(error.what, expected=error.expected, nearest=error.nearest, mend=mend) from None
     for sentence in said(table):
         say(sentence)
     return table

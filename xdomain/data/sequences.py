@@ -159,9 +159,10 @@ class Adapter(Protocol):
     Written as a frozen dataclass whose fields are the options that change the output;
     they enter its fingerprint. Found through the entry-point group ``xdomain.adapters``.
 
-    Two more methods are used where an adapter has them: ``reverse_complement(ids) -> ids``, for leakage and
-    augmentation; and ``keep(folder)``, which copies into a folder, under the name of the option, each file that an
-    option names. An option called `tokenizer` that is left out gets the backbone's tokenizer.
+    Three more methods are used where an adapter has them: ``reverse_complement(ids) -> ids``, for leakage and
+    augmentation; ``word_starts(payloads) -> Ragged``, where tags are one a word and symbols are pieces of words;
+    and ``keep(folder)``, which copies into a folder, under the name of the option, each file that an option names.
+    An option called `tokenizer` that is left out gets the backbone's tokenizer.
     """
 
     @property

@@ -86,7 +86,8 @@ def raw_table(
             expected="a header of column names, e.g. sequence,label",
             mend="give FASTA files a name that ends in .fasta, or put a header first",
         )
-    mark = guess_delimiter(lines) if delimiter is None else _delimiter(delimiter)
+    lone = "\t" if ".tsv" in path.suffixes else ","
+    mark = guess_delimiter(lines, lone=lone) if delimiter is None else _delimiter(delimiter)
     quoted = mark != "\t" if quoted is None else quoted
     header = list(names) if names is not None else _header(lines[0], mark, quoted, path)
     fields = _fields(lines[0], mark, quoted)
@@ -102,14 +103,14 @@ def raw_table(
     return _parsed(content, header, mark, quoted, path, skip=names is None)
 
 
-def guess_delimiter(lines: Sequence[str]) -> str:
-    """The delimiter that parts the first line most, and the next ones alike; a comma where none does."""
+def guess_delimiter(lines: Sequence[str], *, lone: str = ",") -> str:
+    """The delimiter that parts the first line most, and the next ones alike; `lone` where none does."""
 
     def fitness(mark: str) -> tuple[int, int]:
         counts = [len(_fields(line, mark, mark != "\t")) for line in lines[:20] if line][: max(1, len(lines) - 1)]
         return (sum(count == counts[0] for count in counts) if counts[0] > 1 else 0, counts[0])
 
-    return max(DELIMITERS, key=fitness)
+    return max((lone, *DELIMITERS), key=fitness)  # of equals the first
 
 
 def _delimiter(told: str) -> str:

@@ -79,7 +79,10 @@ class TokenMapping:
         return hashlib.sha256(json.dumps(self._told(), sort_keys=True).encode()).hexdigest()
 
     def collides(self, special: Collection[int]) -> tuple[str, ...]:
-        """The symbols whose row is one of `special`, such as the padding's: only ``block`` and ``given`` do that."""
+        """The symbols whose row is one of `special`, such as the padding's.
+
+        Only ``block`` and ``given`` do that; and ``identity``, which leaves a text's unknown token at its own row.
+        """
         return tuple(s for s, row in zip(self.symbols, self.ids.tolist(), strict=True) if row in special)
 
     def save(self, path: Path) -> None:

@@ -32,7 +32,7 @@ class Judged:
     Parameters
     ----------
     labels, scores
-        As `xdomain.training.metrics.compute_metrics` takes them. Of tagged records a row a symbol, those of one record
+        As `xdomain.training.metrics.compute_metrics` takes them. Of tagged records a row a tag, those of one record
         after those of another, and as scores 1 for the predicted class: the run keeps no others.
     offsets
         Shape (n + 1,): where the rows of each record lie.

@@ -26,14 +26,14 @@ WIDTH, KERNEL, EPOCHS, PATIENCE, BATCH, RATE = 64, 9, 20, 4, 64, 1e-3
 class _Net(nn.Module):
     """Two convolutions; a maximum over positions, or an answer at each."""
 
-    def __init__(self, alphabet_size: int, outputs: int, problem: Problem) -> None:
+    def __init__(self, alphabet_size: int, outputs: int, problem: Problem, *, paired: bool) -> None:
         super().__init__()
         self.tagging = problem == "tagging"
         self.pad = alphabet_size
         self.first = nn.Embedding(alphabet_size + 1, WIDTH, padding_idx=alphabet_size)
         self.conv1 = nn.Conv1d(WIDTH, WIDTH, KERNEL, padding=KERNEL // 2)
         self.conv2 = nn.Conv1d(WIDTH, WIDTH, KERNEL, padding=KERNEL // 2)
-        self.out = nn.Linear(3 * WIDTH if problem == "pair" else WIDTH, outputs)
+        self.out = nn.Linear(3 * WIDTH if paired else WIDTH, outputs)
 
     def body(self, ids: Tensor) -> Tensor:
         """(b, s) symbols to (b, s, width)."""
@@ -90,8 +90,9 @@ def load_cnn(folder: Path, told: dict[str, Any]) -> CNN:
     """Read what `CNN.save` wrote."""
     problem: Problem = told["problem"]
     symbols, outputs = told["shape"]
-    net = _Net(symbols, outputs, problem)
-    net.load_state_dict(load_file(folder / "model.safetensors"))
+    state = load_file(folder / "model.safetensors")
+    net = _Net(symbols, outputs, problem, paired=state["out.weight"].shape[1] > WIDTH)
+    net.load_state_dict(state)
     model = CNN(net, problem, (symbols, outputs), tuple(told["scale"]))
     model.chosen, model.train_loss = told["chosen"], told["train_loss"]
     return model
@@ -106,7 +107,7 @@ def fit_cnn(
     outputs = 1 if problem == "regression" else n_classes
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        net = _Net(alphabet_size, outputs, problem)
+        net = _Net(alphabet_size, outputs, problem, paired=symbols_b is not None)
     train, valid = np.flatnonzero(split == "train"), np.flatnonzero(split == "valid")
     scale = (0.0, 1.0)
     if problem == "regression":

@@ -16,6 +16,7 @@ from xdomain.data.batches import Collator, fit_windows
 from xdomain.data.examples import Examples
 from xdomain.data.sequences import Adapter, Ids
 from xdomain.data.windows import Windows
+from xdomain.errors import RecipeError
 from xdomain.model.arms import Arm, build_model, transferred
 from xdomain.model.backbone import Backbone, max_positions
 from xdomain.model.layout import Layout, layout_of
@@ -59,6 +60,11 @@ def plan_encoder(
     """The arm, the mapping, the windows and the trackers of a run; what cannot be is refused here."""
     options, train = recipe.run, recipe.train
     batch_share(train)
+    if train.augment == "reverse_complement" and examples.symbols_b is not None:
+        raise RecipeError(
+            "train.augment: reverse_complement is not for pairs, and there are two columns of sequences",
+            mend="--set train.augment=none",
+        )
     arm = Arm(options.init, tuple(options.transfer), options.tune)
     mapping = make_mapping(
         adapter.alphabet,
@@ -67,7 +73,8 @@ def plan_encoder(
         seed=options.mapping_seed,
         given=options.mapping_table or None,
     )
-    if shared := mapping.collides(backbone.tokenizer.all_special_ids):
+    own = backbone.tokenizer.unk_token_id if options.mapping == "identity" else None  # a text's unknown, at home there
+    if shared := mapping.collides([row for row in backbone.tokenizer.all_special_ids if row != own]):
         say(f"warning: mapping {options.mapping} puts {', '.join(shared)} on rows of special tokens")
     positions = min(max_positions(backbone.config), train.max_length or max_positions(backbone.config))
     layout = layout_of(backbone.tokenizer)

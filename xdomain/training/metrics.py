@@ -19,6 +19,7 @@ from xdomain.recipe import Problem
 CLASSES: tuple[Problem, ...] = ("classification", "pair", "tagging")
 VALUES: tuple[Problem, ...] = ("regression",)
 NOTHING: Any = 0  # what a class that is never predicted scores
+UNDEFINED: Any = math.nan
 Compute = Callable[[NDArray[Any], NDArray[Any]], float]
 
 
@@ -27,16 +28,23 @@ class Metric:
     """A number to judge by.
 
     `compute` takes labels and scores: class indices (n,) and logits or probabilities (n, k), or values (n,) twice.
+    `two_classes` is True where it is about a positive class, the second of two in sorted order (1 of 0 and 1).
     """
 
     name: str
     higher_is_better: bool
     problems: tuple[Problem, ...]
     compute: Compute
+    two_classes: bool = False
 
 
 def _of_classes(function: Callable[..., float], **options: Any) -> Compute:
     return lambda labels, scores: float(function(labels, scores.argmax(-1), **options))
+
+
+def _f1_of_second(labels: NDArray[Any], scores: NDArray[Any]) -> float:
+    """As GLUE has it for MRPC and QQP; undefined where the second class neither occurs nor is predicted."""
+    return float(sk.f1_score(labels, scores.argmax(-1), average="binary", pos_label=1, zero_division=UNDEFINED))
 
 
 def _roc_auc(labels: NDArray[Any], scores: NDArray[Any]) -> float:
@@ -85,6 +93,7 @@ METRICS: dict[str, Metric] = {
         Metric("accuracy", True, CLASSES, _of_classes(sk.accuracy_score)),
         Metric("balanced_accuracy", True, CLASSES, _of_classes(sk.balanced_accuracy_score)),
         Metric("f1", True, CLASSES, _of_classes(sk.f1_score, average="macro", zero_division=0)),
+        Metric("f1_binary", True, ("classification", "pair"), _f1_of_second, two_classes=True),
         Metric("precision", True, CLASSES, _of_classes(sk.precision_score, average="macro", zero_division=0)),
         Metric("recall", True, CLASSES, _of_classes(sk.recall_score, average="macro", zero_division=0)),
         Metric("matthews_correlation", True, CLASSES, _of_classes(sk.matthews_corrcoef)),
@@ -100,14 +109,24 @@ METRICS: dict[str, Metric] = {
 }
 
 
-def check_metrics(names: Sequence[str], problem: Problem) -> None:
-    """Refuse, before anything runs, a metric that does not exist or does not fit the problem."""
+def check_metrics(names: Sequence[str], problem: Problem, classes: Sequence[str] | None = None) -> None:
+    """Refuse, before anything runs, a metric that does not exist or does not fit the problem.
+
+    `classes` are those of the data, once they are known: a metric with a positive class needs two.
+    """
     fitting = [m.name for m in METRICS.values() if problem in m.problems]
     for name in names:
         if name not in METRICS:
             raise unknown("metric", name, fitting)
         if name not in fitting:
             raise RecipeError(f"{name} does not judge {problem}", expected=f"one of {', '.join(fitting)}")
+        if classes is not None and METRICS[name].two_classes and len(classes) != 2:
+            raise RecipeError(
+                f"{name} is about the positive one of two classes, but there are {len(classes)}",
+                expected="two classes",
+                nearest="f1",
+                mend="name f1, the mean over all classes, in metrics",
+            )
 
 
 def compute_metrics(

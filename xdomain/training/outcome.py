@@ -32,12 +32,30 @@ def judge(examples: Examples, split: str, scores: NDArray[Any], metrics: list[st
     return found
 
 
+def per_tag(
+    examples: Examples, records: NDArray[np.int64], rows: NDArray[Any], missing: float
+) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Rows of the symbols of `records`, one a tag, and how many each record has.
+
+    Where tags are one a word: the rows of the words' first symbols, `missing` for a word without any. Else as given.
+    """
+    lengths = examples.symbols.lengths[records]
+    if examples.heads is None:
+        return rows, lengths
+    heads = examples.heads.take(records)
+    there = heads.values < np.repeat(lengths, heads.lengths)
+    places = np.repeat(np.cumsum(lengths) - lengths, heads.lengths) + heads.values
+    found = np.full((len(places), *rows.shape[1:]), missing, rows.dtype)
+    found[there] = rows[places[there]]
+    return found, heads.lengths
+
+
 def prediction_columns(
     problem: Problem, classes: tuple[str, ...], scores: NDArray[Any], lengths: NDArray[np.int64]
 ) -> dict[str, pa.Array]:
     """The columns `prediction` and `score` (and `probabilities`) of records, in their order.
 
-    `lengths` are the symbols of each record: a tagged record's predictions are a list of that length.
+    `lengths` are the tags of each record (see `per_tag`): a tagged record's predictions are a list of that length.
     """
     if problem == "regression":
         return {"prediction": pa.array(scores.astype(np.float64)), "score": pa.array(scores.astype(np.float64))}
@@ -60,7 +78,7 @@ def prediction_columns(
 
 def label_column(examples: Examples, records: NDArray[np.int64]) -> pa.Array:
     """The true labels of `records`, as the file named them; null where there is none."""
-    labels = examples.labels_of(records)
+    labels, lengths = per_tag(examples, records, examples.labels_of(records), IGNORED)
     if examples.problem == "regression":
         return pa.array(labels.astype(np.float64))
     names = pa.DictionaryArray.from_arrays(
@@ -68,5 +86,4 @@ def label_column(examples: Examples, records: NDArray[np.int64]) -> pa.Array:
     ).cast(pa.string())
     if examples.problem != "tagging":
         return names
-    lengths = examples.symbols.lengths[records]
     return pa.ListArray.from_arrays(pa.array(np.concatenate(([0], np.cumsum(lengths))).astype(np.int32)), names)

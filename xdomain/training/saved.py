@@ -112,3 +112,8 @@ def saved_adapter(folder: Path, recipe: Recipe) -> Adapter:
 def class_names(folder: Path) -> tuple[str, ...]:
     """The classes of a finished run, in the order of its scores; empty for regression."""
     return tuple(json.loads((folder / RESULT).read_text("utf-8"))["classes"])
+
+
+def reads_pairs(folder: Path) -> bool:
+    """Whether the model of a finished run reads two sequences a record."""
+    return bool(json.loads((folder / RESULT).read_text("utf-8"))["paired"])
