@@ -151,6 +151,17 @@ def test_auto_tokenizer_alone_reloads_ids_pairs_and_types(reloaded, backbones, k
     assert told["roles"] == {role: getattr(backbones[key[1]], role + "_id") for role in told["roles"]}
 
 
+@pytest.mark.parametrize("direction", ["left", "right"])
+@pytest.mark.parametrize("name", ["bert", "roberta"])
+def test_a_tokenizer_that_was_saved_to_pad_and_cut_frames_as_before(backbones, tiny_bert, name, direction):
+    usual = layout_of(backbones[name])
+    padding = roberta() if name == "roberta" else AutoTokenizer.from_pretrained(tiny_bert)
+    padding.backend_tokenizer.enable_padding(direction=direction, length=16, pad_id=padding.pad_token_id,
+                                             pad_token=padding.pad_token)  # fmt: skip
+    padding.backend_tokenizer.enable_truncation(16)
+    assert layout_of(padding) == usual
+
+
 @pytest.mark.parametrize("name", ["bert", "roberta"])
 def test_the_frame_is_the_backbone_s_own(reloaded, backbones, name):
     """Parity with the backbone: its own ids for as many words, special tokens and types alike."""

@@ -18,9 +18,10 @@ def layout_of(tokenizer: PreTrainedTokenizerBase) -> Layout:
     """
     backend: Any = tokenizer.backend_tokenizer
     encoded = backend.encode("a", "a")
+    there = [i for i, seen in enumerate(encoded.attention_mask) if seen]  # some tokenizers are saved to pad to 128
     runs = [
-        (bool(special), [i for i, _ in run])
-        for special, run in groupby(enumerate(encoded.special_tokens_mask), key=lambda pair: pair[1])
+        (bool(special), list(places))
+        for special, places in groupby(there, key=lambda i: encoded.special_tokens_mask[i])
     ]
     if [special for special, _ in runs] != [True, False, True, False, True]:
         raise BackboneError(
@@ -31,4 +32,4 @@ def layout_of(tokenizer: PreTrainedTokenizerBase) -> Layout:
     has_types = "token_type_ids" in tokenizer.model_input_names
     del second
     pad: Any = tokenizer.pad_token_id
-    return Layout(start, middle, end, int(pad), encoded.type_ids[-1] if has_types else None)
+    return Layout(start, middle, end, int(pad), encoded.type_ids[there[-1]] if has_types else None)
