@@ -165,10 +165,30 @@ def test_pretrain_text_from_the_command_line(capsys, tmp_path):
 
     again = ["pretrain", "text", tmp_path / "t.txt", "--out", tmp_path / "again", "--tokenizer", tmp_path / "bert"]
     again += ["--tokens", "2048", "--layers", "1", "--width", "32", "--heads", "2", "--lengths", "8", "--shares", "1"]
-    code, out, err = xdomain(capsys, *again, "--learning-rate", "1e-4", "--mask-rate", "0.15", "--seed", "3")
+    rest = ["--learning-rate", "1e-4", "--mask-rate", "0.15", "--seed", "3", "--objective", "mlm+sop",
+            "--warmup", "0.1", "--decay", "cosine", "--weight-decay", "0.1", "--precision", "fp32", "--save-every", "7",
+            "--grow", "fresh", "--licence", "cc0-1.0"]  # fmt: skip
+    code, out, err = xdomain(capsys, *again, *rest)
     assert code == 0, err
+    told = json.loads((tmp_path / "again" / "pretraining.json").read_text())
+    arrived = {option: told[option.removeprefix("--").replace("-", "_")] for option in rest[::2]}
+    assert [type(value)(text) for value, text in zip(arrived.values(), rest[1::2], strict=True)] == [*arrived.values()]
     pieces = [Path(tmp_path / folder / "tokenizer.json").read_text() for folder in ("bert", "again")]
     assert pieces[0] == pieces[1]
+
+
+def test_pretrain_synthetic_from_the_command_line(capsys, tmp_path):
+    (tmp_path / "c.txt").write_text("\n".join(str(count) for count in range(1, 51)))
+    code, out, err = xdomain(capsys, "pretrain", "synthetic", "flat:8", "--out", tmp_path / "bert", "--symbols", "50",
+                             "--law", "table", "--counts", tmp_path / "c.txt", "--distinct", "--seed", "4", "--tokens",
+                             "4096", "--layers", "1", "--width", "16", "--heads", "2", "--lengths", "8,16", "--shares",
+                             "1,2", "--batch-tokens", "128")  # fmt: skip
+    assert code == 0, err
+    assert Path(out.strip()) == tmp_path / "bert"
+    told = json.loads((tmp_path / "bert" / "pretraining.json").read_text())
+    assert (told["lengths"], told["seed"]) == ([8, 16], 4)
+    made = told["data"]["train"]
+    assert (made["kind"], made["symbols"], made["law"], made["distinct"]) == ("flat:8", 50, "table", True)
 
 
 def test_what_is_told_of_ones_own_file_is_obeyed(capsys, dna_csv, tiny_bert, tmp_path):
@@ -227,7 +247,17 @@ def test_no_option_is_left_untried():
     here = Path(__file__).read_text()
     commands = dict(typer.main.get_command(app).commands)
     commands |= {f"pretrain {name}": command for name, command in commands.pop("pretrain").commands.items()}
-    assert {"run", "compare", "ls", "show", "check", "predict", "doctor", "pretrain text"} <= commands.keys()
+    assert {
+        "run",
+        "compare",
+        "ls",
+        "show",
+        "check",
+        "predict",
+        "doctor",
+        "pretrain text",
+        "pretrain synthetic",
+    } <= commands.keys()
     untried = [
         f"{name} {option}"
         for name, command in commands.items()
@@ -263,6 +293,11 @@ BAD = [
     (["run", "toy/dna-classification", "--mapping", "given:no.yaml"], "no.yaml cannot be read"),
     (["compare", "toy/dna-classification", "--arms", "pretrained,scrach"], "did you mean: scratch"),
     (["compare", "toy/dna-classification", "--arms", ""], "one or more"),
+    (["pretrain", "text", "nowhere.txt", "--out", "bert"], "nowhere.txt cannot be read"),
+    (["pretrain", "text", "x.txt", "--out", "bert", "--heads", "3"], "among 3 heads"),
+    (["pretrain", "text", "x.txt", "--out", "bert", "--lengths", "16,x"], "numbers with commas"),
+    (["pretrain", "text", "x.txt", "--out", "bert", "--shares", "1"], "6 lengths but 1 shares"),
+    (["pretrain", "synthetic", "flat:64", "--out", "bert", "--mask-rate", "0.3", "--width", "30"], "--heads"),
     (["compare", "toy/dna-classification", "--arms", "scratch,scratch"], "each once"),
 ]
 

@@ -15,7 +15,7 @@ FLOORS = (  # lowest first
     ("xdomain/run.py",),
     ("xdomain/study/", "xdomain/prediction.py", "xdomain/inspection.py", "xdomain/diagnosis.py"),
     ("xdomain/printing.py",),
-    ("xdomain/cli.py",),
+    ("xdomain/cli.py", "xdomain/cli_pretrain.py"),
 )
 WINGS = FLOORS[2]
 MODULES = sorted(

@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from xdomain.cli_pretrain import pretrain_app
+from xdomain.cli_pretrain import say as _say
 from xdomain.errors import RecipeError, UserError
 from xdomain.recipe import Columns
 
@@ -24,7 +26,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-pretrain_app = typer.Typer(help="Pre-train a small encoder.", no_args_is_help=True)
 app.add_typer(pretrain_app, name="pretrain")
 
 Task = Annotated[str | None, typer.Argument(help="A shipped task (see `xdomain ls`) or a recipe file.")]
@@ -50,11 +51,6 @@ MappingOption = Annotated[
 ]
 MappingSeed = Annotated[int | None, typer.Option(min=0, help="Seed of the mapping's draw.")]
 Seed = Annotated[int | None, typer.Option(min=0, help="Seed of head, batches and dropout.")]
-
-
-def _say(line: str) -> None:
-    """Progress goes to stderr: stdout holds what was asked for."""
-    print(line, file=sys.stderr, flush=True)
 
 
 @app.command("run")
@@ -231,53 +227,6 @@ def doctor_command(as_json: Json = False) -> None:
     print_json(rows) if as_json else print_rows(rows)
     if any(row["state"] == "broken" for row in rows):
         raise typer.Exit(1)
-
-
-@pretrain_app.command("text")
-def pretrain_text_command(
-    files: Annotated[
-        list[Path], typer.Argument(help="Plain text, UTF-8: a line a paragraph, a form feed between books.")
-    ],
-    *,
-    out: Annotated[Path, typer.Option(help="Folder for the checkpoint; the same command again resumes.")],
-    tokens: Annotated[int, typer.Option(min=1, help="Tokens to see in all.")] = 24_000_000,
-    vocabulary: Annotated[int, typer.Option(min=100, help="Wordpieces.")] = 8192,
-    tokenizer: Annotated[str | None, typer.Option(help="A folder with a tokenizer; default: learn wordpieces.")] = None,
-    layers: Annotated[int, typer.Option(min=1)] = 4,
-    width: Annotated[int, typer.Option(min=8)] = 256,
-    heads: Annotated[int, typer.Option(min=1)] = 4,
-    lengths: Annotated[str, typer.Option(help="Positions of each stage, growing.")] = "16,32,64,128,512",
-    shares: Annotated[str, typer.Option(help="Share of the tokens of each stage.")] = "0.15,0.25,0.25,0.2,0.15",
-    learning_rate: Annotated[float, typer.Option(min=0)] = 1e-3,
-    mask_rate: Annotated[float, typer.Option(min=0.01, max=0.9)] = 0.3,
-    batch_tokens: Annotated[int, typer.Option(min=64)] = 2048,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
-) -> None:
-    """Pre-train a text BERT by masked-language modelling on sequences that grow longer."""
-    from xdomain.training.pretrain import Pretraining, pretrain_text
-
-    options = Pretraining(
-        tokenizer=tokenizer,
-        layers=layers,
-        width=width,
-        heads=heads,
-        vocabulary=vocabulary,
-        lengths=tuple(_numbers(lengths, int)),
-        shares=tuple(_numbers(shares, float)),
-        tokens=tokens,
-        batch_tokens=batch_tokens,
-        mask_rate=mask_rate,
-        learning_rate=learning_rate,
-        seed=seed,
-    )
-    print(pretrain_text(files, out, options=options, say=_say))
-
-
-def _numbers(text: str, kind: Any) -> list[Any]:
-    try:
-        return [kind(part) for part in text.split(",")]
-    except ValueError:
-        raise RecipeError(f"{text!r} is no list of numbers", expected="numbers with commas between") from None
 
 
 def _listed(text: str | None) -> list[str] | None:

@@ -1,16 +1,19 @@
+"""Pre-training on text as a user sees it: one command, one stock folder, the same weights after a kill."""
+
 import json
+import os
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
-from transformers import AutoModelForMaskedLM, AutoTokenizer, BertConfig, BertForMaskedLM
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForMaskedLM, AutoModelForPreTraining, AutoTokenizer
 
-from xdomain.data.corpus import documents, encode_documents, train_wordpieces
-from xdomain.errors import DataError, OutputError, RecipeError
-from xdomain.training.pretrain import IGNORED, Pretraining, batch_at, masked_lm_loss, pretrain_text
+from xdomain.data.corpus import train_wordpieces
+from xdomain.errors import DataError, OutputError, RecipeError, UserError
+from xdomain.training.pretrain import Pretraining, pretrain_text
 
 WORDS = ["the", "cat", "dog", "sat", "ran", "on", "a", "mat", "log", "and", "then", "slept", "under", "warm", "sun"]
 TINY = {"layers": 1, "width": 32, "heads": 2, "vocabulary": 60, "lengths": (8, 16), "shares": (0.5, 0.5),
@@ -27,73 +30,41 @@ def books(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def corpus(books):
-    tokenizer = train_wordpieces([books], 60)
-    return tokenizer, encode_documents([books], tokenizer)
+def tokenizer(books, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tokenizer")
+    train_wordpieces([books], 60).save_pretrained(folder)
+    return str(folder)
 
 
-def test_a_line_is_a_paragraph_and_a_form_feed_ends_a_document(tmp_path):
-    path = tmp_path / "two.txt"
-    path.write_text("one\n\ntwo\f\nthree\n")
-    assert list(documents([path])) == [["one", "two"], ["three"]]
+def pretrain(files, out, say=lambda line: None, **options):
+    return pretrain_text(files, out, options=Pretraining(**{**TINY, **options}), say=say)
 
 
-def test_no_piece_crosses_into_another_document(corpus):
-    tokenizer, store = corpus
-    options = Pretraining(mask_rate=0.01)
-    ids, labels = batch_at(store, 0, rows=200, length=16, options=options, tokenizer=tokenizer)
-    whole = torch.where(labels != IGNORED, labels, ids)[:, 1:-1].numpy()
-    texts = [" ".join(map(str, doc)) for doc in store]
-    assert all(any(" ".join(map(str, piece)) in text for text in texts) for piece in whole)
-    assert (ids[:, 0] == tokenizer.cls_token_id).all()
-    assert (ids[:, -1] == tokenizer.sep_token_id).all()
-
-
-def test_masking_is_eighty_ten_ten(corpus):
-    tokenizer, store = corpus
-    ids, labels = batch_at(store, 1, rows=4000, length=16, options=Pretraining(mask_rate=0.3), tokenizer=tokenizer)
-    chosen = labels != IGNORED
-    assert chosen[:, 1:-1].float().mean() == pytest.approx(0.3, abs=0.01)
-    assert not chosen[:, [0, -1]].any()
-    masked = (ids[chosen] == tokenizer.mask_token_id).float().mean()
-    kept = (ids[chosen] == labels[chosen]).float().mean()
-    assert masked == pytest.approx(0.8, abs=0.01)
-    assert kept == pytest.approx(0.1 + 0.1 / 55, abs=0.01)
-
-
-def test_a_batch_is_a_function_of_seed_and_step_alone(corpus):
-    tokenizer, store = corpus
-    ask = {"rows": 4, "length": 8, "tokenizer": tokenizer}
-    one = batch_at(store, 7, options=Pretraining(seed=3), **ask)
-    assert all(
-        torch.equal(a, b) for a, b in zip(one, batch_at(store, 7, options=Pretraining(seed=3), **ask), strict=True)
-    )
-    assert not torch.equal(one[0], batch_at(store, 8, options=Pretraining(seed=3), **ask)[0])
-
-
-def test_the_loss_on_masked_positions_is_the_full_heads(corpus):
-    tokenizer, store = corpus
-    ids, labels = batch_at(store, 0, rows=8, length=16, options=Pretraining(), tokenizer=tokenizer)
-    torch.manual_seed(0)
-    model = BertForMaskedLM(
-        BertConfig(vocab_size=60, hidden_size=32, num_hidden_layers=1, num_attention_heads=2)
-    ).eval()
-    ours, _ = masked_lm_loss(model, ids, labels)
-    assert ours.item() == pytest.approx(model(ids, labels=labels).loss.item(), abs=1e-5)
-
-
-def test_it_learns_and_leaves_a_stock_checkpoint(books, tmp_path):
-    out = pretrain_text(
-        [books], tmp_path / "bert", options=Pretraining(**{**TINY, "tokens": 40_000}), say=lambda _: None
-    )
-    card = json.loads((out / "pretraining.json").read_text())
-    assert card["validation"]["8"]["loss"] < np.log(60)
+def test_it_learns_and_leaves_a_stock_checkpoint_with_a_card(books, tmp_path):
+    lines = []
+    out = pretrain([books], tmp_path / "bert", lines.append, tokens=40_000, save_every=100, licence="cc0-1.0")
+    told = json.loads((out / "pretraining.json").read_text())
+    assert told["validation"]["8"]["loss"] < np.log(60)
+    assert told["tokens_seen"] == 312 * 128
+    assert (told["device"], told["steps"]) == (f"cpu ({told['device'][5:-1]})", 312)
     model, tokenizer = AutoModelForMaskedLM.from_pretrained(out), AutoTokenizer.from_pretrained(out)
+    assert model.dtype == torch.float16
     assert model.config.max_position_embeddings == 16
+    assert model.config.hidden_dropout_prob == 0.1
     assert tokenizer("the cat")["token_type_ids"] == [0] * len(tokenizer("the cat")["input_ids"])
     assert not (out / "unfinished").exists()
+    card = (out / "README.md").read_text()
+    for fact in ("license: cc0-1.0", "books.txt", told["data"]["train"]["files"][0]["sha256"], "39,936 tokens seen",
+                 f"| 16 | {told['validation']['16']['loss']:.3f} |", f"--out {out}", "--tokens 40000",
+                 "torch 2."):  # fmt: skip
+        assert fact in card
+    assert any("tokens/s" in line and line.endswith("left") for line in lines)
+    history = [json.loads(line) for line in (out / "history.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in history if "valid" in row] == [100, 200, 300]
+    assert history[-1]["tokens"] == told["tokens_seen"]
+    assert (out / "history.png").stat().st_size > 5000
     with pytest.raises(OutputError, match="already holds a checkpoint"):
-        pretrain_text([books], out, options=Pretraining(**TINY))
+        pretrain([books], out)
 
 
 KILLED = """
@@ -101,44 +72,198 @@ import os, signal, sys
 from pathlib import Path
 from xdomain.training.pretrain import Pretraining, pretrain_text
 def say(line):
-    if line.startswith("validation loss") and int(sys.argv[3]):
+    if line.startswith("step 19/"):
         os.kill(os.getpid(), signal.SIGKILL)
-pretrain_text([Path(sys.argv[1])], Path(sys.argv[2]), options=Pretraining(tokenizer=sys.argv[4], TINY), say=say)
-""".replace("TINY", ", ".join(f"{key}={value!r}" for key, value in TINY.items()))
+pretrain_text([Path(sys.argv[1])], Path(sys.argv[2]), options=Pretraining(tokenizer=sys.argv[3], OPTIONS), say=say)
+"""
+RESUMED = {**TINY, "objective": "mlm+nsp"}
 
 
-def test_killed_and_resumed_gives_the_same_weights(books, corpus, tmp_path):
-    corpus[0].save_pretrained(tmp_path / "tokenizer")
+def history(out):
+    rows = [json.loads(line) for line in (out / "history.jsonl").read_text().splitlines()]
+    return [{key: value for key, value in row.items() if key != "tokens_per_second"} for row in rows]
 
-    def go(out, kill):
-        command = [sys.executable, "-c", KILLED, books, tmp_path / out, kill, tmp_path / "tokenizer"]
-        return subprocess.run(command, capture_output=True).returncode
 
-    assert go("cut", "1") == -9
+def test_killed_and_resumed_gives_the_same_weights_and_history(books, tokenizer, tmp_path):
+    script = KILLED.replace("OPTIONS", ", ".join(f"{key}={value!r}" for key, value in RESUMED.items()))
+    environment = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}
+    command = [sys.executable, "-c", script, books, tmp_path / "cut", tokenizer]
+    assert subprocess.run(command, env=environment).returncode == -9
     assert not (tmp_path / "cut" / "model.safetensors").exists()
-    assert go("cut", "0") == 0
-    assert go("whole", "0") == 0
-    cut, whole = (load_file(tmp_path / name / "model.safetensors") for name in ("cut", "whole"))
-    assert all(torch.equal(cut[name], whole[name]) for name in whole)
+    lines = []
+    cut = pretrain([books], tmp_path / "cut", lines.append, tokenizer=tokenizer, **RESUMED)
+    assert any(line.endswith("from step 16") for line in lines)
+    whole = pretrain([books], tmp_path / "whole", tokenizer=tokenizer, **RESUMED)
+    weights = [load_file(out / "model.safetensors") for out in (cut, whole)]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[1])
+    assert history(cut) == history(whole)
+
+
+class StopError(Exception):
+    """Instead of a kill, within the process."""
+
+
+def stop_at(line_start):
+    def say(line):
+        if line.startswith(line_start):
+            raise StopError
+
+    return say
+
+
+@pytest.fixture
+def interrupted(books, tokenizer, tmp_path):
+    with pytest.raises(StopError):
+        pretrain([books], tmp_path / "out", stop_at("validation at"), tokenizer=tokenizer)
+    return tmp_path / "out"
+
+
+def test_an_interrupted_run_goes_on_with_what_it_was_started_with_alone(books, tokenizer, interrupted, tmp_path):
+    with pytest.raises(OutputError, match=r"learning rate: 0\.001 there, 0\.01 now.*tokens: 4096 there, 5000 now"):
+        pretrain([books], interrupted, tokenizer=tokenizer, learning_rate=1e-2, tokens=5000)
+    other = tmp_path / "other.txt"
+    other.write_text(books.read_text() + "more")
+    with pytest.raises(OutputError, match="files: "):
+        pretrain([other], interrupted, tokenizer=tokenizer)
+    lines = []
+    moved = tmp_path / "moved.txt"
+    moved.write_text(books.read_text())
+    assert pretrain([moved], interrupted, lines.append, tokenizer=tokenizer, save_every=30).is_dir()
+    assert any("from step 8" in line for line in lines)
+
+
+def test_a_state_of_other_tokens_or_a_broken_one_is_refused(books, tokenizer, interrupted):
+    state = interrupted / "unfinished" / "state.safetensors"
+    tensors = load_file(state)
+    save_file(tensors, state, metadata={"step": "8", "corpus": "of another tokenizer"})
+    with pytest.raises(OutputError, match="other tokens"):
+        pretrain([books], interrupted, tokenizer=tokenizer)
+    state.write_bytes(state.read_bytes()[:1000])
+    with pytest.raises(OutputError, match="cannot be read"):
+        pretrain([books], interrupted, tokenizer=tokenizer)
+
+
+def test_two_processes_do_not_train_in_one_folder(books, tokenizer, tmp_path):
+    def say(line):
+        if line.startswith("training on"):
+            with pytest.raises(OutputError, match="another process"):
+                pretrain([books], tmp_path / "out", tokenizer=tokenizer)
+
+    assert (pretrain([books], tmp_path / "out", say, tokenizer=tokenizer) / "model.safetensors").exists()
+
+
+def test_a_full_disk_is_said_and_leaves_the_last_state(books, tokenizer, interrupted, monkeypatch):
+    state = interrupted / "unfinished" / "state.safetensors"
+    before = state.read_bytes()
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("xdomain.training.workfolder.save_file", full)
+    with pytest.raises(OutputError, match="No space left on device"):
+        pretrain([books], interrupted, tokenizer=tokenizer)
+    assert state.read_bytes() == before
+
+
+@pytest.mark.parametrize("objective", ["mlm+nsp", "mlm+sop"])
+def test_a_second_objective_brings_its_head(books, tokenizer, tmp_path, objective):
+    out = pretrain([books], tmp_path / "bert", tokenizer=tokenizer, objective=objective)
+    model = AutoModelForPreTraining.from_pretrained(out)
+    assert model.cls.seq_relationship.weight.shape == (2, 32)
+    told = json.loads((out / "pretraining.json").read_text())
+    assert 0 <= told["validation"]["16"]["order_accuracy"] <= 1
+    assert "order accuracy" in (out / "README.md").read_text()
 
 
 @pytest.mark.parametrize(
     ("content", "error"),
     [
         (b"", "no text"),
+        (b" \n\n \f\n", "no text"),
         (b"caf\xe9 au lait", "byte 3 is not UTF-8"),
         (b"only one document", "wordpieces, fewer than"),
     ],
 )
-def test_a_bad_corpus_is_named(content, error, tmp_path):
+def test_a_bad_corpus_is_named_and_nothing_is_left(content, error, tmp_path):
     path = tmp_path / "bad.txt"
     path.write_bytes(content)
     with pytest.raises(DataError, match=error):
-        pretrain_text([path], tmp_path / "out", options=Pretraining(**TINY), say=lambda _: None)
+        pretrain([path], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
-def test_impossible_schedules_are_refused():
-    with pytest.raises(RecipeError, match="growing"):
-        Pretraining(lengths=(32, 16), shares=(0.5, 0.5))
-    with pytest.raises(RecipeError, match="2 lengths but 1 shares"):
-        Pretraining(lengths=(16, 32), shares=(1.0,))
+def test_documents_too_short_are_found_before_training(books, tokenizer, tmp_path):
+    lines = []
+    with pytest.raises(DataError, match="2048 positions need a document of 2046 tokens"):
+        pretrain([books], tmp_path / "out", lines.append, tokenizer=tokenizer, lengths=(8, 2048), batch_tokens=2048,
+                 tokens=40_000)  # fmt: skip
+    assert not any(line.startswith("training") for line in lines)
+    path = tmp_path / "brief.txt"
+    path.write_text("the cat sat\fthe dog ran on\f" * 30)
+    with pytest.raises(DataError, match="the longest document has"):
+        pretrain([path], tmp_path / "out", tokenizer=tokenizer)
+
+
+def test_files_are_named_once_and_are_there(books, tmp_path):
+    twin = tmp_path / "twin.txt"
+    twin.write_text(books.read_text())
+    with pytest.raises(DataError, match="hold the same text"):
+        pretrain([books, twin], tmp_path / "out")
+    with pytest.raises(DataError, match=r"boks\.txt cannot be read \(No such file"):
+        pretrain([books.with_name("boks.txt")], tmp_path / "out")
+    with pytest.raises(DataError, match="cannot be read"):
+        pretrain([tmp_path], tmp_path / "out")
+    with pytest.raises(DataError, match="no file was named"):
+        pretrain([], tmp_path / "out")
+
+
+def test_strangers_folders_are_left_alone(books, tmp_path):
+    (tmp_path / "thesis.tex").write_text("")
+    with pytest.raises(OutputError, match=r"holds thesis\.tex, which no pre-training wrote"):
+        pretrain([books], tmp_path)
+    with pytest.raises(OutputError, match="is a file"):
+        pretrain([books], tmp_path / "thesis.tex")
+    with pytest.raises(OutputError, match="cannot be written"):
+        pretrain([books], tmp_path / "thesis.tex" / "in")
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"lengths": (32, 16)}, "lengths 32,16\n  expected: growing"),
+        ({"lengths": (4, 16)}, "each 8 or more"),
+        ({"shares": (1.0,)}, "2 lengths but 1 shares"),
+        ({"shares": (1.0, 0.0)}, "numbers above 0"),
+        ({"heads": 3}, "(?s)shared out among 3 heads.*--heads 2"),
+        ({"batch_tokens": 8}, "batches of 8 tokens for sequences of 16"),
+        ({"batch_tokens": 16, "objective": "mlm+nsp"}, "room for two sequences"),
+        ({"tokens": 100}, "100 tokens leave no step for 8 positions"),
+        ({"mask_rate": 1.0}, "mask rate"),
+        ({"objective": "mlm+nps"}, "did you mean: mlm\\+nsp"),
+        ({"decay": "cosinus"}, "did you mean: cosine"),
+        ({"seed": -1}, "seed -1"),
+        ({"heads": 3, "warmup": 1.0}, "(?s)- width 32.*- warmup 1.0"),
+    ],
+)
+def test_impossible_options_are_refused(options, error):
+    with pytest.raises(RecipeError, match=error):
+        Pretraining(**{**TINY, **options})
+
+
+def test_a_tokenizer_must_be_there_be_fast_and_know_mask(books, tmp_path):
+    with pytest.raises(RecipeError, match="is not there"):
+        pretrain([books], tmp_path / "out", tokenizer=str(tmp_path / "none"))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(RecipeError, match="holds no tokenizer"):
+        pretrain([books], tmp_path / "out", tokenizer=str(tmp_path / "empty"))
+    maskless = train_wordpieces([books], 60)
+    maskless.mask_token = None
+    maskless.save_pretrained(tmp_path / "maskless")
+    with pytest.raises(RecipeError, match=r"has no \[MASK\]"):
+        pretrain([books], tmp_path / "out", tokenizer=str(tmp_path / "maskless"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_loss_that_is_no_number_ends_the_run(books, tokenizer, tmp_path):
+    with pytest.raises(UserError, match="a lower --learning-rate"):
+        pretrain([books], tmp_path / "out", tokenizer=tokenizer, learning_rate=1e30, warmup=0.0)

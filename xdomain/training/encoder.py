@@ -25,6 +25,7 @@ from xdomain.model.slicing import restore_vocabulary, slice_vocabulary
 from xdomain.model.tokenizer import check_tokenizer, export_tokenizer
 from xdomain.model.tune import apply_tuning, merged, trainable
 from xdomain.recipe import Recipe
+from xdomain.training.attention import quick_attention
 from xdomain.training.device import Device
 from xdomain.training.finetune import Fit, Say, Scale, batch_share, fit
 from xdomain.training.runfolder import MAPPING
@@ -122,19 +123,20 @@ def train_encoder(
         plan.windows,
         _flip(adapter) if train.augment == "reverse_complement" else None,
     )
-    course = fit(
-        learner,
-        examples,
-        collate,
-        recipe,
-        seed=options.seed,
-        device=device,
-        folder=folder,
-        resume=resume,
-        scale=scale,
-        trackers=plan.trackers,
-        say=say,
-    )
+    with quick_attention(model, device, collate.lengths().sum() / len(plan.windows.start)):
+        course = fit(
+            learner,
+            examples,
+            collate,
+            recipe,
+            seed=options.seed,
+            device=device,
+            folder=folder,
+            resume=resume,
+            scale=scale,
+            trackers=plan.trackers,
+            say=say,
+        )
     stock = merged(learner).cpu()
     if scale:
         scale.fold_into(stock)

@@ -57,6 +57,33 @@ def plot_history(history: Sequence[Mapping[str, Any]], *, metric: str, path: Pat
         figure.savefig(path)
 
 
+def plot_pretraining(history: Sequence[Mapping[str, Any]], *, path: Path, title: str) -> None:
+    """Training loss, and validation loss on the way, against the tokens seen; a dotted line where lengths grow."""
+    losses = [(row["tokens"], row["loss"], row["length"]) for row in history if "loss" in row]
+    valid = [(row["tokens"], row["valid"]["loss"]) for row in history if "valid" in row]
+    with mpl.rc_context(STYLE):
+        figure = _figure(6.4, 3.6)
+        axes = figure.subplots()
+        axes.set_title(title, fontsize=11, parse_math=False)
+        tokens, values, lengths = zip(*losses, strict=True)
+        axes.plot(tokens, values, color=BLUE, marker="o" if len(losses) == 1 else None, label="training")
+        if valid:
+            axes.plot(*zip(*valid, strict=True), "o", color=ORANGE, markersize=4, label="validation, 15 % masked")
+        for place in range(len(losses)):
+            begins = place == 0 or lengths[place] != lengths[place - 1]
+            if begins and place:
+                axes.axvline(tokens[place - 1], color=GREY, linewidth=1, linestyle=":")
+            if begins:
+                here = (tokens[place - 1] if place else 0, 1)
+                axes.annotate(str(lengths[place]), here, xycoords=("data", "axes fraction"), xytext=(3, -9),
+                              textcoords="offset points", color=GREY, fontsize=9)  # fmt: skip
+        axes.set_xlim(left=0)
+        axes.set_xlabel("tokens seen (grey: positions)")
+        axes.set_ylabel("masked-LM loss")
+        axes.legend(frameon=False, fontsize=9)
+        figure.savefig(path)
+
+
 def plot_confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str], *, path: Path, title: str) -> None:
     """Counts of each true class (row) by predicted class (column), shaded by share of the row."""
     counts = np.asarray(matrix)

@@ -1,0 +1,120 @@
+"""One course of pre-training: from streams and a tokenizer to a finished checkpoint folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from transformers import BertConfig, BertForMaskedLM, BertForPreTraining, PreTrainedTokenizerFast
+
+from xdomain.model.vocabulary import Vocabulary
+from xdomain.training.card_pretraining import write_pretraining_card
+from xdomain.training.device import Device, best_device
+from xdomain.training.engine import Engine, Score
+from xdomain.training.masking import Masking
+from xdomain.training.objective import Batches, Model
+from xdomain.training.plan import Pretraining
+from xdomain.training.plots import plot_pretraining
+from xdomain.training.provenance import provenance
+from xdomain.training.runfolder import write_history, write_json
+from xdomain.training.streams import Stream
+from xdomain.training.workfolder import PLOT, SUMMARY, WorkFolder
+
+Say = Callable[[str], None]
+VALIDATION_SEED, VALIDATION_RATE = 2**31, 0.15
+"""Validation is masked like BERT's training, whatever the rate of this one, so that losses can be compared."""
+
+
+def pretrain_stream(
+    work: WorkFolder,
+    tokenizer: PreTrainedTokenizerFast,
+    streams: tuple[Stream, Stream],
+    key: str,
+    command: str,
+    options: Pretraining,
+    say: Say,
+) -> None:
+    """Train on the first stream, judge by the second, and write the checkpoint.
+
+    Parameters
+    ----------
+    work
+        Opened.
+    streams
+        To learn from, and held out; of the tokenizer's rows.
+    key
+        Digest of what the streams give: a saved state belongs to it.
+    command
+        What a person types for this run, for the card.
+    """
+    device = best_device(options.precision)
+    torch.manual_seed(options.seed)
+    model = _model(options, tokenizer)
+    train, valid = (
+        _batches(stream, tokenizer, options, seed, rate)
+        for stream, seed, rate in zip(
+            streams,
+            (options.seed, options.seed + VALIDATION_SEED),
+            (options.mask_rate, VALIDATION_RATE),
+            strict=True,
+        )
+    )
+    engine = Engine(model, train, valid, options, device, work, key, say)
+    history = engine.run()
+    scores: dict[str, Score] = {}
+    for length in options.lengths:
+        scores[str(length)] = engine.score(length)
+        say(f"validation at {length} positions: {scores[str(length)]}")
+    summary = {
+        **options.told(),
+        "command": command,
+        "steps": options.steps,
+        "tokens_seen": options.tokens_before(options.steps),
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "validation": {length: score.told() for length, score in scores.items()},
+        "data": {"train": dict(streams[0].facts), "validation": dict(streams[1].facts)},
+        **provenance(device),
+    }
+    _publish(work, model, tokenizer, summary, history, device)
+
+
+def _batches(
+    stream: Stream, tokenizer: PreTrainedTokenizerFast, options: Pretraining, seed: int, rate: float
+) -> Batches:
+    vocabulary = Vocabulary.of(tokenizer)
+    cls, sep, mask = (vocabulary.rows[str(t)] for t in (tokenizer.cls_token, tokenizer.sep_token, tokenizer.mask_token))
+    return Batches(stream, Masking(rate, mask, vocabulary.ordinary), options.objective, cls, sep, seed)
+
+
+def _model(options: Pretraining, tokenizer: PreTrainedTokenizerFast) -> Model:
+    config = BertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=options.width,
+        num_hidden_layers=options.layers,
+        num_attention_heads=options.heads,
+        intermediate_size=4 * options.width,
+        max_position_embeddings=max(options.lengths),
+        pad_token_id=tokenizer.get_vocab()[str(tokenizer.pad_token)],
+    )
+    return BertForMaskedLM(config) if options.objective == "mlm" else BertForPreTraining(config)
+
+
+def _publish(
+    work: WorkFolder,
+    model: Model,
+    tokenizer: PreTrainedTokenizerFast,
+    summary: dict[str, Any],
+    history: list[dict[str, Any]],
+    device: Device,
+) -> None:
+    """Make everything in the work folder, then move it to its place: an interruption leaves no half checkpoint."""
+    made = work.path / "made"
+    with work.guarded():
+        model.to("cpu").half().save_pretrained(made)  # pyright: ignore[reportArgumentType]
+        tokenizer.save_pretrained(made)
+        write_json(made / SUMMARY, summary)
+        write_history(made, history)
+        plot_pretraining(history, path=made / PLOT, title=f"{summary['tokens_seen']:,} tokens on {device.name}")
+        write_pretraining_card(made, summary)
+    work.publish(made)
