@@ -121,6 +121,7 @@ def test_no_network(home, monkeypatch, tried):
     with pytest.raises(MissingError) as told:
         locate(source(files={"data": "a.csv"}, downloads={"data": download}, homepage="https://example.org"))
     text = str(told.value)
+    assert "could not be downloaded (no connection to 127.0.0.1)" in text
     for part in (url, "ab" * 32, str(home / "a.csv"), "https://example.org", "XDOMAIN_DATA"):
         assert part in text
     assert ("could not try this URL" in text) is not tried

@@ -6,8 +6,10 @@ import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pooch
+import requests
 
 from xdomain.errors import DataError, MissingError, RecipeError, nearest
 from xdomain.recipe import Download, Source
@@ -102,6 +104,12 @@ def _missing(lost: Mapping[str, Path], source: Source) -> MissingError:
     )
 
 
+def _reason(error: Exception, url: str) -> str:
+    if isinstance(error, requests.ConnectionError):  # its own text is a chain of four errors
+        return f"no connection to {urlsplit(url).hostname}"
+    return str(error).split("\n", 1)[0][:300] or type(error).__name__
+
+
 def _fetch(download: Download, path: Path, source: Source) -> None:
     """Bring one file, whole and with the right checksum or not at all."""
     try:
@@ -111,9 +119,8 @@ def _fetch(download: Download, path: Path, source: Source) -> None:
     except (OSError, ValueError) as error:
         untried = "; whoever wrote the recipe could not try this URL" if not download.tried else ""
         homepage = f", or look at {source.homepage}" if source.homepage else ""
-        reason = str(error).split("\n", 1)[0][:300] or type(error).__name__
         raise MissingError(
-            f"{path} is not on this machine and could not be downloaded ({reason})",
+            f"{path} is not on this machine and could not be downloaded ({_reason(error, download.url)})",
             expected=f"{download.url} with sha256 {download.sha256}{untried}",
             mend=f"fetch it by hand and put it at {path}{homepage}, or set XDOMAIN_DATA to a folder that holds it",
         ) from None

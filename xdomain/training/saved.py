@@ -101,6 +101,8 @@ def keep_adapter(adapter: Adapter, folder: Path) -> None:
     if keep:
         (folder / ADAPTER).mkdir(exist_ok=True)
         keep(folder / ADAPTER)
+        if not any((folder / ADAPTER).iterdir()):
+            (folder / ADAPTER).rmdir()
 
 
 def saved_adapter(folder: Path, recipe: Recipe) -> Adapter:
