@@ -18,9 +18,9 @@ import torch
 from transformers import BertConfig, BertForMaskedLM
 
 from xdomain.training.device import Device, best_device
-from xdomain.training.masking import Masking
-from xdomain.training.objective import Batch, Batches, outcome
-from xdomain.training.streams import Documents
+from xdomain.training.pretraining.masking import Masking
+from xdomain.training.pretraining.objective import Batch, Batches, outcome
+from xdomain.training.pretraining.streams import Documents
 
 FIRST = 5
 Loss = Callable[[BertForMaskedLM, Batch], torch.Tensor]

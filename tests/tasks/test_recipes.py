@@ -14,7 +14,7 @@ from xdomain.errors import DataError, MissingError
 from xdomain.plugins import find_recipe, make_adapter, readers, task_names
 from xdomain.recipe import dump_recipe, parse_recipe
 from xdomain.run import adapter_of
-from xdomain.training.baselines import fit_baseline
+from xdomain.training.baselines.fitted import fit_baseline
 from xdomain.training.metrics import check_metrics, compute_metrics
 
 TASKS = task_names()

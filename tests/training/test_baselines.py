@@ -14,19 +14,10 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from xdomain.data.examples import IGNORED
 from xdomain.data.sequences import Ragged
 from xdomain.errors import BackboneError, DataError
-from xdomain.training.baselines import (
-    REACH,
-    STRENGTHS,
-    better,
-    count_kmers,
-    features,
-    fit_baseline,
-    largest_k,
-    load_baseline,
-    rows_of,
-    surroundings,
-)
-from xdomain.training.cnn import BATCH, EPOCHS, PATIENCE
+from xdomain.training.baselines.choice import better, rows_of
+from xdomain.training.baselines.cnn import BATCH, EPOCHS, PATIENCE
+from xdomain.training.baselines.fitted import fit_baseline, load_baseline
+from xdomain.training.baselines.kmer import REACH, STRENGTHS, count_kmers, features, largest_k, surroundings
 
 KINDS = ("kmer", "cnn")
 PROBLEMS = ("classification", "regression", "tagging", "pair")

@@ -159,7 +159,7 @@ def test_a_full_disk_is_said_and_leaves_the_last_state(books, tokenizer, interru
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("xdomain.training.workfolder.save_file", full)
+    monkeypatch.setattr("xdomain.training.pretraining.workfolder.save_file", full)
     with pytest.raises(OutputError, match="No space left on device"):
         pretrain([books], interrupted, tokenizer=tokenizer)
     assert state.read_bytes() == before

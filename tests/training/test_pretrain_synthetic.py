@@ -12,7 +12,7 @@ from xdomain.data.sequences import Alphabet, Ragged
 from xdomain.errors import OutputError, RecipeError
 from xdomain.training import pretrain
 from xdomain.training.pretrain import Pretraining, pretrain_synthetic
-from xdomain.training.streams import Generated
+from xdomain.training.pretraining.streams import Generated
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from xdomain.data.examples import Examples
 from xdomain.data.sequences import Adapter
 from xdomain.recipe import Recipe
-from xdomain.training.baselines import fit_baseline
+from xdomain.training.baselines.fitted import fit_baseline
 from xdomain.training.encoder import Learned
 from xdomain.training.finetune import Fit, Say
 from xdomain.training.runfolder import MODEL

@@ -23,11 +23,11 @@ from xdomain.data.corpus import (
 from xdomain.data.sequences import Alphabet
 from xdomain.errors import RecipeError
 from xdomain.plugins import make_adapter
-from xdomain.training.course import Say, pretrain_stream
-from xdomain.training.engine import VALIDATION_TOKENS
-from xdomain.training.plan import Pretraining
-from xdomain.training.streams import Generated, Generator, hold_out
-from xdomain.training.workfolder import WorkFolder
+from xdomain.training.pretraining.course import Say, pretrain_stream
+from xdomain.training.pretraining.engine import VALIDATION_TOKENS
+from xdomain.training.pretraining.plan import Pretraining
+from xdomain.training.pretraining.streams import Generated, Generator, hold_out
+from xdomain.training.pretraining.workfolder import WorkFolder
 
 __all__ = ["Pretraining", "pretrain_synthetic", "pretrain_text"]
 

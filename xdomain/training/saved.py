@@ -26,7 +26,7 @@ from xdomain.model.layout import layout_of
 from xdomain.model.mapping import TokenMapping
 from xdomain.plugins import make_adapter
 from xdomain.recipe import Recipe, load_recipe
-from xdomain.training.baselines import load_baseline
+from xdomain.training.baselines.fitted import load_baseline
 from xdomain.training.device import Device
 from xdomain.training.predict import predict_scores
 from xdomain.training.runfolder import ADAPTER, MAPPING, MODEL, RECIPE, RESULT

@@ -12,9 +12,9 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 from transformers import BertForMaskedLM, BertForPreTraining
 
-from xdomain.training.masking import Masking
-from xdomain.training.plan import Objective
-from xdomain.training.streams import Pieces, Stream
+from xdomain.training.pretraining.masking import Masking
+from xdomain.training.pretraining.plan import Objective
+from xdomain.training.pretraining.streams import Pieces, Stream
 
 Model = BertForMaskedLM | BertForPreTraining
 MASKS = 1

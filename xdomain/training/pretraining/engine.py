@@ -14,9 +14,9 @@ from torch import Tensor
 from xdomain.errors import RecipeError
 from xdomain.training.attention import quick_attention
 from xdomain.training.device import Device
-from xdomain.training.objective import Batches, Model, outcome
-from xdomain.training.plan import Pretraining, Stage
-from xdomain.training.workfolder import WorkFolder
+from xdomain.training.pretraining.objective import Batches, Model, outcome
+from xdomain.training.pretraining.plan import Pretraining, Stage
+from xdomain.training.pretraining.workfolder import WorkFolder
 
 VALIDATION_TOKENS = 4096
 FEW, MANY = 8, 32

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from xdomain.data.examples import IGNORED
 from xdomain.data.sequences import Ragged
 from xdomain.recipe import Problem
-from xdomain.training.baselines import better, rows_of
+from xdomain.training.baselines.choice import better, rows_of
 from xdomain.training.metrics import compute_metrics
 from xdomain.training.outcome import scored
 from xdomain.training.runfolder import write_json
@@ -64,7 +64,7 @@ class CNN:
 
     @torch.inference_mode()
     def scores(self, symbols: Ragged, symbols_b: Ragged | None = None) -> NDArray[Any]:
-        """See `Baseline`."""
+        """See `xdomain.training.baselines.fitted.Baseline`."""
         self.net.eval()
         parts: list[NDArray[Any]] = []
         for first in range(0, len(symbols), 4 * BATCH):
@@ -79,7 +79,7 @@ class CNN:
         return found[:, 0] * self.scale[1] + self.scale[0] if self.problem == "regression" else found
 
     def save(self, folder: Path) -> None:
-        """See `Baseline`."""
+        """See `xdomain.training.baselines.fitted.Baseline`."""
         save_file(self.net.state_dict(), folder / "model.safetensors")
         told = {"kind": "cnn", "problem": self.problem, "shape": self.shape, "scale": self.scale,
                 "chosen": self.chosen, "train_loss": self.train_loss}  # fmt: skip

@@ -1,13 +1,12 @@
-"""Simple baselines: counted k-mers under a linear model, and a small CNN on one-hot symbols."""
+"""Counted k-mers under a linear model; for tags, the symbols around each position."""
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,32 +16,16 @@ from sklearn.linear_model import LogisticRegression, Ridge
 
 from xdomain.data.examples import IGNORED
 from xdomain.data.sequences import Ragged
-from xdomain.errors import BackboneError, DataError, RecipeError
+from xdomain.errors import DataError, RecipeError
 from xdomain.recipe import Problem
-from xdomain.training.metrics import METRICS, compute_metrics
+from xdomain.training.baselines.choice import better, rows_of
+from xdomain.training.metrics import compute_metrics
 from xdomain.training.runfolder import write_json
 
-Kind = Literal["kmer", "cnn"]
 Features = Any  # scipy.sparse has no types
 MOST_FEATURES = 10_000
 REACH = 7  # symbols on either side that a tag is guessed from
 STRENGTHS = (0.01, 0.1, 1.0, 10.0)  # inverse regularisation, searched on validation
-
-
-class Baseline(Protocol):
-    """A fitted baseline."""
-
-    history: list[dict[str, Any]]
-    chosen: dict[str, Any]
-    train_loss: float
-
-    def scores(self, symbols: Ragged, symbols_b: Ragged | None = None) -> NDArray[Any]:
-        """Scores of records: logits (n, k), values (n,), or logits of all symbols (total, k) for tagging."""
-        ...
-
-    def save(self, folder: Path) -> None:
-        """Write as safetensors and JSON."""
-        ...
 
 
 @dataclass
@@ -64,16 +47,22 @@ class Linear:
     history: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 
     def scores(self, symbols: Ragged, symbols_b: Ragged | None = None) -> NDArray[Any]:
-        """See `Baseline`."""
+        """See `xdomain.training.baselines.fitted.Baseline`."""
         found = np.asarray(features(symbols, symbols_b, self.problem, self.alphabet_size) @ self.weights) + self.bias
         return found[:, 0] if self.problem == "regression" else found
 
     def save(self, folder: Path) -> None:
-        """See `Baseline`."""
+        """See `xdomain.training.baselines.fitted.Baseline`."""
         save_file({"weights": self.weights, "bias": self.bias}, folder / "model.safetensors")
         told = {"kind": "kmer", "problem": self.problem, "alphabet_size": self.alphabet_size, "chosen": self.chosen,
                 "train_loss": self.train_loss}  # fmt: skip
         write_json(folder / "baseline.json", told)
+
+
+def load_kmer(folder: Path, told: dict[str, Any]) -> Linear:
+    """Read what `Linear.save` wrote."""
+    tensors = load_file(folder / "model.safetensors")
+    return Linear(tensors["weights"], tensors["bias"], **told)
 
 
 def largest_k(alphabet_size: int) -> int:
@@ -130,69 +119,11 @@ def _kmers(symbols: Ragged, alphabet_size: int) -> Features:
     return (scale @ sparse.hstack(each)).tocsr()
 
 
-def fit_baseline(
-    kind: Kind,
-    *,
-    symbols: Ragged,
-    symbols_b: Ragged | None,
-    labels: NDArray[Any],
-    split: NDArray[np.str_],
-    alphabet_size: int,
-    problem: Problem,
-    n_classes: int,
-    seed: int,
-    metric: str,
-) -> Baseline:
-    """Fit on train, choose the regularisation or the epoch on validation, never look at test.
-
-    Parameters
-    ----------
-    labels
-        As in `xdomain.data.examples.Examples`.
-    split
-        Shape (n,): train, valid or test.
-    metric
-        What validation is judged by.
-    """
-    if kind == "kmer":
-        return _fit_linear(symbols, symbols_b, labels, split, alphabet_size, problem, n_classes, seed, metric)
-    from xdomain.training.cnn import fit_cnn
-
-    return fit_cnn(symbols, symbols_b, labels, split, alphabet_size, problem, n_classes, seed, metric)
-
-
-def load_baseline(folder: Path) -> Baseline:
-    """Read what `save` wrote."""
-    try:
-        told = json.loads((folder / "baseline.json").read_text())
-    except (OSError, ValueError):
-        raise BackboneError(f"{folder} holds no baseline", expected="baseline.json and model.safetensors") from None
-    if told.pop("kind") == "cnn":
-        from xdomain.training.cnn import load_cnn
-
-        return load_cnn(folder, told)
-    tensors = load_file(folder / "model.safetensors")
-    return Linear(tensors["weights"], tensors["bias"], **told)
-
-
-def rows_of(symbols: Ragged, split: NDArray[np.str_], name: str, problem: Problem) -> NDArray[np.int64]:
-    """Rows of labels and scores that a split has: records, or for tagging all their symbols."""
-    if problem != "tagging":
-        return np.flatnonzero(split == name)
-    return np.flatnonzero(np.repeat(split == name, symbols.lengths))
-
-
-def better(metric: str, value: float, best: float | None) -> bool:
-    """Whether `value` beats `best`; what is undefined beats nothing."""
-    if not np.isfinite(value):
-        return False
-    return best is None or (value > best if METRICS[metric].higher_is_better else value < best)
-
-
-def _fit_linear(
+def fit_kmer(
     symbols: Ragged, symbols_b: Ragged | None, labels: NDArray[Any], split: NDArray[np.str_], alphabet_size: int,
     problem: Problem, n_classes: int, seed: int, metric: str,
 ) -> Linear:  # fmt: skip
+    """Fit once for each of `STRENGTHS`, keep the one that is best on validation."""
     seen = features(symbols, symbols_b, problem, alphabet_size)
     train, valid = (_labelled(rows_of(symbols, split, name, problem), labels) for name in ("train", "valid"))
     best: Linear | None = None

@@ -9,17 +9,17 @@ import torch
 from transformers import BertConfig, BertForMaskedLM, BertForPreTraining, PreTrainedTokenizerFast
 
 from xdomain.model.vocabulary import Vocabulary
-from xdomain.training.card_pretraining import write_pretraining_card
 from xdomain.training.device import Device, best_device
-from xdomain.training.engine import Engine, Score
-from xdomain.training.masking import Masking
-from xdomain.training.objective import Batches, Model
-from xdomain.training.plan import Pretraining
 from xdomain.training.plots import plot_pretraining
+from xdomain.training.pretraining.card import write_pretraining_card
+from xdomain.training.pretraining.engine import Engine, Score
+from xdomain.training.pretraining.masking import Masking
+from xdomain.training.pretraining.objective import Batches, Model
+from xdomain.training.pretraining.plan import Pretraining
+from xdomain.training.pretraining.streams import Stream
+from xdomain.training.pretraining.workfolder import PLOT, SUMMARY, WorkFolder
 from xdomain.training.provenance import provenance
 from xdomain.training.runfolder import write_history, write_json
-from xdomain.training.streams import Stream
-from xdomain.training.workfolder import PLOT, SUMMARY, WorkFolder
 
 Say = Callable[[str], None]
 VALIDATION_SEED, VALIDATION_RATE = 2**31, 0.15

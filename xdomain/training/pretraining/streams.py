@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from xdomain.data.sequences import Ids, Ragged
 from xdomain.errors import DataError, UserError
-from xdomain.training.plan import SHORTEST
+from xdomain.training.pretraining.plan import SHORTEST
 
 Rooms = tuple[NDArray[np.int64], NDArray[np.int64]]
 HELD_OUT, MOST_HELD_OUT, FEW_TOKENS = 0.005, 0.05, 4096
