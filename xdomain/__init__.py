@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from xdomain.run import load_result as load_result
     from xdomain.run import run as run
     from xdomain.study.compare import compare as compare
+    from xdomain.training.pretrain import Pretraining as Pretraining
+    from xdomain.training.pretrain import pretrain_synthetic as pretrain_synthetic
+    from xdomain.training.pretrain import pretrain_text as pretrain_text
 
 __version__ = version("xdomain")
 
@@ -29,11 +32,15 @@ _HOMES = {
     "compare": "xdomain.study.compare:compare",
     "load_recipe": "xdomain.plugins:find_recipe",
     "load_result": "xdomain.run:load_result",
+    "Pretraining": "xdomain.training.pretrain:Pretraining",
     "predict": "xdomain.prediction:predict",
+    "pretrain_synthetic": "xdomain.training.pretrain:pretrain_synthetic",
+    "pretrain_text": "xdomain.training.pretrain:pretrain_text",
     "run": "xdomain.run:run",
     "task_names": "xdomain.plugins:task_names",
 }
 __all__ = [
+    "Pretraining",
     "Recipe",
     "Result",
     "UserError",
@@ -42,6 +49,8 @@ __all__ = [
     "load_recipe",
     "load_result",
     "predict",
+    "pretrain_synthetic",
+    "pretrain_text",
     "run",
     "task_names",
 ]

@@ -51,6 +51,7 @@ from xdomain.training.saved import keep_adapter, load_saved
 
 SCHEMA = 1
 JUDGED = ("valid", "test")
+FOR_BASELINES = Device("cpu", False, "simple baselines are fitted there")
 OF_AN_ENCODER = ("init", "transfer", "tune", "mapping", "mapping_table")
 
 
@@ -126,7 +127,7 @@ def _run(recipe: Recipe, out: str | Path | None, *, overwrite: bool, resume: boo
     if first:  # nothing was written so far: whatever was refused left all as it was
         open_folder(folder, recipe, overwrite=overwrite)
         keep_adapter(adapter, folder)
-    device = best_device(recipe.train.precision)
+    device = best_device(recipe.train.precision) if backbone else FOR_BASELINES
     say(f"{arm_label(recipe)} on {device}")
     if backbone and plan:
         learned = train_encoder(
@@ -195,8 +196,11 @@ def default_folder(recipe: Recipe) -> Path:
     return Path("runs") / recipe.name / f"{arm_label(recipe)}-m{recipe.run.mapping_seed}-s{recipe.run.seed}"
 
 
-def load_result(folder: Path) -> Result:
+def load_result(folder: str | Path) -> Result:
     """What a finished run wrote."""
+    folder = Path(folder)
+    if not is_done(folder):
+        raise RecipeError(f"{folder} holds no finished run", expected=f"a run folder with {RESULT}")
     return Result(folder, json.loads((folder / RESULT).read_text("utf-8")))
 
 

@@ -37,7 +37,9 @@ SHORT = Pretraining(lengths=(16, 32, 64, 128), shares=(0.15, 0.25, 0.3, 0.3))
 """Of made-up sequences, which nobody has published longer than 128."""
 
 
-def pretrain_text(files: Sequence[Path], out: Path, *, options: Pretraining | None = None, say: Say = print) -> Path:
+def pretrain_text(
+    files: Sequence[str | Path], out: str | Path, *, options: Pretraining | None = None, say: Say = print
+) -> Path:
     """Pre-train a BERT on plain text and write it to `out` as a stock checkpoint with a card.
 
     The same call after an interruption goes on from the last saved state, to the same weights on a CPU.
@@ -58,6 +60,7 @@ def pretrain_text(files: Sequence[Path], out: Path, *, options: Pretraining | No
         Of a kind that says whether options, text, tokenizer or folder are at fault; before training begins.
     """
     options = options or Pretraining()
+    files, out = [Path(file) for file in files], Path(out)
     work = WorkFolder(out)
     work.check()
     given = load_tokenizer(options.tokenizer) if options.tokenizer else None
@@ -116,12 +119,12 @@ class MadeUp(Generator, Protocol):
 
 def pretrain_synthetic(
     kind: str,
-    out: Path,
+    out: str | Path,
     *,
     options: Pretraining | None = None,
     symbols: int = 29_995,
     law: str = "uniform",
-    counts: Path | None = None,
+    counts: str | Path | None = None,
     distinct: bool | None = None,
     say: Say = print,
 ) -> Path:
@@ -148,6 +151,7 @@ def pretrain_synthetic(
     options = options or SHORT
     if options.tokenizer:
         raise RecipeError("made-up sequences with a tokenizer", expected="none: the integers are the vocabulary")
+    out, counts = Path(out), Path(counts) if counts is not None else None
     work = WorkFolder(out)
     work.check()
     options = dataclasses.replace(options, vocabulary=symbols + len(SPECIALS))
