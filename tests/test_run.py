@@ -126,9 +126,10 @@ print(json.dumps(out))
         assert alone == [r["prediction"] for r in told]
 
 
-def test_long_sequences_are_read_in_windows_to_the_end(tiny_bert, tmp_path, quiet):
-    result = fast_run("toy/dna-classification", tiny_bert, tmp_path / "w", quiet,
-                      extra=("train.max_length=20", "train.window_overlap=4"))  # fmt: skip
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_long_sequences_are_read_in_windows_to_the_end(precision, tiny_bert, tmp_path, quiet):
+    extra = ("train.max_length=20", "train.window_overlap=4", f"train.precision={precision}")
+    result = fast_run("toy/dna-classification", tiny_bert, tmp_path / "w", quiet, extra=extra)
     assert result.values["counts"]["sequences_in_several_windows"] == 112
     assert result.values["counts"]["truncated"] == 0
 

@@ -40,7 +40,10 @@ def pool(logits: Tensor, windows: Tensor) -> Tensor:
 def forward(model: nn.Module, batch: dict[str, Tensor]) -> Tensor:
     """Float32 logits of a batch: (b, k) pooled over windows, or (w, s, k) for tagging."""
     logits = model(**{name: value for name, value in batch.items() if name not in NOT_FOR_THE_MODEL}).logits.float()
-    return logits if logits.ndim == 3 else pool(logits, batch["windows"])
+    if logits.ndim == 3:
+        return logits
+    with torch.autocast(logits.device.type, enabled=False):  # a product of float32 would become one of bfloat16
+        return pool(logits, batch["windows"])
 
 
 @torch.inference_mode()
