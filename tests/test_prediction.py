@@ -13,7 +13,6 @@ from xdomain.data.loading import own_recipe
 from xdomain.errors import DataError, RecipeError
 from xdomain.plugins import find_recipe
 from xdomain.study.judged import load_judged
-from xdomain.training.saved import reads_pairs
 
 TAG_OF = {"the": "D", "wewe": "N", "babba,": "N", "he": "P", "you": "P"}
 LOST = "\x7f"  # a control character: BERT's tokenizers leave nothing of it
@@ -136,7 +135,7 @@ def measured(request, affinities, tiny_bert, tmp_path_factory, quiet):
 
 
 def test_pairs_with_a_measured_label_need_no_more_to_be_told(measured):
-    assert reads_pairs(measured.folder)
+    assert measured.values["paired"]
     assert measured.values["classes"] == []
     assert list(measured.values["metrics"]["test"]) == ["spearmanr", "pearsonr", "mse"]
 
@@ -168,7 +167,7 @@ def test_a_second_sequence_that_the_run_never_saw_is_passed_over(affinities, tin
     rows = [line.split(",") for line in affinities.read_text().splitlines()]
     single.write_text("".join(f"{name},{first},{value}\n" for name, first, _, value in rows))
     result = run(single, tmp_path / "run", quiet, backbone=str(tiny_bert), baseline="kmer")
-    assert not reads_pairs(result.folder)
+    assert not result.values["paired"]
     one, two = (xdomain.predict(result.folder, path, say=quiet) for path in (single, affinities))
     assert one.equals(two)
 

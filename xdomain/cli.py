@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from xdomain.cli_pretrain import pretrain_app
-from xdomain.cli_pretrain import say as _say
+from xdomain.cli_pretrain import pretrain_app, say
 from xdomain.errors import RecipeError, UserError
-from xdomain.recipe import Columns
+
+if TYPE_CHECKING:
+    from xdomain.recipe import Columns
 
 INTERRUPTED = 130  # what typer makes of Ctrl-C
 GOES_ON = {
@@ -85,7 +86,7 @@ def run_command(
         out=out,
         overwrite=overwrite,
         resume=resume,
-        say=_say,
+        say=say,
         backbone=backbone,
         init=init,
         transfer=_listed(transfer),
@@ -137,7 +138,7 @@ def compare_command(
         out=out,
         overwrite=overwrite,
         resume=resume,
-        say=_say,
+        say=say,
         backbone=backbone,
         transfer=_listed(transfer),
         tune=tune,
@@ -193,7 +194,7 @@ def check_command(
     if not is_data and "/" in task and file.suffix and file.suffix not in (".yaml", ".yml"):
         raise RecipeError(f"{file} is not there", expected="a data file, a recipe file or a task")
     recipe = _task(None, file, domain, column, problem) if is_data else task
-    found = check(recipe, overrides=changes or (), say=_say)
+    found = check(recipe, overrides=changes or (), say=say)
     print_json(found) if as_json else print_report(found)
 
 
@@ -210,7 +211,7 @@ def predict_command(
     from xdomain.prediction import predict, write_table
     from xdomain.printing import print_json
 
-    table = predict(run_dir, file, columns=_columns(column), say=_say)
+    table = predict(run_dir, file, columns=_columns(column), say=say)
     if as_json:
         print_json(table.to_pylist())
     if out or not as_json:
@@ -263,12 +264,14 @@ def _task(task: str | None, data: Path | None, domain: str | None, column: list[
         raise RecipeError(f"what does {data} hold?", expected=f"--domain, one of {', '.join(adapter_names())}")
     recipe, said = own_recipe(data, domain, columns=_columns(column), problem=problem)
     for sentence in said:
-        _say(sentence)
+        say(sentence)
     return recipe
 
 
 def _columns(pairs: list[str] | None) -> Columns:
     """Which column holds what, from ROLE=NAME."""
+    from xdomain.recipe import Columns
+
     told: dict[str, str] = {}
     for pair in pairs or []:
         role, equals, name = pair.partition("=")

@@ -16,10 +16,11 @@ from xdomain.data.loading import load_unlabelled
 from xdomain.errors import BackboneError, OutputError
 from xdomain.model.backbone import quiet_loading
 from xdomain.recipe import Columns
+from xdomain.run import load_result
 from xdomain.training.device import best_device
 from xdomain.training.outcome import per_tag, prediction_columns
 from xdomain.training.runfolder import RECIPE, is_done
-from xdomain.training.saved import class_names, load_saved, reads_pairs, saved_adapter
+from xdomain.training.saved import load_saved, saved_adapter
 
 
 def predict(
@@ -53,10 +54,10 @@ def predict(
     with quiet_loading():
         model = load_saved(folder)
     adapter = saved_adapter(folder, model.recipe)
-    table = load_unlabelled(Path(file), model.recipe, columns=columns, paired=reads_pairs(folder), say=say)
-    examples = encode_examples(
-        table, adapter, model.recipe.problem, np.full(table.num_rows, "test"), classes=class_names(folder)
-    )
+    told = load_result(folder).values
+    table = load_unlabelled(Path(file), model.recipe, columns=columns, paired=told["paired"], say=say)
+    split = np.full(table.num_rows, "test")
+    examples = encode_examples(table, adapter, model.recipe.problem, split, classes=told["classes"])
     check_symbols(examples)
     records = np.arange(len(examples))
     scores, lengths = per_tag(examples, records, model.scores(examples, records, best_device()), np.nan)

@@ -12,7 +12,7 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from xdomain.data.sequences import Ragged, narrow, offsets_of
-from xdomain.data.sources import neighbour
+from xdomain.data.sources import file_sha256, is_path, neighbour
 from xdomain.errors import DataError, RecipeError
 
 SPECIALS = {
@@ -40,8 +40,7 @@ def describe_files(files: Sequence[Path]) -> list[dict[str, Any]]:
     told: list[dict[str, Any]] = []
     for file in files:
         try:
-            with file.open("rb") as content:
-                digest = hashlib.file_digest(content, "sha256").hexdigest()
+            digest = file_sha256(file)
             told.append({"name": str(file), "bytes": file.stat().st_size, "sha256": digest})
         except OSError as error:
             raise _unreadable(file, error) from None
@@ -130,7 +129,7 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerFast:
     """
     folder = Path(name).expanduser()
     local = folder.is_dir()
-    if not local and (folder.exists() or folder.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1):
+    if not local and (folder.exists() or is_path(name)):
         state = "is a file" if folder.exists() else "is not there"
         near = str(folder.parent) if folder.exists() else neighbour(folder)
         raise RecipeError(f"the tokenizer {name} {state}", expected="a folder with tokenizer.json", nearest=near)

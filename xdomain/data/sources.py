@@ -14,8 +14,6 @@ import requests
 from xdomain.errors import DataError, MissingError, RecipeError, nearest
 from xdomain.recipe import Download, Source
 
-BLOCK = 1 << 20
-
 
 def data_home() -> Path:
     """The folder below which recipes name their files: XDOMAIN_DATA, or ~/.cache/xdomain-data."""
@@ -62,7 +60,7 @@ def digest(files: Mapping[str, Path]) -> str:
     whole = hashlib.sha256()
     for name, path in sorted(files.items()):
         try:
-            content = _sha256(path)
+            content = file_sha256(path)
         except OSError as error:
             raise DataError(f"{path} cannot be read ({error.strerror})", expected="a file") from None
         whole.update(f"{name}\0{content}\n".encode())
@@ -77,12 +75,15 @@ def neighbour(path: Path) -> str | None:
         return None
 
 
-def _sha256(path: Path) -> str:
-    running = hashlib.sha256()
+def is_path(name: str) -> bool:
+    """Whether a name can only be a place on this machine; ``a/b`` may be a hub id as well."""
+    return Path(name).expanduser().is_absolute() or name.startswith((".", "~")) or name.count("/") > 1
+
+
+def file_sha256(path: Path) -> str:
+    """The sha256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as file:
-        while block := file.read(BLOCK):
-            running.update(block)
-    return running.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _missing(lost: Mapping[str, Path], source: Source) -> MissingError:

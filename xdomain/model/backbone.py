@@ -16,6 +16,7 @@ from torch import Tensor
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedConfig, PreTrainedTokenizerFast
 from transformers.utils import logging as transformers_logging
 
+from xdomain.data.sources import is_path, neighbour
 from xdomain.errors import BackboneError, nearest
 
 FAMILIES = ("albert", "bert", "distilbert", "electra", "longformer", "modernbert", "roberta")
@@ -73,9 +74,8 @@ def locate_backbone(name: str | None = None) -> str:
     if folder.is_dir() and name:
         _check_folder(folder)
         return str(folder)
-    if folder.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1:
-        near = nearest(folder.name, [p.name for p in folder.parent.iterdir()]) if folder.parent.is_dir() else None
-        raise BackboneError(f"{name} is not there", expected="a folder with config.json", nearest=near)
+    if is_path(name):
+        raise BackboneError(f"{name} is not there", expected="a folder with config.json", nearest=neighbour(folder))
     return name
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +28,7 @@ from xdomain.recipe import Recipe, load_recipe
 from xdomain.training.baselines.fitted import load_baseline
 from xdomain.training.device import Device
 from xdomain.training.predict import predict_scores
-from xdomain.training.runfolder import ADAPTER, MAPPING, MODEL, RECIPE, RESULT
+from xdomain.training.runfolder import ADAPTER, MAPPING, MODEL, RECIPE
 
 FULL_PRECISION = "scores are written in float32, so that any machine repeats them"
 
@@ -109,13 +108,3 @@ def saved_adapter(folder: Path, recipe: Recipe) -> Adapter:
     """The adapter that encoded a run's data, with the files that the run kept."""
     kept = (folder / ADAPTER).iterdir() if (folder / ADAPTER).is_dir() else ()
     return make_adapter(recipe.adapter.name, recipe.adapter.options | {path.stem: str(path) for path in kept})
-
-
-def class_names(folder: Path) -> tuple[str, ...]:
-    """The classes of a finished run, in the order of its scores; empty for regression."""
-    return tuple(json.loads((folder / RESULT).read_text("utf-8"))["classes"])
-
-
-def reads_pairs(folder: Path) -> bool:
-    """Whether the model of a finished run reads two sequences a record."""
-    return bool(json.loads((folder / RESULT).read_text("utf-8"))["paired"])

@@ -17,9 +17,9 @@ from xdomain.training.pretraining.masking import Masking
 from xdomain.training.pretraining.objective import Batches, Model
 from xdomain.training.pretraining.plan import Pretraining
 from xdomain.training.pretraining.streams import Stream
-from xdomain.training.pretraining.workfolder import PLOT, SUMMARY, WorkFolder
+from xdomain.training.pretraining.workfolder import SUMMARY, WorkFolder
 from xdomain.training.provenance import provenance
-from xdomain.training.runfolder import write_history, write_json
+from xdomain.training.runfolder import HISTORY_PLOT, write_history, write_json
 
 Say = Callable[[str], None]
 VALIDATION_SEED, VALIDATION_RATE = 2**31, 0.15
@@ -115,6 +115,6 @@ def _publish(
         tokenizer.save_pretrained(made)
         write_json(made / SUMMARY, summary)
         write_history(made, history)
-        plot_pretraining(history, path=made / PLOT, title=f"{summary['tokens_seen']:,} tokens on {device.name}")
+        plot_pretraining(history, path=made / HISTORY_PLOT, title=f"{summary['tokens_seen']:,} tokens on {device.name}")
         write_pretraining_card(made, summary)
     work.publish(made)

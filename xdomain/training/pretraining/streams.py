@@ -36,14 +36,8 @@ class Pieces:
 class Stream(Protocol):
     """A source of pieces: a stored corpus, or a generator of made-up sequences.
 
-    A batch is a function of the stream's own seed and of what is asked, so that a run can be resumed at any
-    step and batches can be prepared ahead. It is called from one background thread.
+    A batch is a function of the stream's own seed and of what is asked, so that a run can be resumed at any step.
     """
-
-    @property
-    def longest(self) -> int:
-        """Tokens of the longest piece it can give."""
-        ...
 
     @property
     def facts(self) -> Mapping[str, Any]:
@@ -77,11 +71,6 @@ class Documents:
     seed: int = 0
     facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
     _rooms: dict[int, Rooms] = field(default_factory=dict[int, Rooms], init=False, repr=False)
-
-    @property
-    def longest(self) -> int:
-        """See `Stream`."""
-        return int((self.ends - self.starts).max(initial=0))
 
     @property
     def tokens(self) -> int:

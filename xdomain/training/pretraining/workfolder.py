@@ -17,13 +17,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from xdomain.errors import OutputError, UserError
-from xdomain.training.runfolder import finite, write_json, write_text
+from xdomain.training.runfolder import HISTORY, HISTORY_PLOT, finite, write_history, write_json
 
 UNFINISHED, PLAN, STATE, LOCK = "unfinished", "plan.json", "state.safetensors", "lock"
-HISTORY, PLOT, SUMMARY, CARD = "history.jsonl", "history.png", "pretraining.json", "README.md"
+SUMMARY, CARD = "pretraining.json", "README.md"
 MODEL = "model.safetensors"
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
-WRITTEN = (UNFINISHED, HISTORY, PLOT, SUMMARY, CARD, MODEL, "config.json", *TOKENIZER_FILES)
+WRITTEN = (UNFINISHED, HISTORY, HISTORY_PLOT, SUMMARY, CARD, MODEL, "config.json", *TOKENIZER_FILES)
 """All that a pre-training run writes into its folder."""
 
 
@@ -225,7 +225,7 @@ class WorkFolder:
     def keep_history(self, rows: list[dict[str, Any]]) -> None:
         """Write all rows anew."""
         with self.guarded():
-            write_text(self.path / HISTORY, "".join(json.dumps(finite(row)) + "\n" for row in rows))
+            write_history(self.path, rows)
 
     def add_history(self, row: Mapping[str, Any]) -> None:
         """Add a row."""
