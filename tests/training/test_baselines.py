@@ -229,6 +229,17 @@ def test_a_network_tells_the_first_half_of_a_pair_from_the_second():
     assert np.mean(scores(model, data)[test].argmax(-1) == more[test]) > 0.85
 
 
+def test_a_network_tells_where_in_a_sequence_a_motif_stands():
+    rng = np.random.default_rng(0)
+    late = np.arange(240) // 2 % 2
+    symbols = [np.insert(rng.integers(0, 3, n), int((0.1 + 0.6 * part) * n), [3, 3, 3])
+               for n, part in zip(rng.integers(20, 60, 240), late, strict=True)]  # fmt: skip
+    data = {**task("classification", n=240), "symbols": Ragged.from_lists(symbols), "labels": late, "n_classes": 2}
+    model, _ = fit("cnn", **data)
+    test = rows(data, "test")
+    assert np.mean(scores(model, data)[test].argmax(-1) == late[test]) > 0.95
+
+
 def test_tags_that_are_not_told_teach_nothing():
     data = task("tagging")
     train = rows(data, "train")

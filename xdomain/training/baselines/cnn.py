@@ -20,11 +20,11 @@ from xdomain.training.metrics import compute_metrics
 from xdomain.training.outcome import scored
 from xdomain.training.runfolder import write_json
 
-WIDTH, KERNEL, EPOCHS, PATIENCE, BATCH, RATE = 64, 9, 20, 4, 64, 1e-3
+WIDTH, KERNEL, BINS, EPOCHS, PATIENCE, BATCH, RATE = 64, 9, 16, 20, 4, 64, 1e-3
 
 
 class _Net(nn.Module):
-    """Two convolutions; a maximum over positions, or an answer at each."""
+    """Two convolutions; the mean and the maximum in each of BINS equal parts of a sequence, or an answer a position."""
 
     def __init__(self, alphabet_size: int, outputs: int, problem: Problem, *, paired: bool) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class _Net(nn.Module):
         self.first = nn.Embedding(alphabet_size + 1, WIDTH, padding_idx=alphabet_size)
         self.conv1 = nn.Conv1d(WIDTH, WIDTH, KERNEL, padding=KERNEL // 2)
         self.conv2 = nn.Conv1d(WIDTH, WIDTH, KERNEL, padding=KERNEL // 2)
-        self.out = nn.Linear(3 * WIDTH if paired else WIDTH, outputs)
+        self.out = nn.Linear(WIDTH if self.tagging else (BINS + 1) * WIDTH * (3 if paired else 1), outputs)
 
     def body(self, ids: Tensor) -> Tensor:
         """(b, s) symbols to (b, s, width)."""
@@ -42,13 +42,22 @@ class _Net(nn.Module):
         hidden = torch.relu(self.conv1(hidden)) * mask
         return (torch.relu(self.conv2(hidden)) * mask).transpose(1, 2)
 
-    def forward(self, ids: Tensor, second: Tensor | None = None) -> Tensor:
+    def pooled(self, ids: Tensor) -> Tensor:
+        """(b, s) symbols to (b, (1 + bins) · width): how much of it, and what where in parts of each one's length."""
         hidden = self.body(ids)
+        lengths = (ids != self.pad).sum(1, keepdim=True).clamp(min=1)
+        part = torch.arange(ids.shape[1]) * BINS // lengths
+        into = part.clamp(max=BINS - 1)[:, :, None].expand(-1, -1, WIDTH)
+        none = torch.zeros(len(ids), BINS, WIDTH)  # nothing in the body is below: padding adds nothing
+        where = none.scatter_reduce(1, into, hidden, "amax").flatten(1)
+        return torch.cat((hidden.sum(1) / lengths, where), 1)
+
+    def forward(self, ids: Tensor, second: Tensor | None = None) -> Tensor:
         if self.tagging:
-            return self.out(hidden)
-        pooled = hidden.amax(1)
+            return self.out(self.body(ids))
+        pooled = self.pooled(ids)
         if second is not None:
-            other = self.body(second).amax(1)
+            other = self.pooled(second)
             pooled = torch.cat((pooled, other, (pooled - other).abs()), 1)
         return self.out(pooled)
 
@@ -91,7 +100,7 @@ def load_cnn(folder: Path, told: dict[str, Any]) -> CNN:
     problem: Problem = told["problem"]
     symbols, outputs = told["shape"]
     state = load_file(folder / "model.safetensors")
-    net = _Net(symbols, outputs, problem, paired=state["out.weight"].shape[1] > WIDTH)
+    net = _Net(symbols, outputs, problem, paired=state["out.weight"].shape[1] > (BINS + 1) * WIDTH)
     net.load_state_dict(state)
     model = CNN(net, problem, (symbols, outputs), tuple(told["scale"]))
     model.chosen, model.train_loss = told["chosen"], told["train_loss"]
