@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_validator
 
 from xdomain.errors import RecipeError, nearest
+from xdomain.written import Part, checked, read_yaml
 
 Problem = Literal["classification", "regression", "tagging", "pair"]
 SPLITS = ("train", "valid", "test")
@@ -22,10 +23,11 @@ def _one_or_many(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
-class Part(BaseModel):
-    """Base of all parts of a recipe: unknown keys are errors, values never change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+def _count_or_share(value: float) -> float:
+    """A whole number from 1 on, or a share below; `xdomain.data.splits` refuses what is not above 0."""
+    if value >= 1 and value != int(value):
+        raise ValueError(f"{value:g} records: a whole number of them, or a share below 1")
+    return int(value) if value >= 1 else value
 
 
 class Download(Part):
@@ -54,7 +56,7 @@ class AdapterChoice(Part):
     """The domain and its options."""
 
     name: str
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = Field(default={})
 
 
 class Columns(Part):
@@ -80,7 +82,10 @@ class Split(Part):
     )
     test: float = Field(default=0.1, ge=0, lt=1, description="Share for test; with `given`, only if none is given.")
     seed: int = 0
-    limit: dict[str, int] = Field(default={}, description="At most this many records of a split, drawn with the seed.")
+    limit: dict[str, Annotated[float, AfterValidator(_count_or_share)]] = Field(
+        default={},
+        description="At most this many records of a split, or this share of them below 1; drawn with the seed.",
+    )
 
 
 class Train(Part):
@@ -111,7 +116,7 @@ class Train(Part):
     evaluations: int | None = Field(default=None, gt=0, description="Evaluations over the run; None: one an epoch.")
     slice_vocabulary: bool = True
     precision: Literal["auto", "bf16", "fp32"] = "auto"
-    report_to: Annotated[list[str], BeforeValidator(_one_or_many)] = []
+    report_to: Annotated[list[str], BeforeValidator(_one_or_many)] = Field(default=[])
 
 
 class Run(Part):
@@ -160,7 +165,7 @@ class Recipe(Part):
     version: int = 1
     source: Source
     reader: str = Field(default="table", description="A core reader (table, fasta) or one of a task package.")
-    reader_options: dict[str, Any] = {}
+    reader_options: dict[str, Any] = Field(default={})
     columns: Columns = Columns()
     adapter: AdapterChoice
     problem: Problem
@@ -168,8 +173,8 @@ class Recipe(Part):
     metrics: list[str] = Field(min_length=1, description="The first decides which checkpoint is kept.")
     train: Train = Train()
     run: Run = Run()
-    published: list[Published] = []
-    runtime: list[Runtime] = []
+    published: list[Published] = Field(default=[])
+    runtime: list[Runtime] = Field(default=[])
     notes: str = ""
 
     @model_validator(mode="after")
@@ -186,12 +191,7 @@ class Recipe(Part):
 
 def parse_recipe(text: str, *, where: str, overrides: Sequence[str] = ()) -> Recipe:
     """A recipe from YAML text, with ``key.sub=value`` overrides applied; all faults reported at once."""
-    try:
-        tree = yaml.load(text, Loader=_Loader)
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2020-13-45
-        raise RecipeError(f"{where} is not YAML: {error}", expected="a recipe; see `xdomain show dna/splice`") from None
-    if not isinstance(tree, dict):
-        raise RecipeError(f"{where} holds no recipe", expected="a mapping; see `xdomain show dna/splice`")
+    tree = read_yaml(text, where=where, kind="recipe", see="see `xdomain show dna/splice`")
     return recipe_from(tree, where=where, overrides=overrides)
 
 
@@ -200,10 +200,7 @@ def recipe_from(tree: Mapping[str, Any], *, where: str, overrides: Sequence[str]
     whole = _deep_copy(tree)
     for override in overrides:
         _override(whole, override)
-    try:
-        return Recipe.model_validate(whole)
-    except ValidationError as error:
-        raise RecipeError(f"{where}: {_faults(error)}", mend=f"edit {where}, or --set key=value") from None
+    return checked(Recipe, whole, where=where, mend=f"edit {where}, or --set key=value")
 
 
 def load_recipe(path: Path, *, overrides: Sequence[str] = ()) -> Recipe:
@@ -222,17 +219,6 @@ def dump_recipe(recipe: Recipe) -> str:
     if "\x85" in text:  # a line break to YAML, which PyYAML leaves unquoted
         text = yaml.safe_dump(tree, sort_keys=False, allow_unicode=False, width=100)
     return text
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML in which no key comes twice."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value]
-        twice = next((key for i, key in enumerate(keys) if key in keys[:i]), None)
-        if twice is not None:
-            raise yaml.constructor.ConstructorError(None, None, f"the key {twice} comes twice", node.start_mark)
-        return super().construct_mapping(node, deep)
 
 
 def _deep_copy(tree: Any) -> Any:
@@ -279,30 +265,3 @@ def _scalar(value: str) -> Any:
     if re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+", value.strip()):
         return float(value)  # YAML 1.1 reads 1e-4 as a string
     return yaml.safe_load(value)
-
-
-def _faults(error: ValidationError) -> str:
-    told: list[str] = []
-    for fault in error.errors():
-        place = ".".join(str(step) for step in fault["loc"]) or "recipe"
-        if fault["type"] == "value_error":  # our own: says where, and what was given
-            told.append("\n  " + fault["msg"].removeprefix("Value error, "))
-        elif fault["type"] == "extra_forbidden":
-            near = nearest(str(fault["loc"][-1]), _keys_at(fault["loc"][:-1]))
-            told.append(f"\n  {place}: no such key" + (f", did you mean {near}?" if near else ""))
-        elif fault["type"] == "missing":
-            told.append(f"\n  {place}: missing")
-        else:
-            told.append(f"\n  {place}: {fault['msg']} (got {fault['input']!r})"[:300])
-    return f"{len(told)} fault{'s' if len(told) > 1 else ''}" + "".join(told)
-
-
-def _keys_at(path: tuple[int | str, ...]) -> list[str]:
-    model: Any = Recipe
-    for step in path:
-        field = model.model_fields.get(step)
-        kind = field.annotation if field else None
-        if not (isinstance(kind, type) and issubclass(kind, BaseModel)):
-            return []
-        model = kind
-    return list(model.model_fields)

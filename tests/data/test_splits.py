@@ -77,7 +77,7 @@ def test_random_splits_of_anything(labels, valid, test, seed):
     n, rare = len(labels), len(set(labels))
     for name, share in (("valid", valid), ("test", test)):
         assert 1 <= (names == name).sum() <= max(1, share * n + 0.5)
-        if share * n <= (n - rare) / 2:
+        if (valid + test) * n + 1 <= n - rare:
             assert (names == name).sum() >= share * n - 0.5
 
 
@@ -198,6 +198,15 @@ def test_a_class_that_train_never_saw():
 
 def test_shares_that_leave_nothing():
     assert "split.valid 0.5 and split.test 0.5 leave nothing" in refusal(["a", "b"], Split(valid=0.5, test=0.5))
+
+
+def test_a_limit_below_one_is_a_share():
+    labels = ["a"] * 60 + ["b"] * 40
+    names = assign(table(labels), Split(valid=0, test=0, limit={"train": 0.25}), "classification")
+    assert counts(names) == {"train": 25, "": 75}
+    assert (names[:60] == "train").sum() == 15
+    tiny = assign(table(labels), Split(valid=0.1, test=0, limit={"valid": 0.001}), "classification")
+    assert counts(tiny) == {"train": 90, "valid": 1, "": 9}
 
 
 def test_limits_that_make_no_sense():

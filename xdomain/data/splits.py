@@ -186,18 +186,24 @@ def _one_draw(sizes: Indices, shares: Mapping[str, float], rng: np.random.Genera
     return drawn
 
 
-def _limit(names: Names, limit: Mapping[str, int], classes: NDArray[np.str_] | None, rng: np.random.Generator) -> None:
-    """Leave out all but so many records of a split, in place; classes keep their shares, and one record each."""
+def _limit(
+    names: Names, limit: Mapping[str, float], classes: NDArray[np.str_] | None, rng: np.random.Generator
+) -> None:
+    """Leave out all but so many records of a split, or that share of them, in place.
+
+    Classes keep their shares, and one record each.
+    """
     for name in limit:
         if name not in SPLITS:
             raise DataError(
                 f"split.limit names {name!r}", expected=f"one of {', '.join(SPLITS)}", nearest=nearest(name, SPLITS)
             )
-        if limit[name] < 1:
-            raise DataError(f"split.limit.{name} is {limit[name]}", expected="at least 1")
+        if limit[name] <= 0:
+            raise DataError(f"split.limit.{name} is {limit[name]}", expected="records from 1, or a share below 1")
     for name in SPLITS:
         members = np.flatnonzero(names == name)
         most = limit.get(name, len(members))
+        most = max(1, round(most * len(members))) if most < 1 else int(most)
         if len(members) <= most:
             continue
         kinds = classes[members] if classes is not None else np.zeros(len(members), np.int64)
