@@ -242,6 +242,48 @@ def test_compare_takes_the_options_of_its_runs(capsys, dna_csv, tiny_bert, tmp_p
     assert xdomain(capsys, *command, "--overwrite")[0] == 0
 
 
+def test_a_study_from_forecast_to_report(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "helps.yaml").write_text("""\
+question: Does counting suffice?
+tasks: [toy/dna-classification]
+arms: [kmer, cnn]
+seeds: 2
+set: {split.limit: {train: 40, valid: 20, test: 20}}
+""")
+    command = ["study", "helps.yaml", "--out", "kept", "--workers", 2, "--engine", "local"]
+    code, out, err = xdomain(capsys, *command, "--dry-run", "--json")
+    assert code == 0, err
+    assert [(row["arm"], row["cells"]) for row in json.loads(out)] == [("kmer", 1), ("cnn", 2)]
+    assert "3 cells, 3 to run" in xdomain(capsys, *command, "--dry-run")[1]
+    assert not (tmp_path / "kept").exists()
+
+    code, out, err = xdomain(capsys, *command, "--json")
+    assert code == 0, err
+    assert "[3/3] " in err
+    found = json.loads(out)
+    assert [(group["arm"], group["done"]) for group in found["groups"]] == [("kmer", 1), ("cnn", 2)]
+    assert found["differences"][0]["reference"] == "kmer"
+    assert (tmp_path / "kept/helps/report.html").stat().st_size > 1000
+
+    (tmp_path / "kept/helps/report.md").unlink()
+    assert json.loads(xdomain(capsys, "report", "kept", "--json")[1]) == [found]
+    assert (tmp_path / "kept/helps/report.md").exists()
+    assert "report: kept/helps/report.html" in xdomain(capsys, "report", "kept/helps")[1]
+    code, out, err = xdomain(capsys, *command, "--retry-failed")
+    assert "all 3 cells are finished already" in err
+    (tmp_path / "kept").rename("studies")
+    assert xdomain(capsys, "ls", "studies")[1].splitlines()[1].split("\t")[:4] == ["helps", "1", "2", "3/3"]
+
+
+def test_no_cluster_at_an_address(capsys, tmp_path):
+    (tmp_path / "s.yaml").write_text("tasks: toy/dna-classification\narms: [kmer]\n")
+    command = ["study", tmp_path / "s.yaml", "--out", tmp_path / "store", "--engine", "ray"]
+    code, _, err = xdomain(capsys, *command, "--address", "nonsense")
+    assert code == 2
+    assert "error: no Ray cluster at nonsense" in err
+
+
 def test_no_option_is_left_untried():
     """Every option of every command is given in this file, so that a new one cannot be forgotten."""
     here = Path(__file__).read_text()
@@ -255,6 +297,8 @@ def test_no_option_is_left_untried():
         "check",
         "predict",
         "doctor",
+        "study",
+        "report",
         "pretrain text",
         "pretrain synthetic",
     } <= commands.keys()
@@ -269,6 +313,8 @@ def test_no_option_is_left_untried():
 
 
 BAD = [
+    (["study", "no.yaml"], "no.yaml cannot be read"),
+    (["report", "nowhere"], "nowhere holds no study"),
     (["run", "dna/splise"], "did you mean: dna/splice"),
     (["run", "toy/dna-classification", "--init", "pretraned"], "did you mean: pretrained"),
     (["run", "toy/dna-classification", "--tune", "loar"], "did you mean: lora"),

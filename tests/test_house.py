@@ -16,7 +16,7 @@ FLOORS = (  # lowest first
     ("xdomain/run.py",),
     ("xdomain/study/", "xdomain/prediction.py", "xdomain/inspection.py", "xdomain/diagnosis.py"),
     ("xdomain/printing.py",),
-    ("xdomain/cli.py", "xdomain/cli_pretrain.py"),
+    ("xdomain/cli.py", "xdomain/cli_pretrain.py", "xdomain/cli_study.py"),
 )
 WINGS = FLOORS[3]
 MODULES = sorted(

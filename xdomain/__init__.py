@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from xdomain.run import load_result as load_result
     from xdomain.run import run as run
     from xdomain.study.compare import compare as compare
+    from xdomain.study.conduct import report as report
+    from xdomain.study.conduct import run_study as run_study
+    from xdomain.study.study import Study as Study
+    from xdomain.study.study import lay_out as lay_out
     from xdomain.training.pretrain import Pretraining as Pretraining
     from xdomain.training.pretrain import pretrain_synthetic as pretrain_synthetic
     from xdomain.training.pretrain import pretrain_text as pretrain_text
@@ -36,22 +40,30 @@ _HOMES = {
     "predict": "xdomain.prediction:predict",
     "pretrain_synthetic": "xdomain.training.pretrain:pretrain_synthetic",
     "pretrain_text": "xdomain.training.pretrain:pretrain_text",
+    "lay_out": "xdomain.study.study:lay_out",
+    "report": "xdomain.study.conduct:report",
     "run": "xdomain.run:run",
+    "run_study": "xdomain.study.conduct:run_study",
+    "Study": "xdomain.study.study:Study",
     "task_names": "xdomain.plugins:task_names",
 }
 __all__ = [
     "Pretraining",
     "Recipe",
     "Result",
+    "Study",
     "UserError",
     "check",
     "compare",
+    "lay_out",
     "load_recipe",
     "load_result",
     "predict",
     "pretrain_synthetic",
     "pretrain_text",
+    "report",
     "run",
+    "run_study",
     "task_names",
 ]
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from xdomain.cli_pretrain import pretrain_app, say
+from xdomain.cli_study import report_command, study_command
 from xdomain.errors import RecipeError, UserError
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ INTERRUPTED = 130  # what typer makes of Ctrl-C
 GOES_ON = {
     "run": "; the same command with --resume goes on from the last checkpoint",
     "compare": "; the same command with --resume goes on from the last checkpoint",
+    "study": "; the same command again goes on, and loses no finished cell",
     "pretrain": "; the same command again goes on from the last checkpoint",
 }
 app = typer.Typer(
@@ -150,12 +152,18 @@ def compare_command(
         print_json(as_dict(found)) if as_json else print_comparison(found)
 
 
+app.command("study")(study_command)
+app.command("report")(report_command)
+
+
 @app.command("ls")
 def ls_command(
-    what: Annotated[Literal["tasks", "adapters", "backbones"], typer.Argument(help="What to list.")] = "tasks",
+    what: Annotated[
+        Literal["tasks", "adapters", "backbones", "studies"], typer.Argument(help="What to list; studies: those here.")
+    ] = "tasks",
     as_json: Json = False,
 ) -> None:
-    """List what is installed."""
+    """List what is installed, or the studies below the folder studies."""
     from xdomain.inspection import listing
     from xdomain.printing import print_json, print_rows
 

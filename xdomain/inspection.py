@@ -14,11 +14,13 @@ from xdomain.recipe import Recipe
 
 
 def listing(what: str) -> list[dict[str, Any]]:
-    """Rows of what is installed: tasks, adapters or backbones."""
+    """Rows of what is installed: tasks, adapters or backbones; or of the studies below the folder ``studies``."""
     if what == "tasks":
         return [_task_row(find_recipe(name)) for name in task_names()]
     if what == "adapters":
         return [{"adapter": name, "from": _home(name)} for name in adapter_names()]
+    if what == "studies":
+        return _studies(Path("studies"))
     from xdomain.model.backbone import bundled_backbones
 
     return [{"backbone": path.name, "folder": str(path)} for path in bundled_backbones()]
@@ -33,6 +35,25 @@ def _task_row(recipe: Recipe) -> dict[str, Any]:
         "minutes": minutes,
         "title": recipe.title,
     }
+
+
+def _studies(store: Path) -> list[dict[str, Any]]:
+    from xdomain.study.study import open_study, studies_in
+
+    rows: list[dict[str, Any]] = []
+    for folder in studies_in(store) if store.is_dir() else []:
+        study = open_study(folder)
+        settled, total = study.count()
+        rows.append(
+            {
+                "study": study.grid.name,
+                "tasks": len(study.grid.tasks),
+                "arms": len(study.grid.arms),
+                "cells": f"{settled}/{total}",
+                "report": str(folder / "report.html"),
+            }
+        )
+    return rows
 
 
 def _home(adapter: str) -> str:

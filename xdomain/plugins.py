@@ -63,6 +63,12 @@ def make_adapter(name: str, options: Mapping[str, Any] | None = None, *, tokeniz
         raise RecipeError(f"adapter {name}: {error}") from None
 
 
+def uses_tokenizer(name: str) -> bool:
+    """Whether what a domain's adapter encodes hangs on the backbone's tokenizer."""
+    entry = _entry_points("xdomain.adapters").get(name)
+    return entry is not None and "tokenizer" in (f.name for f in dataclasses.fields(entry.load()))
+
+
 @cache
 def _task_modules() -> tuple[ModuleType, ...]:
     return tuple(entry.load() for entry in _entry_points("xdomain.tasks").values())

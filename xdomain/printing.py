@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.live import Live
 from rich.table import Table
 
-from xdomain.training.card import number
 from xdomain.training.runfolder import finite
+from xdomain.training.wording import duration, number
 
 if TYPE_CHECKING:  # a listing should not wait for torch
     from xdomain.run import Result
     from xdomain.study.compare import Comparison
+    from xdomain.study.findings import Findings
 
 
 def print_json(value: Any) -> None:
@@ -34,10 +37,16 @@ def print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
         for row in rows:
             print("\t".join(str(row[c]) for c in columns))
         return
+    Console().print(table_of(rows))
+
+
+def table_of(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Rows under their common keys, for a terminal."""
+    columns = list(rows[0])
     table = Table(*columns, header_style="bold", box=None, pad_edge=False)
     for row in rows:
         table.add_row(*(str(row[c]) for c in columns))
-    Console().print(table)
+    return table
 
 
 def print_result(result: Result) -> None:
@@ -69,6 +78,66 @@ def print_comparison(comparison: Comparison) -> None:
     )
     print(f"{comparison.task}: {comparison.n_test:,} test records; intervals over test records, one seed and mapping.")
     print(f"plot: {comparison.folder / 'comparison.png'}")
+
+
+def print_forecast(rows: Sequence[Mapping[str, Any]], workers: int) -> None:
+    """What a study would run, and how long it would take."""
+    known = [row["minutes"] for row in rows if row["minutes"] is not None]
+    print_rows([{**row, "minutes": "?" if row["minutes"] is None else row["minutes"]} for row in rows])
+    cells, left = (sum(row[name] for row in rows) for name in ("cells", "to run"))
+    told = f"about {duration(60 * sum(known) / workers)}" if known else "how long, nothing tells yet"
+    unknown = ", and what nothing tells yet" if known and len(known) < len(rows) else ""
+    print(f"{cells:,} cells, {left:,} to run: {told}{unknown}")
+
+
+def print_findings(findings: Findings, folder: Path) -> None:
+    """Each arm, each difference, and where the report lies."""
+    several = len({group.fraction for group in findings.groups}) > 1
+    print_rows(
+        [
+            {
+                "task": group.task + (f" ({group.fraction:g} of train)" if several else ""),
+                "arm": group.arm,
+                "test [95 %]": f"{group.metric} {group.test.interval}" if group.test else "–",
+                "cells": f"{group.done}/{group.wanted}",
+                "rate": f"{group.rate:g}" if group.rate else "–",
+            }
+            for group in findings.groups
+        ]
+    )
+    if findings.differences:
+        print()
+        print_rows(
+            [
+                {
+                    "task": one.task + (f" ({one.fraction:g} of train)" if several else ""),
+                    "difference": f"{one.arm} − {one.reference}",
+                    "[95 %]": str(one.estimate.interval),
+                    "q": number(one.q),
+                    "detectable": number(one.estimate.detectable),
+                }
+                for one in findings.differences
+            ]
+        )
+    done, failed, unrun = findings.cells
+    if findings.missing:
+        print(f"{failed + unrun} of {done + failed + unrun} cells are missing: {failed} failed, {unrun} not run")
+    print(f"report: {folder / 'report.html'}")
+
+
+class Showing:
+    """The table of a study so far, renewed in place in a terminal; nothing in a pipe, which has a line a cell."""
+
+    def __enter__(self) -> Callable[[Sequence[Mapping[str, str]]], None] | None:
+        self.live = Live(console=Console(stderr=True), transient=True) if sys.stderr.isatty() else None
+        if self.live is None:
+            return None
+        self.live.start()
+        return lambda rows: self.live.update(table_of(rows), refresh=True) if self.live else None
+
+    def __exit__(self, *_: object) -> None:
+        if self.live:
+            self.live.stop()
 
 
 def print_report(report: Mapping[str, Any], indent: int = 0) -> None:

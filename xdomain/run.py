@@ -26,7 +26,7 @@ from xdomain.model.backbone import load_backbone, locate_backbone, quiet_loading
 from xdomain.plugins import find_recipe, make_adapter
 from xdomain.recipe import Recipe, recipe_from
 from xdomain.training.baseline import train_baseline
-from xdomain.training.card import number, write_card
+from xdomain.training.card import write_card
 from xdomain.training.device import Device, best_device
 from xdomain.training.encoder import Learned, plan_encoder, train_encoder
 from xdomain.training.finetune import Say
@@ -48,6 +48,7 @@ from xdomain.training.runfolder import (
     write_predictions,
 )
 from xdomain.training.saved import keep_adapter, load_saved
+from xdomain.training.wording import number
 
 SCHEMA = 1
 JUDGED = ("valid", "test")

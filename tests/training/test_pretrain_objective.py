@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 from transformers import BertConfig, BertForMaskedLM, BertForPreTraining
 
 from xdomain.data.sequences import Ragged
-from xdomain.training.pretraining.engine import duration, tile_positions
+from xdomain.training.pretraining.engine import tile_positions
 from xdomain.training.pretraining.masking import Masking
 from xdomain.training.pretraining.objective import Batches, outcome
 from xdomain.training.pretraining.plan import Pretraining
 from xdomain.training.pretraining.streams import Pieces, hold_out
+from xdomain.training.wording import duration
 
 CLS, SEP, MASK, FIRST, ROWS = 2, 3, 4, 5, 60
 SMALL = BertConfig(

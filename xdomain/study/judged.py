@@ -22,6 +22,8 @@ from xdomain.training.metrics import compute_metrics
 from xdomain.training.runfolder import PREDICTIONS, RECIPE
 
 pc: Any = pyarrow.compute  # its functions are made at import and have no types
+RESAMPLES = 400
+"""For a standard error, which 400 tell to about 4 %."""
 NEED_CHANCES = ("roc_auc", "average_precision")
 
 
@@ -52,6 +54,20 @@ class Judged:
         places = offsets_of(lengths)
         rows = np.repeat(self.offsets[:-1][records] - places[:-1], lengths) + np.arange(places[-1])
         return compute_metrics([metric], self.labels[rows], self.scores[rows], self.problem)[metric]["value"]
+
+    @property
+    def right(self) -> NDArray[np.int64]:
+        """Shape (n,): how many rows of each record are predicted right; of classes alone."""
+        hits = np.concatenate(([0], np.cumsum(self.scores.argmax(-1) == self.labels)))
+        return hits[self.offsets[1:]] - hits[self.offsets[:-1]]
+
+    def resamples(self, metric: str) -> NDArray[np.float64]:
+        """Shape (RESAMPLES,): a metric on resamples of the records, the same for all runs with as many of them."""
+        n = len(self)
+        chosen = np.random.Generator(np.random.PCG64(0)).integers(n, size=(RESAMPLES, n))
+        if metric == "accuracy":  # quicker, as studies do this for every cell
+            return self.right[chosen].sum(1) / np.diff(self.offsets)[chosen].sum(1)
+        return np.array([self.value(metric, records) for records in chosen])
 
 
 def load_judged(folder: Path) -> Judged:

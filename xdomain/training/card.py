@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from xdomain.recipe import Recipe
 from xdomain.training.runfolder import finite, write_text
+from xdomain.training.wording import number
 
 LOADING = """```python
 from transformers import AutoTokenizer, {head}
@@ -28,11 +28,6 @@ def write_card(folder: Path, recipe: Recipe, values: Mapping[str, Any]) -> None:
     if recipe.run.baseline is None:
         lines += _usage(recipe, values)
     write_text(folder / "model" / "README.md", "\n".join(lines))
-
-
-def number(value: float | None) -> str:
-    """Four digits, or a dash where a metric is undefined."""
-    return f"{value:.4f}" if value is not None and math.isfinite(value) else "–"
 
 
 def _metrics(metrics: Mapping[str, Any]) -> list[str]:

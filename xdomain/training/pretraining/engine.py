@@ -17,6 +17,7 @@ from xdomain.training.device import Device
 from xdomain.training.pretraining.objective import Batches, Model, outcome
 from xdomain.training.pretraining.plan import Pretraining, Stage
 from xdomain.training.pretraining.workfolder import WorkFolder
+from xdomain.training.wording import duration
 
 VALIDATION_TOKENS = 4096
 FEW, MANY = 8, 32
@@ -170,11 +171,3 @@ def _optimizer(model: Model, options: Pretraining) -> torch.optim.AdamW:
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
     ]
     return torch.optim.AdamW(groups, lr=options.learning_rate, betas=(0.9, 0.98), fused=True)
-
-
-def duration(seconds: float) -> str:
-    """As a person says it: 40 s, 12 min, 3 h 05 min."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"

@@ -1,0 +1,87 @@
+"""Claims: one owner at a time, whose death lets another in."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from xdomain.study.claims import Claim
+
+
+@pytest.fixture
+def base(tmp_path):
+    return tmp_path / "cell"
+
+
+def test_one_of_many_gets_it(base):
+    barrier, got = threading.Barrier(16), []
+
+    def grab():
+        barrier.wait()
+        got.append(Claim(base).take())
+
+    threads = [threading.Thread(target=grab) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(mine is not None for mine in got) == 1
+    assert Claim(base).held()
+
+
+def test_what_is_released_can_be_taken_again(base):
+    claim = Claim(base)
+    with claim.kept(claim.take(), lost=pytest.fail):
+        assert claim.held()
+        assert Claim(base).take() is None
+    assert not claim.held()
+    assert list(base.parent.iterdir()) == []
+    assert Claim(base).take() is not None
+
+
+def test_a_claim_lapses_with_the_process_that_made_it(base):
+    code = f"from pathlib import Path; from xdomain.study.claims import Claim; print(Claim(Path({str(base)!r})).take())"
+    made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+    assert made.endswith("cell.claim-1")
+    assert not Claim(base).held()
+    assert Claim(base).take().name == "cell.claim-2"
+
+
+def test_a_claim_from_another_machine_lapses_by_its_silence(base):
+    mine = Claim(base).take()
+    mine.write_text(json.dumps({"host": "elsewhere", "pid": 1}))
+    assert Claim(base).held()
+    os.utime(mine, (time.time() - 61, time.time() - 61))
+    assert not Claim(base).held()
+    barrier, got = threading.Barrier(8), []
+
+    def grab():
+        barrier.wait()
+        got.append(Claim(base).take())
+
+    threads = [threading.Thread(target=grab) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [mine.name for mine in got if mine] == ["cell.claim-2"]
+
+
+def test_an_owner_gives_signs_of_life(base):
+    claim = Claim(base, beat=0.02, lapse=0.3)
+    mine = claim.take()
+    with claim.kept(mine, lost=pytest.fail):
+        time.sleep(0.5)
+        assert claim.held()
+
+
+def test_an_owner_that_was_overtaken_is_told(base):
+    claim, lost = Claim(base, beat=0.02), threading.Event()
+    with claim.kept(claim.take(), lost=lost.set):
+        base.with_name("cell.claim-2").write_text("{}")
+        assert lost.wait(5)
+    assert [path.name for path in base.parent.iterdir()] == ["cell.claim-2"]

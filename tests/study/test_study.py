@@ -1,0 +1,238 @@
+"""Studies from file to report: every cell once, nothing lost, nothing hidden."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import yaml
+
+from xdomain.cli import main
+from xdomain.study.conduct import report, run_study
+from xdomain.study.progress import forecast
+from xdomain.study.study import lay_out, open_study
+
+SMALL = {"train.max_steps": 3, "train.precision": "fp32", "split.limit": {"train": 32, "valid": 16, "test": 24}}
+
+
+GONE = {
+    "name": "gone", "title": "a task without its data", "problem": "classification", "metrics": ["accuracy"],
+    "source": {"files": {"all": "no/such.csv"}, "licence": "none", "citation": "none"}, "adapter": {"name": "dna"},
+}  # fmt: skip
+
+
+def study(tiny_bert, **given):
+    return {
+        "name": "small",
+        "tasks": ["toy/dna-classification", "toy/dna-regression"],
+        "arms": ["pretrained", "scratch", "kmer"],
+        "seeds": 2,
+        "learning_rates": [1e-4, 1e-3],
+        "backbone": str(tiny_bert),
+        "set": SMALL,
+        **given,
+    }
+
+
+def finished(store):
+    return sorted(path.name for path in (store / "cells").iterdir() if (path / "result.json").exists())
+
+
+@pytest.fixture(scope="module")
+def done(tiny_bert, tmp_path_factory, quiet):
+    """A store with a finished study, and what was found."""
+    store = tmp_path_factory.mktemp("done")
+    return store, run_study(study(tiny_bert), out=store, say=quiet)
+
+
+def test_every_arm_has_its_cells_and_its_search(done):
+    store, found = done
+    assert [(group.task, group.arm, group.done, group.wanted) for group in found.groups] == [
+        (task, arm, cells, cells)
+        for task in ("toy/dna-classification", "toy/dna-regression")
+        for arm, cells in (("pretrained", 2), ("scratch", 2), ("kmer", 1))
+    ]
+    assert found.cells == (14, 0, 0)
+    assert len(finished(store)) == 14
+    for group in found.groups:
+        assert group.rates == (() if group.arm == "kmer" else (1e-4, 1e-3))
+        assert group.at_edge == (group.arm != "kmer")
+    assert {(one.arm, one.reference, one.pairs) for one in found.differences} == {
+        ("scratch", "pretrained", 2), ("kmer", "pretrained", 2),
+    }  # fmt: skip
+    assert found.missing == ()
+
+
+def test_values_are_those_of_the_cells(done):
+    store, found = done
+    laid = open_study(store / "small")
+    for setting, group in zip(laid.settings, found.groups, strict=True):
+        cells = [json.loads((store / "cells" / c.key / "result.json").read_text()) for c in laid.final(setting)]
+        values = [one["metrics"]["test"][group.metric]["value"] for one in cells]
+        assert group.test.interval.value == pytest.approx(sum(values) / len(values))
+        assert [one["seed"] for one in cells] == ([0, 1] if group.arm != "kmer" else [0])
+
+
+def test_the_rate_is_the_best_on_validation(done):
+    store, _ = done
+    laid = open_study(store / "small")
+    for setting in laid.settings[:2]:
+        means = {
+            cell.rate: json.loads((store / "cells" / cell.key / "result.json").read_text())["metrics"]["valid"][
+                "accuracy"]["value"]
+            for cell in setting.searched()
+        }  # fmt: skip
+        assert laid.choice(setting).rate == min(means, key=lambda rate: (-means[rate], rate))
+
+
+def test_the_report_is_made_from_the_store_alone(done, tmp_path, monkeypatch):
+    store, _ = done
+    before = (store / "small" / "report.md").read_bytes()
+    copy = tmp_path / "moved"
+    shutil.copytree(store, copy)
+    (copy / "small" / "report.md").unlink()
+    monkeypatch.setenv("XDOMAIN_DATA", str(tmp_path / "nothing"))
+    report(copy / "small")
+    assert (copy / "small" / "report.md").read_bytes() == before
+    assert "toy/dna-classification" in before.decode()
+
+
+def test_a_finished_cell_is_never_run_again(done, tiny_bert, tmp_path, quiet):
+    store = tmp_path / "store"
+    shutil.copytree(done[0], store)
+    times = {key: (store / "cells" / key / "result.json").stat().st_mtime_ns for key in finished(store)}
+    said = []
+    wider = study(tiny_bert, name="wider", tasks=["toy/dna-classification"], arms=["pretrained"], seeds=3)
+    found = run_study(wider, out=store, say=said.append)
+    assert found.groups[0].done == 3
+    assert len(said) == 1
+    assert {key: (store / "cells" / key / "result.json").stat().st_mtime_ns for key in times} == times
+    assert len(finished(store)) == len(times) + 1
+    assert run_study(wider, out=store, say=said.append).cells == (4, 0, 0)
+    assert said[-1] == "all 4 cells are finished already"
+
+
+def test_what_fails_is_named_and_the_rest_goes_on(done, tiny_bert, tmp_path, quiet):
+    store = tmp_path / "store"
+    shutil.copytree(done[0], store)
+    broken, *_ = finished(store)
+    (store / "cells" / broken / "result.json").write_text('{"schema"')
+    (tmp_path / "gone.yaml").write_text(yaml.safe_dump(GONE))
+    wanted = study(tiny_bert, tasks=["toy/dna-classification", "toy/dna-regression", str(tmp_path / "gone.yaml")])
+    found = run_study(wanted, out=store, say=quiet)
+    told = {one.what: one.error for one in found.missing}
+    assert any("no/such.csv" in error for error in told.values())
+    assert any("result.json cannot be read" in error for error in told.values())
+    assert sum(group.done == group.wanted for group in found.groups) >= 5
+    text = (store / "small" / "report.md").read_text()
+    assert "missing" in text
+    assert "no/such.csv" in text
+    again = run_study(study(tiny_bert), out=store, retry_failed=True, say=quiet)
+    assert again.missing == ()
+
+
+def test_a_worker_that_dies_loses_its_cell_alone(tiny_bert, tmp_path, quiet, monkeypatch):
+    # as when the machine has no memory left: the process is gone without a word
+    (tmp_path / "sitecustomize.py").write_text("""\
+import os, signal, xdomain.study.store as store
+usual = store.run
+def run(recipe, **options):
+    if recipe.run.init == "scratch" and recipe.run.seed == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return usual(recipe, **options)
+store.run = run
+""")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path) + os.pathsep + os.environ.get("PYTHONPATH", ""))
+    wanted = study(tiny_bert, tasks=["toy/dna-classification"], arms=["pretrained", "scratch"], learning_rates=[1e-3])
+    found = run_study(wanted, out=tmp_path / "store", say=quiet)
+    assert [(group.arm, group.done) for group in found.groups] == [("pretrained", 2), ("scratch", 1)]
+    (lost,) = found.missing
+    assert lost.state == "failed"
+    assert "SIGKILL: the machine had no memory left" in lost.error
+
+
+def test_a_full_disk_ends_the_study_and_keeps_what_is_done(tiny_bert, tmp_path, quiet, monkeypatch):
+    from xdomain.errors import OutputError
+
+    (tmp_path / "sitecustomize.py").write_text("""\
+import errno, xdomain.study.store as store
+usual = store.run
+def run(recipe, **options):
+    if recipe.run.seed == 1:
+        raise OSError(errno.ENOSPC, "No space left on device")
+    return usual(recipe, **options)
+store.run = run
+""")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path) + os.pathsep + os.environ.get("PYTHONPATH", ""))
+    wanted = study(tiny_bert, tasks=["toy/dna-classification"], arms=["pretrained"], learning_rates=[1e-3])
+    with pytest.raises(OutputError, match=r"No space left on device\); finished cells are kept"):
+        run_study(wanted, out=tmp_path / "store", say=quiet)
+    assert len(finished(tmp_path / "store")) == 1
+
+
+def test_what_it_will_take_is_told_from_what_was_run(done, tiny_bert):
+    store, _ = done
+    (row,) = forecast(lay_out(study(tiny_bert, tasks=["toy/dna-classification"], arms=["scratch"], seeds=5), store))
+    assert row["cells"] == 6
+    assert row["to run"] == 3
+    assert row["minutes"] is not None
+
+
+def command(folder, store):
+    arguments = ["-m", "xdomain.cli", "study", str(folder / "small.yaml"), "--out", str(store)]
+    return subprocess.Popen([sys.executable, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def killed_and_resumed(tiny_bert, folder, store, kills):
+    """Kill the command at random moments, the first time right after its first cell; then let it finish."""
+    (folder / "small.yaml").write_text(yaml.safe_dump(study(tiny_bert), sort_keys=False))
+    rng = random.Random(0)
+    for number in range(kills):
+        process = command(folder, store)
+        if number == 0:
+            assert any(line.startswith("[1/14]") for line in process.stdout)
+        else:
+            time.sleep(rng.uniform(4, 12))
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    process = command(folder, store)
+    told, _ = process.communicate()
+    assert process.returncode == 0, told
+
+
+def test_killed_and_resumed_is_as_undisturbed(done, tiny_bert, tmp_path):
+    killed_and_resumed(tiny_bert, tmp_path, tmp_path / "store", 1)
+    assert finished(tmp_path / "store") == finished(done[0])
+    assert (tmp_path / "store/small/report.md").read_bytes() == (done[0] / "small/report.md").read_bytes()
+
+
+@pytest.mark.slow
+def test_killed_ten_times_and_resumed_is_as_undisturbed(done, tiny_bert, tmp_path):
+    killed_and_resumed(tiny_bert, tmp_path, tmp_path / "store", 10)
+    assert (tmp_path / "store/small/report.md").read_bytes() == (done[0] / "small/report.md").read_bytes()
+
+
+def test_two_processes_run_every_cell_once(done, tiny_bert, tmp_path):
+    (tmp_path / "small.yaml").write_text(yaml.safe_dump(study(tiny_bert), sort_keys=False))
+    processes = [command(tmp_path, tmp_path / "store") for _ in range(2)]
+    lines = [process.communicate()[0].splitlines() for process in processes]
+    assert [process.returncode for process in processes] == [0, 0]
+    told = [line.partition("] ")[2].partition(": ")[0] for some in lines for line in some if line.startswith("[")]
+    assert len(told) == len(set(told)) == 14
+    assert (tmp_path / "store/small/report.md").read_bytes() == (done[0] / "small/report.md").read_bytes()
+
+
+def test_the_exit_code_says_that_cells_are_missing(tmp_path, capfd):
+    (tmp_path / "gone.yaml").write_text(yaml.safe_dump(GONE))
+    (tmp_path / "small.yaml").write_text(yaml.safe_dump({"tasks": "gone.yaml", "arms": ["kmer"]}))
+    with pytest.raises(SystemExit) as ended:
+        main(["study", str(tmp_path / "small.yaml"), "--out", str(tmp_path / "store")])
+    assert ended.value.code == 1
+    told = capfd.readouterr()
+    assert "[1/1] gone, kmer, mapping seed 0, seed 0: failed: " in told.err
+    assert "1 of 1 cells are missing: 1 failed, 0 not run" in told.out

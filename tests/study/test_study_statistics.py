@@ -1,0 +1,436 @@
+"""The study's numbers: intervals, p values, detectable effects, permutation tests, variance components."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy import stats
+
+from xdomain.study.components import components
+from xdomain.study.significance import benjamini_hochberg, mcnemar, sign_flip
+from xdomain.study.spread import Spread, mean_squares, spread
+from xdomain.study.statistics import area, detectable, estimate
+
+NAN = float("nan")
+TINY = np.array([[1.0, 2.0, 3.0], [2.0, 3.0, 7.0]])  # by hand: rows 2 and 4, columns 1.5, 2.5, 5, mean 3
+HOLED = np.array([[1.0, NAN, 3.0], [2.0, 4.0, 6.0], [0.0, 1.0, NAN]])
+
+
+def paired(cells):
+    values = np.full((len(cells), len(cells)), NAN)
+    np.fill_diagonal(values, cells)
+    return values
+
+
+def draws(seed=0):
+    return np.random.default_rng(seed)
+
+
+# --- estimate
+
+
+@pytest.mark.parametrize("shape", ["row", "column", "paired", "empty rows"])
+def test_independent_cells_are_students_t(shape):
+    cells = np.array([0.2, 0.5, -0.1, 0.4])
+    values = {
+        "row": cells[None],
+        "column": cells[:, None],
+        "paired": paired(cells)[[2, 0, 3, 1]],
+        "empty rows": np.vstack([np.full(4, NAN), cells, np.full(4, NAN)]),
+    }[shape]
+    found, known = estimate(values), stats.ttest_1samp(cells, 0.0)
+    low, high = known.confidence_interval(0.95)
+    assert (found.interval.value, found.interval.low, found.interval.high) == pytest.approx((0.25, low, high))
+    assert found.p == pytest.approx(known.pvalue)
+    assert found.standard_error == pytest.approx(stats.sem(cells))
+    assert found.cells == 4
+
+
+def test_examples_add_their_square():
+    cells = np.array([0.2, 0.5, -0.1, 0.4])
+    half = math.sqrt((stats.t.ppf(0.975, 3) * stats.sem(cells)) ** 2 + (stats.norm.ppf(0.975) * 0.3) ** 2)
+    found = estimate(cells[None], 0.3)
+    assert (found.interval.low, found.interval.high) == pytest.approx((0.25 - half, 0.25 + half))
+    assert found.standard_error == pytest.approx(math.hypot(stats.sem(cells), 0.3))
+
+
+def test_a_single_cell_has_its_examples_alone():
+    found = estimate(np.array([[NAN, 0.5], [NAN, NAN]]), 0.2)
+    assert found.interval.low == pytest.approx(0.5 - 1.959964 * 0.2)
+    assert found.p == pytest.approx(2 * stats.norm.sf(2.5))
+    assert found.detectable == pytest.approx(0.2 * (1.959964 + 0.841621), rel=1e-5)
+    assert found.cells == 1
+
+
+def test_mean_squares_by_hand():
+    squares = mean_squares(TINY)  # residuals ±.5, ±.5, ±1: sum of squares 3
+    assert (squares.mapping, squares.seed, squares.residual) == pytest.approx((6.0, 6.5, 1.5))
+
+
+def test_crossed_cells_by_hand():
+    # V = (6 + 6.5 - 1.5) / 6; Satterthwaite 11² / (6²/1 + 6.5²/2 + 1.5²/2) = 2.08, rounded down
+    assert spread(TINY) == Spread(pytest.approx(math.sqrt(11 / 6)), 2)
+
+
+def test_crossed_cells_whose_rows_and_columns_are_alike_have_their_residual():
+    values = np.array([[1.0, 2.0], [2.0, 1.0]])  # mean square 1 in the residual alone
+    assert spread(values) == Spread(pytest.approx(math.sqrt(1 / 4)), 1)
+
+
+def test_holes_by_hand():
+    found = spread(HOLED)  # mean 17 / 7; sums by row less their share of it
+    mean = 17 / 7
+    rows = [4 - 2 * mean, 12 - 3 * mean, 1 - 2 * mean]
+    columns = [3 - 3 * mean, 5 - 2 * mean, 9 - 2 * mean]
+    squares = sum(one**2 for one in [*rows, *columns]) * 3 / 2
+    assert found == Spread(pytest.approx(math.sqrt(squares) / 7), 2)
+
+
+def test_a_hole_makes_the_interval_wider():
+    values = draws(3).normal(size=(5, 1)) + draws(4).normal(size=(5, 5))
+    holed = values.copy()
+    holed[1, 2] = NAN
+    width = [one.interval.high - one.interval.low for one in (estimate(values), estimate(holed))]
+    assert width[0] < width[1] < 3 * width[0]
+
+
+@pytest.mark.parametrize("values", [np.full((3, 3), 0.1), paired([0.7] * 3), np.array([[0.3]]), np.full((1, 5), 0.1)])
+def test_no_spread_at_all_says_nothing(values):
+    found = estimate(values)
+    assert found.interval.value == pytest.approx(np.nanmean(values))
+    assert all(math.isnan(x) for x in (found.interval.low, found.interval.high, found.p, found.detectable))
+    assert found.standard_error == 0
+
+
+def test_equal_arms_do_not_differ():
+    found = estimate(np.zeros((3, 3)))
+    assert (found.interval.value, found.interval.low, found.interval.high, found.p) == (0, 0, 0, 1)
+
+
+def test_no_cell_is_nan():
+    found = estimate(np.full((2, 3), NAN), 0.1)
+    assert found.cells == 0
+    assert math.isnan(found.interval.value)
+    assert math.isnan(found.p)
+
+
+def test_unknown_examples_say_nothing():
+    found = estimate(TINY, NAN)
+    assert found.interval.value == 3
+    assert math.isnan(found.interval.low)
+    assert math.isnan(found.p)
+
+
+def test_an_enormous_effect_has_a_p_of_almost_0():
+    assert estimate(np.array([[1.0, 1.0 + 1e-9, 1.0]])).p < 1e-15
+    assert estimate(np.array([[1e6]]), 1.0).p == 0
+
+
+values_of = arrays(
+    np.float64,
+    st.tuples(st.integers(1, 5), st.integers(1, 5)),
+    elements=st.one_of(st.just(NAN), st.integers(-50, 50).map(float), st.integers(-50, 50).map(float)),
+)
+examples_of = st.sampled_from([0.0, 0.5, 20.0])
+
+
+@given(values_of, examples_of, st.integers(-100, 100), st.sampled_from([0.01, 3.0, -2.0]))
+@settings(max_examples=150, deadline=None)
+def test_shifting_and_scaling_values_does_so_to_the_interval(values, examples, shift, scale):
+    one = estimate(values, examples)
+    other = estimate(values * scale + shift, examples * abs(scale))
+    ends = sorted((one.interval.low * scale + shift, one.interval.high * scale + shift))
+    if one.standard_error > 0:
+        found = (other.interval.value, other.interval.low, other.interval.high)
+        assert found == pytest.approx((one.interval.value * scale + shift, *ends), abs=1e-6)
+        assert other.detectable == pytest.approx(one.detectable * abs(scale), rel=1e-6)
+
+
+@given(values_of, examples_of, st.randoms(use_true_random=False))
+@settings(max_examples=150, deadline=None)
+def test_the_order_of_seeds_and_mappings_does_not_matter(values, examples, random):
+    rows, columns = (random.sample(range(n), n) for n in values.shape)
+    for other in (values[rows][:, columns], values.T):
+        one, two = estimate(values, examples), estimate(other, examples)
+        assert (one.p, one.standard_error) == pytest.approx((two.p, two.standard_error), nan_ok=True, abs=1e-9)
+        assert sign_flip(values) == pytest.approx(sign_flip(other), nan_ok=True)
+
+
+@given(values_of, examples_of)
+@settings(max_examples=200, deadline=None)
+def test_p_is_small_where_and_only_where_the_interval_leaves_0_out(values, examples):
+    found = estimate(values, examples)
+    if math.isfinite(found.interval.low):
+        assert (found.p < 0.05) == (found.interval.low > 0 or found.interval.high < 0)
+        assert 0 <= found.p <= 1
+
+
+@given(values_of)
+@settings(max_examples=100, deadline=None)
+def test_more_doubt_over_examples_is_more_doubt(values):
+    found = [estimate(values, examples) for examples in (0.5, 1.0, 2.0)]
+    if found[0].cells:
+        assert found[0].standard_error < found[1].standard_error < found[2].standard_error
+        assert found[0].detectable < found[1].detectable < found[2].detectable
+        assert found[0].p <= found[1].p <= found[2].p
+
+
+@pytest.mark.parametrize("design", ["paired", "crossed", "residual", "examples"])
+def test_intervals_cover(design):
+    rng, hits, repeats = draws(11), 0, 600
+    for _ in range(repeats):
+        noise = rng.normal(size=(5, 5))
+        values, examples = {
+            "paired": (paired(rng.normal(size=5)), 0.0),
+            "crossed": (rng.normal(size=(5, 1)) + rng.normal(size=5) + noise, 0.3),
+            "residual": (noise, 0.0),
+            "examples": (0.1 * noise, 1.0),
+        }[design]
+        interval = estimate(values + examples * rng.normal(), examples).interval
+        hits += interval.low <= 0 <= interval.high
+    assert hits / repeats >= 0.94 - 0.018  # less two standard errors
+
+
+def test_the_detectable_effect_is_found_four_times_in_five():
+    rng, found, examples = draws(12), [], 0.4
+    effect = detectable(Spread(1 / math.sqrt(5), 4), examples)
+    for _ in range(1500):
+        values = rng.normal(size=(1, 5)) + examples * rng.normal() + effect
+        found.append(estimate(values, examples).p < 0.05)
+    assert np.mean(found) == pytest.approx(0.8, abs=0.03)
+
+
+@pytest.mark.parametrize("df", [1, 2, 4, 9, 50])
+def test_detectable_is_the_power_of_the_t_test(df):
+    t = stats.t.ppf(0.975, df)
+    effect = detectable(Spread(1.0, df))
+    assert stats.nct.sf(t, df, effect) + stats.nct.cdf(-t, df, effect) == pytest.approx(0.8, abs=1e-3)
+
+
+# --- sign flips
+
+
+def flipped_by_hand(cells):
+    """The p of flipping whole rows, the slow way."""
+    seen = []
+    for signs in itertools.product((1, -1), repeat=len(cells)):
+        flipped = cells * np.array(signs)[:, None]
+        squares = (flipped.sum(axis=1) ** 2).sum() + (flipped.sum(axis=0) ** 2).sum()
+        seen.append(flipped.sum() ** 2 / squares if squares else 0.0)
+    return np.mean([one >= seen[0] - 1e-9 * abs(seen[0]) for one in seen])
+
+
+@given(arrays(np.float64, st.tuples(st.integers(2, 6), st.integers(2, 6)), elements=st.integers(-9, 9).map(float)))
+@settings(max_examples=60, deadline=None)
+def test_sign_flips_of_crossed_cells_are_those_counted_one_by_one(values):
+    least = 2 / 2 ** min(values.shape)
+    assert sign_flip(values) == (pytest.approx(max(flipped_by_hand(values), flipped_by_hand(values.T))), least)
+
+
+@pytest.mark.parametrize("shape", ["row", "column", "paired"])
+def test_sign_flips_of_one_factor_are_those_of_the_plain_mean(shape):
+    cells = np.array([3.0, 1.0, -0.5, 2.0, 2.5, 0.25])
+    values = {"row": cells[None], "column": cells[:, None], "paired": paired(cells)[::-1]}[shape]
+    sums = [abs(np.dot(signs, cells)) for signs in itertools.product((1, -1), repeat=6)]
+    assert sign_flip(values) == (pytest.approx(np.mean(np.array(sums) >= cells.sum() - 1e-9)), 2 / 64)
+
+
+def test_the_least_p_of_a_sign_flip_is_reached():
+    assert sign_flip(np.ones((1, 5))) == (0.0625, 0.0625)
+    assert sign_flip(np.ones((3, 5))) == (0.25, 0.25)
+    assert sign_flip(np.ones((20, 1))) == (1 / 10_001, 1 / 10_001)
+    assert sign_flip(np.zeros((4, 4)))[0] == 1
+
+
+def test_many_units_are_drawn_and_alike_each_time():
+    cells = draws(5).normal(0.4, 1, (1, 18))
+    assert sign_flip(cells) == sign_flip(cells)
+    assert sign_flip(cells)[0] == pytest.approx(stats.ttest_1samp(cells[0], 0).pvalue, abs=0.02)
+
+
+@pytest.mark.parametrize("values", [np.array([[0.4]]), np.full((2, 2), NAN), paired([1.0, NAN])])
+def test_one_unit_has_no_sign_flip(values):
+    assert all(math.isnan(one) for one in sign_flip(values))
+
+
+def test_sign_flips_with_both_mapping_and_seed_find_nothing_where_nothing_is():
+    rng = draws(8)
+    values = [rng.normal(size=(8, 1)) + rng.normal(size=(1, 8)) + rng.normal(size=(8, 8)) for _ in range(800)]
+    assert np.mean([sign_flip(one)[0] < 0.05 for one in values]) <= 0.06
+
+
+# --- many tests
+
+
+def test_benjamini_hochberg_by_hand():
+    # sorted .01 .02 .03 .5: times 4/1, 4/2, 4/3, 4/4, then the least from above
+    assert benjamini_hochberg([0.03, 0.01, 0.5, 0.02]) == pytest.approx([0.04, 0.04, 0.5, 0.04])
+
+
+def test_what_was_not_tested_counts_for_nothing():
+    assert benjamini_hochberg([NAN, 0.01, NAN, 0.04]) == pytest.approx([NAN, 0.02, NAN, 0.04], nan_ok=True)
+    assert benjamini_hochberg([]) == []
+    assert all(math.isnan(q) for q in benjamini_hochberg([NAN, NAN]))
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
+def test_benjamini_hochberg_is_the_least_bound_above(p):
+    ranked = sorted(p)
+    slow = [min(1.0, min(q * len(p) / (i + 1) for i, q in enumerate(ranked) if q >= one)) for one in p]
+    assert benjamini_hochberg(p) == pytest.approx(slow)
+
+
+# --- McNemar
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [(9, 2), (3, 3), (0, 5), (1, 0), (15, 10)])
+def test_few_discordant_examples_are_the_exact_binomial_test(ours, theirs):
+    differences = np.array([[1] * ours + [-1] * theirs + [0] * 40])
+    assert mcnemar(differences) == pytest.approx(stats.binomtest(ours, ours + theirs).pvalue)
+
+
+def test_many_discordant_examples_are_the_chi_square_without_correction():
+    differences = np.array([[1] * 40 + [-1] * 22 + [0] * 100])
+    assert mcnemar(differences) == pytest.approx(stats.chi2.sf((40 - 22) ** 2 / 62, 1))
+
+
+def test_examples_are_the_units_however_many_cells_there_are():
+    one = draws(2).integers(-1, 2, (1, 200))
+    assert mcnemar(np.repeat(one, 7, axis=0)) == pytest.approx(mcnemar(one))
+    assert mcnemar(np.repeat(one[:, :20], 3, axis=0)) == pytest.approx(mcnemar(one[:, :20]))
+
+
+@given(arrays(np.int64, st.tuples(st.integers(1, 4), st.integers(1, 9)), elements=st.integers(-1, 1)))
+@settings(max_examples=60, deadline=None)
+def test_few_clustered_examples_are_all_their_signs(differences):
+    sums = differences.sum(axis=0)
+    reached = [abs(np.dot(signs, sums)) for signs in itertools.product((1, -1), repeat=len(sums))]
+    assert mcnemar(differences) == pytest.approx(np.mean(np.array(reached) >= abs(sums.sum())))
+    assert mcnemar(-differences) == pytest.approx(mcnemar(differences))
+
+
+def test_arms_that_are_never_apart_do_not_differ():
+    assert mcnemar(np.zeros((3, 50), np.int64)) == 1
+    assert mcnemar(np.array([[1] * 50, [-1] * 50])) == 1
+
+
+def test_mcnemar_of_several_cells_finds_nothing_where_nothing_is():
+    rng, found = draws(9), []
+    for _ in range(600):
+        chances = 1 / (1 + np.exp(-rng.normal(1, 2, 300)))
+        right = rng.random((2, 4, 300)) < chances
+        found.append(mcnemar(right[0].astype(int) - right[1]) < 0.05)
+    assert np.mean(found) <= 0.07
+
+
+# --- the sample-efficiency curve
+
+
+def test_area_by_hand():
+    values = np.array([[[0.2]], [[0.4]], [[0.8]]])  # at 1/8, 1/4, 1: (.3 + 2 · .6) / 3
+    assert area([0.125, 0.25, 1.0], values) == pytest.approx(np.array([[0.5]]))
+
+
+def test_area_of_one_share_is_its_value_and_of_a_flat_curve_its_height():
+    values = np.array([[0.3, 0.6], [NAN, 0.1]])
+    np.testing.assert_array_equal(area([0.5], values[None]), values)
+    np.testing.assert_allclose(area([0.01, 0.3, 1.0], np.stack([values] * 3)), values)
+
+
+def test_area_is_linear_and_takes_resamples():
+    one, two = draws(1).normal(size=(2, 3, 50))
+    shares = [0.1, 0.5, 1.0]
+    np.testing.assert_allclose(area(shares, one) - area(shares, two), area(shares, one - two))
+
+
+@pytest.mark.parametrize("shares", [[], [0.5, 0.5], [1.0, 0.5], [0.0, 1.0], [0.5, 2.0], [0.1, 0.5, 1.0], [NAN, 1.0]])
+def test_area_of_other_shares_is_refused(shares):
+    with pytest.raises(ValueError, match="ascending"):
+        area(shares, np.zeros((2, 1, 1)))
+
+
+# --- variance components
+
+
+def test_components_by_hand():
+    found = components(TINY)  # mean squares 6, 6.5, 1.5
+    assert found.mapping.value == pytest.approx((6 - 1.5) / 3)
+    assert found.seed.value == pytest.approx((6.5 - 1.5) / 2)
+    assert found.residual.value == pytest.approx(1.5)
+    assert found.mapping_share.value == pytest.approx(1.5 / (1.5 + 2.5 + 1.5))
+    assert found.mapping_p == pytest.approx(stats.f.sf(6 / 1.5, 1, 2))
+    low, high = 2 * 1.5 / stats.chi2.ppf([0.975, 0.025], 2)
+    assert (found.residual.low, found.residual.high) == pytest.approx((low, high))
+
+
+def test_without_a_residual_the_mapping_has_the_chi_square_interval():
+    mapping = np.array([1.0, 2.0, 4.0, 4.5])
+    found = components(np.repeat(mapping[:, None], 3, axis=1))
+    low, high = 3 * mapping.var(ddof=1) / stats.chi2.ppf([0.975, 0.025], 3)
+    assert (found.mapping.low, found.mapping.high) == pytest.approx((low, high))
+    assert found.mapping_share.value == found.mapping_share.low == found.mapping_share.high == 1
+    assert found.residual.high == found.seed.high == 0
+    assert found.mapping_p == 0
+
+
+def test_the_interval_of_the_mapping_reaches_0_where_the_f_test_does_not_find_it():
+    for seed in range(200):  # the method's own property at its lower end
+        rng = draws(seed)
+        values = rng.normal(size=(4, 5)) + rng.uniform(0, 2) * rng.normal(size=(4, 1))
+        found = components(values)
+        assert (found.mapping.low > 0) == (found.mapping_p < 0.025)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, -3.0])
+def test_equal_cells_have_no_variance(value):
+    found = components(np.full((3, 4), value))
+    assert [one.high for one in (found.mapping, found.seed, found.residual)] == [0, 0, 0]
+    assert (found.mapping_share.value, found.mapping_share.low, found.mapping_share.high) == (0, 0, 1)
+    assert found.mapping_p == 1
+
+
+@pytest.mark.parametrize("values", [np.zeros((1, 3)), np.zeros((3, 1)), np.array([[1.0, NAN], [1.0, 2.0]])])
+def test_components_of_cells_that_are_not_crossed_are_refused(values):
+    with pytest.raises(ValueError, match="2 or more rows and columns"):
+        components(values)
+
+
+@given(
+    arrays(np.float64, st.tuples(st.integers(2, 5), st.integers(2, 5)), elements=st.integers(-9, 9).map(float)),
+    st.sampled_from([-4.0, 0.5]),
+    st.randoms(use_true_random=False),
+)
+@settings(max_examples=100, deadline=None)
+def test_components_hold_their_estimates_and_follow_scale_and_order(values, scale, random):
+    one = components(values)
+    rows, columns = (random.sample(range(n), n) for n in values.shape)
+    two = components(values[rows][:, columns] * scale + 7)
+    for name, factor in (("mapping", scale**2), ("seed", scale**2), ("residual", scale**2), ("mapping_share", 1)):
+        first, second = getattr(one, name), getattr(two, name)
+        assert 0 <= first.low <= first.value <= first.high
+        ends = [first.value * factor, first.low * factor, first.high * factor]
+        assert [second.value, second.low, second.high] == pytest.approx(ends, rel=1e-6, abs=1e-9)
+    assert one.mapping_share.high <= 1
+    assert one.mapping_p == pytest.approx(two.mapping_p, abs=1e-9)
+    turned, mapping = components(values.T).seed, one.mapping
+    assert [turned.value, turned.low, turned.high] == pytest.approx([mapping.value, mapping.low, mapping.high])
+
+
+def test_components_cover():
+    rng, truth, found = draws(21), (0.5, 1.0, 0.7), []
+    for _ in range(600):
+        rows, columns, rest = rng.normal(size=(5, 1)), rng.normal(size=(1, 4)), rng.normal(size=(5, 4))
+        one = components(math.sqrt(truth[0]) * rows + math.sqrt(truth[1]) * columns + math.sqrt(truth[2]) * rest)
+        intervals = (one.mapping, one.seed, one.residual, one.mapping_share)
+        found.append([i.low <= t <= i.high for i, t in zip(intervals, (*truth, truth[0] / sum(truth)), strict=True)])
+    assert (np.mean(found, axis=0) >= 0.94 - 0.018).all()
+
+
+def test_a_mapping_that_adds_nothing_is_seldom_found():
+    rng = draws(22)
+    p = [components(rng.normal(size=(1, 5)) + rng.normal(size=(4, 5))).mapping_p for _ in range(600)]
+    assert np.mean(np.array(p) < 0.05) <= 0.07

@@ -1,0 +1,248 @@
+"""The cells of a study: each one run, known by what decides it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from xdomain.data.loading import own_recipe
+from xdomain.data.sources import data_home, file_sha256, neighbour
+from xdomain.errors import RecipeError, UserError
+from xdomain.model.backbone import load_backbone, quiet_loading
+from xdomain.model.vocabulary import Vocabulary
+from xdomain.plugins import find_recipe, uses_tokenizer
+from xdomain.recipe import Columns, Recipe, Source, recipe_from
+from xdomain.run import OF_AN_ENCODER, SCHEMA, with_arm
+from xdomain.study.grid import Arm, Grid, Own
+from xdomain.study.judged import check_comparable
+from xdomain.training.metrics import check_metrics
+
+DRAWN = ("random", "permute", "shift")
+"""Mappings that hang on their seed."""
+TOLD_ONLY = ("title", "version", "notes", "published", "runtime")
+"""Parts of a recipe that no result hangs on."""
+DIGITS = 16
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One arm on one task, trained on one share of its training records: cells differ in seeds and rate alone.
+
+    Parameters
+    ----------
+    recipe
+        Of all its cells, but for mapping seed, seed and learning rate.
+    rates
+        To search among; empty for a baseline.
+    draws, search_draws
+        Mapping seed and seed of its cells, and of those that choose the rate.
+    digests
+        What the recipe names but does not hold: files and backbone.
+    """
+
+    task: str
+    arm: str
+    fraction: float
+    recipe: Recipe
+    rates: tuple[float, ...]
+    draws: tuple[tuple[int, int], ...]
+    search_draws: tuple[tuple[int, int], ...]
+    digests: Mapping[str, str]
+    _made: dict[Any, Cell] = field(default_factory=dict[Any, "Cell"], init=False, repr=False, compare=False)
+
+    def cell(self, draw: tuple[int, int], rate: float | None) -> Cell:
+        """A cell of it; the same object every time, as its key takes a while."""
+        return self._made.setdefault((draw, rate), Cell(self, *draw, rate))
+
+    def searched(self) -> list[Cell]:
+        """The cells that choose the rate; none where there is nothing to choose."""
+        return [self.cell(draw, rate) for rate in self.rates for draw in self.search_draws] if self.rates[1:] else []
+
+    def final(self, rate: float | None) -> list[Cell]:
+        """The cells that are judged, once the rate is chosen."""
+        return [self.cell(draw, rate) for draw in self.draws]
+
+    @property
+    def most_cells(self) -> int:
+        """Cells in all; those of the search with the chosen rate are cells of the rest, too."""
+        shared = sum(draw in self.draws for draw in self.search_draws) if self.rates[1:] else 0
+        return len(self.searched()) + len(self.draws) - shared
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run of a study."""
+
+    setting: Setting
+    mapping_seed: int
+    seed: int
+    rate: float | None
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """What to run."""
+        recipe = self.setting.recipe
+        run = recipe.run.model_copy(update={"mapping_seed": self.mapping_seed, "seed": self.seed})
+        train = recipe.train if self.rate is None else recipe.train.model_copy(update={"learning_rate": self.rate})
+        return recipe.model_copy(update={"run": run, "train": train})
+
+    @cached_property
+    def key(self) -> str:
+        """The same for two cells exactly if they are the same run of the same data with the same backbone."""
+        tree = self.recipe.model_dump(mode="json", exclude=set(TOLD_ONLY) | {"source"})
+        tree["train"].pop("report_to")
+        tree["run"].pop("backbone")
+        if self.recipe.run.baseline:
+            tree.pop("train")
+        told = json.dumps({"schema": SCHEMA, **self.setting.digests, **tree}, sort_keys=True)
+        return hashlib.sha256(told.encode()).hexdigest()[:DIGITS]
+
+    def __str__(self) -> str:
+        rate = "" if self.rate is None else f", learning rate {self.rate:g}"
+        share = "" if self.setting.fraction == 1 else f", {self.setting.fraction:g} of the training records"
+        return (
+            f"{self.setting.task}, {self.setting.arm}{share}{rate}, mapping seed {self.mapping_seed}, seed {self.seed}"
+        )
+
+
+def settings_of(grid: Grid) -> tuple[Setting, ...]:
+    """Every arm on every task and share, in the order of the study file.
+
+    Raises
+    ------
+    UserError
+        A task, an arm or a change cannot be, or there are more cells than `Grid.max_cells`: nothing has run yet.
+    """
+    digests = _Digests()
+    found = tuple(
+        _setting(grid, task, arm, fraction, digests)
+        for task in grid.tasks
+        for fraction in grid.fractions
+        for arm in grid.arms
+    )
+    cells = sum(setting.most_cells for setting in found)
+    if cells > grid.max_cells:
+        axes = f"{len(grid.tasks)} tasks × {len(grid.arms)} arms × {len(list(grid.draws()))} seeds"
+        raise RecipeError(
+            f"{cells:,} cells ({axes} and a search over {len(grid.learning_rates)} learning rates)",
+            expected=f"{grid.max_cells:,} at most",
+            mend=f"fewer seeds, or max_cells: {cells}",
+        )
+    return found
+
+
+def _setting(grid: Grid, task: str | Own, arm: Arm, fraction: float, digests: _Digests) -> Setting:
+    recipe = _with(_recipe(task), {**grid.set, **arm.set})
+    options: dict[str, Any] = {"baseline": arm.baseline}
+    if not arm.baseline:
+        options |= {"init": arm.init, "transfer": arm.transfer, "tune": arm.tune, "mapping": arm.mapping}
+        options |= {"backbone": arm.backbone or grid.backbone}
+    elif recipe.run.baseline is None:
+        plain = recipe.run.model_dump(exclude=set(OF_AN_ENCODER))
+        recipe = recipe.model_copy(update={"run": type(recipe.run)(**plain)})
+    recipe = with_arm(recipe, options)
+    check_metrics(recipe.metrics, recipe.problem)
+    check_comparable(recipe.metrics[0], recipe.problem)
+    if fraction < 1:
+        recipe = _with(recipe, {"split.limit": {**recipe.split.limit, "train": fraction}})
+    draws, search = (_draws(recipe, grid.draws(search=search)) for search in (False, True))
+    rates = () if arm.baseline else tuple(grid.learning_rates) or (recipe.train.learning_rate,)
+    return Setting(recipe.name, arm.label, fraction, recipe, rates, draws, search, digests.of(recipe))
+
+
+def _recipe(task: str | Own) -> Recipe:
+    if isinstance(task, str):
+        return find_recipe(task)
+    file = Path(task.data)
+    if not file.is_file():
+        raise RecipeError(f"{file} is not there", expected="a CSV, TSV or FASTA file", nearest=neighbour(file))
+    return own_recipe(file, task.domain, columns=Columns(**task.columns), problem=task.problem)[0]
+
+
+def _with(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
+    told = [f"{key}={value if isinstance(value, str) else _flow(value)}" for key, value in changes.items()]
+    return recipe_from(recipe.model_dump(mode="json"), where=recipe.name, overrides=told) if told else recipe
+
+
+def _flow(value: Any) -> str:
+    """A value on one line of YAML."""
+    return yaml.safe_dump(value, default_flow_style=True, width=10**6).removesuffix("...\n").strip()
+
+
+def decisive(recipe: Recipe, draw: tuple[int, int]) -> tuple[int, int]:
+    """A draw with 0 for what the arm does not hang on: k-mer counts on no seed, letters of their own on no mapping."""
+    mapping, seed = draw
+    return mapping if mapping_is_drawn(recipe) else 0, 0 if recipe.run.baseline == "kmer" else seed
+
+
+def mapping_is_drawn(recipe: Recipe) -> bool:
+    """Whether another mapping seed is another run."""
+    return recipe.run.mapping in DRAWN and not recipe.run.baseline
+
+
+def _draws(recipe: Recipe, draws: Iterator[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    return tuple(dict.fromkeys(decisive(recipe, draw) for draw in draws))
+
+
+class _Digests:
+    """Digests of files and backbones, each computed once."""
+
+    def __init__(self) -> None:
+        self._files: dict[Path, str] = {}
+        self._backbones: dict[str | None, str] = {}
+
+    def of(self, recipe: Recipe) -> dict[str, str]:
+        """What decides a run beside its recipe: sha256 of the files by their roles, and of the backbone."""
+        found = {f"file {role}": self._file(recipe.source, role) for role in recipe.source.files}
+        if not recipe.run.baseline or uses_tokenizer(recipe.adapter.name):
+            found["backbone"] = self._backbone(recipe.run.backbone)
+        return found
+
+    def _file(self, source: Source, role: str) -> str:
+        path = data_home() / Path(source.files[role]).expanduser()
+        if not path.is_file():  # its cells say so when they are run, or fetch it
+            return source.downloads[role].sha256 if role in source.downloads else "absent"
+        if path not in self._files:
+            self._files[path] = file_sha256(path)
+        return self._files[path]
+
+    def _backbone(self, name: str | None) -> str:
+        if name not in self._backbones:
+            try:
+                with quiet_loading():
+                    found = load_backbone(name)
+                self._backbones[name] = found.sha256 + Vocabulary.of(found.tokenizer).sha256
+            except UserError:  # its cells say why when they are run
+                self._backbones[name] = f"absent {name}"
+        return self._backbones[name]
+
+
+def told(setting: Setting) -> dict[str, Any]:
+    """As JSON, for `read_setting`."""
+    tree = {part.name: getattr(setting, part.name) for part in fields(setting) if part.init}
+    return {**tree, "digests": dict(setting.digests), "recipe": setting.recipe.model_dump(mode="json")}
+
+
+def read_setting(tree: Mapping[str, Any]) -> Setting:
+    """What `told` made."""
+    return Setting(
+        tree["task"],
+        tree["arm"],
+        tree["fraction"],
+        recipe_from(tree["recipe"], where=tree["task"]),
+        tuple(tree["rates"]),
+        _pairs(tree["draws"]),
+        _pairs(tree["search_draws"]),
+        tree["digests"],
+    )
+
+
+def _pairs(draws: list[list[int]]) -> tuple[tuple[int, int], ...]:
+    return tuple((mapping, seed) for mapping, seed in draws)

@@ -1,0 +1,118 @@
+"""The local engine: worker processes on this machine, each with its share of cores and its GPU."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from xdomain.errors import OutputError
+from xdomain.study.progress import Progress
+from xdomain.study.study import Study
+
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+@dataclass
+class _Worker:
+    """A process, and the cell it is at."""
+
+    number: int
+    process: subprocess.Popen[str]
+    log: Path
+    cell: str | None = None
+
+
+def run_local(study: Study, progress: Progress, *, workers: int = 1) -> None:
+    """Work off a study with so many processes; a process that dies takes its cell with it, and another is started.
+
+    Raises
+    ------
+    OutputError
+        The store cannot be written.
+    """
+    events: queue.Queue[tuple[_Worker, dict[str, Any] | None]] = queue.Queue()
+    alive = {number: _start(study, number, workers, events) for number in range(workers)}
+    try:
+        while alive:
+            worker, event = events.get()
+            if event is None:
+                del alive[worker.number]
+                code = _ended(worker)
+                if code and worker.cell:
+                    study.store.note_failure(study.cell(worker.cell), _died(code, worker.log))
+                    progress.tell(worker.cell, "failed")
+                    alive[worker.number] = _start(study, worker.number, workers, events)
+                elif code:
+                    raise OutputError(f"a worker ended with code {code}: see {worker.log}")
+            elif "error" in event:
+                raise OutputError(event["error"])
+            else:
+                worker.cell = event["cell"] if event["state"] == "begun" else None
+                progress.tell(event["cell"], event["state"])
+    finally:
+        for worker in alive.values():
+            worker.process.kill()
+            _ended(worker)
+
+
+def _start(study: Study, number: int, workers: int, events: queue.Queue[Any]) -> _Worker:
+    path = study.folder / f"worker-{os.getpid()}-{number}.log"
+    with path.open("w", encoding="utf-8") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "xdomain.study.worker", str(study.folder)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, env=_environment(number, workers),
+        )  # fmt: skip
+    worker = _Worker(number, process, path)
+    threading.Thread(target=_listen, args=(worker, events), daemon=True).start()
+    return worker
+
+
+def _ended(worker: _Worker) -> int:
+    """The exit code of a process that has ended or is about to."""
+    code = worker.process.wait()
+    if worker.process.stdin:
+        worker.process.stdin.close()
+    if code <= 0:  # nothing that it said is of use
+        worker.log.unlink(missing_ok=True)
+    return code
+
+
+def _listen(worker: _Worker, events: queue.Queue[Any]) -> None:
+    with worker.process.stdout or contextlib.nullcontext([]) as lines:
+        for line in lines:
+            with contextlib.suppress(json.JSONDecodeError):  # somebody's print
+                events.put((worker, json.loads(line)))
+    events.put((worker, None))
+
+
+def _environment(number: int, workers: int) -> dict[str, str]:
+    """Cores are shared out; of several GPUs each worker sees one."""
+    import torch
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    found = dict(os.environ)
+    if workers > 1:
+        found |= dict.fromkeys(THREADS, str(max(1, cores // workers)))
+        if torch.cuda.device_count() > 1:
+            seen = os.environ.get("CUDA_VISIBLE_DEVICES", ",".join(map(str, range(torch.cuda.device_count())))).split(
+                ","
+            )
+            found["CUDA_VISIBLE_DEVICES"] = seen[number % len(seen)]
+    return found
+
+
+def _died(code: int, log: Path) -> str:
+    if code < 0:
+        name = signal.Signals(-code).name
+        more = ": the machine had no memory left, most likely" if name == "SIGKILL" else ""
+        return f"the process that ran it was ended by {name}{more}"
+    return f"the process that ran it ended with code {code}; see {log.name}"

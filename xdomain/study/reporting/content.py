@@ -1,0 +1,333 @@
+"""From findings to the blocks of a report: what comes first, what is told, in which words."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+from xdomain.study.findings import Findings, Missing
+from xdomain.study.reporting.blocks import (
+    Block,
+    Box,
+    Bullets,
+    Heading,
+    Inline,
+    Kind,
+    Link,
+    Listing,
+    Mono,
+    Paragraph,
+    Picture,
+    Strong,
+    Table,
+    Text,
+    Verdict,
+    Verdicts,
+    table,
+)
+from xdomain.study.reporting.formats import DASH, chance, clean, count, equals, interval, number, percent, rate, share
+from xdomain.study.reporting.verdicts import (
+    LEVEL,
+    WORDS,
+    alarms,
+    kind_of,
+    several_shares,
+    tasks_of,
+    unmeasured,
+    verdict,
+    warnings,
+)
+from xdomain.study.statistics import Interval
+
+MOST_ABOVE = 10  # missing cells that are listed above the results; the others follow below
+LONGEST_ERROR = 400
+
+
+def compose(findings: Findings, pictures: Mapping[str, Picture]) -> tuple[Block, ...]:
+    """The report, top down; `pictures` are those that there was something to draw for."""
+    return (
+        *_opening(findings),
+        *_alarm(findings),
+        *_missing(findings),
+        *_verdicts(findings),
+        *_warnings(findings),
+        *_groups(findings),
+        *_differences(findings, pictures),
+        *_mapping(findings, pictures),
+        *_efficiency(findings, pictures),
+        *_training(pictures),
+        *_published(findings),
+        *_measured(findings),
+        *_all_missing(findings),
+        *_made_with(findings),
+    )
+
+
+def _opening(findings: Findings) -> Iterator[Block]:
+    done, failed, still_open = findings.cells
+    yield Heading(clean(findings.name), 1)
+    if findings.question:
+        yield Paragraph((clean(findings.question),))
+    kinds = Counter[Kind](map(kind_of, findings.differences))
+    told = ", ".join(f"{WORDS[kind]}: {kinds[kind]}" for kind in WORDS if kinds[kind])
+    yield Paragraph(
+        (
+            f"{done:,} of {count(done + failed + still_open, 'cell')} finished. ",
+            f"{count(len(findings.differences), 'difference')} to ",
+            Strong(clean(findings.reference)),
+            f" ({told})." if told else ".",
+        )
+    )
+
+
+def _alarm(findings: Findings) -> Iterator[Block]:
+    found = alarms(findings)
+    if not found:
+        return
+    named = several_shares(findings)
+    yield Box(
+        "alarm",
+        "Something is wrong with this study",
+        (
+            Paragraph(
+                (
+                    "The mapping cannot matter where the word rows are drawn anew, and yet an effect of it is seen. ",
+                    "Believe no difference below before this is explained: look for arms that share a seed, for ",
+                    "cells that were mixed up, for data that differ between mappings.",
+                )
+            ),
+            Bullets(
+                tuple(
+                    (
+                        Strong(f"{clean(s.task)}, {clean(s.arm)}{f', {share(s.fraction)}' if named else ''}"),
+                        f": the mapping's share of the variance is {percent(s.components.mapping_share)}, ",
+                        f"{equals('q', s.q)}",
+                    )
+                    for s in found
+                )
+            ),
+        ),
+    )
+
+
+def _missing(findings: Findings) -> Iterator[Block]:
+    done, failed, still_open = findings.cells
+    lost = failed + still_open
+    if not lost and not findings.missing:
+        return
+    lost = lost or len(findings.missing)
+    why = ", ".join(f"{n:,} {word}" for n, word in ((failed, "failed"), (still_open, "not run")) if n)
+    title = f"{lost:,} of {count(done + lost, 'cell')} {'is' if lost == 1 else 'are'} missing" + (
+        f": {why}" * bool(why)
+    )
+    says = "What follows is from the finished cells alone, and may change when the others are there."
+    first = _failed_first(findings.missing)[:MOST_ABOVE]
+    blocks: list[Paragraph | Table] = [Paragraph((says,))]
+    blocks += [_cells_table("missing cells", first)] if first else []
+    if len(findings.missing) > MOST_ABOVE:
+        blocks.append(Paragraph((f"These are {MOST_ABOVE}; all {len(findings.missing):,} are listed near the end.",)))
+    yield Box("missing", title, tuple(blocks))
+
+
+def _all_missing(findings: Findings) -> Iterator[Block]:
+    if len(findings.missing) > MOST_ABOVE:
+        yield Heading("All missing cells")
+        yield _cells_table("all missing cells", _failed_first(findings.missing))
+
+
+def _failed_first(missing: tuple[Missing, ...]) -> tuple[Missing, ...]:
+    return tuple(sorted(missing, key=lambda cell: not cell.error))
+
+
+def _cells_table(name: str, cells: tuple[Missing, ...]) -> Table:
+    rows: list[tuple[Inline, ...]] = [
+        (clean(c.task), clean(c.arm), clean(c.what), clean(c.state), _shortened(c.error), Mono(clean(c.key)))
+        for c in cells
+    ]
+    return table(name, ("task", "arm", "cell", "state", "error", "key"), rows, ())
+
+
+def _shortened(error: str) -> str:
+    told = clean(error)
+    return (told if len(told) <= LONGEST_ERROR else f"{told[:LONGEST_ERROR]} …") or DASH
+
+
+def _verdicts(findings: Findings) -> Iterator[Block]:
+    skipped = unmeasured(findings)
+    if not findings.differences and not skipped:
+        return
+    yield Heading("What was found")
+    named = several_shares(findings)
+    for task in list(dict.fromkeys([g.task for g in findings.groups] + tasks_of(findings.differences))):
+        lines = [
+            verdict(difference, of=len(findings.differences), name_share=named)
+            for difference in findings.differences
+            if difference.task == task
+        ]
+        for group in (g for g in skipped if g.task == task):
+            where = f" with {share(group.fraction)} of the training records" if named else ""
+            says = f" against {clean(findings.reference)}{where}: no finished cells that pair with one another."
+            lines.append(Verdict(WORDS["unknown"], "unknown", (Strong(clean(group.arm)), says)))
+        if lines:
+            yield Verdicts(clean(task), tuple(lines))
+
+
+def _warnings(findings: Findings) -> Iterator[Block]:
+    lines = warnings(findings)
+    if lines:
+        yield Box("warning", "To keep in mind", (Bullets(lines),))
+
+
+def _groups(findings: Findings) -> Iterator[Block]:
+    if not findings.groups:
+        return
+    yield Heading("Test results")
+    named = several_shares(findings)
+    columns = ("task", "arm", *_shares_column(named), "metric", "test [95 %]", "cells", "learning rate")
+    rows: list[tuple[Inline, ...]] = []
+    for g in findings.groups:
+        tried = ", ".join(map(rate, g.rates))
+        chosen = DASH if g.rate is None else f"{rate(g.rate)} of {tried}" if len(g.rates) > 1 else rate(g.rate)
+        measured = interval(g.test.interval) if g.test else DASH
+        lead = (clean(g.task), clean(g.arm), *((share(g.fraction),) if named else ()))
+        name = g.metric if g.higher_is_better else f"{g.metric}, lower is better"
+        rows.append((*lead, name, measured, f"{g.done}/{g.wanted}", f"{chosen}{', edge' if g.at_edge else ''}"))
+    yield table("test results", columns, rows, ("training data", "test [95 %]", "cells"))
+
+
+def _shares_column(named: bool) -> tuple[str, ...]:
+    return ("training data",) if named else ()
+
+
+def _differences(findings: Findings, pictures: Mapping[str, Picture]) -> Iterator[Block]:
+    if not findings.differences:
+        return
+    yield Heading(f"Differences to {clean(findings.reference)}")
+    if "differences" in pictures:
+        yield pictures["differences"]
+    named = several_shares(findings)
+    numbers = ("difference [95 %]", "q", "sign-flip p", "McNemar p", "pairs", "detectable")
+    rows: list[tuple[Inline, ...]] = []
+    for d in findings.differences:
+        flip = chance(d.sign_flip)
+        flip += "" if d.least_sign_flip is None else f" (least {chance(d.least_sign_flip)})"
+        lead = (clean(d.task), clean(d.arm), *((share(d.fraction),) if named else ()))
+        told = (interval(d.estimate.interval, signed=True), chance(d.q), flip, chance(d.mcnemar), str(d.pairs))
+        rows.append((*lead, d.metric, *told, number(d.estimate.detectable)))
+    columns = ("task", "arm", *_shares_column(named), "metric", *numbers)
+    yield table("differences", columns, rows, ("training data", *numbers))
+
+
+def _root(variance: Interval) -> Interval:
+    """From a variance to a standard deviation."""
+    value, low, high = (
+        math.sqrt(max(v, 0.0)) if not math.isnan(v) else v for v in (variance.value, variance.low, variance.high)
+    )
+    return Interval(value, low, high)
+
+
+def _mapping(findings: Findings, pictures: Mapping[str, Picture]) -> Iterator[Block]:
+    if not findings.shares:
+        return
+    yield Heading("How much does the mapping matter?")
+    yield Paragraph(
+        (
+            "How far test values lie apart (standard deviation, in units of the metric) because of the draw of the "
+            "mapping, because of the seed, and for reasons that are neither's alone; then the mapping's share of the "
+            "variance, and p that it adds nothing.",
+        )
+    )
+    if "variance" in pictures:
+        yield pictures["variance"]
+    named = several_shares(findings)
+    nulls = [s for s in findings.shares if s.null]
+    spread = ("mapping [95 %]", "seed [95 %]", "residual [95 %]", "mapping's share [95 %]", "p")
+    numbers = (*spread, "null: q") if nulls else spread
+    rows: list[tuple[Inline, ...]] = []
+    for s in findings.shares:
+        c = s.components
+        lead = (clean(s.task), clean(s.arm), *((share(s.fraction),) if named else ()))
+        told = (*(interval(_root(v)) for v in (c.mapping, c.seed, c.residual)), percent(c.mapping_share))
+        check = ((chance(s.q) if s.null else "",) if nulls else ())  # fmt: skip
+        rows.append((*lead, *told, chance(c.mapping_p), *check))
+    yield table("spread by mapping and seed", ("task", "arm", *_shares_column(named), *numbers), rows, numbers)
+    if nulls and not alarms(findings):
+        yield Paragraph(
+            (
+                f"Where the word rows are drawn anew the mapping cannot matter. {count(len(nulls), 'such null')} "
+                "checked, no alarm (an alarm is q < .01).",
+            )
+        )
+
+
+def _efficiency(findings: Findings, pictures: Mapping[str, Picture]) -> Iterator[Block]:
+    if not findings.efficiencies and "efficiency" not in pictures:
+        return
+    yield Heading("Sample efficiency")
+    if "efficiency" in pictures:
+        yield pictures["efficiency"]
+    if findings.efficiencies:
+        yield Paragraph(("The mean test metric over the shares of the training records, on a log2 scale.",))
+        rows = [
+            (clean(e.task), clean(e.arm), interval(e.area.interval), str(e.area.cells)) for e in findings.efficiencies
+        ]
+        numbers = ("mean over shares [95 %]", "cells")
+        yield table("sample efficiency", ("task", "arm", *numbers), rows, numbers)
+
+
+def _training(pictures: Mapping[str, Picture]) -> Iterator[Block]:
+    if "losses" in pictures:
+        yield Heading("Training")
+        yield pictures["losses"]
+
+
+def _published(findings: Findings) -> Iterator[Block]:
+    if not findings.published:
+        return
+    yield Heading("Published values beside these")
+    rows: list[tuple[Inline | Text, ...]] = []
+    for task in dict.fromkeys(task for task, _ in findings.published):
+        for value in (value for name, value in findings.published if name == task):
+            source: Inline = (
+                Link(value.source) if value.source.startswith(("https://", "http://")) else clean(value.source)
+            )
+            cited: Text = (source, f". {clean(value.note)}") if value.note else (source,)
+            rows.append((clean(task), clean(value.model), value.metric, number(value.value), cited))
+        ours = [(group, group.test.interval) for group in findings.groups if group.task == task and group.test]
+        whole = max((group.fraction for group, _ in ours), default=1.0)
+        told = Strong("this study" if whole == 1 else f"this study, {share(whole)} of the training records")
+        rows += [(clean(task), clean(g.arm), g.metric, interval(i), told) for g, i in ours if g.fraction == whole]
+    yield table("published values", ("task", "model", "metric", "test", "source"), rows, ("test",))
+    yield Paragraph(("Published values come from other splits, backbones or budgets unless their source says so.",))
+
+
+def _measured(findings: Findings) -> Iterator[Block]:
+    yield Heading("How it was measured")
+    yield Paragraph(
+        (
+            "Every interval is a 95 % interval that covers another draw of seeds, of mappings and of test records, as "
+            "far as several were run. Learning rates and checkpoints were chosen on validation data, by the same "
+            "search for every arm. Test was read once a cell, at the end.",
+        )
+    )
+    terms = {
+        "Cell": "one training run: a task, an arm, a mapping seed, a seed, a learning rate.",
+        "Difference": f"an arm less {clean(findings.reference)}, paired over mapping seeds, seeds and test records.",
+        "q": f"p of the difference after Benjamini & Hochberg over all {len(findings.differences)} differences of this "
+        f"study; below {chance(LEVEL)} a difference counts as seen.",
+        "Sign-flip p": "of a permutation test over seeds and mappings alone. With few pairs it cannot fall below "
+        "“least”, whatever the difference.",
+        "McNemar p": "over test records alone, for metrics that count right answers.",
+        "Detectable": "the smallest true difference that would have been told from 0 with a power of 80 %.",
+        "No difference seen": "not the same as no difference: a smaller one than “detectable” may be there.",
+    }
+    yield Bullets(tuple((Strong(term), f": {says}") for term, says in terms.items()))
+
+
+def _made_with(findings: Findings) -> Iterator[Block]:
+    if findings.machine:
+        yield Heading("Made with")
+        yield Bullets(tuple((clean(line),) for line in findings.machine))
+    yield Heading("Study file")
+    yield Listing(findings.study, "yaml")

@@ -1,0 +1,73 @@
+"""The forest plot: each difference with its interval, and where zero is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from xdomain.study.findings import Difference, Findings
+from xdomain.study.reporting.blocks import Kind
+from xdomain.study.reporting.canvas import GRID, INK, PAPER, canvas, label
+from xdomain.study.reporting.formats import clean, interval, share
+from xdomain.study.reporting.verdicts import kind_of, several_shares, tasks_of
+from xdomain.training.plots import BLUE, GREY, ORANGE
+
+ROW, FRAME = 0.36, 0.85  # inches
+MOST_ROWS = 80  # with more, the largest share of the training records alone
+LOOKS: dict[Kind, dict[str, Any]] = {
+    "better": {"color": BLUE, "marker": "o", "markerfacecolor": BLUE},
+    "worse": {"color": ORANGE, "marker": "s", "markerfacecolor": ORANGE},
+    "unseen": {"color": GREY, "marker": "o", "markerfacecolor": PAPER},
+    "unknown": {"color": GREY, "marker": "x", "markerfacecolor": PAPER},
+}
+
+
+def draw_differences(findings: Findings) -> Figure | None:
+    """A panel a task; on one scale where all have one metric."""
+    rows = [d for d in findings.differences if np.isfinite(d.estimate.interval.value)]
+    if len(rows) > MOST_ROWS:
+        whole = max(d.fraction for d in rows)
+        rows = [d for d in rows if d.fraction == whole]
+    if not rows:
+        return None
+    tasks = tasks_of(rows)
+    by_task = [[d for d in rows if d.task == task] for task in tasks]
+    heights = [ROW * len(group) + FRAME for group in by_task]
+    one_scale = len({d.metric for d in rows}) == 1
+    figure = canvas(sum(heights) + 0.1)
+    axes = figure.subplots(
+        len(tasks), 1, squeeze=False, sharex=one_scale, gridspec_kw={"height_ratios": [len(g) for g in by_task]}
+    ).flat
+    named = several_shares(findings)
+    for one, task, group in zip(axes, tasks, by_task, strict=True):
+        _panel(one, group, named)
+        one.set_title(label(task, 60))
+    return figure
+
+
+def _panel(axes: Axes, rows: Sequence[Difference], named: bool) -> None:
+    axes.axvline(0, color=INK, linewidth=1.2)
+    for place, row in enumerate(rows):
+        told = row.estimate.interval
+        look = LOOKS[kind_of(row)]
+        if np.isfinite((told.low, told.high)).all():
+            axes.plot([told.low, told.high], [place, place], color=look["color"], linewidth=2)
+        axes.plot(told.value, place, markersize=7, markeredgewidth=1.6, linestyle="none", **look)
+        axes.text(1.01, place, interval(told, signed=True), transform=axes.get_yaxis_transform(), va="center",
+                  fontsize=9)  # fmt: skip
+    names = [clean(row.arm) + (f", {share(row.fraction)}" if named else "") for row in rows]
+    axes.set_yticks(range(len(rows)), [label(name, 32) for name in names])
+    axes.tick_params(axis="y", length=0)
+    axes.tick_params(axis="x", labelbottom=True)
+    axes.spines["left"].set_visible(False)
+    axes.set_ylim(len(rows) - 0.4, -0.6)
+    axes.grid(axis="x", color=GRID, linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.margins(x=0.06)
+    first = rows[0]
+    direction = "" if first.higher_is_better else " (lower is better)"
+    axes.set_xlabel(f"test {first.metric}, less that of {label(first.reference, 30)}{direction}".replace("\n", " "))

@@ -1,0 +1,197 @@
+"""Where cells lie: one run folder each, named by what decides it, run once by whoever comes first."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import shutil
+import traceback
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from xdomain.errors import OutputError, UserError
+from xdomain.recipe import Recipe, load_recipe
+from xdomain.run import run
+from xdomain.study.cells import Cell
+from xdomain.study.claims import BEAT, LAPSE, Claim
+from xdomain.training.finetune import Say
+from xdomain.training.runfolder import RECIPE, RESULT, write_json
+
+State = Literal["done", "failed", "running", "open"]
+CELLS = "cells"
+FULL = (errno.ENOSPC, errno.EDQUOT)
+NEEDED = ("metrics", "chosen_on", "train_loss")
+"""What must be in the result of a finished cell."""
+
+
+@dataclass(frozen=True)
+class Store:
+    """A folder of cells, shared by any number of studies and processes.
+
+    ``cells/KEY`` is a finished run, ``cells/KEY.run`` one that is under way or was interrupted;
+    ``cells/KEY.failed.json`` says what went wrong.
+
+    Parameters
+    ----------
+    folder
+        Holds the folder ``cells``.
+    beat, lapse
+        See `Claim`.
+    """
+
+    folder: Path
+    beat: float = BEAT
+    lapse: float = LAPSE
+    _done: set[str] = field(default_factory=set[str], init=False, repr=False, compare=False)
+
+    @property
+    def cells(self) -> Path:
+        """Where they lie."""
+        return self.folder / CELLS
+
+    def run_folder(self, key: str) -> Path:
+        """The finished run of a cell."""
+        return self.cells / key
+
+    def open(self) -> None:
+        """Make the folder.
+
+        Raises
+        ------
+        OutputError
+            It cannot be written.
+        """
+        try:
+            self.cells.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._unwritable(error) from None
+
+    def state(self, key: str) -> State:
+        """What has become of a cell."""
+        if key in self._done:
+            return "done"
+        if self.run_folder(key).is_dir():
+            if self.fault(key) is not None:
+                return "failed"
+            self._done.add(key)
+            return "done"
+        if self._failed(key).exists():
+            return "failed"
+        return "running" if self._claim(key).held() else "open"
+
+    def result(self, key: str) -> dict[str, Any]:
+        """What a finished cell's ``result.json`` says."""
+        found = json.loads((self.run_folder(key) / RESULT).read_text("utf-8"))
+        return found if isinstance(found, dict) else {}
+
+    def fault(self, key: str) -> str | None:
+        """Why a cell has no result that can be used: what it failed of, or what is wrong with its file."""
+        if self.run_folder(key).is_dir():
+            path = self.run_folder(key) / RESULT
+            try:
+                found = self.result(key)
+            except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+                return f"{path} cannot be read ({error})"
+            lost = [name for name in NEEDED if name not in found]
+            return f"{path} lacks {', '.join(lost)}" if lost else None
+        try:
+            return str(json.loads(self._failed(key).read_text("utf-8"))["error"])
+        except FileNotFoundError:
+            return None
+        except (OSError, KeyError, ValueError) as error:
+            return f"{self._failed(key)} cannot be read ({error})"
+
+    def attempt(self, cell: Cell, say: Say, *, begun: Callable[[], None]) -> State:
+        """Run a cell unless it is finished, failed or another process's; what goes wrong is kept, not raised.
+
+        Parameters
+        ----------
+        begun
+            Called when it is this process's, before it is run.
+
+        Raises
+        ------
+        OutputError
+            The disk is full, or what went wrong cannot be written: no other cell could be, either.
+        """
+        claim = self._claim(cell.key)
+        mine = claim.take()
+        if mine is None:
+            return "running"
+        with claim.kept(mine, lost=_leave):
+            state = self.state(cell.key)
+            if state not in ("open", "running"):
+                return state
+            begun()
+            return self._run(cell, say)
+
+    def forget_failure(self, key: str) -> None:
+        """Let a failed cell be run again, from its beginning."""
+        self._failed(key).unlink(missing_ok=True)
+        for folder in (self.run_folder(key), self._unfinished(key)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def note_failure(self, cell: Cell, error: str, details: str = "") -> None:
+        """Keep what went wrong."""
+        try:
+            write_json(self._failed(cell.key), {"cell": str(cell), "error": error, "details": details})
+        except OSError as fault:
+            raise self._unwritable(fault) from None
+
+    @contextlib.contextmanager
+    def alone(self, name: str) -> Generator[None]:
+        """Keep other processes from the files of the study of this name."""
+        with Claim(self.folder / name, beat=self.beat, lapse=self.lapse).waited(lost=_leave):
+            yield
+
+    def _run(self, cell: Cell, say: Say) -> State:
+        folder = self._unfinished(cell.key)
+        try:
+            run(cell.recipe, out=folder, resume=_begun(folder, cell.recipe), say=say)
+            folder.replace(self.run_folder(cell.key))
+        except OutputError:
+            raise
+        except UserError as error:
+            self.note_failure(cell, str(error))
+        except Exception as error:  # a study goes on; the report tells
+            if isinstance(error, OSError) and error.errno in FULL:
+                raise self._unwritable(error) from None
+            self.note_failure(cell, f"{type(error).__name__}: {error}", traceback.format_exc())
+        else:
+            return "done"
+        shutil.rmtree(folder, ignore_errors=True)
+        return "failed"
+
+    def _unwritable(self, error: OSError) -> OutputError:
+        return OutputError(
+            f"{self.cells} cannot be written ({error.strerror}); finished cells are kept",
+            expected="a folder you may write to, with room",
+            mend="make room and give the same command again, or another --out",
+        )
+
+    def _claim(self, key: str) -> Claim:
+        return Claim(self.cells / key, beat=self.beat, lapse=self.lapse)
+
+    def _failed(self, key: str) -> Path:
+        return self.cells / f"{key}.failed.json"
+
+    def _unfinished(self, key: str) -> Path:
+        return self.cells / f"{key}.run"
+
+
+def _begun(folder: Path, recipe: Recipe) -> bool:
+    """Whether an interrupted run can go on; what cannot, as it was told other titles or paths, is removed."""
+    with contextlib.suppress(UserError):
+        if (folder / RECIPE).exists() and load_recipe(folder / RECIPE) == recipe:
+            return True
+    shutil.rmtree(folder, ignore_errors=True)
+    return False
+
+
+def _leave() -> None:
+    """End this process at once: its cell has another owner, which must not be disturbed."""
+    os._exit(75)
