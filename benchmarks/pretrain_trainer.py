@@ -2,10 +2,14 @@
 
     python benchmarks/pretrain_trainer.py FILES… [--length 128] [--steps 400] [--batch-tokens 2048] [--rows 8192]
 
-Both begin with the same weights, see the same pieces of the same text in the same order, choose 15 % of the positions
-(each by its own draws), and descend with the same AdamW, schedule, clipping and number format, without dropout, one
-after the other in this process. Both models are judged at the end on the same held-out batches. The Trainer's pieces
-lie ready in memory with their masks of special tokens; ours are cut from the memory-mapped store as always.
+Both begin with the same weights, see the same pieces of the same text in the same order, choose 15 % of the positions,
+and descend with the same AdamW, schedule, clipping and number format, without dropout, one after the other in this
+process, and are judged at the end on the same held-out batches. The Trainer's pieces lie ready in memory with their
+masks of special tokens; ours are cut from the memory-mapped store as always.
+
+Ours is run twice: with the very masks that the collator draws, where the losses must be the same but for rounding, and
+as it is, with masks of its own, which is timed. On its plateau a model goes its own way by chance: runs whose masks
+differ part there.
 """
 
 from __future__ import annotations
@@ -24,7 +28,6 @@ from transformers import (
     BertConfig,
     BertForMaskedLM,
     DataCollatorForLanguageModeling,
-    PreTrainedTokenizerFast,
     PrinterCallback,
     Trainer,
     TrainingArguments,
@@ -34,7 +37,7 @@ from xdomain.data.corpus import corpus_key, describe_files, stored_documents, tr
 from xdomain.training.device import best_device
 from xdomain.training.pretraining.engine import CLIP, Engine
 from xdomain.training.pretraining.masking import Masking
-from xdomain.training.pretraining.objective import Batches
+from xdomain.training.pretraining.objective import Batch, Batches
 from xdomain.training.pretraining.plan import Pretraining
 from xdomain.training.pretraining.streams import hold_out
 from xdomain.training.pretraining.workfolder import WorkFolder
@@ -75,6 +78,20 @@ class Pieces(torch.utils.data.Dataset[dict[str, Any]]):
         return {"input_ids": self.ids[place], "special_tokens_mask": self.special}
 
 
+class SameMasks:
+    """Our batches, with the masks that the collator draws for the Trainer."""
+
+    def __init__(self, pieces: Pieces, collator: DataCollatorForLanguageModeling) -> None:
+        self.pieces, self.collator = pieces, collator
+
+    def at(self, step: int, *, rows: int, length: int) -> Batch:
+        """Batch number `step`, which must be asked for in order; see `Batches`."""
+        made = self.collator([self.pieces[place] for place in range(step * rows, (step + 1) * rows)])
+        labels = made["labels"].flatten()
+        places = (labels != -100).nonzero()[:, 0]
+        return Batch(made["input_ids"], None, places, labels[places], None)
+
+
 class InOrder(Trainer):
     """The Trainer, with the pieces in the order in which ours come."""
 
@@ -82,7 +99,7 @@ class InOrder(Trainer):
         return torch.utils.data.SequentialSampler(train_dataset or cast(Pieces, self.train_dataset))
 
 
-def theirs(engine: Engine, tokenizer: PreTrainedTokenizerFast, folder: Path, every: int) -> Course:
+def theirs(engine: Engine, pieces: Pieces, collator: Any, folder: Path, every: int) -> Course:
     """The Trainer's way, judged by our engine's own score."""
     options, model = engine.options, engine.model
     arguments = TrainingArguments(
@@ -93,8 +110,7 @@ def theirs(engine: Engine, tokenizer: PreTrainedTokenizerFast, folder: Path, eve
     )  # fmt: skip
     schedule = LambdaLR(engine.optimizer, lambda step: options.rate_at(step) / options.learning_rate)
     trainer = InOrder(
-        model=model, args=arguments, train_dataset=Pieces(engine.train, options),
-        data_collator=DataCollatorForLanguageModeling(tokenizer, mlm_probability=options.mask_rate),
+        model=model, args=arguments, train_dataset=pieces, data_collator=collator,
         optimizers=(engine.optimizer, schedule),
     )  # fmt: skip
     trainer.remove_callback(PrinterCallback)
@@ -143,7 +159,10 @@ def main() -> None:
         masking = Masking(options.mask_rate, mask, np.arange(FIRST, given.rows))
         train, valid = (Batches(stream, masking, "mlm", cls, sep, place) for place, stream in enumerate(streams))
 
-        def engine(way: str) -> Engine:
+        def collator() -> DataCollatorForLanguageModeling:
+            return DataCollatorForLanguageModeling(tokenizer, mlm_probability=options.mask_rate, seed=0)
+
+        def engine(way: str, batches: Any = train) -> Engine:
             torch.manual_seed(0)
             config = BertConfig(
                 vocab_size=given.rows, hidden_size=options.width, num_hidden_layers=options.layers,
@@ -152,21 +171,25 @@ def main() -> None:
             )  # fmt: skip
             work, device = WorkFolder(folder / way), best_device(given.precision)
             work.path.mkdir(parents=True)
-            return Engine(BertForMaskedLM(config), train, valid, options, device, work, key, lambda _: None)
+            return Engine(BertForMaskedLM(config), batches, valid, options, device, work, key, lambda _: None)
 
         print(f"{best_device(given.precision)}, {torch.get_num_threads()} threads, {options.steps} steps of "
               f"{options.stages[0].rows} x {given.length}, {given.rows:,} rows", flush=True)  # fmt: skip
-        other = theirs(engine("theirs"), tokenizer, folder / "trainer", max(1, min(100, options.steps // 20)))
+        pieces, every = Pieces(train, options), max(1, min(100, options.steps // 20))
+        other = theirs(engine("theirs"), pieces, collator(), folder / "trainer", every)
+        same = ours(engine("same", SameMasks(pieces, collator())))
         own = ours(engine("ours"))
-    print("mean training loss    Trainer     ours")
+    courses = (other, same, own)
+    print("mean training loss    Trainer     ours, same masks     ours")
     edges = np.linspace(0, options.steps, BINS + 1).round().astype(int)
-    curves = [[np.mean(part) for part in np.array_split(course.losses, BINS)] for course in (other, own)]
+    curves = [[np.mean(part) for part in np.array_split(course.losses, BINS)] for course in courses]
     for first, last, *losses in zip(edges, edges[1:], *curves, strict=False):
-        print(f"steps {first:5}-{last:<5}       {losses[0]:8.4f} {losses[1]:8.4f}")
-    print(f"held-out loss           {other.loss:8.4f} {own.loss:8.4f}")
-    print(f"held-out accuracy       {other.accuracy:8.4f} {own.accuracy:8.4f}")
-    paces = [options.tokens_before(options.steps) / course.seconds for course in (other, own)]
-    print(f"tokens a second         {paces[0]:8,.0f} {paces[1]:8,.0f}   ratio {paces[1] / paces[0]:.2f}")
+        print(f"steps {first:5}-{last:<5}      {losses[0]:8.4f}     {losses[1]:8.4f}         {losses[2]:8.4f}")
+    print(f"held-out loss          {other.loss:8.4f}     {same.loss:8.4f}         {own.loss:8.4f}")
+    print(f"held-out accuracy      {other.accuracy:8.4f}     {same.accuracy:8.4f}         {own.accuracy:8.4f}")
+    paces = [options.tokens_before(options.steps) / course.seconds for course in courses]
+    print(f"tokens a second        {paces[0]:8,.0f}     {paces[1]:8,.0f}         {paces[2]:8,.0f}")
+    print(f"ratio                                             {paces[2] / paces[0]:8.2f}")
 
 
 if __name__ == "__main__":

@@ -65,8 +65,8 @@ class _Series:
         return {key: found.resamples(self.metric) for key, found in self.judged.items()}
 
     def mean_draws(self, cells: Sequence[Cell]) -> NDArray[np.float64]:
-        """Shape (resamples,): the mean over some cells."""
-        return np.mean([self.draws[cell.key] for cell in cells], axis=0)
+        """Shape (resamples,): the mean over some cells, those left out on whose test records there is no value."""
+        return np.mean([self.draws[cell.key] for cell in cells if math.isfinite(self.value(cell))], axis=0)
 
     def losses(self) -> tuple[tuple[int, float], ...]:
         """Mean training loss at the steps that all cells have."""
@@ -75,7 +75,7 @@ class _Series:
             text = (self.study.store.run_folder(cell.key) / HISTORY).read_text("utf-8")
             rows = [json.loads(line) for line in text.splitlines()]
             curves.append({row["step"]: row["loss"] for row in rows if row.get("loss") is not None})
-        steps = sorted(set[int]().union(*curves).intersection(*curves)) if curves else []
+        steps = sorted(set.intersection(*map(set, curves))) if curves else []
         return tuple((step, float(np.mean([curve[step] for curve in curves]))) for step in steps)
 
 
@@ -160,7 +160,8 @@ def _difference(study: Study, one: _Series, reference: _Series) -> Difference | 
         values[place] = one.value(mine) - reference.value(its)
     if not np.isfinite(values).any():
         return None
-    mine, its = zip(*pairs.values(), strict=True)
+    both = [(a, b) for a, b in pairs.values() if math.isfinite(one.value(a) - reference.value(b))]
+    mine, its = zip(*both, strict=True)
     estimated = estimate(values, _spread(one.mean_draws(mine) - reference.mean_draws(its)))
     p, least = sign_flip(values)
     counted = one.setting.recipe.problem in COUNTED

@@ -13,13 +13,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from xdomain.errors import OutputError, UserError
 from xdomain.recipe import Recipe, load_recipe
 from xdomain.run import run
 from xdomain.study.cells import Cell
 from xdomain.study.claims import BEAT, LAPSE, Claim
 from xdomain.training.finetune import Say
-from xdomain.training.runfolder import RECIPE, RESULT, write_json
+from xdomain.training.runfolder import PREDICTIONS, RECIPE, RESULT, write_json
 
 State = Literal["done", "failed", "running", "open"]
 CELLS = "cells"
@@ -97,7 +100,7 @@ class Store:
             except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
                 return f"{path} cannot be read ({error})"
             lost = [name for name in NEEDED if name not in found]
-            return f"{path} lacks {', '.join(lost)}" if lost else None
+            return f"{path} lacks {', '.join(lost)}" if lost else _unreadable(self.run_folder(key) / PREDICTIONS)
         try:
             return str(json.loads(self._failed(key).read_text("utf-8"))["error"])
         except FileNotFoundError:
@@ -181,6 +184,15 @@ class Store:
 
     def _unfinished(self, key: str) -> Path:
         return self.cells / f"{key}.run"
+
+
+def _unreadable(path: Path) -> str | None:
+    """What is wrong with a Parquet file, which has its beginning and its end marked."""
+    try:
+        pq.read_metadata(path)
+    except (OSError, pa.ArrowException) as error:
+        return f"{path} cannot be read ({error})"
+    return None
 
 
 def _begun(folder: Path, recipe: Recipe) -> bool:
