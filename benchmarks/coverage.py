@@ -21,9 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from xdomain.study.components import components
-from xdomain.study.significance import benjamini_hochberg, mcnemar, sign_flip
-from xdomain.study.statistics import Interval, estimate
+from xdomain.study.statistics.components import components
+from xdomain.study.statistics.estimate import Interval, estimate
+from xdomain.study.statistics.significance import benjamini_hochberg, mcnemar, sign_flip
 
 Values = NDArray[np.float64]
 RNG = np.random.Generator(np.random.PCG64(2026))

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 from xdomain.study.conduct import run_study
-from xdomain.study.local import THREADS
+from xdomain.study.engines.local import THREADS
 
 
 def main() -> None:

@@ -35,8 +35,8 @@ def study_command(
     """
     from xdomain.printing import Showing, print_findings, print_forecast, print_json
     from xdomain.study.conduct import run_study
+    from xdomain.study.engines.progress import forecast
     from xdomain.study.findings import as_dict
-    from xdomain.study.progress import forecast
     from xdomain.study.study import lay_out
 
     study = lay_out(file, out)

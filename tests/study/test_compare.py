@@ -9,7 +9,7 @@ from xdomain.errors import RecipeError
 from xdomain.run import load_result
 from xdomain.study.compare import compare
 from xdomain.study.judged import load_judged, resampled
-from xdomain.study.statistics import Interval, bootstrap
+from xdomain.study.statistics.estimate import Interval, bootstrap
 
 ARMS = ("pretrained", "scratch", "kmer")
 SMALL = ("split.limit.train=48", "split.limit.valid=16", "split.limit.test=24", "train.max_steps=4",

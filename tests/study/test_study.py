@@ -14,7 +14,7 @@ import yaml
 
 from xdomain.cli import main
 from xdomain.study.conduct import report, run_study
-from xdomain.study.progress import forecast
+from xdomain.study.engines.progress import forecast
 from xdomain.study.study import lay_out, open_study
 
 SMALL = {"train.max_steps": 3, "train.precision": "fp32", "split.limit": {"train": 32, "valid": 16, "test": 24}}

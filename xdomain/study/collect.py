@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from xdomain.recipe import Published
 from xdomain.study.cells import Cell, Setting, decisive, mapping_is_drawn
-from xdomain.study.components import components
 from xdomain.study.findings import Difference, Efficiency, Findings, Group, MappingShare, Missing
 from xdomain.study.judged import Judged, load_judged
-from xdomain.study.significance import benjamini_hochberg, mcnemar, sign_flip
-from xdomain.study.statistics import area, estimate
+from xdomain.study.statistics.components import components
+from xdomain.study.statistics.estimate import area, estimate
+from xdomain.study.statistics.significance import benjamini_hochberg, mcnemar, sign_flip
 from xdomain.study.study import Study, study_text
 from xdomain.training.metrics import METRICS
 from xdomain.training.runfolder import HISTORY

@@ -12,7 +12,7 @@ from xdomain.plugins import find_recipe
 from xdomain.recipe import Recipe
 from xdomain.run import OF_AN_ENCODER, arm_label, run, with_arm
 from xdomain.study.judged import check_comparable, load_judged, resampled
-from xdomain.study.statistics import Interval
+from xdomain.study.statistics.estimate import Interval
 from xdomain.training.finetune import Say
 from xdomain.training.plots import plot_comparison
 from xdomain.training.runfolder import check_folder, write_json

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from xdomain.study.collect import collect
+from xdomain.study.engines.local import run_local
+from xdomain.study.engines.progress import Progress, Table
 from xdomain.study.findings import Findings
 from xdomain.study.grid import Grid
-from xdomain.study.local import run_local
-from xdomain.study.progress import Progress, Table
-from xdomain.study.report import write_report
+from xdomain.study.report.write import write_report
 from xdomain.study.study import Study, lay_out, open_study
 from xdomain.training.finetune import Say
 
@@ -56,7 +56,7 @@ def run_study(
     if settled == total:
         say(f"all {total} cells are finished already")
     elif engine == "ray":
-        from xdomain.study.on_ray import run_on_ray
+        from xdomain.study.engines.on_ray import run_on_ray
 
         run_on_ray(laid, progress, address=address)
     else:

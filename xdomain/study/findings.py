@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from xdomain.recipe import Published
-from xdomain.study.components import Components
-from xdomain.study.statistics import Estimate
+from xdomain.study.statistics.components import Components
+from xdomain.study.statistics.estimate import Estimate
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from xdomain.data.sequences import offsets_of
 from xdomain.errors import RecipeError
 from xdomain.recipe import Problem, load_recipe
 from xdomain.run import load_result
-from xdomain.study.statistics import Resampled, Rows, bootstrap
+from xdomain.study.statistics.estimate import Resampled, Rows, bootstrap
 from xdomain.training.metrics import compute_metrics
 from xdomain.training.runfolder import PREDICTIONS, RECIPE
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import unicodedata
 
-from xdomain.study.statistics import Interval
+from xdomain.study.statistics.estimate import Interval
 
 DASH = "–"
 
@@ -39,14 +39,20 @@ def number(value: float | None, *, signed: bool = False) -> str:
 def interval(told: Interval, *, signed: bool = False) -> str:
     """The value and its 95 % interval, with as many digits each."""
     places = _places(told.value, told.low, told.high)
-    value, low, high = (_fixed(v, places, signed=signed) for v in (told.value, told.low, told.high))
-    return f"{value} [{low}, {high}]"
+    return _bracketed(*(_fixed(v, places, signed=signed) for v in (told.value, told.low, told.high)))
 
 
 def percent(told: Interval) -> str:
     """A share in [0, 1] and its interval, in whole per cent."""
     value, low, high = (f"{100 * v:.0f}" if math.isfinite(v) else DASH for v in (told.value, told.low, told.high))
-    return f"{value} % [{low}, {high}]"
+    return _bracketed(value if value == DASH else f"{value} %", low, high)
+
+
+def _bracketed(value: str, low: str, high: str) -> str:
+    """One dash says of an undefined interval what a dash at each end would."""
+    if low == high == DASH:
+        return DASH if value == DASH else f"{value} [{DASH}]"
+    return f"{value} [{low}, {high}]"
 
 
 def chance(p: float | None) -> str:

@@ -21,7 +21,7 @@ body {
   margin: 0; background: var(--paper); color: var(--ink);
   font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif;
 }
-main { max-width: 62rem; margin: 0 auto; padding: 2rem 1.25rem 4rem; overflow-wrap: anywhere; }
+main { max-width: 68rem; margin: 0 auto; padding: 2rem 1.25rem 4rem; overflow-wrap: anywhere; }
 h1 { font-size: 1.9rem; line-height: 1.2; margin: 0 0 .5rem; }
 h1 + p { font-size: 1.15rem; margin-top: 0; }
 h2 { font-size: 1.3rem; line-height: 1.3; margin: 2.75rem 0 .75rem; }
@@ -35,13 +35,14 @@ nav ul { list-style: none; display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; ma
   background: var(--shade); padding: .8rem 1.1rem; margin: 1.5rem 0; }
 .box h2 { font-size: 1.1rem; margin: 0 0 .35rem; }
 .box p, .box ul { margin: .35rem 0; }
+.box p, .box li { max-width: none; }
 .box ul { padding-left: 1.2rem; }
 .box.alarm { border-color: var(--alarm); background: var(--alarm-shade); }
 .box.alarm h2 { color: var(--alarm); font-size: 1.3rem; }
 .box.missing, .box.warning { border-left-color: var(--warning); }
 .box.missing { border-color: var(--warning); background: var(--warning-shade); }
 .verdicts { list-style: none; margin: 0; padding: 0; }
-.verdicts li { display: grid; grid-template-columns: 10.5rem 1fr; gap: .2rem .9rem; padding: .4rem 0; max-width: none;
+.verdicts li { display: grid; grid-template-columns: 12.5rem 1fr; gap: .2rem .9rem; padding: .4rem 0; max-width: none;
   border-top: 1px solid var(--line); }
 .word { border-left: .35rem solid var(--grey); padding-left: .6rem; align-self: start; }
 .better .word { border-color: var(--blue); }
@@ -52,8 +53,10 @@ table { border-collapse: collapse; min-width: 100%; font-size: .9rem; line-heigh
   font-variant-numeric: tabular-nums; }
 th, td { text-align: left; vertical-align: top; padding: .35rem .9rem .35rem 0; border-bottom: 1px solid var(--line); }
 th { border-bottom: 2px solid var(--soft); vertical-align: bottom; font-weight: 600; }
-td { min-width: 3.5rem; max-width: 22rem; }
-.n { text-align: right; white-space: nowrap; }
+td { min-width: 4rem; max-width: 22rem; }
+th, td, td code { overflow-wrap: break-word; }  /* "anywhere" would let columns shrink to a letter */
+.n { text-align: right; white-space: nowrap; min-width: 0; }
+.rate { white-space: nowrap; }
 th.n { white-space: normal; }
 th:last-child, td:last-child { padding-right: .2rem; }
 tbody tr:hover { background: var(--shade); }
@@ -69,6 +72,7 @@ pre { background: var(--shade); border: 1px solid var(--line); border-radius: .3
   h1 { font-size: 1.5rem; }
   .verdicts li { grid-template-columns: 1fr; }
   td { max-width: 15rem; }
+  td:last-child:not(.n) { min-width: 11rem; }
 }
 @media print {
   @page { margin: 14mm 12mm; }
@@ -80,7 +84,7 @@ pre { background: var(--shade); border: 1px solid var(--line); border-radius: .3
   th, td { padding: 2pt 5pt 2pt 0; }
   td { min-width: 0; }
   thead { display: table-header-group; }
-  tr, li, figcaption, .box.alarm { break-inside: avoid; }
+  tr, li, figcaption, .box.alarm, .box.warning { break-inside: avoid; }
   h2, h3 { break-after: avoid; }
   figure svg { min-width: 0; max-width: 100%; max-height: 24cm; }
   pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: 8pt; }

@@ -1,4 +1,4 @@
-"""A process that works off a study: ``python -m xdomain.study.worker FOLDER``, started by an engine.
+"""A process that works off a study: ``python -m xdomain.study.engines.worker FOLDER``, started by an engine.
 
 What it does is told on stdout, a JSON object a line: ``{"cell": KEY, "state": "begun" | "done" | "failed"}``. It ends
 when nothing is left to do, with exit code 2 if the store cannot be written, or as soon as its stdin ends, since then

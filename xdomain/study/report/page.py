@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from html import escape
 
-from xdomain.study.reporting.blocks import (
+from xdomain.study.report.blocks import (
     Block,
     Box,
     Bullets,
@@ -22,7 +22,7 @@ from xdomain.study.reporting.blocks import (
     Text,
     Verdicts,
 )
-from xdomain.study.reporting.stylesheet import STYLESHEET
+from xdomain.study.report.stylesheet import STYLESHEET
 
 PAGE = """<!doctype html>
 <html lang="en">
@@ -104,7 +104,7 @@ def _table(block: Table) -> Iterator[str]:
     kinds = [' class="n"' if column in block.numeric else "" for column in block.columns]
     yield f'<div class="wide" role="region" tabindex="0" aria-label="{escape(block.name)}"><table>'
     heads = zip(kinds, block.columns, strict=True)
-    yield "<thead><tr>" + "".join(f'<th scope="col"{k}>{escape(c)}</th>' for k, c in heads) + "</tr></thead>"
+    yield "<thead><tr>" + "".join(f'<th scope="col"{k}>{escape(_together(c))}</th>' for k, c in heads) + "</tr></thead>"
     yield "<tbody>"
     for row in block.rows:
         yield "<tr>" + "".join(f"<td{k}>{_line(cell)}</td>" for k, cell in zip(kinds, row, strict=True)) + "</tr>"
@@ -115,10 +115,17 @@ def _line(text: Text) -> str:
     return "".join(map(_inline, text))
 
 
+def _together(text: str) -> str:
+    """No line break within a number with its interval, its % or its p."""
+    for space in (r"(?<=[\d%–∞]) (?=\[)", r"(?<=[\d∞],) (?=[^\[\]\s]+\])", r"(?<=\d) (?=%)", r"(?<=\b[pq]) (?=[=<])"):
+        text = re.sub(space, "\N{NO-BREAK SPACE}", text)
+    return re.sub(r"(?<=[=<]) (?=\.?\d)", "\N{NO-BREAK SPACE}", text)
+
+
 def _inline(part: Inline) -> str:
     match part:
         case str():
-            return escape(part)
+            return re.sub(r"\b\d[\d.]*e-\d+", r'<span class="rate">\g<0></span>', escape(_together(part)))
         case Strong(text):
             return f"<strong>{escape(text)}</strong>"
         case Mono(text):

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from xdomain.errors import OutputError
-from xdomain.study.progress import Progress
+from xdomain.study.engines.progress import Progress
 from xdomain.study.study import Study
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -68,7 +68,7 @@ def _start(study: Study, number: int, workers: int, events: queue.Queue[Any]) ->
     path = study.folder / f"worker-{os.getpid()}-{number}.log"
     with path.open("w", encoding="utf-8") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "xdomain.study.worker", str(study.folder)],
+            [sys.executable, "-m", "xdomain.study.engines.worker", str(study.folder)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, env=_environment(number, workers),
         )  # fmt: skip
     worker = _Worker(number, process, path)

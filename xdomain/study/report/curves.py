@@ -10,11 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from xdomain.study.findings import Findings, Group
-from xdomain.study.reporting.canvas import add_legend, label, looks, panels
-from xdomain.study.reporting.formats import share
-from xdomain.study.reporting.verdicts import several_shares, tasks_of
+from xdomain.study.report.canvas import add_legend, label, looks, panels
+from xdomain.study.report.formats import share
+from xdomain.study.report.verdicts import several_shares, tasks_of
 
-PANEL, TITLE, NAME = 2.7, 44, 34  # inches, characters, characters
+PANEL, TITLE, NAME = 2.7, 35, 34  # inches, characters, characters
 MOST_MARKED = 12  # points: a marker on each of more hides the line
 
 

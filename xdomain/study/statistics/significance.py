@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 from scipy.stats import false_discovery_control
 
-from xdomain.study.spread import Cells, is_paired, present
+from xdomain.study.statistics.spread import Cells, is_paired, present
 
 MOST_ENUMERATED = 14  # units; 2 ** 14 sign patterns
 DRAWS = 10_000

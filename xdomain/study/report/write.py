@@ -6,10 +6,10 @@ from pathlib import Path
 
 from xdomain.errors import OutputError
 from xdomain.study.findings import Findings
-from xdomain.study.reporting.content import compose
-from xdomain.study.reporting.figures import DRAWN, draw_all
-from xdomain.study.reporting.markdown import render_markdown
-from xdomain.study.reporting.page import render_page
+from xdomain.study.report.content import compose
+from xdomain.study.report.figures import DRAWN, draw_all
+from xdomain.study.report.markdown import render_markdown
+from xdomain.study.report.page import render_page
 from xdomain.training.runfolder import write_text
 
 MARKDOWN, PAGE = "report.md", "report.html"

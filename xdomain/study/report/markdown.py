@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from xdomain.study.reporting.blocks import (
+from xdomain.study.report.blocks import (
     Block,
     Box,
     Bullets,
@@ -28,6 +28,8 @@ SPECIAL = (
     (r"(?<!\w)_|_(?!\w)", r"\\_"),  # within a word it is a letter
     (r"<(?=[\w/!?])", "&lt;"),
     (r"\[(?=[^\]]*\][(\[:])", r"\\["),  # a link; an interval may stay as it is
+    (r"\](?=[(\[:])", r"\\]"),
+    (r"(?<=:)/(?=/)|(?<=\bwww)\.", r"\\\g<0>"),  # addresses become links without any brackets
 )
 SIGNS = {"alarm": "CAUTION", "missing": "IMPORTANT", "warning": "WARNING"}
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from xdomain.study.findings import Findings, Missing
-from xdomain.study.reporting.blocks import (
+from xdomain.study.report.blocks import (
     Block,
     Box,
     Bullets,
@@ -26,8 +26,8 @@ from xdomain.study.reporting.blocks import (
     Verdicts,
     table,
 )
-from xdomain.study.reporting.formats import DASH, chance, clean, count, equals, interval, number, percent, rate, share
-from xdomain.study.reporting.verdicts import (
+from xdomain.study.report.formats import DASH, chance, clean, count, equals, interval, number, percent, rate, share
+from xdomain.study.report.verdicts import (
     LEVEL,
     WORDS,
     alarms,
@@ -38,7 +38,7 @@ from xdomain.study.reporting.verdicts import (
     verdict,
     warnings,
 )
-from xdomain.study.statistics import Interval
+from xdomain.study.statistics.estimate import Interval
 
 MOST_ABOVE = 10  # missing cells that are listed above the results; the others follow below
 LONGEST_ERROR = 400
@@ -73,7 +73,7 @@ def _opening(findings: Findings) -> Iterator[Block]:
     told = ", ".join(f"{WORDS[kind]}: {kinds[kind]}" for kind in WORDS if kinds[kind])
     yield Paragraph(
         (
-            f"{done:,} of {count(done + failed + still_open, 'cell')} finished. ",
+            f"{done:,} of {count(done + failed + still_open, 'cell')} (single runs) finished. ",
             f"{count(len(findings.differences), 'difference')} to ",
             Strong(clean(findings.reference)),
             f" ({told})." if told else ".",
@@ -92,7 +92,8 @@ def _alarm(findings: Findings) -> Iterator[Block]:
         (
             Paragraph(
                 (
-                    "The mapping cannot matter where the word rows are drawn anew, and yet an effect of it is seen. ",
+                    "Where the embeddings of the words are drawn at random, it cannot matter which word stands for ",
+                    "which symbol. Here it does. ",
                     "Believe no difference below before this is explained: look for arms that share a seed, for ",
                     "cells that were mixed up, for data that differ between mappings.",
                 )
@@ -192,7 +193,7 @@ def _groups(findings: Findings) -> Iterator[Block]:
         measured = interval(g.test.interval) if g.test else DASH
         lead = (clean(g.task), clean(g.arm), *((share(g.fraction),) if named else ()))
         name = g.metric if g.higher_is_better else f"{g.metric}, lower is better"
-        rows.append((*lead, name, measured, f"{g.done}/{g.wanted}", f"{chosen}{', edge' if g.at_edge else ''}"))
+        rows.append((*lead, name, measured, f"{g.done}/{g.wanted}", f"{chosen}{' (edge)' if g.at_edge else ''}"))
     yield table("test results", columns, rows, ("training data", "test [95 %]", "cells"))
 
 
@@ -233,9 +234,9 @@ def _mapping(findings: Findings, pictures: Mapping[str, Picture]) -> Iterator[Bl
     yield Heading("How much does the mapping matter?")
     yield Paragraph(
         (
-            "How far test values lie apart (standard deviation, in units of the metric) because of the draw of the "
-            "mapping, because of the seed, and for reasons that are neither's alone; then the mapping's share of the "
-            "variance, and p that it adds nothing.",
+            "One arm comes out differently with another mapping (which word stands for which symbol) and with another "
+            "seed. Standard deviations say how far, in units of the metric; the residual is what neither explains "
+            "alone. Then follow the mapping's share of the variance, and p under the hypothesis that it adds nothing.",
         )
     )
     if "variance" in pictures:
@@ -255,8 +256,8 @@ def _mapping(findings: Findings, pictures: Mapping[str, Picture]) -> Iterator[Bl
     if nulls and not alarms(findings):
         yield Paragraph(
             (
-                f"Where the word rows are drawn anew the mapping cannot matter. {count(len(nulls), 'such null')} "
-                "checked, no alarm (an alarm is q < .01).",
+                "Where the embeddings of the words are drawn at random, the mapping cannot matter. "
+                f"{count(len(nulls), 'such null')} checked, no alarm (an alarm is q < .01).",
             )
         )
 
@@ -306,21 +307,32 @@ def _measured(findings: Findings) -> Iterator[Block]:
     yield Heading("How it was measured")
     yield Paragraph(
         (
-            "Every interval is a 95 % interval that covers another draw of seeds, of mappings and of test records, as "
-            "far as several were run. Learning rates and checkpoints were chosen on validation data, by the same "
-            "search for every arm. Test was read once a cell, at the end.",
+            "Learning rates and checkpoints were chosen on validation data, by the same search for every arm. Test "
+            "was read once a cell, at the end.",
         )
     )
     terms = {
-        "Cell": "one training run: a task, an arm, a mapping seed, a seed, a learning rate.",
+        "Cell": "one run: a task, an arm, a mapping seed, a seed, a learning rate.",
+        "Arm": "one way to start and train the model, or a baseline.",
+        "Mapping": "which word of the model's vocabulary stands for which symbol (a base, an amino acid, …); drawn "
+        "at random from its seed where the arm says nothing else.",
+        "95 % interval": "of values and differences: combines how cells vary over seeds and mappings (Student's t; "
+        "where they are crossed, on two-way random effects) with how they would vary on other test records (a normal "
+        "interval), so that it speaks of other seeds, other mappings and other records. Of a single cell it is over "
+        "test records alone. It may reach beyond what the metric can be.",
         "Difference": f"an arm less {clean(findings.reference)}, paired over mapping seeds, seeds and test records.",
-        "q": f"p of the difference after Benjamini & Hochberg over all {len(findings.differences)} differences of this "
-        f"study; below {chance(LEVEL)} a difference counts as seen.",
-        "Sign-flip p": "of a permutation test over seeds and mappings alone. With few pairs it cannot fall below "
+        "q": f"p that belongs to the interval of the difference, after Benjamini & Hochberg over all "
+        f"{len(findings.differences)} differences of this study; below {chance(LEVEL)} a difference counts as seen. "
+        "Verdicts rest on it alone.",
+        "Sign-flip p": "of a permutation test over seeds and mappings alone. With few of them it cannot fall below "
         "“least”, whatever the difference.",
-        "McNemar p": "over test records alone, for metrics that count right answers.",
-        "Detectable": "the smallest true difference that would have been told from 0 with a power of 80 %.",
+        "McNemar p": "for metrics that count right answers: speaks of these very runs on other test records, not of "
+        "other seeds or mappings. No verdict rests on it: where the seed matters, it is below .05 in about half of "
+        "all comparisons without any true difference.",
+        "Detectable": "the smallest true difference that would have been told from 0 with a power of 80 %, that is, in "
+        "four studies of five.",
         "No difference seen": "not the same as no difference: a smaller one than “detectable” may be there.",
+        "Cannot be told": "the study is too small, or its values too much alike, to say anything of this difference.",
     }
     yield Bullets(tuple((Strong(term), f": {says}") for term, says in terms.items()))
 

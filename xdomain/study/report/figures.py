@@ -13,12 +13,12 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from xdomain.study.findings import Findings
-from xdomain.study.reporting.blocks import Picture
-from xdomain.study.reporting.canvas import PAGE_COLOURS, STYLE
-from xdomain.study.reporting.curves import draw_efficiency, draw_losses
-from xdomain.study.reporting.forest import draw_differences
-from xdomain.study.reporting.formats import clean
-from xdomain.study.reporting.spread import draw_variance
+from xdomain.study.report.blocks import Picture
+from xdomain.study.report.canvas import PAGE_COLOURS, STYLE
+from xdomain.study.report.curves import draw_efficiency, draw_losses
+from xdomain.study.report.forest import draw_differences
+from xdomain.study.report.formats import clean
+from xdomain.study.report.spread import draw_variance
 
 Draw = Callable[[Findings], Figure | None]
 DRAWN: dict[str, tuple[Draw, str, str]] = {
@@ -26,13 +26,14 @@ DRAWN: dict[str, tuple[Draw, str, str]] = {
         draw_differences,
         "Forest plot: the difference of each arm to {reference}, with its 95 % interval, and a line at 0",
         "Differences to {reference}, 95 % intervals. Blue dots: helps; orange squares: hurts; hollow: no difference "
-        "seen (after correction for all differences of the study).",
+        "seen (after correction for all differences of the study); crosses: cannot be told. An arrow where an interval "
+        "goes on beyond the panel.",
     ),
     "variance": (
         draw_variance,
         "Bars: standard deviation of test values by mapping, seed and residual, with 95 % intervals",
         "Standard deviation of test values by source, 95 % intervals; an arrow where an interval goes on beyond the "
-        "panel.",
+        "panel. Tasks without any spread are left out.",
     ),
     "efficiency": (
         draw_efficiency,

@@ -10,13 +10,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from xdomain.study.findings import Difference, Findings
-from xdomain.study.reporting.blocks import Kind
-from xdomain.study.reporting.canvas import GRID, INK, PAPER, canvas, label
-from xdomain.study.reporting.formats import clean, interval, share
-from xdomain.study.reporting.verdicts import kind_of, several_shares, tasks_of
+from xdomain.study.report.blocks import Kind
+from xdomain.study.report.canvas import GRID, INK, PAPER, canvas, label
+from xdomain.study.report.formats import clean, interval, share
+from xdomain.study.report.verdicts import kind_of, several_shares, tasks_of
 from xdomain.training.plots import BLUE, GREY, ORANGE
 
 ROW, FRAME = 0.36, 0.85  # inches
+FARTHEST = 2.5  # times the largest difference, or the narrowest interval: one vast interval would hide the others
 MOST_ROWS = 80  # with more, the largest share of the training records alone
 LOOKS: dict[Kind, dict[str, Any]] = {
     "better": {"color": BLUE, "marker": "o", "markerfacecolor": BLUE},
@@ -44,18 +45,29 @@ def draw_differences(findings: Findings) -> Figure | None:
     ).flat
     named = several_shares(findings)
     for one, task, group in zip(axes, tasks, by_task, strict=True):
-        _panel(one, group, named)
+        _panel(one, group, named, _reach(rows if one_scale else group))
         one.set_title(label(task, 60))
     return figure
 
 
-def _panel(axes: Axes, rows: Sequence[Difference], named: bool) -> None:
+def _reach(rows: Sequence[Difference]) -> float:
+    """How far from 0 intervals are drawn."""
+    told = [row.estimate.interval for row in rows]
+    ends = [max(abs(i.low), abs(i.high)) for i in told if np.isfinite((i.low, i.high)).all() and i.low < i.high]
+    return FARTHEST * max(*(abs(i.value) for i in told), min(ends, default=0.0), 0.0)
+
+
+def _panel(axes: Axes, rows: Sequence[Difference], named: bool, reach: float) -> None:
     axes.axvline(0, color=INK, linewidth=1.2)
     for place, row in enumerate(rows):
         told = row.estimate.interval
         look = LOOKS[kind_of(row)]
         if np.isfinite((told.low, told.high)).all():
-            axes.plot([told.low, told.high], [place, place], color=look["color"], linewidth=2)
+            low, high = max(told.low, -reach), min(told.high, reach)
+            axes.plot([low, high], [place, place], color=look["color"], linewidth=2)
+            for end, drawn, arrow in ((told.low, low, "<"), (told.high, high, ">")):
+                if end != drawn:
+                    axes.plot(drawn, place, marker=arrow, color=look["color"], markersize=6)
         axes.plot(told.value, place, markersize=7, markeredgewidth=1.6, linestyle="none", **look)
         axes.text(1.01, place, interval(told, signed=True), transform=axes.get_yaxis_transform(), va="center",
                   fontsize=9)  # fmt: skip

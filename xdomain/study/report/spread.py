@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from xdomain.study.findings import Findings, MappingShare
-from xdomain.study.reporting.canvas import AMBER, GRID, INK, add_legend, canvas, label
-from xdomain.study.reporting.formats import clean, share
-from xdomain.study.reporting.verdicts import several_shares, tasks_of
+from xdomain.study.report.canvas import AMBER, GRID, INK, add_legend, canvas, label
+from xdomain.study.report.formats import clean, share
+from xdomain.study.report.verdicts import several_shares, tasks_of
 from xdomain.training.plots import BLUE, GREY
 
 SOURCES = (("mapping", BLUE), ("seed", AMBER), ("residual", GREY))
@@ -21,13 +21,14 @@ FARTHEST = 2.5  # times the longest bar: intervals of few mappings reach far bey
 
 
 def draw_variance(findings: Findings) -> Figure | None:
-    """A panel a task, as units may differ; standard deviations, as variances have units that nobody thinks in."""
-    shares = [
-        s for s in findings.shares if np.isfinite([getattr(s.components, name).value for name, _ in SOURCES]).all()
-    ]
-    if not shares:
+    """A panel a task, as units may differ; standard deviations, as variances have units that nobody thinks in.
+
+    A task on which nothing lies apart has nothing to draw.
+    """
+    shares = [s for s in findings.shares if np.isfinite(_values(s)).all()]
+    tasks = tasks_of(s for s in shares if any(_values(s)))
+    if not tasks:
         return None
-    tasks = tasks_of(shares)
     by_task = [[s for s in shares if s.task == task] for task in tasks]
     figure = canvas(sum(ROW * len(rows) + FRAME for rows in by_task) + 0.4)
     ratios = [len(rows) for rows in by_task]
@@ -41,6 +42,10 @@ def draw_variance(findings: Findings) -> Figure | None:
     handles = [Patch(color=colour) for _, colour in SOURCES]
     add_legend(figure, handles, [name for name, _ in SOURCES])
     return figure
+
+
+def _values(row: MappingShare) -> list[float]:
+    return [getattr(row.components, name).value for name, _ in SOURCES]
 
 
 def _panel(axes: Axes, rows: Sequence[MappingShare], named: bool) -> None:

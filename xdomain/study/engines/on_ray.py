@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from xdomain.errors import MissingError, OutputError, UserError
-from xdomain.study.progress import Progress
+from xdomain.study.engines.progress import Progress
+from xdomain.study.engines.worker import PAUSE, quiet
 from xdomain.study.study import Study, open_study
-from xdomain.study.worker import PAUSE, quiet
 
 TRIES = 3
 """How often a cell is begun anew when the worker that ran it, or its whole machine, is lost."""

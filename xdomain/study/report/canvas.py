@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import textwrap
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from xdomain.study.findings import Findings
-from xdomain.study.reporting.formats import clean
+from xdomain.study.report.formats import clean
 from xdomain.training.plots import BLUE, GREY, ORANGE
 from xdomain.training.plots import STYLE as PLOT_STYLE
 
@@ -57,12 +57,13 @@ def canvas(height: float) -> Figure:
 def label(text: str, width: int) -> str:
     """At most two lines of `width` characters; what is too long loses its middle, as names differ at their ends."""
     text = clean(text)
-    if len(text) > 2 * width - 4:
-        text = f"{text[: width - 2]}…{text[-(width - 3) :]}"
-    lines = textwrap.wrap(text, width, break_on_hyphens=True)
-    if len(lines) > 2:
-        lines = [text[:width], text[width:].strip()]
-    return "\n".join(lines)
+    if len(text) <= width:
+        return text
+    if len(text) > 2 * width:
+        return f"{text[: width - 1].rstrip()}…\n…{text[1 - width :].lstrip()}"
+    ends = [found.end() for found in re.finditer(r"[\s/,_-]+", text[:width])]
+    at = max((end for end in ends if len(text) - end <= width), default=width)
+    return f"{text[:at].rstrip()}\n{text[at:].lstrip()}"
 
 
 def looks(findings: Findings) -> dict[str, dict[str, Any]]:

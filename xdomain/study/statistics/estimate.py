@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.optimize import root_scalar
 from scipy.special import chdtri, ndtr, ndtri, stdtrit
 
-from xdomain.study.spread import Cells, Spread, spread
+from xdomain.study.statistics.spread import Cells, Spread, spread
 
 Rows = NDArray[np.int64]
 
@@ -100,7 +100,7 @@ def estimate(values: Cells, examples: float = 0.0) -> Estimate:
     """The mean over seeds and mappings, with an interval for other seeds, other mappings and other test examples.
 
     The half-width is √((t·a)² + (z·e)²), with a the standard error over cells, t of its degrees of freedom
-    (`xdomain.study.spread.spread`), e that over examples and z the normal quantile: the squares of two independent
+    (`spread`), e that over examples and z the normal quantile: the squares of two independent
     half-widths added (the method of variance estimates recovery, Zou & Donner 2008, §2). It covers 95 to 99 % at 3, 5
     and 10 seeds whether seeds, mappings or examples dominate, where the percentile bootstrap over seeds and examples
     is far too narrow at so few seeds, and t over seeds alone leaves the examples out (``benchmarks/coverage.py``).

@@ -1,0 +1,1 @@
+"""Who runs the cells of a study: processes here, or a Ray cluster."""
