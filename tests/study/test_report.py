@@ -13,6 +13,7 @@ from xdomain.errors import OutputError
 from xdomain.recipe import Published
 from xdomain.study.findings import Difference, Efficiency, Findings, Group, MappingShare, Missing
 from xdomain.study.report import canvas, forest, formats
+from xdomain.study.report.verdicts import MOST_NAMED
 from xdomain.study.report.write import write_report
 from xdomain.study.statistics.components import Components
 from xdomain.study.statistics.estimate import Estimate, Interval
@@ -628,3 +629,17 @@ def test_an_interval_has_as_many_digits_throughout():
     assert formats.interval(Interval(0.969, 0.947, 0.987)) == ".969 [.947, .987]"
     assert formats.interval(Interval(0.002, -0.0011, 0.0052), signed=True) == "+.0020 [−.0011, +.0052]"
     assert formats.interval(Interval(8.5, 0.25, 12.125)) == "8.50 [.25, 12.12]"
+
+
+def test_a_warning_about_many_arms_is_cut_and_says_so(reports):
+    warned = [line for line in reports("large")[0].splitlines() if "edge of its grid" in line]
+    assert len(warned) == 5
+    assert all(re.search(r" and \d+ more, in the table of results", line) for line in warned)
+    assert all(line.count(", the lowest of ") == MOST_NAMED for line in warned)
+
+
+def test_the_same_search_is_claimed_only_where_it_was(told, tmp_path):
+    everywhere(told("ordinary"), "chosen on validation data, by the same search for every arm.")
+    other = replace(ORDINARY.groups[1], rates=(1e-4,))
+    text = write_report(replace(ORDINARY, groups=(ORDINARY.groups[0], other)), tmp_path)[0].read_text("utf-8")
+    assert "chosen on validation data. Test was read once" in text

@@ -49,6 +49,7 @@ def compose(findings: Findings, pictures: Mapping[str, Picture]) -> tuple[Block,
     return (
         *_opening(findings),
         *_alarm(findings),
+        *_tally(findings),
         *_missing(findings),
         *_verdicts(findings),
         *_warnings(findings),
@@ -65,10 +66,13 @@ def compose(findings: Findings, pictures: Mapping[str, Picture]) -> tuple[Block,
 
 
 def _opening(findings: Findings) -> Iterator[Block]:
-    done, failed, still_open = findings.cells
     yield Heading(clean(findings.name), 1)
     if findings.question:
         yield Paragraph((clean(findings.question),))
+
+
+def _tally(findings: Findings) -> Iterator[Block]:
+    done, failed, still_open = findings.cells
     kinds = Counter[Kind](map(kind_of, findings.differences))
     told = ", ".join(f"{WORDS[kind]}: {kinds[kind]}" for kind in WORDS if kinds[kind])
     yield Paragraph(
@@ -300,15 +304,17 @@ def _published(findings: Findings) -> Iterator[Block]:
         told = Strong("this study" if whole == 1 else f"this study, {share(whole)} of the training records")
         rows += [(clean(task), clean(g.arm), g.metric, interval(i), told) for g, i in ours if g.fraction == whole]
     yield table("published values", ("task", "model", "metric", "test", "source"), rows, ("test",))
-    yield Paragraph(("Published values come from other splits, backbones or budgets unless their source says so.",))
+    yield Paragraph(("Published values may come from other splits, backbones or budgets: see their sources.",))
 
 
 def _measured(findings: Findings) -> Iterator[Block]:
     yield Heading("How it was measured")
+    grids = {(group.task, group.rates) for group in findings.groups if group.rates}
+    alike = ", by the same search for every arm" if len(grids) == len({task for task, _ in grids}) else ""
     yield Paragraph(
         (
-            "Learning rates and checkpoints were chosen on validation data, by the same search for every arm. Test "
-            "was read once a cell, at the end.",
+            f"Learning rates and checkpoints were chosen on validation data{alike}. Test was read once a cell, at the "
+            "end.",
         )
     )
     terms = {

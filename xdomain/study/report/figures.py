@@ -16,9 +16,10 @@ from xdomain.study.findings import Findings
 from xdomain.study.report.blocks import Picture
 from xdomain.study.report.canvas import PAGE_COLOURS, STYLE
 from xdomain.study.report.curves import draw_efficiency, draw_losses
-from xdomain.study.report.forest import draw_differences
+from xdomain.study.report.forest import draw_differences, drawn_rows
 from xdomain.study.report.formats import clean
 from xdomain.study.report.spread import draw_variance
+from xdomain.study.report.verdicts import several_shares
 
 Draw = Callable[[Findings], Figure | None]
 DRAWN: dict[str, tuple[Draw, str, str]] = {
@@ -27,7 +28,7 @@ DRAWN: dict[str, tuple[Draw, str, str]] = {
         "Forest plot: the difference of each arm to {reference}, with its 95 % interval, and a line at 0",
         "Differences to {reference}, 95 % intervals. Blue dots: helps; orange squares: hurts; hollow: no difference "
         "seen (after correction for all differences of the study); crosses: cannot be told. An arrow where an interval "
-        "goes on beyond the panel.",
+        "goes on beyond the panel.{left_out}",
     ),
     "variance": (
         draw_variance,
@@ -43,8 +44,7 @@ DRAWN: dict[str, tuple[Draw, str, str]] = {
     "losses": (
         draw_losses,
         "Curves: mean training loss against the step, a line an arm",
-        "Mean training loss of the finished cells at the chosen learning rate, on the largest share of the training "
-        "records.",
+        "Mean training loss of the finished cells at the chosen learning rate{largest}.",
     ),
 }
 
@@ -60,14 +60,19 @@ class Drawn:
 
 def draw_all(findings: Findings) -> dict[str, Drawn]:
     """The figures that there is something to draw for, by name."""
+    left_out = {d.fraction for d in drawn_rows(findings)} < {d.fraction for d in findings.differences}
+    words = {
+        "reference": clean(findings.reference),
+        "largest": ", on the largest share of the training records" * several_shares(findings),
+        "left_out": " Only the largest share of the training records is drawn; the table has all." * left_out,
+    }
     drawn: dict[str, Drawn] = {}
     with mpl.rc_context(STYLE), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # a name in another script is in the tables
         for name, (draw, shows, caption) in DRAWN.items():
             figure = draw(findings)
             if figure is not None:
-                reference = clean(findings.reference)
-                picture = Picture(name, shows.format(reference=reference), caption.format(reference=reference))
+                picture = Picture(name, shows.format(**words), caption.format(**words))
                 png = _png(figure)
                 figure.set_layout_engine("none")  # stays as it was laid out, which is most of the work
                 drawn[name] = Drawn(picture, png, _svg(figure, name))

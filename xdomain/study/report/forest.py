@@ -13,7 +13,7 @@ from xdomain.study.findings import Difference, Findings
 from xdomain.study.report.blocks import Kind
 from xdomain.study.report.canvas import GRID, INK, PAPER, canvas, label
 from xdomain.study.report.formats import clean, interval, share
-from xdomain.study.report.verdicts import kind_of, several_shares, tasks_of
+from xdomain.study.report.verdicts import kind_of, tasks_of
 from xdomain.training.plots import BLUE, GREY, ORANGE
 
 ROW, FRAME = 0.36, 0.85  # inches
@@ -27,12 +27,16 @@ LOOKS: dict[Kind, dict[str, Any]] = {
 }
 
 
+def drawn_rows(findings: Findings) -> list[Difference]:
+    """Those that there is room for."""
+    rows = [d for d in findings.differences if np.isfinite(d.estimate.interval.value)]
+    whole = max((d.fraction for d in rows), default=1.0)
+    return rows if len(rows) <= MOST_ROWS else [d for d in rows if d.fraction == whole]
+
+
 def draw_differences(findings: Findings) -> Figure | None:
     """A panel a task; on one scale where all have one metric."""
-    rows = [d for d in findings.differences if np.isfinite(d.estimate.interval.value)]
-    if len(rows) > MOST_ROWS:
-        whole = max(d.fraction for d in rows)
-        rows = [d for d in rows if d.fraction == whole]
+    rows = drawn_rows(findings)
     if not rows:
         return None
     tasks = tasks_of(rows)
@@ -43,7 +47,7 @@ def draw_differences(findings: Findings) -> Figure | None:
     axes = figure.subplots(
         len(tasks), 1, squeeze=False, sharex=one_scale, gridspec_kw={"height_ratios": [len(g) for g in by_task]}
     ).flat
-    named = several_shares(findings)
+    named = len({d.fraction for d in rows}) > 1
     for one, task, group in zip(axes, tasks, by_task, strict=True):
         _panel(one, group, named, _reach(rows if one_scale else group))
         one.set_title(label(task, 60))

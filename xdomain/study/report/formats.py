@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 
 from xdomain.study.statistics.estimate import Interval
@@ -91,5 +92,6 @@ def count(n: int, thing: str) -> str:
 
 def clean(text: str) -> str:
     """One line without control characters: names and errors come from anywhere."""
+    text = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", text)  # a terminal's colours
     plain = "".join(" " if c.isspace() else c for c in text if c.isspace() or unicodedata.category(c)[0] != "C")
     return " ".join(plain.split())

@@ -81,7 +81,7 @@ def _block(block: Block, svgs: Mapping[str, str]) -> Iterator[str]:
             yield f"<h3>{escape(task)}</h3>"
             yield '<ul class="verdicts">'
             for item in items:
-                yield f'<li class="{item.kind}"><b class="word">{item.word}</b><span>{_line(item.text)}</span></li>'
+                yield f'<li class="{item.kind}"><b class="word">{item.word}</b> <span>{_line(item.text)}</span></li>'
             yield "</ul>"
         case Table():
             yield from _table(block)

@@ -12,7 +12,7 @@ from matplotlib.patches import Patch
 from xdomain.study.findings import Findings, MappingShare
 from xdomain.study.report.canvas import AMBER, GRID, INK, add_legend, canvas, label
 from xdomain.study.report.formats import clean, share
-from xdomain.study.report.verdicts import several_shares, tasks_of
+from xdomain.study.report.verdicts import tasks_of
 from xdomain.training.plots import BLUE, GREY
 
 SOURCES = (("mapping", BLUE), ("seed", AMBER), ("residual", GREY))
@@ -34,12 +34,12 @@ def draw_variance(findings: Findings) -> Figure | None:
     ratios = [len(rows) for rows in by_task]
     axes = figure.subplots(len(tasks), 1, squeeze=False, gridspec_kw={"height_ratios": ratios}).flat
     metrics = {group.task: group.metric for group in findings.groups}
-    named = several_shares(findings)
+    named = len({s.fraction for s in shares}) > 1
     for one, task, rows in zip(axes, tasks, by_task, strict=True):
         _panel(one, rows, named)
         one.set_title(label(task, 60))
         one.set_xlabel(f"standard deviation of test {metrics.get(task, 'values')}")
-    handles = [Patch(color=colour) for _, colour in SOURCES]
+    handles = [Patch(color=colour, alpha=0.65) for _, colour in SOURCES]
     add_legend(figure, handles, [name for name, _ in SOURCES])
     return figure
 
@@ -55,7 +55,7 @@ def _panel(axes: Axes, rows: Sequence[MappingShare], named: bool) -> None:
             told = getattr(row.components, name)
             bar = float(np.sqrt(max(told.value, 0)))
             longest = max(longest, bar)
-            axes.barh(place + (k - 1) * BAR, bar, height=BAR * 0.9, color=colour)
+            axes.barh(place + (k - 1) * BAR, bar, height=BAR * 0.9, color=colour, alpha=0.65)
     edge = FARTHEST * longest or 1.0
     reach = longest
     for place, row in enumerate(rows):

@@ -17,6 +17,7 @@ WIDEST = {
     **dict.fromkeys(("matthews_correlation", "spearmanr", "pearsonr"), 2.0),
 }
 """The largest difference that there can be; other metrics have none."""
+MOST_NAMED = 6  # arms in a warning: the table of results has all
 WORDS: dict[Kind, str] = {
     "better": "helps",
     "worse": "hurts",
@@ -108,7 +109,7 @@ def warnings(findings: Findings) -> tuple[Text, ...]:
     ]
     named = several_shares(findings)
     return tuple(
-        (Strong(what), f", {clean(task)}: {', '.join(told)}{end}")
+        (Strong(what), f", {clean(task)}: {_joined(told)}{end}")
         for what, end, tell in found
         for task in tasks_of(findings.groups)
         if (told := _told(findings.groups, task, tell, named))
@@ -118,6 +119,11 @@ def warnings(findings: Findings) -> tuple[Text, ...]:
 def tasks_of(rows: Iterable[Group] | Iterable[Difference] | Iterable[MappingShare]) -> list[str]:
     """Each task once, in order."""
     return list(dict.fromkeys(row.task for row in rows))
+
+
+def _joined(told: Sequence[str]) -> str:
+    more = len(told) - MOST_NAMED
+    return ", ".join(told[:MOST_NAMED]) + (f" and {more} more, in the table of results" if more > 0 else "")
 
 
 def _told(groups: Sequence[Group], task: str, tell: Callable[[Group], str | None], named: bool) -> list[str]:
