@@ -1,5 +1,7 @@
 """What may stand in a study file, and what is told when something else does."""
 
+from pathlib import Path
+
 import pytest
 
 from xdomain.errors import RecipeError
@@ -7,6 +9,7 @@ from xdomain.study.cells import read_setting, settings_of, told
 from xdomain.study.grid import Grid, load_grid
 from xdomain.study.study import lay_out
 
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "studies"
 SMALL = {"train.max_steps": 2, "split.limit": {"train": 16, "valid": 8, "test": 8}}
 
 
@@ -171,3 +174,12 @@ def test_a_study_may_name_a_file_of_ones_own(tmp_path):
     (tmp_path / "s.yaml").write_text("tasks: [{data: my.csv, domain: dna}]\narms: [kmer]\n")
     (setting,) = lay_out(tmp_path / "s.yaml").settings
     assert setting.task == "dna/my"
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in EXAMPLES.glob("*.yaml")))
+def test_the_ready_studies_can_be_laid_out(name, monkeypatch, tmp_path):
+    monkeypatch.setenv("XDOMAIN_DATA", str(tmp_path))  # where the data are not, cells say so when they are run
+    study = lay_out(EXAMPLES / name, tmp_path)
+    assert study.grid.question
+    assert 10 < study.count()[1] < 200
+    assert list(tmp_path.iterdir()) == []
