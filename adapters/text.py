@@ -33,8 +33,8 @@ class Text:
     Parameters
     ----------
     tokenizer
-        A folder with a tokenizer, or a hub id; where a run leaves it out, the backbone's. Its special tokens are
-        not looked for in texts: "[MASK]" is read as a bracket, a word and a bracket.
+        A folder with a tokenizer, a hub id or a shipped checkpoint; where a run leaves it out, the backbone's. Its
+        special tokens are not looked for in texts: "[MASK]" is read as a bracket, a word and a bracket.
     """
 
     tokenizer: str = ""
@@ -64,6 +64,13 @@ class Text:
                 f"{self.tokenizer} has a {model} tokenizer" + ("" if source.unk_token else " without unknown token"),
                 expected=f"{', '.join(MAPPABLE)}, with an unknown token",
                 mend=mend,
+            )
+        if not any(character.isalpha() for piece in set(source.get_vocab()) - set(source.all_special_tokens)
+                   for character in piece):  # fmt: skip
+            raise RecipeError(
+                f"the tokenizer of {self.tokenizer} knows no letters: that model was trained on made-up integers",
+                expected="the tokenizer of a text model, whose wordpieces are then mapped onto the integers",
+                mend="--mapping random --set adapter.options.tokenizer=NAME, one of `xdomain ls backbones` or a folder",
             )
         return source
 

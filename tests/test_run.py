@@ -18,6 +18,7 @@ from xdomain.errors import DataError, OutputError, RecipeError
 from xdomain.plugins import find_recipe
 from xdomain.recipe import load_recipe
 from xdomain.training.finetune import last_whole
+from xdomain.training.pretrain import Pretraining, pretrain_synthetic
 
 FAST = ("train.epochs=2", "split.limit.train=64", "split.limit.valid=24", "split.limit.test=24", "train.precision=fp32",
         "train.learning_rate=1e-3")  # fmt: skip
@@ -351,6 +352,22 @@ def predicted_again(finished, path, quiet):
         assert [r["prediction"] for r in again] == pytest.approx([r["prediction"] for r in told], abs=1e-5)
     else:
         assert [r["prediction"] for r in again] == [r["prediction"] for r in told]
+
+
+def test_text_is_read_by_a_model_of_made_up_integers(tmp_path, quiet):
+    # stage two of Chiang & Lee 2022: the wordpieces of a text model, each at the row of some integer
+    plan = Pretraining(layers=1, width=32, heads=2, lengths=(16, 32), shares=(1, 1), tokens=8192)
+    made_up = pretrain_synthetic("shuffle:4", tmp_path / "bert", options=plan, symbols=9000, say=quiet)
+    options = {"backbone": str(made_up), "mapping": "random", "say": quiet}
+    with pytest.raises(RecipeError, match="knows no letters"):
+        xdomain.run("toy/text-classification", overrides=FAST, out=tmp_path / "run", **options)
+    told = [*FAST, "adapter.options.tokenizer=english-4x256"]
+    result = xdomain.run("toy/text-classification", overrides=told, out=tmp_path / "run", **options)
+    counts = {name: count for name, count in result.values["counts"].items() if name == "unknown"}
+    assert counts.get("unknown", 0) == 0
+    mapping = json.loads((result.folder / "mapping.json").read_text())
+    assert len(set(mapping["ids"])) == len(mapping["symbols"]) > 8000
+    assert [piece for piece in mapping["pieces"] if not piece.isdecimal()] == ["[UNK]"]
 
 
 def test_an_unknown_option_is_refused_before_anything_runs(tiny_bert, tmp_path, quiet):

@@ -22,7 +22,7 @@ from xdomain.data.sequences import Adapter
 from xdomain.data.splits import assign
 from xdomain.errors import DataError, RecipeError
 from xdomain.model.arms import Arm
-from xdomain.model.backbone import load_backbone, locate_backbone, quiet_loading
+from xdomain.model.backbone import load_backbone, locate_backbone, quiet_loading, shipped_folder
 from xdomain.plugins import find_recipe, make_adapter
 from xdomain.recipe import Recipe, recipe_from
 from xdomain.training.baseline import train_baseline
@@ -142,8 +142,11 @@ def _run(recipe: Recipe, out: str | Path | None, *, overwrite: bool, resume: boo
 
 
 def adapter_of(recipe: Recipe) -> Adapter:
-    """The adapter that a recipe names; one for text gets the backbone's tokenizer."""
-    return make_adapter(recipe.adapter.name, recipe.adapter.options, tokenizer=locate_backbone(recipe.run.backbone))
+    """The adapter that a recipe names; one for text gets the backbone's tokenizer where it is told no other."""
+    options = dict(recipe.adapter.options)
+    if isinstance(named := options.get("tokenizer"), str):
+        options["tokenizer"] = shipped_folder(named)
+    return make_adapter(recipe.adapter.name, options, tokenizer=locate_backbone(recipe.run.backbone))
 
 
 def prepare(recipe: Recipe, adapter: Adapter, say: Say) -> tuple[Examples, dict[str, Any]]:

@@ -203,6 +203,17 @@ def test_a_tokenizer_whose_pieces_cannot_move(tmp_path):
         _ = make_adapter("text", tokenizer=str(tmp_path)).alphabet
 
 
+def test_a_tokenizer_of_made_up_integers(tmp_path):
+    pieces = ["[PAD]", "[UNK]", *map(str, range(20))]
+    model = models.WordLevel({piece: i for i, piece in enumerate(pieces)}, unk_token="[UNK]")
+    PreTrainedTokenizerFast(tokenizer_object=Tokenizer(model), unk_token="[UNK]", pad_token="[PAD]").save_pretrained(
+        tmp_path
+    )
+    with pytest.raises(RecipeError, match="knows no letters") as caught:
+        make_adapter("text", {"tokenizer": str(tmp_path)}).encode(["some words"])
+    assert "--set adapter.options.tokenizer=NAME" in str(caught.value)
+
+
 def test_bytes_that_are_no_utf8(text):
     with pytest.raises(DataError, match="record 2: byte 0xe9, its number 3, is not UTF-8"):
         text.encode([b"we", b"a \xe9"])

@@ -58,17 +58,22 @@ def bundled_backbones() -> list[Path]:
     return sorted(p for p in folder.iterdir() if (p / "config.json").is_file()) if folder.is_dir() else []
 
 
+def shipped_folder(name: str) -> str:
+    """The folder of a shipped checkpoint, or `name` itself where it is none's."""
+    return next((str(path) for path in bundled_backbones() if path.name == name), name)
+
+
 def locate_backbone(name: str | None = None) -> str:
     """What `transformers` loads a backbone from: a folder that is there, or a hub id; nothing is read yet.
 
     `name` is as for `load_backbone`, and so are the errors of a name that cannot be right.
     """
-    shipped = {path.name: path for path in bundled_backbones()}
     if name is None:
+        shipped = bundled_backbones()
         if not shipped:
             raise BackboneError("no checkpoint is shipped with this installation", mend="--backbone DIR")
-        name = next(iter(shipped))
-    folder = shipped.get(name, Path(name).expanduser())
+        name = shipped[0].name
+    folder = Path(shipped_folder(name)).expanduser()
     if folder.is_file():
         raise BackboneError(f"{name} is a file", expected="a folder with config.json", nearest=str(folder.parent))
     if folder.is_dir() and name:
