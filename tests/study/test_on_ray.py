@@ -1,13 +1,27 @@
 """The Ray engine, on a real cluster of several nodes on this machine."""
 
+import subprocess
+import sys
 import threading
 
 import pytest
+import yaml
 
 from xdomain.study.conduct import run_study
 from xdomain.study.study import open_study
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # Ray's own
+
+
+def wanted(tiny_bert):
+    return {
+        "name": "ray",
+        "tasks": ["toy/dna-classification"],
+        "arms": ["pretrained", "scratch", "kmer"],
+        "seeds": 4,
+        "backbone": str(tiny_bert),
+        "set": {"train.max_steps": 10, "split.limit": {"train": 32, "valid": 16, "test": 24}},
+    }
 
 
 def test_a_lost_node_costs_no_cell(tiny_bert, tmp_path, quiet):
@@ -27,17 +41,26 @@ def test_a_lost_node_costs_no_cell(tiny_bert, tmp_path, quiet):
         cluster.remove_node(second, allow_graceful=False)
 
     threading.Thread(target=kill, daemon=True).start()
-    wanted = {
-        "name": "ray", "tasks": ["toy/dna-classification"], "arms": ["pretrained", "scratch", "kmer"], "seeds": 4,
-        "backbone": str(tiny_bert),
-        "set": {"train.max_steps": 10, "split.limit": {"train": 32, "valid": 16, "test": 24}},
-    }  # fmt: skip
     try:
-        found = run_study(wanted, out=tmp_path, engine="ray", address=cluster.address, say=say)
+        found = run_study(wanted(tiny_bert), out=tmp_path, engine="ray", address=cluster.address, say=say)
     finally:
         cluster.shutdown()
     assert found.cells == (9, 0, 0)
     assert len(said) == 9
-    local = run_study({**wanted}, out=tmp_path / "local", say=quiet)
+    local = run_study(wanted(tiny_bert), out=tmp_path / "local", say=quiet)
     assert [group.test for group in local.groups] == [group.test for group in found.groups]
     assert len(open_study(tmp_path / "ray").known()) == 9
+
+
+def test_two_processes_and_ray_on_one_store_run_every_cell_once(tiny_bert, tmp_path, quiet):
+    (tmp_path / "ray.yaml").write_text(yaml.safe_dump(wanted(tiny_bert), sort_keys=False))
+    command = [sys.executable, "-m", "xdomain.cli", "study", str(tmp_path / "ray.yaml"), "--out", str(tmp_path)]
+    processes = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    lines = []
+    found = run_study(wanted(tiny_bert), out=tmp_path, engine="ray", say=lines.append)
+    for process in processes:
+        lines += process.communicate()[1].splitlines()
+        assert process.returncode == 0
+    told = [line.partition("] ")[2].partition(": ")[0] for line in lines if line.startswith("[")]
+    assert found.cells == (9, 0, 0)
+    assert len(told) == len(set(told)) == 9

@@ -108,8 +108,8 @@ class Store:
         except (OSError, KeyError, ValueError) as error:
             return f"{self._failed(key)} cannot be read ({error})"
 
-    def attempt(self, cell: Cell, say: Say, *, begun: Callable[[], None]) -> State:
-        """Run a cell unless it is finished, failed or another process's; what goes wrong is kept, not raised.
+    def attempt(self, cell: Cell, say: Say, *, begun: Callable[[], None] | None = None) -> State | None:
+        """Run a cell; what goes wrong is kept, not raised. None where there was nothing to do: another process had it.
 
         Parameters
         ----------
@@ -124,12 +124,12 @@ class Store:
         claim = self._claim(cell.key)
         mine = claim.take()
         if mine is None:
-            return "running"
+            return None
         with claim.kept(mine, lost=_leave):
-            state = self.state(cell.key)
-            if state not in ("open", "running"):
-                return state
-            begun()
+            if self.state(cell.key) in ("done", "failed"):
+                return None
+            if begun:
+                begun()
             return self._run(cell, say)
 
     def forget_failure(self, key: str) -> None:

@@ -51,7 +51,7 @@ def run_on_ray(study: Study, progress: Progress, *, address: str | None = None) 
             for task in ready:
                 key = under_way.pop(task)
                 state = _state(ray, study, task, key)
-                if state != "running":
+                if state:
                     progress.tell(key, state)
     finally:
         for task in under_way:
@@ -79,21 +79,21 @@ def _connected(address: str | None) -> Any:
     return ray
 
 
-def _attempt(folder: str, key: str) -> str:
+def _attempt(folder: str, key: str) -> str | None:
     """What a Ray worker does; a store that cannot be written is told, not raised, or Ray would try again."""
     study = open_study(Path(folder))
     try:
-        return study.store.attempt(study.cell(key), quiet, begun=lambda: None)
+        return study.store.attempt(study.cell(key), quiet)
     except UserError as error:
         return f"error: {error}"
 
 
-def _state(ray: Any, study: Study, task: Any, key: str) -> str:
+def _state(ray: Any, study: Study, task: Any, key: str) -> str | None:
     try:
         state = ray.get(task)
     except ray.exceptions.RayError as error:  # lost more often than it is tried
         study.store.note_failure(study.cell(key), f"{type(error).__name__} in {TRIES} tries: {error}")
         return "failed"
-    if state.startswith("error: "):
+    if state and state.startswith("error: "):
         raise OutputError(state.removeprefix("error: "))
     return state

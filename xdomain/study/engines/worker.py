@@ -44,7 +44,7 @@ def work(study: Study, tell: Tell) -> None:
         for key, cell in left.items():
             if store.state(key) == "open":
                 state = store.attempt(cell, quiet, begun=lambda key=key: tell(key, "begun"))
-                if state != "running":
+                if state:
                     tell(key, state)
                     break
         else:
