@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from xdomain.cli_pretrain import pretrain_app, say
-from xdomain.cli_study import report_command, study_command
+from xdomain.cli_study import Json, report_command, study_command
 from xdomain.errors import RecipeError, UserError
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ app.add_typer(pretrain_app, name="pretrain")
 Task = Annotated[str | None, typer.Argument(help="A shipped task (see `xdomain ls`) or a recipe file.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="Change the recipe: key.sub=value. Repeatable.")]
 Out = Annotated[Path | None, typer.Option(help="Folder to write; default runs/TASK/…")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Backbone = Annotated[str | None, typer.Option(help="A checkpoint folder or hub id; default: the one shipped.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the run in the output folder.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Finish the interrupted run in the output folder.")]

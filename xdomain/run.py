@@ -113,7 +113,7 @@ def _run(recipe: Recipe, out: str | Path | None, *, overwrite: bool, resume: boo
     folder = Path(out) if out else default_folder(recipe)
     first = os.environ.get("RANK", "0") == "0"
     if not first:
-        say = _silent
+        say = silent
     if resume and is_done(folder):
         check_same(folder, recipe)
         say(f"{folder} is finished already")
@@ -276,8 +276,8 @@ def _predictions(examples: Examples, scores: dict[str, Any]) -> dict[str, pa.Arr
     return {name: whole.column(name) for name in whole.column_names}
 
 
-def _silent(_: str) -> None:
-    """Say nothing: another process does."""
+def silent(_: str) -> None:
+    """Say nothing: another process does, or nobody has to."""
 
 
 class _CallableModule(ModuleType):

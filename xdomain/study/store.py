@@ -49,7 +49,9 @@ class Store:
     folder: Path
     beat: float = BEAT
     lapse: float = LAPSE
-    _done: set[str] = field(default_factory=set[str], init=False, repr=False, compare=False)
+    _done: dict[str, dict[str, Any]] = field(
+        default_factory=dict[str, dict[str, Any]], init=False, repr=False, compare=False
+    )
 
     @property
     def cells(self) -> Path:
@@ -80,14 +82,16 @@ class Store:
         if self.run_folder(key).is_dir():
             if self.fault(key) is not None:
                 return "failed"
-            self._done.add(key)
+            self._done[key] = self.result(key)
             return "done"
         if self._failed(key).exists():
             return "failed"
         return "running" if self._claim(key).held() else "open"
 
     def result(self, key: str) -> dict[str, Any]:
-        """What a finished cell's ``result.json`` says."""
+        """What a finished cell's ``result.json`` says; of one that is known to be whole it is read no second time."""
+        if key in self._done:
+            return self._done[key]
         found = json.loads((self.run_folder(key) / RESULT).read_text("utf-8"))
         return found if isinstance(found, dict) else {}
 

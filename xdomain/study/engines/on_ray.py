@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from xdomain.errors import MissingError, OutputError, UserError
+from xdomain.run import silent
 from xdomain.study.engines.progress import Progress
-from xdomain.study.engines.worker import PAUSE, quiet
+from xdomain.study.engines.worker import PAUSE
 from xdomain.study.study import Study, open_study
 
 TRIES = 3
@@ -83,7 +84,7 @@ def _attempt(folder: str, key: str) -> str | None:
     """What a Ray worker does; a store that cannot be written is told, not raised, or Ray would try again."""
     study = open_study(Path(folder))
     try:
-        return study.store.attempt(study.cell(key), quiet)
+        return study.store.attempt(study.cell(key), silent)
     except UserError as error:
         return f"error: {error}"
 

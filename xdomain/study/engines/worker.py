@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from xdomain.errors import UserError
+from xdomain.run import silent
 from xdomain.study.study import Study, open_study
 
 Tell = Callable[[str, str], None]
@@ -43,16 +44,12 @@ def work(study: Study, tell: Tell) -> None:
             return
         for key, cell in left.items():
             if store.state(key) == "open":
-                state = store.attempt(cell, quiet, begun=lambda key=key: tell(key, "begun"))
+                state = store.attempt(cell, silent, begun=lambda key=key: tell(key, "begun"))
                 if state:
                     tell(key, state)
                     break
         else:
             time.sleep(PAUSE)
-
-
-def quiet(_: str) -> None:
-    """The chatter of a single run is not for a study."""
 
 
 def _tell(key: str, state: str) -> None:

@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from xdomain.study.findings import Findings
-from xdomain.study.report.formats import clean
+from xdomain.study.findings import Difference, Findings, MappingShare
+from xdomain.study.report.formats import clean, share
 from xdomain.training.plots import BLUE, GREY, ORANGE
 from xdomain.training.plots import STYLE as PLOT_STYLE
 
@@ -64,6 +64,15 @@ def label(text: str, width: int) -> str:
     ends = [found.end() for found in re.finditer(r"[\s/,_-]+", text[:width])]
     at = max((end for end in ends if len(text) - end <= width), default=width)
     return f"{text[:at].rstrip()}\n{text[at:].lstrip()}"
+
+
+def name_rows(axes: Axes, rows: Sequence[Difference | MappingShare], named: bool) -> None:
+    """The arms of horizontal rows beside them, with their share of the training records if `named`; upright lines."""
+    names = [clean(row.arm) + (f", {share(row.fraction)}" if named else "") for row in rows]
+    axes.set_yticks(range(len(rows)), [label(name, 32) for name in names])
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="x", color=GRID, linewidth=0.8)
+    axes.set_axisbelow(True)
 
 
 def looks(findings: Findings) -> dict[str, dict[str, Any]]:

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 
 from xdomain.study.findings import Difference, Findings
 from xdomain.study.report.blocks import Kind
-from xdomain.study.report.canvas import GRID, INK, PAPER, canvas, label
-from xdomain.study.report.formats import clean, interval, share
+from xdomain.study.report.canvas import INK, PAPER, canvas, label, name_rows
+from xdomain.study.report.formats import interval
 from xdomain.study.report.verdicts import kind_of, tasks_of
 from xdomain.training.plots import BLUE, GREY, ORANGE
 
@@ -75,14 +75,10 @@ def _panel(axes: Axes, rows: Sequence[Difference], named: bool, reach: float) ->
         axes.plot(told.value, place, markersize=7, markeredgewidth=1.6, linestyle="none", **look)
         axes.text(1.01, place, interval(told, signed=True), transform=axes.get_yaxis_transform(), va="center",
                   fontsize=9)  # fmt: skip
-    names = [clean(row.arm) + (f", {share(row.fraction)}" if named else "") for row in rows]
-    axes.set_yticks(range(len(rows)), [label(name, 32) for name in names])
-    axes.tick_params(axis="y", length=0)
+    name_rows(axes, rows, named)
     axes.tick_params(axis="x", labelbottom=True)
     axes.spines["left"].set_visible(False)
     axes.set_ylim(len(rows) - 0.4, -0.6)
-    axes.grid(axis="x", color=GRID, linewidth=0.8)
-    axes.set_axisbelow(True)
     axes.margins(x=0.06)
     first = rows[0]
     direction = "" if first.higher_is_better else " (lower is better)"

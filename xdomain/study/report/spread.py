@@ -10,8 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from xdomain.study.findings import Findings, MappingShare
-from xdomain.study.report.canvas import AMBER, GRID, INK, add_legend, canvas, label
-from xdomain.study.report.formats import clean, share
+from xdomain.study.report.canvas import AMBER, INK, add_legend, canvas, label, name_rows
 from xdomain.study.report.verdicts import tasks_of
 from xdomain.training.plots import BLUE, GREY
 
@@ -69,9 +68,5 @@ def _panel(axes: Axes, rows: Sequence[MappingShare], named: bool) -> None:
             if high > edge:
                 axes.plot(edge, y, marker=">", color=INK, markersize=5)
     axes.set_xlim(0, reach * 1.03 or 1.0)
-    names = [clean(row.arm) + (f", {share(row.fraction)}" if named else "") for row in rows]
-    axes.set_yticks(range(len(rows)), [label(name, 32) for name in names])
-    axes.tick_params(axis="y", length=0)
+    name_rows(axes, rows, named)
     axes.set_ylim(len(rows) - 0.45, -0.55)
-    axes.grid(axis="x", color=GRID, linewidth=0.8)
-    axes.set_axisbelow(True)
