@@ -11,6 +11,7 @@ from typing import Literal
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from xdomain.data.bytetable import ByteTable
@@ -100,6 +101,22 @@ class DNA:
         """Symbols of many sequences, in bulk."""
         nucleotides = self._letters.encode(payloads)
         return self._pieces.encode(nucleotides) if self._pieces else nucleotides
+
+    def spans(self, payloads: Sequence[Payload] | pa.Array) -> NDArray[np.float64]:
+        """Shape (total symbols, 2): from which character to which each reaches, half-open; k-mers overlap.
+
+        Raises
+        ------
+        RecipeError
+            With tokens=bpe, whose pieces do not tell their places.
+        """
+        edges = self._letters.spans(payloads)
+        if self._pieces is None:
+            return edges
+        if not isinstance(self._pieces, KMers):
+            raise RecipeError("the pieces of a BPE do not tell their places", mend="tokens=nucleotide or tokens=kmer")
+        first, last = self._pieces.reach(self._letters.encode(payloads))
+        return np.column_stack([edges[first, 0], edges[last, 1]])
 
     def decode(self, ids: Ids) -> str:
         """The nucleotides that symbols stand for."""

@@ -8,6 +8,7 @@ from functools import cached_property
 from itertools import product
 
 import numpy as np
+from numpy.typing import NDArray
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
 
 from xdomain.data.bytetable import SPACES, ByteTable
@@ -48,7 +49,7 @@ class KMers:
         A sequence shorter than k becomes the one symbol with N, and is counted as ``shorter_than_k``; one without
         nucleotides stays empty. Nucleotides at an end that no k-mer reaches are counted as ``tail_dropped``.
         """
-        k, stride, many = self.k, self.stride, 4**self.k
+        k, many = self.k, 4**self.k
         values, lengths = nucleotides.values, nucleotides.lengths
         starts = max(len(values) - k + 1, 0)
         code = np.zeros(len(values), np.uint32 if many > np.iinfo(np.uint16).max else np.uint16)
@@ -64,13 +65,24 @@ class KMers:
             rolling[spoilt] = many
         short = (lengths > 0) & (lengths < k)
         code[nucleotides.offsets[:-1][short]] = many
-        whole = lengths >= k
-        counts = np.where(whole, (lengths - k) // stride + 1, short)
-        offsets = offsets_of(counts)
-        place = np.arange(offsets[-1]) * stride
-        place += np.repeat(nucleotides.offsets[:-1] - offsets[:-1] * stride, counts)
-        told = {"shorter_than_k": int(short.sum()), "tail_dropped": int(((lengths - k) % stride)[whole].sum())}
+        place, offsets = self._places(nucleotides)
+        tail = ((lengths - k) % self.stride)[lengths >= k]
+        told = {"shorter_than_k": int(short.sum()), "tail_dropped": int(tail.sum())}
         return Ragged(narrow(code[place]), offsets, {**nucleotides.counts, **told})
+
+    def reach(self, nucleotides: Ragged) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Shape (total k-mers,) twice: the first and the last of the nucleotides that each covers."""
+        place, offsets = self._places(nucleotides)
+        last = np.repeat(nucleotides.offsets[1:] - 1, np.diff(offsets))
+        return place, np.minimum(place + self.k - 1, last)
+
+    def _places(self, nucleotides: Ragged) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Where each k-mer starts among all nucleotides, and the offsets of each sequence's k-mers."""
+        lengths = nucleotides.lengths
+        counts = np.where(lengths >= self.k, (lengths - self.k) // self.stride + 1, lengths > 0)
+        offsets = offsets_of(counts)
+        place = np.arange(offsets[-1]) * self.stride
+        return place + np.repeat(nucleotides.offsets[:-1] - offsets[:-1] * self.stride, counts), offsets
 
     def decode(self, ids: Ids) -> str:
         """The nucleotides that k-mers cover; N where none of the k-mers over a place is known."""

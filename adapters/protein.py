@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from xdomain.data.bytetable import ByteTable
@@ -82,6 +84,10 @@ class Protein:
     def encode(self, payloads: Sequence[Payload] | pa.Array) -> Ragged:
         """Residues of many proteins, in bulk."""
         return self._table.encode(payloads)
+
+    def spans(self, payloads: Sequence[Payload] | pa.Array) -> NDArray[np.float64]:
+        """Shape (total residues, 2): the character of each, half-open."""
+        return self._table.spans(payloads)
 
     def decode(self, ids: Ids) -> str:
         """One letter a residue."""

@@ -143,6 +143,12 @@ class Text:
             [_first_pieces(text, [end for _, end in e.offsets]) for text, e in zip(strings, encoded, strict=True)]
         )
 
+    def spans(self, payloads: Sequence[Payload] | pa.Array) -> NDArray[np.float64]:
+        """Shape (total pieces, 2): from which character to which each piece reaches, half-open."""
+        strings = [_decoded(text, record) for record, text in enumerate(_listed(payloads))]
+        encoded = self._core.encode_batch(strings, add_special_tokens=False)
+        return np.array([edge for e in encoded for edge in e.offsets], np.float64).reshape(-1, 2)
+
     def keep(self, folder: Path) -> None:
         """Save the tokenizer."""
         self._source.save_pretrained(folder / "tokenizer")

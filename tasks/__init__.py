@@ -1,5 +1,5 @@
 """The built-in tasks: a YAML file each, grouped by domain, and the readers of odd file formats."""
 
-from . import dna_files, protein_files, text_files, toys
+from . import dna_files, protein_files, text_files, toy_spans, toys
 
-READERS = {**dna_files.READERS, **protein_files.READERS, **text_files.READERS, **toys.READERS}
+READERS = {**dna_files.READERS, **protein_files.READERS, **text_files.READERS, **toy_spans.READERS, **toys.READERS}

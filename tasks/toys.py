@@ -178,7 +178,9 @@ def _text_pair(rng: Rng) -> dict[str, Any]:
     return {"sequence": one, "sequence_b": two, "label": "first" if first > second else "second"}
 
 
-def _reader(draw: Callable[[Rng], dict[str, Any]]) -> Callable[..., pa.Table]:
+def made_up(draw: Callable[[Rng], dict[str, Any]]) -> Callable[..., pa.Table]:
+    """A reader of records that `draw` makes up, each from a generator of its own."""
+
     def read(files: Mapping[str, Path], *, records: int = 3000, seed: int = 0) -> pa.Table:
         del files  # nothing is read: the records are made up
         rows = [draw(np.random.Generator(np.random.PCG64([seed, i]))) for i in range(records)]
@@ -189,15 +191,15 @@ def _reader(draw: Callable[[Rng], dict[str, Any]]) -> Callable[..., pa.Table]:
 
 
 READERS = {
-    "toy_dna_classification": _reader(_splice),
-    "toy_dna_regression": _reader(_dna_value),
-    "toy_dna_tagging": _reader(_dna_tags),
-    "toy_dna_pair": _reader(_dna_pair),
-    "toy_protein_classification": _reader(_protein_class),
-    "toy_protein_regression": _reader(_protein_value),
-    "toy_protein_tagging": _reader(_protein_tags),
-    "toy_protein_pair": _reader(_protein_pair),
-    "toy_text_classification": _reader(_text_class),
-    "toy_text_regression": _reader(_text_value),
-    "toy_text_pair": _reader(_text_pair),
+    "toy_dna_classification": made_up(_splice),
+    "toy_dna_regression": made_up(_dna_value),
+    "toy_dna_tagging": made_up(_dna_tags),
+    "toy_dna_pair": made_up(_dna_pair),
+    "toy_protein_classification": made_up(_protein_class),
+    "toy_protein_regression": made_up(_protein_value),
+    "toy_protein_tagging": made_up(_protein_tags),
+    "toy_protein_pair": made_up(_protein_pair),
+    "toy_text_classification": made_up(_text_class),
+    "toy_text_regression": made_up(_text_value),
+    "toy_text_pair": made_up(_text_pair),
 }

@@ -28,6 +28,8 @@ MODULES = sorted(
 
 
 def floor(path):
+    if re.fullmatch(r"adapters/\w+/commands\.py", path):  # what a domain adds to the command line
+        return len(FLOORS) - 1, path
     for number, rooms in enumerate(FLOORS):
         for room in rooms:
             if path == room or (room.endswith("/") and path.startswith(room)):

@@ -7,6 +7,7 @@ import sys
 MORSE = '''
 from dataclasses import dataclass
 from functools import cached_property
+import typer
 from xdomain.data.bytetable import ByteTable
 from xdomain.data.sequences import Alphabet
 
@@ -22,6 +23,18 @@ class Morse:
     def encode(self, payloads): return self._table.encode(payloads)
     def decode(self, ids): return self._table.decode(ids)
     def stock_tokenizer(self, vocabulary, unk_token): return self._table.stock_tokenizer(vocabulary, unk_token)
+    media = (".key",)
+    def transcribe(self, paths): return [path.read_text() for path in paths]
+
+app = typer.Typer()
+
+@app.command("tap")
+def tap(text: str):
+    print("tapped", len(text), file=__import__("sys").stderr)
+
+@app.command("rest")
+def rest():
+    """Nothing."""
 '''
 TASKS = """
 import numpy as np
@@ -53,6 +66,15 @@ SCRIPT = """
 import json, sys, xdomain
 assert "morse/distress" in xdomain.task_names()
 result = xdomain.run("morse/distress", backbone=sys.argv[1], out=sys.argv[2], say=lambda line: None)
+from xdomain.cli import main
+from xdomain.prediction import predict
+try:
+    main(["morse", "tap", "sos"])
+except SystemExit as end:
+    assert not end.code
+table = predict(sys.argv[2], sys.argv[3], sys.argv[3], say=lambda line: None)
+assert table.column("id").to_pylist() == ["a.key"] * 2
+assert table.column("prediction")[0].as_py() in ("sos", "noise")
 print(json.dumps(result.values["n"]))
 """
 
@@ -67,12 +89,14 @@ def test_a_made_up_domain_needs_no_change_to_the_core(tiny_bert, tmp_path):
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: morse\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(
-        "[xdomain.adapters]\nmorse = morse_domain:Morse\n\n[xdomain.tasks]\nmorse = morse_tasks\n"
+        "[xdomain.adapters]\nmorse = morse_domain:Morse\n\n[xdomain.tasks]\nmorse = morse_tasks\n\n"
+        "[xdomain.commands]\nmorse = morse_domain:app\n"
     )
+    (tmp_path / "a.key").write_text("...---.../-")
+    script = f"import sys; sys.path.insert(0, {str(site)!r})\n{SCRIPT}"
     done = subprocess.run(
-        [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(site)!r})\n{SCRIPT}", tiny_bert, tmp_path / "run"],
-        capture_output=True,
-        text=True,
+        [sys.executable, "-c", script, tiny_bert, tmp_path / "run", tmp_path / "a.key"], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr[-2000:]
+    assert "tapped 3" in done.stderr
     assert json.loads(done.stdout) == {"train": 64, "valid": 8, "test": 8}

@@ -11,6 +11,7 @@ import typer
 from xdomain.cli_pretrain import pretrain_app, say
 from xdomain.cli_study import Json, report_command, study_command
 from xdomain.errors import RecipeError, UserError
+from xdomain.plugins import commands
 
 if TYPE_CHECKING:
     from xdomain.recipe import Columns
@@ -43,7 +44,11 @@ ColumnOption = Annotated[
     list[str] | None, typer.Option("--column", help="Which column holds what: label=NAME. Repeatable.")
 ]
 ProblemOption = Annotated[
-    Literal["classification", "regression", "tagging", "pair"] | None, typer.Option(help="Overrules the guess.")
+    Literal["classification", "regression", "tagging", "pair", "span"] | None, typer.Option(help="Overrules the guess.")
+]
+Arms = Annotated[
+    str | None,
+    typer.Option(help="Inits and baselines, the first the reference; default: pretrained,scratch,kmer."),
 ]
 Transfer = Annotated[str | None, typer.Option(help="Parts that come over: attention,ffn,norms,words,positions.")]
 Tune = Annotated[str | None, typer.Option(help="full, head, norms, lora or bottleneck.")]
@@ -109,9 +114,7 @@ def run_command(
 def compare_command(
     task: Task = None,
     *,
-    arms: Annotated[str, typer.Option(help="Inits and baselines; the first is the reference.")] = (
-        "pretrained,scratch,kmer"
-    ),
+    arms: Arms = None,
     data: Data = None,
     domain: Domain = None,
     column: ColumnOption = None,
@@ -134,7 +137,7 @@ def compare_command(
 
     found = compare(
         _task(task, data, domain, column, problem),
-        _listed(arms) or (),
+        _listed(arms),
         overrides=changes or (),
         out=out,
         overwrite=overwrite,
@@ -151,6 +154,8 @@ def compare_command(
         print_json(as_dict(found)) if as_json else print_comparison(found)
 
 
+for name, group in commands().items():
+    app.add_typer(group, name=name)
 app.command("study")(study_command)
 app.command("report")(report_command)
 
@@ -208,17 +213,21 @@ def check_command(
 @app.command("predict")
 def predict_command(
     run_dir: Annotated[Path, typer.Argument(help="A finished run.")],
-    file: Annotated[Path, typer.Argument(help="CSV, TSV or FASTA; labels are not needed.")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="A CSV, TSV or FASTA without need of labels; or sound files."),
+    ],
     *,
     column: ColumnOption = None,
     out: Annotated[Path | None, typer.Option(help="A .csv or .parquet to write instead of printing CSV.")] = None,
+    clip: Annotated[Path | None, typer.Option(help="Write the answer, cut out of a sound passage, here.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Predict the records of a file with a trained model."""
+    """Predict the records of a file, or files that are records, with a trained model."""
     from xdomain.prediction import predict, write_table
     from xdomain.printing import print_json
 
-    table = predict(run_dir, file, columns=_columns(column), say=say)
+    table = predict(run_dir, *files, columns=_columns(column), clip=clip, say=say)
     if as_json:
         print_json(table.to_pylist())
     if out or not as_json:

@@ -9,7 +9,16 @@ from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
-EXTRAS = {"peft": "lora and bottleneck tuning"}
+EXTRAS = {
+    "peft": ("peft", "lora and bottleneck tuning"),
+    "ray": ("ray", "studies on several machines"),
+    "torchaudio": ("speech", "units of sound"),
+    "soundfile": ("speech", "reading sound"),
+    "soxr": ("speech", "resampling"),
+    "symusic": ("music", "reading MIDI"),
+    "miditoolkit": ("music", "reading MIDI the other way"),
+}
+"""Optional packages: the extra that brings each, and what it is for."""
 
 
 def doctor() -> list[dict[str, str]]:
@@ -20,12 +29,12 @@ def doctor() -> list[dict[str, str]]:
     ]
     rows.append(_transformers_models())
     rows += [_device(), _memory(), _disk(), _data(), _bundled()]
-    for package, purpose in EXTRAS.items():
-        if find_spec(package):
-            rows.append(_row(package, "ok", metadata.version(package)))
-        else:
-            rows.append(_row(package, "missing", f"for {purpose}: pip install 'xdomain[{package}]'"))
-    return rows
+    rows += [_optional(package, extra, purpose) for package, (extra, purpose) in EXTRAS.items()]
+    espeak = shutil.which("espeak-ng")
+    return [
+        *rows,
+        _row("espeak-ng", *(("ok", espeak) if espeak else ("missing", "speaks test sets: apt install espeak-ng"))),
+    ]
 
 
 def _row(thing: str, state: str, told: str) -> dict[str, str]:
@@ -37,6 +46,12 @@ def _package(name: str) -> dict[str, str]:
         return _row(name, "ok", metadata.version(name))
     except metadata.PackageNotFoundError:
         return _row(name, "broken", f"not installed: pip install {name}")
+
+
+def _optional(package: str, extra: str, purpose: str) -> dict[str, str]:
+    if find_spec(package):
+        return _row(package, "ok", metadata.version(package))
+    return _row(package, "missing", f"for {purpose}: pip install 'xdomain[{extra}]'")
 
 
 def _transformers_models() -> dict[str, str]:

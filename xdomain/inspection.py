@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xdomain.data.examples import Examples
 from xdomain.plugins import adapter_names, find_recipe, task_names
@@ -95,16 +96,22 @@ def check(
 
 
 def _lengths(examples: Examples, unit: str) -> dict[str, Any]:
-    lengths = examples.symbols.lengths
+    read = examples.symbols if examples.problem != "span" or examples.symbols_b is None else examples.symbols_b
+    return {"unit": unit, **_three(read.lengths)}
+
+
+def _three(lengths: NDArray[np.int64]) -> dict[str, float]:
     shortest, median, longest = np.quantile(lengths, (0, 0.5, 1)).tolist()
-    return {"unit": unit, "shortest": int(shortest), "median": median, "longest": int(longest)}
+    return {"shortest": int(shortest), "median": median, "longest": int(longest)}
 
 
 def _target(examples: Examples) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for split in ("train", "valid", "test"):
         labels = examples.labels_of(examples.indices(split))
-        if examples.problem == "regression":
+        if examples.problem == "span":
+            found[split] = {f"{name} answer": length for name, length in _three(labels[:, 1] - labels[:, 0]).items()}
+        elif examples.problem == "regression":
             found[split] = {"min": float(labels.min()), "mean": float(labels.mean()), "max": float(labels.max())}
         else:
             numbers = np.bincount(labels[labels >= 0], minlength=len(examples.classes))

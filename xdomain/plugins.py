@@ -63,6 +63,11 @@ def make_adapter(name: str, options: Mapping[str, Any] | None = None, *, tokeniz
         raise RecipeError(f"adapter {name}: {error}") from None
 
 
+def commands() -> Mapping[str, Any]:
+    """The commands that domains bring along, by name: a `typer.Typer` each."""
+    return {name: entry.load() for name, entry in sorted(_entry_points("xdomain.commands").items())}
+
+
 def uses_tokenizer(name: str) -> bool:
     """Whether what a domain's adapter encodes hangs on the backbone's tokenizer."""
     entry = _entry_points("xdomain.adapters").get(name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,35 +14,42 @@ import pyarrow.parquet as pq
 
 from xdomain.data.examples import check_symbols, encode_examples
 from xdomain.data.loading import load_unlabelled
-from xdomain.errors import BackboneError, OutputError
+from xdomain.data.media import endings, is_media, table_of_files, transcribed
+from xdomain.errors import BackboneError, OutputError, RecipeError
 from xdomain.model.backbone import quiet_loading
 from xdomain.recipe import Columns
 from xdomain.run import load_result
 from xdomain.training.device import best_device
-from xdomain.training.outcome import per_tag, prediction_columns
+from xdomain.training.outcome import predicted
 from xdomain.training.runfolder import RECIPE, is_done
 from xdomain.training.saved import load_saved, saved_adapter
 
 
 def predict(
     run_dir: str | Path,
-    file: str | Path,
-    *,
+    *files: str | Path,
     columns: Columns | None = None,
+    clip: str | Path | None = None,
     say: Callable[[str], None] = print,
 ) -> pa.Table:
-    """The predictions of a run's model for the records of a CSV, TSV or FASTA file.
+    """The predictions of a run's model for the records of a file, or for files that are records.
 
     Parameters
     ----------
+    files
+        One CSV, TSV or FASTA file; or, where the domain has such, sound or music files: a record each, or for a model
+        that reads two sequences the question and the passage.
     columns
         Which column holds what; what is left open is called as in the run's own data, or guessed.
+    clip
+        Where to write the answer, cut out of the passage: only for a question and a passage that are sound files.
 
     Returns
     -------
     pyarrow.Table
         In file order: id, prediction (the label's name, a value, or a list of tags, one a symbol or of text one a
-        word), score (the prediction's probability, or the value), and for classes probabilities.
+        word), score (the prediction's probability, or the value), and for classes probabilities. For span id, start and
+        end (in the passage's own coordinate: seconds, characters, nt), answer and score.
 
     Raises
     ------
@@ -55,13 +63,25 @@ def predict(
         model = load_saved(folder)
     adapter = saved_adapter(folder, model.recipe)
     told = load_result(folder).values
-    table = load_unlabelled(Path(file), model.recipe, columns=columns, paired=told["paired"], say=say)
+    paths = [Path(file) for file in files]
+    as_files = bool(paths) and all(is_media(path, adapter) for path in paths)
+    if clip and not (as_files and model.recipe.problem == "span"):
+        raise RecipeError(f"{clip}: no answer can be cut out", expected="a question and a passage that are sound files")
+    if as_files:
+        table = transcribed(table_of_files(paths, paired=told["paired"]), adapter, Path())
+    elif len(paths) == 1:
+        table = load_unlabelled(paths[0], model.recipe, adapter, columns=columns, paired=told["paired"], say=say)
+    else:
+        single = f", or files that end in {', '.join(endings(adapter))}" if endings(adapter) else ""
+        raise RecipeError(f"{len(paths)} files to predict", expected=f"one CSV, TSV or FASTA file{single}")
     split = np.full(table.num_rows, "test")
     examples = encode_examples(table, adapter, model.recipe.problem, split, classes=told["classes"])
     check_symbols(examples)
     records = np.arange(len(examples))
-    scores, lengths = per_tag(examples, records, model.scores(examples, records, best_device()), np.nan)
-    found = prediction_columns(examples.problem, examples.classes, scores, lengths)
+    found = predicted(examples, adapter, records, model.scores(examples, records, best_device()))
+    if clip:
+        cut: Any = adapter.clip  # pyright: ignore
+        cut(paths[1], found["start"][0].as_py(), found["end"][0].as_py(), Path(clip))
     return pa.table({"id": pa.array(examples.ids, pa.string()), **found})
 
 

@@ -21,6 +21,10 @@ if TYPE_CHECKING:  # a listing should not wait for torch
     from xdomain.study.findings import Findings
 
 
+BOUNDS = ("oracle", "random_span")
+"""What answers in a passage are held against: the best that symbols allow, and the worst that is honest."""
+
+
 def print_json(value: Any) -> None:
     """JSON to stdout."""
     print(json.dumps(finite(value), indent=2, ensure_ascii=False))
@@ -54,7 +58,11 @@ def print_result(result: Result) -> None:
     metrics = result.values["metrics"]
     print_rows(
         [
-            {"metric": name, **{split: number(metrics[split][name]["value"]) for split in metrics}}
+            {
+                "metric": name,
+                **{split: number(metrics[split][name]["value"]) for split in metrics},
+                **{part: number(result.values[part]["test"][name]) for part in BOUNDS if part in result.values},
+            }
             for name in metrics["test"]
         ]
     )

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_va
 from xdomain.errors import RecipeError, nearest
 from xdomain.written import Part, checked, read_yaml
 
-Problem = Literal["classification", "regression", "tagging", "pair"]
+Problem = Literal["classification", "regression", "tagging", "pair", "span"]
 SPLITS = ("train", "valid", "test")
 PARTS = ("attention", "ffn", "norms", "words", "positions")
 """The parts of an encoder that can be transferred one by one."""
@@ -67,6 +67,8 @@ class Columns(Part):
     sequence_b: str | None = None
     label: str | None = None
     tags: str | None = None
+    start: str | None = Field(default=None, description="Of an answer in its passage: seconds, characters, …")
+    end: str | None = None
     split: str | None = None
     group: str | None = None
 
@@ -109,7 +111,10 @@ class Train(Part):
     window_overlap: int = Field(default=0, ge=0, description="Symbols that two neighbouring windows share.")
     max_windows: int = Field(default=32, gt=0, description="A sequence that needs more is `too_long`.")
     too_long: Literal["error", "truncate"] = "error"
-    augment: Literal["none", "reverse_complement"] = "none"
+    max_answer: int = Field(default=275, gt=0, description="Symbols that a predicted answer may have.")
+    augment: Literal["none", "reverse_complement", "transpose"] = Field(
+        default="none", description="Anew for each record and epoch: the other strand, or -5 to +6 semitones."
+    )
     patience: int | None = Field(
         default=None, gt=0, description="Evaluations without gain before stopping; None: never."
     )
@@ -178,10 +183,18 @@ class Recipe(Part):
     notes: str = ""
 
     @model_validator(mode="after")
+    def _answerable(self) -> Recipe:
+        if self.problem == "span" and self.run.baseline:
+            raise ValueError(f"run.baseline: a {self.run.baseline} finds no spans; every result has random ones")
+        return self
+
+    @model_validator(mode="after")
     def _augmentable(self) -> Recipe:
         single = self.problem in ("classification", "regression")
         if self.train.augment == "reverse_complement" and (self.adapter.name != "dna" or not single):
             raise ValueError("train.augment: reverse_complement is for dna, and neither for tagging nor for pairs")
+        if self.train.augment == "transpose" and (self.adapter.name != "music" or not single):
+            raise ValueError("train.augment: transpose is for music, and neither for tagging nor for pairs")
         if self.train.augment == "reverse_complement" and self.adapter.options.get("tokens") == "bpe":
             raise ValueError(
                 "train.augment: the pieces of a BPE are others on the other strand; use nucleotide or kmer"

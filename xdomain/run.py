@@ -31,7 +31,7 @@ from xdomain.training.device import Device, best_device
 from xdomain.training.encoder import Learned, plan_encoder, train_encoder
 from xdomain.training.finetune import Say
 from xdomain.training.metrics import check_metrics
-from xdomain.training.outcome import judge, label_column, per_tag, prediction_columns
+from xdomain.training.outcome import judge, label_column, predicted
 from xdomain.training.plots import plot_confusion, plot_history
 from xdomain.training.provenance import provenance
 from xdomain.training.runfolder import (
@@ -138,7 +138,7 @@ def _run(recipe: Recipe, out: str | Path | None, *, overwrite: bool, resume: boo
         learned = train_baseline(recipe, adapter, examples, folder=folder, say=say) if first else None
     if learned is None or not first:
         return Result(folder, {})
-    return _finish(recipe, examples, learned, folder, counts, device, started, say)
+    return _finish(recipe, adapter, examples, learned, folder, counts, device, started, say)
 
 
 def adapter_of(recipe: Recipe) -> Adapter:
@@ -151,7 +151,7 @@ def adapter_of(recipe: Recipe) -> Adapter:
 
 def prepare(recipe: Recipe, adapter: Adapter, say: Say) -> tuple[Examples, dict[str, Any]]:
     """Read, split and encode a task's records; the counts say what was changed, and what leaks between splits."""
-    table = load_table(recipe, say=say)
+    table = load_table(recipe, adapter=adapter, say=say)
     split = assign(table, recipe.split, recipe.problem)
     kept = np.flatnonzero(split != "")
     examples = encode_examples(table.take(kept), adapter, recipe.problem, split[kept])
@@ -166,7 +166,10 @@ def prepare(recipe: Recipe, adapter: Adapter, say: Say) -> tuple[Examples, dict[
     for name, count in (examples.symbols_b.counts if examples.symbols_b else {}).items():
         counts[name] = counts.get(name, 0) + count
     flip = getattr(adapter, "reverse_complement", None)
-    leaks = leakage(examples.symbols, examples.symbols_b, examples.split, flip, ids=examples.ids)
+    told = (examples.symbols, examples.symbols_b)
+    if recipe.problem == "span" and examples.symbols_b:  # a known passage is a leak, whatever is asked about it
+        told = (examples.symbols_b, None)
+    leaks = leakage(*told, examples.split, flip, ids=examples.ids)
     say(f"{recipe.name}: " + ", ".join(f"{n:,} {name}" for name, n in examples.sizes().items()))
     for line in leaks.lines():
         say(f"warning: {line}")
@@ -210,6 +213,7 @@ def load_result(folder: str | Path) -> Result:
 
 def _finish(
     recipe: Recipe,
+    adapter: Adapter,
     examples: Examples,
     learned: Learned,
     folder: Path,
@@ -223,7 +227,7 @@ def _finish(
     scores = {split: model.scores(examples, examples.indices(split), device) for split in JUDGED}
     judged = {split: judge(examples, split, scores[split], recipe.metrics) for split in JUDGED}
     write_history(folder, learned.fit.history)
-    write_predictions(folder / PREDICTIONS, _predictions(examples, scores))
+    write_predictions(folder / PREDICTIONS, _predictions(examples, adapter, scores))
     facts = dict(learned.facts)
     values = {
         "schema": SCHEMA,
@@ -237,8 +241,7 @@ def _finish(
         "train_loss": learned.fit.train_loss,
         "best_step": learned.fit.best_step,
         "steps": learned.fit.steps,
-        "confusion": {split: found["confusion"] for split, found in judged.items() if "confusion" in found},
-        "per_class": {split: found["per_class"] for split, found in judged.items() if "per_class" in found},
+        **{part: {split: found[part] for split, found in judged.items()} for part in _beside(judged["test"])},
         "classes": list(examples.classes),
         "counts": {**counts, **facts.pop("counts", {})},
         **facts,
@@ -260,16 +263,20 @@ def _finish(
     return result
 
 
-def _predictions(examples: Examples, scores: dict[str, Any]) -> dict[str, pa.Array]:
+def _beside(judged: dict[str, Any]) -> list[str]:
+    """What else was told of a split: a table by class, or what perfect and random answers reach."""
+    return [part for part in judged if part != "metrics"]
+
+
+def _predictions(examples: Examples, adapter: Adapter, scores: dict[str, Any]) -> dict[str, pa.Array]:
     parts: list[pa.Table] = []
     for split, found in scores.items():
         records = examples.indices(split)
-        rows, lengths = per_tag(examples, records, found, np.nan)
         columns = {
             "id": pa.array([examples.ids[i] for i in records], pa.string()),
             "split": pa.array([split] * len(records), pa.string()),
             "label": label_column(examples, records),
-            **prediction_columns(examples.problem, examples.classes, rows, lengths),
+            **predicted(examples, adapter, records, found),
         }
         parts.append(pa.table(columns))
     whole = pa.concat_tables(parts).combine_chunks()

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from xdomain.data.batches import Collator, Layout, LengthGrouped, fit_windows
+from xdomain.data.batches import Collator, Layout, LengthGrouped
 from xdomain.data.examples import Examples
+from xdomain.data.fitting import fit_windows
 from xdomain.data.sequences import Ragged
 from xdomain.errors import DataError
 from xdomain.recipe import Train

@@ -16,6 +16,7 @@ from transformers import (
 from xdomain.errors import RecipeError
 from xdomain.model.arms import Arm, build_model, part_of
 from xdomain.model.backbone import load_backbone
+from xdomain.model.heads import head_of
 from xdomain.model.slicing import restore_vocabulary, slice_vocabulary
 from xdomain.model.tune import apply_tuning, merged, trainable
 from xdomain.recipe import PARTS
@@ -27,7 +28,9 @@ CONFIGS = {
     "albert": AlbertConfig(**SMALL, embedding_size=16),
     "distilbert": DistilBertConfig(vocab_size=60, dim=32, n_layers=2, n_heads=2, hidden_dim=48),
     "electra": ElectraConfig(**SMALL, embedding_size=16),
-    "longformer": LongformerConfig(**SMALL, attention_window=4, max_position_embeddings=66, pad_token_id=1),
+    "longformer": LongformerConfig(
+        **SMALL, attention_window=4, max_position_embeddings=66, pad_token_id=1, sep_token_id=3
+    ),
     "modernbert": ModernBertConfig(
         **SMALL, pad_token_id=0, cls_token_id=2, sep_token_id=3, bos_token_id=2, eos_token_id=3
     ),
@@ -134,14 +137,13 @@ def test_what_was_learned_beside_the_model_folds_into_a_stock_one(backbone, tune
     torch.testing.assert_close(again(input_ids=ids).logits, before, atol=1e-5, rtol=1e-4)
 
 
-@pytest.mark.parametrize("problem", ["classification", "tagging"])
-@pytest.mark.parametrize("family", ["bert", "roberta", "albert", "distilbert", "modernbert"])
+@pytest.mark.parametrize("problem", ["classification", "tagging", "span"])
+@pytest.mark.parametrize("family", CONFIGS)
 def test_a_sliced_vocabulary_learns_the_same_weights(family, problem):
-    from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification
-
-    heads = AutoModelForTokenClassification if problem == "tagging" else AutoModelForSequenceClassification
-    config = type(CONFIGS[family]).from_dict({**CONFIGS[family].to_dict(), "num_labels": 3})
+    heads, classes = head_of(problem), 2 if problem == "span" else 3
+    config = type(CONFIGS[family]).from_dict({**CONFIGS[family].to_dict(), "num_labels": classes})
     rows = [2, 3, 17, 29, 41]
+    framed = problem == "span"  # question and passage: Longformer looks for the separators between them
 
     def trained(sliced):
         torch.manual_seed(0)
@@ -151,10 +153,13 @@ def test_a_sliced_vocabulary_learns_the_same_weights(family, problem):
         optimizer = torch.optim.AdamW(model.parameters(), 1e-2, weight_decay=0.0)
         generator = torch.Generator().manual_seed(1)
         for _ in range(5):
-            ids = torch.tensor(rows)[torch.randint(5, (4, 8), generator=generator)]
-            labels = torch.randint(3, (4, 8) if problem == "tagging" else (4,), generator=generator)
+            ids = torch.tensor(rows)[torch.randint(2 if framed else 0, 5, (4, 8), generator=generator)]
+            if framed:
+                ids[:, [0, 3, 4, 7]] = torch.tensor([2, 3, 3, 3])
+            labels = torch.randint(classes, (4, 8) if problem == "tagging" else (4,), generator=generator)
+            told = {"start_positions": 5 + labels, "end_positions": 6 - labels} if framed else {"labels": labels}
             ids = torch.from_numpy(cut.compact)[ids] if cut else ids
-            model(input_ids=ids, labels=labels).loss.backward()
+            model(input_ids=ids, **told).loss.backward()
             optimizer.step()
             optimizer.zero_grad()
         if cut:
@@ -164,6 +169,7 @@ def test_a_sliced_vocabulary_learns_the_same_weights(family, problem):
 
     (full, start), (sliced, _) = trained(False), trained(True)
     assert sliced.config.vocab_size == 60
+    assert sliced.config.to_dict() == full.config.to_dict()
     for (name, one), (_, two) in zip(full.state_dict().items(), sliced.state_dict().items(), strict=True):
         torch.testing.assert_close(one, two, msg=name, atol=1e-6, rtol=1e-5)
     unused = [r for r in range(60) if r not in rows]

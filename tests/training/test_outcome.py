@@ -9,7 +9,7 @@ import pytest
 
 from xdomain.data.examples import IGNORED, Examples
 from xdomain.data.sequences import Ragged
-from xdomain.training.outcome import judge, label_column, per_tag, prediction_columns, scored
+from xdomain.training.outcome import judge, kept, label_column, per_tag, prediction_columns
 
 NAN = float("nan")
 ABC = ("a", "b", "c")
@@ -25,10 +25,10 @@ def logits(*chances):
 
 
 def test_only_what_has_a_label_and_a_score_is_judged():
-    labels, scores = scored(np.array([0, IGNORED, 1, 1]), np.array([[1, 0], [1, 0], [0, NAN], [0, 1.0]]))
+    labels, scores = kept(np.array([0, IGNORED, 1, 1]), np.array([[1, 0], [1, 0], [0, NAN], [0, 1.0]]))
     assert labels.tolist() == [0, 1]
     assert scores.tolist() == [[1, 0], [0, 1]]
-    values, scores = scored(np.array([1.5, -100.0, 2.5]), np.array([NAN, 3.0, 4.0]))
+    values, scores = kept(np.array([1.5, -100.0, 2.5]), np.array([NAN, 3.0, 4.0]))
     assert values.tolist() == [-100.0, 2.5]
     assert scores.tolist() == [3.0, 4.0]
 

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import softmax
 
-from xdomain.data.batches import Collator, fit_windows
+from xdomain.data.batches import Collator
 from xdomain.data.examples import Examples
+from xdomain.data.fitting import fit_windows
 from xdomain.data.sequences import Ragged
 from xdomain.model.arms import Arm, build_model
 from xdomain.model.backbone import load_backbone

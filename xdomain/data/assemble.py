@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from xdomain.data.checks import MAX_CHARACTERS, missing_column, row_checked, target_column, validated
+from xdomain.data.checks import MAX_CHARACTERS, row_checked, target_columns, validated
 from xdomain.data.guess import are_parted, guess_columns, split_tags
+from xdomain.data.rows import missing_column
 from xdomain.errors import RecipeError
 from xdomain.recipe import SPLITS, Columns, Problem
 
@@ -91,10 +92,9 @@ def _decides_split(files: Mapping[str, Path]) -> bool:
 def _renamed(
     table: pa.Table, columns: Columns, problem: Problem, where: str, labelled: bool, unscored: str
 ) -> pa.Table:
-    target = target_column(problem) if labelled else None
     wanted = ["id", "sequence", "split", "group"]
-    wanted += ["sequence_b"] if problem in ("pair", "regression") else []
-    wanted += [target] if target else []
+    wanted += ["sequence_b"] if problem in ("pair", "regression", "span") else []
+    wanted += target_columns(problem) if labelled else []
     found: dict[str, pa.ChunkedArray | pa.Array] = {}
     for role, name in columns.model_dump().items():
         if role in wanted and name is not None:

@@ -14,10 +14,9 @@ from torch.utils.data import Dataset, Sampler
 
 from xdomain.data.examples import IGNORED, Examples
 from xdomain.data.sequences import Ids
-from xdomain.data.windows import Windows, plan_windows
-from xdomain.errors import DataError
-from xdomain.recipe import Train
+from xdomain.data.windows import Windows, answer_held
 
+Pieces = tuple[NDArray[np.int64], ...]
 MEGABATCH = 50
 """Batches whose records are sorted by length together: large enough to cut padding, small enough to stay random."""
 
@@ -99,10 +98,12 @@ class Collator:
         Shape (alphabet,): the embedding row of each symbol.
     targets
         `Examples.labels`, or what stands in for them (standardised values).
-    positions
-        Positions a window may take, special tokens included.
-    flip
-        Which records to replace by their reverse complement this time, and the function that does it.
+    windows
+        See `xdomain.data.fitting.fit_windows`.
+    change
+        What a record's symbols become this time; None: they stay.
+    choose
+        Which windows of a record to read this time; None: all.
     """
 
     examples: Examples
@@ -110,7 +111,8 @@ class Collator:
     rows: NDArray[np.int64]
     layout: Layout
     windows: Windows
-    flip: tuple[Callable[[int], bool], Callable[[Ids], Ids]] | None = None
+    change: Callable[[int, Ids], Ids] | None = None
+    choose: Callable[[int], Sequence[int]] | None = None
 
     def __call__(self, records: Sequence[int]) -> dict[str, Tensor]:
         """The batch of b records in w windows of at most s positions.
@@ -118,67 +120,84 @@ class Collator:
         Returns
         -------
         dict
-            labels (b,), or (w, s) for tagging; input_ids, attention_mask and, where the backbone has them,
-            token_type_ids, each (w, s); windows (b,), the windows of each record; owned (w, s), for tagging:
-            the positions that hold a symbol to be tagged here.
+            labels (b,), or (w, s) for tagging, or (w, 2) for span; input_ids, attention_mask and, where the backbone
+            has them, token_type_ids, each (w, s); windows (b,), the windows of each record; owned (w, s), for tagging
+            the positions that hold a symbol to be tagged here, for span those that hold a symbol of the passage.
         """
-        paired = self.examples.symbols_b is not None
-        return self._pairs(records) if paired else self._singles(records)
+        chosen = [self.choose(r) if self.choose else self.windows.of(r) for r in records]
+        places = [(r, w) for r, windows in zip(records, chosen, strict=True) for w in windows]
+        sequences = {r: self.rows[self._symbols(r)] for r in records}
+        ids, mask, types = _padded([self._pieces(sequences, r, w) for r, w in places], self.layout)
+        batch: dict[str, Any] = {"input_ids": ids, "attention_mask": mask}
+        if types is not None:
+            batch["token_type_ids"] = types
+        batch["windows"] = np.fromiter(map(len, chosen), np.int64, len(records))
+        if self.examples.problem == "tagging":
+            batch |= self._tagged(places, ids.shape)
+        elif self.examples.problem == "span":
+            batch |= self._spanned(places, ids.shape)
+        elif self.targets is not None:
+            batch["labels"] = self.targets[list(records)]
+        return {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in batch.items()}
 
     def _symbols(self, record: int) -> Ids:
-        symbols = self.examples.symbols[record]
-        if self.flip and self.flip[0](record):
-            return self.flip[1](symbols)
-        return symbols
-
-    def _singles(self, records: Sequence[int]) -> dict[str, Tensor]:
-        plan, layout = self.windows, self.layout
-        spans = [(r, w) for r in records for w in range(plan.offsets[r], plan.offsets[r + 1])]
-        sequences = {r: self.rows[self._symbols(r)] for r in records}
-        pieces = [sequences[r][plan.start[w] : plan.stop[w]] for r, w in spans]
-        ids, mask, types = _padded([(piece,) for piece in pieces], layout)
-        counts = np.fromiter((plan.offsets[r + 1] - plan.offsets[r] for r in records), np.int64, len(records))
-        batch: dict[str, Any] = {}
-        if self.examples.problem == "tagging":
-            owned = np.zeros(ids.shape, bool)
-            labels = np.full(ids.shape, IGNORED, np.int64)
-            offsets, before = self.examples.symbols.offsets, len(layout.start)
-            for row, (r, w) in enumerate(spans):
-                first, last = plan.own_start[w], plan.own_stop[w]
-                here = slice(before + first - plan.start[w], before + last - plan.start[w])
-                owned[row, here] = True
-                if self.targets is not None:
-                    labels[row, here] = self.targets[offsets[r] + first : offsets[r] + last]
-            batch = {"labels": labels, "owned": owned}
-        elif self.targets is not None:
-            batch = {"labels": self.targets[list(records)]}
-        batch |= {"input_ids": ids, "attention_mask": mask, "windows": counts}
-        if types is not None:
-            batch["token_type_ids"] = types
-        return {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in batch.items()}
-
-    def _pairs(self, records: Sequence[int]) -> dict[str, Tensor]:
+        """What is cut in windows: the sequence of a record, or the second of two."""
         second = self.examples.symbols_b
-        if second is None:  # `__call__` chose this path by it
-            raise RuntimeError("records are no pairs")
+        if second is not None:
+            return second[record]
+        symbols = self.examples.symbols[record]
+        return self.change(record, symbols) if self.change else symbols
+
+    def _pieces(self, sequences: dict[int, NDArray[np.int64]], record: int, window: int) -> Pieces:
         plan = self.windows
-        cut = {r: (int(plan.stop[r]), int(plan.own_stop[r])) for r in records}
-        pieces = [(self.rows[self._symbols(r)[: cut[r][0]]], self.rows[second[r][: cut[r][1]]]) for r in records]
-        ids, mask, types = _padded(pieces, self.layout)
-        batch: dict[str, Any] = {"labels": self.targets[list(records)]} if self.targets is not None else {}
-        batch |= {"input_ids": ids, "attention_mask": mask, "windows": np.ones(len(records), np.int64)}
-        if types is not None:
-            batch["token_type_ids"] = types
-        return {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in batch.items()}
+        piece = sequences[record][plan.start[window] : plan.stop[window]]
+        if plan.first is None:
+            return (piece,)
+        return self.rows[self.examples.symbols[record][: plan.first[record]]], piece
+
+    def _tagged(self, places: Sequence[tuple[int, int]], shape: tuple[int, ...]) -> dict[str, NDArray[Any]]:
+        plan, offsets, before = self.windows, self.examples.symbols.offsets, len(self.layout.start)
+        owned = np.zeros(shape, bool)
+        labels = np.full(shape, IGNORED, np.int64)
+        for row, (r, w) in enumerate(places):
+            first, last = plan.own_start[w], plan.own_stop[w]
+            here = slice(before + first - plan.start[w], before + last - plan.start[w])
+            owned[row, here] = True
+            if self.targets is not None:
+                labels[row, here] = self.targets[offsets[r] + first : offsets[r] + last]
+        return {"labels": labels, "owned": owned}
+
+    def _spanned(self, places: Sequence[tuple[int, int]], shape: tuple[int, ...]) -> dict[str, NDArray[Any]]:
+        """Labels are the first and last position of the answer; position 0, the start token, where there is none."""
+        plan, joints = self.windows, len(self.layout.start) + len(self.layout.middle)
+        owned = np.zeros(shape, bool)
+        labels = np.zeros((len(places), 2), np.int64)
+        for row, (r, w) in enumerate(places):
+            before = joints + (plan.first[r] if plan.first is not None else 0)
+            owned[row, before : before + plan.stop[w] - plan.start[w]] = True
+            if self.targets is not None:
+                held = answer_held(plan, w, self.targets[r])
+                if held != "none":
+                    labels[row] = self.targets[r] - (0, 1) - plan.start[w] + before if held == "whole" else IGNORED
+        return {"labels": labels, "owned": owned} if self.targets is not None else {"owned": owned}
 
     def lengths(self) -> NDArray[np.int64]:
         """Shape (n,): symbols of every record, of both sequences of a pair."""
         second = self.examples.symbols_b
         return self.examples.symbols.lengths + (second.lengths if second is not None else 0)
 
+    def costs(self) -> NDArray[np.int64]:
+        """Shape (n,): symbols that a pass over the training data reads of every record."""
+        plan = self.windows
+        if self.examples.problem != "span" or plan.first is None:
+            return self.lengths()
+        windows = np.diff(plan.offsets)  # of which two at most are learned from, see `training_windows`
+        each = plan.first + np.add.reduceat(plan.stop - plan.start, plan.offsets[:-1]) // windows
+        return each * np.minimum(windows, 2)
+
 
 def _padded(
-    pieces: Sequence[tuple[NDArray[np.int64], ...]], layout: Layout
+    pieces: Sequence[Pieces], layout: Layout
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64] | None]:
     joints = (layout.start, layout.middle)
     lines = [
@@ -195,38 +214,3 @@ def _padded(
         if types is not None and len(parts) == 2:
             types[row, len(line) - len(parts[1]) - len(layout.end) : len(line)] = layout.second_type or 0
     return ids, mask, types
-
-
-def fit_windows(examples: Examples, layout: Layout, positions: int, train: Train) -> Windows:
-    """The windows of all records; of pairs, which are never cut apart, how much of each half fits."""
-    limit = min(positions, train.max_length or positions)
-    room = layout.room(limit, paired=examples.symbols_b is not None)
-    if room < 1:
-        raise DataError(f"{limit} positions hold no symbol beside the special tokens", expected="a larger max_length")
-    if examples.symbols_b is None:
-        return plan_windows(
-            examples.symbols.lengths,
-            room=room,
-            overlap=train.window_overlap,
-            max_windows=train.max_windows,
-            too_long=train.too_long,
-            ids=examples.ids,
-        )
-    return _fit_pairs(examples.symbols.lengths, examples.symbols_b.lengths, room, train, examples.ids)
-
-
-def _fit_pairs(a: NDArray[np.int64], b: NDArray[np.int64], room: int, train: Train, ids: Sequence[str]) -> Windows:
-    """Each pair in one window: `stop` is what is kept of the first, `own_stop` of the second, longest cut first."""
-    beyond = np.flatnonzero(a + b > room)
-    if len(beyond) and train.too_long == "error":
-        first = int(beyond[0])
-        raise DataError(
-            f"record {ids[first]!r} is a pair of {a[first]} and {b[first]} symbols, which do not fit in {room}"
-            + (f" ({len(beyond)} pairs are too long)" if len(beyond) > 1 else ""),
-            expected="pairs that fit the backbone's positions, since halves are not read apart",
-            mend="--set train.too_long=truncate",
-        )
-    kept_a = np.minimum(a, np.maximum(room - b, room - room // 2))
-    kept_b = np.minimum(b, room - kept_a)
-    zeros = np.zeros_like(a)
-    return Windows(np.arange(len(a) + 1), zeros, kept_a, zeros, kept_b, len(beyond))

@@ -127,6 +127,16 @@ class ByteTable:
         counts = {name: int(occurs[_codes(characters)].sum()) for name, characters in self.counted.items()}
         return Ragged(narrow(symbols), offsets, {**counts, "unknown": int(occurs[self._unknown].sum())})
 
+    def spans(self, payloads: Sequence[Payload] | pa.Array) -> NDArray[np.float64]:
+        """Shape (total symbols, 2): the character that each symbol of `encode` was, half-open, of its own record."""
+        raw, offsets = joined(payloads)
+        data = raw.tobytes()
+        first = ~np.isin(raw, np.array(CONTINUATION, np.uint8))
+        before = np.concatenate(([0], np.cumsum(first)))
+        place = np.repeat(-before[offsets[:-1]], np.diff(offsets)) + before[1:] - 1
+        kept = place[~self._marked(data, DROPPED)].astype(np.float64)
+        return np.column_stack([kept, kept + 1])
+
     def _occurrences(self, data: bytes) -> NDArray[np.int64]:
         """Shape (256,): how often each byte occurs; 0 for the plain symbols."""
         rest = np.frombuffer(data.translate(None, self._plain), np.uint8)

@@ -12,8 +12,9 @@ import pyarrow as pa
 import pyarrow.compute
 from numpy.typing import NDArray
 
+from xdomain.data.answers import Answers, Spans, place_answers
 from xdomain.data.sequences import Adapter, Ragged
-from xdomain.errors import DataError
+from xdomain.errors import DataError, RecipeError
 from xdomain.recipe import Problem
 
 pc: Any = pyarrow.compute  # its functions are made at import and have no types
@@ -33,16 +34,22 @@ class Examples:
         The sequences; `symbols_b` only where a record is a pair.
     labels
         classification and pair: int64, shape (n,), an index into `classes`; regression: float32, shape (n,);
-        tagging: int64, shape (total symbols,), aligned with ``symbols.values``, -100 where not scored.
+        tagging: int64, shape (total symbols,), aligned with ``symbols.values``, -100 where not scored;
+        span: int64, shape (n, 2), the symbols of ``symbols_b`` that answer, half-open.
         None for records without labels.
     classes
-        Names of the classes, sorted; empty for regression.
+        Names of the classes, sorted; empty for regression and span.
     split
         Shape (n,): train, valid, test, or empty where a record is left out.
     heads
         Only where tags are one a word and symbols are pieces of words: of each record, the place of every word's
         first symbol, which bears its tag; the number of symbols where a word has none. The other symbols of a
         word are not scored.
+    edges
+        Only for span, shape (total symbols of the passages, 2): from where to where each symbol of ``symbols_b``
+        reaches in the passage's own coordinate.
+    answers
+        Only for span with labels: all references.
     """
 
     problem: Problem
@@ -53,6 +60,8 @@ class Examples:
     classes: tuple[str, ...]
     split: NDArray[np.str_]
     heads: Ragged | None = None
+    edges: Spans | None = None
+    answers: Answers | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -100,8 +109,26 @@ def encode_examples(
     if heads is not None:
         lost = int((heads.values == np.repeat(symbols.lengths, heads.lengths)).sum())
         symbols = replace(symbols, counts={**symbols.counts, "words_without_symbols": lost})
+    if problem == "span" and symbols_b is not None:
+        edges = _edges(adapter, table.column("sequence_b").combine_chunks(), symbols_b)
+        answers = None
+        if "answers" in table.column_names:
+            _check_read(symbols_b, ids)
+            answers = place_answers(table.column("answers").combine_chunks(), symbols_b, edges, ids)
+        learned = answers.learned if answers else None
+        return Examples(problem, ids, symbols, symbols_b, learned, (), split, edges=edges, answers=answers)
     labels, names = _labels(table, problem, symbols, ids, classes, heads)
     return Examples(problem, ids, symbols, symbols_b, labels, names, split, heads)
+
+
+def _edges(adapter: Adapter, passages: pa.Array, symbols: Ragged) -> Spans:
+    spans = getattr(adapter, "spans", None)
+    if spans is None:
+        raise RecipeError(f"the {adapter.name} adapter knows no places in a sequence", expected="one with `spans`")
+    edges: Spans = spans(passages)
+    if edges.shape != (len(symbols.values), 2):
+        raise RuntimeError(f"the {adapter.name} adapter has {len(symbols.values)} symbols, but {edges.shape} edges")
+    return edges
 
 
 def check_symbols(examples: Examples) -> None:
@@ -113,12 +140,16 @@ def check_symbols(examples: Examples) -> None:
         A sequence has no symbols: it was all gaps and spaces.
     """
     for symbols in filter(None, (examples.symbols, examples.symbols_b)):
-        empty = np.flatnonzero(symbols.lengths == 0)
-        if len(empty):
-            raise DataError(
-                f"record {examples.ids[empty[0]]!r} has no symbols once gaps and spaces are left out",
-                expected="at least one symbol a sequence",
-            )
+        _check_read(symbols, examples.ids)
+
+
+def _check_read(symbols: Ragged, ids: Sequence[str]) -> None:
+    empty = np.flatnonzero(symbols.lengths == 0)
+    if len(empty):
+        raise DataError(
+            f"record {ids[empty[0]]!r} has no symbols once gaps and spaces are left out",
+            expected="at least one symbol a sequence",
+        )
 
 
 def _encode(adapter: Adapter, column: pa.Array, ids: tuple[str, ...]) -> Ragged:

@@ -10,7 +10,8 @@ from itertools import pairwise
 
 import pyarrow as pa
 
-from xdomain.data.checks import SPLIT_NAMES, missing_column
+from xdomain.data.checks import SPLIT_NAMES
+from xdomain.data.rows import missing_column
 from xdomain.errors import DataError
 from xdomain.recipe import Columns, Problem
 
@@ -45,6 +46,7 @@ SEQUENCE = [
     "sentence_a",
     "premise",
     "question1",
+    "question",
     "units",
 ]
 SEQUENCE_B = [
@@ -65,15 +67,19 @@ SEQUENCE_B = [
     "sentence_b",
     "hypothesis",
     "question2",
+    "passage",
+    "context",
 ]
 LABEL = ["label", "labels", "class", "target", "y", "score", "value", "fitness", "category", "activity"]
 TAGS = ["tags", "tag", "labels", "label", "structure", "secondary_structure", "ss3", "ss8", "pos_tags"]
 ID = ["id", "ids", "identifier", "accession", "seq_id", "sequence_id"]
 SPLIT = ["split", "set", "subset", "partition"]
+START = ["start", "answer_start", "start_position"]
+END = ["end", "answer_end", "end_position"]
 GROUP = ["group", "groups", "cluster"]
 
 ROWS = 2000  # that a guess looks at, spread over the table
-OVERRULE = "(overrule with --problem classification|regression|tagging|pair)"
+OVERRULE = "(overrule with --problem classification|regression|tagging|pair|span)"
 CHARACTERS = 2000  # of each cell that a guess looks at
 FEW = 20  # a column with more distinct numbers than this, not all whole, is a measured quantity
 MANY = 50  # and so is one of whole numbers, if they are more than half the rows: classes come again and again
@@ -132,8 +138,10 @@ def guess_columns(
     _fill_marks(seen)
     _fill_sequences(seen, problem)
     if not labelled:
-        found = seen.found | {"label": None, "tags": None}
+        found = seen.found | dict.fromkeys(("label", "tags", "start", "end"))
         return Guess(Columns(**found), problem or ("pair" if found["sequence_b"] else None), tuple(seen.said))
+    if problem in ("span", None) and seen.found["sequence_b"] and _fill_answers(seen, asked=problem is not None):
+        return Guess(Columns(**seen.found), "span", tuple(seen.said))
     if problem is None and seen.found["tags"]:
         problem = "tagging"
     if problem in ("tagging", None) and not seen.found["sequence_b"] and _fill_tags(seen, asked=problem is not None):
@@ -155,11 +163,26 @@ def _fill_sequences(seen: _Look, problem: Problem | None) -> None:
             seen.note("sequence", name, "by its name")
         else:
             seen.note("sequence", seen.most_like_sequence(), "as it looks most like sequences")
-    may_be_two = problem in ("pair", "regression", None)
+    may_be_two = problem in ("pair", "regression", "span", None)
     if seen.found["sequence_b"] is None and may_be_two and (name := seen.named(SEQUENCE_B)):
         seen.note("sequence_b", name, "by its name")
-    if problem == "pair" and seen.found["sequence_b"] is None:
+    if problem in ("pair", "span") and seen.found["sequence_b"] is None:
         raise missing_column("sequence_b", seen.names, seen.where)
+
+
+def _fill_answers(seen: _Look, *, asked: bool) -> bool:
+    """Whether there are answers in a passage: where they were not `asked` for, both their ends must be named so."""
+    named = {role: seen.found[role] or seen.named(names) for role, names in (("start", START), ("end", END))}
+    if None in named.values():
+        if asked:
+            raise missing_column(next(role for role, name in named.items() if name is None), seen.names, seen.where)
+        return False
+    for role, name in named.items():
+        if seen.found[role] is None and name is not None:
+            seen.note(role, name, "by its name")
+    if not asked:
+        seen.said.append(f"problem: span, as an answer in the second sequence has a start and an end {OVERRULE}")
+    return True
 
 
 def _fill_tags(seen: _Look, *, asked: bool) -> bool:

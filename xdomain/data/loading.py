@@ -10,7 +10,9 @@ import pyarrow as pa
 
 from xdomain.data.assemble import said
 from xdomain.data.checks import validated
+from xdomain.data.media import transcribed
 from xdomain.data.readers import CORE, guess_file, reader_for
+from xdomain.data.sequences import Adapter
 from xdomain.data.sources import locate, neighbour
 from xdomain.errors import DataError, RecipeError, unknown
 from xdomain.plugins import readers
@@ -21,12 +23,20 @@ METRICS: Mapping[Problem, list[str]] = {
     "pair": ["accuracy", "f1", "matthews_correlation"],
     "regression": ["spearmanr", "pearsonr", "mse"],
     "tagging": ["accuracy", "f1"],
+    "span": ["FF1", "AOS", "exact_match"],
 }
 """What one's own data is judged by; the first decides."""
 
 
-def load_table(recipe: Recipe, *, say: Callable[[str], None] = print) -> pa.Table:
-    """The checked raw table of a recipe's data; what had to be guessed is said."""
+OVERLAP = 64
+"""Symbols that two windows of a passage share, so that answers of one's own data are cut by none."""
+
+
+def load_table(recipe: Recipe, *, adapter: Adapter | None = None, say: Callable[[str], None] = print) -> pa.Table:
+    """The checked raw table of a recipe's data; what had to be guessed is said.
+
+    Where the table names files (of sound, of music), `adapter` reads them; None leaves the names.
+    """
     offered = {**CORE, **readers()}
     if recipe.reader not in offered:
         raise unknown("reader", recipe.reader, offered)
@@ -41,12 +51,14 @@ def load_table(recipe: Recipe, *, say: Callable[[str], None] = print) -> pa.Tabl
     for sentence in said(table):
         say(sentence)
     where = ", ".join(str(path) for path in files.values()) or recipe.name
-    return validated(table, recipe.problem, where=where)
+    checked = validated(table, recipe.problem, where=where)
+    return transcribed(checked, adapter, next(iter(files.values()), Path()).parent) if adapter else checked
 
 
 def load_unlabelled(
     file: Path,
     recipe: Recipe,
+    adapter: Adapter,
     *,
     columns: Columns | None = None,
     paired: bool = False,
@@ -62,7 +74,7 @@ def load_unlabelled(
     options = recipe.reader_options if name == recipe.reader else {}
     known = recipe.columns if recipe.reader in CORE else Columns()
     told = known.model_copy(update={role: name for role, name in columns or () if name is not None})
-    posed: Problem = "pair" if paired else "classification"  # without labels nothing else makes a difference
+    posed: Problem = recipe.problem if recipe.problem == "span" else "pair" if paired else "classification"
     try:
         table = CORE[name]({"data": file}, columns=told, problem=posed, labelled=False, **options)
     except DataError as error:
@@ -73,7 +85,7 @@ def load_unlabelled(
         raise DataError(error.what, expected=error.expected, nearest=error.nearest, mend=mend) from None
     for sentence in said(table):
         say(sentence)
-    return table
+    return transcribed(table, adapter, file.parent)
 
 
 def own_recipe(
@@ -99,6 +111,7 @@ def own_recipe(
             "problem": posed,
             "split": {"rule": "given" if guess.columns.split else "group" if guess.columns.group else "random"},
             "metrics": METRICS[posed],
+            "train": {"window_overlap": OVERLAP} if posed == "span" else {},
         },
         where=str(file),
     ), guess.said

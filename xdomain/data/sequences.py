@@ -159,9 +159,13 @@ class Adapter(Protocol):
     Written as a frozen dataclass whose fields are the options that change the output;
     they enter its fingerprint. Found through the entry-point group ``xdomain.adapters``.
 
-    Three more methods are used where an adapter has them: ``reverse_complement(ids) -> ids``, for leakage and
+    More methods are used where an adapter has them: ``reverse_complement(ids) -> ids``, for leakage and
     augmentation; ``word_starts(payloads) -> Ragged``, where tags are one a word and symbols are pieces of words;
-    and ``keep(folder)``, which copies into a folder, under the name of the option, each file that an option names.
+    ``spans(payloads)``, float64 of shape (total symbols, 2), from where to where each symbol that `encode` yields
+    reaches in the sequence's own coordinate (seconds, characters, nt), half-open, which answers in a passage need;
+    ``keep(folder)``, which copies into a folder, under the name of the option, each file that an option names.
+    Where raw records are files of their own, as sound is: ``media``, the endings of their names, and
+    ``transcribe(paths) -> list of payloads``; ``clip(path, start, end, out)`` cuts a piece out of one.
     An option called `tokenizer` that is left out gets the backbone's tokenizer.
     """
 

@@ -15,7 +15,7 @@ from xdomain.errors import DataError
 
 @dataclass(frozen=True)
 class Windows:
-    """The windows of n sequences, in order.
+    """The windows of n sequences, in order; of records of two sequences those of the second.
 
     Parameters
     ----------
@@ -28,6 +28,8 @@ class Windows:
         that hold a symbol, the one where it lies farthest from an edge.
     truncated
         How many sequences lost symbols at their end.
+    first
+        Shape (n,), only where a record has two sequences: how many symbols of the first stand in each window.
     """
 
     offsets: NDArray[np.int64]
@@ -36,6 +38,11 @@ class Windows:
     own_start: NDArray[np.int64]
     own_stop: NDArray[np.int64]
     truncated: int
+    first: NDArray[np.int64] | None = None
+
+    def of(self, record: int) -> range:
+        """The windows of a record."""
+        return range(self.offsets[record], self.offsets[record + 1])
 
     @property
     def counts(self) -> dict[str, int]:
@@ -47,7 +54,7 @@ class Windows:
 def plan_windows(
     lengths: NDArray[np.int64],
     *,
-    room: int,
+    room: int | NDArray[np.int64],
     overlap: int,
     max_windows: int,
     too_long: Literal["error", "truncate"],
@@ -60,7 +67,7 @@ def plan_windows(
     lengths
         Shape (n,): symbols of each sequence.
     room
-        Symbols a window holds, special tokens not counted.
+        Symbols a window holds, special tokens not counted; one number, or shape (n,).
     overlap
         Symbols that neighbouring windows share, in [0, room).
     max_windows
@@ -71,9 +78,10 @@ def plan_windows(
     DataError
         A sequence is too long and `too_long` is "error".
     """
-    if not 0 <= overlap < room:
+    room = np.broadcast_to(room, lengths.shape)
+    if overlap and overlap >= (least := int(room.min(initial=overlap + 1))):
         raise DataError(
-            f"windows of {room} symbols cannot overlap by {overlap}",
+            f"windows of {least} symbols cannot overlap by {overlap}",
             expected="train.window_overlap below the room of a window",
         )
     step = room - overlap
@@ -82,7 +90,7 @@ def plan_windows(
     if len(beyond) and too_long == "error":
         first = int(beyond[0])
         raise DataError(
-            f"record {ids[first]!r} has {lengths[first]} symbols and needs {needed[first]} windows of {room}"
+            f"record {ids[first]!r} has {lengths[first]} symbols and needs {needed[first]} windows of {room[first]}"
             + (f" ({len(beyond)} records are too long)" if len(beyond) > 1 else ""),
             expected=f"at most {max_windows} windows (train.max_windows)",
             mend=f"--set train.max_windows={needed.max()} or --set train.too_long=truncate",
@@ -92,8 +100,37 @@ def plan_windows(
     offsets = offsets_of(count)
     record = np.repeat(np.arange(len(lengths)), count)
     rank = np.arange(offsets[-1]) - offsets[:-1][record]
-    start = rank * step
-    stop = np.minimum(start + room, kept[record])
+    start = rank * step[record]
+    stop = np.minimum(start + room[record], kept[record])
     own_start = np.where(rank == 0, 0, start + overlap // 2)
-    own_stop = np.where(rank == count[record] - 1, stop, start + step + overlap // 2)
+    own_stop = np.where(rank == count[record] - 1, stop, start + step[record] + overlap // 2)
     return Windows(offsets, start, stop, own_start, own_stop, len(beyond))
+
+
+def answer_held(plan: Windows, window: int, answer: NDArray[np.int64]) -> Literal["whole", "part", "none"]:
+    """How much of an answer, as symbols [start, end) of its passage, a window holds."""
+    if plan.start[window] <= answer[0] and answer[1] <= plan.stop[window]:
+        return "whole"
+    return "part" if plan.start[window] < answer[1] and answer[0] < plan.stop[window] else "none"
+
+
+def training_windows(plan: Windows, record: int, answer: NDArray[np.int64], rng: np.random.Generator) -> list[int]:
+    """The windows that a question is learned from this time: one that holds its answer, one that does not.
+
+    Both are drawn, so over the epochs all are seen, and a step costs the same however long the passage is. A window
+    that holds a part of the answer is neither, and is read only where there is no other (its loss is not counted).
+    """
+    held: dict[str, list[int]] = {"whole": [], "part": [], "none": []}
+    for window in plan.of(record):
+        held[answer_held(plan, window, answer)].append(window)
+    drawn = [int(rng.choice(held[kind])) for kind in ("whole", "none") if held[kind]]
+    return drawn or held["part"][:1]
+
+
+def cut_answers(plan: Windows, answers: NDArray[np.int64]) -> dict[str, int]:
+    """For the result: answers of shape (n, 2) that no window holds whole, and windows that hold a part of one."""
+    held = [[answer_held(plan, window, answer) for window in plan.of(r)] for r, answer in enumerate(answers)]
+    return {
+        "answers_in_no_window": sum("whole" not in windows for windows in held),
+        "windows_with_part_of_an_answer": sum(windows.count("part") for windows in held),
+    }

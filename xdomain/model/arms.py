@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification, PreTrainedModel
+from transformers import PreTrainedModel
 
 from xdomain.errors import RecipeError, unknown
 from xdomain.model.backbone import Backbone, quiet_loading
+from xdomain.model.heads import head_of
 from xdomain.recipe import PARTS, Problem
 
 INITS = ("pretrained", "scratch", "reembed", "shuffled", "rescaled")
@@ -104,10 +105,9 @@ def build_model(
     state is left as it was.
     """
     config = _head_config(backbone, problem, classes, attention_dropout, hidden_dropout)
-    heads = AutoModelForTokenClassification if problem == "tagging" else AutoModelForSequenceClassification
     with torch.random.fork_rng(devices=[]), quiet_loading():
         torch.manual_seed(seed)
-        model: PreTrainedModel = heads.from_config(config, dtype=torch.float32)
+        model: PreTrainedModel = head_of(problem).from_config(config, dtype=torch.float32)
     base = model.base_model.state_dict()
     with torch.no_grad():
         for name in _moving(backbone, arm):
@@ -152,6 +152,9 @@ def _head_config(
     if problem == "regression":
         config.num_labels = 1
         config.problem_type = "regression"
+        return config
+    if problem == "span":
+        config.num_labels = 2  # logits of the first and of the last position
         return config
     config.id2label = dict(enumerate(classes))
     config.label2id = {name: i for i, name in enumerate(classes)}

@@ -51,6 +51,8 @@ def slice_vocabulary(model: PreTrainedModel, rows: Iterable[int]) -> Slice:
     small.weight.requires_grad_(full.weight.requires_grad)
     model.set_input_embeddings(small)
     model.config.vocab_size = len(kept)
+    if (sep := _separator(model)) is not None and compact[sep] >= 0:
+        model.config.sep_token_id = int(compact[sep])  # by which Longformer finds where a question ends
     return Slice(kept, compact, full.weight.detach().clone())
 
 
@@ -65,3 +67,9 @@ def restore_vocabulary(model: PreTrainedModel, cut: Slice) -> None:
     full.weight.requires_grad_(small.weight.requires_grad)
     model.set_input_embeddings(full)
     model.config.vocab_size = len(table)
+    if (sep := _separator(model)) is not None and sep < len(cut.rows):
+        model.config.sep_token_id = int(cut.rows[sep])
+
+
+def _separator(model: PreTrainedModel) -> int | None:
+    return getattr(model.config, "sep_token_id", None)

@@ -13,13 +13,12 @@ from typing import Any
 import yaml
 
 from xdomain.data.loading import own_recipe
-from xdomain.data.sources import data_home, file_sha256, neighbour
-from xdomain.errors import RecipeError, UserError
-from xdomain.model.backbone import load_backbone, quiet_loading
-from xdomain.model.vocabulary import Vocabulary
-from xdomain.plugins import find_recipe, uses_tokenizer
-from xdomain.recipe import Columns, Recipe, Source, recipe_from
+from xdomain.data.sources import neighbour
+from xdomain.errors import RecipeError
+from xdomain.plugins import find_recipe
+from xdomain.recipe import Columns, Recipe, recipe_from
 from xdomain.run import OF_AN_ENCODER, SCHEMA, with_arm
+from xdomain.study.digests import Digests, named_options
 from xdomain.study.grid import Arm, Grid, Own
 from xdomain.study.judged import check_comparable
 from xdomain.training.metrics import check_metrics
@@ -44,7 +43,7 @@ class Setting:
     draws, search_draws
         Mapping seed and seed of its cells, and of those that choose the rate.
     digests
-        What the recipe names but does not hold: files and backbone.
+        What the recipe names but does not hold: see `xdomain.study.digests`.
     """
 
     task: str
@@ -99,6 +98,8 @@ class Cell:
         tree = self.recipe.model_dump(mode="json", exclude=set(TOLD_ONLY) | {"source"})
         tree["train"].pop("report_to")
         tree["run"].pop("backbone")
+        for name in named_options(self.recipe):
+            tree["adapter"]["options"].pop(name)
         if self.recipe.run.baseline:
             tree.pop("train")
         told = json.dumps({"schema": SCHEMA, **self.setting.digests, **tree}, sort_keys=True)
@@ -120,7 +121,7 @@ def settings_of(grid: Grid) -> tuple[Setting, ...]:
     UserError
         A task, an arm or a change cannot be, or there are more cells than `Grid.max_cells`: nothing has run yet.
     """
-    digests = _Digests()
+    digests = Digests()
     found = tuple(
         _setting(grid, task, arm, fraction, digests)
         for task in grid.tasks
@@ -138,7 +139,7 @@ def settings_of(grid: Grid) -> tuple[Setting, ...]:
     return found
 
 
-def _setting(grid: Grid, task: str | Own, arm: Arm, fraction: float, digests: _Digests) -> Setting:
+def _setting(grid: Grid, task: str | Own, arm: Arm, fraction: float, digests: Digests) -> Setting:
     recipe = _with(_recipe(task), {**grid.set, **arm.set})
     options: dict[str, Any] = {"baseline": arm.baseline}
     if not arm.baseline:
@@ -189,39 +190,6 @@ def mapping_is_drawn(recipe: Recipe) -> bool:
 
 def _draws(recipe: Recipe, draws: Iterator[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
     return tuple(dict.fromkeys(decisive(recipe, draw) for draw in draws))
-
-
-class _Digests:
-    """Digests of files and backbones, each computed once."""
-
-    def __init__(self) -> None:
-        self._files: dict[Path, str] = {}
-        self._backbones: dict[str | None, str] = {}
-
-    def of(self, recipe: Recipe) -> dict[str, str]:
-        """What decides a run beside its recipe: sha256 of the files by their roles, and of the backbone."""
-        found = {f"file {role}": self._file(recipe.source, role) for role in recipe.source.files}
-        if not recipe.run.baseline or uses_tokenizer(recipe.adapter.name):
-            found["backbone"] = self._backbone(recipe.run.backbone)
-        return found
-
-    def _file(self, source: Source, role: str) -> str:
-        path = data_home() / Path(source.files[role]).expanduser()
-        if not path.is_file():  # its cells say so when they are run, or fetch it
-            return source.downloads[role].sha256 if role in source.downloads else "absent"
-        if path not in self._files:
-            self._files[path] = file_sha256(path)
-        return self._files[path]
-
-    def _backbone(self, name: str | None) -> str:
-        if name not in self._backbones:
-            try:
-                with quiet_loading():
-                    found = load_backbone(name)
-                self._backbones[name] = found.sha256 + Vocabulary.of(found.tokenizer).sha256
-            except UserError:  # its cells say why when they are run
-                self._backbones[name] = f"absent {name}"
-        return self._backbones[name]
 
 
 def told(setting: Setting) -> dict[str, Any]:

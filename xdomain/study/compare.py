@@ -45,7 +45,7 @@ class Comparison:
 
 def compare(
     task: str,
-    arms: Sequence[str] = ("pretrained", "scratch", "kmer"),
+    arms: Sequence[str] | None = None,
     *,
     overrides: Sequence[str] = (),
     out: str | Path | None = None,
@@ -59,15 +59,18 @@ def compare(
     Parameters
     ----------
     arms
-        Names of inits (pretrained, scratch, reembed, shuffled, rescaled) or baselines (kmer, cnn).
+        Names of inits (pretrained, scratch, reembed, shuffled, rescaled) or baselines (kmer, cnn); by default
+        pretrained, scratch and kmer, the last not for span.
     out
         Holds a run folder an arm, ``comparison.json`` and ``comparison.png``; by default ``runs/TASK/compare``.
     options
         Other fields of `xdomain.recipe.Run`.
     """
+    recipe = find_recipe(task, overrides)
+    if arms is None:
+        arms = ("pretrained", "scratch") if recipe.problem == "span" else ("pretrained", "scratch", "kmer")
     if not arms or len(set(arms)) != len(arms):
         raise RecipeError(f"arms {', '.join(arms) or 'none'}", expected="one or more, each once, as pretrained,scratch")
-    recipe = find_recipe(task, overrides)
     folder = Path(out) if out else Path("runs") / recipe.name / "compare"
     recipes = [_arm(recipe, arm, options) for arm in arms]
     metric = recipe.metrics[0]

@@ -77,6 +77,8 @@ def load_judged(folder: Path) -> Judged:
     label, score = (table.column(name).combine_chunks() for name in ("label", "score"))
     if problem == "regression":
         return Judged(problem, label.to_numpy(), score.to_numpy(), np.arange(len(table) + 1))
+    if problem == "span":
+        return _spans(label, table)
     classes = pa.array(load_result(folder).values["classes"], pa.string())
     if problem != "tagging":
         chances = table.column("probabilities").combine_chunks().flatten().to_numpy().reshape(-1, len(classes))
@@ -88,6 +90,18 @@ def load_judged(folder: Path) -> Judged:
     record = np.repeat(np.arange(len(table)), lengths)[known]
     scores = np.eye(len(classes))[predicted[known]]
     return Judged(problem, labels[known], scores, offsets_of(np.bincount(record, minlength=len(table))))
+
+
+def _spans(label: pa.Array, table: pa.Table) -> Judged:
+    """References padded with NaN, and the spans that were answered."""
+    counts = pc.list_value_length(label).to_numpy()
+    references = np.full((len(label), int(counts.max()), 2), np.nan)
+    flat = label.flatten()
+    there = np.arange(references.shape[1]) < counts[:, None]
+    for place, name in enumerate(("start", "end")):
+        references[..., place][there] = flat.field(name).to_numpy()
+    spans = np.column_stack([table.column(name).to_numpy() for name in ("start", "end")])
+    return Judged("span", references, spans, np.arange(len(table) + 1))
 
 
 def check_comparable(metric: str, problem: Problem) -> None:

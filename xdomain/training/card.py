@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from xdomain.model.heads import head_of
 from xdomain.recipe import Recipe
 from xdomain.training.runfolder import finite, write_text
 from xdomain.training.wording import number
@@ -41,7 +42,7 @@ def _metrics(metrics: Mapping[str, Any]) -> list[str]:
 
 
 def _classes(values: Mapping[str, Any]) -> list[str]:
-    table = values["per_class"].get("test")
+    table = values.get("per_class", {}).get("test")
     if not table:
         return []
     lines = ["| class | precision | recall | f1 | records |", "|---|---|---|---|---|"]
@@ -54,9 +55,10 @@ def _classes(values: Mapping[str, Any]) -> list[str]:
 
 
 def _usage(recipe: Recipe, values: Mapping[str, Any]) -> list[str]:
-    head = "AutoModelForTokenClassification" if recipe.problem == "tagging" else "AutoModelForSequenceClassification"
-    lines = ["## Use", "", LOADING.format(head=head), ""]
-    if values["counts"]["sequences_in_several_windows"]:
+    lines = ["## Use", "", LOADING.format(head=head_of(recipe.problem).__name__), ""]
+    if recipe.problem == "span":
+        lines += ['The question comes first, then a window of the passage; position 0 stands for "not here".', ""]
+    elif values["counts"]["sequences_in_several_windows"]:
         lines += ["Long sequences were read in windows; the prediction is the mean of the windows' logits.", ""]
     mapping = values["mapping"]
     start = f"Mapping `{mapping['strategy']}`, seed {mapping['seed']}, sha256 `{mapping['sha256'][:16]}…`; "

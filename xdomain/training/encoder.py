@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from transformers import TrainerCallback
 
-from xdomain.data.batches import Collator, fit_windows
+from xdomain.data.batches import Collator
 from xdomain.data.examples import Examples
-from xdomain.data.sequences import Adapter, Ids
-from xdomain.data.windows import Windows
+from xdomain.data.fitting import fit_windows
+from xdomain.data.sequences import Adapter
+from xdomain.data.windows import Windows, cut_answers
 from xdomain.errors import RecipeError
 from xdomain.model.arms import Arm, build_model, transferred
 from xdomain.model.backbone import Backbone, max_positions
@@ -27,12 +26,13 @@ from xdomain.model.tune import apply_tuning, merged, trainable
 from xdomain.recipe import Recipe
 from xdomain.training.attention import quick_attention
 from xdomain.training.device import Device
-from xdomain.training.finetune import Fit, Say, Scale, batch_share, fit
+from xdomain.training.finetune import Augment, Fit, Say, Scale, batch_share, fit
 from xdomain.training.runfolder import MAPPING
 from xdomain.training.saved import save_model
 from xdomain.training.trackers import make_trackers
 
 CHECKED_RECORDS = 64
+LOWEST, SEMITONES = -5, 12
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,9 @@ def plan_encoder(
     """The arm, the mapping, the windows and the trackers of a run; what cannot be is refused here."""
     options, train = recipe.run, recipe.train
     batch_share(train)
-    if train.augment == "reverse_complement" and examples.symbols_b is not None:
+    if train.augment != "none" and examples.symbols_b is not None:
         raise RecipeError(
-            "train.augment: reverse_complement is not for pairs, and there are two columns of sequences",
+            f"train.augment: {train.augment} is not for pairs, and there are two columns of sequences",
             mend="--set train.augment=none",
         )
     arm = Arm(options.init, tuple(options.transfer), options.tune)
@@ -80,6 +80,8 @@ def plan_encoder(
     positions = min(max_positions(backbone.config), train.max_length or max_positions(backbone.config))
     layout = layout_of(backbone.tokenizer)
     windows = fit_windows(examples, layout, positions, train)
+    if lost := _cut(examples, windows).get("answers_in_no_window"):
+        say(f"warning: {lost:,} answers fit into no window; a wider train.window_overlap holds more")
     return Plan(arm, mapping, positions, layout, windows, make_trackers(train.report_to, folder))
 
 
@@ -121,7 +123,6 @@ def train_encoder(
         cut.compact[rows] if cut else rows,
         layout.moved(cut.compact) if cut else layout,
         plan.windows,
-        _flip(adapter) if train.augment == "reverse_complement" else None,
     )
     with quick_attention(model, device, collate.lengths().sum() / len(plan.windows.start)):
         course = fit(
@@ -134,6 +135,7 @@ def train_encoder(
             folder=folder,
             resume=resume,
             scale=scale,
+            augment=_augmentation(train.augment, adapter),
             trackers=plan.trackers,
             say=say,
         )
@@ -154,11 +156,20 @@ def train_encoder(
             "mapping": {"strategy": mapping.strategy, "seed": mapping.seed, "sha256": mapping.sha256},
             "backbone": {"name": backbone.name, "sha256": backbone.sha256, "type": backbone.config.model_type},
             "parameters": {**parameters, **transferred(backbone, plan.arm)},
-            "counts": plan.windows.counts,
+            "counts": plan.windows.counts | _cut(examples, plan.windows),
         },
     )
 
 
-def _flip(adapter: Adapter) -> tuple[Callable[[int], bool], Callable[[Ids], Ids]]:
-    complement: Callable[[Ids], NDArray[Any]] = adapter.reverse_complement  # pyright: ignore
-    return (lambda record: False), complement
+def _cut(examples: Examples, windows: Windows) -> dict[str, int]:
+    return {} if examples.answers is None else cut_answers(windows, examples.answers.learned)
+
+
+def _augmentation(name: str, adapter: Adapter) -> Augment | None:
+    """What `train.augment` names, as a function of a sequence and a number drawn from [0, 1)."""
+    if name == "none":
+        return None
+    domain: Any = adapter  # which has the method, as the recipe was checked
+    if name == "transpose":
+        return lambda ids, drawn: domain.transpose(ids, LOWEST + int(drawn * SEMITONES))
+    return lambda ids, drawn: domain.reverse_complement(ids) if drawn < 0.5 else ids

@@ -21,6 +21,8 @@ from transformers.trainer_callback import PrinterCallback
 
 from xdomain.data.batches import Collator, Indices, LengthGrouped
 from xdomain.data.examples import IGNORED, Examples
+from xdomain.data.sequences import Ids
+from xdomain.data.windows import training_windows
 from xdomain.errors import OutputError, RecipeError
 from xdomain.recipe import Recipe, Train
 from xdomain.training.device import Device
@@ -28,8 +30,11 @@ from xdomain.training.metrics import METRICS, compute_metrics
 from xdomain.training.outcome import scored
 from xdomain.training.predict import forward, predict_scores
 from xdomain.training.runfolder import CHECKPOINTS
+from xdomain.training.spans import candidates_only
 
 Say = Callable[[str], None]
+Augment = Callable[[Ids, float], Ids]
+"""A sequence, changed by a number drawn evenly from [0, 1)."""
 LOGS_A_RUN = 50
 
 
@@ -92,35 +97,47 @@ class _WindowTrainer(Trainer):
     """`Trainer` whose batches hold several windows a record and whose order depends on seed and epoch alone."""
 
     def __init__(self, *, examples: Examples, collate: Collator, recipe: Recipe, scale: Scale | None,
-                 device: Device, **options: Any) -> None:  # fmt: skip
+                 augment: Augment | None, device: Device, **options: Any) -> None:  # fmt: skip
         self._examples, self._collate, self._recipe = examples, collate, recipe
-        self._scale, self._device = scale, device
+        self._scale, self._augment, self._device = scale, augment, device
         super().__init__(**options)
         self.model_accepts_loss_kwargs = False
-        self.data_collator = replace(collate, flip=self._flip())
+        self.data_collator = replace(collate, change=self._change(), choose=self._choose())
 
     def _epoch(self) -> int:
         return int(self.state.epoch or 0)
 
-    def _flip(self) -> Any:
-        if self._collate.flip is None:
+    def _change(self) -> Callable[[int, Ids], Ids] | None:
+        augment = self._augment
+        if augment is None:
             return None
-        tossed: dict[int, NDArray[np.bool_]] = {}
+        drawn: dict[int, NDArray[np.float64]] = {}
 
-        def flipped(record: int) -> bool:
+        def changed(record: int, symbols: Ids) -> Ids:
             epoch = self._epoch()
-            if epoch not in tossed:
-                tossed.clear()
+            if epoch not in drawn:
+                drawn.clear()
                 rng = np.random.Generator(np.random.PCG64([self.args.seed, epoch, 1]))
-                tossed[epoch] = rng.random(len(self._examples)) < 0.5
-            return bool(tossed[epoch][record])
+                drawn[epoch] = rng.random(len(self._examples))
+            return augment(symbols, float(drawn[epoch][record]))
 
-        return flipped, self._collate.flip[1]
+        return changed
+
+    def _choose(self) -> Callable[[int], list[int]] | None:
+        labels, windows = self._collate.targets, self._collate.windows
+        if self._recipe.problem != "span" or labels is None:
+            return None
+
+        def chosen(record: int) -> list[int]:
+            rng = np.random.Generator(np.random.PCG64([self.args.seed, self._epoch(), record, 2]))
+            return training_windows(windows, record, labels[record], rng)
+
+        return chosen
 
     def _get_train_sampler(self, train_dataset: Dataset[int] | None = None) -> Sampler[int]:
         records = self._examples.indices("train")
         batch = self._recipe.train.batch_size
-        return LengthGrouped(self._collate.lengths()[records], batch, self.args.seed, self._epoch)
+        return LengthGrouped(self._collate.costs()[records], batch, self.args.seed, self._epoch)
 
     def get_decay_parameter_names(self, model: nn.Module) -> list[str]:
         """All that decays, less the word rows: those that never occur must stay as they are."""
@@ -134,12 +151,11 @@ class _WindowTrainer(Trainer):
         logits, labels = forward(model, inputs), inputs["labels"]
         if self._recipe.problem == "regression":
             return nn.functional.mse_loss(logits.squeeze(-1), labels)
+        if self._recipe.problem == "span":
+            kept = candidates_only(logits, inputs["owned"])
+            return sum(mean_cross_entropy(kept[..., i], labels[:, i]) for i in (0, 1)) / 2
         if labels.ndim == 2:
-            # a batch may hold no scored position: a sum over max(1, count) is then 0, not NaN
-            total = nn.functional.cross_entropy(
-                logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORED, reduction="sum"
-            )
-            return total / (labels != IGNORED).sum().clamp(min=1)
+            return mean_cross_entropy(logits.flatten(0, 1), labels.flatten())
         return nn.functional.cross_entropy(logits, labels)
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
@@ -147,11 +163,11 @@ class _WindowTrainer(Trainer):
         records = self._examples.indices("valid")
         model: Any = self.model
         scores = predict_scores(
-            model, self._collate, records, device=self._device, batch_size=self.args.eval_batch_size
-        )
-        labels = self._examples.labels_of(records)
+            model, self._collate, records, device=self._device, batch_size=self.args.eval_batch_size,
+            longest=self._recipe.train.max_answer,
+        )  # fmt: skip
         scores = self._scale.undo(scores) if self._scale else scores
-        found = compute_metrics(self._recipe.metrics, *scored(labels, scores), self._recipe.problem)
+        found = compute_metrics(self._recipe.metrics, *scored(self._examples, records, scores), self._recipe.problem)
         metrics: dict[str, float] = {}
         for name, entry in found.items():
             worst = -math.inf if entry["higher_is_better"] else math.inf
@@ -172,6 +188,7 @@ def fit(
     folder: Path,
     resume: bool = False,
     scale: Scale | None = None,
+    augment: Augment | None = None,
     trackers: Sequence[TrainerCallback] = (),
     say: Say = print,
 ) -> Fit:
@@ -189,7 +206,7 @@ def fit(
         callbacks.append(EarlyStoppingCallback(early_stopping_patience=train.patience))
     set_seed(seed)  # Trainer seeds itself, but dropout must not depend on what was drawn while building
     trainer = _WindowTrainer(
-        examples=examples, collate=collate, recipe=recipe, scale=scale, device=device, model=model,
+        examples=examples, collate=collate, recipe=recipe, scale=scale, augment=augment, device=device, model=model,
         args=arguments, train_dataset=Indices(records), eval_dataset=Indices(examples.indices("valid")),
         data_collator=collate, callbacks=callbacks,
     )  # fmt: skip
@@ -208,7 +225,7 @@ def fit(
     final_epoch = max((row["epoch"] for row in history), default=0.0)
     losses = [row["loss"] for row in history if "loss" in row and row["epoch"] > final_epoch - 1]
     special = len(collate.layout.start) + len(collate.layout.end)
-    tokens = float((collate.lengths()[records] + special).mean()) * outcome.global_step * train.batch_size
+    tokens = float((collate.costs()[records] + special).mean()) * outcome.global_step * train.batch_size
     trainer.accelerator.wait_for_everyone()  # every process reads the best checkpoint
     if trainer.is_world_process_zero():
         shutil.rmtree(checkpoints, ignore_errors=True)
@@ -293,6 +310,12 @@ def batch_share(train: Train) -> int:
 
 def _higher_is_better(metric: str) -> bool:
     return METRICS[metric].higher_is_better
+
+
+def mean_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """The mean over labels that count; 0, not NaN, where none does."""
+    total = nn.functional.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="sum")
+    return total / (labels != IGNORED).sum().clamp(min=1)
 
 
 class _Progress(TrainerCallback):

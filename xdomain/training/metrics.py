@@ -18,6 +18,7 @@ from xdomain.recipe import Problem
 
 CLASSES: tuple[Problem, ...] = ("classification", "pair", "tagging")
 VALUES: tuple[Problem, ...] = ("regression",)
+SPANS: tuple[Problem, ...] = ("span",)
 NOTHING: Any = 0  # what a class that is never predicted scores
 UNDEFINED: Any = math.nan
 Compute = Callable[[NDArray[Any], NDArray[Any]], float]
@@ -27,7 +28,8 @@ Compute = Callable[[NDArray[Any], NDArray[Any]], float]
 class Metric:
     """A number to judge by.
 
-    `compute` takes labels and scores: class indices (n,) and logits or probabilities (n, k), or values (n,) twice.
+    `compute` takes labels and scores: class indices (n,) and logits or probabilities (n, k); or values (n,) twice; or
+    references (n, r, 2), NaN where a question has fewer than r, and predicted spans (n, 2), half-open.
     `two_classes` is True where it is about a positive class, the second of two in sorted order (1 of 0 and 1).
     """
 
@@ -87,6 +89,32 @@ def _correlation(function: Callable[..., Any]) -> Compute:
     return compute
 
 
+def covering(references: NDArray[np.float64], spans: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Shape (n,), in [0, 1]: by how much a span and its best reference cover each other, |P ∩ G| / |P ∪ G|.
+
+    The union is the one interval from the first to the last end of both (Lin et al. 2022); no overlap gives 0.
+    """
+    start, end = spans[:, None, 0], spans[:, None, 1]
+    shared = np.minimum(end, references[..., 1]) - np.maximum(start, references[..., 0])
+    whole = np.maximum(end, references[..., 1]) - np.minimum(start, references[..., 0])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.nan_to_num(np.where(shared > 0, shared / whole, 0.0)).max(axis=1)
+
+
+def _ff1(references: NDArray[Any], spans: NDArray[Any]) -> float:
+    """Frame-level F1 (Lin et al. 2022): the harmonic mean of |P ∩ G| / |P| and |P ∩ G| / |G|, the best reference's.
+
+    As P and G overlap wherever it is not 0, |P| + |G| = |P ∩ G| + |P ∪ G|, and so FF1 = 2 AOS / (1 + AOS) of each.
+    """
+    overlap = covering(references, spans)
+    return float((2 * overlap / (1 + overlap)).mean())
+
+
+def _exact_match(references: NDArray[Any], spans: NDArray[Any]) -> float:
+    """The share of spans with both ends where a reference has them."""
+    return float(np.isclose(references, spans[:, None], rtol=0, atol=1e-6).all(-1).any(-1).mean())
+
+
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
@@ -104,6 +132,9 @@ METRICS: dict[str, Metric] = {
         Metric("mse", False, VALUES, lambda y, p: float(sk.mean_squared_error(y, p))),
         Metric("rmse", False, VALUES, lambda y, p: float(sk.root_mean_squared_error(y, p))),
         Metric("mae", False, VALUES, lambda y, p: float(sk.mean_absolute_error(y, p))),
+        Metric("FF1", True, SPANS, _ff1),
+        Metric("AOS", True, SPANS, lambda references, spans: float(covering(references, spans).mean())),
+        Metric("exact_match", True, SPANS, _exact_match),
         Metric("r2", True, VALUES, lambda y, p: float(sk.r2_score(y, p)) if np.ptp(y) else math.nan),
     )
 }
@@ -137,9 +168,9 @@ def compute_metrics(
     Parameters
     ----------
     labels
-        Class indices (n,), or values (n,).
+        Class indices (n,), or values (n,), or references (n, r, 2).
     scores
-        Logits or probabilities (n, k), or values (n,).
+        Logits or probabilities (n, k), or values (n,), or spans (n, 2).
 
     A metric that is undefined (a correlation with a constant, the area under a curve without one of the
     classes) is NaN, which becomes null in JSON: zero would be a lie. Macro averages are over the classes that occur

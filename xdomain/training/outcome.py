@@ -9,27 +9,64 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from xdomain.data.examples import IGNORED, Examples
+from xdomain.data.sequences import Adapter
 from xdomain.recipe import Problem
 from xdomain.training.metrics import compute_metrics, confusion, per_class
 from xdomain.training.predict import probabilities
+from xdomain.training.spans import RANDOM_DRAWS, found_spans, oracle_spans, random_spans
 
 
-def scored(labels: NDArray[Any], scores: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+def scored(examples: Examples, records: NDArray[np.int64], scores: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """What metrics compare: labels and scores where there are both; references and predicted spans for span."""
+    if examples.answers is not None:
+        return examples.answers.references(records), found_spans(examples, records, scores)
+    return kept(examples.labels_of(records), scores)
+
+
+def kept(labels: NDArray[Any], scores: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     """Labels and scores where there is both a label and a score."""
     finite = np.isfinite(scores) if scores.ndim == 1 else np.isfinite(scores).all(-1)
-    keep = finite if labels.dtype.kind == "f" else finite & (labels != IGNORED)
-    return labels[keep], scores[keep]
+    both = finite if labels.dtype.kind == "f" else finite & (labels != IGNORED)
+    return labels[both], scores[both]
 
 
 def judge(examples: Examples, split: str, scores: NDArray[Any], metrics: list[str]) -> dict[str, Any]:
-    """The metrics of a split, and for classes the confusion matrix and a table a class."""
-    labels, kept = scored(examples.labels_of(examples.indices(split)), scores)
-    found: dict[str, Any] = {"metrics": compute_metrics(metrics, labels, kept, examples.problem)}
-    if examples.problem != "regression":
-        predicted = kept.argmax(-1)
+    """The metrics of a split; for classes also the confusion matrix and a table a class, for span what the references
+    reach once they went through symbols (`oracle`) and what spans drawn at random do (`random_span`).
+    """
+    records = examples.indices(split)
+    labels, given = scored(examples, records, scores)
+    found: dict[str, Any] = {"metrics": compute_metrics(metrics, labels, given, examples.problem)}
+    if examples.problem == "span":
+        found["oracle"] = _values(metrics, labels, oracle_spans(examples, records))
+        draws = [_values(metrics, labels, random_spans(examples, records, draw)) for draw in range(RANDOM_DRAWS)]
+        found["random_span"] = {name: float(np.mean([one[name] for one in draws])) for name in metrics}
+    elif examples.problem != "regression":
+        predicted = given.argmax(-1)
         found["confusion"] = confusion(labels, predicted, examples.classes)
         found["per_class"] = per_class(labels, predicted, examples.classes)
     return found
+
+
+def _values(metrics: list[str], references: NDArray[Any], spans: NDArray[Any]) -> dict[str, float]:
+    return {name: found["value"] for name, found in compute_metrics(metrics, references, spans, "span").items()}
+
+
+def span_columns(
+    examples: Examples, adapter: Adapter, records: NDArray[np.int64], scores: NDArray[np.float64]
+) -> dict[str, pa.Array]:
+    """The columns `start` and `end` in the passage's own coordinate, `answer`, its text, and `score`, a probability."""
+    if examples.symbols_b is None:
+        raise ValueError("no passages")
+    spans = found_spans(examples, records, scores)
+    places = scores[:, :2].astype(np.int64)
+    answers = [adapter.decode(examples.symbols_b[r][a:b]) for r, (a, b) in zip(records, places, strict=True)]
+    return {
+        "start": pa.array(spans[:, 0]),
+        "end": pa.array(spans[:, 1]),
+        "answer": pa.array(answers, pa.string()),
+        "score": pa.array(np.exp(scores[:, 2])),
+    }
 
 
 def per_tag(
@@ -48,6 +85,16 @@ def per_tag(
     found = np.full((len(places), *rows.shape[1:]), missing, rows.dtype)
     found[there] = rows[places[there]]
     return found, heads.lengths
+
+
+def predicted(
+    examples: Examples, adapter: Adapter, records: NDArray[np.int64], scores: NDArray[Any]
+) -> dict[str, pa.Array]:
+    """What was predicted for records, in their order, as columns: see `prediction_columns` and `span_columns`."""
+    if examples.problem == "span":
+        return span_columns(examples, adapter, records, scores)
+    rows, lengths = per_tag(examples, records, scores, np.nan)
+    return prediction_columns(examples.problem, examples.classes, rows, lengths)
 
 
 def prediction_columns(
@@ -78,6 +125,10 @@ def prediction_columns(
 
 def label_column(examples: Examples, records: NDArray[np.int64]) -> pa.Array:
     """The true labels of `records`, as the file named them; null where there is none."""
+    if examples.answers is not None:
+        own = examples.answers
+        kept = [own.spans[own.offsets[r] : own.offsets[r + 1]] for r in records]
+        return pa.array([[{"start": start, "end": end} for start, end in spans.tolist()] for spans in kept])
     labels, lengths = per_tag(examples, records, examples.labels_of(records), IGNORED)
     if examples.problem == "regression":
         return pa.array(labels.astype(np.float64))

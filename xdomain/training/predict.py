@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from xdomain.data.batches import Collator
 from xdomain.training.device import Device
+from xdomain.training.spans import best_spans
 
 NOT_FOR_THE_MODEL = ("labels", "windows", "owned")
 
@@ -38,8 +39,11 @@ def pool(logits: Tensor, windows: Tensor) -> Tensor:
 
 
 def forward(model: nn.Module, batch: dict[str, Tensor]) -> Tensor:
-    """Float32 logits of a batch: (b, k) pooled over windows, or (w, s, k) for tagging."""
-    logits = model(**{name: value for name, value in batch.items() if name not in NOT_FOR_THE_MODEL}).logits.float()
+    """Float32 logits of a batch: (b, k) pooled over windows, or (w, s, k) for tagging, (w, s, 2) for span."""
+    told = model(**{name: value for name, value in batch.items() if name not in NOT_FOR_THE_MODEL})
+    if "start_logits" in told:
+        return torch.stack([told.start_logits, told.end_logits], dim=-1).float()
+    logits = told.logits.float()
     if logits.ndim == 3:
         return logits
     with torch.autocast(logits.device.type, enabled=False):  # a product of float32 would become one of bfloat16
@@ -48,33 +52,65 @@ def forward(model: nn.Module, batch: dict[str, Tensor]) -> Tensor:
 
 @torch.inference_mode()
 def predict_scores(
-    model: nn.Module, collate: Collator, records: NDArray[np.int64], *, device: Device, batch_size: int
-) -> NDArray[np.float32]:
+    model: nn.Module,
+    collate: Collator,
+    records: NDArray[np.int64],
+    *,
+    device: Device,
+    batch_size: int,
+    longest: int = 1,
+) -> NDArray[Any]:
     """Raw scores of `records`, in their order.
+
+    Parameters
+    ----------
+    longest
+        Only for span: symbols that an answer may have.
 
     Returns
     -------
     ndarray
         float32: logits (n, k); values (n,) for regression; for tagging (total symbols, k), the symbols of
-        one record after those of another. NaN where a tagged sequence was truncated.
+        one record after those of another. NaN where a tagged sequence was truncated. For span float64 (n, 3):
+        the symbols of the passage that answer, [start, end), and the log of their probability.
     """
     model.eval()
     lengths = collate.lengths()[records]
-    found: dict[int, NDArray[np.float32]] = {}
+    problem = collate.examples.problem
+    found: dict[int, NDArray[Any]] = {}
     for chosen in _batches_of_like_length(records, lengths, np.diff(collate.windows.offsets), batch_size):
         batch = {name: value.to(device.name) for name, value in collate(chosen).items()}
         with device.autocast():
             logits = forward(model, batch)
-        if "owned" not in batch:
+        if problem == "span":
+            best = (part.cpu().numpy() for part in best_spans(logits, batch["owned"], longest))
+            found |= dict(zip(chosen, _over_windows(collate, chosen, *best), strict=True))
+            continue
+        if problem != "tagging":
             found |= dict(zip(chosen, logits.cpu().numpy(), strict=True))
             continue
         flat = logits[batch["owned"]].cpu().numpy()
         ends = np.cumsum([_owned(collate, r) for r in chosen])[:-1]
         found |= dict(zip(chosen, np.split(flat, ends), strict=True))
-    if collate.examples.problem == "tagging":
+    if problem == "tagging":
         return np.concatenate([_whole(found[int(r)], int(n)) for r, n in zip(records, lengths, strict=True)])
     stacked = np.stack([found[int(r)] for r in records])
-    return stacked[:, 0] if collate.examples.problem == "regression" else stacked
+    return stacked[:, 0] if problem == "regression" else stacked
+
+
+def _over_windows(
+    collate: Collator, records: list[int], chances: NDArray[np.float32], spans: NDArray[np.int64]
+) -> list[NDArray[np.float64]]:
+    """Of each record the best answer in any of its windows, in symbols of the whole passage."""
+    best: list[NDArray[np.float64]] = []
+    row = 0
+    for record in records:
+        windows = collate.windows.of(record)
+        top = row + int(chances[row : row + len(windows)].argmax())
+        start = collate.windows.start[windows[top - row]]
+        best.append(np.array([*(spans[top] + start), chances[top]], np.float64))
+        row += len(windows)
+    return best
 
 
 def _owned(collate: Collator, record: int) -> int:

@@ -8,19 +8,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from transformers import (
-    AutoModelForSequenceClassification,
-    AutoModelForTokenClassification,
-    AutoTokenizer,
-    PreTrainedModel,
-    PreTrainedTokenizerFast,
-)
+from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
 
-from xdomain.data.batches import Collator, Layout, fit_windows
+from xdomain.data.batches import Collator, Layout
 from xdomain.data.examples import Examples
+from xdomain.data.fitting import fit_windows
 from xdomain.data.sequences import Adapter
 from xdomain.errors import BackboneError
 from xdomain.model.backbone import max_positions
+from xdomain.model.heads import head_of
 from xdomain.model.layout import layout_of
 from xdomain.model.mapping import TokenMapping
 from xdomain.plugins import make_adapter
@@ -55,7 +51,8 @@ class SavedModel:
         collate = Collator(examples, examples.labels, self.mapping.ids.astype(np.int64), self.layout, windows)
         self.model.to(device.name)  # pyright: ignore[reportArgumentType]
         exact = Device(device.name, False, FULL_PRECISION)
-        return predict_scores(self.model, collate, records, device=exact, batch_size=4 * train.batch_size)
+        return predict_scores(self.model, collate, records, device=exact, batch_size=4 * train.batch_size,
+                              longest=train.max_answer)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -88,8 +85,7 @@ def load_saved(folder: Path) -> SavedModel | SavedBaseline:
     recipe = load_recipe(folder / RECIPE)
     if recipe.run.baseline:
         return SavedBaseline(recipe, folder)
-    heads = AutoModelForTokenClassification if recipe.problem == "tagging" else AutoModelForSequenceClassification
-    model = heads.from_pretrained(folder / MODEL, local_files_only=True)
+    model = head_of(recipe.problem).from_pretrained(folder / MODEL, local_files_only=True)
     tokenizer = AutoTokenizer.from_pretrained(folder / MODEL, local_files_only=True)
     return SavedModel(recipe, model, layout_of(tokenizer), TokenMapping.load(folder / MAPPING))
 

@@ -17,7 +17,7 @@ from xdomain.data.sequences import Ragged
 from xdomain.recipe import Problem
 from xdomain.training.baselines.choice import better, rows_of
 from xdomain.training.metrics import compute_metrics
-from xdomain.training.outcome import scored
+from xdomain.training.outcome import kept
 from xdomain.training.runfolder import write_json
 
 WIDTH, KERNEL, BINS, EPOCHS, PATIENCE, BATCH, RATE = 64, 9, 16, 20, 4, 64, 1e-3
@@ -141,7 +141,7 @@ def fit_cnn(
             losses.append(loss.item())
             step += 1
         scores = model.scores(symbols.take(valid), valid_second)
-        value = compute_metrics([metric], *scored(labels[valid_rows], scores), problem)[metric]["value"]
+        value = compute_metrics([metric], *kept(labels[valid_rows], scores), problem)[metric]["value"]
         model.history += [{"step": step, "epoch": epoch, "loss": float(np.mean(losses))},
                           {"step": step, "epoch": epoch, "valid": {metric: value}}]  # fmt: skip
         improved = better(metric, value, best)

@@ -1,0 +1,264 @@
+"""Sound files as mono samples at one rate: read whole, streamed in flat memory, or cut."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xdomain.data.sources import neighbour
+from xdomain.errors import DataError, OutputError
+
+from .libraries import library
+
+Samples = NDArray[np.float32]
+
+SILENCE = 2.0**-15
+"""No louder than the lowest bit of a 16-bit file."""
+SLACK = 4 * 1152
+"""Samples, four frames of an mp3: by so much may a header without a count be wrong."""
+BLOCK = 10.0
+UNKNOWN_SIZE = 0x7FFFFF00  # bytes; what a program that writes wav to a pipe puts down in place of the size
+READS = "wav, flac, ogg, opus, mp3 or aiff"
+
+
+@dataclass(frozen=True)
+class Sound:
+    """What the header of a sound file tells.
+
+    Parameters
+    ----------
+    rate
+        Samples a second.
+    channels
+        1 or more; their mean is what is read.
+    samples
+        Samples of one channel, at least 1.
+    """
+
+    path: Path
+    rate: int
+    channels: int
+    samples: int
+
+    @property
+    def duration(self) -> float:
+        """Seconds."""
+        return self.samples / self.rate
+
+
+def describe(path: Path) -> Sound:
+    """Read the header of a sound file.
+
+    Raises
+    ------
+    DataError
+        It is missing, no sound file, cut off, or holds no samples.
+    """
+    with _opened(path) as file:
+        return _described(path, file)
+
+
+def read_audio(path: Path, *, rate: int) -> Samples:
+    """All samples of a file, the mean of its channels, at `rate`.
+
+    Returns
+    -------
+    Shape (samples,), float32, full scale ±1.
+
+    Raises
+    ------
+    DataError
+        As `blocks`.
+    """
+    return np.concatenate(list(blocks(path, rate=rate)))
+
+
+def blocks(path: Path, *, rate: int, seconds: float = BLOCK) -> Iterator[Samples]:
+    """The samples of a file at `rate`, piece by piece, one after another without overlap.
+
+    Put together they are the same samples, to the bit, for any length of the pieces: the resampler (soxr, HQ) keeps
+    its state between them. Integers of n bits are divided by 2**(n - 1).
+
+    Parameters
+    ----------
+    rate
+        Samples a second to yield.
+    seconds
+        Length of a piece as it is read; memory grows with it and not with the file.
+
+    An mp3 of changing bit rate that lacks the header with its length (Xing, Info) is read by libsndfile only as far as
+    its first bit rate suggests: such a file is not noticed.
+
+    Raises
+    ------
+    DataError
+        As `describe`; a sample is no finite number; or the file ends before its header says.
+    """
+    with _opened(path) as file:
+        sound = _described(path, file)
+        resample = _resampler(sound.rate, rate)
+        read = 0
+        while len(block := _next(path, file, sound, read, max(1, round(seconds * sound.rate)))):
+            read += len(block)
+            yield resample(block, False)
+        if sound.samples - read > (SLACK if file.format == "MP3" else 0):
+            raise _cut(sound, read)
+        yield resample(np.empty(0, np.float32), True)
+
+
+def is_silent(samples: Samples) -> bool:
+    """Whether nothing is louder than the lowest bit of a 16-bit file."""
+    return not len(samples) or float(np.abs(samples).max()) <= SILENCE
+
+
+def cut_audio(path: Path, start: float, end: float, out: Path) -> None:
+    """Write the seconds [start, end) of a sound file to another, at its own rate, channels and, in a wav, width.
+
+    Samples of whole numbers come through unchanged; `out` is there whole or not at all.
+
+    Parameters
+    ----------
+    out
+        Its ending says the kind: wav, flac, ogg or mp3.
+
+    Raises
+    ------
+    DataError
+        `path` cannot be read, or the seconds are not all within it.
+    OutputError
+        `out` cannot be written.
+    """
+    soundfile = library("soundfile")
+    with _opened(path) as file:
+        sound = _described(path, file)
+        first, last = round(start * sound.rate), round(end * sound.rate)
+        if not 0 <= first < last <= sound.samples:
+            raise DataError(
+                f"{path} cannot be cut from {start:.3f} s to {end:.3f} s",
+                expected=f"a start before the end, both within its {sound.duration:.3f} s",
+            )
+        _go_to(file, first)
+        whole = file.subtype.startswith("PCM")
+        samples = file.read(last - first, dtype="int32" if whole else "float64", always_2d=True)
+        kept = (whole or file.subtype in ("FLOAT", "DOUBLE")) and soundfile.check_format(out.suffix[1:], file.subtype)
+        subtype = file.subtype if kept else None
+    if len(samples) < last - first:
+        raise _cut(sound, first + len(samples))
+    part = out.with_name(f"{out.stem}.part{out.suffix}")
+    try:
+        soundfile.write(str(part), samples, sound.rate, subtype)
+        part.replace(out)
+    except (soundfile.SoundFileError, OSError, ValueError, TypeError) as error:
+        part.unlink(missing_ok=True)
+        raise OutputError(
+            f"{out} cannot be written ({error})", expected="a name that ends in .wav, .flac, .ogg or .mp3"
+        ) from None
+
+
+def _opened(path: Path) -> Any:
+    soundfile = library("soundfile")
+    if path.is_dir():
+        raise DataError(f"{path} is a folder", expected=f"a file: {READS}")
+    if not path.is_file():
+        raise DataError(f"{path} is not there", expected=f"a file: {READS}", nearest=neighbour(path))
+    try:
+        file = soundfile.SoundFile(str(path))
+    except (soundfile.SoundFileError, TypeError, OSError) as error:  # TypeError: a headerless .raw
+        raise DataError(
+            f"{path} is no sound file that can be read: {_looks(path) or str(error).split(': ', 1)[-1]}",
+            expected=READS,
+            mend=f"ffmpeg -i {path.name} {path.stem}-mended.wav, if it is sound of another kind",
+        ) from None
+    if file.format == "MP3":
+        # else soundfile jumps to where it is after every read, and an mp3 decoder that jumps has lost the bits which
+        # the next frames take from those before them
+        file.seekable = lambda: False
+    return file
+
+
+def _looks(path: Path) -> str | None:
+    """What a file that is no sound seems to be: empty, or text such as a web page or a Git LFS pointer."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(400)
+    except OSError as error:
+        return error.strerror
+    if not start:
+        return "it is empty"
+    text = start.decode("utf-8", "ignore")
+    if len(text.encode()) < len(start) - 3 or not all(c.isprintable() or c.isspace() for c in text):
+        return None
+    return f"it holds text, {' '.join(text.split())[:40]!r} …"
+
+
+def _described(path: Path, file: Any) -> Sound:
+    sound = Sound(path, int(file.samplerate), int(file.channels), int(file.frames))
+    if sound.samples < 1:
+        raise DataError(f"{path} holds no samples", expected="at least one")
+    told = re.search(r"^data : (\d+) \(should be (\d+)\)", file.extra_info, re.MULTILINE)
+    if told and int(told[2]) < int(told[1]) < UNKNOWN_SIZE:
+        raise DataError(
+            f"{path} is cut off: its header tells {int(told[1]):,} bytes of sound, it holds {int(told[2]):,}",
+            expected="a whole file",
+            mend=_mend_cut(path),
+        )
+    if "lacks an end-of-stream bit" in file.extra_info:
+        raise DataError(
+            f"{path} is cut off after {sound.duration:.2f} s: its last page is missing",
+            expected="a whole file",
+            mend=_mend_cut(path),
+        )
+    return sound
+
+
+def _go_to(file: Any, sample: int) -> None:
+    """Make `sample` the next to be read; an mp3 is read up to there, as it must not jump."""
+    if file.format != "MP3":
+        file.seek(sample)
+        return
+    for start in range(0, sample, 2**16):
+        file.read(min(sample - start, 2**16))
+
+
+def _resampler(given: int, wanted: int) -> Any:
+    """A function (samples, last) -> samples that remembers what came before."""
+    if given == wanted:
+        return lambda samples, last: samples
+    stream = library("soxr").ResampleStream(given, wanted, 1, dtype="float32", quality="HQ")
+    return lambda samples, last: stream.resample_chunk(samples, last=last)
+
+
+def _next(path: Path, file: Any, sound: Sound, start: int, number: int) -> Samples:
+    """The next samples as mono; `start` is how many came before."""
+    try:
+        block: Samples = file.read(number, dtype="float32", always_2d=True)
+    except library("soundfile").SoundFileError:
+        raise _cut(sound, start) from None
+    finite = np.isfinite(block).all(axis=1)
+    if not finite.all():
+        at = int(finite.argmin())
+        raise DataError(
+            f"{path}: the sample at {(start + at) / sound.rate:.4f} s is {block[at][~np.isfinite(block[at])][0]}",
+            expected="finite numbers",
+            mend="write the file anew from its source, or leave it out",
+        )
+    return block[:, 0] if sound.channels == 1 else block.mean(axis=1)
+
+
+def _cut(sound: Sound, read: int) -> DataError:
+    return DataError(
+        f"{sound.path} is cut off or damaged: its header tells {sound.samples:,} samples ({sound.duration:.2f} s), "
+        f"{read:,} ({read / sound.rate:.2f} s) could be read",
+        expected="a whole file",
+        mend=_mend_cut(sound.path),
+    )
+
+
+def _mend_cut(path: Path) -> str:
+    return f"get it again, or keep what is there: ffmpeg -i {path.name} {path.stem}-mended.wav"

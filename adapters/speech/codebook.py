@@ -1,0 +1,259 @@
+"""A codebook: the centroids whose numbers are the units, and which features they were fitted to."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xdomain.data.sequences import Ids
+from xdomain.data.sources import neighbour
+from xdomain.errors import DataError, OutputError, RecipeError
+
+from .features import Features, Frames, frame_rate
+from .libraries import library
+
+CENTROIDS, FACTS = "centroids.safetensors", "codebook.json"
+FORMAT = 1
+BATCH = 2**22  # numbers in a table of distances: 32 MB
+
+
+@dataclass(frozen=True, eq=False)
+class Codebook:
+    """Centroids in the space of some features.
+
+    Parameters
+    ----------
+    centroids
+        Shape (k, width), float32, finite. Unit i is nearest to row i.
+    features
+        Name of the features, as `xdomain.adapters.speech.features.make_features` takes it.
+    digest
+        The sha256 of the features' weights, layer and settings.
+    sample_rate
+        Samples a second that the features take.
+    rate
+        Frames a second.
+    """
+
+    centroids: Frames
+    features: str
+    digest: str
+    sample_rate: int
+    rate: float
+
+    def __len__(self) -> int:
+        return self.size
+
+    @property
+    def size(self) -> int:
+        """How many units there are."""
+        return len(self.centroids)
+
+    @cached_property
+    def sha256(self) -> str:
+        """Of the centroids and of what the features hang on, in hexadecimal: equal sums give equal units."""
+        told = json.dumps([self.digest, self.sample_rate, self.rate, self.centroids.shape])
+        return hashlib.sha256(told.encode() + self.centroids.astype("<f4").tobytes()).hexdigest()
+
+    @classmethod
+    def of_array(cls, centroids: NDArray[np.floating[Any]] | Path, *, features: Features) -> Codebook:
+        """A codebook from centroids that were made elsewhere, such as fairseq's or s3prl's.
+
+        Parameters
+        ----------
+        centroids
+            Shape (k, width), or a ``.npy`` file of that. Of a scikit-learn model in a pickle, as theirs are:
+            ``numpy.save("centroids.npy", joblib.load("km.bin").cluster_centers_)``, where you trust the file.
+        features
+            What they were fitted to.
+
+        Raises
+        ------
+        DataError
+            The file is no such array, its shape does not fit the features, or a number is not finite.
+        """
+        where = str(centroids) if isinstance(centroids, Path) else "the array"
+        array = _read_array(centroids) if isinstance(centroids, Path) else centroids
+        if array.ndim != 2 or not len(array) or array.dtype.kind != "f":
+            raise DataError(
+                f"{where} has shape {array.shape} and type {array.dtype}", expected="centroids: (k, width) floats"
+            )
+        if array.shape[1] != features.width:
+            raise DataError(
+                f"{where} holds centroids of {array.shape[1]} numbers",
+                expected=f"{features.width}, as frames of {features.name} have",
+                mend="name the features, and the layer, that the centroids were fitted to",
+            )
+        if not np.isfinite(array).all():
+            raise DataError(f"{where}: centroid {int(np.isfinite(array).all(1).argmin())} is not finite")
+        fitted = np.ascontiguousarray(array, np.float32)
+        return cls(fitted, features.name, features.digest, features.sample_rate, frame_rate(features))
+
+    def check(self, features: Features) -> None:
+        """Refuse features other than those the codebook was fitted to; where their weights lie does not matter.
+
+        Raises
+        ------
+        RecipeError
+            They are others.
+        """
+        if (features.digest, features.width) != (self.digest, self.centroids.shape[1]):
+            raise RecipeError(
+                f"the codebook was fitted to {self.features} (sha256 {self.digest}), "
+                f"the features given are {features.name} (sha256 {features.digest})",
+                expected="the same weights, layer and settings",
+                mend="name those features, or fit a codebook to these: xdomain units fit … --features " + features.name,
+            )
+
+    def assign(self, frames: Frames, *, device: str | None = None) -> Ids:
+        """The unit of every frame.
+
+        Parameters
+        ----------
+        frames
+            Shape (n, width).
+        device
+            Where the product of the matrices is formed; None: a GPU where there is one.
+
+        Returns
+        -------
+        Shape (n,), uint16 or uint32: the number of the nearest centroid, the lower one of equals.
+        """
+        torch = library("torch")
+        place = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        # in 64 bits: rounding then neither hangs on how frames are batched nor moves a frame to another unit
+        centroids = torch.from_numpy(self.centroids).to(place, torch.float64)
+        half = centroids.square().sum(1) / 2  # |x - c|² / 2 = |x|² / 2 + |c|² / 2 - x·c, and |x|² is the same for all
+        rows = max(1, BATCH // self.size)
+        parts = [
+            torch.addmm(
+                half, torch.from_numpy(frames[at : at + rows]).to(place, torch.float64), centroids.T, alpha=-1
+            ).argmin(1)
+            for at in range(0, len(frames), rows)
+        ]
+        if not parts:
+            return np.empty(0, np.uint16)
+        return narrow_to(torch.cat(parts).cpu().numpy(), self.size)
+
+    def save(self, folder: Path, *, overwrite: bool = False) -> None:
+        """Write a folder with ``centroids.safetensors`` and ``codebook.json``, whole or not at all.
+
+        Raises
+        ------
+        OutputError
+            Something is there and `overwrite` is not set or it is no codebook, or it cannot be written.
+        """
+        check_place(folder, overwrite=overwrite)
+        part = folder.with_name(folder.name + ".part")
+        facts = {
+            "format": FORMAT,
+            "features": self.features,
+            "features_sha256": self.digest,
+            "sample_rate": self.sample_rate,
+            "frames_per_second": self.rate,
+            "units": self.size,
+            "width": self.centroids.shape[1],
+            "sha256": self.sha256,
+        }
+        try:
+            shutil.rmtree(part, ignore_errors=True)
+            part.mkdir(parents=True)
+            library("safetensors.numpy").save_file({"centroids": self.centroids}, str(part / CENTROIDS))
+            (part / FACTS).write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", "utf-8")
+            if folder.is_dir():
+                shutil.rmtree(folder)
+            part.replace(folder)
+        except OSError as error:
+            raise OutputError(f"{folder} cannot be written ({error.strerror})", mend="another --out") from None
+
+    @classmethod
+    def load(cls, folder: Path) -> Codebook:
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        DataError
+            It is not there, no codebook, or damaged.
+        """
+        if not (folder / FACTS).is_file():
+            raise DataError(
+                f"{folder} is no codebook" if folder.exists() else f"{folder} is not there",
+                expected=f"a folder with {FACTS} and {CENTROIDS}",
+                nearest=neighbour(folder),
+                mend=f"xdomain units fit WAVS… --out {folder}",
+            )
+        try:
+            facts: Any = json.loads((folder / FACTS).read_text("utf-8"))
+            centroids = library("safetensors.numpy").load_file(str(folder / CENTROIDS))["centroids"]
+            book = cls(
+                centroids,
+                str(facts["features"]),
+                str(facts["features_sha256"]),
+                int(facts["sample_rate"]),
+                float(facts["frames_per_second"]),
+            )
+            written = str(facts["sha256"])
+        except Exception as error:  # safetensors has errors of its own
+            raise _damaged(folder, f"{type(error).__name__}: {error}") from None
+        if centroids.ndim != 2 or centroids.dtype != np.float32 or not np.isfinite(centroids).all():
+            raise _damaged(folder, f"centroids of shape {centroids.shape}, type {centroids.dtype}")
+        if book.sha256 != written:
+            raise _damaged(folder, f"its sha256 is {book.sha256}, {FACTS} says {written}")
+        return book
+
+
+def narrow_to(ids: Ids, size: int) -> Ids:
+    """Numbers below `size` as uint16 where all such fit, else as uint32."""
+    return ids.astype(np.uint16 if size <= 2**16 else np.uint32)
+
+
+def check_place(folder: Path, *, overwrite: bool) -> None:
+    """Make sure, before the work, that a codebook may be written to `folder`.
+
+    Raises
+    ------
+    OutputError
+        Something is there and `overwrite` is not set, or it is no codebook.
+    """
+    if folder.is_dir():
+        strange = sorted(p.name for p in folder.iterdir() if p.name not in (CENTROIDS, FACTS))
+        if strange:
+            raise OutputError(
+                f"{folder} holds {', '.join(strange[:3])}, which is no part of a codebook",
+                expected="an empty or new folder",
+                mend="another --out",
+            )
+        if any(folder.iterdir()) and not overwrite:
+            raise OutputError(f"{folder} holds a codebook", mend="--overwrite, or another --out")
+    elif folder.exists():
+        raise OutputError(f"{folder} is a file", expected="a folder to write a codebook into", mend="another --out")
+
+
+def _read_array(path: Path) -> NDArray[Any]:
+    try:
+        return np.load(path, allow_pickle=False)
+    except FileNotFoundError:
+        raise DataError(f"{path} is not there", expected="a .npy file", nearest=neighbour(path)) from None
+    except (OSError, ValueError, EOFError):
+        raise DataError(
+            f"{path} is no .npy file of numbers",
+            expected="an array of shape (k, width)",
+            mend='of a scikit-learn model that you trust: numpy.save("centroids.npy", '
+            'joblib.load("km.bin").cluster_centers_)',
+        ) from None
+
+
+def _damaged(folder: Path, why: str) -> DataError:
+    return DataError(
+        f"{folder} is damaged ({why})",
+        expected="a codebook as it was saved",
+        mend="copy it again, or fit it anew: xdomain units fit WAVS… --overwrite --out " + str(folder),
+    )

@@ -1,0 +1,198 @@
+"""What a person types to make units: ``xdomain units fit``, ``encode`` and ``import``."""
+
+from __future__ import annotations
+
+import csv
+import os
+import sys
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from xdomain.cli_pretrain import say
+from xdomain.errors import OutputError
+from xdomain.training.wording import duration
+
+from .codebook import Codebook, check_place
+from .encode import encode_files
+from .features import make_features
+from .files import find_audio
+from .fitting import SAMPLE, fit_codebook, sample_frames
+from .hearing import Notes, hear_all
+from .measures import Usage, usage
+
+app = typer.Typer(help="Turn speech into discrete units.", no_args_is_help=True, rich_markup_mode=None)
+
+COLUMNS = ("id", "sequence", "rate", "duration", "file", "codebook")
+EVERY = 5.0  # seconds between two lines of progress in a pipe
+
+Wavs = Annotated[list[str], typer.Argument(metavar="WAVS", help="Sound files, folders of them, or quoted patterns.")]
+FeaturesOption = Annotated[
+    str, typer.Option("--features", help="mfcc, FOLDER_OR_HUB_ID:LAYER, or torchaudio:PIPELINE:LAYER.")
+]
+CodebookOut = Annotated[Path, typer.Option(help="Folder for the codebook.")]
+SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Report files that cannot be read, and leave them out.")]
+Json = Annotated[bool, typer.Option("--json", help="JSON to stdout instead of a table.")]
+
+
+@app.command("fit")
+def fit_command(
+    wavs: Wavs,
+    *,
+    out: CodebookOut,
+    features: FeaturesOption = "mfcc",
+    units: Annotated[int, typer.Option(min=1, help="How many different units.")] = 100,
+    frames: Annotated[int, typer.Option(min=1, help="Fit to at most so many, drawn evenly from all.")] = SAMPLE,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the draw and of k-means.")] = 0,
+    skip_bad: SkipBad = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the codebook there.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Fit a codebook of units to sound files, by k-means."""
+    check_place(out, overwrite=overwrite)
+    paths = find_audio(wavs)
+    hears = make_features(features)
+    notes = Notes(Progress(len(paths)))
+    heard = hear_all(paths, hears, notes, skip_bad=skip_bad)
+    sample, total = sample_frames(heard, frames, width=hears.width, seed=seed)
+    for line in notes.lines():
+        say(line)
+    say(f"k-means: {units:,} units from {len(sample):,} of {total:,} frames")
+    book, distance = fit_codebook(sample, units, features=hears, seed=seed)
+    fitted = book.assign(sample)
+    book.save(out, overwrite=overwrite)
+    use = usage(fitted, np.ones_like(fitted), size=book.size, seconds=notes.seconds)
+    told = {
+        "files": notes.heard,
+        "skipped": len(notes.skipped),
+        "seconds of audio": round(notes.seconds, 2),
+        "frames": total,
+        "frames fitted to": len(sample),
+        "units": book.size,
+        "perplexity": round(use.perplexity, 2),
+        "share of units used": round(use.used, 4),
+        "mean squared distance": round(distance, 4),
+        "codebook": book.sha256[:16],
+    }
+    _show(told, as_json=as_json, where=out)
+
+
+@app.command("encode")
+def encode_command(
+    wavs: Wavs,
+    *,
+    codebook: Annotated[Path, typer.Option(help="A folder that `xdomain units fit` wrote.")],
+    out: Annotated[Path, typer.Option(help="CSV file to write.")],
+    features: Annotated[
+        str | None, typer.Option(help="Where the codebook's features lie now, if not where they were fitted.")
+    ] = None,
+    skip_bad: SkipBad = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file there.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Write the units of sound files, a row a file: units with their run lengths, frame rate, duration."""
+    _check_file(out, overwrite=overwrite)
+    book = Codebook.load(codebook)
+    paths = find_audio(wavs)
+    hears = make_features(features or book.features)
+    notes = Notes(Progress(len(paths)))
+    use = Usage(np.zeros(book.size, np.int64), 0, 0.0, 0)
+    with _table(out) as write:
+        for one in encode_files(paths, book, features=hears, skip_bad=skip_bad, notes=notes):
+            write(one.row())
+            use += usage(one.units, one.runs, size=book.size, seconds=one.duration)
+    for line in notes.lines():
+        say(line)
+    told = {
+        "files": use.files,
+        "skipped": len(notes.skipped),
+        "seconds of audio": round(use.seconds, 2),
+        "frames": use.frames,
+        "units, merged": use.merged,
+        "units a second": round(use.units_a_second, 2),
+        "frames a unit": round(use.frames_a_unit, 2),
+        "perplexity": round(use.perplexity, 2),
+        "share of units used": round(use.used, 4),
+        "codebook": book.sha256[:16],
+    }
+    _show(told, as_json=as_json, where=out)
+
+
+@app.command("import")
+def import_command(
+    centroids: Annotated[Path, typer.Argument(help="A .npy file of shape (units, width).")],
+    *,
+    features: FeaturesOption,
+    out: CodebookOut,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the codebook there.")] = False,
+) -> None:
+    """Make a codebook of centroids from elsewhere, such as fairseq's or s3prl's, saved as an array."""
+    check_place(out, overwrite=overwrite)
+    book = Codebook.of_array(centroids, features=make_features(features))
+    book.save(out, overwrite=overwrite)
+    _show({"units": book.size, "features": book.features, "codebook": book.sha256[:16]}, as_json=False, where=out)
+
+
+class Progress:
+    """How far it is, on stderr: one line renewed in a terminal, a line every few seconds in a pipe."""
+
+    def __init__(self, files: int) -> None:
+        self.files = files
+        self.live = sys.stderr.isatty()
+        self.told = time.monotonic()
+        self.begun: tuple[float, int] | None = None  # when libraries were loaded and the first sound was heard
+
+    def __call__(self, notes: Notes) -> None:
+        now, last = time.monotonic(), notes.done == self.files
+        self.begun = self.begun or (now, notes.done)
+        if now - self.told < (0.2 if self.live else EVERY) and not (last and self.live):
+            return
+        self.told = now
+        taken, done = now - self.begun[0], notes.done - self.begun[1]
+        left = f", {duration(taken / done * (self.files - notes.done))} left" if done and not last else ""
+        line = f"{notes.done:,} of {self.files:,} files, {duration(notes.seconds)} of audio{left}"
+        if self.live:
+            print(f"\r{line}\x1b[K", end="\n" if last else "", file=sys.stderr, flush=True)
+        else:
+            say(line)
+
+
+def _show(told: dict[str, Any], *, as_json: bool, where: Path) -> None:
+    from xdomain.printing import print_json, print_rows  # which loads rich
+
+    if as_json:
+        print_json({**told, "out": str(where)})
+        return
+    print_rows([{"measure": name, "value": value} for name, value in told.items()])
+    print(f"written: {where}")
+
+
+def _check_file(path: Path, *, overwrite: bool) -> None:
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder", expected="a CSV file to write", mend="another --out")
+    if path.exists() and not overwrite:
+        raise OutputError(f"{path} is there already", mend="--overwrite, or another --out")
+
+
+@contextmanager
+def _table(path: Path) -> Generator[Any]:
+    """A function that writes a row; the file is there once all rows are."""
+    part = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+            writer.writeheader()
+            yield writer.writerow
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written ({error.strerror})", mend="another --out") from None
+    finally:
+        part.unlink(missing_ok=True)

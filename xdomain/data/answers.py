@@ -1,0 +1,121 @@
+"""Where answers lie in their passages: in seconds or characters as a person has them, and in symbols."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from xdomain.data.sequences import Ragged
+from xdomain.errors import DataError
+
+Spans = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The references of n questions: one or more each, as several people may have answered.
+
+    Parameters
+    ----------
+    offsets
+        Shape (n + 1,): the references of question i are ``offsets[i]:offsets[i + 1]``.
+    spans
+        Shape (m, 2): half-open, in the passage's own coordinate: seconds, characters, nt.
+    symbols
+        Shape (m, 2): the same as numbers of symbols, half-open.
+    chosen
+        Shape (n,): the row of the reference that is learned: the one given most often, of equals the first.
+    """
+
+    offsets: NDArray[np.int64]
+    spans: Spans
+    symbols: NDArray[np.int64]
+    chosen: NDArray[np.int64]
+
+    @property
+    def learned(self) -> NDArray[np.int64]:
+        """Shape (n, 2): the symbols that answer, by the references that are learned."""
+        return self.symbols[self.chosen]
+
+    def references(self, records: NDArray[np.int64]) -> Spans:
+        """Shape (records, most references, 2): the spans of each, NaN where it has fewer."""
+        counts = np.diff(self.offsets)[records]
+        found = np.full((len(records), max(1, int(counts.max(initial=0))), 2), np.nan)
+        for row, record in enumerate(records):
+            found[row, : counts[row]] = self.spans[self.offsets[record] : self.offsets[record + 1]]
+        return found
+
+
+def place_answers(column: pa.Array, passages: Ragged, edges: Spans, ids: Sequence[str]) -> Answers:
+    """Answers as a table has them, found again in the symbols of their passages.
+
+    Parameters
+    ----------
+    column
+        Of list<struct<start, end>>, one row a question.
+    edges
+        Shape (symbols of all passages, 2): from where to where each reaches (see `Adapter.spans`).
+
+    Raises
+    ------
+    DataError
+        An answer that lies beyond its passage.
+    """
+    offsets = column.offsets.to_numpy().astype(np.int64)
+    offsets = offsets - offsets[0]
+    flat = column.flatten()
+    spans = np.column_stack([flat.field(name).to_numpy(zero_copy_only=False) for name in ("start", "end")])
+    symbols = np.zeros((len(spans), 2), np.int64)
+    chosen = np.zeros(len(column), np.int64)
+    for record, name in enumerate(ids):
+        own = edges[passages.offsets[record] : passages.offsets[record + 1]]
+        rows = range(offsets[record], offsets[record + 1])
+        for row in rows:
+            _check_inside(spans[row], own, name)
+            symbols[row] = to_symbols(spans[row], own)
+        often = Counter(tuple(spans[row]) for row in rows)
+        chosen[record] = max(rows, key=lambda row: (often[tuple(spans[row])], -row))
+    return Answers(offsets, spans, symbols, chosen)
+
+
+def to_symbols(span: Spans, edges: Spans) -> tuple[int, int]:
+    """The run of symbols whose borders lie nearest to those of a span; at least the one that holds its middle.
+
+    Parameters
+    ----------
+    span
+        Start and end, half-open, in the coordinate of `edges`.
+    edges
+        Shape (symbols, 2), rising.
+    """
+    first, last = _nearest(edges[:, 0], span[0]), _nearest(edges[:, 1], span[1])
+    if first > last:
+        first = last = min(int(np.searchsorted(edges[:, 1], span.mean(), side="right")), len(edges) - 1)
+    return first, last + 1
+
+
+def _nearest(sorted_values: Spans, value: float) -> int:
+    """The index of the nearest of rising values, of two equally near the lower."""
+    after = int(np.searchsorted(sorted_values, value))
+    if after == 0:
+        return 0
+    if after == len(sorted_values):
+        return after - 1
+    return after - int(value - sorted_values[after - 1] <= sorted_values[after] - value)
+
+
+def _check_inside(span: Spans, edges: Spans, name: str) -> None:
+    """A span may overshoot its passage by a symbol's length, as clocks and frames do not end together."""
+    length = edges[-1, 1]
+    slack = float((edges[:, 1] - edges[:, 0]).max())
+    if span[0] < 0 or span[0] >= length or span[1] > length + slack:
+        raise DataError(
+            f"record {name!r}: the answer reaches from {span[0]:g} to {span[1]:g}, but its passage ends at {length:g}",
+            expected="answers inside their passages, in the passage's own coordinate (seconds, characters, nt)",
+            mend="mend the answer's start and end, or the rate of the units (adapter.options.rate)",
+        )

@@ -1,0 +1,113 @@
+"""What is learned, as a table holds it: class names, numbers, a tag a symbol, answers in a passage."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute
+
+from xdomain.data.rows import check_filled, column_of, row_name, short, strings
+from xdomain.errors import DataError
+
+pc: Any = pyarrow.compute  # makes its functions at import, where a type checker cannot see them
+ANSWERS = pa.list_(pa.struct([("start", pa.float64()), ("end", pa.float64())]))
+
+
+def labels_of(table: pa.Table, ids: Sequence[str], where: str) -> pa.Array:
+    """Class names, none of them empty."""
+    labels = strings(table, "label")
+    check_filled(labels, "label", ids, where)
+    return labels
+
+
+def values_of(table: pa.Table, ids: Sequence[str], where: str) -> pa.Array:
+    """Finite numbers."""
+    told: list[object] = column_of(table, "label").to_pylist()
+    numbers = np.empty(len(told))
+    for row, value in enumerate(told):
+        numbers[row] = _number(value)
+        if not math.isfinite(numbers[row]):
+            shown = short(str(value).strip()) if value is not None else ""
+            comma = isinstance(value, str) and math.isfinite(_number(value.replace(",", ".")))
+            raise DataError(
+                f"{row_name(where, row, ids)}: the target is {f'{shown!r}' if shown else 'empty'}",
+                expected="a finite number, as the problem is regression",
+                nearest=shown.replace(",", ".") if comma else None,
+                mend="fill or delete the row; for class names: --problem classification",
+            )
+    return pa.array(numbers)
+
+
+def _number(value: object) -> float:
+    try:
+        return float(str(value))
+    except ValueError:
+        return math.nan
+
+
+def tags_of(table: pa.Table, sequences: pa.Array, ids: Sequence[str], where: str) -> pa.Array:
+    """Tags, one a character, or one a word where the sequences are made of words."""
+    column = column_of(table, "tags")
+    if not (pa.types.is_list(column.type) or pa.types.is_large_list(column.type)):
+        raise DataError(f"{where}: the tags are of type {column.type}", expected="a list of strings in every row")
+    tags = column.cast(pa.list_(pa.string()))
+    counts = pc.fill_null(pc.list_value_length(tags), 0)
+    lengths = pc.utf8_length(sequences)
+    of_words = bool(pc.any(pc.match_substring_regex(sequences, r"\S\s+\S")).as_py())
+    for row in np.flatnonzero(pc.not_equal(counts, lengths).to_numpy(zero_copy_only=False)):
+        words = sequences[row].as_py().split()
+        if not of_words or counts[row].as_py() != len(words):
+            symbols = f"{len(words)} words or " if len(words) > 1 else ""
+            raise DataError(
+                f"{row_name(where, int(row), ids)}: {counts[row].as_py()} tags for a sequence of "
+                f"{symbols}{lengths[row].as_py()} symbols",
+                expected="one tag a symbol",
+            )
+    return tags
+
+
+def answers_of(table: pa.Table, ids: Sequence[str], where: str) -> pa.Array:
+    """The answers of each question: column ``answers`` of several each, or ``start`` and ``end`` of one."""
+    if "answers" not in table.column_names:
+        bounds = [_bounds(table, name, ids, where) for name in ("start", "end")]
+        flat = pa.StructArray.from_arrays([pa.array(bound) for bound in bounds], ["start", "end"])
+        answers = pa.ListArray.from_arrays(pa.array(np.arange(len(flat) + 1, dtype=np.int32)), flat)
+    else:
+        answers = column_of(table, "answers")
+    try:
+        answers = answers.cast(ANSWERS)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        raise DataError(
+            f"{where}: the answers are of type {answers.type}", expected="a list of {start, end} in every row"
+        ) from None
+    counts = pc.fill_null(pc.list_value_length(answers), 0).to_numpy()
+    if not counts.all():
+        row = int(np.argmin(counts))
+        raise DataError(f"{row_name(where, row, ids)}: no answer", expected="at least one", mend="delete the row")
+    flat = answers.flatten()
+    start, end = (flat.field(name).to_numpy(zero_copy_only=False) for name in ("start", "end"))
+    wrong = np.flatnonzero(~(np.isfinite(start) & np.isfinite(end) & (start < end)))
+    if len(wrong):
+        row = int(np.searchsorted(np.cumsum(counts), wrong[0], side="right"))
+        raise DataError(
+            f"{row_name(where, row, ids)}: the answer reaches from {start[wrong[0]]:g} to {end[wrong[0]]:g}",
+            expected="a start below its end, the end itself no longer part of the answer",
+        )
+    return answers
+
+
+def _bounds(table: pa.Table, name: str, ids: Sequence[str], where: str) -> list[float]:
+    told: list[object] = column_of(table, name).to_pylist()
+    numbers = [_number(value) for value in told]
+    row = next((row for row, number in enumerate(numbers) if not math.isfinite(number)), None)
+    if row is not None:
+        shown = short(str(told[row])) if told[row] is not None else ""
+        raise DataError(
+            f"{row_name(where, row, ids)}: the {name} of the answer is {f'{shown!r}' if shown else 'empty'}",
+            expected="a number, in the passage's own coordinate (seconds, characters, nt)",
+        )
+    return numbers
