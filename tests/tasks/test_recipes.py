@@ -40,6 +40,8 @@ REAL = {  # records of train, valid, test
     "text/sts-b": (5174, 575, 1500),
     "text/qnli": (4371, 546, 546),
     "text/ud-english-pos": (1790, 211, 2077),
+    "music/composer": (246, 36, 68),
+    "music/next-chord": (6061, 2015, 2076),
     "protein/gb1": None,
     "protein/fluorescence": None,
     "protein/stability": None,

@@ -1,0 +1,253 @@
+"""MIDI files to pieces, through symusic or miditoolkit, and pieces to MIDI files.
+
+Both get the tracks of a file one by one, so that both give the same parts in the same order. Where a program changes
+while a note sounds, symusic counts it to the old program, miditoolkit to the new: the notes are the same, and the
+part of that one another.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from xdomain.errors import DataError, MissingError, OutputError
+
+from .notes import MOST_TICKS, Ints, Piece, tempo_map
+from .walk import END_OF_TRACK, SET_TEMPO, Event, layout_of, unended, walk
+
+END, TEMPO = bytes([0xFF, END_OF_TRACK, 0]), bytes([0xFF, SET_TEMPO])
+SUFFIXES = (".mid", ".midi")
+Reader = Literal["symusic", "miditoolkit"]
+
+
+@dataclass(frozen=True)
+class Part:
+    """The notes of one program in one track.
+
+    Parameters
+    ----------
+    notes
+        Shape (n, 4): pitch, start and duration in ticks, velocity.
+    """
+
+    program: int
+    drum: bool
+    notes: Ints
+
+
+@dataclass(frozen=True)
+class Track:
+    """What one track holds: its parts, and its tempo changes as (tick, microseconds a beat), None where not told."""
+
+    parts: tuple[Part, ...]
+    tempos: tuple[tuple[int, int], ...] | None
+
+
+def _by_symusic(data: bytes) -> Track:
+    symusic = library("symusic")
+    score = symusic.Score.from_midi(data)
+    return Track(tuple(map(part_of, score.tracks)), tuple((int(t.time), int(t.mspq)) for t in score.tempos))
+
+
+def _by_miditoolkit(data: bytes) -> Track:
+    """The parts alone: its tempo map does not tell a tempo that stands in the track from the one it puts there."""
+    midi = library("miditoolkit").MidiFile(file=io.BytesIO(data))
+    parts: list[Part] = []
+    for instrument in midi.instruments:
+        notes = [(n.pitch, n.start, n.end - n.start, n.velocity) for n in instrument.notes]
+        parts.append(Part(int(instrument.program), bool(instrument.is_drum), np.array(notes, np.int64).reshape(-1, 4)))
+    return Track(tuple(parts), None)
+
+
+READERS: Mapping[str, Callable[[bytes], Track]] = {"symusic": _by_symusic, "miditoolkit": _by_miditoolkit}
+
+
+def library(name: str) -> Any:
+    """An optional package, imported; a `MissingError` where it is not installed."""
+    try:
+        return __import__(name)
+    except ImportError:
+        extra = "'xdomain[music]'" if name in READERS else name
+        raise MissingError(f"{name} is not installed", mend=f"pip install {extra}") from None
+
+
+def read_midi(path: Path, *, reader: Reader = "symusic") -> Piece:
+    """The notes of a file, in order of onset.
+
+    Notes that begin and never end are left out, as both libraries do; of two that sound at once on one pitch the
+    first to begin is the first to end.
+
+    Parameters
+    ----------
+    reader
+        symusic, or miditoolkit, which is slower and refuses a few files more, such as those with an odd key.
+
+    Raises
+    ------
+    DataError
+        The file is no whole MIDI file in ticks a beat and of format 0 or 1, has no notes, a number out of its range,
+        or two tracks with different tempos at one tick: which track and event.
+    MissingError
+        The library is not installed.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror})", expected="a MIDI file (.mid, .midi)") from None
+    layout = layout_of(data, path)
+    tracks = [_read_track(events, layout.ticks, reader, path, number) for number, events in enumerate(layout.tracks, 1)]
+    _check_tempos(tracks, layout.tracks, path)
+    piece = _joined(tracks, layout.ticks)
+    if not len(piece):
+        _refuse_silence(layout.tracks, path)
+    if piece.start.min() < 0 or piece.stop.max() > MOST_TICKS:
+        raise DataError(
+            f"{path}: a note lies beyond tick {MOST_TICKS:,}, the last that can be counted",
+            expected="times below 2^31 ticks",
+        )
+    return piece.in_order()
+
+
+def _read_track(events: bytes, ticks: int, reader: Reader, path: Path, number: int) -> Track:
+    """One track as a file of its own, so that nothing hangs on what else is in the file."""
+    if events.find(END) not in (-1, len(events) - len(END)):
+        events = _ended(events, path, number)
+    head = b"MThd" + (6).to_bytes(4) + (0).to_bytes(2) + (1).to_bytes(2) + ticks.to_bytes(2)
+    try:
+        track = READERS[reader](head + b"MTrk" + len(events).to_bytes(4) + events)
+    except MissingError:
+        raise
+    except Exception as error:  # RuntimeError of symusic; OSError, EOFError and others of mido
+        _walked(events, path, number)
+        raise DataError(
+            f"{path}, track {number}: {reader} cannot read it ({str(error) or type(error).__name__})",
+            expected="a Standard MIDI File",
+            mend=f"try the other reader: --set adapter.options.reader={_other(reader)}",
+        ) from None
+    odd = events.count(TEMPO) != events.count(TEMPO + b"\x03")
+    if odd or (track.tempos is None and TEMPO in events):
+        told = _walked(events, path, number)
+        return replace(track, tempos=tuple((e.tick, int.from_bytes(e.data)) for e in told if e.meta == SET_TEMPO))
+    return replace(track, tempos=track.tempos or ())
+
+
+def _ended(events: bytes, path: Path, number: int) -> bytes:
+    """The track up to its end; some files hold more behind it, which symusic passes over and mido reads."""
+    for event in walk(events, path, number):
+        if event.meta == END_OF_TRACK:
+            return events[: event.stop]
+    return events
+
+
+def _walked(events: bytes, path: Path, number: int) -> list[Event]:
+    """All events; an error where one is wrong, with its number."""
+    return list(walk(events, path, number))
+
+
+def _other(reader: Reader) -> Reader:
+    return "miditoolkit" if reader == "symusic" else "symusic"
+
+
+def _joined(tracks: Sequence[Track], ticks: int) -> Piece:
+    """All parts with notes: tracks in the file's order, the parts of one in the order in which they begin."""
+    parts: list[Part] = []
+    for track in tracks:
+        told = [part for part in track.parts if len(part.notes)]
+        parts += sorted(told, key=lambda part: (*_first(part.notes), part.drum, part.program))
+    notes = np.concatenate([part.notes for part in parts]) if parts else np.empty((0, 4), np.int64)
+    sizes = [len(part.notes) for part in parts]
+    pitch, start, duration, velocity = notes.T
+    return Piece(
+        ticks,
+        tempo_map([change for track in tracks for change in track.tempos or ()]),
+        tuple(part.program for part in parts) or (0,),
+        pitch,
+        start,
+        duration,
+        velocity,
+        np.repeat(np.arange(len(parts)), sizes),
+        np.repeat([part.drum for part in parts], sizes).astype(bool),
+    )
+
+
+def _first(notes: Ints) -> tuple[int, int]:
+    """When the first note begins, and the lowest pitch that does then."""
+    start = int(notes[:, 1].min())
+    return start, int(notes[notes[:, 1] == start, 0].min())
+
+
+def _check_tempos(tracks: Sequence[Track], raw: Sequence[bytes], path: Path) -> None:
+    """A second tempo map is read into the first where they agree; two tempos at one tick are an error."""
+    known: dict[int, tuple[int, int]] = {}
+    for number, track in enumerate(tracks, 1):
+        told = dict(track.tempos or ())  # of two at one tick in one track the last holds
+        for tick, lasting in told.items():
+            if lasting < 1:
+                _walked(raw[number - 1], path, number)  # raises at the event that says so
+                raise DataError(f"{path}, track {number}: a tempo of 0", expected="1 to 16777215 microseconds a beat")
+            if tick in known and known[tick][1] != lasting:
+                first, other = known[tick]
+                events = _walked(raw[number - 1], path, number)
+                event = [e.number for e in events if e.meta == SET_TEMPO and e.tick == tick][-1]
+                raise DataError(
+                    f"{path} has a second tempo map: track {number}, event {event} (tick {tick}) says {_bpm(lasting)}, "
+                    f"track {first} says {_bpm(other)}",
+                    expected="one tempo at one tick",
+                    mend="delete the tempo events of one of these tracks",
+                )
+        known |= {tick: (number, lasting) for tick, lasting in told.items()}
+
+
+def _bpm(microseconds: int) -> str:
+    return f"{6e7 / microseconds:.4g} beats a minute"
+
+
+def _refuse_silence(tracks: Sequence[bytes], path: Path) -> None:
+    lost = sum(unended(track, path, number) for number, track in enumerate(tracks, 1))
+    why = f": {lost} begin{'s' if lost == 1 else ''} and never end{'s' if lost == 1 else ''}" if lost else ""
+    raise DataError(f"{path} has no notes in {len(tracks)} track{'s' if len(tracks) != 1 else ''}{why}",
+                    expected="at least one note with its end", mend="leave the file out")  # fmt: skip
+
+
+def write_midi(piece: Piece, path: Path) -> None:
+    """A file that any player opens: format 1, a track a part, drums on the channel for drums.
+
+    Raises
+    ------
+    OutputError
+        The file cannot be written.
+    """
+    try:
+        path.write_bytes(score_of(piece).dumps_midi())
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written ({error.strerror})", expected="a folder that is there") from None
+
+
+def score_of(piece: Piece) -> Any:
+    """The piece as symusic has it: ``symusic.Score`` in ticks."""
+    symusic = library("symusic")
+    score = symusic.Score(piece.ticks)
+    score.tempos.extend(symusic.Tempo(int(tick), mspq=int(lasting)) for tick, lasting in piece.tempo)
+    for number, program in enumerate(piece.programs):
+        for drum in (False, True):
+            part = piece.take((piece.part == number) & (piece.drum == drum))
+            if not len(part):
+                continue
+            track = symusic.Track("", program, drum)
+            # a note of no duration would end before it begins, to a player
+            columns = (part.start, np.maximum(part.duration, 1), part.pitch, part.velocity)
+            track.notes.extend(symusic.Note(*row) for row in zip(*(c.tolist() for c in columns), strict=True))
+            score.tracks.append(track)
+    return score
+
+
+def part_of(track: Any) -> Part:
+    """The notes of a ``symusic.Track`` in ticks."""
+    told = track.notes.numpy()
+    columns = [told[name].astype(np.int64) for name in ("pitch", "time", "duration", "velocity")]
+    return Part(int(track.program), bool(track.is_drum), np.stack(columns, axis=1))

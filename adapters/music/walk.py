@@ -1,0 +1,215 @@
+"""What is wrong with a MIDI file: its chunks looked over before it is read, its events walked when that fails.
+
+The Standard MIDI File 1.0 (MIDI Manufacturers Association, 1988). Reading itself is left to libraries, which read a
+thousand times as fast, but tell neither the track nor the event that they stumble over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from xdomain.errors import DataError
+
+OPEN_END = "a MIDI file, whole, with notes"
+DATA_BYTES = {0x8: 2, 0x9: 2, 0xA: 2, 0xB: 2, 0xC: 1, 0xD: 1, 0xE: 2}
+KINDS = {0x8: "note off", 0x9: "note on", 0xA: "key pressure", 0xB: "control change", 0xC: "program change",
+         0xD: "channel pressure", 0xE: "pitch bend"}  # fmt: skip
+SET_TEMPO, END_OF_TRACK = 0x51, 0x2F
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The parts of a MIDI file.
+
+    Parameters
+    ----------
+    ticks
+        Of a beat, 1 to 32767.
+    tracks
+        The contents of each track chunk: its events.
+    """
+
+    ticks: int
+    tracks: tuple[bytes, ...]
+
+
+@dataclass(frozen=True)
+class Event:
+    """One event of a track.
+
+    Parameters
+    ----------
+    number
+        From 1.
+    meta
+        The type of a meta event, else -1.
+    stop
+        How many bytes of the track it and those before it take.
+    """
+
+    number: int
+    tick: int
+    status: int
+    data: bytes
+    meta: int
+    stop: int
+
+
+def layout_of(data: bytes, path: Path) -> Layout:
+    """The tracks of a MIDI file; chunks of other kinds are passed over, as the standard asks.
+
+    Raises
+    ------
+    DataError
+        It is empty, no MIDI file, broken off, of format 2, or not in ticks a beat.
+    """
+    if not data:
+        raise DataError(f"{path} is empty (0 bytes)", expected=OPEN_END, mend="copy the file anew")
+    if data[:4] != b"MThd":
+        raise DataError(f"{path} is not a MIDI file: it begins with {data[:4]!r}", expected="b'MThd' (.mid, .midi)")
+    if len(data) < 14:
+        raise _cut(path, f"the header has {len(data)} bytes of 14")
+    length, kind, count, ticks = (int.from_bytes(data[a:b]) for a, b in ((4, 8), (8, 10), (10, 12), (12, 14)))
+    if length < 6:
+        raise DataError(f"{path}: the header says that it has {length} bytes", expected="6 bytes")
+    if kind == 2:
+        raise DataError(
+            f"{path} is of MIDI format 2: {count} pieces in one file, each with a tempo map of its own",
+            expected="format 0 or 1: one piece a file",
+            mend="write each of its tracks to a file of format 0",
+        )
+    if kind > 2:
+        raise DataError(f"{path} says that it is of MIDI format {kind}", expected="format 0 or 1")
+    if ticks & 0x8000:
+        raise DataError(
+            f"{path} counts time in film frames (SMPTE, division 0x{ticks:04X})",
+            expected="ticks a beat",
+            mend="save it anew with ticks a beat (pulses per quarter note)",
+        )
+    if not ticks:
+        raise DataError(f"{path} has 0 ticks a beat: its notes have no time", expected="1 to 32767 ticks a beat")
+    return Layout(ticks, _tracks(data, 8 + length, count, path))
+
+
+def _tracks(data: bytes, place: int, count: int, path: Path) -> tuple[bytes, ...]:
+    found: list[bytes] = []
+    while place + 8 <= len(data) and len(found) < count:
+        kind, length = data[place : place + 4], int.from_bytes(data[place + 4 : place + 8])
+        inside = data[place + 8 : place + 8 + length]
+        if len(inside) < length:
+            last = ""
+            if kind == b"MTrk":
+                for event in walk(inside, path, len(found) + 1, broken_off=True):
+                    last = f"; its last whole event is number {event.number} at tick {event.tick}"
+            raise _cut(path, f"track {len(found) + 1} says {length} bytes and has {len(inside)}{last}")
+        if kind == b"MTrk":
+            found.append(inside)
+        place += 8 + length
+    if len(found) < count:
+        raise _cut(path, f"the header says {count} track{'s' if count > 1 else ''} and there {_are(len(found))}")
+    return tuple(found)
+
+
+def _are(number: int) -> str:
+    return "is 1" if number == 1 else f"are {number}"
+
+
+def _cut(path: Path, why: str) -> DataError:
+    return DataError(f"{path} is broken off: {why}", expected=OPEN_END, mend="copy the file anew")
+
+
+def walk(track: bytes, path: Path, number: int, *, broken_off: bool = False) -> Iterator[Event]:
+    """The events of a track, one after another: slow, and exact about what is wrong.
+
+    Parameters
+    ----------
+    number
+        Of the track, from 1, for messages.
+    broken_off
+        Whether to stop where the bytes end, instead of an error.
+
+    Raises
+    ------
+    DataError
+        An event that cannot be: which, at which tick.
+    """
+    place, tick, running, count = 0, 0, 0, 0
+    while place < len(track):
+        count += 1
+        where = f"{path}, track {number}, event {count}"
+        try:
+            delta, place = _variable(track, place, where)
+            tick += delta
+            where = f"{where} (tick {tick})"
+            status = track[place]
+            if status >= 0x80:
+                place += 1
+            elif running:
+                status = running  # running status: the last one holds on
+            else:
+                raise DataError(f"{where}: data byte {status} without a status before it", expected="a status byte")
+            meta = -1
+            if status < 0xF0:
+                running = status
+                length = DATA_BYTES[status >> 4]
+            elif status in (0xF0, 0xF7, 0xFF):
+                running = 0 if status != 0xFF else running  # after a meta event many files go on as before
+                if status == 0xFF:
+                    meta, place = track[place], place + 1
+                length, place = _variable(track, place, where)
+            else:
+                raise DataError(f"{where}: status byte 0x{status:02X}", expected="one that a MIDI file may hold")
+            inside = track[place : place + length]
+            if len(inside) < length:
+                raise IndexError
+        except IndexError:
+            if broken_off:
+                return
+            raise DataError(f"{where} is broken off", expected=OPEN_END, mend="copy the file anew") from None
+        place += length
+        _check(status, meta, inside, where)
+        yield Event(count, tick, status, inside, meta, place)
+        if meta == END_OF_TRACK:
+            return
+
+
+def _variable(track: bytes, place: int, where: str) -> tuple[int, int]:
+    """A number of one to four bytes, 7 bits each, and where it ends."""
+    value = 0
+    for i in range(place, place + 4):
+        value = value << 7 | track[i] & 0x7F
+        if track[i] < 0x80:
+            return value, i + 1
+    raise DataError(f"{where}: a number of more than four bytes", expected="at most four bytes of 7 bits")
+
+
+def _check(status: int, meta: int, data: bytes, where: str) -> None:
+    if status < 0xF0:
+        kind = KINDS[status >> 4]
+        for role, value in zip(_roles(status >> 4), data, strict=False):
+            if value > 127:
+                raise DataError(f"{where}: {kind} with {role} {value}", expected=f"{role} 0 to 127")
+    elif meta == SET_TEMPO and (len(data) != 3 or not any(data)):
+        told = f"{len(data)} bytes" if len(data) != 3 else "0 microseconds a beat"
+        raise DataError(f"{where}: a tempo of {told}", expected="3 bytes, 1 to 16777215 microseconds a beat")
+
+
+def _roles(kind: int) -> tuple[str, ...]:
+    return {0x8: ("pitch", "velocity"), 0x9: ("pitch", "velocity"), 0xA: ("pitch", "pressure"),
+            0xB: ("controller", "value")}.get(kind, ("value", "value"))  # fmt: skip
+
+
+def unended(track: bytes, path: Path, number: int) -> int:
+    """How many notes of a track begin and never end."""
+    open_notes: dict[tuple[int, int], int] = {}
+    for event in walk(track, path, number):
+        key = (event.status & 0xF, event.data[0]) if event.status >> 4 in (0x8, 0x9) else None
+        if key is None:
+            continue
+        if event.status >> 4 == 0x9 and event.data[1]:
+            open_notes[key] = open_notes.get(key, 0) + 1
+        elif open_notes.get(key):
+            open_notes[key] -= 1
+    return sum(open_notes.values())

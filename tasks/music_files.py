@@ -1,0 +1,207 @@
+"""Readers of music data sets."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+import pyarrow as pa
+
+from xdomain.errors import DataError, MissingError, RecipeError, unknown
+
+from .tables import table, wanted
+
+Include = Literal["performances", "scores", "both"]
+VARIANT = re.compile(r"(_no)?(_first|_2)?_repeat$")
+"""What the folder of a piece is called where it is played with other repeats."""
+NOTE_NAMES = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
+# Kinds of chord, by semitones above the root; of the sevenths that a chorale has, those on a triad count to it.
+CHORDS = {
+    "": ((0, 4, 7), (0, 4, 7, 10), (0, 4, 10), (0, 4)),
+    "m": ((0, 3, 7), (0, 3, 7, 10), (0, 3)),
+    "dim": ((0, 3, 6),),
+}
+SIXTEENTHS_A_BEAT = 4
+REST = "rest"
+
+
+def read_asap(
+    files: Mapping[str, Path],
+    *,
+    include: Include = "performances",
+    min_pieces: int = 8,
+    most: int = 0,
+    valid: float = 0.1,
+    test: float = 0.2,
+    seed: int = 0,
+) -> pa.Table:
+    """ASAP: piano pieces, scores and performances, with their composers; ``sequence`` is the path of a MIDI file.
+
+    No piece is in two splits: all that is played or written of it goes one way, with other repeats too, which have
+    folders of their own. Every composer is in every split, with at least one piece.
+
+    Parameters
+    ----------
+    files
+        ``metadata``: the table of the data set, in the folder where the pieces lie.
+    include
+        Which files of a piece.
+    min_pieces
+        Composers with fewer pieces are left out; at least 3.
+    most
+        At most so many performances of a piece, drawn with the seed; 0: all.
+    valid, test
+        Shares of the pieces of every composer.
+    """
+    (metadata,) = wanted(files, "metadata")
+    if include not in get_args(Include):
+        raise unknown("reader option include:", str(include), get_args(Include))
+    if min_pieces < 3:
+        raise RecipeError(f"reader option min_pieces={min_pieces}", expected="at least 3: one piece for each split")
+    if min(valid, test) <= 0 or valid + test >= 1:
+        raise RecipeError(f"reader options valid={valid}, test={test}", expected="shares above 0 whose sum is below 1")
+    listed = _metadata(metadata)
+    pieces: dict[str, dict[str, list[str]]] = defaultdict(dict)  # composer -> piece -> its performances
+    scores: dict[str, dict[str, None]] = defaultdict(dict)
+    for row in listed:
+        piece = VARIANT.sub("", row["folder"])
+        pieces[row["composer"]].setdefault(piece, []).append(row["midi_performance"])
+        scores[piece][row["midi_score"]] = None
+    rows: list[dict[str, object]] = []
+    for number, composer in enumerate(sorted(pieces)):
+        rng = np.random.Generator(np.random.PCG64([seed, number]))
+        names = sorted(pieces[composer])
+        if len(names) < min_pieces:
+            continue
+        for name, split in zip(names, _splits(len(names), valid, test, rng), strict=True):
+            played = sorted(pieces[composer][name])
+            drawn = sorted(rng.permutation(len(played))[: most or None].tolist())
+            chosen = [played[i] for i in drawn] if include != "scores" else []
+            chosen += sorted(scores[name]) if include != "performances" else []
+            for file in chosen:
+                rows.append({"id": file.removesuffix(".mid"), "sequence": str(metadata.parent.resolve() / file),
+                             "label": composer, "split": split, "group": name})  # fmt: skip
+    if not rows:
+        raise DataError(f"{metadata}: no composer has {min_pieces} pieces", mend="reader_options.min_pieces=3")
+    _check_files([str(row["sequence"]) for row in rows], metadata)
+    return table(rows)
+
+
+def _metadata(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    needed = ("composer", "folder", "midi_score", "midi_performance")
+    lacking = [name for name in needed if not rows or not rows[0].get(name)]
+    if lacking:
+        raise DataError(
+            f"{path} is not the table of ASAP: no column {lacking[0]!r}" if rows else f"{path} has no rows",
+            expected=f"a CSV file with the columns {', '.join(needed)}",
+        )
+    return rows
+
+
+def _splits(number: int, valid: float, test: float, rng: np.random.Generator) -> list[str]:
+    """A split for each of so many pieces: at least one of each."""
+    for_test, for_valid = max(1, round(test * number)), max(1, round(valid * number))
+    if for_test + for_valid >= number:
+        for_test = for_valid = 1
+    names = ["test"] * for_test + ["valid"] * for_valid
+    names += ["train"] * (number - len(names))
+    return [names[i] for i in rng.permutation(number)]
+
+
+def _check_files(paths: Sequence[str], metadata: Path) -> None:
+    absent = [path for path in paths if not Path(path).is_file()]
+    if absent:
+        raise MissingError(
+            f"{len(absent)} of {len(paths)} MIDI files that {metadata} names are not there, the first: {absent[0]}",
+            expected="the whole data set, the folders of the composers beside metadata.csv",
+            mend="git clone https://github.com/fosfrancesco/asap-dataset, and put its contents there",
+        )
+
+
+def chord_name(pitches: Sequence[int]) -> str:
+    """The triad that sounds, such as C, Ebm or Bdim, whatever its bass; ``other`` where it is none, or ``rest``.
+
+    A seventh on a major or minor triad, and a triad without its fifth, count as the triad.
+
+    Parameters
+    ----------
+    pitches
+        MIDI pitches that sound together.
+    """
+    classes = {pitch % 12 for pitch in pitches}
+    if not classes:
+        return REST
+    for name, kinds in CHORDS.items():
+        for kind in kinds:
+            for root in range(12):
+                if {(root + step) % 12 for step in kind} == classes:
+                    return NOTE_NAMES[root] + name
+    return "other"
+
+
+def read_next_chord(files: Mapping[str, Path], *, context: int = 8, every: int = 1, classes: int = 24) -> pa.Table:
+    """JSB chorales: from the chords of some beats the name of the next; ``sequence`` tells the notes in a line of text.
+
+    Parameters
+    ----------
+    files
+        ``all``: a JSON object of ``train``, ``valid`` and ``test``: chorales, each a list of sixteenths, each a list of
+        MIDI pitches.
+    context
+        Beats that are read, at least 1. What sounds at the beat counts, as a note of one beat.
+    every
+        Every how many beats there is a record, at least 1.
+    classes
+        The names most common in the training set are classes of their own, all others together ``other``.
+    """
+    (path,) = wanted(files, "all")
+    for option, value in (("context", context), ("every", every), ("classes", classes)):
+        if value < 1:
+            raise RecipeError(f"reader option {option}={value}", expected="at least 1")
+    rows: list[dict[str, Any]] = []
+    for split, chorales in _chorales(path).items():
+        for number, chorale in enumerate(chorales):
+            beats = chorale[::SIXTEENTHS_A_BEAT]
+            for place in range(context, len(beats), every):
+                before, name = beats[place - context : place], chord_name(beats[place])
+                if name == REST or not any(before):
+                    continue
+                notes = (f"{p}:{i}:1:64" for i, chord in enumerate(before) for p in sorted(chord))
+                rows.append({"id": f"{split}{number}:{place}", "sequence": " ".join(["ticks=1", *notes]),
+                             "label": name, "split": split, "group": f"{split}{number}"})  # fmt: skip
+    often = Counter(row["label"] for row in rows if row["split"] == "train" and row["label"] != "other")
+    kept = {name for name, _ in sorted(often.items(), key=lambda item: (-item[1], item[0]))[:classes]}
+    return table([{**row, "label": row["label"] if row["label"] in kept else "other"} for row in rows])
+
+
+def _chorales(path: Path) -> dict[str, list[list[list[int]]]]:
+    expected = "a JSON object of train, valid and test: lists of chorales, of sixteenths, of MIDI pitches 0 to 127"
+    try:
+        told = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise DataError(f"{path} is not JSON ({error})", expected=expected) from None
+    if not isinstance(told, dict) or set(told) != {"train", "valid", "test"}:
+        raise DataError(f"{path} holds other things than train, valid and test", expected=expected)
+    found: dict[str, list[list[list[int]]]] = {}
+    for split, chorales in told.items():
+        found[split] = []
+        for number, chorale in enumerate(chorales):
+            for step, chord in enumerate(chorale):
+                # some pitches of the published file are written as 60.0
+                if not all(isinstance(pitch, int | float) and pitch in range(128) for pitch in chord):
+                    raise DataError(
+                        f"{path}: {split}, chorale {number + 1}, sixteenth {step + 1}: {chord}", expected=expected
+                    )
+            found[split].append([[int(pitch) for pitch in chord] for chord in chorale])
+    return found
+
+
+READERS = {"asap": read_asap, "next_chord": read_next_chord}
