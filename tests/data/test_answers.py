@@ -73,7 +73,7 @@ def test_the_reference_given_most_often_is_learned_and_all_are_kept():
 
 @pytest.mark.parametrize("span", [(0.4, 0.5), (0.3, 0.9), (-0.1, 0.2)])
 def test_an_answer_beyond_its_passage_is_refused(span):
-    with pytest.raises(DataError, match="'late': the answer reaches from .* its passage ends at 0.4"):
+    with pytest.raises(DataError, match=r"'late': the answer reaches from .* its passage ends at 0.4"):
         place_answers(answers([span]), Ragged.from_lists([[0, 1, 2, 3]]), EDGES, ("late",))
 
 

@@ -40,6 +40,8 @@ REAL = {  # records of train, valid, test
     "text/sts-b": (5174, 575, 1500),
     "text/qnli": (4371, 546, 546),
     "text/ud-english-pos": (1790, 211, 2077),
+    "speech/simulated-qa": (8428, 1039, 1103),
+    "speech/simulated-qa-text": (8428, 1039, 1103),
     "music/composer": (246, 36, 68),
     "music/next-chord": (6061, 2015, 2076),
     "protein/gb1": None,
@@ -48,13 +50,17 @@ REAL = {  # records of train, valid, test
 }
 
 
+MADE = ("speech/digits", "speech/speakers", "speech/nmsqa")
+"""On data that does not come as it is: units that are made of sound, and columns of a hub."""
+
+
 def quiet(line):
     """Say nothing."""
 
 
 def test_there_are_recipes():
     assert len(TASKS) >= 34
-    assert set(TASKS) - set(TOYS) == set(REAL)
+    assert set(TASKS) - set(TOYS) == {*REAL, *MADE}
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -102,7 +108,7 @@ def test_a_recipe_reads_its_data(task, tmp_path):
     if not os.environ.get("XDOMAIN_DATA"):
         pytest.skip("XDOMAIN_DATA is not set")
     recipe = find_recipe(task)
-    table = load_table(recipe, say=quiet)
+    table = load_table(recipe, adapter=adapter_of(recipe), say=quiet)
     split = assign(table, recipe.split, recipe.problem)
     sizes = tuple(int((split == name).sum()) for name in ("train", "valid", "test"))
     assert min(sizes) > 0
@@ -111,6 +117,31 @@ def test_a_recipe_reads_its_data(task, tmp_path):
     examples = encode_examples(table, adapter_of(recipe), recipe.problem, split)
     check_symbols(examples)
     check_metrics(recipe.metrics, recipe.problem, examples.classes)
+
+
+@pytest.mark.realdata
+def test_digits_and_speakers_are_read_from_the_units_of_their_recordings(tmp_path, monkeypatch):
+    from xdomain.cli import main
+
+    if not os.environ.get("XDOMAIN_DATA"):
+        pytest.skip("XDOMAIN_DATA is not set")
+    wavs = str(Path(os.environ["XDOMAIN_DATA"]) / "speech" / "fsdd" / "recordings")
+    units = tmp_path / "speech" / "fsdd" / "units.csv"
+    for command in (
+        ["units", "fit", f"{wavs}/*_4*.wav", "--units", "100", "--out", str(tmp_path / "mfcc-100")],
+        ["units", "encode", wavs, "--codebook", str(tmp_path / "mfcc-100"), "--out", str(units)],
+    ):
+        with pytest.raises(SystemExit) as end:
+            main(command)
+        assert not end.value.code
+    monkeypatch.setenv("XDOMAIN_DATA", str(tmp_path))
+    for task, classes in (("speech/digits", 10), ("speech/speakers", 6)):
+        recipe = find_recipe(task)
+        table = load_table(recipe, say=quiet)
+        split = assign(table, recipe.split, recipe.problem)
+        assert Counter(split.tolist()) == {"train": 2430, "valid": 270, "test": 300}
+        examples = encode_examples(table, adapter_of(recipe), recipe.problem, split)
+        assert len(examples.classes) == classes
 
 
 @pytest.mark.realdata

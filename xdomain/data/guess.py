@@ -48,6 +48,11 @@ SEQUENCE = [
     "question1",
     "question",
     "units",
+    "audio",
+    "wav",
+    "midi",
+    "file",
+    "path",
 ]
 SEQUENCE_B = [
     "sequence_b",

@@ -1,0 +1,143 @@
+"""Text to real audio, by the program espeak-ng, with the seconds at which each part is said."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+import subprocess
+import tempfile
+import wave
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+from xdomain.errors import DataError, MissingError, OutputError
+
+Seconds = tuple[float, float]
+COLUMNS = ("id", "question", "passage", "start", "end")
+
+
+def speak(text: str | Sequence[str], path: Path, *, voice: str = "en", words_per_minute: int = 175) -> list[Seconds]:
+    """Write a wav file (mono, 16 bits, 22,050 Hz) in which a text is said, and tell when.
+
+    Each part is synthesised on its own and the recordings are joined, so that borders are exact to a sample. The
+    program's own events tell only where words begin, and only to those who link its library. The price: no melody
+    goes across a border, and each part begins and ends as a phrase of its own.
+
+    Parameters
+    ----------
+    text
+        One text, or parts that are said one after another.
+    voice
+        One of those that ``espeak-ng --voices`` lists.
+    words_per_minute
+        80 to 450.
+
+    Returns
+    -------
+    Of each part its beginning and end in seconds, half-open; what has nothing to say in it begins where it ends.
+
+    Raises
+    ------
+    MissingError
+        Where espeak-ng is not installed.
+    DataError
+        A voice that it does not have, or a speed out of range.
+    """
+    program = shutil.which("espeak-ng")
+    if program is None:
+        raise MissingError(
+            "espeak-ng is not installed", expected="the program that speaks text", mend="apt install espeak-ng"
+        )
+    if not 80 <= words_per_minute <= 450:
+        raise DataError(f"{words_per_minute} words per minute", expected="80 to 450")
+    parts = [text] if isinstance(text, str) else list(text)
+    whole = bytearray()
+    rate = 22050
+    borders = [0]
+    with tempfile.TemporaryDirectory() as folder:
+        for part in parts:
+            if part.strip():
+                rate, samples = _said(program, part, Path(folder) / "part.wav", voice, words_per_minute)
+                whole += samples
+            borders.append(len(whole) // 2)
+    if not whole:
+        raise DataError(f"nothing to say in {str(text)[:60]!r}", expected="a text with words")
+    try:
+        with path.open("wb") as raw, wave.open(raw, "wb") as file:
+            file.setparams((1, 2, rate, 0, "NONE", "not compressed"))
+            file.writeframes(bytes(whole))
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written ({error.strerror})") from None
+    return [(start / rate, end / rate) for start, end in pairwise(borders)]
+
+
+def speak_questions(
+    rows: Sequence[Mapping[str, object]], out: Path, *, voices: Sequence[str] = ("en",), words_per_minute: int = 175
+) -> Path:
+    """Questions and passages as wav files beside a table of where the answers are said.
+
+    Parameters
+    ----------
+    rows
+        With ``id``, ``question``, ``context``, and ``start`` and ``end``: the characters of the answer in the
+        context, half-open.
+    out
+        The CSV to write: id, question and passage (paths relative to it), start and end (seconds in the passage).
+        The wav files go into a folder beside it, named like it.
+    voices
+        Taken in turn; the question has the next one after its passage's.
+
+    Returns
+    -------
+    `out`.
+
+    Raises
+    ------
+    DataError
+        An answer that does not lie in its context.
+    """
+    folder = out.with_suffix("")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder} cannot be made ({error.strerror})", expected="a place for wav files") from None
+    found: list[tuple[str, ...]] = []
+    for number, row in enumerate(rows):
+        context, start, end = str(row["context"]), int(str(row["start"])), int(str(row["end"]))
+        if not (0 <= start < end <= len(context) and context[start:end].strip()):
+            raise DataError(
+                f"record {str(row['id'])!r}: an answer from character {start} to {end} of {len(context)}",
+                expected="0 ≤ start < end ≤ the passage's length, and something to say there",
+            )
+        names = [f"{side}-{number}.wav" for side in ("question", "passage")]
+        voice, other = (voices[(number + i) % len(voices)] for i in (0, 1))
+        speak(str(row["question"]), folder / names[0], voice=other, words_per_minute=words_per_minute)
+        parts = (context[:start], context[start:end], context[end:])
+        answer = speak(parts, folder / names[1], voice=voice, words_per_minute=words_per_minute)[1]
+        paths = [f"{folder.name}/{name}" for name in names]
+        found.append((str(row["id"]), *paths, f"{answer[0]:.6f}", f"{answer[1]:.6f}"))
+    try:
+        with out.open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows([COLUMNS, *found])
+    except OSError as error:
+        raise OutputError(f"{out} cannot be written ({error.strerror})") from None
+    return out
+
+
+def _said(program: str, text: str, path: Path, voice: str, words_per_minute: int) -> tuple[int, bytes]:
+    """Sample rate and samples, without the pause that ends a sentence."""
+    told = subprocess.run(
+        [program, "-z", "-b", "1", "-v", voice, "-s", str(words_per_minute), "-w", str(path), "--stdin"],
+        input=text,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    if told.returncode or not path.is_file():
+        raise DataError(
+            f"espeak-ng does not say {text[:40]!r} with the voice {voice!r} ({told.stderr.strip()[:80]})",
+            expected="one of the voices that `espeak-ng --voices` lists",
+        )
+    with wave.open(str(path), "rb") as file:
+        return file.getframerate(), file.readframes(file.getnframes())

@@ -1,0 +1,250 @@
+"""Spoken question answering without speech: NMSQA's real questions and answers, said by a simulator of units."""
+
+from __future__ import annotations
+
+import zlib
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from xdomain.errors import RecipeError, unknown
+
+from .nmsqa_files import Question, by_title
+from .phonemes import phonemes as pronounce
+from .speech_simulator import RATE, Ints, Simulator
+from .spoken_words import Word, sentences, spoken_words
+from .tables import wanted
+from .unit_payloads import payload, span_table
+from .word_errors import with_errors
+
+FORMS = ("units", "text")
+PASSAGES = ("whole", "sentences")
+SOUNDS = ("graphemes", "espeak")
+Span = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A sentence as it was said.
+
+    Parameters
+    ----------
+    words
+        What was heard.
+    origins
+        Shape (words,): the place of each among the passage's words as written, rising.
+    units, runs
+        Shape (n,): what the words became; empty where text is wanted.
+    edges
+        Shape (words, 2): where each word lies in the sentence, half-open: frames, or characters.
+    length
+        Of the sentence: frames, or characters.
+    """
+
+    words: list[Word]
+    origins: list[int]
+    units: Ints
+    runs: Ints
+    edges: Ints
+    length: int
+
+
+def read_simulated_nmsqa(
+    files: Mapping[str, Path],
+    *,
+    units: int = 100,
+    noise: float = 0.0,
+    seed: int = 0,
+    form: str = "units",
+    passage: str = "whole",
+    sentences: int = 1,
+    phonemes: str = "graphemes",
+    limit: int | None = None,
+) -> pa.Table:
+    """Questions and passages of NMSQA as simulated units, or as the text a recogniser with the same errors hears.
+
+    Parameters
+    ----------
+    files
+        ``all``: a parquet file of NMSQA.
+    units
+        Size of the alphabet of units.
+    noise
+        Word errors a word, from 0 to 1, in questions, passages and answers alike: another word, none, or one more
+        (8 : 1 : 1).
+    seed
+        Of the lexicon, the errors and every utterance.
+    form
+        ``units``: answers in seconds. ``text``: the same words, misheard alike, in small letters without marks, as a
+        transcript has them; answers in characters.
+    passage
+        ``whole``, or ``sentences``: the sentence of the answer and, of `sentences` neighbours, as many as the
+        passage has. The passage is taken as a ring, so that the answer's sentence is first, second, … equally often.
+    phonemes
+        ``graphemes``: a letter is a sound. ``espeak``: sounds are the phonemes of espeak-ng.
+    limit
+        So many of the questions, of all articles; the same as they are among all.
+
+    The group of a question is its article, so that no passage gets into two splits. The answer of a misheard word lies
+    where that word was said. A passage is said once for all its questions.
+    """
+    (path,) = wanted(files, "all")
+    for kind, told, known in (("form", form, FORMS), ("passage", passage, PASSAGES), ("phonemes", phonemes, SOUNDS)):
+        if told not in known:
+            raise unknown(f"reader_options.{kind}", told, known)
+    if not 0 <= noise <= 1:
+        raise RecipeError(f"reader_options.noise={noise}", expected="word errors a word, from 0 to 1")
+    if limit is not None and limit < 1:
+        raise RecipeError(f"reader_options.limit={limit}", expected="1 or more questions")
+    if sentences < 0:
+        raise RecipeError(f"reader_options.sentences={sentences}", expected="neighbouring sentences, 0 or more")
+    articles = by_title(path)
+    asked_about = {text: None for each in articles.values() for q in each for text in (q.passage, q.text)}
+    spoken = {text: spoken_words(text) for text in asked_about}  # each text once, in order
+    vocabulary = [word.text for words in spoken.values() for word in words]
+    sounds = pronounce(sorted(set(vocabulary))) if phonemes == "espeak" and form == "units" else None
+    speaker = Speaker(
+        Simulator(units=units, seed=seed, pronounced=sounds), form, noise, seed, vocabulary,
+        None if passage == "whole" else sentences,
+    )  # fmt: skip
+    chosen = _chosen([question.id for each in articles.values() for question in each], limit)
+    rows: list[dict[str, object]] = []
+    left_out = {"no answer that can be spoken": 0, "references outside the sentences shown": 0}
+    for title, questions in articles.items():
+        of_passage: dict[str, list[Question]] = {}
+        for question in questions:
+            of_passage.setdefault(question.passage, []).append(question)
+        for text, asked in of_passage.items():
+            if not any(question.id in chosen for question in asked):
+                continue
+            places = [_places(question, spoken[text]) for question in asked]
+            said = speaker.passage(text, spoken[text], [span for spans in places for span in spans])
+            whole = speaker.payload(said)
+            for question, spans in zip(asked, places, strict=True):
+                if question.id not in chosen:
+                    continue
+                if not spans or not spoken[question.text]:
+                    left_out["no answer that can be spoken"] += 1
+                    continue
+                row, lost = speaker.question(question, spoken[question.text], said, spans, whole)
+                left_out["references outside the sentences shown"] += lost
+                rows.append(row | {"group": title})
+    told = [f"{count:,} left out: {why}" for why, count in left_out.items() if count]
+    if form == "units":
+        told.insert(0, f"the units are simulated (seed {seed}, {noise:.0%} word errors): no speech was heard")
+    return span_table(rows, told)
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """Who says, or writes down, all words; `neighbours` None: whole passages."""
+
+    simulator: Simulator
+    form: str
+    noise: float
+    seed: int
+    vocabulary: Sequence[str]
+    neighbours: int | None
+
+    def passage(self, text: str, words: Sequence[Word], kept: Sequence[tuple[int, int]]) -> list[Sentence]:
+        """The sentences of a passage, of which those without words are passed over."""
+        rng = self._rng("words", text)
+        heard, origins = with_errors(words, self.noise, rng, self.vocabulary, kept)
+        starts = [bisect_left(words, start, key=lambda word: word.start) for start, _ in sentences(text)]
+        borders = [bisect_left(origins, start) for start in (*starts, len(words))]
+        return [
+            self._sentence(heard[a:b], origins[a:b], self._rng(f"units {number}", text))
+            for number, (a, b) in enumerate(pairwise(borders))
+            if a < b
+        ]
+
+    def question(
+        self,
+        question: Question,
+        words: Sequence[Word],
+        passage: Sequence[Sentence],
+        spans: Sequence[tuple[int, int]],
+        whole: str,
+    ) -> tuple[dict[str, object], int]:
+        """A row of the table, and how many references lie outside of what it shows; `whole`: the passage's payload."""
+        heard, origins = with_errors(words, self.noise, self._rng("words", question.id), self.vocabulary)
+        asked = self._sentence(heard, origins, self._rng("units", question.id))
+        shown = self._shown(question.id, passage, spans)
+        answers = [span for span in (_answer(shown, *span) for span in spans) if span is not None]
+        scale = RATE if self.form == "units" else 1
+        row: dict[str, object] = {
+            "id": question.id,
+            "sequence": self.payload([asked]),
+            "sequence_b": whole if self.neighbours is None else self.payload(shown),
+            "answers": [(start / scale, end / scale) for start, end in answers],
+        }
+        return row, len(spans) - len(answers)
+
+    def _shown(self, name: str, passage: Sequence[Sentence], spans: Sequence[tuple[int, int]]) -> Sequence[Sentence]:
+        if self.neighbours is None:
+            return passage
+        start, end = max(spans, key=spans.count)  # of equals the first
+        holding = [n for n, s in enumerate(passage) if s.origins[0] < end and s.origins[-1] >= start]
+        spare = min(self.neighbours, len(passage) - len(holding))
+        before = int(self._rng("sentences", name).integers(0, spare + 1))
+        return [passage[(holding[0] - before + i) % len(passage)] for i in range(len(holding) + spare)]
+
+    def _sentence(self, words: list[Word], origins: list[int], rng: np.random.Generator) -> Sentence:
+        if self.form == "units":
+            said = self.simulator.speak(words, rng)
+            return Sentence(words, origins, said.units, said.runs, said.edges, int(said.runs.sum()))
+        lengths = np.array([len(word.text) for word in words], np.int64)
+        ends = np.cumsum(lengths + 1)
+        edges = np.column_stack([ends - 1 - lengths, ends - 1])
+        none = np.empty(0, np.int64)
+        return Sentence(words, origins, none, none, edges, int(ends[-1]))
+
+    def payload(self, said: Sequence[Sentence]) -> str:
+        """Sentences as one payload, units or text."""
+        if self.form == "text":
+            return " ".join(word.text for sentence in said for word in sentence.words)
+        return payload(np.concatenate([s.units for s in said]), np.concatenate([s.runs for s in said]))
+
+    def _rng(self, *about: str) -> np.random.Generator:
+        return np.random.Generator(np.random.PCG64([self.seed, *(zlib.crc32(part.encode()) for part in about)]))
+
+
+def _chosen(ids: Sequence[str], limit: int | None) -> set[str]:
+    """At most `limit` of the names, as if drawn, and the same each time."""
+    return set(sorted(ids, key=lambda name: zlib.crc32(name.encode()))[:limit])
+
+
+def _places(question: Question, words: Sequence[Word]) -> list[tuple[int, int]]:
+    """The words of each reference, half-open; a reference without a word is passed over."""
+    found: list[tuple[int, int]] = []
+    for start, end in question.characters:
+        first = bisect_left(words, start + 1, key=lambda word: word.end)
+        last = bisect_left(words, end, key=lambda word: word.start)
+        if first < last:
+            found.append((first, last))
+    return found
+
+
+def _answer(shown: Sequence[Sentence], start: int, end: int) -> Span | None:
+    """Where words of the passage as written, half-open, lie in what is shown; None unless wholly there, in one run."""
+    offset, first, last = 0, None, None
+    covered = 0
+    for sentence in shown:
+        a, b = bisect_left(sentence.origins, start), bisect_left(sentence.origins, end)
+        if a < b:
+            if first is None:
+                first = offset + int(sentence.edges[a, 0])
+            elif last is not None and covered != offset:
+                return None  # parted by another sentence, where the ring closes
+            last = offset + int(sentence.edges[b - 1, 1])
+            covered = offset + sentence.length
+        offset += sentence.length
+    return None if first is None or last is None else (float(first), float(last))
+
+
+READERS = {"simulated_nmsqa": read_simulated_nmsqa}

@@ -1,0 +1,114 @@
+"""Which units a made-up speaker has for each sound: a lexicon drawn from a seed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xdomain.errors import RecipeError
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+# Letters of English text in percent, in the order of the alphabet; rounded from Norvig 2012, English Letter Frequency
+# Counts, https://norvig.com/mayzner.html
+LETTERS: Mapping[str, float] = dict(
+    zip("abcdefghijklmnopqrstuvwxyz", (8.0, 1.5, 3.3, 3.8, 12.5, 2.4, 1.9, 5.1, 7.6, 0.2, 0.5, 4.1, 2.5, 7.2, 7.6, 2.1,
+                                      0.1, 6.3, 6.5, 9.3, 2.7, 1.1, 1.7, 0.2, 1.7, 0.1), strict=True)
+)  # fmt: skip
+
+SLOTS = 3  # the units of a sound: one for where it comes from, one for itself, one for where it goes
+SILENT = 0.04  # share of the units that mean silence
+SILENCE_LASTS = 0.8  # standard deviations
+FEWEST = 32
+
+
+@dataclass(frozen=True)
+class Lexicon:
+    """The units of k sounds.
+
+    Parameters
+    ----------
+    sounds
+        The number of each sound; k stands for silence, as a neighbour.
+    silence
+        Shape (m,): the units of silence.
+    table
+        Shape (k, 3, k + 1): the unit of a sound at each slot, by the neighbour that this slot looks at.
+    similar
+        Shape (units,): what may be heard instead of each unit.
+    counts
+        Shape (k, k + 1): units of a sound behind another, 1 to 3.
+    longer
+        Shape (units,): which units last longer than others, in standard deviations; their mean is 0.
+    """
+
+    sounds: Mapping[str, int]
+    silence: Ints
+    table: Ints
+    similar: Ints
+    counts: Ints
+    longer: Floats
+
+
+def draw_lexicon(
+    shares: Mapping[str, float], *, units: int, seed: int, units_a_sound: tuple[float, float, float], confused: float
+) -> Lexicon:
+    """A lexicon in which frequent sounds have more units, as k-means gives them.
+
+    Parameters
+    ----------
+    shares
+        How often each sound is, in any measure.
+    units
+        Size of the alphabet, at least 32.
+    units_a_sound
+        Shares of the sounds, by neighbours, that last 1, 2 and 3 units.
+    confused
+        Share of the units whose like (`Lexicon.similar`) belongs to any sound; the like of the others belongs to the
+        same. At 0 units tell sounds apart perfectly.
+    """
+    if units < FEWEST + len(shares) - len(LETTERS):
+        raise RecipeError(
+            f"units: {units}", expected=f"at least {FEWEST + len(shares) - len(LETTERS)}, for {len(shares)} sounds"
+        )
+    rng = np.random.Generator(np.random.PCG64([seed, 0x1E71C0]))
+    k = len(shares)
+    order = rng.permutation(units)
+    silent = max(2, round(SILENT * units))
+    own = np.split(order[silent:], np.cumsum(_sizes(np.array(list(shares.values())), units - silent))[:-1])
+    common = np.append(np.argsort(np.argsort(-np.array(list(shares.values())))) + 1, 0)  # silence is met often
+    table = np.empty((k, SLOTS, k + 1), np.int64)
+    similar = np.empty(units, np.int64)
+    for sound, pool in enumerate(own):
+        for slot, part in enumerate(_parts(pool)):
+            table[sound, slot] = part[common % len(part)]  # neighbours by their frequency take the units in turn
+            similar[part] = np.roll(part if len(part) > 1 else pool, 1)[: len(part)]
+    blurred = order[silent:][rng.random(units - silent) < confused]
+    similar[blurred] = rng.permutation(blurred)
+    similar[order[:silent]] = order[:silent]
+    counts = 1 + rng.choice(SLOTS, (k, k + 1), p=np.array(units_a_sound) / sum(units_a_sound))
+    from scipy.special import ndtri  # takes a while to load
+
+    longer = ndtri((rng.permutation(units) + 0.5) / units)
+    longer[order[:silent]] = SILENCE_LASTS
+    longer -= longer.mean()
+    sounds = {sound: number for number, sound in enumerate(shares)}
+    return Lexicon(sounds, order[:silent], table, similar, counts, longer)
+
+
+def _sizes(shares: Floats, units: int) -> Ints:
+    """Parts of `units` in proportion to `shares`, each at least 1, by largest remainders."""
+    spare = shares / shares.sum() * (units - len(shares))
+    sizes = 1 + np.floor(spare).astype(np.int64)
+    rest = units - int(sizes.sum())
+    sizes[np.argsort(np.floor(spare) - spare, kind="stable")[:rest]] += 1
+    return sizes
+
+
+def _parts(pool: Ints) -> list[Ints]:
+    """The units for the beginning, the middle and the end of a sound; where they are few, the same for all."""
+    return np.array_split(pool, SLOTS) if len(pool) >= SLOTS else [pool] * SLOTS
