@@ -2,7 +2,7 @@
 
 XDOMAIN_DATA=… python benchmarks/unit_simulator.py
 
-The first table is what the constants of `xdomain.tasks.speech_simulator` were fitted by. The second is the oracle of
+The first table is what the constants of `xdomain.tasks.speech.simulator` were fitted by. The second is the oracle of
 NMSQA: gold seconds, made whole frames of 50 a second, and back.
 """
 
@@ -19,11 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xdomain.data.sources import data_home
-from xdomain.tasks.nmsqa_files import read_questions
-from xdomain.tasks.speech_files import read_unit_lines
-from xdomain.tasks.speech_simulator import RATE, RUNS, Simulator
-from xdomain.tasks.spoken_words import PAUSE, spoken_words
-from xdomain.tasks.unit_payloads import Ints, merged
+from xdomain.tasks.speech.files import read_unit_lines
+from xdomain.tasks.speech.nmsqa import read_questions
+from xdomain.tasks.speech.payloads import Ints, merged
+from xdomain.tasks.speech.simulator import RATE, RUNS, Simulator
+from xdomain.tasks.speech.words import PAUSE, spoken_words
 
 Merged = tuple[Ints, Ints]
 

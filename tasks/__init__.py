@@ -1,27 +1,13 @@
-"""The built-in tasks: a YAML file each, grouped by domain, and the readers of odd file formats."""
+"""The built-in tasks: a YAML file each, in a folder a domain, beside the readers of that domain's odd file formats."""
 
-from . import (
-    dna_files,
-    music_files,
-    music_toys,
-    nmsqa_units,
-    protein_files,
-    simulated_qa,
-    speech_files,
-    text_files,
-    toy_spans,
-    toys,
-)
+from .dna import files as dna
+from .music import files as music
+from .music import toys as toy_music
+from .protein import files as protein
+from .speech import files as speech
+from .speech import nmsqa_units, simulated_qa
+from .text import files as text
+from .toy import sequences, spans
 
-READERS = {
-    **dna_files.READERS,
-    **music_files.READERS,
-    **music_toys.READERS,
-    **nmsqa_units.READERS,
-    **protein_files.READERS,
-    **simulated_qa.READERS,
-    **speech_files.READERS,
-    **text_files.READERS,
-    **toy_spans.READERS,
-    **toys.READERS,
-}
+_MODULES = (dna, music, toy_music, protein, speech, nmsqa_units, simulated_qa, text, sequences, spans)
+READERS = {name: reader for module in _MODULES for name, reader in module.READERS.items()}

@@ -309,7 +309,7 @@ def test_no_option_is_left_untried():
         for option in parameter.opts
         if option.startswith("--") and option != "--help" and f'"{option}"' not in here
     ]
-    assert not untried
+    assert untried == ["predict --clip"]  # which needs sound: tests/test_spoken_answers.py
 
 
 BAD = [

@@ -101,7 +101,7 @@ class Train(Part):
     )
     learning_rate: float = Field(default=1e-4, gt=0)
     schedule: Literal["linear", "cosine", "constant"] = "linear"
-    warmup: float = Field(default=0.0, ge=0, lt=1, description="Share of the steps.")
+    warmup: float = Field(default=0.1, ge=0, lt=1, description="Share of the steps over which the rate rises.")
     weight_decay: float = Field(default=0.0, ge=0)
     attention_dropout: float = Field(default=0.0, ge=0, lt=1, description="Above 0 it is slow on a CPU.")
     hidden_dropout: float = Field(default=0.1, ge=0, lt=1)

@@ -11,8 +11,8 @@ import pytest
 from xdomain.data.checks import validated
 from xdomain.errors import DataError, MissingError, RecipeError
 from xdomain.plugins import readers
-from xdomain.tasks.music_files import chord_name
-from xdomain.tasks.music_toys import SCALES
+from xdomain.tasks.music.files import chord_name
+from xdomain.tasks.music.toys import SCALES
 
 HEAD = "composer,title,folder,midi_score,midi_performance\n"
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from xdomain.data.assemble import said
 from xdomain.errors import DataError, MissingError, RecipeError
 from xdomain.plugins import readers
-from xdomain.tasks.nmsqa_files import read_questions
-from xdomain.tasks.unit_payloads import merged, payload
+from xdomain.tasks.speech.nmsqa import read_questions
+from xdomain.tasks.speech.payloads import merged, payload
 
 UNITS_CSV = """\
 id,sequence,rate,duration,file,codebook

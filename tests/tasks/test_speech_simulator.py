@@ -15,12 +15,12 @@ from xdomain.data.loading import load_table
 from xdomain.data.splits import assign
 from xdomain.errors import MissingError, RecipeError
 from xdomain.plugins import find_recipe, readers
-from xdomain.tasks.phonemes import phonemes
-from xdomain.tasks.simulated_qa import Speaker
-from xdomain.tasks.speech_simulator import RUNS, Simulator
-from xdomain.tasks.spoken_words import Word, sentences, spelled, spoken_words
-from xdomain.tasks.unit_payloads import payload
-from xdomain.tasks.word_errors import with_errors
+from xdomain.tasks.speech.payloads import payload
+from xdomain.tasks.speech.phonemes import phonemes
+from xdomain.tasks.speech.simulated_qa import Speaker
+from xdomain.tasks.speech.simulator import RUNS, Simulator
+from xdomain.tasks.speech.word_errors import with_errors
+from xdomain.tasks.speech.words import Word, sentences, spelled, spoken_words
 
 PASSAGES = {
     "Bears": "A brown bear sleeps all winter. It eats salmon in 2016, mostly. In spring it wakes. Then it is hungry!",

@@ -14,13 +14,13 @@ import pyarrow as pa
 
 from xdomain.errors import RecipeError, unknown
 
-from .nmsqa_files import Question, by_title
+from ..tables import wanted
+from .nmsqa import Question, by_title
+from .payloads import payload, span_table
 from .phonemes import phonemes as pronounce
-from .speech_simulator import RATE, Ints, Simulator
-from .spoken_words import Word, sentences, spoken_words
-from .tables import wanted
-from .unit_payloads import payload, span_table
+from .simulator import RATE, Ints, Simulator
 from .word_errors import with_errors
+from .words import Word, sentences, spoken_words
 
 FORMS = ("units", "text")
 PASSAGES = ("whole", "sentences")

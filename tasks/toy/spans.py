@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .toys import NT, made_up
+from .sequences import NT, made_up
 
 Rng = np.random.Generator
 SITES = {"A": "GAATTC", "C": "GGATCC", "G": "AAGCTT", "T": "CTGCAG"}

@@ -14,9 +14,9 @@ import pyarrow as pa
 from xdomain.errors import DataError, MissingError
 from xdomain.recipe import SPLITS
 
-from .nmsqa_files import Question, parquet_rows, question_of, read_questions, segment_name
-from .tables import wanted
-from .unit_payloads import Ints, merged, payload, span_table
+from ..tables import wanted
+from .nmsqa import Question, parquet_rows, question_of, read_questions, segment_name
+from .payloads import Ints, merged, payload, span_table
 
 
 def read_dual_units(files: Mapping[str, Path], *, codes: str = "codes", rate: float = 50.0) -> pa.Table:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .toys import made_up
+from ..toy.sequences import made_up
 
 Rng = np.random.Generator
 SCALES = {"major": (0, 2, 4, 5, 7, 9, 11), "minor": (0, 2, 3, 5, 7, 8, 10)}  # natural minor

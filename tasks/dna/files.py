@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from xdomain.errors import DataError
 
-from .tables import lines_of, table, wanted
+from ..tables import lines_of, table, wanted
 
 
 def read_uci(files: Mapping[str, Path]) -> pa.Table:

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from xdomain.errors import DataError, MissingError, RecipeError, unknown
 
-from .tables import table, wanted
+from ..tables import table, wanted
 
 Include = Literal["performances", "scores", "both"]
 VARIANT = re.compile(r"(_no)?(_first|_2)?_repeat$")

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from .spoken_words import Word
+from .words import Word
 
 SUBSTITUTED, DELETED = 0.8, 0.1  # the rest are insertions
 

@@ -14,7 +14,7 @@ from Bio.SeqIO.FastaIO import SimpleFastaParser
 
 from xdomain.errors import DataError
 
-from .tables import table, unique, wanted
+from ..tables import table, unique, wanted
 
 pc: Any = pyarrow.compute  # its functions are made at import and have no types
 

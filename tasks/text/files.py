@@ -11,7 +11,7 @@ from xdomain.data.textfile import read_text
 from xdomain.errors import DataError, RecipeError, nearest, unknown
 from xdomain.recipe import SPLITS
 
-from .tables import table
+from ..tables import table
 
 FIELDS = 10
 TAGS = {"upos": 3, "xpos": 4}

@@ -16,8 +16,8 @@ from xdomain.data.textfile import read_text
 from xdomain.errors import DataError, RecipeError, nearest, unknown
 from xdomain.recipe import SPLITS
 
-from .tables import table, wanted
-from .unit_payloads import payload
+from ..tables import table, wanted
+from .payloads import payload
 
 FORMS = ("dict", "named", "km")
 UNITS = ("units", "audio_repr", "hubert", "cpc_km100", "vqvae256")

@@ -1,0 +1,1 @@
+"""Readers of DNA's odd file formats."""

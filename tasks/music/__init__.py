@@ -1,0 +1,1 @@
+"""Tasks on music: their readers, and toys."""

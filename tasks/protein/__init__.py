@@ -1,0 +1,1 @@
+"""Readers of proteins' odd file formats."""

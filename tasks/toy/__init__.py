@@ -1,0 +1,1 @@
+"""Generated tasks: no file, no network, learnable in a minute."""
