@@ -65,7 +65,7 @@ def test_the_shipped_checkpoint_is_the_default():
     assert backbone.name == folder.name
     assert backbone.tensors["embeddings.word_embeddings.weight"].shape == (8192, 256)
     assert len(backbone.tokenizer) == 8192
-    assert max_positions(backbone.config) == 128
+    assert max_positions(backbone.config) == 512
     assert load_backbone(folder.name).sha256 == load_backbone(str(folder)).sha256 == backbone.sha256
 
 
