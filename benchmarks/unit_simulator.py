@@ -18,10 +18,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from xdomain.data.runs import Ints, merged
 from xdomain.data.sources import data_home
 from xdomain.tasks.speech.files import read_unit_lines
 from xdomain.tasks.speech.nmsqa import read_questions
-from xdomain.tasks.speech.payloads import Ints, merged
 from xdomain.tasks.speech.simulator import RATE, RUNS, Simulator
 from xdomain.tasks.speech.words import PAUSE, spoken_words
 

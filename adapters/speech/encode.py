@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from xdomain.data.runs import merged, written
 from xdomain.data.sequences import Ids
 from xdomain.errors import DataError
 
@@ -100,7 +101,7 @@ def encode_files(
         except DataError as error:
             notes.skip(error, skip_bad=skip_bad)
             continue
-        units, runs = merge(np.concatenate(parts))
+        units, runs = merged(np.concatenate(parts))
         yield Utterance(name, units, runs, codebook.rate, duration, str(path), codebook.sha256[:16])
     notes.check_any()
 
@@ -108,14 +109,3 @@ def encode_files(
 def transcribe(paths: Sequence[Path], codebook: Codebook) -> list[str]:
     """The units of each file as text, such as ``71:3 12 0:14``."""
     return [utterance.sequence for utterance in encode_files(paths, codebook)]
-
-
-def merge(ids: Ids) -> tuple[Ids, Ids]:
-    """Neighbours that are alike as one, and how many there were: shapes (n,) to (m,) and (m,)."""
-    starts = np.flatnonzero(np.concatenate(([True], ids[1:] != ids[:-1]))) if len(ids) else np.empty(0, np.int64)
-    return ids[starts], np.diff(np.append(starts, len(ids))).astype(np.uint32)
-
-
-def written(units: Ids, runs: Ids) -> str:
-    """Units with blanks between them, each with its run length where that is not 1."""
-    return " ".join(f"{u}:{r}" if r != 1 else f"{u}" for u, r in zip(units.tolist(), runs.tolist(), strict=True))

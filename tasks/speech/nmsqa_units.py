@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from xdomain.data.runs import Ints, merged
 from xdomain.errors import DataError, MissingError
 from xdomain.recipe import SPLITS
 
 from ..tables import wanted
 from .nmsqa import Question, parquet_rows, question_of, read_questions, segment_name
-from .payloads import Ints, merged, payload, span_table
+from .payloads import payload, span_table
 
 
 def read_dual_units(files: Mapping[str, Path], *, codes: str = "codes", rate: float = 50.0) -> pa.Table:

@@ -6,43 +6,16 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-Ints = NDArray[np.int64]
-
-ANSWERS = pa.list_(pa.struct([("start", pa.float64()), ("end", pa.float64())]))
-"""The references of a question, half-open, in the passage's own coordinate: seconds or characters."""
-
-
-def merged(units: ArrayLike, runs: ArrayLike | None = None) -> tuple[Ints, Ints]:
-    """Equal neighbours as one.
-
-    Parameters
-    ----------
-    units
-        Shape (n,).
-    runs
-        Shape (n,): frames each of them lasts, at least 1; None: one frame each.
-
-    Returns
-    -------
-    Units of which no two neighbours are equal, and the frames each lasts.
-    """
-    given = np.asarray(units, np.int64)
-    frames = np.ones(len(given), np.int64) if runs is None else np.asarray(runs, np.int64)
-    if not len(given):
-        return given, frames
-    starts = np.flatnonzero(np.diff(given, prepend=given[0] - 1))
-    return given[starts], np.add.reduceat(frames, starts)
+from xdomain.data.runs import merged, written
+from xdomain.data.targets import ANSWERS
 
 
 def payload(units: ArrayLike, runs: ArrayLike | None = None) -> str:
     """Units as text, equal neighbours merged; a run of one frame is not written."""
-    found, frames = merged(units, runs)
-    pairs = zip(found.tolist(), frames.tolist(), strict=True)
-    return " ".join(f"{unit}:{run}" if run > 1 else f"{unit}" for unit, run in pairs)
+    return written(*merged(units, runs))
 
 
 def span_table(rows: Sequence[Mapping[str, object]], said: Sequence[str] = ()) -> pa.Table:

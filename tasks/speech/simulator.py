@@ -20,8 +20,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from xdomain.data.runs import merged
+
 from .lexicon import LETTERS, Lexicon, draw_lexicon
-from .payloads import merged
 from .words import Word
 
 Ints = NDArray[np.int64]

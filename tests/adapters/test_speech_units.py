@@ -12,11 +12,12 @@ soundfile = pytest.importorskip("soundfile")
 pytest.importorskip("torchaudio")
 
 from xdomain.adapters.speech.codebook import Codebook  # noqa: E402
-from xdomain.adapters.speech.encode import encode_files, merge, transcribe, written  # noqa: E402
+from xdomain.adapters.speech.encode import encode_files, transcribe  # noqa: E402
 from xdomain.adapters.speech.fitting import fit_codebook, sample_frames  # noqa: E402
 from xdomain.adapters.speech.hearing import Notes, hear_all  # noqa: E402
 from xdomain.adapters.speech.measures import Usage, agreement, usage  # noqa: E402
 from xdomain.adapters.speech.mfcc import Mfcc  # noqa: E402
+from xdomain.data.runs import merged, written  # noqa: E402
 from xdomain.errors import DataError, RecipeError  # noqa: E402
 
 MFCC = Mfcc()
@@ -30,15 +31,15 @@ def book():
 
 
 def test_units_by_hand():
-    units, runs = merge(np.array([71, 71, 71, 12, 0, 0], np.uint16))
+    units, runs = merged(np.array([71, 71, 71, 12, 0, 0], np.uint16))
     assert (units.tolist(), runs.tolist()) == ([71, 12, 0], [3, 1, 2])
     assert written(units, runs) == "71:3 12 0:2"
-    assert [part.tolist() for part in merge(np.empty(0, np.uint16))] == [[], []]
+    assert [part.tolist() for part in merged(np.empty(0, np.uint16))] == [[], []]
 
 
 @given(st.lists(st.integers(0, 3), max_size=40))
 def test_merging_loses_nothing(ids):
-    units, runs = merge(np.array(ids, np.uint16))
+    units, runs = merged(np.array(ids, np.uint16))
     assert np.repeat(units, runs).tolist() == ids
     assert (units[1:] != units[:-1]).all()
     parsed = [part.partition(":") for part in written(units, runs).split()]

@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xdomain.data.assemble import said
+from xdomain.data.runs import merged
 from xdomain.errors import DataError, MissingError, RecipeError
 from xdomain.plugins import readers
 from xdomain.tasks.speech.nmsqa import read_questions
-from xdomain.tasks.speech.payloads import merged, payload
+from xdomain.tasks.speech.payloads import payload
 
 UNITS_CSV = """\
 id,sequence,rate,duration,file,codebook

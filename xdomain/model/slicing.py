@@ -24,11 +24,14 @@ class Slice:
         Shape (v,): the new place of each row, -1 for those that were put aside.
     table
         Shape (v, d): the full table as it was.
+    separator
+        The configuration's ``sep_token_id`` as it was, by which Longformer finds where a question ends.
     """
 
     rows: NDArray[np.int64]
     compact: NDArray[np.int64]
     table: Tensor
+    separator: int | None = None
 
 
 def slice_vocabulary(model: PreTrainedModel, rows: Iterable[int]) -> Slice:
@@ -51,9 +54,10 @@ def slice_vocabulary(model: PreTrainedModel, rows: Iterable[int]) -> Slice:
     small.weight.requires_grad_(full.weight.requires_grad)
     model.set_input_embeddings(small)
     model.config.vocab_size = len(kept)
-    if (sep := _separator(model)) is not None and compact[sep] >= 0:
-        model.config.sep_token_id = int(compact[sep])  # by which Longformer finds where a question ends
-    return Slice(kept, compact, full.weight.detach().clone())
+    separator: int | None = getattr(model.config, "sep_token_id", None)
+    if separator is not None and compact[separator] >= 0:
+        model.config.sep_token_id = int(compact[separator])
+    return Slice(kept, compact, full.weight.detach().clone(), separator)
 
 
 def restore_vocabulary(model: PreTrainedModel, cut: Slice) -> None:
@@ -67,9 +71,5 @@ def restore_vocabulary(model: PreTrainedModel, cut: Slice) -> None:
     full.weight.requires_grad_(small.weight.requires_grad)
     model.set_input_embeddings(full)
     model.config.vocab_size = len(table)
-    if (sep := _separator(model)) is not None and sep < len(cut.rows):
-        model.config.sep_token_id = int(cut.rows[sep])
-
-
-def _separator(model: PreTrainedModel) -> int | None:
-    return getattr(model.config, "sep_token_id", None)
+    if cut.separator is not None:
+        model.config.sep_token_id = cut.separator

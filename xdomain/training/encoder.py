@@ -52,6 +52,7 @@ class Plan:
     positions: int
     layout: Layout
     windows: Windows
+    counts: dict[str, int]
     trackers: list[TrainerCallback]
 
 
@@ -80,9 +81,10 @@ def plan_encoder(
     positions = min(max_positions(backbone.config), train.max_length or max_positions(backbone.config))
     layout = layout_of(backbone.tokenizer)
     windows = fit_windows(examples, layout, positions, train)
-    if lost := _cut(examples, windows).get("answers_in_no_window"):
+    cut = {} if examples.answers is None else cut_answers(windows, examples.answers.learned)
+    if lost := cut.get("answers_in_no_window"):
         say(f"warning: {lost:,} answers fit into no window; a wider train.window_overlap holds more")
-    return Plan(arm, mapping, positions, layout, windows, make_trackers(train.report_to, folder))
+    return Plan(arm, mapping, positions, layout, windows, windows.counts | cut, make_trackers(train.report_to, folder))
 
 
 def train_encoder(
@@ -156,13 +158,9 @@ def train_encoder(
             "mapping": {"strategy": mapping.strategy, "seed": mapping.seed, "sha256": mapping.sha256},
             "backbone": {"name": backbone.name, "sha256": backbone.sha256, "type": backbone.config.model_type},
             "parameters": {**parameters, **transferred(backbone, plan.arm)},
-            "counts": plan.windows.counts | _cut(examples, plan.windows),
+            "counts": plan.counts,
         },
     )
-
-
-def _cut(examples: Examples, windows: Windows) -> dict[str, int]:
-    return {} if examples.answers is None else cut_answers(windows, examples.answers.learned)
 
 
 def _augmentation(name: str, adapter: Adapter) -> Augment | None:

@@ -1,0 +1,35 @@
+"""Runs of equal numbers, and how a record of speech units is written: ``71:3 12 0:14``."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Ints = NDArray[np.int64]
+
+
+def merged(units: ArrayLike, runs: ArrayLike | None = None) -> tuple[Ints, Ints]:
+    """Equal neighbours as one.
+
+    Parameters
+    ----------
+    units
+        Shape (n,).
+    runs
+        Shape (n,): frames each of them lasts, at least 1; None: one frame each.
+
+    Returns
+    -------
+    Units of which no two neighbours are equal, and the frames each lasts.
+    """
+    given = np.asarray(units, np.int64)
+    frames = np.ones(len(given), np.int64) if runs is None else np.asarray(runs, np.int64)
+    if not len(given):
+        return given, frames
+    starts = np.flatnonzero(np.diff(given, prepend=given[0] - 1))
+    return given[starts], np.add.reduceat(frames, starts)
+
+
+def written(units: NDArray[np.integer], runs: NDArray[np.integer]) -> str:
+    """Units with blanks between them, each with its run length where that is not 1."""
+    return " ".join(f"{u}:{r}" if r != 1 else f"{u}" for u, r in zip(units.tolist(), runs.tolist(), strict=True))
