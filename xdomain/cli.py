@@ -51,10 +51,13 @@ Arms = Annotated[
     typer.Option(help="Inits and baselines, the first the reference; default: pretrained,scratch,kmer."),
 ]
 Transfer = Annotated[str | None, typer.Option(help="Parts that come over: attention,ffn,norms,words,positions.")]
-Tune = Annotated[str | None, typer.Option(help="full, head, norms, lora or bottleneck.")]
+Tune = Annotated[str | None, typer.Option(help="full, head, mix (of all layers), norms, lora or bottleneck.")]
 MappingOption = Annotated[
     str | None,
-    typer.Option(help="random, frequent, rare, identity, permute, shift, block:N or given:FILE (JSON or YAML)."),
+    typer.Option(
+        help="random, frequent, rare, identity, permute, shift, block:N, given:FILE (JSON or YAML), "
+        "search:N (the best of N draws), learned or learned:sparse."
+    ),
 ]
 MappingSeed = Annotated[int | None, typer.Option(min=0, help="Seed of the mapping's draw.")]
 Seed = Annotated[int | None, typer.Option(min=0, help="Seed of head, batches and dropout.")]

@@ -66,6 +66,12 @@ def print_result(result: Result) -> None:
             for name in metrics["test"]
         ]
     )
+    if "parameters" in result.values:
+        sizes = result.values["parameters"]
+        print(
+            f"{sizes['trained']:,} of {sizes['all']:,} parameters trained; "
+            f"{sizes['bytes_per_task'] / 1e6:.2f} MB to store for this task"
+        )
     print(f"run folder: {result.folder}")
 
 

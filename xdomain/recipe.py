@@ -134,7 +134,7 @@ class Run(Part):
     transfer: list[str] = Field(
         default=list(PARTS), description="Which parts come over from the checkpoint.", min_length=1
     )
-    tune: str = Field(default="full", description="full, head, norms, lora or bottleneck.")
+    tune: str = Field(default="full", description="full, head, mix, norms, lora or bottleneck.")
     mapping: str = Field(default="random", description="How symbols get their wordpieces.")
     mapping_table: dict[str, str] = Field(default={}, description="Symbol to wordpiece, for the mapping `given`.")
     mapping_seed: int = Field(default=0, ge=0)
@@ -152,6 +152,16 @@ class Published(Part):
     value: float
     source: str
     note: str = ""
+
+
+class Landmark(Part):
+    """What is known of a fixed place in the sequences, to lay beside what a model looks at."""
+
+    name: str
+    label: str | None = Field(default=None, description="The class that has it; None: all.")
+    at: int = Field(ge=0, description="Where its first symbol lies, from 0.")
+    symbols: str = Field(description="As the domain writes them, ambiguity codes allowed.")
+    source: str
 
 
 class Runtime(Part):
@@ -179,6 +189,7 @@ class Recipe(Part):
     train: Train = Train()
     run: Run = Run()
     published: list[Published] = Field(default=[])
+    landmarks: list[Landmark] = Field(default=[], description="Known places in sequences of one length.")
     runtime: list[Runtime] = Field(default=[])
     notes: str = ""
 

@@ -13,7 +13,16 @@ from transformers import PreTrainedTokenizerFast
 
 from xdomain.data.sequences import Alphabet
 from xdomain.errors import DataError, RecipeError
-from xdomain.model.mapping import STRATEGIES, TokenMapping, Vocabulary, load_given, make_mapping
+from xdomain.model.mapping import (
+    STRATEGIES,
+    TokenMapping,
+    Vocabulary,
+    is_drawn,
+    learned_kind,
+    load_given,
+    make_mapping,
+    search_seeds,
+)
 
 DNA = Alphabet(tuple("ACGTN"), "nt", "N")
 MADE_UP = Vocabulary(tuple(f"piece{i}" for i in range(10_000)), frozenset())
@@ -200,7 +209,7 @@ def test_given_follows_the_table_and_draws_the_rest_with_the_seed():
 def test_an_unknown_strategy():
     assert refusal(strategy="randm") == (
         "unknown mapping 'randm'\n"
-        "  expected: one of block, frequent, given, identity, permute, random, rare, shift\n"
+        "  expected: one of block, frequent, given, identity, learned, permute, random, rare, search, shift\n"
         "  did you mean: random"
     )
 
@@ -421,3 +430,39 @@ def test_the_vocabulary_s_digest_is_that_of_its_file_without_the_last_newline():
     golden = "949ddfba8919b256770aa46621f7254da0f7ae4770cc9559faaae8d35e2a01d8"
     assert Vocabulary(("[PAD]", "the"), frozenset({0})).sha256 == golden
     assert Vocabulary(("the", "[PAD]"), frozenset({1})).sha256 != golden
+
+
+# Searches and learned mappings.
+
+
+@pytest.mark.parametrize("strategy", ["learned", "learned:sparse", "search", "search:8"])
+def test_a_chosen_or_learned_mapping_has_the_rows_of_the_random_one(strategy):
+    assert rows(strategy, seed=5) == rows("random", seed=5)
+    assert is_drawn(strategy)
+
+
+def test_the_seeds_of_a_search():
+    assert search_seeds("search:3", 0) == (0, 1000, 2000)
+    assert search_seeds("search:2", 7) == (7, 1007)
+    assert len(search_seeds("search", 0)) == 16
+    assert search_seeds("learned:sparse", 4) == search_seeds("block:100", 4) == (4,)
+
+
+@pytest.mark.parametrize("strategy", ["search:1", "search:0", "search:", "search:1000", "search:x", "search:-2"])
+def test_a_search_that_cannot_be(strategy):
+    assert "N from 2 to 999" in refusal(strategy=strategy)
+
+
+def test_a_learned_mapping_is_soft_or_sparse():
+    assert [learned_kind(s) for s in ("learned", "learned:sparse", "random", "search:4")] == [
+        "soft",
+        "sparse",
+        None,
+        None,
+    ]
+    assert "learned, or learned:sparse" in refusal(strategy="learned:dense")
+
+
+def test_which_mappings_hang_on_their_seed():
+    drawn = {s for s in WITHOUT_TABLE if rows(s, vocabulary=SMALL, seed=0) != rows(s, vocabulary=SMALL, seed=1)}
+    assert drawn - {"identity"} == {s for s in STRATEGIES if is_drawn(s)}

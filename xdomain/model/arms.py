@@ -18,7 +18,7 @@ from xdomain.model.heads import head_of
 from xdomain.recipe import PARTS, Problem
 
 INITS = ("pretrained", "scratch", "reembed", "shuffled", "rescaled")
-TUNES = ("full", "head", "norms", "lora", "bottleneck")
+TUNES = ("full", "head", "mix", "norms", "lora", "bottleneck")
 
 PATTERNS = (  # the first that matches a parameter's name decides; families: see `backbone.FAMILIES`
     ("norms", r"norm|layer_norm"),
@@ -42,7 +42,7 @@ class Arm:
     transfer
         The parts that come over; the rest is as in a scratch model of the same seed.
     tune
-        full, head, norms, lora or bottleneck.
+        full, head, mix, norms, lora or bottleneck.
     """
 
     init: str = "pretrained"

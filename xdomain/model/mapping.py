@@ -19,11 +19,23 @@ from xdomain.data.sequences import Alphabet
 from xdomain.errors import DataError, RecipeError, nearest, unknown
 from xdomain.model.vocabulary import Vocabulary
 
-__all__ = ["STRATEGIES", "TokenMapping", "Vocabulary", "load_given", "make_mapping"]
+__all__ = ["STRATEGIES", "TokenMapping", "Vocabulary", "is_drawn", "learned_kind", "load_given", "make_mapping",
+           "search_seeds"]  # fmt: skip
 
 SCHEMA = 1
 PERMUTE = 1  # a stream of its own, so that permute is drawn independently of random
-STRATEGIES = ("random", "frequent", "rare", "identity", "permute", "shift", "block", "given")
+STRATEGIES = ("random", "frequent", "rare", "identity", "permute", "shift", "block", "given", "learned", "search")
+DRAWN = ("random", "permute", "shift", "learned", "search")
+"""Mappings of which another seed is another one."""
+ARGUMENTS = {
+    "block": ("[0-9]+", "block:N, N the first row; no other mapping has a number"),
+    "search": ("[2-9]|[1-9][0-9]{1,2}", "search:N, the best of N draws, N from 2 to 999"),
+    "learned": ("sparse", "learned, or learned:sparse"),
+}
+"""What may follow a mapping's colon, and how to say so."""
+SEARCHED = 16
+STRIDE = 1000
+"""Between the seeds of the draws that a search chooses among."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,7 +161,10 @@ def make_mapping(
         block: symbol i gets raw row i, or N + i for ``block:N``, special and unused rows included, as speech
         toolkits do by how they resize embeddings. Symbols may so share the row of [CLS], or of [PAD], which
         PyTorch gives no gradient: `TokenMapping.collides` names them;
-        given: as the table `given` says; symbols it does not name at random.
+        given: as the table `given` says; symbols it does not name at random;
+        learned, ``learned:sparse``: random's rows, which training fills: `xdomain.model.reprogram`;
+        search, ``search:N``: random's rows; `xdomain.training.search` makes one for each of `search_seeds`, by default
+        16, and keeps the best.
     seed
         ≥ 0; with alphabet and vocabulary it decides what is random, the same on any machine and with any version of
         numpy: the order of raw PCG64 words.
@@ -186,15 +201,37 @@ def make_mapping(
     return TokenMapping(alphabet.symbols, ids, pieces, strategy, seed, vocabulary.sha256)
 
 
+def is_drawn(strategy: str) -> bool:
+    """Whether another mapping seed is another mapping."""
+    return strategy.partition(":")[0] in DRAWN
+
+
+def learned_kind(strategy: str) -> str | None:
+    """``soft`` or ``sparse`` where a mapping is learned, None where it is not."""
+    kind, _, how = strategy.partition(":")
+    return (how or "soft") if kind == "learned" else None
+
+
+def search_seeds(strategy: str, seed: int) -> tuple[int, ...]:
+    """Seeds of the random mappings that ``search:N`` chooses among: seed, seed + 1000, …; elsewhere its own.
+
+    The first is what `random` would draw with that mapping seed; searches with mapping seeds below 1000 share none.
+    """
+    kind, many = _parsed(strategy)
+    return tuple(seed + STRIDE * i for i in range(many if kind == "search" else 1))
+
+
 def _parsed(strategy: str) -> tuple[str, int]:
+    """What a mapping is called, and its number: the first row of a block, the draws of a search."""
     kind, colon, argument = strategy.partition(":")
     if kind not in STRATEGIES:
         raise unknown("mapping", strategy, STRATEGIES)
-    if colon and (kind != "block" or not re.fullmatch("[0-9]+", argument)):
-        raise RecipeError(
-            f"mapping {strategy!r}", expected="block:N, N the first row; no other mapping has a number", nearest=kind
-        )
-    return kind, int(argument or 0)
+    allowed, expected = ARGUMENTS.get(kind, ("", "block:N, N the first row; no other mapping has a number"))
+    if colon and not re.fullmatch(allowed, argument):
+        raise RecipeError(f"mapping {strategy!r}", expected=expected, nearest=kind)
+    if kind == "learned":
+        return kind, 0
+    return kind, int(argument or (SEARCHED if kind == "search" else 0))
 
 
 def _rows(kind: str, start: int, n: int, vocabulary: Vocabulary, taken: Collection[int], seed: int) -> list[int]:
@@ -216,7 +253,7 @@ def _rows(kind: str, start: int, n: int, vocabulary: Vocabulary, taken: Collecti
     if kind == "shift" and pool:
         first = int(_keys(seed, 1)[0]) * len(pool) >> 64
         pool = [*pool[first:], *pool[:first]]
-    elif kind in ("random", "permute", "identity", "given"):
+    elif kind in ("random", "permute", "identity", "given", "learned", "search"):
         stream = () if kind != "permute" else (PERMUTE,)
         pool = [pool[i] for i in np.argsort(_keys(seed, len(pool), *stream), kind="stable").tolist()]
     return pool[:n]

@@ -15,6 +15,7 @@ import yaml
 from xdomain.data.loading import own_recipe
 from xdomain.data.sources import neighbour
 from xdomain.errors import RecipeError
+from xdomain.model.mapping import is_drawn
 from xdomain.plugins import find_recipe
 from xdomain.recipe import Columns, Recipe, recipe_from
 from xdomain.run import OF_AN_ENCODER, SCHEMA, with_arm
@@ -23,9 +24,7 @@ from xdomain.study.grid import Arm, Grid, Own
 from xdomain.study.judged import check_comparable
 from xdomain.training.metrics import check_metrics
 
-DRAWN = ("random", "permute", "shift")
-"""Mappings that hang on their seed."""
-TOLD_ONLY = ("title", "version", "notes", "published", "runtime")
+TOLD_ONLY = ("title", "version", "notes", "published", "landmarks", "runtime")
 """Parts of a recipe that no result hangs on."""
 DIGITS = 16
 
@@ -185,7 +184,7 @@ def decisive(recipe: Recipe, draw: tuple[int, int]) -> tuple[int, int]:
 
 def mapping_is_drawn(recipe: Recipe) -> bool:
     """Whether another mapping seed is another run."""
-    return recipe.run.mapping in DRAWN and not recipe.run.baseline
+    return is_drawn(recipe.run.mapping) and not recipe.run.baseline
 
 
 def _draws(recipe: Recipe, draws: Iterator[tuple[int, int]]) -> tuple[tuple[int, int], ...]:

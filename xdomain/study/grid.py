@@ -63,7 +63,7 @@ class Arm(Part):
     name: str = Field(default="", description="None: the init or baseline, with what else is told.")
     init: Literal["pretrained", "scratch", "reembed", "shuffled", "rescaled"] = "pretrained"
     transfer: list[str] = Field(default=list(PARTS), min_length=1)
-    tune: Literal["full", "head", "norms", "lora", "bottleneck"] = "full"
+    tune: Literal["full", "head", "mix", "norms", "lora", "bottleneck"] = "full"
     mapping: str | None = Field(default=None, description="None: as the task's recipe says.")
     backbone: str | None = Field(default=None, description="None: that of the study.")
     baseline: Literal["kmer", "cnn"] | None = None

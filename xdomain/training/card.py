@@ -18,6 +18,17 @@ model = {head}.from_pretrained("model")
 ```"""
 
 
+MIX = """This checkpoint is the body and the head alone. The head was trained to read a mix of all layers, which
+`layer_mix.json` holds: without it the scores are others. `xdomain predict` puts it on; in Python:
+
+```python
+from xdomain.model.layermix import wear_mix
+wear_mix(model, "model")
+```
+
+![weight of each layer](layer-mix.png)"""
+
+
 def write_card(folder: Path, recipe: Recipe, values: Mapping[str, Any]) -> None:
     """Write ``model/README.md`` from a result's values."""
     values = finite(values)
@@ -56,6 +67,8 @@ def _classes(values: Mapping[str, Any]) -> list[str]:
 
 def _usage(recipe: Recipe, values: Mapping[str, Any]) -> list[str]:
     lines = ["## Use", "", LOADING.format(head=head_of(recipe.problem).__name__), ""]
+    if "layer_mix" in values:
+        lines += [MIX, ""]
     if recipe.problem == "span":
         lines += ['The question comes first, then a window of the passage; position 0 stands for "not here".', ""]
     elif values["counts"]["sequences_in_several_windows"]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from transformers import TrainerCallback
+from transformers import PreTrainedModel, TrainerCallback
 
 from xdomain.data.batches import Collator
 from xdomain.data.examples import Examples
@@ -18,8 +18,10 @@ from xdomain.data.windows import Windows, cut_answers
 from xdomain.errors import RecipeError
 from xdomain.model.arms import Arm, build_model, transferred
 from xdomain.model.backbone import Backbone, max_positions
+from xdomain.model.layermix import remove_mix, save_mix
 from xdomain.model.layout import Layout, layout_of
-from xdomain.model.mapping import TokenMapping, Vocabulary, make_mapping
+from xdomain.model.mapping import TokenMapping, Vocabulary, learned_kind, make_mapping, search_seeds
+from xdomain.model.reprogram import check_size, fold_mixture, insert_mixture, told_mixture
 from xdomain.model.slicing import restore_vocabulary, slice_vocabulary
 from xdomain.model.tokenizer import check_tokenizer, export_tokenizer
 from xdomain.model.tune import apply_tuning, merged, trainable
@@ -27,8 +29,10 @@ from xdomain.recipe import Recipe
 from xdomain.training.attention import quick_attention
 from xdomain.training.device import Device
 from xdomain.training.finetune import Augment, Fit, Say, Scale, batch_share, fit
-from xdomain.training.runfolder import MAPPING
+from xdomain.training.mixplot import LAYER_PLOT, plot_mix
+from xdomain.training.runfolder import MAPPING, MODEL
 from xdomain.training.saved import save_model
+from xdomain.training.search import check_search, choose_mapping
 from xdomain.training.trackers import make_trackers
 
 CHECKED_RECORDS = 64
@@ -49,6 +53,7 @@ class Plan:
 
     arm: Arm
     mapping: TokenMapping
+    search: dict[str, Any] | None
     positions: int
     layout: Layout
     windows: Windows
@@ -68,23 +73,26 @@ def plan_encoder(
             mend="--set train.augment=none",
         )
     arm = Arm(options.init, tuple(options.transfer), options.tune)
-    mapping = make_mapping(
-        adapter.alphabet,
-        Vocabulary.of(backbone.tokenizer),
-        strategy=options.mapping,
-        seed=options.mapping_seed,
-        given=options.mapping_table or None,
-    )
+    positions = min(max_positions(backbone.config), train.max_length or max_positions(backbone.config))
+    layout = layout_of(backbone.tokenizer)
+    candidates = _mappings(recipe, backbone, adapter)
+    if candidates[1:]:
+        check_search(recipe, arm)
+    if learned_kind(options.mapping):
+        check_size(len(candidates[0].ids), len(Vocabulary.of(backbone.tokenizer).ordinary))
+    windows = fit_windows(examples, layout, positions, train)
+    mapping, search = candidates[0], None
+    if candidates[1:]:
+        start = _start(recipe, backbone, arm, examples)
+        mapping, search = choose_mapping(candidates, start, recipe, examples, layout, windows, say)
     own = backbone.tokenizer.unk_token_id if options.mapping == "identity" else None  # a text's unknown, at home there
     if shared := mapping.collides([row for row in backbone.tokenizer.all_special_ids if row != own]):
         say(f"warning: mapping {options.mapping} puts {', '.join(shared)} on rows of special tokens")
-    positions = min(max_positions(backbone.config), train.max_length or max_positions(backbone.config))
-    layout = layout_of(backbone.tokenizer)
-    windows = fit_windows(examples, layout, positions, train)
     cut = {} if examples.answers is None else cut_answers(windows, examples.answers.learned)
     if lost := cut.get("answers_in_no_window"):
         say(f"warning: {lost:,} answers fit into no window; a wider train.window_overlap holds more")
-    return Plan(arm, mapping, positions, layout, windows, windows.counts | cut, make_trackers(train.report_to, folder))
+    trackers = make_trackers(train.report_to, folder)
+    return Plan(arm, mapping, search, positions, layout, windows, windows.counts | cut, trackers)
 
 
 def train_encoder(
@@ -103,21 +111,17 @@ def train_encoder(
     options, train = recipe.run, recipe.train
     mapping, layout = plan.mapping, plan.layout
     rows = mapping.ids.astype(np.int64)
-    model = build_model(
-        backbone,
-        plan.arm,
-        problem=recipe.problem,
-        classes=examples.classes,
-        seed=options.seed,
-        attention_dropout=train.attention_dropout,
-        hidden_dropout=train.hidden_dropout,
-    )
+    model = _start(recipe, backbone, plan.arm, examples)
+    words = model.get_input_embeddings().weight.detach()  # pyright: ignore
     in_use = [*rows.tolist(), *layout.rows(), layout.pad]
     # LoRA freezes the rows, so there is nothing to save; and peft keeps a resized table whole in every checkpoint
     sliced = train.slice_vocabulary and options.tune != "lora"
     cut = slice_vocabulary(model, in_use) if sliced else None
-    learner = apply_tuning(model, options.tune)
-    parameters = trainable(learner)
+    vocabulary = Vocabulary.of(backbone.tokenizer)
+    if kind := learned_kind(options.mapping):
+        insert_mixture(model, mapping, vocabulary, words, cut.compact if cut else None, sparse=kind == "sparse")
+    learner = apply_tuning(model, options.tune, seed=options.seed)
+    parameters = trainable(learner, len(set(in_use)))
     scale = Scale.of(examples) if recipe.problem == "regression" else None
     collate = Collator(
         examples,
@@ -142,6 +146,9 @@ def train_encoder(
             say=say,
         )
     stock = merged(learner).cpu()
+    layers = remove_mix(stock)
+    mixtures = told_mixture(stock, mapping, vocabulary)
+    fold_mixture(stock)
     if scale:
         scale.fold_into(stock)
     if cut:
@@ -152,6 +159,9 @@ def train_encoder(
         check_tokenizer(tokenizer, adapter, mapping, sample)
         mapping.save(folder / MAPPING)
         save_model(stock, tokenizer, folder)
+        if layers:
+            save_mix(layers, folder / MODEL)
+            plot_mix(layers, path=folder / MODEL / LAYER_PLOT, title=f"{recipe.name}, {plan.arm.label}")
     return Learned(
         course,
         {
@@ -159,7 +169,35 @@ def train_encoder(
             "backbone": {"name": backbone.name, "sha256": backbone.sha256, "type": backbone.config.model_type},
             "parameters": {**parameters, **transferred(backbone, plan.arm)},
             "counts": plan.counts,
+            **({"search": plan.search} if plan.search else {}),
+            **({"learned_mapping": mixtures} if mixtures else {}),
+            **({"layer_mix": layers} if layers else {}),
         },
+    )
+
+
+def _mappings(recipe: Recipe, backbone: Backbone, adapter: Adapter) -> list[TokenMapping]:
+    """The mapping that a recipe names, or all that it wants searched."""
+    options, vocabulary = recipe.run, Vocabulary.of(backbone.tokenizer)
+    return [
+        make_mapping(
+            adapter.alphabet, vocabulary, strategy=options.mapping, seed=seed, given=options.mapping_table or None
+        )
+        for seed in search_seeds(options.mapping, options.mapping_seed)
+    ]
+
+
+def _start(recipe: Recipe, backbone: Backbone, arm: Arm, examples: Examples) -> PreTrainedModel:
+    """The model of a run before its first step."""
+    train = recipe.train
+    return build_model(
+        backbone,
+        arm,
+        problem=recipe.problem,
+        classes=examples.classes,
+        seed=recipe.run.seed,
+        attention_dropout=train.attention_dropout,
+        hidden_dropout=train.hidden_dropout,
     )
 
 

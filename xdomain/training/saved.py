@@ -17,6 +17,7 @@ from xdomain.data.sequences import Adapter
 from xdomain.errors import BackboneError
 from xdomain.model.backbone import max_positions
 from xdomain.model.heads import head_of
+from xdomain.model.layermix import wear_mix
 from xdomain.model.layout import layout_of
 from xdomain.model.mapping import TokenMapping
 from xdomain.plugins import make_adapter
@@ -86,6 +87,7 @@ def load_saved(folder: Path) -> SavedModel | SavedBaseline:
     if recipe.run.baseline:
         return SavedBaseline(recipe, folder)
     model = head_of(recipe.problem).from_pretrained(folder / MODEL, local_files_only=True)
+    wear_mix(model, folder / MODEL)
     tokenizer = AutoTokenizer.from_pretrained(folder / MODEL, local_files_only=True)
     return SavedModel(recipe, model, layout_of(tokenizer), TokenMapping.load(folder / MAPPING))
 
