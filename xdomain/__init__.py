@@ -7,6 +7,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from xdomain.analysis.analyze import analyze as analyze
     from xdomain.errors import UserError as UserError
     from xdomain.inspection import check as check
     from xdomain.plugins import find_recipe as load_recipe
@@ -32,6 +33,7 @@ _HOMES = {
     "Recipe": "xdomain.recipe:Recipe",
     "Result": "xdomain.run:Result",
     "UserError": "xdomain.errors:UserError",
+    "analyze": "xdomain.analysis.analyze:analyze",
     "check": "xdomain.inspection:check",
     "compare": "xdomain.study.compare:compare",
     "load_recipe": "xdomain.plugins:find_recipe",
@@ -53,6 +55,7 @@ __all__ = [
     "Result",
     "Study",
     "UserError",
+    "analyze",
     "check",
     "compare",
     "lay_out",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from xdomain.cli_analyze import analyze_command
 from xdomain.cli_pretrain import pretrain_app, say
 from xdomain.cli_study import Json, report_command, study_command
 from xdomain.errors import RecipeError, UserError
@@ -161,6 +162,7 @@ for name, group in commands().items():
     app.add_typer(group, name=name)
 app.command("study")(study_command)
 app.command("report")(report_command)
+app.command("analyze")(analyze_command)
 
 
 @app.command("ls")

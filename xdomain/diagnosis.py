@@ -15,6 +15,7 @@ EXTRAS = {
     "torchaudio": ("speech", "units of sound"),
     "soundfile": ("speech", "reading sound"),
     "soxr": ("speech", "resampling"),
+    "captum": ("analysis", "integrated gradients"),
     "symusic": ("music", "reading MIDI"),
     "miditoolkit": ("music", "reading MIDI the other way"),
 }

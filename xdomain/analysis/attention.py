@@ -1,0 +1,278 @@
+"""Attention to motifs: which heads look at them, and did they before fine-tuning?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from xdomain.analysis.attention_plots import draw_heads
+from xdomain.analysis.finding import Analysis, Finding, Options
+from xdomain.analysis.motifs import Places, drawn, landmarks_of, not_comparable, of_class, parse_motif, positions_of
+from xdomain.analysis.opened import BATCH, OpenedRun, inputs_of
+from xdomain.errors import RecipeError
+from xdomain.recipe import Landmark
+
+AT_ONCE = 2**26  # attention weights in memory: 256 MiB
+BEFORE, AFTER, OTHERS = "at the start", "fine-tuned", "fine-tuned, other classes"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Which positions of which records attention is asked about.
+
+    Parameters
+    ----------
+    name
+        Of the finding.
+    motif
+        In words.
+    inside
+        Of each record the positions, counted in its sequence, that belong to the motif.
+    where
+        Of which records.
+    elsewhere
+        The same positions of records of other classes, which do not have the motif there: is it the place that a head
+        looks at? Empty where the motif was sought everywhere.
+    """
+
+    name: str
+    motif: str
+    inside: dict[int, Places]
+    where: str
+    elsewhere: dict[int, Places]
+
+
+@dataclass(frozen=True)
+class Lift:
+    """Attention of one model.
+
+    Parameters
+    ----------
+    attention
+        Shape (layers, heads): the share of its attention that a symbol pays to the motif, mean over records.
+    expected
+        The share it would pay if it looked everywhere alike.
+    """
+
+    label: str
+    state: str
+    attention: NDArray[np.float64]
+    expected: float
+
+    @property
+    def log2(self) -> NDArray[np.float64]:
+        """Shape (layers, heads): 0 where attention is as if it were even, 1 where it is twice as much."""
+        return np.log2(np.maximum(self.attention, np.finfo(np.float32).tiny) / self.expected)
+
+
+def paid(weights: Tensor, asking: Tensor, asked: Tensor) -> Tensor:
+    """What share of their attention some positions pay to others.
+
+    Parameters
+    ----------
+    weights
+        Shape (b, heads, s, s): of each asking position (third axis) over all, summing to 1.
+    asking, asked
+        Shape (b, s), bool; at least one position asks in every record.
+
+    Returns
+    -------
+    Tensor
+        Shape (b, heads): mean over the asking positions of the sum over the asked ones.
+    """
+    to_asked = torch.einsum("bhqk,bk->bhq", weights, asked.to(weights.dtype))
+    return torch.einsum("bhq,bq->bh", to_asked, asking.to(weights.dtype)) / asking.sum(1, keepdim=True)
+
+
+def _refuses(runs: Sequence[OpenedRun], options: Options) -> str | None:
+    problem = runs[0].recipe.problem
+    if problem == "span":
+        return "a passage stands in several windows behind its question; it reads single sequences, or the first of two"
+    odd = next((run for run in runs if run.model.config.model_type == "longformer"), None)
+    if odd is not None:
+        return f"{odd.label} is a Longformer, whose attention is not from every position to every other"
+    if not _usable(runs[0]) and not options.motif:
+        return f"{runs[0].recipe.name} has no landmarks: name a motif with --motif"
+    return not_comparable(runs)
+
+
+def _usable(run: OpenedRun) -> list[Landmark]:
+    """Landmarks of whole classes of records: a tag is a position's, not a record's."""
+    classes = run.examples.classes if run.recipe.problem in ("classification", "pair") else ()
+    return [mark for mark in landmarks_of(run) if mark.label is None or mark.label in classes]
+
+
+def _find(runs: Sequence[OpenedRun], options: Options) -> list[Finding]:
+    return [_found(runs, asked) for asked in _asked(runs[0], options)]
+
+
+def _asked(run: OpenedRun, options: Options) -> list[Asked]:
+    if options.motif is not None:
+        return [_everywhere(run, options.motif, options)]
+    marks = _usable(run)
+    if not marks:
+        raise RecipeError(f"{run.recipe.name} has no landmarks to look for", mend="name a motif with --motif")
+    return [_at_landmark(run, mark, options) for mark in marks]
+
+
+def _everywhere(run: OpenedRun, text: str, options: Options) -> Asked:
+    motif = parse_motif(text, run.adapter)
+    valid = run.examples.indices("valid")
+    found = {int(r): np.flatnonzero(motif.covered(_read(run, int(r)))) for r in valid}
+    having = np.array([r for r, places in found.items() if len(places)], np.int64)
+    if not len(having):
+        raise RecipeError(f"motif {text!r} is in none of the {len(valid)} validation records of {run.recipe.name}")
+    records = drawn(having, options.records, options.seed)
+    where = f"{len(records)} of the {len(having)} validation records that have it, of {len(valid)}"
+    return Asked("attention", text, {int(r): found[int(r)] for r in records}, where, {})
+
+
+def _at_landmark(run: OpenedRun, mark: Landmark, options: Options) -> Asked:
+    places = positions_of(mark)
+    valid = run.examples.indices("valid")
+    long = np.array([r for r in valid if len(_read(run, int(r))) > places[-1]], np.int64)
+    pool = np.intersect1d(long, of_class(run, "valid", mark.label))
+    if not len(pool):
+        raise RecipeError(f"no validation record of {run.recipe.name} has the {mark.name}", mend="--motif SYMBOLS")
+    records = drawn(pool, options.records, options.seed)
+    others = drawn(np.setdiff1d(long, pool), options.records, options.seed)
+    kind = f" of class {mark.label}" if mark.label else ""
+    where = f"{len(records)} validation records{kind}"
+    name = f"attention-{mark.name.replace(' ', '-')}"
+    return Asked(name, f"{mark.name}, {mark.symbols} at {places[0]}–{places[-1]}",
+                 {int(r): places for r in records}, where, {int(r): places for r in others})  # fmt: skip
+
+
+def _read(run: OpenedRun, record: int) -> NDArray[Any]:
+    """The symbols of a record's sequence (of a pair's first) that stand in its first window."""
+    symbols, plan = run.examples.symbols[record], run.collate.windows
+    end = plan.first[record] if plan.first is not None else plan.stop[plan.offsets[record]]
+    return symbols[:end]
+
+
+def _found(runs: Sequence[OpenedRun], asked: Asked) -> Finding:
+    lifts = [
+        lift_of(run, model, state, asked.inside)
+        for run in runs
+        for state, model in ((BEFORE, run.start), (AFTER, run.model))
+    ]
+    controls = [lift_of(run, run.model, OTHERS, asked.elsewhere) for run in runs] if asked.elsewhere else []
+    title = f"Which heads look at the motif ({asked.motif})?"
+    figure = draw_heads([(f"{lift.label}, {lift.state}", lift.log2) for lift in lifts], title)
+    several = " Of each only the first window is read." if _windowed(runs[0], asked) else ""
+    caption = (
+        f"Motif {asked.motif}, in {asked.where}. Mean share of its attention that a symbol pays to the motif, against "
+        f"what it would pay if it looked at all positions alike ({lifts[0].expected:.1%}); 0: the same, 1: twice as "
+        f"much.{several} "
+        + " ".join(_told(before, after) for before, after in zip(lifts[::2], lifts[1::2], strict=True))
+        + _control_told(lifts[1::2], controls, len(asked.elsewhere))
+        + " Attention is not importance: a head may look at what the answer does not hang on (Jain & Wallace 2019, "
+        "arXiv 1902.10186)."
+    )
+    table = _rows(lifts, len(asked.inside)) + _rows(controls, len(asked.elsewhere))
+    return Finding(asked.name, title, caption, pa.Table.from_pylist(table), figure)
+
+
+def _windowed(run: OpenedRun, asked: Asked) -> bool:
+    plan = run.collate.windows
+    return plan.first is None and any(len(plan.of(record)) > 1 for record in asked.inside)
+
+
+def lift_of(run: OpenedRun, model: PreTrainedModel, state: str, inside: dict[int, Places]) -> Lift:
+    """Attention to positions of records, given as record to places in its first window's sequence."""
+    sums: list[NDArray[np.float64]] = []
+    even: list[NDArray[np.float64]] = []
+    for batch, asking, seen in _batches(run, inside, model.config):
+        told, expected = _pays(model, batch, asking, seen)
+        sums.append(told.numpy().astype(np.float64))
+        even.append(expected.numpy().astype(np.float64))
+    return Lift(run.label, state, np.concatenate(sums, axis=1).mean(1), float(np.concatenate(even).mean()))
+
+
+@torch.inference_mode()
+def _pays(model: PreTrainedModel, batch: dict[str, Tensor], asking: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
+    """Shape (layers, b, heads): see `paid`; and (b,): what even attention would pay."""
+    told = model.base_model(**inputs_of(batch), output_attentions=True)
+    layers = torch.stack([paid(weights.float(), asking, seen) for weights in told.attentions])
+    return layers, seen.sum(1) / batch["attention_mask"].sum(1)
+
+
+def _batches(
+    run: OpenedRun, inside: dict[int, Places], config: Any
+) -> Iterator[tuple[dict[str, Tensor], Tensor, Tensor]]:
+    """First windows, the positions that ask, and those that are asked about."""
+    collate = replace(run.collate, choose=lambda record: run.collate.windows.of(record)[:1])
+    records = list(inside)
+    longest = int(run.collate.lengths()[records].max()) + 8
+    longest = min(longest, int(config.max_position_embeddings))
+    each = config.num_hidden_layers * config.num_attention_heads * longest**2
+    size = max(1, min(BATCH, AT_ONCE // each))
+    for first in range(0, len(records), size):
+        chosen = records[first : first + size]
+        batch = collate(chosen)
+        asking, seen = (torch.zeros(batch["input_ids"].shape, dtype=torch.bool) for _ in range(2))
+        for row, record in enumerate(chosen):
+            asking[row, run.before : run.before + len(_read(run, record))] = True
+            seen[row, run.before + inside[record]] = True
+        yield batch, asking, seen
+
+
+def _strongest(lift: Lift) -> tuple[int, int]:
+    layer, head = np.unravel_index(int(lift.log2.argmax()), lift.log2.shape)
+    return int(layer), int(head)
+
+
+def _told(before: Lift, after: Lift) -> str:
+    layer, head = _strongest(after)
+    now, then = after.attention[layer, head], before.attention[layer, head]
+    return (
+        f"{after.label}: strongest is layer {layer + 1} head {head + 1} with {now:.1%} of its attention, "
+        f"{now / after.expected:.1f} times even attention ({then / before.expected:.1f} times at the start); "
+        f"{int((after.log2 >= 1).sum())} of {after.log2.size} heads pay at least twice even attention "
+        f"({int((before.log2 >= 1).sum())} at the start)."
+    )
+
+
+def _control_told(lifts: Sequence[Lift], controls: Sequence[Lift], records: int) -> str:
+    """What the strongest heads pay to the same positions where the motif is not."""
+    if not controls:
+        return ""
+    pays = ", ".join(
+        f"{control.attention[_strongest(lift)]:.1%} ({lift.label})"
+        for lift, control in zip(lifts, controls, strict=True)
+    )
+    return f" To the same positions of {records} records of other classes the strongest heads pay {pays}."
+
+
+def _rows(lifts: Sequence[Lift], records: int) -> list[dict[str, Any]]:
+    return [
+        {
+            "run": lift.label,
+            "state": lift.state,
+            "layer": layer + 1,
+            "head": head + 1,
+            "attention": float(lift.attention[layer, head]),
+            "expected": lift.expected,
+            "log2_lift": float(lift.log2[layer, head]),
+            "records": records,
+        }
+        for lift in lifts
+        for layer, head in np.ndindex(lift.attention.shape)
+    ]
+
+
+ANALYSIS = Analysis(
+    "attention",
+    "Which heads look at a motif, before and after fine-tuning?",
+    ("motif", "records", "seed"),
+    _refuses,
+    _find,
+)

@@ -1,0 +1,80 @@
+"""What every layer makes of the symbols of a record, read by its first window."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from transformers import PreTrainedModel
+
+from xdomain.analysis.finding import one_task
+from xdomain.analysis.opened import BATCH, OpenedRun, hidden_states
+
+AT_ONCE = 8192
+"""Positions in a batch: all layers of them are held in memory."""
+
+
+def same_symbols(runs: Sequence[OpenedRun]) -> str | None:
+    """Why the same symbols of the same records cannot be looked at in all runs."""
+    if why := one_task(runs):
+        return why
+    first = runs[0]
+    for run in runs[1:]:
+        for mine, theirs in zip(_sequences(first), _sequences(run), strict=True):
+            if not np.array_equal(mine.offsets, theirs.offsets) or not np.array_equal(mine.values, theirs.values):
+                return f"{first.label} and {run.label} read other symbols of the same records (options of the adapter)"
+    return None
+
+
+def held(run: OpenedRun, records: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Shape (n, 2): how many symbols of the first and of the second sequence stand in each record's first window."""
+    plan = run.collate.windows
+    windows = plan.offsets[records]
+    cut = plan.stop[windows] - plan.start[windows]
+    if plan.first is None:
+        return np.column_stack([cut, np.zeros_like(cut)])
+    return np.column_stack([plan.first[records], cut])
+
+
+def held_by_all(runs: Sequence[OpenedRun], records: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Shape (n, 2): as `held`, but what the windows of all runs hold."""
+    return np.min([held(run, records) for run in runs], axis=0)
+
+
+def symbol_vectors(
+    run: OpenedRun, model: PreTrainedModel, records: NDArray[np.int64], reach: NDArray[np.int64]
+) -> Iterator[NDArray[np.float32]]:
+    """The hidden states of the symbols of each record, in the order of `records`; special tokens are left out.
+
+    Parameters
+    ----------
+    model
+        ``run.model`` or ``run.start``.
+    reach
+        Shape (n, 2): how many symbols of the first and of the second sequence, at most as `held` says.
+
+    Yields
+    ------
+    Shape (layers + 1, m, d): the embeddings and what every layer makes of them; first sequence first.
+    """
+    plan, layout = run.collate.windows, run.saved.layout
+    collate = replace(run.collate, choose=lambda record: plan.of(record)[:1])
+    longest = int(held(run, records).sum(1).max(initial=1)) + len(layout.start) + len(layout.middle) + len(layout.end)
+    size = min(BATCH, max(1, AT_ONCE // longest))
+    for begin in range(0, len(records), size):
+        chosen = records[begin : begin + size].tolist()
+        states: NDArray[Any] = hidden_states(model, collate(chosen)).float().numpy()
+        for row, record in enumerate(chosen):
+            first, second = reach[begin + row].tolist()
+            places = run.before + np.arange(first)
+            if plan.first is not None:
+                after = run.before + int(plan.first[record]) + len(layout.middle)
+                places = np.concatenate([places, after + np.arange(second)])
+            yield states[:, row, places]
+
+
+def _sequences(run: OpenedRun) -> list[Any]:
+    return [s for s in (run.examples.symbols, run.examples.symbols_b) if s is not None]

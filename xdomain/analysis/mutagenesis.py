@@ -1,0 +1,276 @@
+"""Every single substitution of one sequence, scored: which symbols does the model's answer hang on?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from xdomain.analysis.finding import Analysis, Finding, Options, record_named
+from xdomain.analysis.motifs import (
+    LETTERS,
+    class_of,
+    drawn,
+    landmarks_in,
+    landmarks_of,
+    not_comparable,
+    of_class,
+    one_letter_each,
+    ordinary,
+    positions_of,
+)
+from xdomain.analysis.mutagenesis_plots import LETTERED, draw_substitutions
+from xdomain.analysis.opened import OpenedRun
+from xdomain.data.examples import Examples
+from xdomain.data.sequences import Adapter, Ids, Ragged
+from xdomain.errors import RecipeError
+from xdomain.recipe import Landmark
+from xdomain.training.device import Device
+from xdomain.training.predict import probabilities
+
+MOST_SYMBOLS = 32
+WIDEST = LETTERED
+TOLD = 5  # positions that the caption names
+AT_ONCE = 512  # mutants in memory
+CPU = Device("cpu", False, "what is compared is scored in float32")
+
+
+@dataclass(frozen=True)
+class Substituted:
+    """A sequence as letters, and what to put in place of each.
+
+    Parameters
+    ----------
+    letters
+        What is put in: A C G T, the 20 residues.
+    text
+        Shape (length,): what stands there, which may be none of `letters`.
+    """
+
+    adapter: Adapter
+    symbols: Ids
+    letters: tuple[str, ...]
+    text: tuple[str, ...]
+
+    @property
+    def pairs(self) -> list[tuple[int, int]]:
+        """Every position with every letter that is not there yet, position by position."""
+        return [(i, k) for i, was in enumerate(self.text) for k, to in enumerate(self.letters) if to != was]
+
+    def encoded(self, pairs: Sequence[tuple[int, int]]) -> Ragged:
+        """Symbols of the mutants: one symbol changed; where symbols are more than a letter, the text read anew."""
+        if not one_letter_each(self.adapter) and self.adapter.name in LETTERS:
+            texts = ["".join((*self.text[:i], self.letters[k], *self.text[i + 1 :])) for i, k in pairs]
+            return self.adapter.encode(texts)
+        ids = np.array([self.adapter.alphabet.id(letter) for letter in self.letters])
+        rows = np.tile(self.symbols, (len(pairs), 1))
+        places, put = np.array(pairs).T
+        rows[np.arange(len(pairs)), places] = ids[put]
+        return Ragged.from_lists(list(rows))
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What a run makes of the substitutions.
+
+    Parameters
+    ----------
+    change
+        Shape (length, letters): score after minus score before; NaN where the letter stands there already.
+    answer
+        What it answers for the sequence as it is.
+    """
+
+    label: str
+    before: float
+    change: NDArray[np.float64]
+    answer: str
+
+    @property
+    def effect(self) -> NDArray[np.float64]:
+        """Shape (length,): the mean absolute change over the substitutions of a position."""
+        return np.nanmean(np.abs(self.change), axis=1)
+
+
+def substituted(adapter: Adapter, symbols: Ids) -> Substituted:
+    """A sequence, ready to be substituted.
+
+    Raises
+    ------
+    RecipeError
+        Its symbols are not those of its own text, so nothing can be put in.
+    """
+    if one_letter_each(adapter) or adapter.name not in LETTERS:
+        names = adapter.alphabet.symbols
+        letters = tuple(names[i] for i in ordinary(adapter))
+        return Substituted(adapter, symbols, letters, tuple(names[i] for i in symbols))
+    text = adapter.decode(symbols)
+    if not np.array_equal(adapter.encode([text])[0], symbols):
+        raise RecipeError("the record's symbols do not spell its text, so no letter of it can be replaced",
+                          expected="a record without N, or another one by its id")  # fmt: skip
+    return Substituted(adapter, symbols, tuple(LETTERS[adapter.name]), tuple(text))
+
+
+def _refuses(runs: Sequence[OpenedRun], _: Options) -> str | None:
+    problem, adapter = runs[0].recipe.problem, runs[0].adapter
+    if problem in ("tagging", "span"):
+        return f"it needs one answer a sequence, and {problem} gives one a position"
+    if adapter.name not in LETTERS and len(ordinary(adapter)) > MOST_SYMBOLS:
+        return f"{len(adapter.alphabet)} symbols of the {adapter.name} adapter are too many to try each everywhere"
+    return not_comparable(runs)
+
+
+def _find(runs: Sequence[OpenedRun], options: Options) -> list[Finding]:
+    record, why = _choose(runs, options)
+    sequence = substituted(runs[0].adapter, runs[0].examples.symbols[record])
+    scored = [_score(run, record, substituted(run.adapter, run.examples.symbols[record])) for run in runs]
+    marks = landmarks_in(runs[0], record)
+    name = runs[0].examples.ids[record]
+    shown = stretch(np.mean([one.effect for one in scored], axis=0))
+    title = f"Which symbols does the answer for {name} hang on?"
+    panels = {one.label: (one.answer, one.change) for one in scored}
+    what = "change in log-odds of\nthe class it answers (nats)" if runs[0].examples.classes else "change in value"
+    figure = draw_substitutions(panels, sequence.text, sequence.letters, marks, shown, what=what, title=title)
+    count = len(sequence.pairs)
+    of_pair = " (the first of its two sequences)" if runs[0].examples.symbols_b is not None else ""
+    cut = ""
+    if len(shown) < len(sequence.text):
+        cut = f" Drawn are positions {shown.start}–{shown.stop - 1} of {len(sequence.text)}, where changes are largest."
+    caption = (
+        f"Record {name}{of_pair}, {why}. All {count:,} single substitutions; a dot marks the symbol that is there."
+        + cut
+        + "".join(f" {one.label}: {_told(one, sequence, marks)}." for one in scored)
+    )
+    return [Finding("mutagenesis", title, caption, _table(name, sequence, scored), figure)]
+
+
+def _choose(runs: Sequence[OpenedRun], options: Options) -> tuple[int, str]:
+    """The record to look at, and why it."""
+    first = runs[0]
+    if options.record is not None:
+        record = record_named(first, options.record)
+        label = class_of(first, record)
+        return record, f"as asked, {_split_of(first, record)}" + (f", of class {label}" if label else "")
+    label = next((mark.label for mark in landmarks_of(first) if mark.label in first.examples.classes), None)
+    pool = of_class(first, "valid", label)
+    pool = drawn(pool if len(pool) else first.examples.indices("valid"), options.records, options.seed)
+    kind = f"validation records of class {label}" if label else "validation records"
+    if not len(pool):
+        raise RecipeError(f"{first.recipe.name} has no validation records", mend="name a record with --record ID")
+    scores = [run.saved.scores(run.examples, pool, CPU) for run in runs]
+    truth = first.examples.labels_of(pool)
+    if first.recipe.problem == "regression":
+        order = np.argsort(np.abs(scores[0] - truth), kind="stable")
+        return int(pool[order[(len(pool) - 1) // 2]]), f"whose error is the median of {len(pool)} {kind}"
+    right = np.all([one.argmax(-1) == truth for one in scores], axis=0)
+    told = f"of the {int(right.sum())} of {len(pool)} {kind} told rightly{' by all' if len(runs) > 1 else ''}"
+    if not right.any():
+        right, told = np.ones(len(pool), bool), f"of {len(pool)} {kind}, none told rightly by all"
+    kept = pool[right]
+    sure = probabilities(scores[0][right]).max(-1)
+    median = int(kept[np.argsort(sure, kind="stable")[(len(kept) - 1) // 2]])
+    return median, f"{told} the one of median confidence in {first.label}"
+
+
+def _split_of(run: OpenedRun, record: int) -> str:
+    return {"train": "a training record", "valid": "a validation record", "test": "a test record"}.get(
+        str(run.examples.split[record]), "of no split"
+    )
+
+
+def _score(run: OpenedRun, record: int, sequence: Substituted) -> Scored:
+    original = _scores(run, record, Ragged.from_lists([sequence.symbols]))
+    classes = run.examples.classes
+    kind = int(original[0].argmax()) if classes else None
+    before = float(_level(original, kind)[0])
+    change = np.full((len(sequence.text), len(sequence.letters)), np.nan)
+    for pairs in _blocks(sequence.pairs):
+        after = _level(_scores(run, record, sequence.encoded(pairs)), kind)
+        places, put = np.array(pairs).T
+        change[places, put] = after - before
+    answer = f"{before:.3g}"
+    if kind is not None:
+        answer = f"{classes[kind]}, log-odds {before:.2f}"
+    return Scored(run.label, before, change, answer)
+
+
+def _blocks(pairs: list[tuple[int, int]]) -> Iterator[list[tuple[int, int]]]:
+    return (pairs[first : first + AT_ONCE] for first in range(0, len(pairs), AT_ONCE))
+
+
+def _scores(run: OpenedRun, record: int, symbols: Ragged) -> NDArray[Any]:
+    """Scores of sequences that stand in for a record's own (for the first of a pair)."""
+    count, second = len(symbols), run.examples.symbols_b
+    other = second.take(np.full(count, record)) if second is not None else None
+    names = tuple(map(str, range(count)))
+    examples = Examples(run.recipe.problem, names, symbols, other, None, run.examples.classes, np.full(count, ""))
+    return run.saved.scores(examples, np.arange(count), CPU)
+
+
+def _level(scores: NDArray[Any], kind: int | None) -> NDArray[np.float64]:
+    """Shape (n,): the log-odds of class `kind` against all others, in nats; or the value where there are no classes."""
+    return scores.astype(np.float64) if kind is None else log_odds(scores, kind)
+
+
+def log_odds(scores: NDArray[Any], kind: int) -> NDArray[np.float64]:
+    """Shape (n,): log p / (1 - p) of one class, from logits of shape (n, k), without the loss of 1 - p near 0."""
+    logits = scores.astype(np.float64)
+    return logits[:, kind] - np.logaddexp.reduce(np.delete(logits, kind, axis=1), axis=1)
+
+
+def stretch(effect: NDArray[np.float64]) -> range:
+    """The positions to draw: all, or the stretch of `WIDEST` with the largest sum."""
+    if len(effect) <= WIDEST:
+        return range(len(effect))
+    sums = np.convolve(effect, np.ones(WIDEST), "valid")
+    first = int(sums.argmax())
+    return range(first, first + WIDEST)
+
+
+def share_of(effect: NDArray[np.float64], mark: Landmark) -> tuple[float, float]:
+    """Which share of the total a landmark's positions hold, and which share of the positions they are."""
+    inside = positions_of(mark)
+    return float(effect[inside].sum() / max(effect.sum(), np.finfo(float).tiny)), len(inside) / len(effect)
+
+
+def _told(one: Scored, sequence: Substituted, marks: Sequence[Landmark]) -> str:
+    effect = one.effect
+    top = np.argsort(-effect, kind="stable")[:TOLD]
+    named = ", ".join(f"{i} {sequence.text[i]} ({effect[i]:.2g})" for i in top)
+    parts = [f"answers {one.answer}; largest mean |change| at {named}"]
+    for mark in marks:
+        held, share = share_of(effect, mark)
+        last = mark.at + len(mark.symbols) - 1
+        parts.append(f"the {mark.name} ({mark.at}–{last}) has {held:.0%} of all change on {share:.0%} of positions")
+    return "; ".join(parts)
+
+
+def _table(name: str, sequence: Substituted, scored: Sequence[Scored]) -> pa.Table:
+    rows = [
+        {
+            "run": one.label,
+            "record": name,
+            "position": i,
+            "from": sequence.text[i],
+            "to": sequence.letters[k],
+            "before": one.before,
+            "after": one.before + one.change[i, k],
+            "change": one.change[i, k],
+        }
+        for one in scored
+        for i, k in sequence.pairs
+    ]
+    return pa.Table.from_pylist(rows)
+
+
+ANALYSIS = Analysis(
+    "mutagenesis",
+    "Which symbols does the answer for one sequence hang on? (every single substitution)",
+    ("record", "records", "seed"),
+    _refuses,
+    _find,
+)

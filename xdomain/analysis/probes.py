@@ -1,0 +1,188 @@
+"""From which layer on can a linear probe read the labels?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pyarrow as pa
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from xdomain.analysis.finding import STYLE, Analysis, Finding, Options, empty_figure, one_task
+from xdomain.analysis.layers import held, symbol_vectors
+from xdomain.analysis.opened import OpenedRun
+from xdomain.analysis.probing import ALPHA, C, interval, probe
+from xdomain.data.examples import IGNORED
+from xdomain.training.metrics import METRICS
+from xdomain.training.plots import BLUE, GREY, ORANGE
+
+MOST_SYMBOLS = 4000  # of a split, where each symbol has a label
+COLOURS = (BLUE, ORANGE, "#009E73", "#CC79A7", "#E69F00", "#56B4E9")  # Okabe and Ito
+MARKERS = "osD^vP"
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What a probe reads of one split.
+
+    Parameters
+    ----------
+    features
+        Shape (layers + 1, m, d).
+    labels
+        Shape (m,): class indices or values.
+    records
+        Shape (m,): the record of each; several samples of one record where each symbol has a label.
+    """
+
+    features: NDArray[np.float32]
+    labels: NDArray[Any]
+    records: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Told:
+    """One probe's value on the valid records, with its 95 % interval over records."""
+
+    run: str
+    state: str
+    layer: int
+    value: float
+    low: float
+    high: float
+
+
+def find(runs: Sequence[OpenedRun], options: Options) -> list[Finding]:
+    """Probes of every layer, of every run, as it ended and as it started."""
+    classes = len(runs[0].examples.classes)
+    metric = "accuracy" if classes else "spearmanr"
+    told: list[Told] = []
+    baseline, sizes = 0.0, (0, 0)
+    for run in runs:
+        train, valid = (run.some(split, options.records, seed=options.seed) for split in ("train", "valid"))
+        for state, model in (("start", run.start), ("tuned", run.model)):
+            fitted, asked = (_samples(run, model, records, options.seed) for records in (train, valid))
+            for layer, (known, new) in enumerate(zip(fitted.features, asked.features, strict=True)):
+                scores = probe(known, fitted.labels, new, classes)
+                value = METRICS[metric].compute(asked.labels, scores)
+                low, high = interval(asked.labels, scores, asked.records, seed=options.seed)
+                told.append(Told(run.label, state, layer, value, low, high))
+            if classes:
+                baseline = float((asked.labels == np.bincount(fitted.labels).argmax()).mean())
+            sizes = len(fitted.labels), len(asked.labels)
+    return [
+        Finding(
+            "probes",
+            "From which layer on can a linear probe read the labels?",
+            _caption(runs, told, metric, baseline, sizes),
+            _table(told, metric, baseline),
+            _draw(runs[0], told, metric, baseline),
+        )
+    ]
+
+
+def refuses(runs: Sequence[OpenedRun], _: Options) -> str | None:
+    """Spans are no labels; and all runs are probed on the same records."""
+    if runs[0].recipe.problem == "span":
+        return "an answer's place in a passage is no label that a probe could read"
+    return one_task(runs)
+
+
+def _samples(run: OpenedRun, model: Any, records: NDArray[np.int64], seed: int) -> Samples:
+    reach = held(run, records)
+    if run.recipe.problem != "tagging":
+        means = [vectors.mean(1) for vectors in symbol_vectors(run, model, records, reach)]
+        return Samples(np.stack(means, axis=1), run.examples.labels_of(records), records)
+    ends = np.cumsum(run.examples.symbols.lengths[records])
+    tags = [t[:m] for t, m in zip(np.split(run.examples.labels_of(records), ends[:-1]), reach[:, 0], strict=True)]
+    chosen = _drawn(tags, seed)
+    read = [v[:, c] for v, c in zip(symbol_vectors(run, model, records, reach), chosen, strict=True)]
+    labels = np.concatenate([t[c] for t, c in zip(tags, chosen, strict=True)])
+    return Samples(np.concatenate(read, axis=1), labels, np.repeat(records, [len(c) for c in chosen]))
+
+
+def _drawn(tags: Sequence[NDArray[np.int64]], seed: int) -> list[NDArray[np.int64]]:
+    """Of each record the symbols that are read: of all that have a label at most `MOST_SYMBOLS`."""
+    scored = np.flatnonzero(np.concatenate(tags) != IGNORED)
+    order = np.random.Generator(np.random.PCG64(seed)).permutation(scored)
+    chosen = np.zeros(sum(map(len, tags)), bool)
+    chosen[order[:MOST_SYMBOLS]] = True
+    return [np.flatnonzero(part) for part in np.split(chosen, np.cumsum([len(t) for t in tags])[:-1])]
+
+
+def _table(told: Sequence[Told], metric: str, baseline: float) -> pa.Table:
+    rows = [{**vars(t), "metric": metric, "baseline": baseline} for t in told]
+    clean = [{k: None if isinstance(v, float) and math.isnan(v) else v for k, v in row.items()} for row in rows]
+    return pa.Table.from_pylist(clean)
+
+
+def _caption(
+    runs: Sequence[OpenedRun], told: Sequence[Told], metric: str, baseline: float, sizes: tuple[int, int]
+) -> str:
+    problem = runs[0].recipe.problem
+    what = "symbols" if problem == "tagging" else "records"
+    read = "each symbol's hidden state" if problem == "tagging" else "the mean hidden state of a record's symbols"
+    fitted = f"ridge regression, alpha = {ALPHA:g}" if metric == "spearmanr" else f"logistic regression, C = {C:g}"
+    bars = "Wilson" if problem in ("classification", "pair") else "bootstrap of records"
+    parts = [
+        f"Linear probes ({fitted}, fixed; features standardised) of {read}, fitted on {sizes[0]:,} train {what}, told "
+        f"on {sizes[1]:,} valid {what}; bars: 95 % ({bars})"
+    ]
+    if metric == "accuracy":
+        parts.append(f"Always the most frequent class: {baseline:.3f}")
+    for run in runs:
+        start, tuned = ([t for t in told if t.run == run.label and t.state == s] for s in ("start", "tuned"))
+        best = max(start, key=lambda t: t.value if math.isfinite(t.value) else -math.inf)
+        parts.append(
+            f"{run.label}: embeddings {_three(start[0])} at the start, {_three(tuned[0])} tuned; last layer "
+            f"{_three(start[-1])} at the start, {_three(tuned[-1])} tuned; best at the start in layer {best.layer}, "
+            f"{_three(best)}"
+        )
+    if any(t.state == "tuned" for t in told):
+        parts.append("The tuned models learned from train records, these among them")
+    return ". ".join(parts) + "."
+
+
+def _three(told: Told) -> str:
+    return f"{told.value:.3f}" if math.isfinite(told.value) else "not known"
+
+
+def _draw(run: OpenedRun, told: Sequence[Told], metric: str, baseline: float) -> Figure:
+    lines = list(dict.fromkeys((t.run, t.state) for t in told))
+    labels = list(dict.fromkeys(t.run for t in told))
+    with mpl.rc_context(STYLE):
+        figure = empty_figure(4.4)
+        axes = figure.subplots()
+        for place, (label, state) in enumerate(lines):
+            own = [t for t in told if (t.run, t.state) == (label, state)]
+            number = labels.index(label)
+            aside = 0.05 * (place - (len(lines) - 1) / 2)  # so that bars do not hide each other
+            values = np.array([[t.value, t.low, t.high] for t in own])
+            axes.errorbar(
+                np.arange(len(own)) + aside, values[:, 0],
+                yerr=np.abs(values[:, 1:] - values[:, :1]).T, label=f"{label}, {state}",
+                color=COLOURS[number % len(COLOURS)], marker=MARKERS[number % len(MARKERS)], markersize=5.5,
+                markerfacecolor="white" if state == "start" else None,
+                linestyle="--" if state == "start" else "-", elinewidth=1, capsize=2,
+            )  # fmt: skip
+        name = "most frequent class" if metric == "accuracy" else "no correlation"
+        axes.axhline(baseline, color=GREY, linestyle=":", linewidth=1.2, label=name)
+        layers = 1 + max(t.layer for t in told)
+        shown = range(0, layers, 1 if layers <= 13 else 2)
+        axes.set_xticks(shown, ["0\nembeddings", *(str(layer) for layer in shown[1:])])
+        axes.set_xlabel("layer")
+        axes.set_ylabel("accuracy on valid" if metric == "accuracy" else "Spearman correlation on valid")
+        axes.set_title(f"From which layer on can a linear probe read the labels? {run.recipe.name}")
+        axes.grid(axis="y", color=GREY, alpha=0.2)
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper", frameon=False, fontsize=9)
+    return figure
+
+
+ANALYSIS = Analysis(
+    "probes", "From which layer on can a linear probe read the labels?", ("records", "seed"), refuses, find
+)

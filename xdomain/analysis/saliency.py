@@ -1,0 +1,158 @@
+"""Integrated gradients: what every position adds to the answer, beside how much the data says at that position."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from xdomain.analysis.finding import Analysis, Finding, Options, record_named
+from xdomain.analysis.gradients import BASELINE, MEND, Attributed, attribute
+from xdomain.analysis.motifs import (
+    class_of,
+    information,
+    landmarks_in,
+    landmarks_of,
+    not_comparable,
+    of_class,
+    ordinary,
+    positions_of,
+)
+from xdomain.analysis.opened import OpenedRun
+from xdomain.analysis.saliency_plots import draw_means, draw_record
+from xdomain.recipe import Landmark
+
+ALL = "all"
+
+
+def _refuses(runs: Sequence[OpenedRun], options: Options) -> str | None:
+    first = runs[0]
+    if first.recipe.problem not in ("classification", "regression"):
+        return f"it needs one sequence and one answer a record, not {first.recipe.problem}"
+    if find_spec("captum") is None:
+        return f"it needs captum: {MEND}"
+    told = first.examples.symbols.lengths[first.examples.split != ""]
+    if not options.record and len(set(told.tolist())) > 1:
+        return (f"sequences have {told.min():,} to {told.max():,} symbols, whose positions have no mean: name one "
+                "record with --record")  # fmt: skip
+    return not_comparable(runs)
+
+
+def _find(runs: Sequence[OpenedRun], options: Options) -> list[Finding]:
+    if options.record is not None:
+        return [_one_record(runs, record_named(runs[0], options.record))]
+    return [_means(runs, runs[0].some("valid", options.records, seed=options.seed))]
+
+
+def _one_record(runs: Sequence[OpenedRun], record: int) -> Finding:
+    attributed = [attribute(run, np.array([record])) for run in runs]
+    marks, name, label = landmarks_in(runs[0], record), runs[0].examples.ids[record], class_of(runs[0], record)
+    symbols = [runs[0].adapter.alphabet.symbols[i] for i in runs[0].examples.symbols[record]][: _read(attributed)]
+    what = f"the logit of {label}" if label else "the value"
+    rows = [
+        {"run": one.label, "record": name, "position": i, "symbol": symbols[i], "attribution": float(value)}
+        for one in attributed
+        for i, value in enumerate(one.values[0])
+    ]
+    title = f"What does each position of {name} add to {what}?"
+    figure = draw_record({one.label: one.values[0] for one in attributed}, symbols, marks, what, title)
+    shares = [_share_told(one, marks) for one in attributed]
+    caption = f"Record {name}. What each position adds to {what}. {_method(attributed)}" + "".join(shares)
+    return Finding("saliency", title, caption, pa.Table.from_pylist(rows), figure)
+
+
+def _means(runs: Sequence[OpenedRun], records: NDArray[np.int64]) -> Finding:
+    first = runs[0]
+    attributed = [attribute(run, records) for run in runs]
+    length = _read(attributed)
+    names = [class_of(first, int(record)) or ALL for record in records]
+    groups = {
+        name: np.array([n == name for n in names]) for name in (first.examples.classes or (ALL,)) if name in names
+    }
+    bits = {name: _bits(first, name, length) for name in groups}
+    rows = [
+        {
+            "run": one.label,
+            "class": name,
+            "position": i,
+            "mean_attribution": float(one.values[chosen, i].mean()),
+            "mean_absolute_attribution": float(np.abs(one.values[chosen, i]).mean()),
+            "bits": float(bits[name][i]),
+            "n": int(chosen.sum()),
+        }
+        for one in attributed
+        for name, chosen in groups.items()
+        for i in range(length)
+    ]
+    marks = [mark for mark in landmarks_of(first) if mark.at + len(mark.symbols) <= length]
+    marks = [mark for mark in marks if mark.label is None or mark.label in groups]
+    heights = {
+        one.label: {name: np.abs(one.values[chosen]).mean(0) for name, chosen in groups.items()} for one in attributed
+    }
+    title = "Which positions does the answer come from, and which are conserved?"
+    output = "logit of the true class" if first.examples.classes else "value"
+    figure, drawn = draw_means(heights, bits, marks, output, title)
+    few = f" Drawn are {', '.join(drawn)} of {len(groups)} classes." if len(drawn) < len(groups) else ""
+    what = "the logit of its class" if first.examples.classes else "the value"
+    count = ", ".join(f"{int(chosen.sum())} {name}" for name, chosen in groups.items())
+    shares = [_shares_told(one, groups, marks) for one in attributed]
+    caption = (
+        f"{len(records)} validation records ({count}). Above: the mean size of what a position adds to {what}. "
+        f"{_method(attributed)} Below: information content of all training records of a class, corrected for their "
+        f"number.{few}" + "".join(shares)
+    )
+    return Finding("saliency", title, caption, pa.Table.from_pylist(rows), figure)
+
+
+def _read(attributed: Sequence[Attributed]) -> int:
+    return attributed[0].values.shape[1]
+
+
+def _bits(run: OpenedRun, name: str, length: int) -> NDArray[np.float64]:
+    chosen = of_class(run, "train", name if run.examples.classes else None)
+    rows = run.examples.symbols.take(chosen).values
+    return information(rows.reshape(len(chosen), -1)[:, :length].astype(np.int64), ordinary(run.adapter))
+
+
+def _method(attributed: Sequence[Attributed]) -> str:
+    missed = "; ".join(
+        f"{one.label} {one.absolute_error:.2g}, {one.relative_error:.1%} of the difference, in {one.steps} steps"
+        for one in attributed
+    )
+    return (
+        f"Integrated gradients (Sundararajan et al. 2017, arXiv 1703.01365) from {BASELINE}; the sum over positions "
+        f"misses the difference of outputs on average by: {missed}."
+    )
+
+
+def _share(values: NDArray[np.float64], mark: Landmark) -> tuple[float, float]:
+    """The share of all absolute attribution on a landmark's positions, and the share that they are of all."""
+    size = np.abs(values).mean(0)
+    inside = positions_of(mark)
+    return float(size[inside].sum() / max(size.sum(), np.finfo(float).tiny)), len(inside) / len(size)
+
+
+def _shares_told(one: Attributed, groups: dict[str, NDArray[np.bool_]], marks: Sequence[Landmark]) -> str:
+    told: list[str] = []
+    for mark in marks:
+        chosen = groups[mark.label] if mark.label else np.ones(len(one.values), bool)
+        held, share = _share(one.values[chosen], mark)
+        of = f" of {mark.label}" if mark.label else ""
+        told.append(f"the {mark.name}{of} has {held:.0%} of the attribution on {share:.0%} of the positions")
+    return f" {one.label}: {', '.join(told)}." if told else ""
+
+
+def _share_told(one: Attributed, marks: Sequence[Landmark]) -> str:
+    return _shares_told(one, {mark.label: np.ones(1, bool) for mark in marks if mark.label}, marks)
+
+
+ANALYSIS = Analysis(
+    "saliency",
+    "Which positions does the answer come from? (integrated gradients, beside the information content)",
+    ("records", "record", "seed"),
+    _refuses,
+    _find,
+)

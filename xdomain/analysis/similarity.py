@@ -1,0 +1,220 @@
+"""How alike are the representations of two models, layer by layer? Linear CKA and PWCCA."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pyarrow as pa
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from xdomain.analysis.finding import STYLE, Analysis, Finding, Options, empty_figure
+from xdomain.analysis.layers import held_by_all, same_symbols, symbol_vectors
+from xdomain.analysis.likeness import (
+    POSITIONS_PER_DIRECTION,
+    VARIANCE,
+    Layer,
+    Matrix,
+    layer_of,
+    linear_cka,
+    pwcca,
+)
+from xdomain.analysis.opened import OpenedRun
+from xdomain.errors import RecipeError
+from xdomain.training.plots import BLUE, GREY, ORANGE
+
+MOST_POSITIONS = 8000
+LEAST_POSITIONS = 4  # for an unbiased estimate
+MOST_NUMBERED = 9  # layers: the values of more could not be read
+MEASURES = {"cka": "linear CKA", "pwcca": "PWCCA"}
+
+
+@dataclass(frozen=True)
+class Grid:
+    """All layers of one state of a run (rows) against all of another; NaN where PWCCA had too few positions."""
+
+    a: tuple[str, str]
+    b: tuple[str, str]
+    cka: Matrix
+    pwcca: Matrix
+
+
+def find(runs: Sequence[OpenedRun], options: Options) -> list[Finding]:
+    """One run: its start against its end. More: each against the first, and each one's start against its end."""
+    records = runs[0].some("valid", options.records, seed=options.seed)
+    reach = held_by_all(runs, records)
+    slots = _drawn(reach, options.seed)
+    positions = sum(map(len, slots))
+    if positions < LEAST_POSITIONS:
+        raise RecipeError(f"{positions} symbols in the records that are read", expected=f"{LEAST_POSITIONS} or more",
+                          mend="more --records")  # fmt: skip
+
+    def states(run: OpenedRun) -> dict[str, list[Layer]]:
+        models = {"start": run.start, "tuned": run.model}
+        return {state: _layers(run, model, records, reach, slots) for state, model in models.items()}
+
+    grids: list[Grid] = []
+    first = states(runs[0])
+    grids.append(_grid(runs[0], "start", first["start"], runs[0], "tuned", first["tuned"]))
+    chance = _chance(first["tuned"][-1], options.seed)
+    for run in runs[1:]:
+        own = states(run)
+        grids.append(_grid(run, "start", own["start"], run, "tuned", own["tuned"]))
+        grids += [_grid(runs[0], state, first[state], run, state, own[state]) for state in ("tuned", "start")]
+    table = _table(grids, positions)
+    told = f"{positions:,} symbols of {len(records):,} valid records"
+    return [
+        Finding(
+            f"similarity-{measure}",
+            f"How alike are the layers? ({MEASURES[measure]})",
+            _caption(measure, grids, told, positions, chance),
+            table,
+            _draw(measure, grids),
+        )
+        for measure in MEASURES
+        if any(np.isfinite(getattr(grid, measure)).any() for grid in grids)
+    ]
+
+
+def _drawn(reach: NDArray[np.int64], seed: int) -> list[NDArray[np.int64]]:
+    """Of each record the symbols that are compared, at most `MOST_POSITIONS` in all, in order."""
+    counts = reach.sum(1)
+    order = np.random.Generator(np.random.PCG64(seed)).permutation(int(counts.sum()))
+    chosen = np.zeros(len(order), bool)
+    chosen[order[:MOST_POSITIONS]] = True
+    return [np.flatnonzero(part) for part in np.split(chosen, np.cumsum(counts)[:-1])]
+
+
+def _layers(
+    run: OpenedRun, model: Any, records: NDArray[np.int64], reach: NDArray[np.int64], slots: list[NDArray[np.int64]]
+) -> list[Layer]:
+    read = [v[:, chosen] for v, chosen in zip(symbol_vectors(run, model, records, reach), slots, strict=True)]
+    return [layer_of(vectors) for vectors in np.concatenate(read, axis=1)]
+
+
+def _grid(run_a: OpenedRun, state_a: str, a: list[Layer], run_b: OpenedRun, state_b: str, b: list[Layer]) -> Grid:
+    told = (np.array([[measure(x, y) for y in b] for x in a]) for measure in (linear_cka, pwcca))
+    return Grid((run_a.label, state_a), (run_b.label, state_b), *told)
+
+
+def _chance(layer: Layer, seed: int) -> float:
+    """PWCCA of a representation with itself, positions shuffled: what chance reaches at this number of positions."""
+    order = np.random.Generator(np.random.PCG64(seed)).permutation(len(layer.x))
+    return pwcca(layer, Layer(layer.x[order], layer.norms[order], layer.basis[order], layer.weights))
+
+
+def _table(grids: Sequence[Grid], positions: int) -> pa.Table:
+    rows = [
+        {
+            "run_a": grid.a[0], "state_a": grid.a[1], "layer_a": i, "run_b": grid.b[0], "state_b": grid.b[1],
+            "layer_b": j, "cka": _or_none(float(grid.cka[i, j])), "pwcca": _or_none(float(grid.pwcca[i, j])),
+            "positions": positions,
+        }
+        for grid in grids
+        for i, j in np.ndindex(grid.cka.shape)
+    ]  # fmt: skip
+    return pa.Table.from_pylist(rows)
+
+
+def _or_none(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _caption(measure: str, grids: Sequence[Grid], told: str, positions: int, chance: float) -> str:
+    name = MEASURES[measure]
+    parts = [f"{name[0].upper()}{name[1:]} of the hidden states of the same {told}; 1 is alike"]
+    if measure == "cka":
+        parts[0] += " up to a rotation and a scale, 0 unrelated (unbiased estimator)"
+    else:
+        parts[0] += (
+            f" up to a linear map, of the directions that hold {VARIANCE:.0%} of the variance, weighted by the first"
+            f" named (shuffled positions: {_two(chance)})"
+        )
+    for grid in grids:
+        values = np.diag(getattr(grid, measure))
+        if grid.a[0] == grid.b[0]:
+            parts.append(f"{grid.a[0]}, start against tuned: embeddings {_two(values[0])}, last layer "
+                         f"{_two(values[-1])}")  # fmt: skip
+    for tuned, start in zip(grids[2::3], grids[3::3], strict=True):
+        pair = f"{tuned.a[0]} against {tuned.b[0]}"
+        before, after = (np.diag(getattr(grid, measure))[-1] for grid in (start, tuned))
+        parts.append(f"{pair}, last layer: {_two(before)} at the start, {_two(after)} tuned")
+    if left := sum(int(np.isnan(grid.pwcca).sum()) for grid in grids):
+        parts.append(
+            f"PWCCA is left out for {left} of {sum(grid.pwcca.size for grid in grids)} pairs of layers: {positions:,} "
+            f"positions are fewer than {POSITIONS_PER_DIRECTION} for each direction (more --records)"
+        )
+    if len(grids) > 1:
+        parts.append("The runs read the same symbols at the same places, which by itself makes for some likeness: "
+                     "compare with the start")  # fmt: skip
+    return ". ".join(parts) + "."
+
+
+def _two(value: float) -> str:
+    return f"{value:.2f}" if np.isfinite(value) else "not known"
+
+
+def _draw(measure: str, grids: Sequence[Grid]) -> Figure:
+    with mpl.rc_context(STYLE):
+        if len(grids) == 1:
+            figure = empty_figure(5.4, width=6.6)
+            axes = figure.subplots()
+            image = _heat(axes, grids[0], measure)
+            axes.set_title(f"How alike are the layers before and after?\n{grids[0].a[0]}")
+            figure.colorbar(image, ax=axes, label=MEASURES[measure])
+            return figure
+        others = len(grids) // 3
+        figure = empty_figure(0.5 + 3.3 * others, width=11)
+        rows = figure.subplots(others, 3, squeeze=False, width_ratios=(1, 1, 0.95))
+        for row in range(others):
+            own, tuned, start = grids[1 + 3 * row : 4 + 3 * row]
+            for axes, grid, name in zip(rows[row, :2], (start, tuned), ("at the start", "fine-tuned"), strict=True):
+                image = _heat(axes, grid, measure)
+                axes.set_title(f"both {name}")
+            figure.colorbar(image, ax=rows[row, :2].tolist(), label=MEASURES[measure], shrink=0.8)  # pyright: ignore
+            _lines(rows[row, 2], (grids[0], own), measure)
+        figure.suptitle(f"How alike are the layers of the runs? ({MEASURES[measure]})", x=0.01, ha="left",
+                        fontsize=11.5)  # fmt: skip
+        return figure
+
+
+def _heat(axes: Axes, grid: Grid, measure: str) -> Any:
+    values: Matrix = getattr(grid, measure)
+    image = axes.imshow(values, cmap="viridis", vmin=0, vmax=1, origin="lower")
+    for side, ticks in (("x", values.shape[1]), ("y", values.shape[0])):
+        step = 1 if ticks <= 13 else 4
+        getattr(axes, f"set_{side}ticks")(range(0, ticks, step))
+    same = grid.a[0] == grid.b[0]
+    axes.set_ylabel(f"layer {'at the start' if same else f'of {grid.a[0]}'}")
+    axes.set_xlabel(f"layer {'fine-tuned' if same else f'of {grid.b[0]}'}")
+    if max(values.shape) <= MOST_NUMBERED:
+        for i, j in np.ndindex(values.shape):
+            if np.isfinite(values[i, j]):
+                colour = "black" if values[i, j] > 0.55 else "white"
+                axes.text(j, i, f"{values[i, j]:.2f}", ha="center", va="center", fontsize=9, color=colour)
+    return image
+
+
+def _lines(axes: Axes, grids: Sequence[Grid], measure: str) -> None:
+    for grid, colour, marker in zip(grids, (BLUE, ORANGE), "os", strict=True):
+        values = np.diag(getattr(grid, measure))
+        axes.plot(values, color=colour, marker=marker, markersize=5, label=grid.a[0])
+    axes.set_title("start against fine-tuned")
+    axes.set_xlabel("layer (0: embeddings)")
+    axes.set_ylabel(MEASURES[measure])
+    axes.set_ylim(0, 1.05)
+    axes.set_xticks(range(0, len(np.diag(grids[0].cka)), 1 if len(grids[0].cka) <= 9 else 3))
+    axes.grid(axis="y", color=GREY, alpha=0.2)
+    axes.legend(frameon=False, fontsize=9, loc="lower left")
+
+
+ANALYSIS = Analysis(
+    "similarity", "How alike are the representations of the runs, layer by layer?", ("records", "seed"),
+    lambda runs, _: same_symbols(runs), find,
+)  # fmt: skip
