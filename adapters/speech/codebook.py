@@ -34,7 +34,7 @@ class Codebook:
     centroids
         Shape (k, width), float32, finite. Unit i is nearest to row i.
     features
-        Name of the features, as `xdomain.adapters.speech.features.make_features` takes it.
+        Name of the features, as `xdomain.adapters.speech.named.make_features` takes it.
     digest
         The sha256 of the features' weights, layer and settings.
     sample_rate

@@ -20,11 +20,11 @@ from xdomain.training.wording import duration
 
 from .codebook import Codebook, check_place
 from .encode import encode_files
-from .features import make_features
 from .files import find_audio
 from .fitting import SAMPLE, fit_codebook, sample_frames
 from .hearing import Notes, hear_all
 from .measures import Usage, usage
+from .named import make_features
 
 app = typer.Typer(help="Turn speech into discrete units.", no_args_is_help=True, rich_markup_mode=None)
 

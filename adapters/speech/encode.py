@@ -14,9 +14,10 @@ from xdomain.errors import DataError
 
 from .audio import describe
 from .codebook import Codebook
-from .features import Features, make_features
+from .features import Features
 from .files import ids_of
 from .hearing import Notes, hear
+from .named import make_features
 
 
 @dataclass(frozen=True)

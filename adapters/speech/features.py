@@ -8,12 +8,9 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from xdomain.errors import RecipeError
-
 from .audio import Samples
 
 Frames = NDArray[np.float32]
-KNOWN = "mfcc, FOLDER_OR_HUB_ID:LAYER (HuBERT, wav2vec 2, WavLM), or torchaudio:PIPELINE:LAYER"
 
 
 @runtime_checkable
@@ -67,47 +64,6 @@ class Features(Protocol):
     def __call__(self, samples: Samples) -> Frames:
         """Samples, shape (n,), to frames, shape (1 + (n - window) // hop, width), in one pass."""
         ...
-
-
-def make_features(name: str, *, device: str | None = None) -> Features:
-    """Features by name.
-
-    Parameters
-    ----------
-    name
-        ``mfcc``; ``FOLDER_OR_HUB_ID:LAYER``, a checkpoint that `transformers` loads and the index into its hidden
-        states (0: what enters the first block); ``torchaudio:PIPELINE:LAYER``, e.g. ``torchaudio:HUBERT_BASE:6``.
-    device
-        Where a network runs; None: a GPU where there is one.
-
-    Raises
-    ------
-    RecipeError
-        The name is none of these.
-    BackboneError
-        The checkpoint cannot be loaded, is no speech encoder, or has no such layer.
-    MissingError
-        A library or a download is not to be had.
-    """
-    if name == "mfcc":
-        from .mfcc import Mfcc
-
-        return Mfcc()
-    source, _, layer = name.rpartition(":")
-    if not source or not layer.isdecimal():
-        near = (
-            "mfcc"
-            if "mfcc" in name.lower()
-            else f"{name}:6"
-            if ("/" in name or name.startswith("torchaudio"))
-            else None
-        )
-        raise RecipeError(f"unknown features {name!r}", expected=KNOWN, nearest=near)
-    from .pretrained_features import load_checkpoint, load_pipeline
-
-    if source.startswith("torchaudio:"):
-        return load_pipeline(source.removeprefix("torchaudio:"), int(layer), device=device)
-    return load_checkpoint(source, int(layer), device=device)
 
 
 def frame_rate(features: Features) -> float:

@@ -25,8 +25,9 @@ from transformers import (  # noqa: E402
     WavLMModel,
 )
 
-from xdomain.adapters.speech.features import Features, frame_rate, make_features, stream  # noqa: E402
+from xdomain.adapters.speech.features import Features, frame_rate, stream  # noqa: E402
 from xdomain.adapters.speech.mfcc import Mfcc  # noqa: E402
+from xdomain.adapters.speech.named import make_features  # noqa: E402
 from xdomain.errors import BackboneError, MissingError, RecipeError  # noqa: E402
 
 KINDS = {

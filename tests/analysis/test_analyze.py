@@ -59,8 +59,8 @@ def test_slips_are_refused_before_anything_is_read(looked_at, tmp_path):
 
 
 def test_a_baseline_has_nothing_to_look_into(tmp_path, quiet):
-    run = xdomain.run("toy/dna-classification", baseline="kmer", overrides=["split.limit.train=40"],
-                      out=tmp_path / "kmer", say=quiet)  # fmt: skip
+    few = [f"split.limit.{split}=20" for split in ("train", "valid", "test")]
+    run = xdomain.run("toy/dna-classification", baseline="kmer", overrides=few, out=tmp_path / "kmer", say=quiet)
     with pytest.raises(BackboneError, match="kmer baseline"):
         analyze(run.folder)
 

@@ -22,7 +22,13 @@ def searched(task, backbone, out, *extra, mapping="search:4", **arm):
     return told, lines
 
 
-@pytest.mark.parametrize("task", ["toy/dna-classification", "toy/dna-regression", "toy/dna-tagging", "toy/dna-pair"])
+@pytest.mark.parametrize(
+    "task",
+    [
+        "toy/dna-tagging",
+        *(pytest.param(f"toy/dna-{problem}", marks=pytest.mark.slow) for problem in ("regression", "pair")),
+    ],
+)
 def test_the_best_draw_is_taken_and_all_are_told(task, tiny_bert, tmp_path):
     result, lines = searched(task, tiny_bert, tmp_path / "run", mapping_seed=2)
     found = result.values["search"]
@@ -80,7 +86,10 @@ def test_spans_are_not_searched(tiny_bert, tmp_path):
         searched("toy/dna-span", tiny_bert, tmp_path / "run")
 
 
-@pytest.mark.parametrize(("mapping", "tune"), [("learned", "full"), ("learned:sparse", "lora"), ("learned", "norms")])
+@pytest.mark.parametrize(
+    ("mapping", "tune"),
+    [("learned", "full"), ("learned:sparse", "lora"), pytest.param("learned", "norms", marks=pytest.mark.slow)],
+)
 def test_a_learned_mapping_from_the_command_to_the_prediction(mapping, tune, tiny_bert, tmp_path):
     result, _ = searched("toy/dna-tagging", tiny_bert, tmp_path / "run", mapping=mapping, tune=tune)
     told = result.values["learned_mapping"]
@@ -95,7 +104,14 @@ def test_a_learned_mapping_from_the_command_to_the_prediction(mapping, tune, tin
     assert sizes[0] == sizes[1]
 
 
-@pytest.mark.parametrize(("mapping", "tune"), [("learned", "lora"), ("learned:sparse", "full"), ("search:2", "head")])
+@pytest.mark.parametrize(
+    ("mapping", "tune"),
+    [
+        ("learned", "lora"),
+        pytest.param("learned:sparse", "full", marks=pytest.mark.slow),
+        pytest.param("search:2", "head", marks=pytest.mark.slow),
+    ],
+)
 def test_interrupted_and_resumed_is_the_same_run(mapping, tune, tiny_bert, tmp_path):
     options = {"overrides": FAST, "backbone": str(tiny_bert), "mapping": mapping, "tune": tune}
     whole = xdomain.run("toy/dna-classification", **options, out=tmp_path / "whole", say=str)

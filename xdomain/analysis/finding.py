@@ -32,9 +32,9 @@ class Options:
     motif
         Some symbols in a row, ambiguity codes allowed where the domain has them: what attention is asked about.
     record
-        The id of the record that is looked at closely.
+        The id of the record that mutagenesis or saliency looks at closely.
     grid
-        Points along each axis of the loss landscape, odd, ≥ 3.
+        Points along the line of the loss landscape, ≥ 3; half as many along each axis of its surface.
     seed
         Of all that is drawn.
     """
