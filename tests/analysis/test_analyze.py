@@ -1,11 +1,11 @@
 """The verb: which analyses are asked, what is refused, what lies in the folder afterwards."""
 
 import json
+import shutil
 
 import pyarrow.csv as pa_csv
 import pytest
 
-import xdomain
 from xdomain.analysis.analyze import NAMES, analyze, analyze_parallel
 from xdomain.analysis.finding import Options
 from xdomain.cli import main
@@ -58,15 +58,16 @@ def test_slips_are_refused_before_anything_is_read(looked_at, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_baseline_has_nothing_to_look_into(tmp_path, quiet):
-    few = [f"split.limit.{split}=20" for split in ("train", "valid", "test")]
-    run = xdomain.run("toy/dna-classification", baseline="kmer", overrides=few, out=tmp_path / "kmer", say=quiet)
+def test_a_baseline_has_nothing_to_look_into(looked_at, tmp_path):
+    run = shutil.copytree(looked_at[0], tmp_path / "run")
+    recipe = run / "recipe.yaml"
+    recipe.write_text(recipe.read_text().replace("baseline: null", "baseline: kmer"))
     with pytest.raises(BackboneError, match="kmer baseline"):
-        analyze(run.folder)
+        analyze(run)
 
 
 def test_every_option_arrives_from_the_command_line(looked_at, tmp_path, capsys):
-    given = ["--only", "embeddings,attention", "--records", "8", "--symbol", "T", "--at", "31", "--motif", "GTR",
+    given = ["--only", "embeddings,attention,landscape", "--grid", "3", "--records", "8", "--symbol", "T", "--at", "31", "--motif", "GTR",
              "--seed", "3", "--out", tmp_path / "out", "--json"]  # fmt: skip
     assert typed("analyze", *looked_at, *given) == 0
     told = json.loads(capsys.readouterr().out)
@@ -74,6 +75,7 @@ def test_every_option_arrives_from_the_command_line(looked_at, tmp_path, capsys)
     captions = " ".join(one["caption"] for one in told)
     assert "T at 31" in captions
     assert "GTR" in captions
+    assert pa_csv.read_csv(tmp_path / "out" / "landscape-line.csv").column("alpha").unique().to_pylist() == [0, 1, 2]
 
 
 def test_a_record_that_is_not_there_is_a_users_slip(looked_at, tmp_path, capsys):
