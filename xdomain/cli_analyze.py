@@ -15,8 +15,10 @@ Records = Annotated[int, typer.Option(min=2, help="The most records that are rea
 Symbol = Annotated[str | None, typer.Option(help="The symbol whose contexts are compared.")]
 At = Annotated[int | None, typer.Option(min=0, help="Its place in the sequence, from 0.")]
 Motif = Annotated[str | None, typer.Option(help="Symbols in a row: how much attention goes to them?")]
-RecordId = Annotated[str | None, typer.Option(help="The id of the record to look at closely.")]
-Points = Annotated[int, typer.Option(min=3, help="Points along each axis of the loss landscape.")]
+RecordId = Annotated[str | None, typer.Option(help="The id of the record that mutagenesis or saliency looks at.")]
+Points = Annotated[
+    int, typer.Option(min=3, help="Points along the line of the loss landscape; half as many each way on its surface.")
+]
 Only = Annotated[str | None, typer.Option(help="Some of the analyses, by name; default: all that suit the runs.")]
 Parallel = Annotated[
     tuple[Path, Path] | None,

@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from transformers import AutoModelForMaskedLM, AutoTokenizer
+from transformers import AutoModelForMaskedLM, AutoTokenizer, LongformerConfig, LongformerForMaskedLM
 
 from xdomain.analysis.alignment import align, found_share, read_pairs, retrieved
 from xdomain.analysis.analyze import analyze_parallel
@@ -203,3 +203,22 @@ def test_blank_and_repeated_lines_are_left_out(tmp_path):
     assert pairs.left_out == 3
     assert pairs.names == ("a", "b")
     assert len(read_pairs(a, b, most=8).a) == 8
+
+
+def test_longformer_pads_lines_to_its_windows(opened, texts):
+    tokenizer = opened[1]
+    config = LongformerConfig(vocab_size=400, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
+                              intermediate_size=16, attention_window=16, max_position_embeddings=40,
+                              pad_token_id=0, sep_token_id=3)  # fmt: skip
+    model = LongformerForMaskedLM(config).eval()
+    ours, theirs = (encode(tokenizer, config, text.read_text().splitlines()) for text in texts)
+    vectors = line_vectors(model, ours)
+    modules = places(model)
+    assert modules is not None
+    told = means(model, modules, ours, 4)
+    counts = torch.cat([here.sum(1) for _, here in ours.batches])[:4]
+    wanted = np.einsum("lnd,n->ld", vectors[:, :4], counts / counts.sum())
+    np.testing.assert_allclose(told, wanted, atol=1e-5)
+    found = converted(model, (ours, theirs), 10)
+    assert found is not None
+    assert found[0].positions > 0

@@ -67,7 +67,8 @@ def test_a_baseline_has_nothing_to_look_into(looked_at, tmp_path):
 
 
 def test_every_option_arrives_from_the_command_line(looked_at, tmp_path, capsys):
-    given = ["--only", "embeddings,attention,landscape", "--grid", "3", "--records", "8", "--symbol", "T", "--at", "31", "--motif", "GTR",
+    given = ["--only", "embeddings,attention,landscape", "--grid", "3", "--records", "8", "--symbol", "T",
+             "--at", "31", "--motif", "GTR",
              "--seed", "3", "--out", tmp_path / "out", "--json"]  # fmt: skip
     assert typed("analyze", *looked_at, *given) == 0
     told = json.loads(capsys.readouterr().out)

@@ -1,6 +1,7 @@
 """Where motifs lie, and how much attention they get."""
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -138,3 +139,14 @@ def test_without_landmarks_a_motif_is_needed(tiny_run, task):
     assert ANALYSIS.refuses(runs, Options(motif="CG")) is None
     (finding,) = ANALYSIS.find(runs, Options(motif="CG", records=4))
     assert all(0 < row["attention"] <= 1 for row in finding.table.to_pylist())
+
+
+def test_of_runs_with_differing_windows_only_what_all_hold_is_asked_about(opened):
+    run = opened[0]
+    train = run.recipe.train.model_copy(update={"max_length": 42, "max_windows": 9})
+    short = replace(run, label="short", recipe=run.recipe.model_copy(update={"train": train}))
+    findings = ANALYSIS.find([run, short], Options(records=6))
+    expected = {row["run"]: row["expected"] for row in findings[0].table.to_pylist()}
+    assert expected == {run.label: pytest.approx(9 / 62), "short": pytest.approx(9 / 42)}
+    (motif,) = ANALYSIS.find([run, short], Options(records=6, motif="GTR"))
+    assert "only the first window is read" in motif.caption

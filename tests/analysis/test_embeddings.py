@@ -1,5 +1,6 @@
 """One symbol in many contexts: which are chosen, how they are named, how alike they are."""
 
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -166,3 +167,19 @@ def test_a_question_and_its_passage_read_the_passage(tiny_run):
     (finding,) = ANALYSIS.find([run], Options(records=30))
     row = finding.table.to_pylist()[0]
     assert (row["state"], row["layer"]) == ("start", 0)
+
+
+def test_runs_of_differing_depth_have_their_own_layers(runs):
+    model = copy.deepcopy(runs[0].model)
+    model.base_model.encoder.layer = model.base_model.encoder.layer[:1]
+    model.config.num_hidden_layers = 1
+    shallow = replace(runs[0], label="shallow", saved=replace(runs[0].saved, model=model))
+    for order in ([runs[0], shallow], [shallow, runs[0]]):
+        (finding,) = ANALYSIS.find(order, Options(records=16))
+        layers = {(row["run"], row["state"]): set() for row in finding.table.to_pylist()}
+        for row in finding.table.to_pylist():
+            layers[row["run"], row["state"]].add(row["layer"])
+        assert layers["shallow", "tuned"] == {0, 1}
+        drawn = [axes.get_title("left") for axes in finding.figure.axes if axes.get_visible()]
+        assert drawn.count("layer 1") == 4
+        assert drawn.count("layer 2") == 3

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from xdomain.analysis.finding import Options, write_finding
-from xdomain.analysis.landscape import ANALYSIS, steps
+from xdomain.analysis.landscape import ANALYSIS, around, steps
 from xdomain.analysis.landscape_plots import basin
 from xdomain.analysis.lossplane import LossOf, Path, cosine, norm_of, path_of, random_like, second_run, unlike
 from xdomain.analysis.opened import open_runs
@@ -34,6 +34,13 @@ def test_steps_hit_the_start_and_the_end(points, first, last):
     assert (found[0], found[-1]) == pytest.approx((first, last))
     assert {0, 1} <= set(found.tolist())
     assert np.diff(found) == pytest.approx(np.diff(found)[0])
+
+
+@pytest.mark.parametrize("points", range(3, 101, 2))
+def test_steps_around_the_path_hit_it_exactly(points):
+    found = around(steps(points))
+    assert np.count_nonzero(found == 0) == 1
+    assert found == pytest.approx(-found[::-1])
 
 
 def test_the_valley_ends_where_the_loss_crosses_the_margin():

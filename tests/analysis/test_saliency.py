@@ -1,11 +1,13 @@
 """Integrated gradients against values worked by hand, and the information that positions hold."""
 
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from transformers import LongformerConfig, LongformerForSequenceClassification
 
 from xdomain.analysis import saliency
 from xdomain.analysis.finding import Options, write_finding
@@ -137,3 +139,42 @@ def test_a_missing_captum_is_named(opened, ends, monkeypatch):
     monkeypatch.setitem(sys.modules, "captum.attr", None)
     with pytest.raises(MissingError, match="pip install"):
         integrate(linear, MASK, *ends, torch.zeros(5, dtype=torch.long), 4)
+
+
+def cut(run, positions):
+    """The same run, as if it had been trained with fewer positions in a window."""
+    train = run.recipe.train.model_copy(update={"max_length": positions, "max_windows": 9})
+    return replace(run, recipe=run.recipe.model_copy(update={"train": train}))
+
+
+def test_what_is_not_read_is_said(opened):
+    short = cut(opened[0], 42)
+    assert "windows of different lengths" in ANALYSIS.refuses([opened[0], short], Options())
+    assert ANALYSIS.refuses([short], Options()) is None
+    (finding,) = ANALYSIS.find([short], Options(records=4))
+    assert "only the first window is read" in finding.caption
+    assert max(finding.table["position"].to_pylist()) == 39
+    (whole,) = ANALYSIS.find(opened[:1], Options(records=4))
+    assert "window" not in whole.caption
+
+
+def test_longformer_is_read_by_its_rows(opened):
+    torch.manual_seed(0)
+    run, table = opened[0], opened[0].model.get_input_embeddings().weight
+    config = LongformerConfig(vocab_size=len(table), hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
+                              intermediate_size=16, attention_window=4, max_position_embeddings=70,
+                              pad_token_id=0, sep_token_id=3, num_labels=3)  # fmt: skip
+    model = LongformerForSequenceClassification(config).eval().requires_grad_(False)
+    layout = replace(run.saved.layout, second_type=None)
+    long = replace(run, saved=replace(run.saved, model=model, layout=layout))
+    (record,) = run.examples.indices("valid")[:1]
+    told = attribute(long, np.array([record]))
+    batch, kind = long.collate([int(record)]), int(run.examples.labels[record])
+    rows = model.get_input_embeddings().weight[torch.from_numpy(run.saved.mapping.ids[:4].astype(np.int64))].mean(0)
+    whole = model(batch["input_ids"], batch["attention_mask"]).logits[0, kind]
+    nothing = model.get_input_embeddings()(batch["input_ids"])
+    nothing[:, 1:-1] = rows
+    first = torch.zeros_like(batch["attention_mask"]).index_fill(1, torch.tensor([0]), 1)
+    empty = model(inputs_embeds=nothing, attention_mask=batch["attention_mask"], global_attention_mask=first)
+    assert told.differences[0] == pytest.approx(float(whole - empty.logits[0, kind]), abs=1e-6)
+    assert told.relative_error < 0.05

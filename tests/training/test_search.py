@@ -69,6 +69,8 @@ def test_a_body_of_long_sequences_is_read_in_windows(tiny_bert, tmp_path):
     ("arm", "extra", "match"),
     [
         ({"init": "scratch"}, (), "draws its word rows at random"),
+        ({"init": "rescaled"}, (), "draws its word rows at random"),
+        ({"init": "shuffled"}, (), "draws its word rows at random"),
         ({"init": "reembed"}, (), "one mapping is as good as another"),
         ({"transfer": ["attention", "ffn"]}, (), "draws its word rows at random"),
         ({"mapping": "search:1"}, (), "N from 2 to 999"),

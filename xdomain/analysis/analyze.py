@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from xdomain.analysis import attention, embeddings, landscape, mutagenesis, probes, saliency, similarity
 from xdomain.analysis.alignment import align
 from xdomain.analysis.finding import Analysis, Finding, Options, write_finding
 from xdomain.analysis.opened import open_runs
-from xdomain.errors import OutputError, RecipeError, unknown
+from xdomain.errors import OutputError, RecipeError, UserError, unknown
 
 Say = Callable[[str], None]
 ANALYSES: tuple[Analysis, ...] = (
@@ -47,13 +47,14 @@ def analyze(
     Raises
     ------
     UserError
-        A folder holds no finished run of an encoder, or what was named in `only` cannot be asked of these runs.
+        A folder holds no finished run of an encoder; or what was named in `only`, or anything at all, cannot be asked
+        of these runs.
     """
     options = options or Options()
     if not runs:
         raise RecipeError("no run to look into", expected="the folder of a finished run")
     chosen = _chosen(only)
-    _check_used(options, chosen)
+    _check_used(options, {name for analysis in chosen for name in analysis.uses})
     folder = Path(out) if out else Path(runs[0]) / FOLDER
     opened = open_runs([Path(run) for run in runs])
     findings: list[Finding] = []
@@ -61,12 +62,20 @@ def analyze(
         why = analysis.refuses(opened, options)
         if why and only:
             raise RecipeError(f"{analysis.name}: {why}", expected=f"runs of which can be asked: {analysis.about}")
+        found: list[Finding] = []
+        if not why:
+            try:
+                found = analysis.find(opened, options)
+            except UserError as error:
+                if only or _asked_for(analysis, options):
+                    raise
+                why = error.what
         if why:
             say(f"without {analysis.name}: {why}")
-            continue
-        found = analysis.find(opened, options)
         _write(found, folder, say)
         findings += found
+    if not findings:
+        raise RecipeError("nothing can be asked of these runs", expected=f"runs that suit one of {', '.join(NAMES)}")
     _write_index(findings, folder)
     return findings
 
@@ -82,7 +91,7 @@ def analyze_parallel(
 ) -> list[Finding]:
     """Ask whether a checkpoint, or a run's, puts two languages into one space; line i of `a` means line i of `b`.
 
-    `out` is by default ``analysis`` in the checkpoint's folder.
+    `out` is by default ``analysis`` in the checkpoint's folder; for a checkpoint that is named, not a folder, here.
 
     Raises
     ------
@@ -90,7 +99,8 @@ def analyze_parallel(
         The checkpoint cannot be loaded, or the files are no parallel text.
     """
     options = options or Options()
-    folder = Path(out) if out else Path(checkpoint) / FOLDER
+    _check_used(options, {"records", "seed"})
+    folder = Path(out) if out else (Path(checkpoint) if Path(checkpoint).is_dir() else Path()) / FOLDER
     findings = align(Path(checkpoint), Path(a), Path(b), options)
     _write(findings, folder, say)
     _write_index(findings, folder)
@@ -98,15 +108,21 @@ def analyze_parallel(
 
 
 def _chosen(only: Sequence[str] | None) -> list[Analysis]:
+    if only is not None and not only:
+        raise RecipeError("no analysis is named", expected=f"some of {', '.join(NAMES)}")
     for name in only or ():
         if name not in NAMES:
             raise unknown("analysis", name, NAMES)
     return [analysis for analysis in ANALYSES if only is None or analysis.name in only]
 
 
-def _check_used(options: Options, chosen: Sequence[Analysis]) -> None:
-    """An option that none of the analyses heeds is a slip."""
-    used = {name for analysis in chosen for name in analysis.uses}
+def _asked_for(analysis: Analysis, options: Options) -> bool:
+    """Whether an option names what this analysis, and not most of them, is to look at."""
+    return any(getattr(options, name) is not None for name in analysis.uses if getattr(Options(), name) is None)
+
+
+def _check_used(options: Options, used: Collection[str]) -> None:
+    """An option that nothing of what is asked heeds is a slip."""
     for name, default in vars(Options()).items():
         if getattr(options, name) != default and name not in used:
             fit = ", ".join(analysis.name for analysis in ANALYSES if name in analysis.uses)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,10 +15,19 @@ from transformers import PreTrainedModel
 
 from xdomain.analysis.attention_plots import draw_heads
 from xdomain.analysis.finding import Analysis, Finding, Options
-from xdomain.analysis.motifs import Places, drawn, landmarks_of, not_comparable, of_class, parse_motif, positions_of
-from xdomain.analysis.opened import BATCH, OpenedRun, inputs_of
+from xdomain.analysis.layers import held, held_by_all, in_several_windows
+from xdomain.analysis.motifs import (
+    Places,
+    landmarks_of_records,
+    not_comparable,
+    of_class,
+    parse_motif,
+    positions_of,
+)
+from xdomain.analysis.opened import BATCH, OpenedRun, drawn
 from xdomain.errors import RecipeError
 from xdomain.recipe import Landmark
+from xdomain.training.predict import inputs_of
 
 AT_ONCE = 2**26  # attention weights in memory: 256 MiB
 BEFORE, AFTER, OTHERS = "at the start", "fine-tuned", "fine-tuned, other classes"
@@ -99,34 +108,31 @@ def _refuses(runs: Sequence[OpenedRun], options: Options) -> str | None:
     odd = next((run for run in runs if run.model.config.model_type == "longformer"), None)
     if odd is not None:
         return f"{odd.label} is a Longformer, whose attention is not from every position to every other"
-    if not _usable(runs[0]) and not options.motif:
+    if not landmarks_of_records(runs[0]) and not options.motif:
         return f"{runs[0].recipe.name} has no landmarks: name a motif with --motif"
     return not_comparable(runs)
 
 
-def _usable(run: OpenedRun) -> list[Landmark]:
-    """Landmarks of whole classes of records: a tag is a position's, not a record's."""
-    classes = run.examples.classes if run.recipe.problem in ("classification", "pair") else ()
-    return [mark for mark in landmarks_of(run) if mark.label is None or mark.label in classes]
-
-
 def _find(runs: Sequence[OpenedRun], options: Options) -> list[Finding]:
-    return [_found(runs, asked) for asked in _asked(runs[0], options)]
+    return [_found(runs, asked) for asked in _asked(runs, options)]
 
 
-def _asked(run: OpenedRun, options: Options) -> list[Asked]:
+def _asked(runs: Sequence[OpenedRun], options: Options) -> list[Asked]:
+    run = runs[0]
+    valid = run.examples.indices("valid")
+    reach = held_by_all(runs, valid)[:, 0]
     if options.motif is not None:
-        return [_everywhere(run, options.motif, options)]
-    marks = _usable(run)
+        return [_everywhere(run, valid, reach, options.motif, options)]
+    marks = landmarks_of_records(run)
     if not marks:
         raise RecipeError(f"{run.recipe.name} has no landmarks to look for", mend="name a motif with --motif")
-    return [_at_landmark(run, mark, options) for mark in marks]
+    return [_at_landmark(run, valid, reach, mark, options) for mark in marks]
 
 
-def _everywhere(run: OpenedRun, text: str, options: Options) -> Asked:
+def _everywhere(run: OpenedRun, valid: Places, reach: Places, text: str, options: Options) -> Asked:
     motif = parse_motif(text, run.adapter)
-    valid = run.examples.indices("valid")
-    found = {int(r): np.flatnonzero(motif.covered(_read(run, int(r)))) for r in valid}
+    read = {int(r): run.examples.symbols[r][:end] for r, end in zip(valid, reach, strict=True)}
+    found = {record: np.flatnonzero(motif.covered(symbols)) for record, symbols in read.items()}
     having = np.array([r for r, places in found.items() if len(places)], np.int64)
     if not len(having):
         raise RecipeError(f"motif {text!r} is in none of the {len(valid)} validation records of {run.recipe.name}")
@@ -135,10 +141,9 @@ def _everywhere(run: OpenedRun, text: str, options: Options) -> Asked:
     return Asked("attention", text, {int(r): found[int(r)] for r in records}, where, {})
 
 
-def _at_landmark(run: OpenedRun, mark: Landmark, options: Options) -> Asked:
+def _at_landmark(run: OpenedRun, valid: Places, reach: Places, mark: Landmark, options: Options) -> Asked:
     places = positions_of(mark)
-    valid = run.examples.indices("valid")
-    long = np.array([r for r in valid if len(_read(run, int(r))) > places[-1]], np.int64)
+    long = valid[reach > places[-1]]
     pool = np.intersect1d(long, of_class(run, "valid", mark.label))
     if not len(pool):
         raise RecipeError(f"no validation record of {run.recipe.name} has the {mark.name}", mend="--motif SYMBOLS")
@@ -151,13 +156,6 @@ def _at_landmark(run: OpenedRun, mark: Landmark, options: Options) -> Asked:
                  {int(r): places for r in records}, where, {int(r): places for r in others})  # fmt: skip
 
 
-def _read(run: OpenedRun, record: int) -> NDArray[Any]:
-    """The symbols of a record's sequence (of a pair's first) that stand in its first window."""
-    symbols, plan = run.examples.symbols[record], run.collate.windows
-    end = plan.first[record] if plan.first is not None else plan.stop[plan.offsets[record]]
-    return symbols[:end]
-
-
 def _found(runs: Sequence[OpenedRun], asked: Asked) -> Finding:
     lifts = [
         lift_of(run, model, state, asked.inside)
@@ -167,7 +165,8 @@ def _found(runs: Sequence[OpenedRun], asked: Asked) -> Finding:
     controls = [lift_of(run, run.model, OTHERS, asked.elsewhere) for run in runs] if asked.elsewhere else []
     title = f"Which heads look at the motif ({asked.motif})?"
     figure = draw_heads([(f"{lift.label}, {lift.state}", lift.log2) for lift in lifts], title)
-    several = " Of each only the first window is read." if _windowed(runs[0], asked) else ""
+    cut = in_several_windows(runs, np.array(list(asked.inside)))
+    several = " Of each only the first window is read." if cut else ""
     caption = (
         f"Motif {asked.motif}, in {asked.where}. Mean share of its attention that a symbol pays to the motif, against "
         f"what it would pay if it looked at all positions alike ({lifts[0].expected:.1%}); 0: the same, 1: twice as "
@@ -179,11 +178,6 @@ def _found(runs: Sequence[OpenedRun], asked: Asked) -> Finding:
     )
     table = _rows(lifts, len(asked.inside)) + _rows(controls, len(asked.elsewhere))
     return Finding(asked.name, title, caption, pa.Table.from_pylist(table), figure)
-
-
-def _windowed(run: OpenedRun, asked: Asked) -> bool:
-    plan = run.collate.windows
-    return plan.first is None and any(len(plan.of(record)) > 1 for record in asked.inside)
 
 
 def lift_of(run: OpenedRun, model: PreTrainedModel, state: str, inside: dict[int, Places]) -> Lift:
@@ -209,18 +203,18 @@ def _batches(
     run: OpenedRun, inside: dict[int, Places], config: Any
 ) -> Iterator[tuple[dict[str, Tensor], Tensor, Tensor]]:
     """First windows, the positions that ask, and those that are asked about."""
-    collate = replace(run.collate, choose=lambda record: run.collate.windows.of(record)[:1])
     records = list(inside)
+    reach = held(run, np.array(records))[:, 0].tolist()
     longest = int(run.collate.lengths()[records].max()) + 8
     longest = min(longest, int(config.max_position_embeddings))
     each = config.num_hidden_layers * config.num_attention_heads * longest**2
     size = max(1, min(BATCH, AT_ONCE // each))
     for first in range(0, len(records), size):
         chosen = records[first : first + size]
-        batch = collate(chosen)
+        batch = run.collate_first(chosen)
         asking, seen = (torch.zeros(batch["input_ids"].shape, dtype=torch.bool) for _ in range(2))
         for row, record in enumerate(chosen):
-            asking[row, run.before : run.before + len(_read(run, record))] = True
+            asking[row, run.before : run.before + reach[first + row]] = True
             seen[row, run.before + inside[record]] = True
         yield batch, asking, seen
 

@@ -147,11 +147,15 @@ def means(model: PreTrainedModel, modules: Sequence[nn.Module], coded: Coded, li
     total, count, left = torch.zeros(()), 0, lines
     try:
         for inputs, here in coded.batches:
+            if left <= 0:
+                break
             model.base_model(**inputs)
             chosen = here.clone()
-            chosen[max(0, left) :] = False
+            chosen[left:] = False
             left -= len(here)
-            total = total + torch.stack([kept[n][chosen].sum(0) for n in range(len(modules))])
+            # Longformer pads lines further, to whole windows
+            states = [kept[number][:, : here.shape[1]] for number in range(len(modules))]
+            total = total + torch.stack([state[chosen].sum(0) for state in states])
             count += int(chosen.sum())
     finally:
         for handle in handles:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from xdomain.analysis.finding import Options
 from xdomain.analysis.layers import held_by_all
-from xdomain.analysis.motifs import landmarks_of
+from xdomain.analysis.motifs import class_of, landmarks_of_records, of_class
 from xdomain.analysis.opened import OpenedRun
 from xdomain.data.sequences import Ids
 from xdomain.errors import RecipeError, unknown
@@ -80,7 +80,7 @@ def choose(runs: Sequence[OpenedRun], records: NDArray[np.int64], options: Optio
     given = None if options.symbol is None else run.adapter.alphabet.id(options.symbol)
     if options.at is not None:
         return _at(pool, options.at, given)
-    landmark = next(iter(landmarks_of(run)), None)
+    landmark = next(iter(landmarks_of_records(run)), None)
     if given is None and landmark is not None:
         return _landmark(pool, landmark)
     return _neighbours(pool, given)
@@ -112,14 +112,8 @@ def label(symbols: Sequence[str], sequence: Ids, at: int) -> str:
 
 def _landmark(pool: Pool, landmark: Landmark) -> Contexts:
     """At the place of the landmark where the train records of its class agree the most, the first such."""
-    run, examples = pool.run, pool.run.examples
-    if landmark.label is not None and landmark.label not in examples.classes:
-        raise RecipeError(f"{run.recipe.name}: the landmark {landmark.name} is of class {landmark.label!r}",
-                          expected=f"one of {', '.join(examples.classes)}")  # fmt: skip
-    number = None if landmark.label is None else examples.classes.index(landmark.label)
-    train = examples.indices("train")
-    if number is not None:
-        train = train[examples.labels_of(train) == number]
+    run = pool.run
+    train = of_class(run, "train", landmark.label)
     counts = np.zeros((len(landmark.symbols), len(pool.symbols)), np.int64)
     for sequence in read_sequences([run], train).values():
         piece = sequence[landmark.at : landmark.at + len(landmark.symbols)]
@@ -133,7 +127,7 @@ def _landmark(pool: Pool, landmark: Landmark) -> Contexts:
         f"{pool.symbols[symbol]} at {at} (counted from 0), where the {len(train):,} train records{which} agree the "
         f"most ({share:.1%}) within the {landmark.name} ({landmark.symbols} from {landmark.at})"
     )
-    members = pool.records if number is None else pool.records[examples.labels_of(pool.records) == number]
+    members = np.array([r for r in pool.records if landmark.label in (None, class_of(run, int(r)))], np.int64)
     name = f"{landmark.name}{f' ({landmark.label})' if landmark.label else ''}"
     return _placed(pool, symbol, at, members, name, chosen)
 

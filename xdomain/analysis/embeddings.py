@@ -164,14 +164,18 @@ def _draw(contexts: Contexts, seen: Sequence[Seen], shown: Sequence[int], labels
     count = len(contexts.groups)
     owner = [next(g for g, part in enumerate(_slices(contexts.groups)) if part.start <= i < part.stop) for i in shown]
     colours = [COLOURS[count][g] for g in owner]
-    layers = seen[0].layers
-    wide = 2.4 * len(layers)
+    columns = max(len(s.layers) for s in seen)
+    wide = 2.4 * columns
     with mpl.rc_context(STYLE):
         figure = empty_figure(1.5 + 2.45 * len(seen), width=2.2 + wide)
-        grid = figure.subplots(len(seen), len(layers), squeeze=False)
+        grid = figure.subplots(len(seen), columns, squeeze=False)
         image: Any = None
-        for (row, s), (column, layer) in product(enumerate(seen), enumerate(layers)):
+        for (row, s), column in product(enumerate(seen), range(columns)):
             axes = grid[row, column]
+            if column >= len(s.layers):
+                axes.set_visible(False)
+                continue
+            layer = s.layers[column]
             image = axes.imshow(s.cosines[column][np.ix_(shown, shown)], cmap="RdBu_r", vmin=-1, vmax=1)
             _name(axes, labels if row == len(seen) - 1 else None, labels if column == 0 else None, colours)
             edges = [i - 0.5 for i in range(1, len(owner)) if owner[i] != owner[i - 1]]

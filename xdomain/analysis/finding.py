@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from xdomain.analysis.opened import OpenedRun
 from xdomain.errors import RecipeError
 from xdomain.training.plots import STYLE as PLOT_STYLE
+from xdomain.training.plots import new_figure
 
 STYLE: dict[Any, Any] = {**PLOT_STYLE, "font.size": 10, "axes.titlesize": 10.5, "text.parse_math": False}
 WIDTH = 8.8  # inches
@@ -95,10 +95,8 @@ class Analysis:
 
 
 def empty_figure(height: float, *, width: float = WIDTH) -> Figure:
-    """A figure to draw into; draw it within ``matplotlib.rc_context(STYLE)``."""
-    figure = Figure(figsize=(width, height), dpi=140, layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
+    """A figure to draw into, as wide as all others; draw it within ``matplotlib.rc_context(STYLE)``."""
+    return new_figure(width, height)
 
 
 def one_task(runs: Sequence[OpenedRun]) -> str | None:

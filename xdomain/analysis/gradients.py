@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from transformers import PreTrainedModel
 from xdomain.analysis.motifs import ordinary
 from xdomain.analysis.opened import OpenedRun
 from xdomain.errors import MissingError
+from xdomain.training.predict import inputs_of
 
 STEPS = (8, 16, 32, 64, 128, 256)  # along the path, by Gauss and Legendre
 CLOSE = 0.02  # relative error at which there are enough of them
@@ -79,10 +80,12 @@ def _attribute(run: OpenedRun, records: NDArray[np.int64], steps: int) -> Attrib
     values: list[Tensor] = []
     errors: list[Tensor] = []
     differences: list[Tensor] = []
-    collate = replace(run.collate, choose=lambda record: plan.of(record)[:1])
     for first in range(0, len(records), size):
         chosen = records[first : first + size].tolist()
-        batch = collate(chosen)
+        batch = run.collate_first(chosen)
+        if run.model.config.model_type == "longformer":  # which makes its own only where it is given ids
+            batch["global_attention_mask"] = torch.zeros_like(batch["attention_mask"])
+            batch["global_attention_mask"][:, 0] = 1
         symbol = torch.zeros(batch["input_ids"].shape, dtype=torch.bool)
         symbol[:, run.before : run.before + length] = True
         target = batch["labels"] if classes else torch.zeros(len(chosen), dtype=torch.long)
@@ -103,6 +106,8 @@ def integrate(
 
     Parameters
     ----------
+    batch
+        What goes into the model beside the rows, each (b, s).
     inner, outer
         Shape (b, s, d): embedding rows of the records, and of the baseline.
     target
@@ -123,11 +128,12 @@ def integrate(
     except ImportError:
         raise MissingError("captum is not installed", mend=MEND) from None
 
-    def output(rows: Tensor, mask: Tensor, types: Tensor | None) -> Tensor:
-        named = {"inputs_embeds": rows, "attention_mask": mask}
-        return model(**named, **({} if types is None else {"token_type_ids": types})).logits
+    names = [name for name in inputs_of(batch) if name != "input_ids"]
 
-    given = (batch["attention_mask"], batch.get("token_type_ids"))
+    def output(rows: Tensor, *others: Tensor) -> Tensor:
+        return model(inputs_embeds=rows, **dict(zip(names, others, strict=True))).logits
+
+    given = tuple(batch[name] for name in names)
     told: Tensor = IntegratedGradients(output).attribute(
         inner, outer, target=target, additional_forward_args=given, n_steps=steps
     )

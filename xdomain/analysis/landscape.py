@@ -10,18 +10,24 @@ from collections.abc import Sequence
 import numpy as np
 
 from xdomain.analysis.finding import Analysis, Finding, Options, one_task
-from xdomain.analysis.landscape_plots import COLOURS, Drawn, Floats, Line, Surface, line_finding, surface_finding
+from xdomain.analysis.landscape_plots import Drawn, Floats, Line, Surface, line_finding, surface_finding
 from xdomain.analysis.lossplane import LossOf, Path, Tensors, cosine, norm_of, path_of, random_like, second_run, unlike
 from xdomain.analysis.opened import OpenedRun
 from xdomain.errors import BackboneError
+from xdomain.training.plots import COLOURS
 
 PLANE_SHARE = 4  # a plane has many points: each is read off a quarter of the records
 
 
 def steps(points: int) -> Floats:
-    """An odd number of even steps from about -0.5 to 1.5 that hits 0 and 1 exactly."""
+    """So many even steps from about -0.5 to 1.5 (from 0 to 2 where there are 3) that hit 0 and 1 exactly."""
     apart = max(1, (points - 1) // 2)
     return np.arange(-(apart // 2), points - apart // 2) / apart
+
+
+def around(alphas: Floats) -> Floats:
+    """An odd number of steps, moved so that the middle one is exactly 0."""
+    return alphas - alphas[len(alphas) // 2]
 
 
 def _refuses(runs: Sequence[OpenedRun], _: Options) -> str | None:
@@ -30,10 +36,8 @@ def _refuses(runs: Sequence[OpenedRun], _: Options) -> str | None:
     if len(runs) > len(COLOURS):
         return f"{len(runs)} lines in one picture cannot be told apart; {len(COLOURS)} runs at most"
     for run in runs:
-        chosen = run.recipe.run
-        if chosen.tune == "mix" or chosen.mapping.startswith("learned"):
-            what = "a mix of layers" if chosen.tune == "mix" else "a learned mapping"
-            return f"{run.label} was trained through {what}, whose start is no point among the saved weights"
+        if run.recipe.run.tune == "mix":
+            return f"{run.label} was trained through a mix of layers, whose start is no point among the saved weights"
         try:
             other = unlike(path_of(run))
         except BackboneError as error:
@@ -51,7 +55,7 @@ def _find(runs: Sequence[OpenedRun], options: Options) -> list[Finding]:
     alphas, coarse = steps(options.grid), steps(max(3, options.grid // 2 | 1))
     few = runs[0].some("train", max(2, options.records // PLANE_SHARE), seed=options.seed)
     seconds = [second_run(runs, paths, which) for which in range(len(runs))]
-    betas = coarse if any(other is not None for other in seconds) else coarse - coarse.mean()
+    betas = coarse if any(other is not None for other in seconds) else around(coarse)
     lines: list[Line] = []
     surfaces: list[Surface] = []
     for run, path, other in zip(runs, paths, seconds, strict=True):

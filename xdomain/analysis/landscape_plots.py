@@ -15,10 +15,9 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from xdomain.analysis.finding import STYLE, Finding, empty_figure
-from xdomain.training.plots import BLUE, GREY, ORANGE
+from xdomain.training.plots import COLOURS, GREY
 
 Floats = NDArray[np.float64]
-COLOURS = (BLUE, ORANGE, "#009E73", "#CC79A7", "#56B4E9", "#E69F00")  # Okabe and Ito
 MARGIN = 0.1  # nats, or squared standard deviations: how much worse still counts as the same valley
 COLUMNS = 3
 LEVELS = 15

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -44,6 +43,26 @@ def held_by_all(runs: Sequence[OpenedRun], records: NDArray[np.int64]) -> NDArra
     return np.min([held(run, records) for run in runs], axis=0)
 
 
+def in_several_windows(runs: Sequence[OpenedRun], records: NDArray[np.int64]) -> bool:
+    """Whether any run reads any of the records in more than one window, so that a first window is not all."""
+    return any((np.diff(run.collate.windows.offsets)[records] > 1).any() for run in runs)
+
+
+def drawn_symbols(usable: Sequence[NDArray[np.bool_]], most: int, seed: int) -> list[NDArray[np.int64]]:
+    """Of each record the places of the symbols that are looked at, in order: `most` in all, drawn by `seed`.
+
+    Parameters
+    ----------
+    usable
+        Of each record, shape (m,): which of its symbols there are to draw from.
+    """
+    flat = np.concatenate(usable)
+    order = np.random.Generator(np.random.PCG64(seed)).permutation(np.flatnonzero(flat))
+    chosen = np.zeros(len(flat), bool)
+    chosen[order[:most]] = True
+    return [np.flatnonzero(part) for part in np.split(chosen, np.cumsum([len(u) for u in usable])[:-1])]
+
+
 def symbol_vectors(
     run: OpenedRun, model: PreTrainedModel, records: NDArray[np.int64], reach: NDArray[np.int64]
 ) -> Iterator[NDArray[np.float32]]:
@@ -61,12 +80,11 @@ def symbol_vectors(
     Shape (layers + 1, m, d): the embeddings and what every layer makes of them; first sequence first.
     """
     plan, layout = run.collate.windows, run.saved.layout
-    collate = replace(run.collate, choose=lambda record: plan.of(record)[:1])
     longest = int(held(run, records).sum(1).max(initial=1)) + len(layout.start) + len(layout.middle) + len(layout.end)
     size = min(BATCH, max(1, AT_ONCE // longest))
     for begin in range(0, len(records), size):
         chosen = records[begin : begin + size].tolist()
-        states: NDArray[Any] = hidden_states(model, collate(chosen)).float().numpy()
+        states: NDArray[Any] = hidden_states(model, run.collate_first(chosen)).float().numpy()
         for row, record in enumerate(chosen):
             first, second = reach[begin + row].tolist()
             places = run.before + np.arange(first)

@@ -126,6 +126,12 @@ def landmarks_of(run: OpenedRun) -> list[Landmark]:
     return shipped.landmarks if shipped.source == run.recipe.source else []
 
 
+def landmarks_of_records(run: OpenedRun) -> list[Landmark]:
+    """Those of whole classes of records, or of all: a tag is a position's, not a record's."""
+    classes = run.examples.classes if _classed(run) else ()
+    return [mark for mark in landmarks_of(run) if mark.label is None or mark.label in classes]
+
+
 def landmarks_in(run: OpenedRun, record: int) -> list[Landmark]:
     """The landmarks that a record has: those of its class, and of all classes."""
     length, label = len(run.examples.symbols[record]), class_of(run, record)
@@ -140,7 +146,7 @@ def positions_of(mark: Landmark) -> Places:
 def class_of(run: OpenedRun, record: int) -> str | None:
     """The class that a record truly has; None where records have no classes of their own."""
     labels = run.examples.labels
-    if labels is None or run.recipe.problem not in ("classification", "pair"):
+    if labels is None or not _classed(run):
         return None
     return run.examples.classes[int(labels[record])]
 
@@ -150,14 +156,19 @@ def of_class(run: OpenedRun, split: str, label: str | None) -> Places:
     records, labels = run.examples.indices(split), run.examples.labels
     if label is None:
         return records
-    if labels is None or run.recipe.problem not in ("classification", "pair"):
+    if labels is None or not _classed(run):
         return records[:0]
     return records[labels[records] == run.examples.classes.index(label)]
 
 
-def drawn(records: Places, most: int, seed: int) -> Places:
-    """At most `most` of some records, drawn by `seed`, in their order."""
-    return np.sort(np.random.Generator(np.random.PCG64(seed)).permutation(records)[:most])
+def _classed(run: OpenedRun) -> bool:
+    return run.recipe.problem in ("classification", "pair")
+
+
+def share_of(sizes: NDArray[np.float64], mark: Landmark) -> tuple[float, float]:
+    """Which share of the total a landmark's positions hold, and which share of the positions they are."""
+    inside = positions_of(mark)
+    return float(sizes[inside].sum() / max(sizes.sum(), np.finfo(float).tiny)), len(inside) / len(sizes)
 
 
 def information(symbols: NDArray[np.int64], letters: Places) -> NDArray[np.float64]:

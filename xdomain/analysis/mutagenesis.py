@@ -14,17 +14,16 @@ from xdomain.analysis.finding import Analysis, Finding, Options, record_named
 from xdomain.analysis.motifs import (
     LETTERS,
     class_of,
-    drawn,
     landmarks_in,
     landmarks_of,
     not_comparable,
     of_class,
     one_letter_each,
     ordinary,
-    positions_of,
+    share_of,
 )
 from xdomain.analysis.mutagenesis_plots import LETTERED, draw_substitutions
-from xdomain.analysis.opened import OpenedRun
+from xdomain.analysis.opened import OpenedRun, drawn
 from xdomain.data.examples import Examples
 from xdomain.data.sequences import Adapter, Ids, Ragged
 from xdomain.errors import RecipeError
@@ -229,12 +228,6 @@ def stretch(effect: NDArray[np.float64]) -> range:
     sums = np.convolve(effect, np.ones(WIDEST), "valid")
     first = int(sums.argmax())
     return range(first, first + WIDEST)
-
-
-def share_of(effect: NDArray[np.float64], mark: Landmark) -> tuple[float, float]:
-    """Which share of the total a landmark's positions hold, and which share of the positions they are."""
-    inside = positions_of(mark)
-    return float(effect[inside].sum() / max(effect.sum(), np.finfo(float).tiny)), len(inside) / len(effect)
 
 
 def _told(one: Scored, sequence: Substituted, marks: Sequence[Landmark]) -> str:

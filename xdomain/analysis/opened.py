@@ -19,10 +19,14 @@ from xdomain.data.examples import Examples
 from xdomain.data.fitting import fit_windows
 from xdomain.data.sequences import Adapter
 from xdomain.errors import BackboneError
-from xdomain.model.arms import Arm, build_model
+from xdomain.model.arms import Arm
 from xdomain.model.backbone import load_backbone, max_positions, quiet_loading
+from xdomain.model.mapping import Vocabulary, learned_kind
+from xdomain.model.reprogram import fold_mixture, insert_mixture
 from xdomain.recipe import Recipe
 from xdomain.run import load_result, prepare, silent
+from xdomain.training.encoder import start_model
+from xdomain.training.predict import inputs_of
 from xdomain.training.saved import SavedBaseline, SavedModel, load_saved, saved_adapter
 
 BATCH = 32
@@ -35,7 +39,7 @@ class OpenedRun:
     Parameters
     ----------
     label
-        The arm with its seeds, such as ``pretrained m0 s0``; told apart by the folder's name where two are alike.
+        The arm with its seeds, such as ``pretrained m0 s0``; told apart by the folder where two are alike.
     examples
         The run's records in the run's own splits. What is fitted is fitted on train, what is told is told of valid:
         test is for the run's own result.
@@ -58,29 +62,27 @@ class OpenedRun:
 
     @cached_property
     def start(self) -> PreTrainedModel:
-        """The model as it was before its first step: same arm, same seed, same head.
+        """The model as it was before its first step: same arm, seed, head and, where they are learned, mixtures.
 
         Raises
         ------
         BackboneError
             The checkpoint that the run started from is not the one that its name now leads to.
         """
-        options, train = self.recipe.run, self.recipe.train
+        options = self.recipe.run
         backbone = load_backbone(options.backbone)
         if backbone.sha256 != self.values["backbone"]["sha256"]:
             raise BackboneError(
                 f"{self.folder}: the run started from a checkpoint that {backbone.name} no longer is",
                 expected=f"one of sha256 {self.values['backbone']['sha256'][:12]}…, this is {backbone.sha256[:12]}…",
             )
-        model = build_model(
-            backbone,
-            Arm(options.init, tuple(options.transfer), options.tune),
-            problem=self.recipe.problem,
-            classes=self.examples.classes,
-            seed=options.seed,
-            attention_dropout=train.attention_dropout,
-            hidden_dropout=train.hidden_dropout,
-        )
+        arm = Arm(options.init, tuple(options.transfer), options.tune)
+        model = start_model(self.recipe, backbone, arm, self.examples)
+        if kind := learned_kind(options.mapping):
+            words: Any = model.get_input_embeddings()
+            vocabulary = Vocabulary.of(backbone.tokenizer)
+            insert_mixture(model, self.saved.mapping, vocabulary, words.weight, None, sparse=kind == "sparse")
+            fold_mixture(model)
         return _to_look_at(model)
 
     @cached_property
@@ -90,6 +92,12 @@ class OpenedRun:
         windows = fit_windows(self.examples, layout, max_positions(self.model.config), self.recipe.train)
         return Collator(self.examples, self.examples.labels, rows, layout, windows)
 
+    @cached_property
+    def collate_first(self) -> Collator:
+        """As `collate`, but of each record the first window alone."""
+        windows = self.collate.windows
+        return replace(self.collate, choose=lambda record: windows.of(record)[:1])
+
     @property
     def before(self) -> int:
         """Positions before the first symbol: symbol i of a record's first window stands at ``before + i``."""
@@ -97,9 +105,7 @@ class OpenedRun:
 
     def some(self, split: str, most: int, *, seed: int = 0) -> NDArray[np.int64]:
         """At most `most` records of a split, drawn by `seed` and in file order: the same for all runs on one task."""
-        records = self.examples.indices(split)
-        drawn = np.random.Generator(np.random.PCG64(seed)).permutation(records)[:most]
-        return np.sort(drawn)
+        return drawn(self.examples.indices(split), most, seed)
 
     def text(self, record: int) -> str:
         """The symbols of a record, as the adapter writes them."""
@@ -114,24 +120,29 @@ class OpenedRun:
             yield chosen, self.collate(chosen)
 
 
+def drawn(records: NDArray[np.int64], most: int, seed: int) -> NDArray[np.int64]:
+    """At most `most` of some records, drawn by `seed`, in their order."""
+    return np.sort(np.random.Generator(np.random.PCG64(seed)).permutation(records)[:most])
+
+
 def open_runs(folders: list[Path]) -> list[OpenedRun]:
     """Open finished runs of encoders; labels are unique.
 
     Raises
     ------
     BackboneError
-        A folder holds no finished run, or that of a baseline, which has no layers to look into.
+        A folder holds no finished run, or that of a baseline, which has no layers to look into; or comes twice.
     """
+    places = [folder.resolve() for folder in folders]
+    if twice := next((folder for i, folder in enumerate(folders) if places[i] in places[:i]), None):
+        raise BackboneError(f"{twice} comes twice", expected="every run once")
     with quiet_loading():
         opened = [_open(folder) for folder in folders]
     seen = [run.label for run in opened]
-    named = [f"{run.label} ({run.folder.name})" if seen.count(run.label) > 1 else run.label for run in opened]
+    names = [run.folder.name for run in opened]
+    aside = names if len(set(names)) == len(names) else [str(run.folder) for run in opened]
+    named = [f"{label} ({place})" if seen.count(label) > 1 else label for label, place in zip(seen, aside, strict=True)]
     return [replace(run, label=name) for run, name in zip(opened, named, strict=True)]
-
-
-def inputs_of(batch: dict[str, Tensor]) -> dict[str, Tensor]:
-    """What of a batch goes into the model."""
-    return {name: batch[name] for name in ("input_ids", "attention_mask", "token_type_ids") if name in batch}
 
 
 def _open(folder: Path) -> OpenedRun:

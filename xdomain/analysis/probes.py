@@ -14,15 +14,15 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from xdomain.analysis.finding import STYLE, Analysis, Finding, Options, empty_figure, one_task
-from xdomain.analysis.layers import held, symbol_vectors
+from xdomain.analysis.layers import drawn_symbols, held, symbol_vectors
 from xdomain.analysis.opened import OpenedRun
 from xdomain.analysis.probing import ALPHA, C, interval, probe
 from xdomain.data.examples import IGNORED
 from xdomain.training.metrics import METRICS
-from xdomain.training.plots import BLUE, GREY, ORANGE
+from xdomain.training.plots import COLOURS, GREY
+from xdomain.training.runfolder import finite
 
 MOST_SYMBOLS = 4000  # of a split, where each symbol has a label
-COLOURS = (BLUE, ORANGE, "#009E73", "#CC79A7", "#E69F00", "#56B4E9")  # Okabe and Ito
 MARKERS = "osD^vP"
 
 
@@ -100,25 +100,14 @@ def _samples(run: OpenedRun, model: Any, records: NDArray[np.int64], seed: int) 
         return Samples(np.stack(means, axis=1), run.examples.labels_of(records), records)
     ends = np.cumsum(run.examples.symbols.lengths[records])
     tags = [t[:m] for t, m in zip(np.split(run.examples.labels_of(records), ends[:-1]), reach[:, 0], strict=True)]
-    chosen = _drawn(tags, seed)
+    chosen = drawn_symbols([t != IGNORED for t in tags], MOST_SYMBOLS, seed)
     read = [v[:, c] for v, c in zip(symbol_vectors(run, model, records, reach), chosen, strict=True)]
     labels = np.concatenate([t[c] for t, c in zip(tags, chosen, strict=True)])
     return Samples(np.concatenate(read, axis=1), labels, np.repeat(records, [len(c) for c in chosen]))
 
 
-def _drawn(tags: Sequence[NDArray[np.int64]], seed: int) -> list[NDArray[np.int64]]:
-    """Of each record the symbols that are read: of all that have a label at most `MOST_SYMBOLS`."""
-    scored = np.flatnonzero(np.concatenate(tags) != IGNORED)
-    order = np.random.Generator(np.random.PCG64(seed)).permutation(scored)
-    chosen = np.zeros(sum(map(len, tags)), bool)
-    chosen[order[:MOST_SYMBOLS]] = True
-    return [np.flatnonzero(part) for part in np.split(chosen, np.cumsum([len(t) for t in tags])[:-1])]
-
-
 def _table(told: Sequence[Told], metric: str, baseline: float) -> pa.Table:
-    rows = [{**vars(t), "metric": metric, "baseline": baseline} for t in told]
-    clean = [{k: None if isinstance(v, float) and math.isnan(v) else v for k, v in row.items()} for row in rows]
-    return pa.Table.from_pylist(clean)
+    return pa.Table.from_pylist([finite({**vars(t), "metric": metric, "baseline": baseline}) for t in told])
 
 
 def _caption(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from xdomain.analysis.finding import Analysis, Finding, Options, record_named
 from xdomain.analysis.gradients import BASELINE, MEND, Attributed, attribute
+from xdomain.analysis.layers import held, in_several_windows
 from xdomain.analysis.motifs import (
     class_of,
     information,
@@ -19,7 +20,7 @@ from xdomain.analysis.motifs import (
     not_comparable,
     of_class,
     ordinary,
-    positions_of,
+    share_of,
 )
 from xdomain.analysis.opened import OpenedRun
 from xdomain.analysis.saliency_plots import draw_means, draw_record
@@ -38,7 +39,11 @@ def _refuses(runs: Sequence[OpenedRun], options: Options) -> str | None:
     if not options.record and len(set(told.tolist())) > 1:
         return (f"sequences have {told.min():,} to {told.max():,} symbols, whose positions have no mean: name one "
                 "record with --record")  # fmt: skip
-    return not_comparable(runs)
+    if why := not_comparable(runs):
+        return why
+    whole = np.arange(len(first.examples))
+    odd = next((run for run in runs if not np.array_equal(held(run, whole), held(first, whole))), None)
+    return f"{first.label} and {odd.label} read windows of different lengths (train.max_length)" if odd else None
 
 
 def _find(runs: Sequence[OpenedRun], options: Options) -> list[Finding]:
@@ -60,7 +65,8 @@ def _one_record(runs: Sequence[OpenedRun], record: int) -> Finding:
     title = f"What does each position of {name} add to {what}?"
     figure = draw_record({one.label: one.values[0] for one in attributed}, symbols, marks, what, title)
     shares = [_share_told(one, marks) for one in attributed]
-    caption = f"Record {name}. What each position adds to {what}. {_method(attributed)}" + "".join(shares)
+    caption = f"Record {name}. What each position adds to {what}. {_method(attributed)}"
+    caption += _first_only(runs, np.array([record])) + "".join(shares)
     return Finding("saliency", title, caption, pa.Table.from_pylist(rows), figure)
 
 
@@ -102,7 +108,7 @@ def _means(runs: Sequence[OpenedRun], records: NDArray[np.int64]) -> Finding:
     caption = (
         f"{len(records)} validation records ({count}). Above: the mean size of what a position adds to {what}. "
         f"{_method(attributed)} Below: information content of all training records of a class, corrected for their "
-        f"number.{few}" + "".join(shares)
+        f"number.{few}{_first_only(runs, records)}" + "".join(shares)
     )
     return Finding("saliency", title, caption, pa.Table.from_pylist(rows), figure)
 
@@ -117,6 +123,10 @@ def _bits(run: OpenedRun, name: str, length: int) -> NDArray[np.float64]:
     return information(rows.reshape(len(chosen), -1)[:, :length].astype(np.int64), ordinary(run.adapter))
 
 
+def _first_only(runs: Sequence[OpenedRun], records: NDArray[np.int64]) -> str:
+    return " Of each record only the first window is read." if in_several_windows(runs, records) else ""
+
+
 def _method(attributed: Sequence[Attributed]) -> str:
     missed = "; ".join(
         f"{one.label} {one.absolute_error:.2g}, {one.relative_error:.1%} of the difference, in {one.steps} steps"
@@ -128,20 +138,13 @@ def _method(attributed: Sequence[Attributed]) -> str:
     )
 
 
-def _share(values: NDArray[np.float64], mark: Landmark) -> tuple[float, float]:
-    """The share of all absolute attribution on a landmark's positions, and the share that they are of all."""
-    size = np.abs(values).mean(0)
-    inside = positions_of(mark)
-    return float(size[inside].sum() / max(size.sum(), np.finfo(float).tiny)), len(inside) / len(size)
-
-
 def _shares_told(one: Attributed, groups: dict[str, NDArray[np.bool_]], marks: Sequence[Landmark]) -> str:
     told: list[str] = []
     for mark in marks:
         chosen = groups[mark.label] if mark.label else np.ones(len(one.values), bool)
-        held, share = _share(one.values[chosen], mark)
+        inside, share = share_of(np.abs(one.values[chosen]).mean(0), mark)
         of = f" of {mark.label}" if mark.label else ""
-        told.append(f"the {mark.name}{of} has {held:.0%} of the attribution on {share:.0%} of the positions")
+        told.append(f"the {mark.name}{of} has {inside:.0%} of the attribution on {share:.0%} of the positions")
     return f" {one.label}: {', '.join(told)}." if told else ""
 
 

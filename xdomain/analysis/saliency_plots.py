@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 from xdomain.analysis.finding import STYLE, empty_figure
 from xdomain.analysis.mutagenesis_plots import LETTERED, letters_along
 from xdomain.recipe import Landmark
-from xdomain.training.plots import BLUE, GREY, ORANGE
+from xdomain.training.plots import BLUE, COLOURS, GREY, ORANGE
 
-COLOURS = (BLUE, ORANGE, GREY, "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-"""Okabe and Ito: told apart by all eyes."""
+CLASSES = (BLUE, ORANGE, GREY, *COLOURS[2:])
 
 Heights = Mapping[str, NDArray[np.float64]]
 
@@ -34,8 +33,8 @@ def draw_means(
         Class to information content, shape (length,).
     """
     first = [mark.label for mark in marks if mark.label]
-    drawn = list(dict.fromkeys([*first, *bits]))[: len(COLOURS)]
-    colours = {name: COLOURS[sorted(drawn).index(name)] for name in drawn}
+    drawn = list(dict.fromkeys([*first, *bits]))[: len(CLASSES)]
+    colours = {name: CLASSES[sorted(drawn).index(name)] for name in drawn}
     strip = [0.12 + 0.22 * len(marks)] if marks else []
     with mpl.rc_context(STYLE):
         figure = empty_figure(1.25 + 1.75 * len(heights) + sum(strip) + 1.5)

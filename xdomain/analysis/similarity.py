@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +14,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from xdomain.analysis.finding import STYLE, Analysis, Finding, Options, empty_figure
-from xdomain.analysis.layers import held_by_all, same_symbols, symbol_vectors
+from xdomain.analysis.layers import drawn_symbols, held_by_all, same_symbols, symbol_vectors
 from xdomain.analysis.likeness import (
     POSITIONS_PER_DIRECTION,
     VARIANCE,
@@ -28,6 +27,7 @@ from xdomain.analysis.likeness import (
 from xdomain.analysis.opened import OpenedRun
 from xdomain.errors import RecipeError
 from xdomain.training.plots import BLUE, GREY, ORANGE
+from xdomain.training.runfolder import finite
 
 MOST_POSITIONS = 8000
 LEAST_POSITIONS = 4  # for an unbiased estimate
@@ -49,7 +49,7 @@ def find(runs: Sequence[OpenedRun], options: Options) -> list[Finding]:
     """One run: its start against its end. More: each against the first, and each one's start against its end."""
     records = runs[0].some("valid", options.records, seed=options.seed)
     reach = held_by_all(runs, records)
-    slots = _drawn(reach, options.seed)
+    slots = drawn_symbols([np.ones(count, bool) for count in reach.sum(1)], MOST_POSITIONS, options.seed)
     positions = sum(map(len, slots))
     if positions < LEAST_POSITIONS:
         raise RecipeError(f"{positions} symbols in the records that are read", expected=f"{LEAST_POSITIONS} or more",
@@ -82,15 +82,6 @@ def find(runs: Sequence[OpenedRun], options: Options) -> list[Finding]:
     ]
 
 
-def _drawn(reach: NDArray[np.int64], seed: int) -> list[NDArray[np.int64]]:
-    """Of each record the symbols that are compared, at most `MOST_POSITIONS` in all, in order."""
-    counts = reach.sum(1)
-    order = np.random.Generator(np.random.PCG64(seed)).permutation(int(counts.sum()))
-    chosen = np.zeros(len(order), bool)
-    chosen[order[:MOST_POSITIONS]] = True
-    return [np.flatnonzero(part) for part in np.split(chosen, np.cumsum(counts)[:-1])]
-
-
 def _layers(
     run: OpenedRun, model: Any, records: NDArray[np.int64], reach: NDArray[np.int64], slots: list[NDArray[np.int64]]
 ) -> list[Layer]:
@@ -113,17 +104,12 @@ def _table(grids: Sequence[Grid], positions: int) -> pa.Table:
     rows = [
         {
             "run_a": grid.a[0], "state_a": grid.a[1], "layer_a": i, "run_b": grid.b[0], "state_b": grid.b[1],
-            "layer_b": j, "cka": _or_none(float(grid.cka[i, j])), "pwcca": _or_none(float(grid.pwcca[i, j])),
-            "positions": positions,
+            "layer_b": j, "cka": grid.cka[i, j], "pwcca": grid.pwcca[i, j], "positions": positions,
         }
         for grid in grids
         for i, j in np.ndindex(grid.cka.shape)
     ]  # fmt: skip
-    return pa.Table.from_pylist(rows)
-
-
-def _or_none(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+    return pa.Table.from_pylist(finite(rows))
 
 
 def _caption(measure: str, grids: Sequence[Grid], told: str, positions: int, chance: float) -> str:

@@ -83,7 +83,7 @@ def plan_encoder(
     windows = fit_windows(examples, layout, positions, train)
     mapping, search = candidates[0], None
     if candidates[1:]:
-        start = _start(recipe, backbone, arm, examples)
+        start = start_model(recipe, backbone, arm, examples)
         mapping, search = choose_mapping(candidates, start, recipe, examples, layout, windows, say)
     own = backbone.tokenizer.unk_token_id if options.mapping == "identity" else None  # a text's unknown, at home there
     if shared := mapping.collides([row for row in backbone.tokenizer.all_special_ids if row != own]):
@@ -111,7 +111,7 @@ def train_encoder(
     options, train = recipe.run, recipe.train
     mapping, layout = plan.mapping, plan.layout
     rows = mapping.ids.astype(np.int64)
-    model = _start(recipe, backbone, plan.arm, examples)
+    model = start_model(recipe, backbone, plan.arm, examples)
     words = model.get_input_embeddings().weight.detach()  # pyright: ignore
     in_use = [*rows.tolist(), *layout.rows(), layout.pad]
     # LoRA freezes the rows, so there is nothing to save; and peft keeps a resized table whole in every checkpoint
@@ -187,8 +187,8 @@ def _mappings(recipe: Recipe, backbone: Backbone, adapter: Adapter) -> list[Toke
     ]
 
 
-def _start(recipe: Recipe, backbone: Backbone, arm: Arm, examples: Examples) -> PreTrainedModel:
-    """The model of a run before its first step."""
+def start_model(recipe: Recipe, backbone: Backbone, arm: Arm, examples: Examples) -> PreTrainedModel:
+    """The model of a run before its first step, whole: nothing frozen, sliced or put beside it yet."""
     train = recipe.train
     return build_model(
         backbone,

@@ -7,10 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
-from xdomain.training.plots import BLUE, GREY, STYLE
+from xdomain.training.plots import BLUE, GREY, STYLE, new_figure
 
 LAYER_PLOT = "layer-mix.png"
 
@@ -20,8 +18,7 @@ def plot_mix(mix: Mapping[str, Any], *, path: Path, title: str) -> None:
     layers = [row["layer"] for row in mix["layers"]]
     weights = [row["weight"] for row in mix["layers"]]
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(max(4.8, 1.6 + 0.5 * len(layers)), 3.4), dpi=140, layout="constrained")
-        FigureCanvasAgg(figure)
+        figure = new_figure(max(4.8, 1.6 + 0.5 * len(layers)), 3.4)
         axes = figure.subplots()
         axes.bar(layers, weights, color=BLUE, width=0.7)
         axes.axhline(1 / len(layers), color=GREY, linewidth=1, linestyle=":", label="at the start: all alike")

@@ -14,7 +14,9 @@ from matplotlib.figure import Figure
 from xdomain.training.metrics import METRICS
 
 MOST_NUMBERED = 30  # classes: the counts of more could not be read
-BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#666666"  # Okabe and Ito: told apart by all eyes
+BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#666666"
+COLOURS = (BLUE, ORANGE, "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+"""Okabe and Ito: told apart by all eyes."""
 STYLE: dict[Any, Any] = {
     "font.size": 11,
     "axes.spines.top": False,
@@ -23,7 +25,8 @@ STYLE: dict[Any, Any] = {
 }
 
 
-def _figure(width: float, height: float) -> Figure:
+def new_figure(width: float, height: float) -> Figure:
+    """A figure of so many inches to draw into, within ``matplotlib.rc_context(STYLE)``."""
     figure = Figure(figsize=(width, height), dpi=140, layout="constrained")
     FigureCanvasAgg(figure)
     return figure
@@ -35,7 +38,7 @@ def plot_history(history: Sequence[Mapping[str, Any]], *, metric: str, path: Pat
     told = [(row["step"], (row.get("valid") or {}).get(metric)) for row in history]
     valid = [(step, value) for step, value in told if value is not None and np.isfinite(value)]
     with mpl.rc_context(STYLE):
-        figure = _figure(6.4, 4.8)
+        figure = new_figure(6.4, 4.8)
         above, below = figure.subplots(2, 1, sharex=True)
         above.set_title(title, parse_math=False)
         if losses:
@@ -62,7 +65,7 @@ def plot_pretraining(history: Sequence[Mapping[str, Any]], *, path: Path, title:
     losses = [(row["tokens"], row["loss"], row["length"]) for row in history if "loss" in row]
     valid = [(row["tokens"], row["valid"]["loss"]) for row in history if "valid" in row]
     with mpl.rc_context(STYLE):
-        figure = _figure(6.4, 3.6)
+        figure = new_figure(6.4, 3.6)
         axes = figure.subplots()
         axes.set_title(title, fontsize=11, parse_math=False)
         tokens, values, lengths = zip(*losses, strict=True)
@@ -90,7 +93,7 @@ def plot_confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str], *, p
     share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     size = min(12.0, 2.6 + 0.62 * len(classes))
     with mpl.rc_context({**STYLE, "font.size": 10}):
-        figure = _figure(size + 0.8, size)
+        figure = new_figure(size + 0.8, size)
         axes = figure.subplots()
         axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
         slanted = 45 if max(map(len, classes)) > 3 else 0
@@ -108,7 +111,7 @@ def plot_confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str], *, p
 def plot_comparison(rows: Sequence[Mapping[str, Any]], *, metric: str, path: Path, title: str) -> None:
     """A dot an arm with its 95 % interval: rows of label, value, low, high."""
     with mpl.rc_context(STYLE):
-        figure = _figure(6.8, 1.5 + 0.42 * len(rows))
+        figure = new_figure(6.8, 1.5 + 0.42 * len(rows))
         axes = figure.subplots()
         for place, row in enumerate(rows):
             colour = BLUE if place == 0 else ORANGE

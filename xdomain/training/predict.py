@@ -38,9 +38,14 @@ def pool(logits: Tensor, windows: Tensor) -> Tensor:
     return share.T @ logits
 
 
+def inputs_of(batch: dict[str, Tensor]) -> dict[str, Tensor]:
+    """What of a batch goes into the model."""
+    return {name: value for name, value in batch.items() if name not in NOT_FOR_THE_MODEL}
+
+
 def forward(model: nn.Module, batch: dict[str, Tensor]) -> Tensor:
     """Float32 logits of a batch: (b, k) pooled over windows, or (w, s, k) for tagging, (w, s, 2) for span."""
-    told = model(**{name: value for name, value in batch.items() if name not in NOT_FOR_THE_MODEL})
+    told = model(**inputs_of(batch))
     if "start_logits" in told:
         return torch.stack([told.start_logits, told.end_logits], dim=-1).float()
     logits = told.logits.float()

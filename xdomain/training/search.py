@@ -24,7 +24,7 @@ from xdomain.training.device import best_device
 from xdomain.training.finetune import Say
 from xdomain.training.metrics import METRICS, compute_metrics
 from xdomain.training.outcome import kept
-from xdomain.training.predict import NOT_FOR_THE_MODEL, pool
+from xdomain.training.predict import inputs_of, pool
 from xdomain.training.wording import number
 
 RECORDS, SYMBOLS, FOLDS, BATCH = 512, 65_536, 5, 32
@@ -36,7 +36,7 @@ def check_search(recipe: Recipe, arm: Arm) -> None:
     Raises
     ------
     RecipeError
-        Spans, or an arm whose word rows are drawn anew.
+        Spans, or an arm whose word rows are drawn anew or shuffled.
     """
     told = f"mapping {recipe.run.mapping}"
     if recipe.problem == "span":
@@ -45,7 +45,7 @@ def check_search(recipe: Recipe, arm: Arm) -> None:
             expected="classification, pair, regression or tagging",
             mend="--mapping random, or --mapping learned",
         )
-    if "words" not in arm.parts:
+    if "words" not in arm.parts or arm.init in ("shuffled", "rescaled"):
         raise RecipeError(
             f"{told}: the arm {arm.label} draws its word rows at random, so one mapping is as good as another",
             expected="an arm that takes the checkpoint's word rows over",
@@ -98,10 +98,11 @@ def choose_mapping(
         scores.append(_score(seen, labels, folds, metric, examples))
     model.cpu()
     value = np.array(scores) if METRICS[metric].higher_is_better else -np.array(scores)
-    best = int(np.nanargmax(value)) if np.isfinite(value).any() else 0
+    known = [score for score in scores if np.isfinite(score)]
+    best = int(np.nanargmax(value)) if known else 0
     found = [{"seed": m.seed, "score": s} for m, s in zip(candidates, scores, strict=True)]
     say(f"mapping: draw {candidates[best].seed} is the best of {len(candidates)}, probe {metric} "
-        f"{number(scores[best])} (median {number(float(np.nanmedian(scores)))})")  # fmt: skip
+        f"{number(scores[best])} (median {number(float(np.median(known)) if known else None)})")  # fmt: skip
     return candidates[best], {
         "metric": metric,
         "records": len(records),
@@ -133,8 +134,7 @@ def _features(model: PreTrainedModel, collate: Collator, records: NDArray[np.int
     for first in range(0, len(order), BATCH):
         places = order[first : first + BATCH]
         batch = {name: value.to(device) for name, value in collate(records[places].tolist()).items()}
-        inputs = {name: value for name, value in batch.items() if name not in NOT_FOR_THE_MODEL}
-        states = model.base_model(**inputs).last_hidden_state.float()
+        states = model.base_model(**inputs_of(batch)).last_hidden_state.float()
         if not tagging:
             mask = batch["attention_mask"][..., None].float()
             means = pool((states * mask).sum(1) / mask.sum(1), batch["windows"]).cpu().numpy()
