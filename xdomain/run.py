@@ -195,7 +195,7 @@ def with_arm(recipe: Recipe, arm: dict[str, Any]) -> Recipe:
 def arm_label(recipe: Recipe) -> str:
     """The arm in a word: ``pretrained``, ``scratch``, ``pretrained+head``, ``kmer``."""
     options = recipe.run
-    return options.baseline or Arm(options.init, tuple(options.transfer), options.tune).label
+    return options.baseline or Arm.of(options).label
 
 
 def default_folder(recipe: Recipe) -> Path:

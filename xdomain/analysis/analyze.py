@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from xdomain.analysis import attention, embeddings, landscape, mutagenesis, probes, saliency, similarity
@@ -10,8 +10,8 @@ from xdomain.analysis.alignment import align
 from xdomain.analysis.finding import Analysis, Finding, Options, write_finding
 from xdomain.analysis.opened import open_runs
 from xdomain.errors import OutputError, RecipeError, UserError, unknown
+from xdomain.training.finetune import Say
 
-Say = Callable[[str], None]
 ANALYSES: tuple[Analysis, ...] = (
     embeddings.ANALYSIS,
     probes.ANALYSIS,
@@ -72,6 +72,7 @@ def analyze(
                 why = error.what
         if why:
             say(f"without {analysis.name}: {why}")
+            continue
         _write(found, folder, say)
         findings += found
     if not findings:
@@ -144,5 +145,4 @@ def _write_index(findings: Sequence[Finding], folder: Path) -> None:
     parts = [
         f"## {f.title}\n\n![{f.title}]({f.name}.png)\n\n{f.caption} [{f.name}.csv]({f.name}.csv)" for f in findings
     ]
-    if parts:
-        (folder / INDEX).write_text("\n\n".join(["# Looking inside", *parts]) + "\n", "utf-8")
+    (folder / INDEX).write_text("\n\n".join(["# Looking inside", *parts]) + "\n", "utf-8")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+from xdomain.analysis.opened import hidden_states
 from xdomain.model.backbone import max_positions
 
 ALPHAS = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
@@ -100,7 +101,7 @@ def line_vectors(model: PreTrainedModel, coded: Coded) -> NDArray[np.float32]:
     """Shape (layers + 1, lines, d): the mean hidden state of each line's pieces, special tokens left out."""
     parts: list[Tensor] = []
     for inputs, here in coded.batches:
-        states = torch.stack(model.base_model(**inputs, output_hidden_states=True).hidden_states)
+        states = hidden_states(model, inputs)
         share = here / here.sum(1, keepdim=True).clamp(min=1)
         parts.append(torch.einsum("lbsd,bs->lbd", states, share))
     return torch.cat(parts, dim=1).numpy()

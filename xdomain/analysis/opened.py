@@ -19,7 +19,6 @@ from xdomain.data.examples import Examples
 from xdomain.data.fitting import fit_windows
 from xdomain.data.sequences import Adapter
 from xdomain.errors import BackboneError
-from xdomain.model.arms import Arm
 from xdomain.model.backbone import load_backbone, max_positions, quiet_loading
 from xdomain.model.mapping import Vocabulary, learned_kind
 from xdomain.model.reprogram import fold_mixture, insert_mixture
@@ -76,8 +75,7 @@ class OpenedRun:
                 f"{self.folder}: the run started from a checkpoint that {backbone.name} no longer is",
                 expected=f"one of sha256 {self.values['backbone']['sha256'][:12]}…, this is {backbone.sha256[:12]}…",
             )
-        arm = Arm(options.init, tuple(options.transfer), options.tune)
-        model = start_model(self.recipe, backbone, arm, self.examples)
+        model = start_model(self.recipe, backbone, self.examples)
         if kind := learned_kind(options.mapping):
             words: Any = model.get_input_embeddings()
             vocabulary = Vocabulary.of(backbone.tokenizer)
@@ -106,10 +104,6 @@ class OpenedRun:
     def some(self, split: str, most: int, *, seed: int = 0) -> NDArray[np.int64]:
         """At most `most` records of a split, drawn by `seed` and in file order: the same for all runs on one task."""
         return drawn(self.examples.indices(split), most, seed)
-
-    def text(self, record: int) -> str:
-        """The symbols of a record, as the adapter writes them."""
-        return self.adapter.decode(self.examples.symbols[record])
 
     def batches(
         self, records: NDArray[np.int64], *, size: int = BATCH

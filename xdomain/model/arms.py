@@ -15,7 +15,7 @@ from transformers import PreTrainedModel
 from xdomain.errors import RecipeError, unknown
 from xdomain.model.backbone import Backbone, quiet_loading
 from xdomain.model.heads import head_of
-from xdomain.recipe import PARTS, Problem
+from xdomain.recipe import PARTS, Problem, Run
 
 INITS = ("pretrained", "scratch", "reembed", "shuffled", "rescaled")
 TUNES = ("full", "head", "mix", "norms", "lora", "bottleneck")
@@ -59,6 +59,11 @@ class Arm:
         if self.init == "scratch" and set(self.transfer) != set(PARTS):
             raise RecipeError("init scratch transfers nothing, yet parts to transfer were named",
                               mend="leave --transfer out, or --init pretrained")  # fmt: skip
+
+    @classmethod
+    def of(cls, options: Run) -> Arm:
+        """The arm that a recipe names."""
+        return cls(options.init, tuple(options.transfer), options.tune)
 
     @property
     def parts(self) -> tuple[str, ...]:

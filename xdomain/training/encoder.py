@@ -52,6 +52,7 @@ class Plan:
     """All that is decided before anything is learned, or written."""
 
     arm: Arm
+    vocabulary: Vocabulary
     mapping: TokenMapping
     search: dict[str, Any] | None
     positions: int
@@ -72,18 +73,19 @@ def plan_encoder(
             f"train.augment: {train.augment} is not for pairs, and there are two columns of sequences",
             mend="--set train.augment=none",
         )
-    arm = Arm(options.init, tuple(options.transfer), options.tune)
+    arm = Arm.of(options)
     positions = min(max_positions(backbone.config), train.max_length or max_positions(backbone.config))
     layout = layout_of(backbone.tokenizer)
-    candidates = _mappings(recipe, backbone, adapter)
+    vocabulary = Vocabulary.of(backbone.tokenizer)
+    candidates = _mappings(recipe, vocabulary, adapter)
     if candidates[1:]:
         check_search(recipe, arm)
     if learned_kind(options.mapping):
-        check_size(len(candidates[0].ids), len(Vocabulary.of(backbone.tokenizer).ordinary))
+        check_size(len(candidates[0].ids), len(vocabulary.ordinary))
     windows = fit_windows(examples, layout, positions, train)
     mapping, search = candidates[0], None
     if candidates[1:]:
-        start = start_model(recipe, backbone, arm, examples)
+        start = start_model(recipe, backbone, examples)
         mapping, search = choose_mapping(candidates, start, recipe, examples, layout, windows, say)
     own = backbone.tokenizer.unk_token_id if options.mapping == "identity" else None  # a text's unknown, at home there
     if shared := mapping.collides([row for row in backbone.tokenizer.all_special_ids if row != own]):
@@ -92,7 +94,7 @@ def plan_encoder(
     if lost := cut.get("answers_in_no_window"):
         say(f"warning: {lost:,} answers fit into no window; a wider train.window_overlap holds more")
     trackers = make_trackers(train.report_to, folder)
-    return Plan(arm, mapping, search, positions, layout, windows, windows.counts | cut, trackers)
+    return Plan(arm, vocabulary, mapping, search, positions, layout, windows, windows.counts | cut, trackers)
 
 
 def train_encoder(
@@ -111,15 +113,14 @@ def train_encoder(
     options, train = recipe.run, recipe.train
     mapping, layout = plan.mapping, plan.layout
     rows = mapping.ids.astype(np.int64)
-    model = start_model(recipe, backbone, plan.arm, examples)
-    words = model.get_input_embeddings().weight.detach()  # pyright: ignore
+    model = start_model(recipe, backbone, examples)
     in_use = [*rows.tolist(), *layout.rows(), layout.pad]
     # LoRA freezes the rows, so there is nothing to save; and peft keeps a resized table whole in every checkpoint
     sliced = train.slice_vocabulary and options.tune != "lora"
     cut = slice_vocabulary(model, in_use) if sliced else None
-    vocabulary = Vocabulary.of(backbone.tokenizer)
     if kind := learned_kind(options.mapping):
-        insert_mixture(model, mapping, vocabulary, words, cut.compact if cut else None, sparse=kind == "sparse")
+        words: Any = cut.table if cut else model.get_input_embeddings().weight  # pyright: ignore
+        insert_mixture(model, mapping, plan.vocabulary, words, cut.compact if cut else None, sparse=kind == "sparse")
     learner = apply_tuning(model, options.tune, seed=options.seed)
     parameters = trainable(learner, len(set(in_use)))
     scale = Scale.of(examples) if recipe.problem == "regression" else None
@@ -147,7 +148,7 @@ def train_encoder(
         )
     stock = merged(learner).cpu()
     layers = remove_mix(stock)
-    mixtures = told_mixture(stock, mapping, vocabulary)
+    mixtures = told_mixture(stock, mapping, plan.vocabulary)
     fold_mixture(stock)
     if scale:
         scale.fold_into(stock)
@@ -176,9 +177,9 @@ def train_encoder(
     )
 
 
-def _mappings(recipe: Recipe, backbone: Backbone, adapter: Adapter) -> list[TokenMapping]:
+def _mappings(recipe: Recipe, vocabulary: Vocabulary, adapter: Adapter) -> list[TokenMapping]:
     """The mapping that a recipe names, or all that it wants searched."""
-    options, vocabulary = recipe.run, Vocabulary.of(backbone.tokenizer)
+    options = recipe.run
     return [
         make_mapping(
             adapter.alphabet, vocabulary, strategy=options.mapping, seed=seed, given=options.mapping_table or None
@@ -187,12 +188,12 @@ def _mappings(recipe: Recipe, backbone: Backbone, adapter: Adapter) -> list[Toke
     ]
 
 
-def start_model(recipe: Recipe, backbone: Backbone, arm: Arm, examples: Examples) -> PreTrainedModel:
+def start_model(recipe: Recipe, backbone: Backbone, examples: Examples) -> PreTrainedModel:
     """The model of a run before its first step, whole: nothing frozen, sliced or put beside it yet."""
     train = recipe.train
     return build_model(
         backbone,
-        arm,
+        Arm.of(recipe.run),
         problem=recipe.problem,
         classes=examples.classes,
         seed=recipe.run.seed,

@@ -15,8 +15,9 @@ from xdomain.training.metrics import METRICS
 
 MOST_NUMBERED = 30  # classes: the counts of more could not be read
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#666666"
-COLOURS = (BLUE, ORANGE, "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-"""Okabe and Ito: told apart by all eyes."""
+GREEN, PURPLE, AMBER, SKY = "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
+COLOURS = (BLUE, ORANGE, GREEN, PURPLE, AMBER, SKY)
+"""Okabe and Ito, less the yellow, which is too pale: told apart by all eyes."""
 STYLE: dict[Any, Any] = {
     "font.size": 11,
     "axes.spines.top": False,

@@ -7,16 +7,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from xdomain.study.findings import Difference, Findings, MappingShare
 from xdomain.study.report.formats import clean, share
-from xdomain.training.plots import BLUE, GREY, ORANGE
+from xdomain.training.plots import AMBER, BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, new_figure
 from xdomain.training.plots import STYLE as PLOT_STYLE
 
 INK, GRID, PAPER = "#1B1F24", "#DDDDDD", "#FFFFFF"
-GREEN, PURPLE, SKY, AMBER = "#009E73", "#CC79A7", "#56B4E9", "#E69F00"  # Okabe & Ito, less the yellow: too pale
 PAGE_COLOURS = {
     INK: "currentColor",
     GRID: "var(--grid)",
@@ -49,9 +47,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 def canvas(height: float) -> Figure:
     """An empty figure of the common width."""
-    figure = Figure(figsize=(WIDTH, height), dpi=140, layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
+    return new_figure(WIDTH, height)
 
 
 def label(text: str, width: int) -> str:
