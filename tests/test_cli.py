@@ -167,7 +167,7 @@ def test_pretrain_text_from_the_command_line(capsys, tmp_path):
     again += ["--tokens", "2048", "--layers", "1", "--width", "32", "--heads", "2", "--lengths", "8", "--shares", "1"]
     rest = ["--learning-rate", "1e-4", "--mask-rate", "0.15", "--seed", "3", "--objective", "mlm+sop",
             "--warmup", "0.1", "--decay", "cosine", "--weight-decay", "0.1", "--precision", "fp32", "--save-every", "7",
-            "--grow", "fresh", "--licence", "cc0-1.0"]  # fmt: skip
+            "--grow", "fresh", "--positions", "learned", "--licence", "cc0-1.0"]  # fmt: skip
     code, out, err = xdomain(capsys, *again, *rest)
     assert code == 0, err
     told = json.loads((tmp_path / "again" / "pretraining.json").read_text())
@@ -182,11 +182,11 @@ def test_pretrain_synthetic_from_the_command_line(capsys, tmp_path):
     code, out, err = xdomain(capsys, "pretrain", "synthetic", "flat:8", "--out", tmp_path / "bert", "--symbols", "50",
                              "--law", "table", "--counts", tmp_path / "c.txt", "--distinct", "--seed", "4", "--tokens",
                              "4096", "--layers", "1", "--width", "16", "--heads", "2", "--lengths", "8,16", "--shares",
-                             "1,2", "--batch-tokens", "128")  # fmt: skip
+                             "1,2", "--batch-tokens", "128", "--positions", "rotary")  # fmt: skip
     assert code == 0, err
     assert Path(out.strip()) == tmp_path / "bert"
     told = json.loads((tmp_path / "bert" / "pretraining.json").read_text())
-    assert (told["lengths"], told["seed"]) == ([8, 16], 4)
+    assert (told["lengths"], told["seed"], told["positions"]) == ([8, 16], 4, "rotary")
     made = told["data"]["train"]
     assert (made["kind"], made["symbols"], made["law"], made["distinct"]) == ("flat:8", 50, "table", True)
 

@@ -18,6 +18,9 @@ Width = Annotated[int, typer.Option(min=8, help="Size of a hidden state; a multi
 Heads = Annotated[int, typer.Option(min=1, help="Attention heads.")]
 Lengths = Annotated[str, typer.Option(help="Positions of each stage, growing.")]
 Shares = Annotated[str, typer.Option(help="Share of the tokens of each stage.")]
+PositionsOption = Annotated[
+    Literal["learned", "rotary"], typer.Option(help="A BERT with position rows, or a ModernBERT, which has none.")
+]
 GrowOption = Annotated[
     Literal["tile", "fresh"], typer.Option(help="How new positions begin: as copies of those before, or drawn.")
 ]
@@ -55,6 +58,7 @@ def pretrain_text_command(
     heads: Heads = 4,
     lengths: Lengths = "16,32,64,128,256,512",
     shares: Shares = "0.15,0.2,0.25,0.2,0.1,0.1",
+    positions: PositionsOption = "learned",
     grow: GrowOption = "tile",
     batch_tokens: BatchTokens = 2048,
     objective: ObjectiveOption = "mlm",
@@ -79,6 +83,7 @@ def pretrain_text_command(
         vocabulary=vocabulary,
         lengths=tuple(numbers(lengths, int)),
         shares=tuple(numbers(shares, float)),
+        positions=positions,
         grow=grow,
         tokens=tokens,
         batch_tokens=batch_tokens,
@@ -115,6 +120,7 @@ def pretrain_synthetic_command(
     heads: Heads = 4,
     lengths: Lengths = "16,32,64,128",
     shares: Shares = "0.15,0.25,0.3,0.3",
+    positions: PositionsOption = "learned",
     grow: GrowOption = "tile",
     batch_tokens: BatchTokens = 2048,
     objective: ObjectiveOption = "mlm",
@@ -137,6 +143,7 @@ def pretrain_synthetic_command(
         heads=heads,
         lengths=tuple(numbers(lengths, int)),
         shares=tuple(numbers(shares, float)),
+        positions=positions,
         grow=grow,
         tokens=tokens,
         batch_tokens=batch_tokens,

@@ -175,6 +175,23 @@ def test_a_second_objective_brings_its_head(books, tokenizer, tmp_path, objectiv
     assert "order accuracy" in (out / "README.md").read_text()
 
 
+def test_rotary_positions_make_a_stock_modernbert_that_learns_and_asks_for_no_types(books, tokenizer, tmp_path):
+    out = pretrain([books], tmp_path / "bert", tokenizer=tokenizer, positions="rotary", tokens=40_000, save_every=100)
+    told = json.loads((out / "pretraining.json").read_text())
+    assert told["validation"]["8"]["loss"] < np.log(60)
+    model = AutoModelForMaskedLM.from_pretrained(out, dtype=torch.float32).eval()
+    given = AutoTokenizer.from_pretrained(out)
+    assert model.config.model_type == "modernbert"
+    text = given("the cat sat on the", return_tensors="pt")
+    assert set(text) == {"input_ids", "attention_mask"}
+    assert model(**text).logits.shape == (1, text["input_ids"].shape[1], len(given))
+    assert {model.config.cls_token_id, model.config.sep_token_id} == {given.cls_token_id, given.sep_token_id}
+    card = (out / "README.md").read_text()
+    assert card.count("ModernBERT, 1 layers × 32") == 1
+    assert "rotary positions up to 16" in card
+    assert "--positions rotary" in card
+
+
 @pytest.mark.parametrize(
     ("content", "error"),
     [
@@ -239,6 +256,8 @@ def test_strangers_folders_are_left_alone(books, tmp_path):
         ({"batch_tokens": 16, "objective": "mlm+nsp"}, "room for two sequences"),
         ({"tokens": 100}, "100 tokens leave no step for 8 positions"),
         ({"mask_rate": 1.0}, "mask rate"),
+        ({"positions": "rotary", "objective": "mlm+nsp"}, "rotary positions with the objective mlm\\+nsp"),
+        ({"positions": "rotatory"}, "did you mean: rotary"),
         ({"objective": "mlm+nps"}, "did you mean: mlm\\+nsp"),
         ({"decay": "cosinus"}, "did you mean: cosine"),
         ({"seed": -1}, "seed -1"),

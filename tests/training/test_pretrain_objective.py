@@ -5,13 +5,15 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transformers import BertConfig, BertForMaskedLM, BertForPreTraining
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from transformers import BertConfig, BertForMaskedLM, PreTrainedTokenizerFast
 
 from xdomain.data.sequences import Ragged
-from xdomain.training.pretraining.engine import tile_positions
 from xdomain.training.pretraining.masking import Masking
 from xdomain.training.pretraining.objective import Batches, outcome
 from xdomain.training.pretraining.plan import Pretraining
+from xdomain.training.pretraining.shape import new_model, tile_positions
 from xdomain.training.pretraining.streams import Pieces, hold_out
 from xdomain.training.wording import duration
 
@@ -105,17 +107,29 @@ def test_a_false_next_segment_comes_from_another_document():
         assert pieces.documents[source] != pieces.documents[row] or not order
 
 
-@pytest.mark.parametrize("objective", ["mlm", "mlm+sop"])
-def test_the_head_at_chosen_positions_alone_is_the_full_heads_loss_and_gradient(objective):
+SIZE = {"vocabulary": ROWS, "width": 16, "heads": 2, "layers": 1, "lengths": (32,), "shares": (1.0,)}
+
+
+def tokenizer():
+    """Of single letters, as many as there are rows."""
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    rows = {piece: row for row, piece in enumerate([*special, *map(chr, range(100, 100 + ROWS - FIRST))])}
+    roles = dict(zip(("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"), special, strict=True))
+    return PreTrainedTokenizerFast(tokenizer_object=Tokenizer(WordLevel(rows, "[UNK]")), **roles)
+
+
+@pytest.mark.parametrize(("objective", "positions"), [("mlm", "learned"), ("mlm", "rotary"), ("mlm+sop", "learned")])
+def test_the_head_at_chosen_positions_alone_is_the_full_heads_loss_and_gradient(objective, positions):
     torch.manual_seed(0)
-    model = (BertForMaskedLM if objective == "mlm" else BertForPreTraining)(SMALL)
+    model = new_model(Pretraining(**SIZE, objective=objective, positions=positions), tokenizer()).eval()
     batch = batches(objective=objective).at(0, rows=8, length=16)
     labels = torch.full_like(batch.ids, -100)
     labels.view(-1)[batch.places] = batch.wanted
     second = {} if objective == "mlm" else {"next_sentence_label": batch.order}
-    model(batch.ids, token_type_ids=batch.types, labels=labels, **second).loss.backward()
+    types = {} if batch.types is None else {"token_type_ids": batch.types}
+    model(batch.ids, **types, labels=labels, **second).loss.backward()
     full = {name: p.grad.clone() for name, p in model.named_parameters()}
-    loss = model(batch.ids, token_type_ids=batch.types, labels=labels, **second).loss.item()
+    loss = model(batch.ids, **types, labels=labels, **second).loss.item()
     model.zero_grad()
     ours = outcome(model, batch)
     assert ours.loss.item() == pytest.approx(loss, abs=1e-5)

@@ -28,11 +28,12 @@ def _front(summary: Mapping[str, Any]) -> list[str]:
 
 
 def _body(summary: Mapping[str, Any]) -> list[str]:
+    family = "ModernBERT" if summary["positions"] == "rotary" else "BERT"
     lengths = " → ".join(map(str, summary["lengths"]))
     return [
-        f"# BERT, {summary['layers']} layers × {summary['width']}",
+        f"# {family}, {summary['layers']} layers × {summary['width']}",
         "",
-        f"{summary['parameters']:,} parameters, {summary['heads']} heads, learned positions up to "
+        f"{summary['parameters']:,} parameters, {summary['heads']} heads, {summary['positions']} positions up to "
         f"{max(summary['lengths'])}, stored in fp16. Made with xdomain by {OBJECTIVES[summary['objective']]}: "
         f"{summary['mask_rate']:.0%} of the positions chosen, of which 80 % became [MASK], 10 % another token.",
         "",

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from transformers import BertConfig, BertForMaskedLM, BertForPreTraining, PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast
 
 from xdomain.model.vocabulary import Vocabulary
 from xdomain.training.device import Device, best_device
@@ -14,8 +14,9 @@ from xdomain.training.plots import plot_pretraining
 from xdomain.training.pretraining.card import write_pretraining_card
 from xdomain.training.pretraining.engine import Engine, Score
 from xdomain.training.pretraining.masking import Masking
-from xdomain.training.pretraining.objective import Batches, Model
+from xdomain.training.pretraining.objective import Batches
 from xdomain.training.pretraining.plan import Pretraining
+from xdomain.training.pretraining.shape import Model, inputs, new_model
 from xdomain.training.pretraining.streams import Stream
 from xdomain.training.pretraining.workfolder import SUMMARY, WorkFolder
 from xdomain.training.provenance import provenance
@@ -50,7 +51,7 @@ def pretrain_stream(
     """
     device = best_device(options.precision)
     torch.manual_seed(options.seed)
-    model = _model(options, tokenizer)
+    model = new_model(options, tokenizer)
     train, valid = (
         _batches(stream, tokenizer, options, seed, rate)
         for stream, seed, rate in zip(
@@ -87,19 +88,6 @@ def _batches(
     return Batches(stream, Masking(rate, mask, vocabulary.ordinary), options.objective, cls, sep, seed)
 
 
-def _model(options: Pretraining, tokenizer: PreTrainedTokenizerFast) -> Model:
-    config = BertConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=options.width,
-        num_hidden_layers=options.layers,
-        num_attention_heads=options.heads,
-        intermediate_size=4 * options.width,
-        max_position_embeddings=max(options.lengths),
-        pad_token_id=tokenizer.get_vocab()[str(tokenizer.pad_token)],
-    )
-    return BertForMaskedLM(config) if options.objective == "mlm" else BertForPreTraining(config)
-
-
 def _publish(
     work: WorkFolder,
     model: Model,
@@ -112,6 +100,7 @@ def _publish(
     made = work.path / "made"
     with work.guarded():
         model.to("cpu").half().save_pretrained(made)  # pyright: ignore[reportArgumentType]
+        tokenizer.model_input_names = inputs(model)
         tokenizer.save_pretrained(made)
         write_json(made / SUMMARY, summary)
         write_history(made, history)

@@ -14,8 +14,9 @@ from torch import Tensor
 from xdomain.errors import RecipeError
 from xdomain.training.attention import quick_attention
 from xdomain.training.device import Device
-from xdomain.training.pretraining.objective import Batches, Model, outcome
+from xdomain.training.pretraining.objective import Batches, outcome
 from xdomain.training.pretraining.plan import Pretraining, Stage
+from xdomain.training.pretraining.shape import Model, tile_positions
 from xdomain.training.pretraining.workfolder import WorkFolder
 from xdomain.training.wording import duration
 
@@ -150,17 +151,6 @@ class Engine:
                 sums = [a + b for a, b in zip(sums, (found.masked_loss.item(), masked, order or 0.0), strict=True)]
         loss, accuracy, order = (total / batches for total in sums)
         return Score(loss, accuracy, None if self.options.objective == "mlm" else order)
-
-
-def tile_positions(model: Model, old: int, new: int) -> None:
-    """Begin the position rows from `old` to `new` as copies of the trained ones, that of [CLS] left out.
-
-    So each position knows its neighbours at once (Beltagy et al. 2020, §5, for Longformer); left as they were drawn,
-    new rows tell nothing, and what lies there is on the plateau of a model that begins with long sequences.
-    """
-    with torch.no_grad():
-        rows = model.bert.embeddings.position_embeddings.weight
-        rows[old:new] = rows[1 + torch.arange(new - old, device=rows.device) % (old - 1)]
 
 
 def _optimizer(model: Model, options: Pretraining) -> torch.optim.AdamW:

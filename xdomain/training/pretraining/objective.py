@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import cross_entropy
-from transformers import BertForMaskedLM, BertForPreTraining
 
 from xdomain.training.pretraining.masking import Masking
 from xdomain.training.pretraining.plan import Objective
+from xdomain.training.pretraining.shape import Model, guesses, order, states
 from xdomain.training.pretraining.streams import Pieces, Stream
 
-Model = BertForMaskedLM | BertForPreTraining
 MASKS = 1
 """Sets the draws of a step's masks apart from those of its pieces."""
 TRIES = 32
@@ -164,12 +163,11 @@ def _share(logits: Tensor, wanted: Tensor) -> float:
 
 def outcome(model: Model, batch: Batch) -> Outcome:
     """Mean cross-entropy over the chosen positions, the head computed only there, plus that of the order."""
-    parts = cast(Any, model)
-    hidden = parts.bert(batch.ids, token_type_ids=batch.types).last_hidden_state
+    hidden = states(model, batch.ids, batch.types)
     chosen = hidden.flatten(0, 1).index_select(0, batch.places)
-    logits = parts.cls.predictions(chosen).float()
+    logits = guesses(model, chosen).float()
     masked = cross_entropy(logits, batch.wanted)
     if batch.order is None:
         return Outcome(masked, masked, logits, None)
-    told = parts.cls.seq_relationship(parts.bert.pooler(hidden)).float()
+    told = order(model, hidden).float()
     return Outcome(masked + cross_entropy(told, batch.order), masked, logits, told)

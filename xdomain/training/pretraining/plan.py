@@ -17,6 +17,8 @@ from xdomain.training.device import Precision
 Objective = Literal["mlm", "mlm+nsp", "mlm+sop"]
 Decay = Literal["linear", "cosine"]
 Grow = Literal["tile", "fresh"]
+Positions = Literal["learned", "rotary"]
+CHOICES = {"objective": Objective, "positions": Positions, "grow": Grow, "decay": Decay, "precision": Precision}
 SHORTEST = 8
 """Positions of the shortest sequence: two segments of two tokens, and three special tokens."""
 INDIFFERENT = frozenset({"save_every", "licence"})
@@ -45,6 +47,9 @@ class Pretraining:
     lengths, shares
         Positions of each stage, growing, special tokens included; and the share of all tokens it gets. A classic
         BERT that starts with long sequences sits on a plateau for hours: short ones teach it first what a position is.
+    positions
+        learned: a BERT, with a row a position; rotary: a ModernBERT (Warner et al. 2024), which turns queries and
+        keys instead (Su et al. 2021).
     grow
         How the position rows that a stage adds begin: tile, as copies of the rows before them; fresh, as drawn.
     tokens
@@ -77,6 +82,7 @@ class Pretraining:
     vocabulary: int = 8192
     lengths: tuple[int, ...] = (16, 32, 64, 128, 256, 512)
     shares: tuple[float, ...] = (0.15, 0.2, 0.25, 0.2, 0.1, 0.1)
+    positions: Positions = "learned"
     grow: Grow = "tile"
     tokens: int = 24_000_000
     batch_tokens: int = 2048
@@ -99,9 +105,15 @@ class Pretraining:
 
     def _faults(self) -> Iterator[RecipeError]:
         """All that is wrong, so that it is told at once."""
-        for name, kind in (("objective", Objective), ("grow", Grow), ("decay", Decay), ("precision", Precision)):
+        for name, kind in CHOICES.items():
             if getattr(self, name) not in get_args(kind):
                 yield RecipeError(str(unknown(name, getattr(self, name), get_args(kind))))
+        if self.positions == "rotary" and self.objective != "mlm":
+            yield RecipeError(
+                f"rotary positions with the objective {self.objective}",
+                expected="mlm: a ModernBERT knows no second segment",
+                mend="--objective mlm, or --positions learned",
+            )
         for name in ("layers", "width", "heads", "vocabulary", "tokens", "batch_tokens", "save_every"):
             if getattr(self, name) < 1:
                 yield RecipeError(f"{name} {getattr(self, name)}", expected="1 or more")
