@@ -259,7 +259,7 @@ def _mapping(text: str | None) -> dict[str, Any]:
     """The fields of a recipe's `run` part that --mapping gives; a table is read from its file."""
     if text is None or not text.startswith("given:"):
         return {"mapping": text}
-    from xdomain.model.mapping import load_given
+    from xdomain.model.byhand import load_given
 
     return {"mapping": "given", "mapping_table": load_given(Path(text.removeprefix("given:")))}
 

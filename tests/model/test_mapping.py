@@ -13,16 +13,11 @@ from transformers import PreTrainedTokenizerFast
 
 from xdomain.data.sequences import Alphabet
 from xdomain.errors import DataError, RecipeError
-from xdomain.model.mapping import (
-    STRATEGIES,
-    TokenMapping,
-    Vocabulary,
-    is_drawn,
-    learned_kind,
-    load_given,
-    make_mapping,
-    search_seeds,
-)
+from xdomain.model.byhand import load_given
+from xdomain.model.drawing import make_mapping
+from xdomain.model.mapping import TokenMapping
+from xdomain.model.strategies import STRATEGIES, is_drawn, learned_kind, search_seeds
+from xdomain.model.vocabulary import Vocabulary
 
 DNA = Alphabet(tuple("ACGTN"), "nt", "N")
 MADE_UP = Vocabulary(tuple(f"piece{i}" for i in range(10_000)), frozenset())

@@ -7,11 +7,12 @@ from test_arms import CONFIGS
 
 from xdomain.data.sequences import Alphabet
 from xdomain.errors import RecipeError
+from xdomain.model.drawing import make_mapping
 from xdomain.model.heads import head_of
-from xdomain.model.mapping import Vocabulary, make_mapping
 from xdomain.model.reprogram import Mixture, check_size, fold_mixture, insert_mixture, sparsemax, told_mixture
 from xdomain.model.slicing import restore_vocabulary, slice_vocabulary
 from xdomain.model.tune import apply_tuning, merged
+from xdomain.model.vocabulary import Vocabulary
 
 DNA = Alphabet(("A", "C", "G", "T", "[MASK]"), "letter", "[MASK]")
 PIECES = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *(f"word{i}" for i in range(55)))

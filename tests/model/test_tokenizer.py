@@ -23,9 +23,10 @@ from transformers import (
 
 from xdomain.data.sequences import Alphabet, Ragged
 from xdomain.errors import BackboneError, RecipeError
+from xdomain.model.drawing import make_mapping
 from xdomain.model.layout import layout_of
-from xdomain.model.mapping import Vocabulary, make_mapping
 from xdomain.model.tokenizer import check_tokenizer, export_tokenizer
+from xdomain.model.vocabulary import Vocabulary
 from xdomain.plugins import make_adapter
 
 TEXTS = ["ACGT", "acgun", "AC-GT R", "TTTTN"]

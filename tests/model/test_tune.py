@@ -6,10 +6,11 @@ import torch
 from xdomain.data.sequences import Alphabet
 from xdomain.model.arms import Arm, build_model
 from xdomain.model.backbone import load_backbone
-from xdomain.model.mapping import Vocabulary, make_mapping
+from xdomain.model.drawing import make_mapping
 from xdomain.model.reprogram import insert_mixture
 from xdomain.model.slicing import slice_vocabulary
 from xdomain.model.tune import apply_tuning, merged, trainable
+from xdomain.model.vocabulary import Vocabulary
 
 HEAD = (32 * 32 + 32) + (32 * 3 + 3)  # pooler and three classes
 NORMS = 5 * 2 * 32  # of the embeddings, two a layer

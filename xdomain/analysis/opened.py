@@ -20,8 +20,9 @@ from xdomain.data.fitting import fit_windows
 from xdomain.data.sequences import Adapter
 from xdomain.errors import BackboneError
 from xdomain.model.backbone import load_backbone, max_positions, quiet_loading
-from xdomain.model.mapping import Vocabulary, learned_kind
 from xdomain.model.reprogram import fold_mixture, insert_mixture
+from xdomain.model.strategies import learned_kind
+from xdomain.model.vocabulary import Vocabulary
 from xdomain.recipe import Recipe
 from xdomain.run import load_result, prepare, silent
 from xdomain.training.encoder import start_model

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from xdomain.errors import RecipeError
-from xdomain.model.mapping import TokenMapping, Vocabulary
+from xdomain.model.mapping import TokenMapping
+from xdomain.model.vocabulary import Vocabulary
 
 SHARPNESS = {"soft": 100.0, "sparse": 10.0}
 """Logits are this many times the trained values. Adam moves a value by about the learning rate a step, whatever its

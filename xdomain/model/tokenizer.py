@@ -12,7 +12,8 @@ from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 from xdomain.data.sequences import Adapter, Ragged
 from xdomain.errors import BackboneError, RecipeError
 from xdomain.model.layout import layout_of
-from xdomain.model.mapping import TokenMapping, Vocabulary
+from xdomain.model.mapping import TokenMapping
+from xdomain.model.vocabulary import Vocabulary
 
 ROLES = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token", "bos_token", "eos_token")
 

@@ -15,7 +15,7 @@ import yaml
 from xdomain.data.loading import own_recipe
 from xdomain.data.sources import neighbour
 from xdomain.errors import RecipeError
-from xdomain.model.mapping import is_drawn
+from xdomain.model.strategies import is_drawn
 from xdomain.plugins import find_recipe
 from xdomain.recipe import Columns, Recipe, recipe_from
 from xdomain.run import OF_AN_ENCODER, SCHEMA, with_arm

@@ -18,13 +18,16 @@ from xdomain.data.windows import Windows, cut_answers
 from xdomain.errors import RecipeError
 from xdomain.model.arms import Arm, build_model, transferred
 from xdomain.model.backbone import Backbone, max_positions
+from xdomain.model.drawing import make_mapping
 from xdomain.model.layermix import remove_mix, save_mix
 from xdomain.model.layout import Layout, layout_of
-from xdomain.model.mapping import TokenMapping, Vocabulary, learned_kind, make_mapping, search_seeds
+from xdomain.model.mapping import TokenMapping
 from xdomain.model.reprogram import check_size, fold_mixture, insert_mixture, told_mixture
 from xdomain.model.slicing import restore_vocabulary, slice_vocabulary
+from xdomain.model.strategies import learned_kind, search_seeds
 from xdomain.model.tokenizer import check_tokenizer, export_tokenizer
 from xdomain.model.tune import apply_tuning, merged, trainable
+from xdomain.model.vocabulary import Vocabulary
 from xdomain.recipe import Recipe
 from xdomain.training.attention import quick_attention
 from xdomain.training.device import Device
