@@ -20,9 +20,10 @@ from xdomain.training.wording import duration
 
 from .codebook import Codebook, check_place
 from .encode import encode_files
-from .files import find_audio
+from .files import find_audio, ids_of
 from .fitting import SAMPLE, fit_codebook, sample_frames
 from .hearing import Notes, hear_all
+from .labels import Counts, count_labels, labels_told, read_labels
 from .measures import Usage, usage
 from .named import make_features
 
@@ -91,6 +92,9 @@ def encode_command(
     features: Annotated[
         str | None, typer.Option(help="Where the codebook's features lie now, if not where they were fitted.")
     ] = None,
+    labels: Annotated[
+        Path | None, typer.Option(help="CSV of id, label[, start, end in seconds]: tell how well units agree with it.")
+    ] = None,
     skip_bad: SkipBad = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file there.")] = False,
     as_json: Json = False,
@@ -99,13 +103,15 @@ def encode_command(
     _check_file(out, overwrite=overwrite)
     book = Codebook.load(codebook)
     paths = find_audio(wavs)
+    stretches = read_labels(labels, ids_of(paths)) if labels else {}
     hears = make_features(features or book.features)
     notes = Notes(Progress(len(paths)))
-    use = Usage(np.zeros(book.size, np.int64), 0, 0.0, 0)
+    use, labelled = Usage(np.zeros(book.size, np.int64), 0, 0.0, 0), Counts()
     with _table(out) as write:
         for one in encode_files(paths, book, features=hears, skip_bad=skip_bad, notes=notes):
             write(one.row())
             use += usage(one.units, one.runs, size=book.size, seconds=one.duration)
+            labelled += count_labels(one, stretches)
     for line in notes.lines():
         say(line)
     told = {
@@ -118,6 +124,7 @@ def encode_command(
         "frames a unit": round(use.frames_a_unit, 2),
         "perplexity": round(use.perplexity, 2),
         "share of units used": round(use.used, 4),
+        **(labels_told(labelled) if labels else {}),
         "codebook": book.sha256[:16],
     }
     _show(told, as_json=as_json, where=out)

@@ -78,6 +78,20 @@ def test_json_and_the_same_again(wavs, book, tmp_path):
     encoded = typed("encode", wavs, "--codebook", book, "--out", tmp_path / "u.csv", "--json")
     assert json.loads(encoded.stdout)["files"] == 4
     assert json.loads(encoded.stdout)["out"] == str(tmp_path / "u.csv")
+    assert "purity" not in json.loads(encoded.stdout)
+
+
+def test_units_are_held_against_labels(wavs, book, tmp_path):
+    labels = tmp_path / "labels.csv"
+    labels.write_text("id,label\n0,quiet\n1,quiet\n3,loud\n")
+    encode = ("encode", wavs, "--codebook", book, "--out", tmp_path / "u.csv", "--labels", labels, "--json")
+    told = json.loads(typed(*encode).stdout)
+    assert told["share of frames labelled"] == pytest.approx(3 / 4, abs=0.02)
+    assert told["purity"] >= told["purity by chance"] > 0.5
+    labels.write_text("id,label\nnobody,quiet\n")
+    (tmp_path / "u.csv").unlink()
+    assert "none of the 4 files" in refused(DataError, *encode).what
+    assert not (tmp_path / "u.csv").exists()  # it was known before anything was heard
 
 
 def test_a_bad_file_stops_it_and_nothing_half_done_is_left(wavs, book, tmp_path):

@@ -12,9 +12,10 @@ soundfile = pytest.importorskip("soundfile")
 pytest.importorskip("torchaudio")
 
 from xdomain.adapters.speech.codebook import Codebook  # noqa: E402
-from xdomain.adapters.speech.encode import encode_files, transcribe  # noqa: E402
+from xdomain.adapters.speech.encode import Utterance, encode_files, transcribe  # noqa: E402
 from xdomain.adapters.speech.fitting import fit_codebook, sample_frames  # noqa: E402
 from xdomain.adapters.speech.hearing import Notes, hear_all  # noqa: E402
+from xdomain.adapters.speech.labels import count_labels, labels_told, read_labels  # noqa: E402
 from xdomain.adapters.speech.measures import Usage, agreement, usage  # noqa: E402
 from xdomain.adapters.speech.mfcc import Mfcc  # noqa: E402
 from xdomain.data.runs import merged, written  # noqa: E402
@@ -147,6 +148,40 @@ def test_agreement_at_its_ends():
     assert agreement(units * 0, np.array([0, 0, 1, 1])).nmi == pytest.approx(0)
     assert np.isnan(agreement(units[:0], units[:0]).purity)
     assert np.isnan(agreement(units, units * 0).nmi)
+
+
+def test_frames_are_held_against_the_label_in_which_their_middle_lies(tmp_path):
+    # ten frames a second: units 3 3 3 8 8 3, middles .05, .15, …, .55
+    one = Utterance("a", np.array([3, 8, 3]), np.array([3, 2, 1]), 10.0, 0.6, "a.wav", "")
+    path = tmp_path / "labels.csv"
+    path.write_text("id,start,end,label\na,0,.14,sil\na,.14,.5,AA\na,.35,.5,T\nb,0,1,sil\n")
+    stretches = read_labels(path, ["a"])
+    counts = count_labels(one, stretches)
+    assert counts == {(3, "sil"): 1, (3, "AA"): 2, (8, "T"): 2, (3, None): 1}
+    told = labels_told(counts)
+    assert told["share of frames labelled"] == round(5 / 6, 4)
+    assert told["purity"] == 4 / 5
+    assert told["cluster purity"] == 1
+    assert told["purity by chance"] == 2 / 5
+    path.write_text("id,label\na,word\n")
+    assert count_labels(one, read_labels(path, ["a"])) == {(3, "word"): 4, (8, "word"): 2}
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("id,phone\na,AA\n", "has the columns id, phone"),
+        ("id,label,start\na,AA,0\n", "has the columns id, label, start"),
+        ("id,label,start,end\na,AA,0,1\na,T,1,1\n", r"record 2 \(a\): from 1 to 1 seconds"),
+        ("id,label,start,end\na,AA,zero,1\n", r"record 1 \(a\): from zero to 1 seconds"),
+        ("id,label\ndigit_1.wav,AA\n", "(?s)none of the 2 files.*digit_1.*did you mean: digit_1.wav"),
+    ],
+)
+def test_labels_that_cannot_hold_are_named(text, error, tmp_path):
+    path = tmp_path / "labels.csv"
+    path.write_text(text)
+    with pytest.raises(DataError, match=error):
+        read_labels(path, ["digit_1", "a" if "digit" not in text else "digit_2"])
 
 
 @pytest.mark.realdata
