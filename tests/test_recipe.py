@@ -241,6 +241,13 @@ def test_what_is_no_recipe(text):
     assert "expected: a mapping; see `xdomain show dna/splice`" in told
 
 
+def test_a_landmark_is_named_so_that_pictures_can_be():
+    mark = {"name": "donor/EI", "at": 27, "symbols": "GT", "source": "Mount 1982"}
+    with pytest.raises(RecipeError, match="landmarks"):
+        recipe_from({**TREE, "landmarks": [mark]}, where="here")
+    assert recipe_from({**TREE, "landmarks": [{**mark, "name": "donor of EI"}]}, where="here").landmarks
+
+
 @pytest.mark.parametrize("text", ["a: [", "a: 'open", "\tname: x", "a: b: c", "a: !!python/object:os.system {}"])
 def test_what_is_no_yaml(text):
     told = refusal(text=text)

@@ -157,7 +157,7 @@ class Published(Part):
 class Landmark(Part):
     """What is known of a fixed place in the sequences, to lay beside what a model looks at."""
 
-    name: str
+    name: str = Field(pattern=r"^\w[\w -]*$", description="Letters, digits, blanks: pictures are named by it.")
     label: str | None = Field(default=None, description="The class that has it; None: all.")
     at: int = Field(ge=0, description="Where its first symbol lies, from 0.")
     symbols: str = Field(description="As the domain writes them, ambiguity codes allowed.")
