@@ -14,7 +14,14 @@ FLOORS = (  # lowest first
     ("adapters/", "xdomain/model/", "tasks/"),
     ("xdomain/training/",),
     ("xdomain/run.py",),
-    ("xdomain/study/", "xdomain/analysis/", "xdomain/prediction.py", "xdomain/inspection.py", "xdomain/diagnosis.py"),
+    (
+        "xdomain/study/",
+        "xdomain/analysis/",
+        "xdomain/prediction.py",
+        "xdomain/evaluation.py",
+        "xdomain/inspection.py",
+        "xdomain/diagnosis.py",
+    ),
     ("xdomain/printing.py",),
     ("xdomain/cli.py", "xdomain/cli_analyze.py", "xdomain/cli_pretrain.py", "xdomain/cli_study.py"),
 )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from xdomain.analysis.analyze import analyze as analyze
     from xdomain.errors import UserError as UserError
+    from xdomain.evaluation import evaluate as evaluate
     from xdomain.inspection import check as check
     from xdomain.plugins import find_recipe as load_recipe
     from xdomain.plugins import task_names as task_names
@@ -36,6 +37,7 @@ _HOMES = {
     "analyze": "xdomain.analysis.analyze:analyze",
     "check": "xdomain.inspection:check",
     "compare": "xdomain.study.compare:compare",
+    "evaluate": "xdomain.evaluation:evaluate",
     "load_recipe": "xdomain.plugins:find_recipe",
     "load_result": "xdomain.run:load_result",
     "Pretraining": "xdomain.training.pretrain:Pretraining",
@@ -58,6 +60,7 @@ __all__ = [
     "analyze",
     "check",
     "compare",
+    "evaluate",
     "lay_out",
     "load_recipe",
     "load_result",

@@ -239,6 +239,29 @@ def predict_command(
         write_table(table, out)
 
 
+@app.command("evaluate")
+def evaluate_command(
+    run_dir: Annotated[Path, typer.Argument(help="A finished run.")],
+    file: Annotated[Path | None, typer.Argument(help="A labelled CSV, TSV or FASTA; default: the run's test.")] = None,
+    *,
+    column: ColumnOption = None,
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", help="Read test otherwise, as reader_options.noise=0.3. Repeatable.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="A .csv or .parquet for the predictions.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Judge a trained model again: on a labelled file, or on its test records read otherwise."""
+    from xdomain.evaluation import evaluate
+    from xdomain.prediction import write_table
+    from xdomain.printing import print_evaluation, print_json
+
+    found = evaluate(run_dir, file, columns=_columns(column), overrides=changes or (), say=say)
+    if out:
+        write_table(found.predictions, out)
+    print_json(found.as_dict()) if as_json else print_evaluation(found)
+
+
 @app.command("doctor")
 def doctor_command(as_json: Json = False) -> None:
     """Print versions, devices, data and what is missing, and how to get it."""

@@ -13,7 +13,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from xdomain.data.examples import check_symbols, encode_examples
-from xdomain.data.loading import load_unlabelled
+from xdomain.data.loading import load_file
 from xdomain.data.media import endings, is_media, table_of_files, transcribed
 from xdomain.errors import BackboneError, OutputError, RecipeError
 from xdomain.model.backbone import quiet_loading
@@ -70,7 +70,7 @@ def predict(
     if as_files:
         table = transcribed(table_of_files(paths, paired=told["paired"]), adapter, Path())
     elif len(paths) == 1:
-        table = load_unlabelled(paths[0], model.recipe, adapter, columns=columns, paired=told["paired"], say=say)
+        table = load_file(paths[0], model.recipe, adapter, columns=columns, paired=told["paired"], say=say)
     else:
         single = f", or files that end in {', '.join(endings(adapter))}" if endings(adapter) else ""
         raise RecipeError(f"{len(paths)} files to predict", expected=f"one CSV, TSV or FASTA file{single}")

@@ -16,6 +16,7 @@ from xdomain.training.runfolder import finite
 from xdomain.training.wording import duration, number
 
 if TYPE_CHECKING:  # a listing should not wait for torch
+    from xdomain.evaluation import Evaluation
     from xdomain.run import Result
     from xdomain.study.compare import Comparison
     from xdomain.study.findings import Findings
@@ -73,6 +74,21 @@ def print_result(result: Result) -> None:
             f"{sizes['bytes_per_task'] / 1e6:.2f} MB to store for this task"
         )
     print(f"run folder: {result.folder}")
+
+
+def print_evaluation(evaluation: Evaluation) -> None:
+    """The metrics of a run on some records, a line each."""
+    print_rows(
+        [
+            {
+                "metric": name,
+                "value [95 %]": str(value),
+                **({"oracle": number(evaluation.oracle[name])} if evaluation.oracle else {}),
+            }
+            for name, value in evaluation.metrics.items()
+        ]
+    )
+    print(f"{len(evaluation):,} records; intervals over records, for this one model.")
 
 
 def print_comparison(comparison: Comparison) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xdomain.data.assemble import posed, said
-from xdomain.data.checks import validated
+from xdomain.data.checks import check_variety, validated
 from xdomain.data.fasta import read_fasta
 from xdomain.data.readers import guess_file, reader_for
 from xdomain.data.tables import guess_delimiter, raw_table, read_table
@@ -334,13 +334,16 @@ def test_two_columns_of_one_name(read):
     assert "two columns are called 'a'" in refusal(read, "sequence,a,a\nAC,1,2\n")
 
 
-def test_one_class(read):
-    text = refusal(read, "sequence,label\nAC,a\nAG,a\n")
+def test_one_class_may_be_judged_but_not_learned(read):
+    def learn(content, problem="classification", **options):
+        check_variety(read(content, problem=problem, **options), problem, "data.csv")
+
+    text = refusal(learn, "sequence,label\nAC,a\nAG,a\n")
     assert "data.csv: only one class, 'a', in 2 records" in text
     assert "at least two different classes" in text
-    assert "only one target, 2.0," in refusal(read, "sequence,y\nAC,2\nAG,2\n", problem="regression")
-    assert "only one tag, 'H'," in refusal(read, "sequence,tags\nAC,HH\n", problem="tagging")
-    assert "no tag in any" in refusal(read, "sequence,tags\nAC,--\n", problem="tagging", unscored="-")
+    assert "only one target, 2.0," in refusal(learn, "sequence,y\nAC,2\nAG,2\n", problem="regression")
+    assert "only one tag, 'H'," in refusal(learn, "sequence,tags\nAC,HH\n", problem="tagging")
+    assert "no tag in any" in refusal(learn, "sequence,tags\nAC,--\n", problem="tagging", unscored="-")
 
 
 def test_each_class_in_its_own_file_is_fine(write):

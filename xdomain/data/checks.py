@@ -65,8 +65,6 @@ def validated(
     """
     checked = row_checked(table, problem, where=where, labelled=labelled, max_characters=max_characters)
     _check_ids(checked, where)
-    if labelled:
-        _check_variety(checked, problem, where)
     return checked
 
 
@@ -166,8 +164,8 @@ def _check_ids(table: pa.Table, where: str) -> None:
         rows[name] = row
 
 
-def _check_variety(table: pa.Table, problem: Problem, where: str) -> None:
-    """At least two different targets, or there is nothing to learn."""
+def check_variety(table: pa.Table, problem: Problem, where: str) -> None:
+    """Refuse a validated table with less than two different targets: there is nothing to learn from it."""
     if problem == "span":
         return
     (name,) = target_columns(problem)

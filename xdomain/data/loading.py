@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from xdomain.data.assemble import said
-from xdomain.data.checks import validated
+from xdomain.data.checks import check_variety, validated
 from xdomain.data.media import transcribed
 from xdomain.data.readers import CORE, guess_file, reader_for
 from xdomain.data.sequences import Adapter
@@ -33,7 +33,7 @@ OVERLAP = 64
 
 
 def load_table(recipe: Recipe, *, adapter: Adapter | None = None, say: Callable[[str], None] = print) -> pa.Table:
-    """The checked raw table of a recipe's data; what had to be guessed is said.
+    """The checked raw table of a recipe's data, from which something can be learned; what had to be guessed is said.
 
     Where the table names files (of sound, of music), `adapter` reads them; None leaves the names.
     """
@@ -52,21 +52,28 @@ def load_table(recipe: Recipe, *, adapter: Adapter | None = None, say: Callable[
         say(sentence)
     where = ", ".join(str(path) for path in files.values()) or recipe.name
     checked = validated(table, recipe.problem, where=where)
+    check_variety(checked, recipe.problem, where)
     return transcribed(checked, adapter, next(iter(files.values()), Path()).parent) if adapter else checked
 
 
-def load_unlabelled(
+def load_file(
     file: Path,
     recipe: Recipe,
     adapter: Adapter,
     *,
     columns: Columns | None = None,
     paired: bool = False,
+    labelled: bool = False,
     say: Callable[[str], None] = print,
 ) -> pa.Table:
-    """The records of a file that a trained model is to predict; labels, if any, are not looked at.
+    """The records of a file for a trained model.
 
-    `paired` is True where the model reads two sequences a record: the file must then have both.
+    Parameters
+    ----------
+    paired
+        Whether the model reads two sequences a record: the file must then have both.
+    labelled
+        Whether the file must have labels; False: any that it has are not looked at.
     """
     if not file.is_file():
         raise RecipeError(f"{file} is not there", expected="a CSV, TSV or FASTA file", nearest=neighbour(file))
@@ -74,9 +81,11 @@ def load_unlabelled(
     options = recipe.reader_options if name == recipe.reader else {}
     known = recipe.columns if recipe.reader in CORE else Columns()
     told = known.model_copy(update={role: name for role, name in columns or () if name is not None})
-    posed: Problem = recipe.problem if recipe.problem == "span" else "pair" if paired else "classification"
+    posed: Problem = "pair" if paired else "classification"
+    if labelled or recipe.problem == "span":
+        posed = recipe.problem
     try:
-        table = CORE[name]({"data": file}, columns=told, problem=posed, labelled=False, **options)
+        table = CORE[name]({"data": file}, columns=told, problem=posed, labelled=labelled, **options)
     except DataError as error:
         if recipe.reader in CORE:
             raise
@@ -85,6 +94,8 @@ def load_unlabelled(
         raise DataError(error.what, expected=error.expected, nearest=error.nearest, mend=mend) from None
     for sentence in said(table):
         say(sentence)
+    if labelled:
+        table = validated(table, posed, where=str(file))
     return transcribed(table, adapter, file.parent)
 
 

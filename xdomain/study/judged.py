@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,14 +73,18 @@ class Judged:
 
 def load_judged(folder: Path) -> Judged:
     """The test records of a finished run, as it wrote them."""
-    problem = load_recipe(folder / RECIPE).problem
     table = pq.read_table(folder / PREDICTIONS, filters=[("split", "==", "test")])
+    return judged_of(table, load_recipe(folder / RECIPE).problem, load_result(folder).values["classes"])
+
+
+def judged_of(table: pa.Table, problem: Problem, names: Sequence[str]) -> Judged:
+    """The labels and scores of a table of predictions; `names` are the model's classes."""
     label, score = (table.column(name).combine_chunks() for name in ("label", "score"))
     if problem == "regression":
         return Judged(problem, label.to_numpy(), score.to_numpy(), np.arange(len(table) + 1))
     if problem == "span":
         return _spans(label, table)
-    classes = pa.array(load_result(folder).values["classes"], pa.string())
+    classes = pa.array(names, pa.string())
     if problem != "tagging":
         chances = table.column("probabilities").combine_chunks().flatten().to_numpy().reshape(-1, len(classes))
         return Judged(problem, _index(label, classes), chances, np.arange(len(table) + 1))

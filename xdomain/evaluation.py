@@ -1,0 +1,156 @@
+"""A finished run judged again: on labelled records of a file, or on its own test records read otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from xdomain.data.examples import Examples, check_symbols, encode_examples
+from xdomain.data.loading import load_file, load_table
+from xdomain.data.sequences import Adapter
+from xdomain.errors import DataError, RecipeError
+from xdomain.model.backbone import quiet_loading
+from xdomain.plugins import find_recipe
+from xdomain.recipe import Columns, Recipe
+from xdomain.run import load_result
+from xdomain.study.judged import judged_of, resampled
+from xdomain.study.statistics.estimate import Interval
+from xdomain.training.device import best_device
+from xdomain.training.outcome import label_column, oracle_values, predicted
+from xdomain.training.runfolder import PREDICTIONS, RECIPE
+from xdomain.training.saved import load_saved, saved_adapter
+
+READING = ("source", "reader", "reader_options", "columns")
+"""Parts of a recipe that say what is read; the others decided the model."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a run's model makes of some records.
+
+    Parameters
+    ----------
+    metrics
+        Of the recipe, each with its 95 % percentile interval over these records.
+    oracle
+        For span: what the references reach once they went through symbols.
+    predictions
+        id, label and the columns of `xdomain.prediction.predict`.
+    """
+
+    metrics: Mapping[str, Interval]
+    oracle: Mapping[str, float]
+    predictions: pa.Table
+
+    def __len__(self) -> int:
+        return len(self.predictions)
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON."""
+        told = {name: vars(value) for name, value in self.metrics.items()}
+        return {"n": len(self), "metrics": told, **({"oracle": dict(self.oracle)} if self.oracle else {})}
+
+
+def evaluate(
+    run_dir: str | Path,
+    file: str | Path | None = None,
+    *,
+    columns: Columns | None = None,
+    overrides: Sequence[str] = (),
+    say: Callable[[str], None] = print,
+) -> Evaluation:
+    """Judge a run's model by the labels of records that it was not trained on.
+
+    Parameters
+    ----------
+    file
+        A labelled CSV, TSV or FASTA file, all of whose records are judged; None: the run's own test records.
+    columns
+        Which column of `file` holds what; what is left open is called as in the run's own data, or guessed.
+    overrides
+        Without a file: how the run's own data are to be read this time, such as ``reader_options.noise=0.3``. Which
+        records are judged stays: those whose ids were in test.
+
+    Raises
+    ------
+    UserError
+        `run_dir` holds no trained model, a record cannot be read, or a label is none of the model's.
+    """
+    folder = Path(run_dir)
+    values = load_result(folder).values
+    with quiet_loading():
+        model = load_saved(folder)
+    recipe, adapter = model.recipe, saved_adapter(folder, model.recipe)
+    if file is None:
+        table = _own(folder, _read_otherwise(folder, overrides), adapter, say)
+    elif overrides:
+        raise RecipeError("a file, and the run's own data read otherwise", expected="one of them", mend="no --set")
+    else:
+        paired = values["paired"]
+        table = load_file(Path(file), recipe, adapter, columns=columns, paired=paired, labelled=True, say=say)
+    _check_labels(table, values["classes"])
+    examples = encode_examples(table, adapter, recipe.problem, np.full(len(table), "test"), classes=values["classes"])
+    check_symbols(examples)
+    records = np.arange(len(examples))
+    found = predicted(examples, adapter, records, model.scores(examples, records, best_device()))
+    named = {"id": pa.array(examples.ids, pa.string()), "label": label_column(examples, records)}
+    predictions = pa.table({**named, **found})
+    return _judged(recipe, examples, predictions, values["classes"])
+
+
+def _judged(recipe: Recipe, examples: Examples, predictions: pa.Table, classes: Sequence[str]) -> Evaluation:
+    judged = judged_of(predictions, recipe.problem, classes)
+    metrics = {name: resampled(name, judged).interval() for name in recipe.metrics}
+    oracle = oracle_values(examples, "test", recipe.metrics) if recipe.problem == "span" else {}
+    return Evaluation(metrics, oracle, predictions)
+
+
+def _read_otherwise(folder: Path, overrides: Sequence[str]) -> Recipe:
+    """The run's recipe with other ways to read; all that decided the model as it was."""
+    recipe = find_recipe(folder / RECIPE, overrides)
+    before = find_recipe(folder / RECIPE)
+    for name in type(recipe).model_fields:
+        if name not in READING and getattr(recipe, name) != getattr(before, name):
+            raise RecipeError(
+                f"{name} cannot be another once a model is trained",
+                expected=f"--set for {', '.join(READING)}",
+                mend=f"`xdomain run` with that {name}",
+            )
+    return recipe
+
+
+def _own(folder: Path, recipe: Recipe, adapter: Adapter, say: Callable[[str], None]) -> pa.Table:
+    """The records that were in test, as the recipe reads them now."""
+    known = pq.read_table(folder / PREDICTIONS, columns=["id"], filters=[("split", "==", "test")])["id"].to_pylist()
+    table = load_table(recipe, adapter=adapter, say=say)
+    wanted = set(known)
+    rows = [row for row, name in enumerate(table["id"].to_pylist()) if name in wanted]
+    if not rows:
+        raise DataError(
+            f"none of the run's {len(known):,} test records is there",
+            expected=f"records with their ids, such as {known[0]!r}",
+            mend="for other data: `xdomain evaluate RUN FILE`",
+        )
+    if len(rows) < len(known):
+        say(f"{len(known) - len(rows):,} of {len(known):,} test records are not there")
+    return table.take(rows)
+
+
+def _check_labels(table: pa.Table, classes: Sequence[str]) -> None:
+    """Refuse a label that the model cannot answer with: it would not be scored."""
+    column = next((name for name in ("label", "tags") if name in table.column_names), None)
+    if not classes or column is None:
+        return
+    labels = table[column].combine_chunks()
+    told = {label for label in (labels.flatten() if column == "tags" else labels).unique().to_pylist() if label}
+    if strange := sorted(told - set(classes)):
+        raise DataError(
+            f"label {strange[0]!r} is none that the model knows" + (f" ({len(strange)} such)" if strange[1:] else ""),
+            expected=f"one of {', '.join(classes)}",
+        )
