@@ -133,7 +133,7 @@ def _large():
                     half = float(rng.uniform(0.01, 0.04))
                     differences.append(difference(arm, d, q, task, half, fraction=fraction))
             shares.append(spread(arm, float(rng.uniform(0, 1e-3)), task))
-            areas.append(Efficiency(task, arm, estimate(0.6 + 0.01 * a)))
+            areas.append(Efficiency(task, arm, estimate(0.6 + 0.01 * a), estimate(0.01 * a) if a else None))
     missing = tuple(Missing(f"{i:08x}", tasks[i % 5], arms[i % 12], f"mapping 0, seed {i}", "not run", "")
                     for i in range(30))  # fmt: skip
     return Findings(
@@ -518,8 +518,11 @@ def test_all_numbers_are_in_the_tables(reports):
 def test_shares_of_the_training_records_are_named_where_there_are_several(reports):
     markdown, page, _ = reports("large")
     assert rows(markdown, "Test results")[1][2] == "6.25 %"
-    assert rows(markdown, "Sample efficiency")[0] == ["task", "arm", "mean over shares [95 %]", "cells"]
-    assert rows(markdown, "Sample efficiency")[1][2:] == [".600 [.580, .620]", "12"]
+    assert rows(markdown, "Sample efficiency")[0] == [
+        "task", "arm", "mean over shares [95 %]", "difference to scratch [95 %]", "cells",
+    ]  # fmt: skip
+    assert rows(markdown, "Sample efficiency")[1][2:] == [".600 [.580, .620]", "–", "12"]
+    assert rows(markdown, "Sample efficiency")[2][2:] == [".610 [.590, .630]", "+.010 [−.010, +.030]", "12"]
     assert "with 25 % of the training records: test accuracy" in page.text
     assert "training data" not in reports("ordinary")[0]
 

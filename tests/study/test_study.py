@@ -102,6 +102,23 @@ def test_the_report_is_made_from_the_store_alone(done, tmp_path, monkeypatch):
     assert "toy/dna-classification" in before.decode()
 
 
+def test_curves_of_ever_fewer_records_are_compared(tiny_bert, tmp_path, quiet):
+    wanted = study(tiny_bert, tasks="toy/dna-classification", fractions=[0.5, 1], learning_rates=[1e-3],
+                   mapping_seeds=2, design="paired", arms=["pretrained", "kmer"])  # fmt: skip
+    found = run_study(wanted, out=tmp_path, say=quiet)
+    means = {(g.arm, g.fraction): g.test.interval.value for g in found.groups}
+    for one in found.efficiencies:
+        half, whole = (means[one.arm, fraction] for fraction in (0.5, 1))
+        assert one.area.interval.value == pytest.approx((half + whole) / 2)
+        if one.arm == "pretrained":
+            assert one.difference is None
+        else:
+            reference = (means["pretrained", 0.5] + means["pretrained", 1]) / 2
+            assert one.difference.interval.value == pytest.approx((half + whole) / 2 - reference)
+            assert one.difference.cells == 2
+    assert [one.arm for one in found.efficiencies] == ["pretrained", "kmer"]
+
+
 def test_a_finished_cell_is_never_run_again(done, tiny_bert, tmp_path, quiet):
     store = tmp_path / "store"
     shutil.copytree(done[0], store)

@@ -327,6 +327,15 @@ def test_mcnemar_of_several_cells_finds_nothing_where_nothing_is():
     assert np.mean(found) <= 0.07
 
 
+def test_an_interval_ends_where_a_metric_does():
+    values = np.diag([0.99, 0.9, 1.0])
+    values[values == 0] = NAN
+    free, held = estimate(values), estimate(values, possible=(0.0, 1.0))
+    assert free.interval.high > 1
+    assert (held.interval.low, held.interval.high) == (free.interval.low, 1.0)
+    assert (held.p, held.detectable) == (free.p, free.detectable)
+
+
 # --- the sample-efficiency curve
 
 

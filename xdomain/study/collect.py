@@ -2,81 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from xdomain.recipe import Published
-from xdomain.study.cells import Cell, Setting, decisive, mapping_is_drawn
-from xdomain.study.findings import Difference, Efficiency, Findings, Group, MappingShare, Missing
-from xdomain.study.judged import Judged, load_judged
+from xdomain.study.cells import Cell, Setting, mapping_is_drawn
+from xdomain.study.efficiency import efficiencies
+from xdomain.study.findings import Difference, Findings, Group, MappingShare, Missing
+from xdomain.study.series import Place, Series, less, pairs_of, spread_of
 from xdomain.study.statistics.components import components
-from xdomain.study.statistics.estimate import area, estimate
+from xdomain.study.statistics.estimate import estimate
 from xdomain.study.statistics.significance import benjamini_hochberg, mcnemar, sign_flip
 from xdomain.study.study import Study, study_text
 from xdomain.training.metrics import METRICS
-from xdomain.training.runfolder import HISTORY
 
 COUNTED = ("classification", "pair")
 """Problems in which a record is right or wrong."""
-Place = tuple[str, float, str]
-
-
-@dataclass(frozen=True)
-class _Series:
-    """The finished cells of a setting, in rows of a mapping seed and columns of a seed."""
-
-    study: Study
-    setting: Setting
-    cells: tuple[Cell, ...]
-
-    @property
-    def metric(self) -> str:
-        return self.setting.recipe.metrics[0]
-
-    @cached_property
-    def values(self) -> NDArray[np.float64]:
-        """The deciding metric on test, shape (mapping seeds, seeds); NaN where no cell is finished."""
-        rows, columns = (list(dict.fromkeys(draw[axis] for draw in self.setting.draws)) for axis in (0, 1))
-        found = np.full((len(rows), len(columns)), np.nan)
-        for cell in self.cells:
-            found[rows.index(cell.mapping_seed), columns.index(cell.seed)] = self.value(cell)
-        return found
-
-    def value(self, cell: Cell) -> float:
-        """The deciding metric of a cell on test; NaN where it is not defined."""
-        value = self.study.store.result(cell.key)["metrics"]["test"][self.metric]["value"]
-        return math.nan if value is None else float(value)
-
-    @cached_property
-    def judged(self) -> dict[str, Judged]:
-        """Test records of each cell by its key, labels and scores."""
-        return {cell.key: load_judged(self.study.store.run_folder(cell.key)) for cell in self.cells}
-
-    @cached_property
-    def draws(self) -> dict[str, NDArray[np.float64]]:
-        """Of each cell by its key, the metric on the same resamples of the test records."""
-        return {key: found.resamples(self.metric) for key, found in self.judged.items()}
-
-    def mean_draws(self, cells: Sequence[Cell]) -> NDArray[np.float64]:
-        """Shape (resamples,): the mean over some cells, those left out on whose test records there is no value."""
-        return np.mean([self.draws[cell.key] for cell in cells if math.isfinite(self.value(cell))], axis=0)
-
-    def losses(self) -> tuple[tuple[int, float], ...]:
-        """Mean training loss at the steps that all cells have."""
-        curves: list[dict[int, float]] = []
-        for cell in self.cells:
-            text = (self.study.store.run_folder(cell.key) / HISTORY).read_text("utf-8")
-            rows = [json.loads(line) for line in text.splitlines()]
-            curves.append({row["step"]: row["loss"] for row in rows if row.get("loss") is not None})
-        steps = sorted(set.intersection(*map(set, curves))) if curves else []
-        return tuple((step, float(np.mean([curve[step] for curve in curves]))) for step in steps)
 
 
 def collect(study: Study) -> Findings:
@@ -93,7 +38,7 @@ def collect(study: Study) -> Findings:
         groups=tuple(_group(one) for one in series.values()),
         differences=_differences(study, series),
         shares=_shares(series),
-        efficiencies=_efficiencies(study, series),
+        efficiencies=efficiencies(study, series),
         published=_published(study),
         missing=_missing(study, known),
         machine=_machines(study, known),
@@ -105,17 +50,19 @@ def _place(setting: Setting) -> Place:
     return setting.task, setting.fraction, setting.arm
 
 
-def _series(study: Study, setting: Setting) -> _Series:
+def _series(study: Study, setting: Setting) -> Series:
     done = [cell for cell in study.final(setting) if study.store.state(cell.key) == "done"]
-    return _Series(study, setting, tuple(done))
+    return Series(study, setting, tuple(done))
 
 
-def _group(series: _Series) -> Group:
+def _group(series: Series) -> Group:
     setting = series.setting
     rate = series.study.choice(setting).rate
     test = None
     if np.isfinite(series.values).any():
-        test = estimate(series.values, _spread(series.mean_draws(series.cells)))
+        test = estimate(
+            series.values, spread_of(series.mean_draws(series.cells)), possible=METRICS[series.metric].possible
+        )
     return Group(
         task=setting.task,
         arm=setting.arm,
@@ -132,13 +79,7 @@ def _group(series: _Series) -> Group:
     )
 
 
-def _spread(draws: NDArray[np.float64]) -> float:
-    """The standard error over test records; 0 where the metric is not defined on resamples."""
-    known = draws[np.isfinite(draws)]
-    return float(known.std(ddof=1)) if len(known) > 1 else 0.0
-
-
-def _differences(study: Study, series: dict[Place, _Series]) -> tuple[Difference, ...]:
+def _differences(study: Study, series: dict[Place, Series]) -> tuple[Difference, ...]:
     found: list[Difference] = []
     for (task, fraction, _), one in series.items():
         reference = series[task, fraction, study.grid.first_arm]
@@ -148,21 +89,13 @@ def _differences(study: Study, series: dict[Place, _Series]) -> tuple[Difference
     return tuple(replace(one, q=q) for one, q in zip(found, corrected, strict=True))
 
 
-def _difference(study: Study, one: _Series, reference: _Series) -> Difference | None:
+def _difference(study: Study, one: Series, reference: Series) -> Difference | None:
     """None where no cell of the one has its partner in the other."""
-    pairs = _pairs(study, one, reference)
-    if not pairs:
+    pairs = pairs_of(study, one, reference)
+    if not any(math.isfinite(one.value(a) - reference.value(b)) for a, b in pairs.values()):
         return None
-    rows, columns = (list(dict.fromkeys(draw[axis] for draw in pairs)) for axis in (0, 1))
-    values = np.full((len(rows), len(columns)), np.nan)
-    for (mapping, seed), (mine, its) in pairs.items():
-        place = rows.index(mapping), columns.index(seed)
-        values[place] = one.value(mine) - reference.value(its)
-    if not np.isfinite(values).any():
-        return None
-    both = [(a, b) for a, b in pairs.values() if math.isfinite(one.value(a) - reference.value(b))]
-    mine, its = zip(*both, strict=True)
-    estimated = estimate(values, _spread(one.mean_draws(mine) - reference.mean_draws(its)))
+    values, draws = less(one, reference, pairs)
+    estimated = estimate(values, spread_of(draws))
     p, least = sign_flip(values)
     counted = one.setting.recipe.problem in COUNTED
     right = [one.judged[a.key].right - reference.judged[b.key].right for a, b in pairs.values()] if counted else []
@@ -182,18 +115,7 @@ def _difference(study: Study, one: _Series, reference: _Series) -> Difference | 
     )
 
 
-def _pairs(study: Study, one: _Series, reference: _Series) -> dict[tuple[int, int], tuple[Cell, Cell]]:
-    """Cells with equal seeds and mapping seeds, by those that at least one of them hangs on."""
-    found: dict[tuple[int, int], tuple[Cell, Cell]] = {}
-    ours, theirs = ({(c.mapping_seed, c.seed): c for c in some.cells} for some in (one, reference))
-    for draw in study.grid.draws():
-        mine, its = decisive(one.setting.recipe, draw), decisive(reference.setting.recipe, draw)
-        if mine in ours and its in theirs:
-            found[max(mine[0], its[0]), max(mine[1], its[1])] = ours[mine], theirs[its]
-    return found
-
-
-def _shares(series: dict[Place, _Series]) -> tuple[MappingShare, ...]:
+def _shares(series: dict[Place, Series]) -> tuple[MappingShare, ...]:
     found: list[MappingShare] = []
     for one in series.values():
         whole = min(one.values.shape) > 1 and bool(np.isfinite(one.values).all())
@@ -208,21 +130,6 @@ def _shares(series: dict[Place, _Series]) -> tuple[MappingShare, ...]:
     nulls = [i for i, share in enumerate(found) if share.null]
     for i, q in zip(nulls, benjamini_hochberg([found[i].components.mapping_p for i in nulls]), strict=True):
         found[i] = replace(found[i], q=q)
-    return tuple(found)
-
-
-def _efficiencies(study: Study, series: dict[Place, _Series]) -> tuple[Efficiency, ...]:
-    """The area under the curve of each arm whose cells are all finished."""
-    fractions = study.grid.fractions
-    found: list[Efficiency] = []
-    if len(fractions) < 2:
-        return ()
-    for task, arm in dict.fromkeys((task, arm) for task, _, arm in series):
-        parts = [series[task, fraction, arm] for fraction in fractions]
-        values = np.array([part.values for part in parts])
-        if np.isfinite(values).all():
-            draws = np.array([part.mean_draws(part.cells) for part in parts])
-            found.append(Efficiency(task, arm, estimate(area(fractions, values), _spread(area(fractions, draws)))))
     return tuple(found)
 
 

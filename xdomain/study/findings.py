@@ -98,11 +98,18 @@ class MappingShare:
 
 @dataclass(frozen=True)
 class Efficiency:
-    """The mean test metric over shares of the training records (trapezoids over log2 of the share, in [0, 1] units)."""
+    """The mean test metric over shares of the training records (trapezoids over log2 of the share, in [0, 1] units).
+
+    Parameters
+    ----------
+    difference
+        To the reference arm, paired; None for that itself, and where cells of it are missing.
+    """
 
     task: str
     arm: str
     area: Estimate
+    difference: Estimate | None = None
 
 
 @dataclass(frozen=True)

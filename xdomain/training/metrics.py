@@ -31,6 +31,7 @@ class Metric:
     `compute` takes labels and scores: class indices (n,) and logits or probabilities (n, k); or values (n,) twice; or
     references (n, r, 2), NaN where a question has fewer than r, and predicted spans (n, 2), half-open.
     `two_classes` is True where it is about a positive class, the second of two in sorted order (1 of 0 and 1).
+    `possible` is the least and the greatest value that it can have.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Metric:
     problems: tuple[Problem, ...]
     compute: Compute
     two_classes: bool = False
+    possible: tuple[float, float] = (0.0, 1.0)
 
 
 def _of_classes(function: Callable[..., float], **options: Any) -> Compute:
@@ -115,6 +117,7 @@ def _exact_match(references: NDArray[Any], spans: NDArray[Any]) -> float:
     return float(np.isclose(references, spans[:, None], rtol=0, atol=1e-6).all(-1).any(-1).mean())
 
 
+SIGNED, ERROR = (-1.0, 1.0), (0.0, math.inf)
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
@@ -124,18 +127,24 @@ METRICS: dict[str, Metric] = {
         Metric("f1_binary", True, ("classification", "pair"), _f1_of_second, two_classes=True),
         Metric("precision", True, CLASSES, _of_classes(sk.precision_score, average="macro", zero_division=0)),
         Metric("recall", True, CLASSES, _of_classes(sk.recall_score, average="macro", zero_division=0)),
-        Metric("matthews_correlation", True, CLASSES, _of_classes(sk.matthews_corrcoef)),
+        Metric("matthews_correlation", True, CLASSES, _of_classes(sk.matthews_corrcoef), possible=SIGNED),
         Metric("roc_auc", True, CLASSES, _roc_auc),
         Metric("average_precision", True, CLASSES, _average_precision),
-        Metric("spearmanr", True, VALUES, _correlation(stats.spearmanr)),
-        Metric("pearsonr", True, VALUES, _correlation(stats.pearsonr)),
-        Metric("mse", False, VALUES, lambda y, p: float(sk.mean_squared_error(y, p))),
-        Metric("rmse", False, VALUES, lambda y, p: float(sk.root_mean_squared_error(y, p))),
-        Metric("mae", False, VALUES, lambda y, p: float(sk.mean_absolute_error(y, p))),
+        Metric("spearmanr", True, VALUES, _correlation(stats.spearmanr), possible=SIGNED),
+        Metric("pearsonr", True, VALUES, _correlation(stats.pearsonr), possible=SIGNED),
+        Metric("mse", False, VALUES, lambda y, p: float(sk.mean_squared_error(y, p)), possible=ERROR),
+        Metric("rmse", False, VALUES, lambda y, p: float(sk.root_mean_squared_error(y, p)), possible=ERROR),
+        Metric("mae", False, VALUES, lambda y, p: float(sk.mean_absolute_error(y, p)), possible=ERROR),
         Metric("FF1", True, SPANS, _ff1),
         Metric("AOS", True, SPANS, lambda references, spans: float(covering(references, spans).mean())),
         Metric("exact_match", True, SPANS, _exact_match),
-        Metric("r2", True, VALUES, lambda y, p: float(sk.r2_score(y, p)) if np.ptp(y) else math.nan),
+        Metric(
+            "r2",
+            True,
+            VALUES,
+            lambda y, p: float(sk.r2_score(y, p)) if np.ptp(y) else math.nan,
+            possible=(-math.inf, 1.0),
+        ),
     )
 }
 

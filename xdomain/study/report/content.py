@@ -275,9 +275,16 @@ def _efficiency(findings: Findings, pictures: Mapping[str, Picture]) -> Iterator
     if findings.efficiencies:
         yield Paragraph(("The mean test metric over the shares of the training records, on a log2 scale.",))
         rows = [
-            (clean(e.task), clean(e.arm), interval(e.area.interval), str(e.area.cells)) for e in findings.efficiencies
+            (
+                clean(e.task),
+                clean(e.arm),
+                interval(e.area.interval),
+                interval(e.difference.interval, signed=True) if e.difference else DASH,
+                str(e.area.cells),
+            )
+            for e in findings.efficiencies
         ]
-        numbers = ("mean over shares [95 %]", "cells")
+        numbers = ("mean over shares [95 %]", f"difference to {clean(findings.reference)} [95 %]", "cells")
         yield table("sample efficiency", ("task", "arm", *numbers), rows, numbers)
 
 

@@ -96,7 +96,9 @@ def bootstrap(n: int, statistic: Callable[[Rows], float], *, draws: int = 1000, 
     return Resampled(statistic(np.arange(n)), np.array([statistic(rng.integers(n, size=n)) for _ in range(draws)]))
 
 
-def estimate(values: Cells, examples: float = 0.0) -> Estimate:
+def estimate(
+    values: Cells, examples: float = 0.0, *, possible: tuple[float, float] = (-math.inf, math.inf)
+) -> Estimate:
     """The mean over seeds and mappings, with an interval for other seeds, other mappings and other test examples.
 
     The half-width is √((t·a)² + (z·e)²), with a the standard error over cells, t of its degrees of freedom
@@ -116,6 +118,9 @@ def estimate(values: Cells, examples: float = 0.0) -> Estimate:
     examples
         The standard error of the mean of `values` over test examples, 0 or more, in units of `values`; all cells
         share their test examples. The standard deviation of `Resampled.draws` of the mean is one.
+    possible
+        The least and the greatest value that there can be, such as 0 and 1: the interval goes no farther, and covers
+        no less for it.
 
     Returns
     -------
@@ -137,7 +142,7 @@ def estimate(values: Cells, examples: float = 0.0) -> Estimate:
         return Estimate(Interval(mean, math.nan, math.nan), error, math.nan, math.nan, len(known))
     half = _half_width(found, examples, -float(ndtri((1 - LEVEL) / 2)))
     return Estimate(
-        Interval(mean, mean - half, mean + half),
+        Interval(mean, max(mean - half, possible[0]), min(mean + half, possible[1])),
         error,
         _p(abs(mean), found, examples),
         detectable(found, examples),

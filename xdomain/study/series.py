@@ -1,0 +1,107 @@
+"""The finished cells of one arm on one task: their values, and what they would be on other test records."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xdomain.study.cells import Cell, Setting, decisive
+from xdomain.study.judged import Judged, load_judged
+from xdomain.study.study import Study
+from xdomain.training.runfolder import HISTORY
+
+Place = tuple[str, float, str]
+Pairs = dict[tuple[int, int], tuple[Cell, Cell]]
+"""Task, share of the training records, arm."""
+
+
+@dataclass(frozen=True)
+class Series:
+    """The finished cells of a setting, in rows of a mapping seed and columns of a seed."""
+
+    study: Study
+    setting: Setting
+    cells: tuple[Cell, ...]
+
+    @property
+    def metric(self) -> str:
+        return self.setting.recipe.metrics[0]
+
+    @cached_property
+    def values(self) -> NDArray[np.float64]:
+        """The deciding metric on test, shape (mapping seeds, seeds); NaN where no cell is finished."""
+        rows, columns = (list(dict.fromkeys(draw[axis] for draw in self.setting.draws)) for axis in (0, 1))
+        found = np.full((len(rows), len(columns)), np.nan)
+        for cell in self.cells:
+            found[rows.index(cell.mapping_seed), columns.index(cell.seed)] = self.value(cell)
+        return found
+
+    @property
+    def whole(self) -> bool:
+        """Whether every cell is finished and has a value."""
+        return len(self.cells) == len(self.setting.draws) and all(math.isfinite(self.value(c)) for c in self.cells)
+
+    def value(self, cell: Cell) -> float:
+        """The deciding metric of a cell on test; NaN where it is not defined."""
+        value = self.study.store.result(cell.key)["metrics"]["test"][self.metric]["value"]
+        return math.nan if value is None else float(value)
+
+    @cached_property
+    def judged(self) -> dict[str, Judged]:
+        """Test records of each cell by its key, labels and scores."""
+        return {cell.key: load_judged(self.study.store.run_folder(cell.key)) for cell in self.cells}
+
+    @cached_property
+    def draws(self) -> dict[str, NDArray[np.float64]]:
+        """Of each cell by its key, the metric on the same resamples of the test records."""
+        return {key: found.resamples(self.metric) for key, found in self.judged.items()}
+
+    def mean_draws(self, cells: Sequence[Cell]) -> NDArray[np.float64]:
+        """Shape (resamples,): the mean over some cells, those left out on whose test records there is no value."""
+        return np.mean([self.draws[cell.key] for cell in cells if math.isfinite(self.value(cell))], axis=0)
+
+    def losses(self) -> tuple[tuple[int, float], ...]:
+        """Mean training loss at the steps that all cells have."""
+        curves: list[dict[int, float]] = []
+        for cell in self.cells:
+            text = (self.study.store.run_folder(cell.key) / HISTORY).read_text("utf-8")
+            rows = [json.loads(line) for line in text.splitlines()]
+            curves.append({row["step"]: row["loss"] for row in rows if row.get("loss") is not None})
+        steps = sorted(set.intersection(*map(set, curves))) if curves else []
+        return tuple((step, float(np.mean([curve[step] for curve in curves]))) for step in steps)
+
+
+def pairs_of(study: Study, one: Series, reference: Series) -> Pairs:
+    """Cells with equal seeds and mapping seeds, by those that at least one of them hangs on."""
+    found: Pairs = {}
+    ours, theirs = ({(c.mapping_seed, c.seed): c for c in some.cells} for some in (one, reference))
+    for draw in study.grid.draws():
+        mine, its = decisive(one.setting.recipe, draw), decisive(reference.setting.recipe, draw)
+        if mine in ours and its in theirs:
+            found[max(mine[0], its[0]), max(mine[1], its[1])] = ours[mine], theirs[its]
+    return found
+
+
+def less(one: Series, reference: Series, pairs: Pairs) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """What the one has more than the other: of each pair, shape (mapping seeds, seeds), NaN where there is none; and of
+    their means on resamples of the test records.
+    """
+    rows, columns = (list(dict.fromkeys(draw[axis] for draw in pairs)) for axis in (0, 1))
+    values = np.full((len(rows), len(columns)), np.nan)
+    for (mapping, seed), (mine, its) in pairs.items():
+        values[rows.index(mapping), columns.index(seed)] = one.value(mine) - reference.value(its)
+    both = [(a, b) for a, b in pairs.values() if math.isfinite(one.value(a) - reference.value(b))]
+    mine, its = zip(*both, strict=True)
+    return values, one.mean_draws(mine) - reference.mean_draws(its)
+
+
+def spread_of(draws: NDArray[np.float64]) -> float:
+    """The standard error over test records; 0 where the metric is not defined on resamples."""
+    known = draws[np.isfinite(draws)]
+    return float(known.std(ddof=1)) if len(known) > 1 else 0.0
