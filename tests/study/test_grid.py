@@ -169,6 +169,18 @@ def test_a_setting_survives_its_file(tiny_bert):
         assert [c.key for c in again.final(1e-4)] == [c.key for c in setting.final(1e-4)]
 
 
+def test_cells_are_the_same_wherever_they_are_reported_from(tiny_bert, tmp_path, monkeypatch):
+    (tmp_path / "words").symlink_to(tiny_bert)
+    monkeypatch.chdir(tmp_path)
+    named = grid(tasks="toy/text-classification", backbone="words", mapping_seeds=1,
+                 arms=[{"mapping": "random", "set": {"adapter.options.tokenizer": "words"}}])  # fmt: skip
+    (setting,) = settings_of(named)
+    key = setting.final(1e-4)[0].key
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")  # where the tokenizer's folder has no such name
+    assert read_setting(told(setting)).final(1e-4)[0].key == key
+
+
 def test_a_study_may_name_a_file_of_ones_own(tmp_path):
     (tmp_path / "my.csv").write_text("sequence,label\n" + "ACGT,x\nGGCC,y\n" * 20)
     (tmp_path / "s.yaml").write_text("tasks: [{data: my.csv, domain: dna}]\narms: [kmer]\n")

@@ -19,7 +19,7 @@ from xdomain.model.strategies import is_drawn
 from xdomain.plugins import find_recipe
 from xdomain.recipe import Columns, Recipe, recipe_from
 from xdomain.run import OF_AN_ENCODER, SCHEMA, with_arm
-from xdomain.study.digests import Digests, named_options
+from xdomain.study.digests import OPTION, Digests
 from xdomain.study.grid import Arm, Grid, Own
 from xdomain.study.judged import check_comparable
 from xdomain.training.metrics import check_metrics
@@ -97,8 +97,9 @@ class Cell:
         tree = self.recipe.model_dump(mode="json", exclude=set(TOLD_ONLY) | {"source"})
         tree["train"].pop("report_to")
         tree["run"].pop("backbone")
-        for name in named_options(self.recipe):
-            tree["adapter"]["options"].pop(name)
+        for name in self.setting.digests:
+            if name.startswith(OPTION):  # it is known by what it holds, wherever that lies now
+                tree["adapter"]["options"].pop(name.removeprefix(OPTION))
         if self.recipe.run.baseline:
             tree.pop("train")
         told = json.dumps({"schema": SCHEMA, **self.setting.digests, **tree}, sort_keys=True)

@@ -14,8 +14,11 @@ from xdomain.model.vocabulary import Vocabulary
 from xdomain.plugins import make_adapter, uses_tokenizer
 from xdomain.recipe import Recipe, Source
 
+OPTION = "option "
+"""Before the name of an option that names a file or a folder, in the digests of a recipe."""
 
-def named_options(recipe: Recipe) -> Mapping[str, Path]:
+
+def _named_options(recipe: Recipe) -> Mapping[str, Path]:
     """The options of the adapter that name a file or a folder, as a codebook is."""
     told = {name: value for name, value in recipe.adapter.options.items() if isinstance(value, str) and value}
     paths = {name: Path(value).expanduser() for name, value in told.items()}
@@ -33,7 +36,7 @@ class Digests:
     def of(self, recipe: Recipe) -> dict[str, str]:
         """By what it is: files by their roles, what options name, the files that a table names, the backbone."""
         found = {f"file {role}": self._file(recipe.source, role) for role in recipe.source.files}
-        found |= {f"option {name}": _content(path) for name, path in named_options(recipe).items()}
+        found |= {f"{OPTION}{name}": _content(path) for name, path in _named_options(recipe).items()}
         found |= self._media(recipe)
         if not recipe.run.baseline or uses_tokenizer(recipe.adapter.name):
             found["backbone"] = self._backbone(recipe.run.backbone)
