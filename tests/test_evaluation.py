@@ -32,7 +32,7 @@ def told(tmp_path_factory, tiny_bert, quiet):
     return xdomain.run(recipe, out=folder / "run", overrides=FAST, backbone=str(tiny_bert), say=quiet), folder, rows
 
 
-@pytest.mark.parametrize("task", ["toy/dna-regression", "toy/dna-tagging", "toy/dna-pair", "toy/dna-span"])
+@pytest.mark.parametrize("task", ["toy/dna-regression", "toy/dna-tagging", "toy/dna-span"])
 def test_test_again_is_what_the_run_told(task, tiny_bert, tmp_path, quiet):
     run = xdomain.run(task, out=tmp_path / "run", overrides=(*FAST, *FEW), backbone=str(tiny_bert), say=quiet)
     again = xdomain.evaluate(run.folder, say=quiet)
@@ -44,6 +44,11 @@ def test_test_again_is_what_the_run_told(task, tiny_bert, tmp_path, quiet):
     assert again.predictions["id"].to_pylist() == before["id"].to_pylist()
     assert again.predictions["label"].to_pylist() == before["label"].to_pylist()
     assert again.oracle == run.values.get("oracle", {}).get("test", {})
+
+
+def test_a_baseline_is_judged_again(tmp_path, quiet):
+    run = xdomain.run("toy/dna-classification", baseline="kmer", out=tmp_path / "run", overrides=FEW[:3], say=quiet)
+    assert xdomain.evaluate(run.folder, say=quiet).metrics["accuracy"].value == pytest.approx(run.metric())
 
 
 def test_records_read_otherwise_are_the_same_records(told, quiet):
