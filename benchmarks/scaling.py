@@ -3,7 +3,7 @@
     python benchmarks/scaling.py [--most 2] [--cells 6] [--steps 100] [--engine local|ray]
 
 Every worker has one core. What is timed is the command as a person gives it, start of the processes included, on a
-store of its own each time.
+store of its own each time, for Ray that of its cluster too.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import argparse
 import os
 import tempfile
 import time
+from collections.abc import Generator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from xdomain.study.conduct import run_study
@@ -37,14 +39,27 @@ def main() -> None:
         }  # fmt: skip
         with tempfile.TemporaryDirectory() as store:
             started = time.perf_counter()
-            if given.engine == "ray":
-                import ray
-
-                ray.init(num_cpus=workers, include_dashboard=False, log_to_driver=False)
-            run_study(study, out=Path(store), engine=given.engine, workers=workers, say=lambda _: None)
+            with cluster(workers) if given.engine == "ray" else nullcontext() as address:
+                run_study(
+                    study, out=Path(store), engine=given.engine, workers=workers, address=address, say=lambda _: None
+                )
             seconds = time.perf_counter() - started
         alone = alone or seconds
         print(f"{workers:7}  {cells:5}  {seconds:7.1f}  {alone / seconds:9.0%}", flush=True)
+
+
+@contextmanager
+def cluster(workers: int) -> Generator[str]:
+    """The address of a Ray cluster on this machine that gives studies so many cores."""
+    import ray
+    from ray.cluster_utils import Cluster
+
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": workers, "include_dashboard": False})
+    try:
+        yield made.address
+    finally:
+        ray.shutdown()
+        made.shutdown()
 
 
 if __name__ == "__main__":
