@@ -102,10 +102,12 @@ def test_the_report_is_made_from_the_store_alone(done, tmp_path, monkeypatch):
     assert "toy/dna-classification" in before.decode()
 
 
-def test_curves_of_ever_fewer_records_are_compared(tiny_bert, tmp_path, quiet):
+def test_curves_of_ever_fewer_records_are_compared(done, tiny_bert, tmp_path, quiet):
+    store = tmp_path / "store"
+    shutil.copytree(done[0], store)  # where some of the cells are
     wanted = study(tiny_bert, tasks="toy/dna-classification", fractions=[0.5, 1], learning_rates=[1e-3],
                    mapping_seeds=2, design="paired", arms=["pretrained", "kmer"])  # fmt: skip
-    found = run_study(wanted, out=tmp_path, say=quiet)
+    found = run_study(wanted, out=store, say=quiet)
     means = {(g.arm, g.fraction): g.test.interval.value for g in found.groups}
     for one in found.efficiencies:
         half, whole = (means[one.arm, fraction] for fraction in (0.5, 1))
@@ -232,6 +234,7 @@ def test_killed_ten_times_and_resumed_is_as_undisturbed(done, tiny_bert, tmp_pat
     assert (tmp_path / "store/small/report.md").read_bytes() == (done[0] / "small/report.md").read_bytes()
 
 
+@pytest.mark.slow
 def test_two_processes_run_every_cell_once(done, tiny_bert, tmp_path):
     (tmp_path / "small.yaml").write_text(yaml.safe_dump(study(tiny_bert), sort_keys=False))
     processes = [command(tmp_path, tmp_path / "store") for _ in range(2)]
