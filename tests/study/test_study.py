@@ -102,6 +102,7 @@ def test_the_report_is_made_from_the_store_alone(done, tmp_path, monkeypatch):
     assert "toy/dna-classification" in before.decode()
 
 
+@pytest.mark.slow
 def test_curves_of_ever_fewer_records_are_compared(done, tiny_bert, tmp_path, quiet):
     store = tmp_path / "store"
     shutil.copytree(done[0], store)  # where some of the cells are
