@@ -11,20 +11,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from xdomain.data.examples import Examples, check_symbols, encode_examples
 from xdomain.data.loading import load_file, load_table
 from xdomain.data.sequences import Adapter
 from xdomain.errors import DataError, RecipeError
 from xdomain.model.backbone import quiet_loading
 from xdomain.plugins import find_recipe
+from xdomain.prediction import answered
 from xdomain.recipe import Columns, Recipe
 from xdomain.run import load_result
 from xdomain.study.judged import judged_of, resampled
 from xdomain.study.statistics.estimate import Interval
-from xdomain.training.device import best_device
-from xdomain.training.outcome import label_column, oracle_values, predicted
+from xdomain.training.outcome import label_column, span_values
 from xdomain.training.runfolder import PREDICTIONS, RECIPE
 from xdomain.training.saved import load_saved, saved_adapter
+from xdomain.training.spans import oracle_spans
 
 READING = ("source", "reader", "reader_options", "columns")
 """Parts of a recipe that say what is read; the others decided the model."""
@@ -86,35 +86,30 @@ def evaluate(
     values = load_result(folder).values
     with quiet_loading():
         model = load_saved(folder)
-    recipe, adapter = model.recipe, saved_adapter(folder, model.recipe)
+    recipe, classes = model.recipe, values["classes"]
+    adapter = saved_adapter(folder, recipe)
     if file is None:
-        table = _own(folder, _read_otherwise(folder, overrides), adapter, say)
+        table = _own(folder, _read_otherwise(folder, recipe, overrides), adapter, say)
     elif overrides:
         raise RecipeError("a file, and the run's own data read otherwise", expected="one of them", mend="no --set")
     else:
         paired = values["paired"]
         table = load_file(Path(file), recipe, adapter, columns=columns, paired=paired, labelled=True, say=say)
-    _check_labels(table, values["classes"])
-    examples = encode_examples(table, adapter, recipe.problem, np.full(len(table), "test"), classes=values["classes"])
-    check_symbols(examples)
+    examples, found = answered(model, adapter, table, classes)
     records = np.arange(len(examples))
-    found = predicted(examples, adapter, records, model.scores(examples, records, best_device()))
     named = {"id": pa.array(examples.ids, pa.string()), "label": label_column(examples, records)}
     predictions = pa.table({**named, **found})
-    return _judged(recipe, examples, predictions, values["classes"])
-
-
-def _judged(recipe: Recipe, examples: Examples, predictions: pa.Table, classes: Sequence[str]) -> Evaluation:
     judged = judged_of(predictions, recipe.problem, classes)
     metrics = {name: resampled(name, judged).interval() for name in recipe.metrics}
-    oracle = oracle_values(examples, "test", recipe.metrics) if recipe.problem == "span" else {}
+    oracle: dict[str, float] = {}
+    if recipe.problem == "span":
+        oracle = span_values(recipe.metrics, judged.labels, oracle_spans(examples, records))
     return Evaluation(metrics, oracle, predictions)
 
 
-def _read_otherwise(folder: Path, overrides: Sequence[str]) -> Recipe:
+def _read_otherwise(folder: Path, before: Recipe, overrides: Sequence[str]) -> Recipe:
     """The run's recipe with other ways to read; all that decided the model as it was."""
     recipe = find_recipe(folder / RECIPE, overrides)
-    before = find_recipe(folder / RECIPE)
     for name in type(recipe).model_fields:
         if name not in READING and getattr(recipe, name) != getattr(before, name):
             raise RecipeError(
@@ -140,17 +135,3 @@ def _own(folder: Path, recipe: Recipe, adapter: Adapter, say: Callable[[str], No
     if len(rows) < len(known):
         say(f"{len(known) - len(rows):,} of {len(known):,} test records are not there")
     return table.take(rows)
-
-
-def _check_labels(table: pa.Table, classes: Sequence[str]) -> None:
-    """Refuse a label that the model cannot answer with: it would not be scored."""
-    column = next((name for name in ("label", "tags") if name in table.column_names), None)
-    if not classes or column is None:
-        return
-    labels = table[column].combine_chunks()
-    told = {label for label in (labels.flatten() if column == "tags" else labels).unique().to_pylist() if label}
-    if strange := sorted(told - set(classes)):
-        raise DataError(
-            f"label {strange[0]!r} is none that the model knows" + (f" ({len(strange)} such)" if strange[1:] else ""),
-            expected=f"one of {', '.join(classes)}",
-        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,10 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from xdomain.data.examples import check_symbols, encode_examples
+from xdomain.data.examples import Examples, check_symbols, encode_examples
 from xdomain.data.loading import load_file
 from xdomain.data.media import endings, is_media, table_of_files, transcribed
+from xdomain.data.sequences import Adapter
 from xdomain.errors import BackboneError, OutputError, RecipeError
 from xdomain.model.backbone import quiet_loading
 from xdomain.recipe import Columns
@@ -22,7 +23,7 @@ from xdomain.run import load_result
 from xdomain.training.device import best_device
 from xdomain.training.outcome import predicted
 from xdomain.training.runfolder import RECIPE, is_done
-from xdomain.training.saved import load_saved, saved_adapter
+from xdomain.training.saved import SavedBaseline, SavedModel, load_saved, saved_adapter
 
 
 def predict(
@@ -74,15 +75,22 @@ def predict(
     else:
         single = f", or files that end in {', '.join(endings(adapter))}" if endings(adapter) else ""
         raise RecipeError(f"{len(paths)} files to predict", expected=f"one CSV, TSV or FASTA file{single}")
-    split = np.full(table.num_rows, "test")
-    examples = encode_examples(table, adapter, model.recipe.problem, split, classes=told["classes"])
-    check_symbols(examples)
-    records = np.arange(len(examples))
-    found = predicted(examples, adapter, records, model.scores(examples, records, best_device()))
+    examples, found = answered(model, adapter, table, told["classes"])
     if clip:
         cut: Any = adapter.clip  # pyright: ignore
         cut(paths[1], found["start"][0].as_py(), found["end"][0].as_py(), Path(clip))
     return pa.table({"id": pa.array(examples.ids, pa.string()), **found})
+
+
+def answered(
+    model: SavedModel | SavedBaseline, adapter: Adapter, table: pa.Table, classes: Sequence[str]
+) -> tuple[Examples, dict[str, pa.Array]]:
+    """The records of a checked raw table, encoded, and what a model makes of them: the columns of `predict` but id."""
+    split = np.full(table.num_rows, "test")
+    examples = encode_examples(table, adapter, model.recipe.problem, split, classes=classes)
+    check_symbols(examples)
+    records = np.arange(len(examples))
+    return examples, predicted(examples, adapter, records, model.scores(examples, records, best_device()))
 
 
 def write_table(table: pa.Table, out: Path | None) -> None:

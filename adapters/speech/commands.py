@@ -111,7 +111,8 @@ def encode_command(
         for one in encode_files(paths, book, features=hears, skip_bad=skip_bad, notes=notes):
             write(one.row())
             use += usage(one.units, one.runs, size=book.size, seconds=one.duration)
-            labelled += count_labels(one, stretches)
+            if labels:
+                labelled += count_labels(one, stretches)
     for line in notes.lines():
         say(line)
     told = {

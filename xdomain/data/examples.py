@@ -98,7 +98,7 @@ def encode_examples(
 ) -> Examples:
     """Encode a validated raw table.
 
-    `classes` fixes the class indices (a model's own); None: the sorted labels of the table.
+    `classes` fixes the class indices (a model's own; no label may be another); None: the sorted labels.
     """
     ids = tuple(table.column("id").to_pylist())
     symbols = _encode(adapter, table.column("sequence").combine_chunks(), ids)
@@ -192,6 +192,11 @@ def _labels(
             )
     names = tuple(classes) if classes else tuple(sorted(pc.unique(flat.drop_null()).to_pylist()))
     found = pc.index_in(flat, value_set=pa.array(names, flat.type))
+    if strange := sorted(pc.unique(flat.filter(found.is_null()).drop_null()).to_pylist()):
+        raise DataError(
+            f"label {strange[0]!r} is none that the model knows" + (f" ({len(strange)} such)" if strange[1:] else ""),
+            expected=f"one of {', '.join(names)}",
+        )
     numbers = found.fill_null(IGNORED).to_numpy(zero_copy_only=False).astype(np.int64)
     return numbers if heads is None else _on_heads(numbers, symbols, heads), names
 

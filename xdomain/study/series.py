@@ -17,8 +17,9 @@ from xdomain.study.study import Study
 from xdomain.training.runfolder import HISTORY
 
 Place = tuple[str, float, str]
-Pairs = dict[tuple[int, int], tuple[Cell, Cell]]
 """Task, share of the training records, arm."""
+Pairs = dict[tuple[int, int], tuple[Cell, Cell]]
+"""By mapping seed and seed, a cell of each of two arms."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Series:
 
     @property
     def metric(self) -> str:
+        """The task's first."""
         return self.setting.recipe.metrics[0]
 
     @cached_property

@@ -38,8 +38,8 @@ def judge(examples: Examples, split: str, scores: NDArray[Any], metrics: list[st
     labels, given = scored(examples, records, scores)
     found: dict[str, Any] = {"metrics": compute_metrics(metrics, labels, given, examples.problem)}
     if examples.problem == "span":
-        found["oracle"] = oracle_values(examples, split, metrics)
-        draws = [_values(metrics, labels, random_spans(examples, records, draw)) for draw in range(RANDOM_DRAWS)]
+        found["oracle"] = span_values(metrics, labels, oracle_spans(examples, records))
+        draws = [span_values(metrics, labels, random_spans(examples, records, draw)) for draw in range(RANDOM_DRAWS)]
         found["random_span"] = {name: float(np.mean([one[name] for one in draws])) for name in metrics}
     elif examples.problem != "regression":
         predicted = given.argmax(-1)
@@ -48,13 +48,8 @@ def judge(examples: Examples, split: str, scores: NDArray[Any], metrics: list[st
     return found
 
 
-def oracle_values(examples: Examples, split: str, metrics: list[str]) -> dict[str, float]:
-    """What the references of a split reach once they went through symbols."""
-    records = examples.indices(split)
-    return _values(metrics, examples.answers.references(records), oracle_spans(examples, records))  # pyright: ignore
-
-
-def _values(metrics: list[str], references: NDArray[Any], spans: NDArray[Any]) -> dict[str, float]:
+def span_values(metrics: list[str], references: NDArray[Any], spans: NDArray[Any]) -> dict[str, float]:
+    """The value of each metric for spans, shape (n, 2), against references, shape (n, r, 2)."""
     return {name: found["value"] for name, found in compute_metrics(metrics, references, spans, "span").items()}
 
 

@@ -38,7 +38,7 @@ def new_model(options: Pretraining, tokenizer: PreTrainedTokenizerFast) -> Model
     if options.positions == "rotary":
         config = ModernBertConfig(
             **size,
-            intermediate_size=round(8 * options.width / 3 / 8) * 8,
+            intermediate_size=8 * round(options.width / 3),
             layer_types=["full_attention"] * options.layers,
             cls_token_id=rows["cls"],
             bos_token_id=rows["cls"],
