@@ -1,4 +1,4 @@
-"""What a person types to make units: ``xdomain units fit``, ``encode`` and ``import``."""
+"""What a person types to make units: ``xdomain units fit``, ``encode``, ``import`` and ``speak``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import numpy as np
 import typer
 
 from xdomain.cli_pretrain import say
-from xdomain.errors import OutputError
+from xdomain.errors import OutputError, RecipeError
 from xdomain.training.wording import duration
 
 from .codebook import Codebook, check_place
@@ -26,6 +26,7 @@ from .hearing import Notes, hear_all
 from .labels import Counts, count_labels, labels_told, read_labels
 from .measures import Usage, usage
 from .named import make_features
+from .speak import speak_questions
 
 app = typer.Typer(help="Turn speech into discrete units.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -146,24 +147,65 @@ def import_command(
     _show({"units": book.size, "features": book.features, "codebook": book.sha256[:16]}, as_json=False, where=out)
 
 
+@app.command("speak")
+def speak_command(
+    task: Annotated[
+        str,
+        typer.Argument(
+            metavar="TASK_OR_FILE",
+            help="A CSV with question, passage, start and end (the answer's characters), or a task of such text.",
+        ),
+    ],
+    *,
+    out: Annotated[Path, typer.Option(help="CSV file to write; the sound goes into a folder named like it.")],
+    voices: Annotated[str, typer.Option(help="Of espeak-ng, taken in turn: en,en-us,en-gb-scotland.")] = "en",
+    words_per_minute: Annotated[int, typer.Option(min=80, max=450, help="How fast.")] = 175,
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", help="Change the task's recipe: key.sub=value. Repeatable.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file there, and its folder's.")] = False,
+) -> None:
+    """Say questions and passages of text (by espeak-ng), and tell in seconds where the answers are said."""
+    from xdomain.data.loading import load_table, own_recipe
+    from xdomain.plugins import find_recipe
+
+    _check_file(out, overwrite=overwrite)
+    is_task = task.endswith((".yaml", ".yml")) or not Path(task).suffix
+    recipe = find_recipe(task if is_task else own_recipe(Path(task), "text", problem="span")[0], changes or ())
+    if (recipe.problem, recipe.adapter.name) != ("span", "text"):
+        raise RecipeError(
+            f"{recipe.name} is of the problem {recipe.problem} in the domain {recipe.adapter.name}",
+            expected="answers in text",
+            mend="e.g. `xdomain units speak speech/simulated-qa-text`",
+        )
+    table = load_table(recipe, say=say)
+    progress = Progress(len(table), "questions")
+    speak_questions(table, out, voices=voices.split(","), words_per_minute=words_per_minute, progress=progress.tell)
+    print(f"written: {out}")
+
+
 class Progress:
     """How far it is, on stderr: one line renewed in a terminal, a line every few seconds in a pipe."""
 
-    def __init__(self, files: int) -> None:
-        self.files = files
+    def __init__(self, total: int, what: str = "files") -> None:
+        self.total, self.what = total, what
         self.live = sys.stderr.isatty()
         self.told = time.monotonic()
         self.begun: tuple[float, int] | None = None  # when libraries were loaded and the first sound was heard
 
     def __call__(self, notes: Notes) -> None:
-        now, last = time.monotonic(), notes.done == self.files
-        self.begun = self.begun or (now, notes.done)
+        self.tell(notes.done, notes.seconds)
+
+    def tell(self, done: int, seconds: float) -> None:
+        """So many are done, which hold so many seconds of audio."""
+        now, last = time.monotonic(), done == self.total
+        self.begun = self.begun or (now, done)
         if now - self.told < (0.2 if self.live else EVERY) and not (last and self.live):
             return
         self.told = now
-        taken, done = now - self.begun[0], notes.done - self.begun[1]
-        left = f", {duration(taken / done * (self.files - notes.done))} left" if done and not last else ""
-        line = f"{notes.done:,} of {self.files:,} files, {duration(notes.seconds)} of audio{left}"
+        taken, since = now - self.begun[0], done - self.begun[1]
+        left = f", {duration(taken / since * (self.total - done))} left" if since and not last else ""
+        line = f"{done:,} of {self.total:,} {self.what}, {duration(seconds)} of audio{left}"
         if self.live:
             print(f"\r{line}\x1b[K", end="\n" if last else "", file=sys.stderr, flush=True)
         else:

@@ -7,14 +7,17 @@ import shutil
 import subprocess
 import tempfile
 import wave
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
+
+import pyarrow as pa
 
 from xdomain.errors import DataError, MissingError, OutputError
 
 Seconds = tuple[float, float]
 COLUMNS = ("id", "question", "passage", "start", "end")
+KEPT = ("split", "group")
 
 
 def speak(text: str | Sequence[str], path: Path, *, voice: str = "en", words_per_minute: int = 175) -> list[Seconds]:
@@ -73,20 +76,27 @@ def speak(text: str | Sequence[str], path: Path, *, voice: str = "en", words_per
 
 
 def speak_questions(
-    rows: Sequence[Mapping[str, object]], out: Path, *, voices: Sequence[str] = ("en",), words_per_minute: int = 175
+    table: pa.Table,
+    out: Path,
+    *,
+    voices: Sequence[str] = ("en",),
+    words_per_minute: int = 175,
+    progress: Callable[[int, float], None] = lambda done, seconds: None,
 ) -> Path:
     """Questions and passages as wav files beside a table of where the answers are said.
 
     Parameters
     ----------
-    rows
-        With ``id``, ``question``, ``context``, and ``start`` and ``end``: the characters of the answer in the
-        context, half-open.
+    table
+        A raw table of the problem ``span``: id, sequence (the question), sequence_b (the passage), answers (their
+        characters in the passage, half-open; of several the most frequent is kept), and split and group if there.
     out
-        The CSV to write: id, question and passage (paths relative to it), start and end (seconds in the passage).
-        The wav files go into a folder beside it, named like it.
+        The CSV to write: id, question and passage (paths relative to it), start and end (seconds in the passage),
+        split and group. The wav files go into a folder beside it, named like it.
     voices
         Taken in turn; the question has the next one after its passage's.
+    progress
+        Called after each question with how many are said, and their seconds of audio.
 
     Returns
     -------
@@ -95,31 +105,37 @@ def speak_questions(
     Raises
     ------
     DataError
-        An answer that does not lie in its context.
+        An answer that does not lie in its passage, or in which nothing can be said.
     """
     folder = out.with_suffix("")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{folder} cannot be made ({error.strerror})", expected="a place for wav files") from None
+    kept = [name for name in KEPT if name in table.column_names]
     found: list[tuple[str, ...]] = []
-    for number, row in enumerate(rows):
-        context, start, end = str(row["context"]), int(str(row["start"])), int(str(row["end"]))
-        if not (0 <= start < end <= len(context) and context[start:end].strip()):
+    seconds = 0.0
+    for number, row in enumerate(table.to_pylist()):
+        text, answers = str(row["sequence_b"]), [(round(one["start"]), round(one["end"])) for one in row["answers"]]
+        start, end = max(answers, key=answers.count)  # of equals the first
+        if not (0 <= start < end <= len(text) and text[start:end].strip()):
             raise DataError(
-                f"record {str(row['id'])!r}: an answer from character {start} to {end} of {len(context)}",
+                f"record {row['id']!r}: an answer from character {start} to {end} of {len(text)}",
                 expected="0 ≤ start < end ≤ the passage's length, and something to say there",
             )
         names = [f"{side}-{number}.wav" for side in ("question", "passage")]
         voice, other = (voices[(number + i) % len(voices)] for i in (0, 1))
-        speak(str(row["question"]), folder / names[0], voice=other, words_per_minute=words_per_minute)
-        parts = (context[:start], context[start:end], context[end:])
-        answer = speak(parts, folder / names[1], voice=voice, words_per_minute=words_per_minute)[1]
+        asked = speak(str(row["sequence"]), folder / names[0], voice=other, words_per_minute=words_per_minute)
+        parts = (text[:start], text[start:end], text[end:])
+        said = speak(parts, folder / names[1], voice=voice, words_per_minute=words_per_minute)
         paths = [f"{folder.name}/{name}" for name in names]
-        found.append((str(row["id"]), *paths, f"{answer[0]:.6f}", f"{answer[1]:.6f}"))
+        times = [f"{second:.6f}" for second in said[1]]
+        found.append((str(row["id"]), *paths, *times, *(str(row[name]) for name in kept)))
+        seconds += asked[-1][1] + said[-1][1]
+        progress(number + 1, seconds)
     try:
         with out.open("w", encoding="utf-8", newline="") as file:
-            csv.writer(file).writerows([COLUMNS, *found])
+            csv.writer(file).writerows([(*COLUMNS, *kept), *found])
     except OSError as error:
         raise OutputError(f"{out} cannot be written ({error.strerror})") from None
     return out

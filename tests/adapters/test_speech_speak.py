@@ -1,17 +1,26 @@
 """Text said by espeak-ng: where each part is, to the sample, and clear words where it cannot be said."""
 
 import csv
+import json
 import shutil
 import wave
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from xdomain.adapters.speech.speak import speak, speak_questions
+from xdomain.cli import main
 from xdomain.errors import DataError, MissingError, OutputError
 
 installed = pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="espeak-ng is not installed")
-ROW = {"id": "q1", "question": "What is it?", "context": "The answer is forty two, of course.", "start": 14, "end": 23}
+ROW = {
+    "id": "q1",
+    "sequence": "What is it?",
+    "sequence_b": "The answer is forty two, of course.",
+    "answers": [{"start": 0.0, "end": 10.0}, {"start": 14.0, "end": 23.0}, {"start": 14.0, "end": 23.0}],
+    "group": "numbers",
+}
 
 
 def samples(path):
@@ -76,20 +85,60 @@ def test_a_place_that_cannot_be_written(tmp_path):
 
 @installed
 def test_questions_with_their_answers(tmp_path):
-    out = speak_questions([ROW, ROW | {"id": "q2"}], tmp_path / "spoken.csv", voices=("en", "en-us"))
+    told = []
+    table = pa.Table.from_pylist([ROW, ROW | {"id": "q2"}])
+    out = speak_questions(
+        table, tmp_path / "spoken.csv", voices=("en", "en-us"), progress=lambda *now: told.append(now)
+    )
     with out.open(encoding="utf-8", newline="") as file:
         first, second = csv.DictReader(file)
-    assert (first["id"], second["id"]) == ("q1", "q2")
+    assert (first["id"], second["id"], first["group"]) == ("q1", "q2", "numbers")
     assert first["passage"] == "spoken/passage-0.wav"
     rate, passage = samples(tmp_path / first["passage"])
-    speak("forty two", tmp_path / "answer.wav")
+    speak("forty two", tmp_path / "answer.wav")  # of three references the one that two have
     start, end = (round(float(first[name]) * rate) for name in ("start", "end"))
     assert np.array_equal(passage[start:end], samples(tmp_path / "answer.wav")[1])
-    assert len(samples(tmp_path / first["question"])[1]) > rate / 4
+    question = samples(tmp_path / first["question"])[1]
+    assert len(question) > rate / 4
     assert not np.array_equal(samples(tmp_path / second["passage"])[1], passage)  # another voice
+    assert [done for done, _ in told] == [1, 2]
+    assert told[0][1] == pytest.approx((len(question) + len(passage)) / rate)
 
 
 @installed
 def test_an_answer_outside_of_its_passage(tmp_path):
+    row = ROW | {"answers": [{"start": 30.0, "end": 99.0}]}
     with pytest.raises(DataError, match=r"record 'q1': an answer from character 30 to 99 of 35"):
-        speak_questions([ROW | {"start": 30, "end": 99}], tmp_path / "spoken.csv")
+        speak_questions(pa.Table.from_pylist([row]), tmp_path / "spoken.csv")
+
+
+@installed
+def test_from_text_to_a_model_of_sound(tmp_path, tiny_bert, capsys):
+    def typed(*words):
+        with pytest.raises(SystemExit) as end:
+            main([str(word) for word in words])
+        return end.value.code or 0
+
+    rows = [
+        ("Who?", f"It was {name}, of course.", 7, 7 + len(name)) for name in ("Mary", "Ahab", "Ishmael", "Queequeg")
+    ]
+    with (tmp_path / "text.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("question", "passage", "start", "end"), *rows * 3])
+    spoken = tmp_path / "new" / "spoken.csv"
+    assert typed("units", "speak", tmp_path / "text.csv", "--out", spoken) == 0
+    assert typed("units", "fit", spoken.with_suffix(""), "--units", "12", "--out", tmp_path / "book") == 0
+    capsys.readouterr()
+    assert typed("run", "--data", spoken, "--domain", "speech", "--backbone", tiny_bert, "--set",
+                 f"adapter.options.codebook={tmp_path / 'book'}", "--set", "train.max_steps=1", "--json",
+                 "--set", "train.window_overlap=8", "--out", tmp_path / "run") == 0  # fmt: skip
+    told = json.loads(capsys.readouterr().out)
+    assert told["oracle"]["test"]["FF1"] > 0.9
+    assert typed("units", "speak", tmp_path / "text.csv", "--out", spoken) == 2
+    assert "spoken.csv is there already" in capsys.readouterr().err
+
+
+def test_what_is_no_question_on_a_text_is_not_said(tmp_path, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["units", "speak", "toy/dna-pair", "--out", str(tmp_path / "spoken.csv")])
+    assert end.value.code == 2
+    assert "toy/dna-pair is of the problem pair in the domain dna" in capsys.readouterr().err
