@@ -1,7 +1,8 @@
 import pyarrow as pa
 import pytest
 
-from xdomain.data.guess import are_parted, guess_columns, split_tags
+from xdomain.data.guess import guess_columns
+from xdomain.data.sample import are_parted, split_tags
 from xdomain.errors import DataError
 from xdomain.recipe import Columns
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import pyarrow as pa
 
 from xdomain.data.checks import MAX_CHARACTERS, row_checked, target_columns, validated
-from xdomain.data.guess import are_parted, guess_columns, split_tags
+from xdomain.data.guess import guess_columns
 from xdomain.data.rows import missing_column
+from xdomain.data.sample import are_parted, split_tags
 from xdomain.errors import RecipeError
 from xdomain.recipe import SPLITS, Columns, Problem
 

@@ -2,79 +2,28 @@
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import pyarrow as pa
 
-from xdomain.data.checks import SPLIT_NAMES
 from xdomain.data.rows import missing_column
+from xdomain.data.sample import Sample
 from xdomain.errors import DataError
 from xdomain.recipe import Columns, Problem
 
 SEQUENCE = [
-    "sequence",
-    "sequences",
-    "seq",
-    "dna",
-    "rna",
-    "protein",
-    "peptide",
-    "text",
-    "sentence",
-    "dna_sequence",
-    "protein_sequence",
-    "aa_sequence",
-    "aa_seq",
-    "sequence_a",
-    "sequence_1",
-    "sequence1",
-    "seq_a",
-    "seq_1",
-    "seq1",
-    "protein_a",
-    "protein_1",
-    "protein1",
-    "text_a",
-    "text_1",
-    "text1",
-    "sentence1",
-    "sentence_1",
-    "sentence_a",
-    "premise",
-    "question1",
-    "question",
-    "units",
-    "audio",
-    "wav",
-    "midi",
-    "file",
-    "path",
-]
+    "sequence", "sequences", "seq", "dna", "rna", "protein", "peptide", "text", "sentence", "dna_sequence",
+    "protein_sequence", "aa_sequence", "aa_seq", "sequence_a", "sequence_1", "sequence1", "seq_a", "seq_1", "seq1",
+    "protein_a", "protein_1", "protein1", "text_a", "text_1", "text1", "sentence1", "sentence_1", "sentence_a",
+    "premise", "question1", "question", "units", "audio", "wav", "midi", "file", "path",
+]  # fmt: skip
 SEQUENCE_B = [
-    "sequence_b",
-    "sequence_2",
-    "sequence2",
-    "seq_b",
-    "seq_2",
-    "seq2",
-    "protein_b",
-    "protein_2",
-    "protein2",
-    "text_b",
-    "text_2",
-    "text2",
-    "sentence2",
-    "sentence_2",
-    "sentence_b",
-    "hypothesis",
-    "question2",
-    "passage",
-    "context",
-]
+    "sequence_b", "sequence_2", "sequence2", "seq_b", "seq_2", "seq2", "protein_b", "protein_2", "protein2", "text_b",
+    "text_2", "text2", "sentence2", "sentence_2", "sentence_b", "hypothesis", "question2", "passage", "context",
+]  # fmt: skip
 LABEL = ["label", "labels", "class", "target", "y", "score", "value", "fitness", "category", "activity"]
 TAGS = ["tags", "tag", "labels", "label", "structure", "secondary_structure", "ss3", "ss8", "pos_tags"]
 ID = ["id", "ids", "identifier", "accession", "seq_id", "sequence_id"]
@@ -83,9 +32,7 @@ START = ["start", "answer_start", "start_position"]
 END = ["end", "answer_end", "end_position"]
 GROUP = ["group", "groups", "cluster"]
 
-ROWS = 2000  # that a guess looks at, spread over the table
 OVERRULE = "(overrule with --problem classification|regression|tagging|pair|span)"
-CHARACTERS = 2000  # of each cell that a guess looks at
 FEW = 20  # a column with more distinct numbers than this, not all whole, is a measured quantity
 MANY = 50  # and so is one of whole numbers, if they are more than half the rows: classes come again and again
 ALPHABET = 40  # sequences of symbols use no more characters than this; prose does
@@ -158,7 +105,7 @@ def guess_columns(
 def _fill_marks(seen: _Look) -> None:
     for role, names in (("id", ID), ("split", SPLIT), ("group", GROUP)):
         name = seen.named(names)
-        if seen.found[role] is None and name and (role != "split" or seen.tells_splits(name)):
+        if seen.found[role] is None and name and (role != "split" or seen.sample.are_splits(name)):
             seen.note(role, name, "by its name")
 
 
@@ -198,11 +145,11 @@ def _fill_tags(seen: _Look, *, asked: bool) -> bool:
         return True
     if seen.found["label"]:
         return False
-    named = [name for name in seen.all_named(TAGS) if asked or seen.is_tags(name)]
+    named = [name for name in seen.all_named(TAGS) if asked or seen.are_tags(name)]
     if asked and named:  # whether they fit is for the checks to say
         seen.note("tags", named[0], "by its name")
         return True
-    able = named or [name for name in seen.free() if seen.is_tags(name)]
+    able = named or [name for name in seen.free() if seen.are_tags(name)]
     if able and (asked or named or not seen.named(LABEL)):
         seen.note("tags", able[0], "as it has one entry a symbol of the sequence")
         if not asked:
@@ -218,7 +165,7 @@ def _fill_label(seen: _Look, problem: Problem | None) -> None:
         return
     named = seen.all_named(LABEL)
     if problem == "regression":
-        named = [name for name in named if seen.numbers(name) is not None] or named
+        named = [name for name in named if seen.sample.numbers(name) is not None] or named
     if named:
         seen.note("label", named[0], "by its name")
     else:
@@ -226,18 +173,12 @@ def _fill_label(seen: _Look, problem: Problem | None) -> None:
 
 
 class _Look:
-    """A sample of a table, which of its columns hold what so far, and what was said about it."""
+    """A table, which of its columns hold what so far, and what was said about it."""
 
     def __init__(self, table: pa.Table, told: Mapping[str, str | None], where: str) -> None:
-        step = max(1, table.num_rows // ROWS)
-        rows = list(range(0, table.num_rows, step))[:ROWS]
-        sample = table.take(rows)
         self.where = where
         self.names: list[str] = table.column_names
-        self.rows = len(rows)
-        self.cells: dict[str, list[str]] = {
-            name: [_cut(cell) for cell in sample.column(name).to_pylist()] for name in self.names
-        }
+        self.sample = Sample(table)
         self.found = dict(told)
         self.said: list[str] = []
 
@@ -256,31 +197,16 @@ class _Look:
     def named(self, names: Sequence[str]) -> str | None:
         return next(iter(self.all_named(names)), None)
 
-    def tells_splits(self, name: str) -> bool:
-        return all(cell.strip().lower() in SPLIT_NAMES for cell in self.cells[name])
-
-    def numbers(self, name: str) -> list[float] | None:
-        """The cells as numbers, or None where one is none; empty ones and NaN are passed over."""
-        numbers: list[float] = []
-        for cell in self.cells[name]:
-            if not cell:
-                continue
-            try:
-                number = float(cell)
-            except ValueError:
-                return None
-            if math.isfinite(number):
-                numbers.append(number)
-        return numbers or None
-
     def most_like_sequence(self) -> str:
         """The column of long cells in few characters."""
-        texts = {n: self.cells[n] for n in self.free() if self.numbers(n) is None and self.mean_length(n) >= 4}
+        sample = self.sample
+        texts = [name for name in self.free() if sample.numbers(name) is None and sample.mean_length(name) >= 4]
         if not texts:
             raise missing_column("sequence", self.names, self.where)
-        few = [name for name, cells in texts.items() if len(set("".join(cells))) <= ALPHABET]
-        best = max(few or texts, key=lambda name: (self.mean_length(name), len(set("".join(self.cells[name])))))
-        letters = {c.upper() for c in "".join(self.cells[best])}
+        characters = {name: set("".join(sample.cells[name])) for name in texts}
+        few = [name for name in texts if len(characters[name]) <= ALPHABET]
+        best = max(few or texts, key=lambda name: (sample.mean_length(name), len(characters[name])))
+        letters = {character.upper() for character in characters[best]}
         if any(_is_number(name) for name in self.names) or (len(best) >= 8 and set(best.upper()) <= letters):
             raise DataError(
                 f"{self.where}: the first line looks like a record, not like names of columns: {best[:40]!r}",
@@ -288,25 +214,6 @@ class _Look:
                 mend="add a header, or give the reader option names, e.g. reader_options: {names: [sequence, label]}",
             )
         return best
-
-    def mean_length(self, name: str) -> float:
-        return sum(map(len, self.cells[name])) / max(1, self.rows)
-
-    def is_tags(self, name: str) -> bool:
-        """Whether every cell has an entry a symbol of the sequence (or a word of it), and is no class or number."""
-        pairs = list(zip(self.cells[name], self.cells[str(self.found["sequence"])], strict=True))
-        whole = [pair for pair in pairs if max(map(len, pair)) <= CHARACTERS] or pairs
-        if self.numbers(name) is not None and len(set("".join(cell for cell, _ in whole))) > 3:
-            return False
-        same_length = len({len(text) for _, text in whole}) == 1
-        if same_length and len({cell for cell, _ in whole}) <= max(2, len(whole) // 4):
-            return False  # classes whose names happen to be as long as the sequences
-        parted = are_parted([cell for cell, _ in whole])
-        for cell, text in whole:
-            entries = len(split_tags(cell, parted=parted))
-            if entries != len(text) and not (parted and entries == len(text.split())):
-                return False
-        return max(len(split_tags(cell, parted=parted)) for cell, _ in whole) > 1
 
     def most_like_label(self, problem: Problem | None) -> str:
         """The one free column of few distinct values or of numbers."""
@@ -322,14 +229,16 @@ class _Look:
         )
 
     def _could_be_label(self, name: str, problem: Problem | None) -> bool:
-        cells = [cell for cell in self.cells[name] if cell]
-        distinct = len(set(cells))
-        numbers = self.numbers(name)
+        distinct, rows = self.sample.distinct(name), self.sample.rows
+        numbers = self.sample.numbers(name)
         if distinct < 2:
             return False
         if numbers is not None:
             return not _count_up(numbers)
-        return problem != "regression" and distinct <= max(FEW, self.rows // 10) and distinct < max(3, self.rows)
+        return problem != "regression" and distinct <= max(FEW, rows // 10) and distinct < max(3, rows)
+
+    def are_tags(self, name: str) -> bool:
+        return self.sample.are_tags(name, str(self.found["sequence"]))
 
     def say_problem(self) -> Problem:
         """The problem that the label column poses."""
@@ -343,12 +252,11 @@ class _Look:
             return "regression", f"{why}, and there are two columns of sequences" if two else why
         if two:
             return "pair", "there are two columns of sequences"
-        distinct = len({cell for cell in self.cells[label] if cell})
-        return "classification", f"{label!r} has {distinct:,} distinct values"
+        return "classification", f"{label!r} has {self.sample.distinct(label):,} distinct values"
 
     def _measured(self, label: str) -> str | None:
         """Why a label is a measured quantity, or None where it is not."""
-        numbers = self.numbers(label) or []
+        numbers = self.sample.numbers(label) or []
         whole = all(number.is_integer() for number in numbers)
         distinct = len(set(numbers))
         seldom_again = distinct > len(numbers) / 2
@@ -357,17 +265,6 @@ class _Look:
         if not whole and (distinct > FEW or seldom_again):
             return f"{label!r} holds numbers, not all whole, of {distinct:,} distinct values"
         return None
-
-
-def are_parted(cells: Iterable[str]) -> bool:
-    """Whether blanks or commas part the tags of a column's cells: where any has some, one tag may stand alone."""
-    return any(re.search(r"[\s,]", cell.strip()) for cell in cells)
-
-
-def split_tags(cell: str, *, parted: bool) -> list[str]:
-    """Tags in one cell: parted by blanks or commas, or one a character."""
-    cell = cell.strip()
-    return re.split(r"[\s,]+", cell) if parted and cell else list(cell)
 
 
 def _count_up(numbers: Sequence[float]) -> bool:
@@ -381,7 +278,3 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _cut(cell: str | None) -> str:
-    return (cell or "")[: CHARACTERS + 1].strip()
