@@ -6,7 +6,7 @@ import csv
 import os
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -27,13 +27,17 @@ from .labels import Counts, count_labels, labels_told, read_labels
 from .measures import Usage, usage
 from .named import make_features
 from .speak import speak_questions
+from .tables import SoundTable, is_table, read_sound_table
 
 app = typer.Typer(help="Turn speech into discrete units.", no_args_is_help=True, rich_markup_mode=None)
 
 COLUMNS = ("id", "sequence", "rate", "duration", "file", "codebook")
 EVERY = 5.0  # seconds between two lines of progress in a pipe
 
-Wavs = Annotated[list[str], typer.Argument(metavar="WAVS", help="Sound files, folders of them, or quoted patterns.")]
+Wavs = Annotated[
+    list[str],
+    typer.Argument(metavar="WAVS", help="Sound files, folders of them, quoted patterns; or a CSV that names them."),
+]
 FeaturesOption = Annotated[
     str, typer.Option("--features", help="mfcc, FOLDER_OR_HUB_ID:LAYER, or torchaudio:PIPELINE:LAYER.")
 ]
@@ -57,7 +61,7 @@ def fit_command(
 ) -> None:
     """Fit a codebook of units to sound files, by k-means."""
     check_place(out, overwrite=overwrite)
-    paths = find_audio(wavs)
+    paths, _ = _named(wavs)
     hears = make_features(features)
     notes = Notes(Progress(len(paths)))
     heard = hear_all(paths, hears, notes, skip_bad=skip_bad)
@@ -100,20 +104,29 @@ def encode_command(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file there.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Write the units of sound files, a row a file: units with their run lengths, frame rate, duration."""
+    """Write the units of sound files, a row a file: units with their run lengths, frame rate, duration.
+
+    Of a CSV whose columns name sound files, the same CSV with units for them.
+    """
     _check_file(out, overwrite=overwrite)
     book = Codebook.load(codebook)
-    paths = find_audio(wavs)
+    paths, table = _named(wavs)
     stretches = read_labels(labels, ids_of(paths)) if labels else {}
     hears = make_features(features or book.features)
     notes = Notes(Progress(len(paths)))
     use, labelled = Usage(np.zeros(book.size, np.int64), 0, 0.0, 0), Counts()
-    with _table(out) as write:
+    units: dict[Path, str] = {}
+    with _table(out, COLUMNS if table is None else tuple(table.columns)) as write:
         for one in encode_files(paths, book, features=hears, skip_bad=skip_bad, notes=notes):
-            write(one.row())
+            if table is None:
+                write(one.row())
+            else:
+                units[Path(one.file)] = one.sequence
             use += usage(one.units, one.runs, size=book.size, seconds=one.duration)
             if labels:
                 labelled += count_labels(one, stretches)
+        for row in table.rows(units) if table else ():
+            write(row)
     for line in notes.lines():
         say(line)
     told = {
@@ -212,6 +225,14 @@ class Progress:
             say(line)
 
 
+def _named(wavs: Sequence[str]) -> tuple[list[Path], SoundTable | None]:
+    """The sound files that were named, and the table that names them where one does."""
+    if len(wavs) == 1 and is_table(Path(wavs[0])):
+        table = read_sound_table(Path(wavs[0]))
+        return table.paths, table
+    return find_audio(wavs), None
+
+
 def _show(told: dict[str, Any], *, as_json: bool, where: Path) -> None:
     from xdomain.printing import print_json, print_rows  # which loads rich
 
@@ -230,13 +251,13 @@ def _check_file(path: Path, *, overwrite: bool) -> None:
 
 
 @contextmanager
-def _table(path: Path) -> Generator[Any]:
+def _table(path: Path, columns: Sequence[str]) -> Generator[Any]:
     """A function that writes a row; the file is there once all rows are."""
     part = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with part.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+            writer = csv.DictWriter(file, columns, lineterminator="\n")
             writer.writeheader()
             yield writer.writerow
             file.flush()

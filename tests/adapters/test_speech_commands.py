@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 
 import numpy as np
 import pytest
@@ -92,6 +93,50 @@ def test_units_are_held_against_labels(wavs, book, tmp_path):
     (tmp_path / "u.csv").unlink()
     assert "none of the 4 files" in refused(DataError, *encode).what
     assert not (tmp_path / "u.csv").exists()  # it was known before anything was heard
+
+
+def test_a_table_of_sound_becomes_one_of_units(wavs, book, tmp_path):
+    rows = [("q1", "wavs/0.wav", "wavs/1.wav", "0.1"), ("q2", "wavs/0.wav", "wavs/2.wav", "0.2")]
+    with (tmp_path / "sound.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("id", "question", "passage", "start"), *rows])
+    assert typed("encode", wavs, "--codebook", book, "--out", tmp_path / "files.csv").exit_code == 0
+    with (tmp_path / "files.csv").open(newline="") as file:
+        units = {f"wavs/{row['id']}.wav": row["sequence"] for row in csv.DictReader(file)}
+    result = typed("encode", tmp_path / "sound.csv", "--codebook", book, "--out", tmp_path / "units.csv", "--json")
+    assert result.exit_code == 0, result.exception
+    assert json.loads(result.stdout)["files"] == 3
+    with (tmp_path / "units.csv").open(newline="") as file:
+        header, *found = csv.reader(file)
+    assert header == ["id", "question", "passage", "start"]
+    assert found == [[name, units[question], units[passage], start] for name, question, passage, start in rows]
+    again = typed("fit", tmp_path / "sound.csv", "--out", tmp_path / "other", "--units", 5, "--json")
+    assert json.loads(again.stdout)["files"] == 3
+
+
+def test_rows_of_a_bad_file_are_left_out_when_asked(wavs, book, tmp_path):
+    (wavs / "1.wav").write_text("no sound")
+    (tmp_path / "sound.csv").write_text("id,file\na,wavs/0.wav\nb,wavs/1.wav\n")
+    out = tmp_path / "units.csv"
+    assert "1.wav" in str(refused(DataError, "encode", tmp_path / "sound.csv", "--codebook", book, "--out", out))
+    assert not out.exists()
+    result = typed("encode", tmp_path / "sound.csv", "--codebook", book, "--out", out, "--skip-bad")
+    assert result.exit_code == 0
+    assert "1.wav" in result.stderr
+    with out.open(newline="") as file:
+        assert [row["id"] for row in csv.DictReader(file)] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("id,file\na,wavs/0.wav\nb,wavs/11.wav\n", r"record 2, column file: 'wavs/11.wav' is not there"),
+        ("id,sequence\na,1 2 3\n", r"no column names sound files(?s:.*)\.wav"),
+    ],
+)
+def test_a_table_without_its_sound(wavs, book, tmp_path, text, told):
+    (tmp_path / "sound.csv").write_text(text)
+    error = refused(DataError, "encode", tmp_path / "sound.csv", "--codebook", book, "--out", tmp_path / "units.csv")
+    assert re.search(told, str(error))
 
 
 def test_a_bad_file_stops_it_and_nothing_half_done_is_left(wavs, book, tmp_path):
