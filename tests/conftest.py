@@ -10,6 +10,8 @@ import pytest
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("MPLBACKEND", "Agg")
+if "PYTEST_XDIST_WORKER" in os.environ:  # processes beside each other: a core each
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def save_tiny_bert(folder: Path, *, positions: int = 64, seed: int = 0) -> Path:
