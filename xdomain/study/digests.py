@@ -51,8 +51,9 @@ class Digests:
         return self._files[path]
 
     def _media(self, recipe: Recipe) -> dict[str, str]:
-        """One digest over all files that the rows of a table are."""
-        if uses_tokenizer(recipe.adapter.name):
+        """One digest over all files that the rows of a table are; none where the table itself is not there yet."""
+        there = all((data_home() / Path(file).expanduser()).is_file() for file in recipe.source.files.values())
+        if uses_tokenizer(recipe.adapter.name) or not there:
             return {}
         try:
             adapter = make_adapter(recipe.adapter.name, recipe.adapter.options)

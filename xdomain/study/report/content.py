@@ -332,7 +332,7 @@ def _measured(findings: Findings) -> Iterator[Block]:
         "95 % interval": "of values and differences: combines how cells vary over seeds and mappings (Student's t; "
         "where they are crossed, on two-way random effects) with how they would vary on other test records (a normal "
         "interval), so that it speaks of other seeds, other mappings and other records. Of a single cell it is over "
-        "test records alone. It may reach beyond what the metric can be.",
+        "test records alone. It ends where the metric does.",
         "Difference": f"an arm less {clean(findings.reference)}, paired over mapping seeds, seeds and test records.",
         "q": f"p that belongs to the interval of the difference, after Benjamini & Hochberg over all "
         f"{len(findings.differences)} differences of this study; below {chance(LEVEL)} a difference counts as seen. "
