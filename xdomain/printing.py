@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.table import Table
 
 from xdomain.training.runfolder import finite
-from xdomain.training.wording import duration, number
+from xdomain.wording import duration, number
 
 if TYPE_CHECKING:  # a listing should not wait for torch
     from xdomain.evaluation import Evaluation

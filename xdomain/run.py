@@ -48,7 +48,7 @@ from xdomain.training.runfolder import (
     write_predictions,
 )
 from xdomain.training.saved import keep_adapter, load_saved
-from xdomain.training.wording import number
+from xdomain.wording import number
 
 SCHEMA = 1
 JUDGED = ("valid", "test")

@@ -16,7 +16,7 @@ import typer
 
 from xdomain.cli_pretrain import say
 from xdomain.errors import OutputError, RecipeError
-from xdomain.training.wording import duration
+from xdomain.wording import duration
 
 from .codebook import Codebook, check_place
 from .encode import encode_files

@@ -15,7 +15,7 @@ from xdomain.training.pretraining.objective import Batches, outcome
 from xdomain.training.pretraining.plan import Pretraining
 from xdomain.training.pretraining.shape import new_model, tile_positions
 from xdomain.training.pretraining.streams import Pieces, hold_out
-from xdomain.training.wording import duration
+from xdomain.wording import duration
 
 CLS, SEP, MASK, FIRST, ROWS = 2, 3, 4, 5, 60
 SMALL = BertConfig(

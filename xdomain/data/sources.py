@@ -21,6 +21,11 @@ def data_home() -> Path:
     return Path(told).expanduser() if told else Path.home() / ".cache" / "xdomain-data"
 
 
+def paths_of(source: Source) -> dict[str, Path]:
+    """Where the files of a source belong, by the recipe's names for them, whether they are there or not."""
+    return {name: data_home() / Path(file).expanduser() for name, file in source.files.items()}
+
+
 def locate(source: Source) -> dict[str, Path]:
     """The files of a source, by the recipe's names for them; what is missing is downloaded where that is possible.
 
@@ -45,7 +50,7 @@ def locate(source: Source) -> dict[str, Path]:
             expected=f"one of {', '.join(source.files) or 'no names at all'}",
             nearest=nearest(stray[0], source.files),
         )
-    paths = {name: data_home() / Path(file).expanduser() for name, file in source.files.items()}
+    paths = paths_of(source)
     absent = {name: path for name, path in paths.items() if not path.is_file()}
     lost = {name: path for name, path in absent.items() if name not in source.downloads}
     if lost:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from xdomain.data.loading import load_table
 from xdomain.data.media import endings, named_files
-from xdomain.data.sources import data_home, digest, file_sha256
+from xdomain.data.sources import data_home, digest, file_sha256, paths_of
 from xdomain.errors import UserError
 from xdomain.model.backbone import load_backbone, quiet_loading
 from xdomain.model.vocabulary import Vocabulary
@@ -43,7 +43,7 @@ class Digests:
         return found
 
     def _file(self, source: Source, role: str) -> str:
-        path = data_home() / Path(source.files[role]).expanduser()
+        path = paths_of(source)[role]
         if not path.is_file():  # its cells say so when they are run, or fetch it
             return source.downloads[role].sha256 if role in source.downloads else "absent"
         if path not in self._files:
@@ -52,7 +52,7 @@ class Digests:
 
     def _media(self, recipe: Recipe) -> dict[str, str]:
         """One digest over all files that the rows of a table are; none where the table itself is not there yet."""
-        there = all((data_home() / Path(file).expanduser()).is_file() for file in recipe.source.files.values())
+        there = all(path.is_file() for path in paths_of(recipe.source).values())
         if uses_tokenizer(recipe.adapter.name) or not there:
             return {}
         try:
@@ -85,5 +85,4 @@ def _content(path: Path) -> str:
 
 
 def _folder(source: Source) -> Path:
-    first = next(iter(source.files.values()), "")
-    return (data_home() / Path(first).expanduser()).parent
+    return next(iter(paths_of(source).values()), data_home()).parent

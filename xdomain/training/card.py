@@ -9,7 +9,7 @@ from typing import Any
 from xdomain.model.heads import head_of
 from xdomain.recipe import Recipe
 from xdomain.training.runfolder import finite, write_text
-from xdomain.training.wording import number
+from xdomain.wording import number
 
 LOADING = """```python
 from transformers import AutoTokenizer, {head}

@@ -25,7 +25,7 @@ from xdomain.training.finetune import Say
 from xdomain.training.metrics import METRICS, compute_metrics
 from xdomain.training.outcome import kept
 from xdomain.training.predict import inputs_of, pool
-from xdomain.training.wording import number
+from xdomain.wording import number
 
 RECORDS, SYMBOLS, FOLDS, BATCH = 512, 65_536, 5, 32
 

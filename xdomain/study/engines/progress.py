@@ -9,7 +9,7 @@ from typing import Any
 from xdomain.study.cells import Cell, Setting
 from xdomain.study.study import Study
 from xdomain.training.finetune import Say
-from xdomain.training.wording import duration, number
+from xdomain.wording import duration, number
 
 Table = list[dict[str, str]]
 

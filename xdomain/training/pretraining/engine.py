@@ -18,7 +18,7 @@ from xdomain.training.pretraining.objective import Batches, outcome
 from xdomain.training.pretraining.plan import Pretraining, Stage
 from xdomain.training.pretraining.shape import Model, tile_positions
 from xdomain.training.pretraining.workfolder import WorkFolder
-from xdomain.training.wording import duration
+from xdomain.wording import duration
 
 VALIDATION_TOKENS = 4096
 FEW, MANY = 8, 32
