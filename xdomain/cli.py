@@ -203,14 +203,11 @@ def check_command(
     as_json: Json = False,
 ) -> None:
     """Read data as a run would: counts, lengths, classes, leakage between splits, and the first bad record."""
+    from xdomain.data.sources import is_data_file
     from xdomain.inspection import check
     from xdomain.printing import print_json, print_report
 
-    file = Path(task)
-    is_data = file.is_file() and file.suffix not in (".yaml", ".yml")
-    if not is_data and "/" in task and file.suffix and file.suffix not in (".yaml", ".yml"):
-        raise RecipeError(f"{file} is not there", expected="a data file, a recipe file or a task")
-    recipe = _task(None, file, domain, column, problem) if is_data else task
+    recipe = _task(None, Path(task), domain, column, problem) if is_data_file(task) else task
     found = check(recipe, overrides=changes or (), say=say)
     print_json(found) if as_json else print_report(found)
 

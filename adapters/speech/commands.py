@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import os
 import sys
 import time
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,7 +24,7 @@ from .labels import Counts, count_labels, labels_told, read_labels
 from .measures import Usage, usage
 from .named import make_features
 from .speak import speak_questions
-from .tables import SoundTable, is_table, read_sound_table
+from .tables import SoundTable, is_table, read_sound_table, writing
 
 app = typer.Typer(help="Turn speech into discrete units.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -116,7 +113,7 @@ def encode_command(
     notes = Notes(Progress(len(paths)))
     use, labelled = Usage(np.zeros(book.size, np.int64), 0, 0.0, 0), Counts()
     units: dict[Path, str] = {}
-    with _table(out, COLUMNS if table is None else tuple(table.columns)) as write:
+    with writing(out, COLUMNS if table is None else tuple(table.columns)) as write:
         for one in encode_files(paths, book, features=hears, skip_bad=skip_bad, notes=notes):
             if table is None:
                 write(one.row())
@@ -180,11 +177,12 @@ def speak_command(
 ) -> None:
     """Say questions and passages of text (by espeak-ng), and tell in seconds where the answers are said."""
     from xdomain.data.loading import load_table, own_recipe
+    from xdomain.data.sources import is_data_file
     from xdomain.plugins import find_recipe
 
     _check_file(out, overwrite=overwrite)
-    is_task = task.endswith((".yaml", ".yml")) or not Path(task).suffix
-    recipe = find_recipe(task if is_task else own_recipe(Path(task), "text", problem="span")[0], changes or ())
+    named = own_recipe(Path(task), "text", problem="span")[0] if is_data_file(task) else task
+    recipe = find_recipe(named, changes or ())
     if (recipe.problem, recipe.adapter.name) != ("span", "text"):
         raise RecipeError(
             f"{recipe.name} is of the problem {recipe.problem} in the domain {recipe.adapter.name}",
@@ -248,22 +246,3 @@ def _check_file(path: Path, *, overwrite: bool) -> None:
         raise OutputError(f"{path} is a folder", expected="a CSV file to write", mend="another --out")
     if path.exists() and not overwrite:
         raise OutputError(f"{path} is there already", mend="--overwrite, or another --out")
-
-
-@contextmanager
-def _table(path: Path, columns: Sequence[str]) -> Generator[Any]:
-    """A function that writes a row; the file is there once all rows are."""
-    part = path.with_name(path.name + ".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, columns, lineterminator="\n")
-            writer.writeheader()
-            yield writer.writerow
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written ({error.strerror})", mend="another --out") from None
-    finally:
-        part.unlink(missing_ok=True)

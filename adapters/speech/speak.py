@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import csv
 import shutil
 import subprocess
 import tempfile
 import wave
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
 from xdomain.errors import DataError, MissingError, OutputError
+
+from .tables import writing
 
 Seconds = tuple[float, float]
 COLUMNS = ("id", "question", "passage", "start", "end")
@@ -113,32 +115,34 @@ def speak_questions(
     except OSError as error:
         raise OutputError(f"{folder} cannot be made ({error.strerror})", expected="a place for wav files") from None
     kept = [name for name in KEPT if name in table.column_names]
-    found: list[tuple[str, ...]] = []
     seconds = 0.0
-    for number, row in enumerate(table.to_pylist()):
-        text, answers = str(row["sequence_b"]), [(round(one["start"]), round(one["end"])) for one in row["answers"]]
-        start, end = max(answers, key=answers.count)  # of equals the first
-        if not (0 <= start < end <= len(text) and text[start:end].strip()):
-            raise DataError(
-                f"record {row['id']!r}: an answer from character {start} to {end} of {len(text)}",
-                expected="0 ≤ start < end ≤ the passage's length, and something to say there",
-            )
-        names = [f"{side}-{number}.wav" for side in ("question", "passage")]
-        voice, other = (voices[(number + i) % len(voices)] for i in (0, 1))
-        asked = speak(str(row["sequence"]), folder / names[0], voice=other, words_per_minute=words_per_minute)
-        parts = (text[:start], text[start:end], text[end:])
-        said = speak(parts, folder / names[1], voice=voice, words_per_minute=words_per_minute)
-        paths = [f"{folder.name}/{name}" for name in names]
-        times = [f"{second:.6f}" for second in said[1]]
-        found.append((str(row["id"]), *paths, *times, *(str(row[name]) for name in kept)))
-        seconds += asked[-1][1] + said[-1][1]
-        progress(number + 1, seconds)
-    try:
-        with out.open("w", encoding="utf-8", newline="") as file:
-            csv.writer(file).writerows([(*COLUMNS, *kept), *found])
-    except OSError as error:
-        raise OutputError(f"{out} cannot be written ({error.strerror})") from None
+    with writing(out, (*COLUMNS, *kept)) as write:
+        for number, row in enumerate(table.to_pylist()):
+            start, end = _answer(row)
+            text = str(row["sequence_b"])
+            question, passage = (folder / f"{side}-{number}.wav" for side in ("question", "passage"))
+            voice, other = (voices[(number + i) % len(voices)] for i in (0, 1))
+            asked = speak(str(row["sequence"]), question, voice=other, words_per_minute=words_per_minute)
+            parts = (text[:start], text[start:end], text[end:])
+            said = speak(parts, passage, voice=voice, words_per_minute=words_per_minute)
+            times = (f"{second:.6f}" for second in said[1])
+            paths = (f"{folder.name}/{path.name}" for path in (question, passage))
+            write(dict(zip(COLUMNS, (row["id"], *paths, *times), strict=True)) | {name: row[name] for name in kept})
+            seconds += asked[-1][1] + said[-1][1]
+            progress(number + 1, seconds)
     return out
+
+
+def _answer(row: Mapping[str, Any]) -> tuple[int, int]:
+    """Where the most frequent of its answers begins and ends in the passage; of equals the first."""
+    text, answers = str(row["sequence_b"]), [(round(one["start"]), round(one["end"])) for one in row["answers"]]
+    start, end = max(answers, key=answers.count)
+    if not (0 <= start < end <= len(text) and text[start:end].strip()):
+        raise DataError(
+            f"record {row['id']!r}: an answer from character {start} to {end} of {len(text)}",
+            expected="0 ≤ start < end ≤ the passage's length, and something to say there",
+        )
+    return start, end
 
 
 def _said(program: str, text: str, path: Path, voice: str, words_per_minute: int) -> tuple[int, bytes]:

@@ -1,14 +1,17 @@
-"""Tables that name sound files, and the same tables with units in their place."""
+"""Tables that name sound files, the same tables with units in their place, and how tables are written."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import csv
+import os
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from xdomain.data.sources import neighbour
+from xdomain.data.media import file_columns
 from xdomain.data.tables import raw_table
-from xdomain.errors import DataError
+from xdomain.errors import DataError, OutputError
 
 from .files import SUFFIXES
 
@@ -56,16 +59,32 @@ def read_sound_table(path: Path) -> SoundTable:
     """
     table = raw_table(path)
     columns: dict[str, list[str]] = {name: table[name].to_pylist() for name in table.column_names}
-    found = [name for name, cells in columns.items() if any(cell.strip().lower().endswith(SUFFIXES) for cell in cells)]
-    if not found:
+    sound = file_columns(columns, SUFFIXES, path.parent, lambda row: f"{path}, record {row + 1}")
+    if not sound:
         raise DataError(f"{path}: no column names sound files", expected=f"names that end in {', '.join(SUFFIXES)}")
-    sound = {name: [path.parent / cell.strip() for cell in columns[name]] for name in found}
-    for name, paths in sound.items():
-        for row, one in enumerate(paths, 1):
-            if not one.is_file():
-                raise DataError(
-                    f"{path}, record {row}, column {name}: {columns[name][row - 1]!r} is not there",
-                    expected="a sound file, its path relative to the table",
-                    nearest=neighbour(one),
-                )
     return SoundTable(columns, sound)
+
+
+@contextmanager
+def writing(path: Path, columns: Sequence[str]) -> Generator[Callable[[Mapping[str, object]], object]]:
+    """A function that writes a row of a CSV file, which is there once all rows are.
+
+    Raises
+    ------
+    OutputError
+        It cannot be written.
+    """
+    part = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, columns, lineterminator="\n")
+            writer.writeheader()
+            yield writer.writerow
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written ({error.strerror})", mend="another --out") from None
+    finally:
+        part.unlink(missing_ok=True)

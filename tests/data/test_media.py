@@ -51,7 +51,7 @@ def test_a_missing_file_is_named(folder):
 
 
 def test_a_row_that_names_no_file_among_some_that_do_is_refused(folder):
-    with pytest.raises(DataError, match=r"record '2': 'MKV' is no file"):
+    with pytest.raises(DataError, match=r"record '2', column sequence: 'MKV' is no file"):
         transcribed(pa.table({"id": ["1", "2"], "sequence": ["a.pep", "MKV"]}), Listening(), folder)
 
 

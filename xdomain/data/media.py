@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,21 +49,53 @@ def named_files(table: pa.Table, adapter: Adapter, folder: Path) -> list[Path]:
     return list(dict.fromkeys(path for paths in _columns(table, adapter, folder).values() for path in paths))
 
 
-def _columns(table: pa.Table, adapter: Adapter, folder: Path) -> dict[str, list[Path]]:
-    """By column, where every row of it names a file."""
+def file_columns(
+    columns: Mapping[str, Sequence[str]], suffixes: tuple[str, ...], folder: Path, record: Callable[[int], str]
+) -> dict[str, list[Path]]:
+    """By column, the file of each row, where rows name files.
+
+    Parameters
+    ----------
+    columns
+        The cells of each.
+    suffixes
+        How the names of such files end, in small letters.
+    folder
+        Where paths that are not absolute begin.
+    record
+        What errors call a row, by its number from 0.
+
+    Raises
+    ------
+    DataError
+        A file that is not there, or a row that names none where others of its column do.
+    """
     found: dict[str, list[Path]] = {}
-    for name in ROLES:
-        cells: list[str] = table.column(name).to_pylist() if name in table.column_names else []
-        named = [is_media(Path(cell.strip()), adapter) for cell in cells]
-        if any(named) and not all(named):
-            row = named.index(False)
-            raise DataError(
-                f"record {table.column('id')[row].as_py()!r}: {cells[row][:60]!r} is no file, as other records are",
-                expected=f"a file that ends in {', '.join(endings(adapter))} in every row",
-            )
-        if any(named):
-            found[name] = [folder / cell.strip() for cell in cells]
+    for name, cells in columns.items():
+        named = [cell.strip().lower().endswith(suffixes) for cell in cells]
+        if not any(named):
+            continue
+        found[name] = [folder / cell.strip() for cell in cells]
+        for row, (cell, is_named, path) in enumerate(zip(cells, named, found[name], strict=True)):
+            if not is_named:
+                raise DataError(
+                    f"{record(row)}, column {name}: {cell[:60]!r} is no file, as other records are",
+                    expected=f"a file that ends in {', '.join(suffixes)} in every row",
+                )
+            if not path.is_file():
+                raise DataError(
+                    f"{record(row)}, column {name}: {path} is not there",
+                    expected="a file; the paths in a table begin where the table lies",
+                    nearest=neighbour(path),
+                )
     return found
+
+
+def _columns(table: pa.Table, adapter: Adapter, folder: Path) -> dict[str, list[Path]]:
+    if not endings(adapter):
+        return {}
+    cells: dict[str, list[str]] = {name: table[name].to_pylist() for name in ROLES if name in table.column_names}
+    return file_columns(cells, endings(adapter), folder, lambda row: f"record {table['id'][row].as_py()!r}")
 
 
 def table_of_files(files: Sequence[Path], *, paired: bool) -> pa.Table:
@@ -79,9 +111,6 @@ def table_of_files(files: Sequence[Path], *, paired: bool) -> pa.Table:
 def _read(paths: Sequence[Path], adapter: Adapter) -> list[str]:
     """Each file once, however often it is named."""
     once = list(dict.fromkeys(paths))
-    for path in once:
-        if not path.is_file():
-            raise DataError(f"{path} is not there", expected="a file that the table names", nearest=neighbour(path))
     transcribe: Any = adapter.transcribe  # pyright: ignore
     content = dict(zip(once, transcribe(once), strict=True))
     return [content[path] for path in paths]

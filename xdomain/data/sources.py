@@ -85,6 +85,22 @@ def is_path(name: str) -> bool:
     return Path(name).expanduser().is_absolute() or name.startswith((".", "~")) or name.count("/") > 1
 
 
+def is_data_file(name: str) -> bool:
+    """Whether a name is that of a data file that is there, and not of a task or a recipe file.
+
+    Raises
+    ------
+    RecipeError
+        It can only be a data file, and is not there.
+    """
+    file = Path(name)
+    if file.suffix in (".yaml", ".yml"):
+        return False
+    if file.suffix and not file.is_file():
+        raise RecipeError(f"{file} is not there", expected="a data file, a recipe or a task", nearest=neighbour(file))
+    return file.is_file()
+
+
 def file_sha256(path: Path) -> str:
     """The sha256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as file:
