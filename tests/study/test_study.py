@@ -130,7 +130,9 @@ def test_a_finished_cell_is_never_run_again(done, tiny_bert, tmp_path, quiet):
     wider = study(tiny_bert, name="wider", tasks=["toy/dna-classification"], arms=["pretrained"], seeds=3)
     found = run_study(wider, out=store, say=said.append)
     assert found.groups[0].done == 3
-    assert len(said) == 1
+    assert said[0].startswith("1 of 4 cells to run; ")
+    assert said[0].endswith(" left")  # its setting's cells tell how long
+    assert [line.startswith("[4/4] ") for line in said] == [False, True]
     assert {key: (store / "cells" / key / "result.json").stat().st_mtime_ns for key in times} == times
     assert len(finished(store)) == len(times) + 1
     assert run_study(wider, out=store, say=said.append).cells == (4, 0, 0)

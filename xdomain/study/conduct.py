@@ -55,7 +55,9 @@ def run_study(
     settled, total = laid.count()
     if settled == total:
         say(f"all {total} cells are finished already")
-    elif engine == "ray":
+        return report(laid.folder)
+    progress.start()
+    if engine == "ray":
         from xdomain.study.engines.on_ray import run_on_ray
 
         run_on_ray(laid, progress, address=address)

@@ -30,6 +30,11 @@ class Progress:
     def __init__(self, study: Study, *, workers: int, say: Say, show: Callable[[Table], None] | None = None) -> None:
         self.study, self.workers, self.say, self.show = study, workers, say, show
 
+    def start(self) -> None:
+        """Before the first cell: how many are to come, and how long they take where anything tells."""
+        settled, total = self.study.count()
+        self.say(f"{total - settled} of {total} cells to run; a line for each that is finished{self._left()}")
+
     def tell(self, key: str, state: str) -> None:
         """A cell is begun, done or failed."""
         if state == "begun":
@@ -42,15 +47,17 @@ class Progress:
             name = cell.recipe.metrics[0]
             what = f"{name} {number(found['metrics']['test'][name]['value'])}, {duration(found['seconds'])}"
         settled, total = self.study.count()
-        left = self.left()
-        more = f"; {duration(left)} left" if left and math.isfinite(left) else ""
-        self.say(f"[{settled}/{total}] {cell}: {what}{more}")
+        self.say(f"[{settled}/{total}] {cell}: {what}{self._left()}")
         if self.show:
             self.show(self.table())
 
     def left(self) -> float:
         """Seconds until all is done, if no other process helps; NaN where nothing tells."""
         return sum(seconds * cells for seconds, cells in remaining(self.study)) / self.workers
+
+    def _left(self) -> str:
+        left = self.left()
+        return f"; {duration(left)} left" if left and math.isfinite(left) else ""
 
     def table(self) -> Table:
         """A row a setting: mean of the deciding metric on test over the cells that are done."""
