@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from xdomain.adapters.speech.codebook import Codebook
 from xdomain.cli import main
 
 RATE = 8000
@@ -70,3 +71,23 @@ def test_sound_in_and_sound_out(questions, tiny_bert, capsys):
 def test_one_sound_file_is_no_question_on_a_passage(questions, tiny_bert, capsys):
     assert typed("run", "--data", questions / "questions.csv", "--domain", "speech", "--backbone", tiny_bert) == 2
     assert "no codebook is named" in capsys.readouterr().err
+
+
+def test_units_of_another_codebook_are_refused(questions, tiny_bert, capsys):
+    books = [questions / "book", questions / "other"]
+    for seed, book in enumerate(books):
+        assert typed("units", "fit", questions, "--units", "12", "--seed", seed, "--out", book) == 0
+    marks = [Codebook.load(book).mark for book in books]
+    units = questions / "units.csv"
+    encode = ["units", "encode", questions / "questions.csv", "--out", units, "--overwrite", "--codebook"]
+    run = ["run", "--data", units, "--domain", "speech", "--backbone", tiny_bert, "--out", questions / "run"]
+    assert typed(*encode, books[0]) == 0
+    capsys.readouterr()
+    assert typed(*run, "--set", f"adapter.options.codebook={books[1]}") == 2
+    assert f"these are units of the codebook {marks[0]}, {books[1]} is {marks[1]}" in capsys.readouterr().err
+    assert typed(*run, "--set", f"adapter.options.codebook={books[0]}", "--set", "train.max_steps=1",
+                 "--set", "train.window_overlap=8") == 0  # fmt: skip
+    assert typed(*encode, books[1]) == 0
+    capsys.readouterr()
+    assert typed("evaluate", questions / "run", units) == 2
+    assert marks[1] in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from xdomain.data.sequences import Alphabet, Ids, Payload, Ragged
 from xdomain.errors import DataError, MissingError, RecipeError
 
 from .runs import Runs, parse_runs
+
+MARK = re.compile("[0-9a-f]{16}")  # of a codebook, as `Codebook.mark`
 
 
 @dataclass(frozen=True)
@@ -123,11 +126,30 @@ class Speech:
         if not self.codebook:
             raise MissingError(
                 f"{paths[0]} is sound, and no codebook is named to make units of it",
-                mend="--set adapter.options.codebook=DIR, as `xdomain units fit WAVS --out DIR` writes it",
+                mend="xdomain run … --set adapter.options.codebook=DIR, made by `xdomain units fit WAVS --out DIR`",
             )
         from .encode import transcribe
 
         return transcribe(paths, self._codebook)
+
+    def vet(self, told: Mapping[str, Sequence[str]]) -> None:
+        """Hold the column ``codebook``, which ``xdomain units encode`` writes, against the codebook of this adapter.
+
+        Raises
+        ------
+        DataError
+            Units of another codebook, or of two.
+        """
+        marks = [mark for mark in told.get("codebook", ()) if MARK.fullmatch(mark)]
+        if self.codebook:
+            marks.append(self._codebook.mark)
+        if len(set(marks)) > 1:
+            other = f"{self.codebook} is" if self.codebook else "those of another file are of"
+            raise DataError(
+                f"these are units of the codebook {marks[0]}, {other} {marks[-1]}",
+                expected="one codebook for all units",
+                mend="name that which they were made with, or make them anew: xdomain units encode",
+            )
 
     def clip(self, path: Path, start: float, end: float, out: Path) -> None:
         """Write the seconds [start, end) of a sound file to another."""

@@ -63,6 +63,11 @@ class Codebook:
         told = json.dumps([self.digest, self.sample_rate, self.rate, self.centroids.shape])
         return hashlib.sha256(told.encode() + self.centroids.astype("<f4").tobytes()).hexdigest()
 
+    @property
+    def mark(self) -> str:
+        """What tables of units tell of it: the first 16 digits of its sha256."""
+        return self.sha256[:16]
+
     @classmethod
     def of_array(cls, centroids: NDArray[np.floating[Any]] | Path, *, features: Features) -> Codebook:
         """A codebook from centroids that were made elsewhere, such as fairseq's or s3prl's.

@@ -80,7 +80,7 @@ def fit_command(
         "perplexity": round(use.perplexity, 2),
         "share of units used": round(use.used, 4),
         "mean squared distance": round(distance, 4),
-        "codebook": book.sha256[:16],
+        "codebook": book.mark,
     }
     _show(told, as_json=as_json, where=out)
 
@@ -103,7 +103,7 @@ def encode_command(
 ) -> None:
     """Write the units of sound files, a row a file: units with their run lengths, frame rate, duration.
 
-    Of a CSV whose columns name sound files, the same CSV with units for them.
+    Of a CSV whose columns name sound files, the same CSV with units for them, and the codebook.
     """
     _check_file(out, overwrite=overwrite)
     book = Codebook.load(codebook)
@@ -113,7 +113,7 @@ def encode_command(
     notes = Notes(Progress(len(paths)))
     use, labelled = Usage(np.zeros(book.size, np.int64), 0, 0.0, 0), Counts()
     units: dict[Path, str] = {}
-    with writing(out, COLUMNS if table is None else tuple(table.columns)) as write:
+    with writing(out, COLUMNS if table is None else (*table.columns, "codebook")) as write:
         for one in encode_files(paths, book, features=hears, skip_bad=skip_bad, notes=notes):
             if table is None:
                 write(one.row())
@@ -123,7 +123,7 @@ def encode_command(
             if labels:
                 labelled += count_labels(one, stretches)
         for row in table.rows(units) if table else ():
-            write(row)
+            write(row | {"codebook": book.mark})
     for line in notes.lines():
         say(line)
     told = {
@@ -137,7 +137,7 @@ def encode_command(
         "perplexity": round(use.perplexity, 2),
         "share of units used": round(use.used, 4),
         **(labels_told(labelled) if labels else {}),
-        "codebook": book.sha256[:16],
+        "codebook": book.mark,
     }
     _show(told, as_json=as_json, where=out)
 
@@ -154,7 +154,7 @@ def import_command(
     check_place(out, overwrite=overwrite)
     book = Codebook.of_array(centroids, features=make_features(features))
     book.save(out, overwrite=overwrite)
-    _show({"units": book.size, "features": book.features, "codebook": book.sha256[:16]}, as_json=False, where=out)
+    _show({"units": book.size, "features": book.features, "codebook": book.mark}, as_json=False, where=out)
 
 
 @app.command("speak")

@@ -36,7 +36,7 @@ class Utterance:
     file
         Its path as it was given.
     codebook
-        The first 16 digits of the codebook's sha256.
+        Its mark.
     """
 
     id: str
@@ -103,7 +103,7 @@ def encode_files(
             notes.skip(error, skip_bad=skip_bad)
             continue
         units, runs = merged(np.concatenate(parts))
-        yield Utterance(name, units, runs, codebook.rate, duration, str(path), codebook.sha256[:16])
+        yield Utterance(name, units, runs, codebook.rate, duration, str(path), codebook.mark)
     notes.check_any()
 
 

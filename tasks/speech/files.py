@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from xdomain.data.constants import constants, noted
 from xdomain.data.tables import raw_table
 from xdomain.data.textfile import read_text
 from xdomain.errors import DataError, RecipeError, nearest, unknown
@@ -65,7 +66,8 @@ def read_labelled_units(
         {"id": name, "sequence": sequence}
         for name, sequence in zip(cells.column("id").to_pylist(), cells.column("sequence").to_pylist(), strict=True)
     ]
-    return _with_names(rows, names, str(path), label=label, group=group, valid=valid, test=test)
+    found = _with_names(rows, names, str(path), label=label, group=group, valid=valid, test=test)
+    return noted(found, [constants(cells)])
 
 
 def read_unit_lines(

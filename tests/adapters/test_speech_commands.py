@@ -71,7 +71,7 @@ def test_fit_and_encode(wavs, tmp_path, monkeypatch):
 
 def test_json_and_the_same_again(wavs, book, tmp_path):
     first = typed("fit", wavs, "--out", book, "--units", 5, "--overwrite", "--json")
-    assert json.loads(first.stdout)["codebook"] == Codebook.load(book).sha256[:16]
+    assert json.loads(first.stdout)["codebook"] == Codebook.load(book).mark
     again = typed("fit", wavs, "--out", book, "--units", 5, "--overwrite", "--json")
     assert json.loads(again.stdout) == json.loads(first.stdout)
     other = typed("fit", wavs, "--out", book, "--units", 5, "--overwrite", "--json", "--seed", 1)
@@ -107,8 +107,9 @@ def test_a_table_of_sound_becomes_one_of_units(wavs, book, tmp_path):
     assert json.loads(result.stdout)["files"] == 3
     with (tmp_path / "units.csv").open(newline="") as file:
         header, *found = csv.reader(file)
-    assert header == ["id", "question", "passage", "start"]
-    assert found == [[name, units[question], units[passage], start] for name, question, passage, start in rows]
+    assert header == ["id", "question", "passage", "start", "codebook"]
+    mark = Codebook.load(book).mark
+    assert found == [[name, units[question], units[passage], start, mark] for name, question, passage, start in rows]
     again = typed("fit", tmp_path / "sound.csv", "--out", tmp_path / "other", "--units", 5, "--json")
     assert json.loads(again.stdout)["files"] == 3
 

@@ -63,7 +63,7 @@ def test_a_file_becomes_the_nearest_centroids(tmp_path, book):
         "rate": 100.0,
         "duration": 8060 / 16000,
         "file": str(paths[1]),
-        "codebook": book.sha256[:16],
+        "codebook": book.mark,
     }
     assert transcribe(paths, book) == [one.sequence for one in found]
 

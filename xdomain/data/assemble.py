@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from xdomain.data.checks import MAX_CHARACTERS, row_checked, target_columns, validated
+from xdomain.data.constants import constants, noted
 from xdomain.data.guess import guess_columns
 from xdomain.data.rows import missing_column
 from xdomain.data.sample import are_parted, split_tags
@@ -40,7 +41,8 @@ def assemble(
 
     Returns
     -------
-    The raw table of `xdomain.data.checks.validated`; `said` tells what was guessed, `posed` the problem.
+    The raw table of `xdomain.data.checks.validated`; `said` tells what was guessed, `posed` the problem,
+    `xdomain.data.constants.constants_of` what is alike in all records of a file.
     Where several files use the same ids, each id is led by the name of its file, as in ``test:7``.
     """
     if not files:
@@ -51,8 +53,10 @@ def assemble(
     told = guess_columns(leading, columns, problem, where=str(files[lead]), labelled=labelled)
     task: Problem = told.problem or "classification"  # without labels the difference does not matter
     tables: dict[str, pa.Table] = {}
+    alike: list[dict[str, str]] = []
     for name, path in files.items():
         table = leading if name == lead else raw(path)
+        alike.append(constants(table))
         table = _renamed(table, told.columns, task, str(path), labelled, unscored)
         table = row_checked(table, task, where=str(path), labelled=labelled, max_characters=max_characters)
         if by_split:
@@ -62,7 +66,8 @@ def assemble(
     whole = pa.concat_tables(_with_own_ids(tables))
     where = ", ".join(str(path) for path in files.values())
     whole = validated(whole, task, where=where, labelled=labelled, max_characters=max_characters)
-    return whole.replace_schema_metadata({"said": json.dumps(told.said), "problem": told.problem or ""})
+    whole = whole.replace_schema_metadata({"said": json.dumps(told.said), "problem": told.problem or ""})
+    return noted(whole, alike)
 
 
 def said(table: pa.Table) -> list[str]:

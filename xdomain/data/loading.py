@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from xdomain.data.assemble import said
 from xdomain.data.checks import check_variety, validated
+from xdomain.data.constants import constants_of
 from xdomain.data.media import transcribed
 from xdomain.data.readers import CORE, guess_file, reader_for
 from xdomain.data.sequences import Adapter
@@ -50,6 +51,7 @@ def load_table(recipe: Recipe, *, adapter: Adapter | None = None, say: Callable[
         raise RecipeError(f"{recipe.name}: reader {recipe.reader}: {error}", mend="edit reader_options") from None
     for sentence in said(table):
         say(sentence)
+    _vet(table, adapter)
     where = ", ".join(str(path) for path in files.values()) or recipe.name
     checked = validated(table, recipe.problem, where=where)
     check_variety(checked, recipe.problem, where)
@@ -94,6 +96,7 @@ def load_file(
         raise DataError(error.what, expected=error.expected, nearest=error.nearest, mend=mend) from None
     for sentence in said(table):
         say(sentence)
+    _vet(table, adapter)
     if labelled:
         table = validated(table, posed, where=str(file))
     return transcribed(table, adapter, file.parent)
@@ -126,3 +129,10 @@ def own_recipe(
         },
         where=str(file),
     ), guess.said
+
+
+def _vet(table: pa.Table, adapter: Adapter | None) -> None:
+    """Let an adapter refuse records that were made otherwise than it makes them."""
+    vet: Any = getattr(adapter, "vet", None)
+    if vet:
+        vet(constants_of(table))

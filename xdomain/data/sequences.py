@@ -166,6 +166,8 @@ class Adapter(Protocol):
     ``keep(folder)``, which copies into a folder, under the name of the option, each file that an option names.
     Where raw records are files of their own, as sound is: ``media``, the endings of their names, and
     ``transcribe(paths) -> list of payloads``; ``clip(path, start, end, out)`` cuts a piece out of one.
+    ``vet(told)`` refuses a file of records that were made otherwise than the adapter makes them: `told` is what
+    `xdomain.data.constants.constants_of` returns.
     An option called `tokenizer` that is left out gets the backbone's tokenizer.
     """
 
