@@ -161,6 +161,15 @@ def test_what_fails_is_named_and_the_rest_goes_on(done, tiny_bert, tmp_path, qui
     assert again.missing == ()
 
 
+def test_a_folder_that_is_named_like_the_package_does_not_stand_for_it(tiny_bert, tmp_path, quiet, monkeypatch):
+    # as when a study is run in a clone from which the package was installed
+    (tmp_path / "xdomain").mkdir()
+    (tmp_path / "xdomain" / "__init__.py").write_text("raise ImportError")
+    monkeypatch.chdir(tmp_path)
+    wanted = study(tiny_bert, tasks=["toy/dna-classification"], arms=["kmer"], seeds=1)
+    assert run_study(wanted, out=tmp_path / "store", say=quiet).cells == (1, 0, 0)
+
+
 def test_a_worker_that_dies_loses_its_cell_alone(tiny_bert, tmp_path, quiet, monkeypatch):
     # as when the machine has no memory left: the process is gone without a word
     (tmp_path / "sitecustomize.py").write_text("""\

@@ -67,8 +67,8 @@ def run_local(study: Study, progress: Progress, *, workers: int = 1) -> None:
 def _start(study: Study, number: int, workers: int, events: queue.Queue[Any]) -> _Worker:
     path = study.folder / f"worker-{os.getpid()}-{number}.log"
     with path.open("w", encoding="utf-8") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "xdomain.study.engines.worker", str(study.folder)],
+        process = subprocess.Popen(  # -P: a clone in the current folder is not the package that is installed
+            [sys.executable, "-P", "-m", "xdomain.study.engines.worker", str(study.folder)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, env=_environment(number, workers),
         )  # fmt: skip
     worker = _Worker(number, process, path)
