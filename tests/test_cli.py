@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -399,7 +400,9 @@ def test_a_letter_outside_the_alphabet_is_named_or_counted(capsys, dna_csv, tiny
 def test_ctrl_c_says_how_to_go_on(tiny_bert, tmp_path):
     command = [sys.executable, "-m", "xdomain.cli", "run", "toy/dna-classification", "--backbone", str(tiny_bert),
                "--out", str(tmp_path / "x")]  # fmt: skip
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    # what runs in the background of a shell ignores Ctrl-C, and so would what it starts
+    heeds = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=heeds)
     while "step" not in process.stderr.readline():
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
