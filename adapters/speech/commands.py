@@ -113,7 +113,7 @@ def encode_command(
     notes = Notes(Progress(len(paths)))
     use, labelled = Usage(np.zeros(book.size, np.int64), 0, 0.0, 0), Counts()
     units: dict[Path, str] = {}
-    with writing(out, COLUMNS if table is None else (*table.columns, "codebook")) as write:
+    with writing(out, COLUMNS if table is None else tuple(dict.fromkeys((*table.columns, "codebook")))) as write:
         for one in encode_files(paths, book, features=hears, skip_bad=skip_bad, notes=notes):
             if table is None:
                 write(one.row())

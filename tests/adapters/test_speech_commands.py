@@ -114,6 +114,15 @@ def test_a_table_of_sound_becomes_one_of_units(wavs, book, tmp_path):
     assert json.loads(again.stdout)["files"] == 3
 
 
+def test_a_table_that_tells_its_codebook_gets_the_new_one(wavs, book, tmp_path):
+    (tmp_path / "sound.csv").write_text("id,file,codebook\na,wavs/0.wav,old\n")
+    out = tmp_path / "units.csv"
+    assert typed("encode", tmp_path / "sound.csv", "--codebook", book, "--out", out).exit_code == 0
+    with out.open(newline="") as file:
+        header, row = csv.reader(file)
+    assert (header, row[-1]) == (["id", "file", "codebook"], Codebook.load(book).mark)
+
+
 def test_rows_of_a_bad_file_are_left_out_when_asked(wavs, book, tmp_path):
     (wavs / "1.wav").write_text("no sound")
     (tmp_path / "sound.csv").write_text("id,file\na,wavs/0.wav\nb,wavs/1.wav\n")
