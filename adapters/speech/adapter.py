@@ -141,12 +141,12 @@ class Speech:
             Units of another codebook, or of two.
         """
         marks = [mark for mark in told.get("codebook", ()) if MARK.fullmatch(mark)]
-        if self.codebook:
-            marks.append(self._codebook.mark)
-        if len(set(marks)) > 1:
-            other = f"{self.codebook} is" if self.codebook else "those of another file are of"
+        own = self._codebook.mark if self.codebook else next(iter(marks), "")
+        other = next((mark for mark in marks if mark != own), None)
+        if other:
+            own_is = f"{self.codebook} is" if self.codebook else "those of another file are of"
             raise DataError(
-                f"these are units of the codebook {marks[0]}, {other} {marks[-1]}",
+                f"these are units of the codebook {other}, {own_is} {own}",
                 expected="one codebook for all units",
                 mend="name that which they were made with, or make them anew: xdomain units encode",
             )

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 soundfile = pytest.importorskip("soundfile")
 pytest.importorskip("torchaudio")
 
+from xdomain.adapters.speech.adapter import Speech  # noqa: E402
 from xdomain.adapters.speech.codebook import Codebook  # noqa: E402
 from xdomain.adapters.speech.encode import Utterance, encode_files, transcribe  # noqa: E402
 from xdomain.adapters.speech.fitting import fit_codebook, sample_frames  # noqa: E402
@@ -202,3 +203,14 @@ def test_units_of_real_digits_tell_digits():
     labels = np.repeat([one.id[0] for one in found], [len(one.units) for one in found])
     told = agreement(units, labels, runs)
     assert told.purity > told.chance + 0.2
+
+
+def test_the_codebook_that_does_not_fit_is_named(tmp_path, book):
+    book.save(tmp_path / "book")
+    own, other, third = book.mark, "0" * 16, "1" * 16
+    adapter = Speech(codebook=str(tmp_path / "book"))
+    adapter.vet({"codebook": [own, "hubert-100"], "rate": ["50"]})
+    with pytest.raises(DataError, match=f"units of the codebook {other}, .*book is {own}"):
+        adapter.vet({"codebook": [own, other]})
+    with pytest.raises(DataError, match=f"units of the codebook {third}, those of another file are of {other}"):
+        Speech().vet({"codebook": [other, third]})

@@ -6,7 +6,7 @@ from xdomain.data.constants import constants, constants_of, noted
 from xdomain.data.readers import CORE
 
 
-def test_only_what_every_row_has(tmp_path):
+def test_only_what_every_row_has():
     table = pa.table({"id": ["1", "2"], "made": ["x", "x"], "empty": ["", ""], "long": ["A" * 201] * 2})
     assert constants(table) == {"made": "x"}
     assert constants(table.slice(0, 0)) == {}
