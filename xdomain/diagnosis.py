@@ -12,9 +12,9 @@ from pathlib import Path
 EXTRAS = {
     "peft": ("peft", "lora and bottleneck tuning"),
     "ray": ("ray", "studies on several machines"),
-    "torchaudio": ("speech", "units of sound"),
-    "soundfile": ("speech", "reading sound"),
-    "soxr": ("speech", "resampling"),
+    "soundfile": ("speech", "reading sound files"),
+    "soxr": ("speech", "resampling sound"),
+    "torchaudio": ("torchaudio", "speech features torchaudio:PIPELINE:LAYER"),
     "captum": ("analysis", "integrated gradients"),
     "symusic": ("music", "reading MIDI"),
     "miditoolkit": ("music", "reading MIDI the other way"),

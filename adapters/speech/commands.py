@@ -1,4 +1,4 @@
-"""What a person types to make units: ``xdomain units fit``, ``encode``, ``import`` and ``speak``."""
+"""The commands ``xdomain units fit``, ``encode``, ``import`` and ``speak``."""
 
 from __future__ import annotations
 
@@ -33,13 +33,21 @@ EVERY = 5.0  # seconds between two lines of progress in a pipe
 
 Wavs = Annotated[
     list[str],
-    typer.Argument(metavar="WAVS", help="Sound files, folders of them, quoted patterns; or a CSV that names them."),
+    typer.Argument(
+        metavar="WAVS",
+        help="Sound files, folders, quoted patterns; or one CSV or TSV file with columns of sound files.",
+    ),
 ]
 FeaturesOption = Annotated[
-    str, typer.Option("--features", help="mfcc, FOLDER_OR_HUB_ID:LAYER, or torchaudio:PIPELINE:LAYER.")
+    str,
+    typer.Option(
+        "--features",
+        help="mfcc; FOLDER_OR_HUB_ID:LAYER, of HuBERT, wav2vec 2 or WavLM; or torchaudio:PIPELINE:LAYER, "
+        "which needs the extra xdomain[torchaudio].",
+    ),
 ]
-CodebookOut = Annotated[Path, typer.Option(help="Folder for the codebook.")]
-SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Report files that cannot be read, and leave them out.")]
+CodebookOut = Annotated[Path, typer.Option(help="Folder to write the codebook to.")]
+SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave out files that cannot be read, and report them.")]
 Json = Annotated[bool, typer.Option("--json", help="JSON to stdout instead of a table.")]
 
 
@@ -49,11 +57,13 @@ def fit_command(
     *,
     out: CodebookOut,
     features: FeaturesOption = "mfcc",
-    units: Annotated[int, typer.Option(min=1, help="How many different units.")] = 100,
-    frames: Annotated[int, typer.Option(min=1, help="Fit to at most so many, drawn evenly from all.")] = SAMPLE,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the draw and of k-means.")] = 0,
+    units: Annotated[int, typer.Option(min=1, help="Number of units: k of k-means.")] = 100,
+    frames: Annotated[
+        int, typer.Option(min=1, help="Fit to at most this many frames, drawn at random from all files.")
+    ] = SAMPLE,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the sample of frames and of k-means.")] = 0,
     skip_bad: SkipBad = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the codebook there.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing codebook.")] = False,
     as_json: Json = False,
 ) -> None:
     """Fit a codebook of units to sound files, by k-means."""
@@ -89,21 +99,23 @@ def fit_command(
 def encode_command(
     wavs: Wavs,
     *,
-    codebook: Annotated[Path, typer.Option(help="A folder that `xdomain units fit` wrote.")],
+    codebook: Annotated[Path, typer.Option(help="Codebook: a folder written by `xdomain units fit`.")],
     out: Annotated[Path, typer.Option(help="CSV file to write.")],
     features: Annotated[
-        str | None, typer.Option(help="Where the codebook's features lie now, if not where they were fitted.")
+        str | None,
+        typer.Option(help="FOLDER_OR_HUB_ID:LAYER of the codebook's encoder, if it has moved since `fit`."),
     ] = None,
     labels: Annotated[
-        Path | None, typer.Option(help="CSV of id, label[, start, end in seconds]: tell how well units agree with it.")
+        Path | None,
+        typer.Option(help="CSV with columns id, label[, start, end] in seconds: report how well units agree with it."),
     ] = None,
     skip_bad: SkipBad = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file there.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Write the units of sound files, a row a file: units with their run lengths, frame rate, duration.
+    """Write the units of sound files to a CSV, one row per file: units with run lengths, frame rate, duration.
 
-    Of a CSV whose columns name sound files, the same CSV with units for them, and the codebook.
+    Given a CSV with columns of sound files, write the same CSV with units in their place, and a column `codebook`.
     """
     _check_file(out, overwrite=overwrite)
     book = Codebook.load(codebook)
@@ -148,9 +160,9 @@ def import_command(
     *,
     features: FeaturesOption,
     out: CodebookOut,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the codebook there.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing codebook.")] = False,
 ) -> None:
-    """Make a codebook of centroids from elsewhere, such as fairseq's or s3prl's, saved as an array."""
+    """Make a codebook from centroids fitted elsewhere, such as by fairseq or s3prl, saved as a .npy array."""
     check_place(out, overwrite=overwrite)
     book = Codebook.of_array(centroids, features=make_features(features))
     book.save(out, overwrite=overwrite)
@@ -163,19 +175,23 @@ def speak_command(
         str,
         typer.Argument(
             metavar="TASK_OR_FILE",
-            help="A CSV with question, passage, start and end (the answer's characters), or a task of such text.",
+            help="A CSV with columns question, passage, start and end (characters of the answer), or a task of text.",
         ),
     ],
     *,
-    out: Annotated[Path, typer.Option(help="CSV file to write; the sound goes into a folder named like it.")],
-    voices: Annotated[str, typer.Option(help="Of espeak-ng, taken in turn: en,en-us,en-gb-scotland.")] = "en",
-    words_per_minute: Annotated[int, typer.Option(min=80, max=450, help="How fast.")] = 175,
+    out: Annotated[
+        Path, typer.Option(help="CSV file to write; the wav files go into a folder beside it, named like it.")
+    ],
+    voices: Annotated[str, typer.Option(help="Voices of espeak-ng, used in turn: en,en-us,en-gb-scotland.")] = "en",
+    words_per_minute: Annotated[int, typer.Option(min=80, max=450, help="Speaking rate.")] = 175,
     changes: Annotated[
         list[str] | None, typer.Option("--set", help="Change the task's recipe: key.sub=value. Repeatable.")
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file there, and its folder's.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an existing file and its folder of wav files.")
+    ] = False,
 ) -> None:
-    """Say questions and passages of text (by espeak-ng), and tell in seconds where the answers are said."""
+    """Speak questions and passages of text with espeak-ng, and write at which seconds the answers are said."""
     from xdomain.data.loading import load_table, own_recipe
     from xdomain.data.sources import is_data_file
     from xdomain.plugins import find_recipe

@@ -1,4 +1,4 @@
-"""The libraries for sound, which not every installation has."""
+"""Libraries that not every installation has."""
 
 from __future__ import annotations
 
@@ -7,17 +7,41 @@ from typing import Any
 
 from xdomain.errors import MissingError
 
+EXTRAS = {
+    "soundfile": ("speech", "to read sound files"),
+    "soxr": ("speech", "to resample sound"),
+    "torchaudio": ("torchaudio", "for features torchaudio:PIPELINE:LAYER"),
+}
+"""Optional packages: the extra that installs each, and what needs it."""
+
 
 def library(name: str) -> Any:
-    """An optional module, imported where it is first needed.
+    """Import a module that may be missing.
+
+    Parameters
+    ----------
+    name
+        Of the module, such as ``soundfile`` or ``torchaudio.pipelines``.
 
     Raises
     ------
     MissingError
-        It is not installed, or cannot be loaded here.
+        It is not installed, or it is installed and cannot be imported.
     """
     try:
         return import_module(name)
-    except (ImportError, OSError) as error:  # OSError: a shared library that it wants
-        package = name.split(".")[0]
-        raise MissingError(f"reading speech needs {package} ({error})", mend="pip install 'xdomain[speech]'") from None
+    except (ImportError, OSError) as error:  # OSError: a shared library that it needs
+        raise _missing(name.partition(".")[0], error) from None
+
+
+def _missing(package: str, error: Exception) -> MissingError:
+    extra, purpose = EXTRAS.get(package, ("", ""))
+    mend = f"pip install 'xdomain[{extra}]'" if extra else "`xdomain doctor` lists what is installed and what is broken"
+    needed = f"{package}, needed {purpose}," if purpose else package
+    if isinstance(error, ModuleNotFoundError) and error.name == package:
+        return MissingError(f"{needed} is not installed", mend=mend)
+    reason = str(error).strip().split("\n", 1)[0]
+    expected = (
+        "torchaudio 2.11.0 with torch 2.11.0: each torchaudio fits one build of torch" if package == "torchaudio" else None
+    )
+    return MissingError(f"{needed} cannot be imported ({reason})", expected=expected, mend=mend)

@@ -1,4 +1,4 @@
-"""Features by the name that a person types."""
+"""Features by name."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .features import Features
 from .mfcc import Mfcc
 from .pretrained_features import load_checkpoint, load_pipeline
 
-KNOWN = "mfcc, FOLDER_OR_HUB_ID:LAYER (HuBERT, wav2vec 2, WavLM), or torchaudio:PIPELINE:LAYER"
+KNOWN = "mfcc, FOLDER_OR_HUB_ID:LAYER (HuBERT, wav2vec 2, WavLM), or torchaudio:PIPELINE:LAYER (extra torchaudio)"
 
 
 def make_features(name: str, *, device: str | None = None) -> Features:
@@ -18,18 +18,19 @@ def make_features(name: str, *, device: str | None = None) -> Features:
     ----------
     name
         ``mfcc``; ``FOLDER_OR_HUB_ID:LAYER``, a checkpoint that `transformers` loads and the index into its hidden
-        states (0: what enters the first block); ``torchaudio:PIPELINE:LAYER``, e.g. ``torchaudio:HUBERT_BASE:6``.
+        states (0: what enters the first block); ``torchaudio:PIPELINE:LAYER``, such as ``torchaudio:HUBERT_BASE:6``,
+        which needs the extra ``torchaudio``.
     device
         Where a network runs; None: a GPU where there is one.
 
     Raises
     ------
     RecipeError
-        The name is none of these.
+        The name has none of these forms, or torchaudio has no such pipeline.
     BackboneError
         The checkpoint cannot be loaded, is no speech encoder, or has no such layer.
     MissingError
-        A library or a download is not to be had.
+        torchaudio is not installed, or the weights cannot be downloaded.
     """
     if name == "mfcc":
         return Mfcc()

@@ -1,4 +1,4 @@
-"""Hidden states of pre-trained speech encoders: checkpoints for `transformers`, and torchaudio's pipelines."""
+"""Hidden states of pre-trained speech encoders: checkpoints for `transformers`, and torchaudio's bundled pipelines."""
 
 from __future__ import annotations
 
@@ -125,6 +125,8 @@ def load_checkpoint(source: str, layer: int, *, device: str | None = None) -> Hi
 def load_pipeline(pipeline: str, layer: int, *, device: str | None = None) -> HiddenStates:
     """One layer of a pipeline that torchaudio bundles, downloaded when it is first used.
 
+    The only code here that needs torchaudio: the extra ``torchaudio`` installs it with the torch that fits.
+
     Parameters
     ----------
     pipeline
@@ -139,7 +141,7 @@ def load_pipeline(pipeline: str, layer: int, *, device: str | None = None) -> Hi
     BackboneError
         It has fewer layers.
     MissingError
-        It cannot be downloaded.
+        torchaudio is not installed or cannot be imported, or the weights cannot be downloaded.
     """
     torch, pipelines = library("torch"), library("torchaudio.pipelines")
     known = [n for n in dir(pipelines) if isinstance(getattr(pipelines, n), pipelines.Wav2Vec2Bundle)]
@@ -153,7 +155,7 @@ def load_pipeline(pipeline: str, layer: int, *, device: str | None = None) -> Hi
     except (OSError, RuntimeError) as error:
         raise MissingError(
             f"the weights of {name} could not be downloaded ({error})",
-            expected="a network, or the file in torch.hub's folder from before",
+            expected="a network connection, or the file in torch.hub's folder from an earlier download",
             mend="go online once, or use --features mfcc, which needs no weights",
         ) from None
     place = device or _device(torch)
@@ -205,15 +207,15 @@ def _described(source: str) -> tuple[Any, Any]:
     wanted = ("conv_stride", "conv_kernel", "num_hidden_layers", "hidden_size")
     if not all(hasattr(config, key) for key in wanted):
         raise BackboneError(
-            f"{source} is a {config.model_type}, which hears nothing",
-            expected="an encoder of sound: HuBERT, wav2vec 2, WavLM",
+            f"{source} is a {config.model_type} model, not a speech encoder",
+            expected="HuBERT, wav2vec 2, WavLM or a like encoder",
         )
     try:
         return config, transformers.AutoFeatureExtractor.from_pretrained(where)
     except (OSError, ValueError):
         raise BackboneError(
             f"{source} has no preprocessor_config.json, which says the sample rate and whether samples are normalised",
-            mend="put the one of the original checkpoint beside config.json",
+            mend="copy preprocessor_config.json from the original checkpoint into the folder of config.json",
         ) from None
 
 
@@ -230,7 +232,7 @@ def _loaded(source: str) -> Any:
     if missing:
         raise BackboneError(
             f"{source} lacks {len(missing)} of the encoder's tensors: {', '.join(missing[:3])}",
-            expected="a whole checkpoint",
+            expected="a complete checkpoint",
         )
     return model
 

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 soundfile = pytest.importorskip("soundfile")
-pytest.importorskip("torchaudio")
 
 from typer.testing import CliRunner  # noqa: E402
 

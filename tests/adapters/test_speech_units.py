@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 soundfile = pytest.importorskip("soundfile")
-pytest.importorskip("torchaudio")
 
 from xdomain.adapters.speech.adapter import Speech  # noqa: E402
 from xdomain.adapters.speech.codebook import Codebook  # noqa: E402
