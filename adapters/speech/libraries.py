@@ -13,6 +13,8 @@ EXTRAS = {
     "torchaudio": ("torchaudio", "for features torchaudio:PIPELINE:LAYER"),
 }
 """Optional packages: the extra that installs each, and what needs it."""
+PAIRS = {"torchaudio": "torchaudio 2.11.0 with torch 2.11.0: each torchaudio fits one build of torch"}
+"""Packages that load only beside certain versions of another."""
 
 
 def library(name: str) -> Any:
@@ -41,7 +43,4 @@ def _missing(package: str, error: Exception) -> MissingError:
     if isinstance(error, ModuleNotFoundError) and error.name == package:
         return MissingError(f"{needed} is not installed", mend=mend)
     reason = str(error).strip().split("\n", 1)[0]
-    expected = (
-        "torchaudio 2.11.0 with torch 2.11.0: each torchaudio fits one build of torch" if package == "torchaudio" else None
-    )
-    return MissingError(f"{needed} cannot be imported ({reason})", expected=expected, mend=mend)
+    return MissingError(f"{needed} cannot be imported ({reason})", expected=PAIRS.get(package), mend=mend)
