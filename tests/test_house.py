@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 FLOORS = (  # lowest first
     ("xdomain/errors.py",),
-    ("xdomain/written.py", "xdomain/wording.py"),
+    ("xdomain/written.py", "xdomain/wording.py", "xdomain/imports.py"),
     ("xdomain/data/", "xdomain/plugins.py", "xdomain/recipe.py"),
     ("adapters/", "xdomain/model/", "tasks/"),
     ("xdomain/training/",),

@@ -323,7 +323,10 @@ def _columns(pairs: list[str] | None) -> Columns:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line; a user's error ends in one block on stderr and exit code 2."""
+    """Run the command line.
+
+    A user's error, and a third-party package that cannot be imported, end in one block on stderr and exit code 2.
+    """
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     if debug:
@@ -339,6 +342,14 @@ def main(arguments: list[str] | None = None) -> None:
         if end.code == INTERRUPTED:
             print("interrupted" + GOES_ON.get(next(iter(given), ""), ""), file=sys.stderr)
         raise
+    except Exception as error:
+        from xdomain.imports import import_failure
+
+        failure = import_failure(error)
+        if failure is None or debug:
+            raise
+        print(f"error: {failure}", file=sys.stderr)
+        raise SystemExit(2) from None
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
+from xdomain.imports import import_failure
+
 EXTRAS = {
     "peft": ("peft", "lora and bottleneck tuning"),
     "ray": ("ray", "studies on several machines"),
@@ -56,21 +58,22 @@ def _optional(package: str, extra: str, purpose: str) -> dict[str, str]:
 
 
 def _transformers_models() -> dict[str, str]:
-    """A torchaudio of another build than torch keeps transformers from importing its models."""
+    """Whether transformers can import its models: any package that it imports in passing can keep it from that."""
     try:
         from transformers import BertModel  # noqa: F401  # pyright: ignore[reportUnusedImport]
     except Exception as error:
-        told = f"models do not import ({str(error).splitlines()[0][:120]})"
-        if find_spec("torchaudio"):
-            versions = f"torch {metadata.version('torch')}, torchaudio {metadata.version('torchaudio')}"
-            told += f"; {versions} may not fit: pip install torch==2.11.0 torchaudio==2.11.0, or remove torchaudio"
-        return _row("models", "broken", told)
+        failure = import_failure(error)
+        told = f"{failure.what}; {failure.mend}" if failure else str(error).splitlines()[0][:200]
+        return _row("models", "broken", f"transformers cannot import its models: {told}")
     return _row("models", "ok", "transformers imports them")
 
 
 def _device() -> dict[str, str]:
-    from xdomain.training.device import best_device
-
+    try:
+        from xdomain.training.device import best_device
+    except Exception as error:
+        failure = import_failure(error)
+        return _row("device", "broken", f"unknown: {failure.what if failure else error}")
     return _row("device", "ok", str(best_device()))
 
 
@@ -96,7 +99,10 @@ def _data() -> dict[str, str]:
 
 
 def _bundled() -> dict[str, str]:
-    from xdomain.model.backbone import bundled_backbones
-
+    try:
+        from xdomain.model.backbone import bundled_backbones
+    except Exception as error:
+        failure = import_failure(error)
+        return _row("backbone", "broken", f"unknown: {failure.what if failure else error}")
     found = [path.name for path in bundled_backbones()]
     return _row("backbone", "ok" if found else "broken", ", ".join(found) or "no bundled checkpoint: reinstall xdomain")
