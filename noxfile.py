@@ -1,0 +1,78 @@
+"""Environments by name: `nox -s locked`, `newest`, `oldest`, `core`. `nox -s lock` renews the lock files.
+
+Each session makes an environment of its own below .nox and runs the tests that an environment can break.
+"""
+
+import os
+
+import nox
+
+os.environ.setdefault("UV_COMPILE_BYTECODE", "1")  # else the first command in each environment compiles all it imports
+nox.needs_version = ">=2025.2"
+nox.options.default_venv_backend = "uv"
+nox.options.sessions = ["locked"]
+
+PYTHONS = ("3.11", "3.12", "3.13", "3.14")
+CORE, DEV = "requirements/core.txt", "requirements/dev.txt"
+SAMPLE = (
+    "tests/adapters",
+    "tests/data",
+    "tests/model",
+    "tests/training",
+    "tests/test_cli.py",
+    "tests/test_imports.py",
+    "tests/test_run.py",
+)
+"""What calls other people's packages; studies and analyses only call these."""
+
+
+@nox.session
+def lock(session: nox.Session) -> None:
+    """Write the newest versions that fit pyproject.toml, with hashes, for every Python and platform."""
+    session.install("uv")
+    options = ("--universal", "--python-version", PYTHONS[0], "--generate-hashes", "--upgrade", "--quiet")
+    said = ("--custom-compile-command", "nox -s lock")
+    compile_ = ("uv", "pip", "compile", "pyproject.toml", *options, *said)
+    session.run(*compile_, "--extra", "dev", "--output-file", DEV)
+    session.run(*compile_, "--constraint", DEV, "--output-file", CORE)
+
+
+@nox.session(python=PYTHONS[:3])
+def locked(session: nox.Session) -> None:
+    """Run the whole suite with the versions of the lock."""
+    session.install("--require-hashes", "-r", DEV)
+    session.install("--no-deps", "-e", ".")
+    session.run("pytest", "-q", *session.posargs)
+
+
+@nox.session(python=PYTHONS[0])
+def newest(session: nox.Session) -> None:
+    """Run the sample with today's newest version of everything."""
+    session.install("--upgrade", "-e", ".[dev]")
+    session.run("pytest", "-q", *(session.posargs or SAMPLE))
+
+
+@nox.session(python=PYTHONS[0])
+def oldest(session: nox.Session) -> None:
+    """Run the sample with the lower bounds of pyproject.toml, torchaudio among them."""
+    session.install("--resolution", "lowest-direct", "-e", ".[dev,torchaudio]")
+    session.run("pytest", "-q", *(session.posargs or SAMPLE))
+
+
+@nox.session(python=PYTHONS[0])
+def core(session: nox.Session) -> None:
+    """Run the sample without any extra: tests of what an extra brings are skipped."""
+    session.install("--require-hashes", "-r", CORE)
+    session.install("--constraint", DEV, "pytest", "pytest-xdist", "hypothesis")
+    session.install("--no-deps", "-e", ".")
+    session.run("pytest", "-q", *(session.posargs or SAMPLE))
+
+
+@nox.session(python=PYTHONS[0])
+def lint(session: nox.Session) -> None:
+    """Check style and types."""
+    session.install("--require-hashes", "-r", DEV)
+    session.install("--no-deps", "-e", ".")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("pyright")
