@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from xdomain.cli_analyze import analyze_command
+from xdomain.cli_plugins import WithPlugins
 from xdomain.cli_pretrain import pretrain_app, say
 from xdomain.cli_study import Json, report_command, study_command
 from xdomain.errors import RecipeError, UserError
-from xdomain.plugins import commands
 
 if TYPE_CHECKING:
-    from xdomain.recipe import Columns
+    from xdomain.recipe import Columns, Recipe
 
 INTERRUPTED = 130  # what typer makes of Ctrl-C
 GOES_ON = {
@@ -25,6 +25,7 @@ GOES_ON = {
     "pretrain": "; the same command again goes on from the last checkpoint",
 }
 app = typer.Typer(
+    cls=WithPlugins,
     help="Fine-tune a text-pretrained BERT on sequences that are not text.",
     no_args_is_help=True,
     add_completion=False,
@@ -88,11 +89,12 @@ def run_command(
 ) -> None:
     """Fine-tune one model on one task: a run folder with metrics, predictions and a stock checkpoint."""
     from xdomain.printing import print_json, print_result
-    from xdomain.run import run
+
+    recipe = _recipe(task, data, domain, column, problem, changes, backbone)
+    from xdomain.run import run  # which loads torch
 
     result = run(
-        _task(task, data, domain, column, problem),
-        overrides=changes or (),
+        recipe,
         out=out,
         overwrite=overwrite,
         resume=resume,
@@ -137,12 +139,13 @@ def compare_command(
 ) -> None:
     """Run a task once an arm and print them side by side, with a plot: did the text pre-training help here?"""
     from xdomain.printing import print_comparison, print_json
-    from xdomain.study.compare import as_dict, compare
+
+    recipe = _recipe(task, data, domain, column, problem, changes, backbone)
+    from xdomain.study.compare import as_dict, compare  # which load torch
 
     found = compare(
-        _task(task, data, domain, column, problem),
+        recipe,
         _listed(arms),
-        overrides=changes or (),
         out=out,
         overwrite=overwrite,
         resume=resume,
@@ -158,8 +161,6 @@ def compare_command(
         print_json(as_dict(found)) if as_json else print_comparison(found)
 
 
-for name, group in commands().items():
-    app.add_typer(group, name=name)
 app.command("study")(study_command)
 app.command("report")(report_command)
 app.command("analyze")(analyze_command)
@@ -306,6 +307,24 @@ def _task(task: str | None, data: Path | None, domain: str | None, column: list[
     recipe, said = own_recipe(data, domain, columns=_columns(column), problem=problem)
     for sentence in said:
         say(sentence)
+    return recipe
+
+
+def _recipe(
+    task: str | None,
+    data: Path | None,
+    domain: str | None,
+    column: list[str] | None,
+    problem: Any,
+    changes: list[str] | None,
+    backbone: str | None,
+) -> Recipe:
+    """The recipe that was asked for; a wrong name is reported here, before torch is loaded, which takes seconds."""
+    from xdomain.model.checkpoints import locate_backbone
+    from xdomain.plugins import find_recipe
+
+    recipe = find_recipe(_task(task, data, domain, column, problem), changes or ())
+    locate_backbone(backbone or recipe.run.backbone)
     return recipe
 
 

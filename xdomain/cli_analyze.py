@@ -42,6 +42,10 @@ def analyze_command(
     as_json: Json = False,
 ) -> None:
     """Look inside finished runs: a picture, a table and a sentence for each question that can be asked of them."""
+    from xdomain.training.runfolder import load_result
+
+    for folder in () if parallel else runs:
+        load_result(folder)  # a wrong name is reported before torch is loaded, which takes seconds
     from xdomain.analysis.analyze import analyze, analyze_parallel
     from xdomain.analysis.finding import Options
     from xdomain.printing import print_json

@@ -33,13 +33,14 @@ def study_command(
 
     The same command again goes on where an interrupted one stopped. Exit code 1: some cells are missing.
     """
+    from xdomain.study.study import lay_out
+
+    study = lay_out(file, out)
     from xdomain.printing import Showing, print_findings, print_forecast, print_json
     from xdomain.study.conduct import run_study
     from xdomain.study.engines.progress import forecast
     from xdomain.study.findings import as_dict
-    from xdomain.study.study import lay_out
 
-    study = lay_out(file, out)
     if dry_run:
         rows = forecast(study)
         print_json(rows) if as_json else print_forecast(rows, workers)
@@ -59,12 +60,14 @@ def report_command(
     as_json: Json = False,
 ) -> None:
     """Write the report of a study anew, from its finished cells alone: Markdown, HTML and plots."""
+    from xdomain.study.study import studies_in
+
+    places = studies_in(folder)
     from xdomain.printing import print_findings, print_json
     from xdomain.study.conduct import report
     from xdomain.study.findings import as_dict
-    from xdomain.study.study import studies_in
 
-    found = {place: report(place) for place in studies_in(folder)}
+    found = {place: report(place) for place in places}
     if as_json:
         print_json([as_dict(one) for one in found.values()])
         return

@@ -99,10 +99,7 @@ def _data() -> dict[str, str]:
 
 
 def _bundled() -> dict[str, str]:
-    try:
-        from xdomain.model.backbone import bundled_backbones
-    except Exception as error:
-        failure = import_failure(error)
-        return _row("backbone", "broken", f"unknown: {failure.what if failure else error}")
+    from xdomain.model.checkpoints import bundled_backbones
+
     found = [path.name for path in bundled_backbones()]
     return _row("backbone", "ok" if found else "broken", ", ".join(found) or "no bundled checkpoint: reinstall xdomain")

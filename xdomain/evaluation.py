@@ -14,15 +14,13 @@ import pyarrow.parquet as pq
 from xdomain.data.loading import load_file, load_table
 from xdomain.data.sequences import Adapter
 from xdomain.errors import DataError, RecipeError
-from xdomain.model.backbone import quiet_loading
 from xdomain.plugins import find_recipe
 from xdomain.prediction import answered
 from xdomain.recipe import Columns, Recipe
-from xdomain.run import load_result
 from xdomain.study.judged import judged_of, resampled
 from xdomain.study.statistics.estimate import Interval
 from xdomain.training.outcome import label_column, span_values
-from xdomain.training.runfolder import PREDICTIONS, RECIPE
+from xdomain.training.runfolder import PREDICTIONS, RECIPE, load_result
 from xdomain.training.saved import load_saved, saved_adapter
 from xdomain.training.spans import oracle_spans
 
@@ -84,8 +82,7 @@ def evaluate(
     """
     folder = Path(run_dir)
     values = load_result(folder).values
-    with quiet_loading():
-        model = load_saved(folder)
+    model = load_saved(folder)
     recipe, classes = model.recipe, values["classes"]
     adapter = saved_adapter(folder, recipe)
     if file is None:

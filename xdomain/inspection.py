@@ -22,7 +22,7 @@ def listing(what: str) -> list[dict[str, Any]]:
         return [{"adapter": name, "from": _home(name)} for name in adapter_names()]
     if what == "studies":
         return _studies(Path("studies"))
-    from xdomain.model.backbone import bundled_backbones
+    from xdomain.model.checkpoints import bundled_backbones
 
     return [{"backbone": path.name, "folder": str(path)} for path in bundled_backbones()]
 
@@ -79,7 +79,7 @@ def check(
     DataError
         The first record that a run would refuse.
     """
-    from xdomain.run import adapter_of, prepare
+    from xdomain.preparation import adapter_of, prepare
 
     recipe = find_recipe(task, overrides)
     adapter = adapter_of(recipe)

@@ -5,38 +5,30 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from importlib import metadata, resources
+from importlib import resources
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
 import yaml
 
-from xdomain.data.sequences import Adapter
+from xdomain.entries import entry_points
 from xdomain.errors import RecipeError, UserError, unknown
 from xdomain.recipe import Recipe, load_recipe, parse_recipe, recipe_from
 
-Reader = Callable[..., pa.Table]
+if TYPE_CHECKING:  # naming a task should not wait for pyarrow
+    import pyarrow as pa
+
+    from xdomain.data.sequences import Adapter
+
+Reader = Callable[..., "pa.Table"]
 """``reader(files: Mapping[str, Path], **options) -> pyarrow.Table``, its columns as `xdomain.data.checks.validated`
 wants them."""
 
 
-def _entry_points(group: str) -> dict[str, metadata.EntryPoint]:
-    found: dict[str, metadata.EntryPoint] = {}
-    for entry in metadata.entry_points(group=group):
-        if entry.name in found and found[entry.name].value != entry.value:
-            raise RecipeError(
-                f"two packages offer {entry.name!r} in {group}: {found[entry.name].value} and {entry.value}",
-                mend="uninstall one of them",
-            )
-        found[entry.name] = entry
-    return found
-
-
 def adapter_names() -> list[str]:
     """The domains that are installed."""
-    return sorted(_entry_points("xdomain.adapters"))
+    return sorted(entry_points("xdomain.adapters"))
 
 
 def make_adapter(name: str, options: Mapping[str, Any] | None = None, *, tokenizer: str | None = None) -> Adapter:
@@ -44,7 +36,7 @@ def make_adapter(name: str, options: Mapping[str, Any] | None = None, *, tokeniz
 
     `tokenizer` is the backbone's, handed to an adapter that has such an option and was not given another.
     """
-    entries = _entry_points("xdomain.adapters")
+    entries = entry_points("xdomain.adapters")
     if name not in entries:
         raise unknown("domain", name, entries)
     kind = entries[name].load()
@@ -63,20 +55,15 @@ def make_adapter(name: str, options: Mapping[str, Any] | None = None, *, tokeniz
         raise RecipeError(f"adapter {name}: {error}") from None
 
 
-def commands() -> Mapping[str, Any]:
-    """The commands that domains bring along, by name: a `typer.Typer` each."""
-    return {name: entry.load() for name, entry in sorted(_entry_points("xdomain.commands").items())}
-
-
 def uses_tokenizer(name: str) -> bool:
     """Whether what a domain's adapter encodes hangs on the backbone's tokenizer."""
-    entry = _entry_points("xdomain.adapters").get(name)
+    entry = entry_points("xdomain.adapters").get(name)
     return entry is not None and "tokenizer" in (f.name for f in dataclasses.fields(entry.load()))
 
 
 @cache
 def _task_modules() -> tuple[ModuleType, ...]:
-    return tuple(entry.load() for entry in _entry_points("xdomain.tasks").values())
+    return tuple(entry.load() for entry in entry_points("xdomain.tasks").values())
 
 
 @cache

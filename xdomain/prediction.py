@@ -17,13 +17,10 @@ from xdomain.data.loading import load_file
 from xdomain.data.media import endings, is_media, table_of_files, transcribed
 from xdomain.data.sequences import Adapter
 from xdomain.errors import BackboneError, OutputError, RecipeError
-from xdomain.model.backbone import quiet_loading
 from xdomain.recipe import Columns
-from xdomain.run import load_result
-from xdomain.training.device import best_device
 from xdomain.training.outcome import predicted
-from xdomain.training.runfolder import RECIPE, is_done
-from xdomain.training.saved import SavedBaseline, SavedModel, load_saved, saved_adapter
+from xdomain.training.runfolder import RECIPE, is_done, load_result
+from xdomain.training.saved import Saved, load_saved, saved_adapter
 
 
 def predict(
@@ -60,8 +57,7 @@ def predict(
     folder = Path(run_dir)
     if (folder / RECIPE).is_file() and not is_done(folder):
         raise BackboneError(f"the run in {folder} is not finished", mend="the same `xdomain run …` with --resume")
-    with quiet_loading():
-        model = load_saved(folder)
+    model = load_saved(folder)
     adapter = saved_adapter(folder, model.recipe)
     told = load_result(folder).values
     paths = [Path(file) for file in files]
@@ -83,14 +79,14 @@ def predict(
 
 
 def answered(
-    model: SavedModel | SavedBaseline, adapter: Adapter, table: pa.Table, classes: Sequence[str]
+    model: Saved, adapter: Adapter, table: pa.Table, classes: Sequence[str]
 ) -> tuple[Examples, dict[str, pa.Array]]:
     """The records of a checked raw table, encoded, and what a model makes of them: the columns of `predict` but id."""
     split = np.full(table.num_rows, "test")
     examples = encode_examples(table, adapter, model.recipe.problem, split, classes=classes)
     check_symbols(examples)
     records = np.arange(len(examples))
-    return examples, predicted(examples, adapter, records, model.scores(examples, records, best_device()))
+    return examples, predicted(examples, adapter, records, model.scores(examples, records))
 
 
 def write_table(table: pa.Table, out: Path | None) -> None:

@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from xdomain.training.runfolder import finite
 from xdomain.wording import duration, number
 
 if TYPE_CHECKING:  # a listing should not wait for torch
@@ -28,6 +27,8 @@ BOUNDS = ("oracle", "random_span")
 
 def print_json(value: Any) -> None:
     """JSON to stdout."""
+    from xdomain.training.runfolder import finite  # which loads pyarrow
+
     print(json.dumps(finite(value), indent=2, ensure_ascii=False))
 
 

@@ -17,6 +17,10 @@ Problem = Literal["classification", "regression", "tagging", "pair", "span"]
 SPLITS = ("train", "valid", "test")
 PARTS = ("attention", "ffn", "norms", "words", "positions")
 """The parts of an encoder that can be transferred one by one."""
+OF_AN_ENCODER = ("init", "transfer", "tune", "mapping", "mapping_table")
+"""Fields of `Run` that a baseline has no use for."""
+BASELINES = ("kmer", "cnn")
+"""What `Run.baseline` may be."""
 
 
 def _one_or_many(value: object) -> object:
@@ -225,6 +229,22 @@ def recipe_from(tree: Mapping[str, Any], *, where: str, overrides: Sequence[str]
     for override in overrides:
         _override(whole, override)
     return checked(Recipe, whole, where=where, mend=f"edit {where}, or --set key=value")
+
+
+def with_arm(recipe: Recipe, arm: dict[str, Any]) -> Recipe:
+    """The recipe with the given fields of its `run` part; None means: as the recipe says."""
+    given = {key: value for key, value in arm.items() if value is not None}
+    if not given:
+        return recipe
+    unused = [key for key in OF_AN_ENCODER if key in given and given.get("baseline")]
+    if unused:
+        raise RecipeError(
+            f"a {given['baseline']} baseline has no {', '.join(unused)}", expected="those go with an encoder",
+            mend="leave them out, or leave --baseline out",
+        )  # fmt: skip
+    tree = recipe.model_dump(mode="json")
+    tree["run"] |= given
+    return recipe_from(tree, where=recipe.name)
 
 
 def load_recipe(path: Path, *, overrides: Sequence[str] = ()) -> Recipe:

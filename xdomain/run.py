@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
-from xdomain.data.examples import Examples, check_symbols, encode_examples
-from xdomain.data.leakage import leakage
-from xdomain.data.loading import load_table
+from xdomain.data.examples import Examples
 from xdomain.data.sequences import Adapter
-from xdomain.data.splits import assign
-from xdomain.errors import DataError, RecipeError
 from xdomain.model.arms import Arm
-from xdomain.model.backbone import load_backbone, locate_backbone, quiet_loading, shipped_folder
-from xdomain.plugins import find_recipe, make_adapter
-from xdomain.recipe import Recipe, recipe_from
+from xdomain.model.backbone import load_backbone, quiet_loading
+from xdomain.plugins import find_recipe
+from xdomain.preparation import JUDGED, adapter_of, prepare
+from xdomain.recipe import Recipe, with_arm
 from xdomain.training.baseline import train_baseline
 from xdomain.training.card import write_card
 from xdomain.training.device import Device, best_device
@@ -39,9 +33,12 @@ from xdomain.training.runfolder import (
     HISTORY_PLOT,
     PREDICTIONS,
     RESULT,
+    SCHEMA,
+    Result,
     check_folder,
     check_same,
     is_done,
+    load_result,
     open_folder,
     write_history,
     write_json,
@@ -50,26 +47,7 @@ from xdomain.training.runfolder import (
 from xdomain.training.saved import keep_adapter, load_saved
 from xdomain.wording import number
 
-SCHEMA = 1
-JUDGED = ("valid", "test")
 FOR_BASELINES = Device("cpu", False, "simple baselines are fitted there")
-OF_AN_ENCODER = ("init", "transfer", "tune", "mapping", "mapping_table")
-
-
-@dataclass(frozen=True)
-class Result:
-    """A finished run: its folder, and what its ``result.json`` says.
-
-    Where several processes share a run, the first writes it; in the others `values` is empty.
-    """
-
-    folder: Path
-    values: dict[str, Any]
-
-    def metric(self, name: str | None = None, split: str = "test") -> float:
-        """A metric's value on a split; by default that of the task's first metric on test."""
-        metrics = self.values["metrics"][split]
-        return metrics[name or next(iter(metrics))]["value"]
 
 
 def run(
@@ -141,57 +119,6 @@ def _run(recipe: Recipe, out: str | Path | None, *, overwrite: bool, resume: boo
     return _finish(recipe, adapter, examples, learned, folder, counts, device, started, say)
 
 
-def adapter_of(recipe: Recipe) -> Adapter:
-    """The adapter that a recipe names; one for text gets the backbone's tokenizer where it is told no other."""
-    options = dict(recipe.adapter.options)
-    if isinstance(named := options.get("tokenizer"), str):
-        options["tokenizer"] = shipped_folder(named)
-    return make_adapter(recipe.adapter.name, options, tokenizer=locate_backbone(recipe.run.backbone))
-
-
-def prepare(recipe: Recipe, adapter: Adapter, say: Say) -> tuple[Examples, dict[str, Any]]:
-    """Read, split and encode a task's records; the counts say what was changed, and what leaks between splits."""
-    table = load_table(recipe, adapter=adapter, say=say)
-    split = assign(table, recipe.split, recipe.problem)
-    kept = np.flatnonzero(split != "")
-    examples = encode_examples(table.take(kept), adapter, recipe.problem, split[kept])
-    for name, records in examples.sizes().items():
-        if not records:
-            raise DataError(
-                f"{recipe.name} has no {name} records", expected="records to train on, to choose by and to judge by",
-                mend=f"--set split.{name}=0.1" if name in JUDGED else None,
-            )  # fmt: skip
-    check_symbols(examples)
-    counts: dict[str, Any] = dict(examples.symbols.counts)
-    for name, count in (examples.symbols_b.counts if examples.symbols_b else {}).items():
-        counts[name] = counts.get(name, 0) + count
-    flip = getattr(adapter, "reverse_complement", None)
-    told = (examples.symbols, examples.symbols_b)
-    if recipe.problem == "span" and examples.symbols_b:  # a known passage is a leak, whatever is asked about it
-        told = (examples.symbols_b, None)
-    leaks = leakage(*told, examples.split, flip, ids=examples.ids)
-    say(f"{recipe.name}: " + ", ".join(f"{n:,} {name}" for name, n in examples.sizes().items()))
-    for line in leaks.lines():
-        say(f"warning: {line}")
-    return examples, {**counts, "leakage": leaks.as_dict()}
-
-
-def with_arm(recipe: Recipe, arm: dict[str, Any]) -> Recipe:
-    """The recipe with the given fields of its `run` part; None means: as the recipe says."""
-    given = {key: value for key, value in arm.items() if value is not None}
-    if not given:
-        return recipe
-    unused = [key for key in OF_AN_ENCODER if key in given and given.get("baseline")]
-    if unused:
-        raise RecipeError(
-            f"a {given['baseline']} baseline has no {', '.join(unused)}", expected="those go with an encoder",
-            mend="leave them out, or leave --baseline out",
-        )  # fmt: skip
-    tree = recipe.model_dump(mode="json")
-    tree["run"] |= given
-    return recipe_from(tree, where=recipe.name)
-
-
 def arm_label(recipe: Recipe) -> str:
     """The arm in a word: ``pretrained``, ``scratch``, ``pretrained+head``, ``kmer``."""
     options = recipe.run
@@ -201,14 +128,6 @@ def arm_label(recipe: Recipe) -> str:
 def default_folder(recipe: Recipe) -> Path:
     """``runs/TASK/ARM-mM-sS``: one place for each thing that is compared."""
     return Path("runs") / recipe.name / f"{arm_label(recipe)}-m{recipe.run.mapping_seed}-s{recipe.run.seed}"
-
-
-def load_result(folder: str | Path) -> Result:
-    """What a finished run wrote."""
-    folder = Path(folder)
-    if not is_done(folder):
-        raise RecipeError(f"{folder} holds no finished run", expected=f"a run folder with {RESULT}")
-    return Result(folder, json.loads((folder / RESULT).read_text("utf-8")))
 
 
 def _finish(

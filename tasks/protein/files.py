@@ -10,7 +10,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute
 import pyarrow.csv as pa_csv
-from Bio.SeqIO.FastaIO import SimpleFastaParser
 
 from xdomain.errors import DataError
 
@@ -20,6 +19,8 @@ pc: Any = pyarrow.compute  # its functions are made at import and have no types
 
 
 def _records(path: Path) -> list[tuple[str, str]]:
+    from Bio.SeqIO.FastaIO import SimpleFastaParser  # takes a while to load, and other formats do without
+
     with path.open(encoding="utf-8") as file:
         found = [(str(title), str(sequence)) for title, sequence in SimpleFastaParser(file)]
     if not found:

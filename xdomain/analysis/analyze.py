@@ -10,7 +10,7 @@ from xdomain.analysis.alignment import align
 from xdomain.analysis.finding import Analysis, Finding, Options, write_finding
 from xdomain.analysis.opened import open_runs
 from xdomain.errors import OutputError, RecipeError, UserError, unknown
-from xdomain.training.finetune import Say
+from xdomain.progress import Say
 
 ANALYSES: tuple[Analysis, ...] = (
     embeddings.ANALYSIS,

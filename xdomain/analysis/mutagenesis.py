@@ -29,7 +29,7 @@ from xdomain.data.sequences import Adapter, Ids, Ragged
 from xdomain.errors import RecipeError
 from xdomain.recipe import Landmark
 from xdomain.training.device import Device
-from xdomain.training.predict import probabilities
+from xdomain.training.outcome import probabilities
 
 MOST_SYMBOLS = 32
 WIDEST = LETTERED

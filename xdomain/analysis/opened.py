@@ -23,11 +23,14 @@ from xdomain.model.backbone import load_backbone, max_positions, quiet_loading
 from xdomain.model.reprogram import fold_mixture, insert_mixture
 from xdomain.model.strategies import learned_kind
 from xdomain.model.vocabulary import Vocabulary
+from xdomain.preparation import prepare
 from xdomain.recipe import Recipe
-from xdomain.run import load_result, prepare, silent
+from xdomain.run import silent
 from xdomain.training.encoder import start_model
 from xdomain.training.predict import inputs_of
-from xdomain.training.saved import SavedBaseline, SavedModel, load_saved, saved_adapter
+from xdomain.training.runfolder import load_result
+from xdomain.training.saved import SavedBaseline, load_saved, saved_adapter
+from xdomain.training.saved_encoder import SavedModel
 
 BATCH = 32
 

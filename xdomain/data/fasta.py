@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
-from Bio.SeqIO.FastaIO import SimpleFastaParser
 
 from xdomain.data.assemble import assemble
 from xdomain.data.checks import MAX_CHARACTERS
@@ -76,6 +75,8 @@ def raw_fasta(path: Path, *, label: str | None = None, labelled: bool = False) -
     DataError
         No text file, text before the first header, a header without sequence, no labels where `labelled`.
     """
+    from Bio.SeqIO.FastaIO import SimpleFastaParser  # takes a while to load, and tables do without
+
     content = read_text(path)
     start = content.lstrip()
     if not start.startswith(b">"):

@@ -38,7 +38,7 @@ def load_table(recipe: Recipe, *, adapter: Adapter | None = None, say: Callable[
 
     Where the table names files (of sound, of music), `adapter` reads them; None leaves the names.
     """
-    offered = {**CORE, **readers()}
+    offered = CORE if recipe.reader in CORE else {**CORE, **readers()}
     if recipe.reader not in offered:
         raise unknown("reader", recipe.reader, offered)
     options: dict[str, Any] = dict(recipe.reader_options)

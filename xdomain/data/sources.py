@@ -8,9 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import pooch
-import requests
-
 from xdomain.errors import DataError, MissingError, RecipeError, nearest
 from xdomain.recipe import Download, Source
 
@@ -127,6 +124,8 @@ def _missing(lost: Mapping[str, Path], source: Source) -> MissingError:
 
 
 def _reason(error: Exception, url: str) -> str:
+    import requests
+
     if isinstance(error, requests.ConnectionError):  # its own text is a chain of four errors
         return f"no connection to {urlsplit(url).hostname}"
     return str(error).split("\n", 1)[0][:300] or type(error).__name__
@@ -134,6 +133,8 @@ def _reason(error: Exception, url: str) -> str:
 
 def _fetch(download: Download, path: Path, source: Source) -> None:
     """Bring one file, whole and with the right checksum or not at all."""
+    import pooch  # takes a while to load, and most data are here already
+
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # pooch writes beside the target and moves the file there only after the checksum is right

@@ -5,17 +5,18 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
-from transformers import PreTrainedModel
 
 from xdomain.errors import RecipeError, unknown
-from xdomain.model.backbone import Backbone, quiet_loading
-from xdomain.model.heads import head_of
 from xdomain.recipe import PARTS, Problem, Run
+
+if TYPE_CHECKING:  # naming an arm does without torch
+    from torch import Tensor
+    from transformers import PreTrainedModel
+
+    from xdomain.model.backbone import Backbone
 
 INITS = ("pretrained", "scratch", "reembed", "shuffled", "rescaled")
 TUNES = ("full", "head", "mix", "norms", "lora", "bottleneck")
@@ -109,6 +110,11 @@ def build_model(
     so the head, and whatever does not come over, is the same for every arm of one seed. The global random
     state is left as it was.
     """
+    import torch
+
+    from xdomain.model.backbone import quiet_loading
+    from xdomain.model.heads import head_of
+
     config = _head_config(backbone, problem, classes, attention_dropout, hidden_dropout)
     with torch.random.fork_rng(devices=[]), quiet_loading():
         torch.manual_seed(seed)
@@ -136,6 +142,8 @@ def _moving(backbone: Backbone, arm: Arm) -> list[str]:
 def _started(tensor: Tensor, init: str, seed: int, name: str) -> Tensor:
     if init in ("pretrained", "reembed"):
         return tensor
+    import torch
+
     digest = hashlib.sha256(name.encode()).digest()
     rng = np.random.Generator(np.random.PCG64([seed, *digest[:8]]))
     if init == "shuffled":

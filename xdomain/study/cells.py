@@ -17,12 +17,12 @@ from xdomain.data.sources import neighbour
 from xdomain.errors import RecipeError
 from xdomain.model.strategies import is_drawn
 from xdomain.plugins import find_recipe
-from xdomain.recipe import Columns, Recipe, recipe_from
-from xdomain.run import OF_AN_ENCODER, SCHEMA, with_arm
+from xdomain.recipe import OF_AN_ENCODER, Columns, Recipe, recipe_from, with_arm
 from xdomain.study.digests import OPTION, Digests
 from xdomain.study.grid import Arm, Grid, Own
 from xdomain.study.judged import check_comparable
 from xdomain.training.metrics import check_metrics
+from xdomain.training.runfolder import SCHEMA
 
 TOLD_ONLY = ("title", "version", "notes", "published", "landmarks", "runtime")
 """Parts of a recipe that no result hangs on."""

@@ -9,15 +9,13 @@ from typing import Any
 
 from xdomain.errors import RecipeError
 from xdomain.plugins import find_recipe
-from xdomain.recipe import Recipe
-from xdomain.run import OF_AN_ENCODER, arm_label, run, with_arm
+from xdomain.progress import Say
+from xdomain.recipe import BASELINES, OF_AN_ENCODER, Recipe, with_arm
+from xdomain.run import arm_label, run
 from xdomain.study.judged import check_comparable, load_judged, resampled
 from xdomain.study.statistics.estimate import Interval
-from xdomain.training.finetune import Say
 from xdomain.training.plots import plot_comparison
 from xdomain.training.runfolder import check_folder, write_json
-
-BASELINES = ("kmer", "cnn")
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,7 @@ class Comparison:
 
 
 def compare(
-    task: str,
+    task: str | Path | Recipe,
     arms: Sequence[str] | None = None,
     *,
     overrides: Sequence[str] = (),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+from xdomain.progress import Say
 from xdomain.study.collect import collect
 from xdomain.study.engines.local import run_local
 from xdomain.study.engines.progress import Progress, Table
@@ -13,7 +14,6 @@ from xdomain.study.findings import Findings
 from xdomain.study.grid import Grid
 from xdomain.study.report.write import write_report
 from xdomain.study.study import Study, lay_out, open_study
-from xdomain.training.finetune import Say
 
 
 def run_study(

@@ -9,8 +9,6 @@ from xdomain.data.loading import load_table
 from xdomain.data.media import endings, named_files
 from xdomain.data.sources import data_home, digest, file_sha256, paths_of
 from xdomain.errors import UserError
-from xdomain.model.backbone import load_backbone, quiet_loading
-from xdomain.model.vocabulary import Vocabulary
 from xdomain.plugins import make_adapter, uses_tokenizer
 from xdomain.recipe import Recipe, Source
 
@@ -68,6 +66,9 @@ class Digests:
         return {"named files": self._named[source]} if self._named[source] else {}
 
     def _backbone(self, name: str | None) -> str:
+        from xdomain.model.backbone import load_backbone, quiet_loading  # which loads torch
+        from xdomain.model.vocabulary import Vocabulary
+
         if name not in self._backbones:
             try:
                 with quiet_loading():

@@ -10,8 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from xdomain.errors import RecipeError
 from xdomain.model import arms as model_arms
-from xdomain.recipe import PARTS, Problem
-from xdomain.study.compare import BASELINES
+from xdomain.recipe import BASELINES, PARTS, Problem
 from xdomain.written import Part, checked, read_yaml
 
 SEE = "see examples/studies/"

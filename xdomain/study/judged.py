@@ -17,10 +17,9 @@ from xdomain.data.examples import IGNORED
 from xdomain.data.sequences import offsets_of
 from xdomain.errors import RecipeError
 from xdomain.recipe import Problem, load_recipe
-from xdomain.run import load_result
 from xdomain.study.statistics.estimate import Resampled, Rows, bootstrap
 from xdomain.training.metrics import compute_metrics
-from xdomain.training.runfolder import PREDICTIONS, RECIPE
+from xdomain.training.runfolder import PREDICTIONS, RECIPE, load_result
 
 pc: Any = pyarrow.compute  # its functions are made at import and have no types
 RESAMPLES = 400

@@ -17,11 +17,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from xdomain.errors import OutputError, UserError
+from xdomain.progress import Say
 from xdomain.recipe import Recipe, load_recipe
-from xdomain.run import run
 from xdomain.study.cells import Cell
 from xdomain.study.claims import BEAT, LAPSE, Claim
-from xdomain.training.finetune import Say
 from xdomain.training.runfolder import PREDICTIONS, RECIPE, RESULT, write_json
 
 State = Literal["done", "failed", "running", "open"]
@@ -156,6 +155,8 @@ class Store:
             yield
 
     def _run(self, cell: Cell, say: Say) -> State:
+        from xdomain.run import run  # which loads torch
+
         folder = self._unfinished(cell.key)
         try:
             run(cell.recipe, out=folder, resume=_begun(folder, cell.recipe), say=say)

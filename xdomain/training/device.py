@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import torch
-
 Precision = Literal["auto", "bf16", "fp32"]
 
 
@@ -27,7 +25,11 @@ class Device:
 
     def autocast(self) -> contextlib.AbstractContextManager[object]:
         """A context in which matrix products run in bfloat16, where the device has it."""
-        return torch.autocast(self.name, torch.bfloat16) if self.bf16 else contextlib.nullcontext()
+        if not self.bf16:
+            return contextlib.nullcontext()
+        import torch  # takes seconds to load, and a baseline does without
+
+        return torch.autocast(self.name, torch.bfloat16)
 
     def __str__(self) -> str:
         return f"{self.name} in {self.dtype} ({self.reason})"
@@ -35,6 +37,8 @@ class Device:
 
 def best_device(precision: Precision = "auto") -> Device:
     """The fastest device here; bfloat16 where it computes in it, unless `precision` says otherwise."""
+    import torch  # takes seconds to load, and a baseline does without
+
     if torch.cuda.is_available():
         major, minor = torch.cuda.get_device_capability()
         name, able = "cuda", major >= 8

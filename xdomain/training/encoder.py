@@ -34,7 +34,7 @@ from xdomain.training.device import Device
 from xdomain.training.finetune import Augment, Fit, Say, Scale, batch_share, fit
 from xdomain.training.mixplot import LAYER_PLOT, plot_mix
 from xdomain.training.runfolder import MAPPING, MODEL
-from xdomain.training.saved import save_model
+from xdomain.training.saved_encoder import save_model
 from xdomain.training.search import check_search, choose_mapping
 from xdomain.training.trackers import make_trackers
 

@@ -24,6 +24,7 @@ from xdomain.data.examples import IGNORED, Examples
 from xdomain.data.sequences import Ids
 from xdomain.data.windows import training_windows
 from xdomain.errors import OutputError, RecipeError
+from xdomain.progress import Say
 from xdomain.recipe import Recipe, Train
 from xdomain.training.device import Device
 from xdomain.training.metrics import METRICS, compute_metrics
@@ -32,7 +33,6 @@ from xdomain.training.predict import forward, predict_scores
 from xdomain.training.runfolder import CHECKPOINTS
 from xdomain.training.spans import candidates_only
 
-Say = Callable[[str], None]
 Augment = Callable[[Ids, float], Ids]
 """A sequence, changed by a number drawn evenly from [0, 1)."""
 LOGS_A_RUN = 50

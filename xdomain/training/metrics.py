@@ -10,11 +10,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
-from sklearn import metrics as sk
 
 from xdomain.errors import RecipeError, unknown
+from xdomain.lazy import LazyModule
 from xdomain.recipe import Problem
+
+sk: Any = LazyModule("sklearn.metrics")  # takes a while to load, and checking names does without
+stats: Any = LazyModule("scipy.stats")
 
 CLASSES: tuple[Problem, ...] = ("classification", "pair", "tagging")
 VALUES: tuple[Problem, ...] = ("regression",)
@@ -42,8 +44,8 @@ class Metric:
     possible: tuple[float, float] = (0.0, 1.0)
 
 
-def _of_classes(function: Callable[..., float], **options: Any) -> Compute:
-    return lambda labels, scores: float(function(labels, scores.argmax(-1), **options))
+def _of_classes(function: str, **options: Any) -> Compute:
+    return lambda labels, scores: float(getattr(sk, function)(labels, scores.argmax(-1), **options))
 
 
 def _f1_of_second(labels: NDArray[Any], scores: NDArray[Any]) -> float:
@@ -82,11 +84,11 @@ def _chances(scores: NDArray[Any]) -> NDArray[Any]:
     return shifted / shifted.sum(-1, keepdims=True)
 
 
-def _correlation(function: Callable[..., Any]) -> Compute:
+def _correlation(function: str) -> Compute:
     def compute(labels: NDArray[Any], scores: NDArray[Any]) -> float:
         if len(labels) < 2 or np.ptp(labels) == 0 or np.ptp(scores) == 0:
             return math.nan
-        return float(function(labels.astype(np.float64), scores.astype(np.float64)).statistic)
+        return float(getattr(stats, function)(labels.astype(np.float64), scores.astype(np.float64)).statistic)
 
     return compute
 
@@ -121,17 +123,17 @@ SIGNED, ERROR = (-1.0, 1.0), (0.0, math.inf)
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
-        Metric("accuracy", True, CLASSES, _of_classes(sk.accuracy_score)),
-        Metric("balanced_accuracy", True, CLASSES, _of_classes(sk.balanced_accuracy_score)),
-        Metric("f1", True, CLASSES, _of_classes(sk.f1_score, average="macro", zero_division=0)),
+        Metric("accuracy", True, CLASSES, _of_classes("accuracy_score")),
+        Metric("balanced_accuracy", True, CLASSES, _of_classes("balanced_accuracy_score")),
+        Metric("f1", True, CLASSES, _of_classes("f1_score", average="macro", zero_division=0)),
         Metric("f1_binary", True, ("classification", "pair"), _f1_of_second, two_classes=True),
-        Metric("precision", True, CLASSES, _of_classes(sk.precision_score, average="macro", zero_division=0)),
-        Metric("recall", True, CLASSES, _of_classes(sk.recall_score, average="macro", zero_division=0)),
-        Metric("matthews_correlation", True, CLASSES, _of_classes(sk.matthews_corrcoef), possible=SIGNED),
+        Metric("precision", True, CLASSES, _of_classes("precision_score", average="macro", zero_division=0)),
+        Metric("recall", True, CLASSES, _of_classes("recall_score", average="macro", zero_division=0)),
+        Metric("matthews_correlation", True, CLASSES, _of_classes("matthews_corrcoef"), possible=SIGNED),
         Metric("roc_auc", True, CLASSES, _roc_auc),
         Metric("average_precision", True, CLASSES, _average_precision),
-        Metric("spearmanr", True, VALUES, _correlation(stats.spearmanr), possible=SIGNED),
-        Metric("pearsonr", True, VALUES, _correlation(stats.pearsonr), possible=SIGNED),
+        Metric("spearmanr", True, VALUES, _correlation("spearmanr"), possible=SIGNED),
+        Metric("pearsonr", True, VALUES, _correlation("pearsonr"), possible=SIGNED),
         Metric("mse", False, VALUES, lambda y, p: float(sk.mean_squared_error(y, p)), possible=ERROR),
         Metric("rmse", False, VALUES, lambda y, p: float(sk.root_mean_squared_error(y, p)), possible=ERROR),
         Metric("mae", False, VALUES, lambda y, p: float(sk.mean_absolute_error(y, p)), possible=ERROR),

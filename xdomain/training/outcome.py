@@ -12,7 +12,6 @@ from xdomain.data.examples import IGNORED, Examples
 from xdomain.data.sequences import Adapter
 from xdomain.recipe import Problem
 from xdomain.training.metrics import compute_metrics, confusion, per_class
-from xdomain.training.predict import probabilities
 from xdomain.training.spans import RANDOM_DRAWS, found_spans, oracle_spans, random_spans
 
 
@@ -122,6 +121,12 @@ def prediction_columns(
         }
     each = pa.FixedSizeListArray.from_arrays(pa.array(chances.ravel()), len(classes))
     return {"prediction": names, "score": top, "probabilities": each}
+
+
+def probabilities(scores: NDArray[Any]) -> NDArray[Any]:
+    """Softmax over the last axis, in float64."""
+    shifted = np.exp(scores.astype(np.float64) - scores.max(-1, keepdims=True))
+    return shifted / shifted.sum(-1, keepdims=True)
 
 
 def label_column(examples: Examples, records: NDArray[np.int64]) -> pa.Array:

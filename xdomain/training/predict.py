@@ -141,9 +141,3 @@ def _batches_of_like_length(
         batches[-1].append(record)
         room -= int(windows[record])
     return batches
-
-
-def probabilities(scores: NDArray[Any]) -> NDArray[Any]:
-    """Softmax over the last axis, in float64."""
-    shifted = np.exp(scores.astype(np.float64) - scores.max(-1, keepdims=True))
-    return shifted / shifted.sum(-1, keepdims=True)

@@ -7,15 +7,18 @@ import math
 import os
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from xdomain.errors import OutputError
+from xdomain.errors import OutputError, RecipeError
 from xdomain.recipe import Recipe, dump_recipe, load_recipe
 
+SCHEMA = 1
+"""Of ``result.json``."""
 RECIPE, RESULT, PREDICTIONS, HISTORY = "recipe.yaml", "result.json", "predictions.parquet", "history.jsonl"
 MAPPING, MODEL, ADAPTER, CHECKPOINTS = "mapping.json", "model", "adapter", "checkpoints"
 HISTORY_PLOT, CONFUSION_PLOT, TENSORBOARD = "history.png", "confusion.png", "tensorboard"
@@ -26,9 +29,33 @@ WRITTEN = (
 """All that a run writes into its folder."""
 
 
+@dataclass(frozen=True)
+class Result:
+    """A finished run: its folder, and what its ``result.json`` says.
+
+    Where several processes share a run, the first writes it; in the others `values` is empty.
+    """
+
+    folder: Path
+    values: dict[str, Any]
+
+    def metric(self, name: str | None = None, split: str = "test") -> float:
+        """A metric's value on a split; by default that of the task's first metric on test."""
+        metrics = self.values["metrics"][split]
+        return metrics[name or next(iter(metrics))]["value"]
+
+
 def is_done(folder: Path) -> bool:
     """Whether a run has finished there."""
     return (folder / RESULT).is_file()
+
+
+def load_result(folder: str | Path) -> Result:
+    """What a finished run wrote."""
+    folder = Path(folder)
+    if not is_done(folder):
+        raise RecipeError(f"{folder} holds no finished run", expected=f"a run folder with {RESULT}")
+    return Result(folder, json.loads((folder / RESULT).read_text("utf-8")))
 
 
 def check_folder(folder: Path, recipe: Recipe, *, overwrite: bool, resume: bool) -> None:

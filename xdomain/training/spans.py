@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from xdomain.data.examples import Examples
+
+if TYPE_CHECKING:  # judging predictions of a baseline does without torch
+    from torch import Tensor
 
 RANDOM_DRAWS = 20
 
@@ -31,6 +34,8 @@ def best_spans(logits: Tensor, owned: Tensor, longest: int) -> tuple[Tensor, Ten
         compared; shape (w, 2): the span in symbols of the passage piece that the window holds, half-open.
         Exact: the best of all spans of at most `longest` symbols.
     """
+    import torch
+
     chances = torch.log_softmax(candidates_only(logits, owned), dim=1)
     first, last = chances.masked_fill(~owned[..., None], -torch.inf).unbind(-1)
     reach = min(longest, last.shape[1])
@@ -44,6 +49,8 @@ def best_spans(logits: Tensor, owned: Tensor, longest: int) -> tuple[Tensor, Ten
 
 def candidates_only(logits: Tensor, owned: Tensor) -> Tensor:
     """The same logits, shape (w, s, 2), with no chance for the question, the separators and the padding."""
+    import torch
+
     candidate = owned.clone()
     candidate[:, 0] = True
     return logits.masked_fill(~candidate[..., None], torch.finfo(logits.dtype).min)

@@ -6,9 +6,9 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from xdomain.progress import Say
 from xdomain.study.cells import Cell, Setting
 from xdomain.study.study import Study
-from xdomain.training.finetune import Say
 from xdomain.wording import duration, number
 
 Table = list[dict[str, str]]

@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 from xdomain.data.sequences import Ragged
 from xdomain.errors import BackboneError
 from xdomain.recipe import Problem
-from xdomain.training.baselines.cnn import fit_cnn, load_cnn
-from xdomain.training.baselines.kmer import fit_kmer, load_kmer
 
 Kind = Literal["kmer", "cnn"]
 
@@ -59,7 +57,11 @@ def fit_baseline(
         What validation is judged by.
     """
     if kind == "kmer":
+        from xdomain.training.baselines.kmer import fit_kmer  # which loads scipy
+
         return fit_kmer(symbols, symbols_b, labels, split, alphabet_size, problem, n_classes, seed, metric)
+    from xdomain.training.baselines.cnn import fit_cnn  # which loads torch
+
     return fit_cnn(symbols, symbols_b, labels, split, alphabet_size, problem, n_classes, seed, metric)
 
 
@@ -70,5 +72,9 @@ def load_baseline(folder: Path) -> Baseline:
     except (OSError, ValueError):
         raise BackboneError(f"{folder} holds no baseline", expected="baseline.json and model.safetensors") from None
     if told.pop("kind") == "cnn":
+        from xdomain.training.baselines.cnn import load_cnn  # which loads torch
+
         return load_cnn(folder, told)
+    from xdomain.training.baselines.kmer import load_kmer  # which loads scipy
+
     return load_kmer(folder, told)

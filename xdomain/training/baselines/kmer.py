@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 from scipy import sparse
-from sklearn.linear_model import LogisticRegression, Ridge
 
 from xdomain.data.examples import IGNORED
 from xdomain.data.sequences import Ragged
@@ -149,6 +148,8 @@ def _linear(
     seen: Features, labels: NDArray[Any], strength: float, problem: Problem, alphabet_size: int, n_classes: int,
     seed: int,
 ) -> Linear:  # fmt: skip
+    from sklearn.linear_model import LogisticRegression, Ridge  # takes a while to load, and scoring does without
+
     if problem == "regression":
         ridge = Ridge(alpha=1 / strength, random_state=seed).fit(seen, labels)
         loss = float(np.mean((ridge.predict(seen) - labels) ** 2))

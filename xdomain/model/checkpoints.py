@@ -1,0 +1,65 @@
+"""Where the checkpoint of an encoder lies: shipped with xdomain, a folder, or a hub id. Does not load torch."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+from xdomain.data.sources import is_path, neighbour
+from xdomain.errors import BackboneError
+
+TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model")
+
+
+def bundled_backbones() -> list[Path]:
+    """The checkpoints that are shipped with xdomain."""
+    folder = Path(str(resources.files("xdomain.model"))) / "bundled"
+    return sorted(p for p in folder.iterdir() if (p / "config.json").is_file()) if folder.is_dir() else []
+
+
+def shipped_folder(name: str) -> str:
+    """The folder of a shipped checkpoint, or `name` itself where it is none's."""
+    return next((str(path) for path in bundled_backbones() if path.name == name), name)
+
+
+def locate_backbone(name: str | None = None) -> str:
+    """What `transformers` loads a backbone from: a folder that is there, or a hub id; nothing is read yet.
+
+    `name` is as for `xdomain.model.backbone.load_backbone`, and so are the errors of a name that cannot be right.
+    """
+    if name is None:
+        shipped = bundled_backbones()
+        if not shipped:
+            raise BackboneError("no checkpoint is shipped with this installation", mend="--backbone DIR")
+        name = shipped[0].name
+    folder = Path(shipped_folder(name)).expanduser()
+    if folder.is_file():
+        raise BackboneError(f"{name} is a file", expected="a folder with config.json", nearest=str(folder.parent))
+    if folder.is_dir() and name:
+        _check_folder(folder)
+        return str(folder)
+    if is_path(name):
+        raise BackboneError(f"{name} is not there", expected="a folder with config.json", nearest=neighbour(folder))
+    return name
+
+
+def _check_folder(folder: Path) -> None:
+    holds = sorted(p.name for p in folder.iterdir())
+    if "config.json" not in holds:
+        told = ", ".join(holds[:5]) + (" …" if len(holds) > 5 else "") or "nothing"
+        inner = [p.name for p in folder.iterdir() if (p / "config.json").is_file()]
+        raise BackboneError(
+            f"{folder} is no checkpoint: it holds {told}",
+            expected="config.json, model.safetensors and a tokenizer",
+            nearest=str(folder / inner[0]) if inner else None,
+        )
+    if not any(h.endswith(".safetensors") for h in holds):
+        if any(h.endswith((".bin", ".pt", ".ckpt", ".h5", ".msgpack")) for h in holds):
+            raise BackboneError(
+                f"{folder} holds its weights as a pickle, which can run code when it is read",
+                expected="model.safetensors",
+                mend="load it once where you trust it and save_pretrained(…) it: that writes safetensors",
+            )
+        raise BackboneError(f"{folder} holds no weights", expected="model.safetensors beside config.json")
+    if not set(holds) & set(TOKENIZERS):
+        raise BackboneError(f"{folder} holds no tokenizer", expected="tokenizer.json beside config.json")

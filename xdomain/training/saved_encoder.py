@@ -1,0 +1,70 @@
+"""A fine-tuned encoder as it lies on disk: stock checkpoint, tokenizer, mapping; loaded again to score records."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
+
+from xdomain.data.batches import Collator, Layout
+from xdomain.data.examples import Examples
+from xdomain.data.fitting import fit_windows
+from xdomain.model.backbone import max_positions, quiet_loading
+from xdomain.model.heads import head_of
+from xdomain.model.layermix import wear_mix
+from xdomain.model.layout import layout_of
+from xdomain.model.mapping import TokenMapping
+from xdomain.recipe import Recipe
+from xdomain.training.device import Device, best_device
+from xdomain.training.predict import predict_scores
+from xdomain.training.runfolder import MAPPING, MODEL
+
+FULL_PRECISION = "scores are written in float32, so that any machine repeats them"
+
+
+@dataclass(frozen=True)
+class SavedModel:
+    """A fine-tuned encoder that was read back from its run folder."""
+
+    recipe: Recipe
+    model: PreTrainedModel
+    layout: Layout
+    mapping: TokenMapping
+
+    def scores(self, examples: Examples, records: NDArray[np.int64], device: Device | None = None) -> NDArray[Any]:
+        """Scores in float32, as `xdomain.training.predict.predict_scores` gives them, in native units.
+
+        Parameters
+        ----------
+        records
+            Shape (n,): places in `examples`.
+        device
+            Where to compute; None: the fastest device of this machine.
+        """
+        device = device or best_device()
+        train = self.recipe.train
+        windows = fit_windows(examples, self.layout, max_positions(self.model.config), train)
+        collate = Collator(examples, examples.labels, self.mapping.ids.astype(np.int64), self.layout, windows)
+        self.model.to(device.name)  # pyright: ignore[reportArgumentType]
+        exact = Device(device.name, False, FULL_PRECISION)
+        return predict_scores(self.model, collate, records, device=exact, batch_size=4 * train.batch_size,
+                              longest=train.max_answer)  # fmt: skip
+
+
+def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
+    """Write ``model/``: a checkpoint and a tokenizer that load with `transformers` alone."""
+    model.save_pretrained(folder / MODEL)
+    tokenizer.save_pretrained(folder / MODEL)
+
+
+def load_encoder(folder: Path, recipe: Recipe) -> SavedModel:
+    """Read what `save_model` wrote into the run folder of `recipe`."""
+    with quiet_loading():
+        model = head_of(recipe.problem).from_pretrained(folder / MODEL, local_files_only=True)
+        wear_mix(model, folder / MODEL)
+        tokenizer = AutoTokenizer.from_pretrained(folder / MODEL, local_files_only=True)
+    return SavedModel(recipe, model, layout_of(tokenizer), TokenMapping.load(folder / MAPPING))
