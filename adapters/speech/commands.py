@@ -6,30 +6,24 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
 
 from xdomain.cli_pretrain import say
 from xdomain.errors import OutputError, RecipeError
 from xdomain.wording import duration
 
-from .codebook import Codebook, check_place
-from .encode import encode_files
-from .files import find_audio, ids_of
-from .fitting import SAMPLE, fit_codebook, sample_frames
-from .hearing import Notes, hear_all
-from .labels import Counts, count_labels, labels_told, read_labels
-from .measures import Usage, usage
-from .named import make_features
-from .speak import speak_questions
-from .tables import SoundTable, is_table, read_sound_table, writing
+if TYPE_CHECKING:  # printing the help does without what the commands use
+    from .hearing import Notes
+    from .tables import SoundTable
 
 app = typer.Typer(help="Turn speech into discrete units.", no_args_is_help=True, rich_markup_mode=None)
 
 COLUMNS = ("id", "sequence", "rate", "duration", "file", "codebook")
 EVERY = 5.0  # seconds between two lines of progress in a pipe
+SAMPLE = 200_000
+"""Frames that a codebook is fitted to, at most."""
 
 Wavs = Annotated[
     list[str],
@@ -67,6 +61,14 @@ def fit_command(
     as_json: Json = False,
 ) -> None:
     """Fit a codebook of units to sound files, by k-means."""
+    import numpy as np
+
+    from .codebook import check_place
+    from .fitting import fit_codebook, sample_frames
+    from .hearing import Notes, hear_all
+    from .measures import usage
+    from .named import make_features
+
     check_place(out, overwrite=overwrite)
     paths, _ = _named(wavs)
     hears = make_features(features)
@@ -117,6 +119,17 @@ def encode_command(
 
     Given a CSV with columns of sound files, write the same CSV with units in their place, and a column `codebook`.
     """
+    import numpy as np
+
+    from .codebook import Codebook
+    from .encode import encode_files
+    from .files import ids_of
+    from .hearing import Notes
+    from .labels import Counts, count_labels, labels_told, read_labels
+    from .measures import Usage, usage
+    from .named import make_features
+    from .tables import writing
+
     _check_file(out, overwrite=overwrite)
     book = Codebook.load(codebook)
     paths, table = _named(wavs)
@@ -163,6 +176,9 @@ def import_command(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing codebook.")] = False,
 ) -> None:
     """Make a codebook from centroids fitted elsewhere, such as by fairseq or s3prl, saved as a .npy array."""
+    from .codebook import Codebook, check_place
+    from .named import make_features
+
     check_place(out, overwrite=overwrite)
     book = Codebook.of_array(centroids, features=make_features(features))
     book.save(out, overwrite=overwrite)
@@ -195,6 +211,8 @@ def speak_command(
     from xdomain.data.loading import load_table, own_recipe
     from xdomain.data.sources import is_data_file
     from xdomain.plugins import find_recipe
+
+    from .speak import speak_questions
 
     _check_file(out, overwrite=overwrite)
     named = own_recipe(Path(task), "text", problem="span")[0] if is_data_file(task) else task
@@ -241,6 +259,9 @@ class Progress:
 
 def _named(wavs: Sequence[str]) -> tuple[list[Path], SoundTable | None]:
     """The sound files that were named, and the table that names them where one does."""
+    from .files import find_audio
+    from .tables import is_table, read_sound_table
+
     if len(wavs) == 1 and is_table(Path(wavs[0])):
         table = read_sound_table(Path(wavs[0]))
         return table.paths, table

@@ -13,7 +13,6 @@ from .codebook import Codebook
 from .features import Features, Frames
 from .libraries import library
 
-SAMPLE = 200_000
 BATCH = 10_000
 
 
