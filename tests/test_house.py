@@ -28,6 +28,7 @@ FLOORS = (  # lowest first
         "xdomain/cli_analyze.py",
         "xdomain/cli_plugins.py",
         "xdomain/cli_pretrain.py",
+        "xdomain/cli_progress.py",
         "xdomain/cli_study.py",
     ),
 )

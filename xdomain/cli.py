@@ -88,26 +88,28 @@ def run_command(
     as_json: Json = False,
 ) -> None:
     """Fine-tune one model on one task: a run folder with metrics, predictions and a stock checkpoint."""
+    from xdomain.cli_progress import progress_bar
     from xdomain.printing import print_json, print_result
 
     recipe = _recipe(task, data, domain, column, problem, changes, backbone)
-    from xdomain.run import run  # which loads torch
+    with progress_bar(say) as tell:
+        from xdomain.run import run  # which loads torch
 
-    result = run(
-        recipe,
-        out=out,
-        overwrite=overwrite,
-        resume=resume,
-        say=say,
-        backbone=backbone,
-        init=init,
-        transfer=_listed(transfer),
-        tune=tune,
-        **_mapping(mapping),
-        mapping_seed=mapping_seed,
-        seed=seed,
-        baseline=baseline,
-    )
+        result = run(
+            recipe,
+            out=out,
+            overwrite=overwrite,
+            resume=resume,
+            say=tell,
+            backbone=backbone,
+            init=init,
+            transfer=_listed(transfer),
+            tune=tune,
+            **_mapping(mapping),
+            mapping_seed=mapping_seed,
+            seed=seed,
+            baseline=baseline,
+        )
     if not result.values:
         return  # another process of this run tells
     if as_json:
@@ -138,25 +140,27 @@ def compare_command(
     as_json: Json = False,
 ) -> None:
     """Run a task once an arm and print them side by side, with a plot: did the text pre-training help here?"""
+    from xdomain.cli_progress import progress_bar
     from xdomain.printing import print_comparison, print_json
 
     recipe = _recipe(task, data, domain, column, problem, changes, backbone)
-    from xdomain.study.compare import as_dict, compare  # which load torch
+    with progress_bar(say) as tell:
+        from xdomain.study.compare import as_dict, compare  # which load torch
 
-    found = compare(
-        recipe,
-        _listed(arms),
-        out=out,
-        overwrite=overwrite,
-        resume=resume,
-        say=say,
-        backbone=backbone,
-        transfer=_listed(transfer),
-        tune=tune,
-        **_mapping(mapping),
-        mapping_seed=mapping_seed,
-        seed=seed,
-    )
+        found = compare(
+            recipe,
+            _listed(arms),
+            out=out,
+            overwrite=overwrite,
+            resume=resume,
+            say=tell,
+            backbone=backbone,
+            transfer=_listed(transfer),
+            tune=tune,
+            **_mapping(mapping),
+            mapping_seed=mapping_seed,
+            seed=seed,
+        )
     if found.rows:  # else another process of these runs tells
         print_json(as_dict(found)) if as_json else print_comparison(found)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import typer
+import typer.main
+from typer.core import TyperGroup
 
 from xdomain.entries import entry_points
 
@@ -12,7 +13,7 @@ GROUP = "xdomain.commands"
 """Entry points to a `typer.Typer` each; the name is that of the command."""
 
 
-class WithPlugins(typer.core.TyperGroup):
+class WithPlugins(TyperGroup):
     """A group of commands that finds further ones through entry points."""
 
     def list_commands(self, ctx: Any) -> list[str]:

@@ -73,6 +73,7 @@ def pretrain_text_command(
     licence: Licence = None,
 ) -> None:
     """Pre-train a text BERT by masked-language modelling on sequences that grow longer."""
+    from xdomain.cli_progress import progress_bar
     from xdomain.training.pretrain import Pretraining, pretrain_text
 
     options = Pretraining(
@@ -98,7 +99,9 @@ def pretrain_text_command(
         save_every=save_every,
         licence=licence,
     )
-    print(pretrain_text(files, out, options=options, say=say))
+    with progress_bar(say) as tell:
+        made = pretrain_text(files, out, options=options, say=tell)
+    print(made)
 
 
 @pretrain_app.command("synthetic")
@@ -135,6 +138,7 @@ def pretrain_synthetic_command(
     licence: Licence = None,
 ) -> None:
     """Pre-train a BERT on sequences of integers that are made up as they are needed."""
+    from xdomain.cli_progress import progress_bar
     from xdomain.training.pretrain import Pretraining, pretrain_synthetic
 
     options = Pretraining(
@@ -158,9 +162,10 @@ def pretrain_synthetic_command(
         save_every=save_every,
         licence=licence,
     )
-    made = pretrain_synthetic(
-        kind, out, options=options, symbols=symbols, law=law, counts=counts, distinct=distinct, say=say
-    )
+    with progress_bar(say) as tell:
+        made = pretrain_synthetic(
+            kind, out, options=options, symbols=symbols, law=law, counts=counts, distinct=distinct, say=tell
+        )
     print(made)
 
 

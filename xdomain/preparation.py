@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from xdomain.data.splits import assign
 from xdomain.errors import DataError
 from xdomain.model.checkpoints import locate_backbone, shipped_folder
 from xdomain.plugins import make_adapter
+from xdomain.progress import Say, reporter
 from xdomain.recipe import Recipe
 
 JUDGED = ("valid", "test")
@@ -28,8 +28,9 @@ def adapter_of(recipe: Recipe) -> Adapter:
     return make_adapter(recipe.adapter.name, options, tokenizer=locate_backbone(recipe.run.backbone))
 
 
-def prepare(recipe: Recipe, adapter: Adapter, say: Callable[[str], None]) -> tuple[Examples, dict[str, Any]]:
+def prepare(recipe: Recipe, adapter: Adapter, say: Say) -> tuple[Examples, dict[str, Any]]:
     """Read, split and encode a task's records; the counts say what was changed, and what leaks between splits."""
+    reporter().phase("reading")
     table = load_table(recipe, adapter=adapter, say=say)
     split = assign(table, recipe.split, recipe.problem)
     kept = np.flatnonzero(split != "")

@@ -9,13 +9,13 @@ from typing import Any
 
 from xdomain.errors import RecipeError
 from xdomain.plugins import find_recipe
-from xdomain.progress import Say
+from xdomain.progress import Say, part
 from xdomain.recipe import BASELINES, OF_AN_ENCODER, Recipe, with_arm
 from xdomain.run import arm_label, run
 from xdomain.study.judged import check_comparable, load_judged, resampled
 from xdomain.study.statistics.estimate import Interval
 from xdomain.training.plots import plot_comparison
-from xdomain.training.runfolder import check_folder, write_json
+from xdomain.training.runfolder import Result, check_folder, write_json
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,10 @@ def compare(
     check_comparable(metric, recipe.problem)
     for one in recipes:  # all before the first is run
         check_folder(folder / arm_label(one), one, overwrite=overwrite, resume=resume)
-    results = [run(one, out=folder / arm_label(one), resume=resume, overwrite=overwrite, say=say) for one in recipes]
+    results: list[Result] = []
+    for i, one in enumerate(recipes, 1):
+        with part(f"arm {i} of {len(recipes)}"):
+            results.append(run(one, out=folder / arm_label(one), resume=resume, overwrite=overwrite, say=say))
     if not results[0].values:  # another process of these runs tells
         return Comparison(recipe.name, metric, 0, (), folder)
     values = [resampled(metric, load_judged(result.folder)) for result in results]

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from xdomain.data.examples import Examples
 from xdomain.data.sequences import Adapter
+from xdomain.progress import Say, reporter
 from xdomain.recipe import Recipe
 from xdomain.training.baselines.fitted import fit_baseline
 from xdomain.training.encoder import Learned
-from xdomain.training.finetune import Fit, Say
+from xdomain.training.finetune import Fit
 from xdomain.training.runfolder import MODEL
 
 
@@ -19,6 +20,7 @@ def train_baseline(recipe: Recipe, adapter: Adapter, examples: Examples, *, fold
     kind = recipe.run.baseline
     if kind is None or examples.labels is None:
         raise ValueError("no baseline was asked for, or there are no labels")
+    reporter().phase(f"fitting {kind}")
     started = time.monotonic()
     fitted = fit_baseline(
         kind,
@@ -33,6 +35,7 @@ def train_baseline(recipe: Recipe, adapter: Adapter, examples: Examples, *, fold
         metric=recipe.metrics[0],
     )
     seconds = time.monotonic() - started
+    reporter().finished()
     (folder / MODEL).mkdir(exist_ok=True)
     fitted.save(folder / MODEL)
     say(f"{kind} fitted: {fitted.chosen}")

@@ -24,7 +24,7 @@ from xdomain.data.examples import IGNORED, Examples
 from xdomain.data.sequences import Ids
 from xdomain.data.windows import training_windows
 from xdomain.errors import OutputError, RecipeError
-from xdomain.progress import Say
+from xdomain.progress import Say, reporter
 from xdomain.recipe import Recipe, Train
 from xdomain.training.device import Device
 from xdomain.training.metrics import METRICS, compute_metrics
@@ -100,6 +100,7 @@ class _WindowTrainer(Trainer):
                  augment: Augment | None, device: Device, **options: Any) -> None:  # fmt: skip
         self._examples, self._collate, self._recipe = examples, collate, recipe
         self._scale, self._augment, self._device = scale, augment, device
+        self.newest_loss: Tensor | None = None
         super().__init__(**options)
         self.model_accepts_loss_kwargs = False
         self.data_collator = replace(collate, change=self._change(), choose=self._choose())
@@ -158,6 +159,11 @@ class _WindowTrainer(Trainer):
             return mean_cross_entropy(logits.flatten(0, 1), labels.flatten())
         return nn.functional.cross_entropy(logits, labels)
 
+    def training_step(self, *args: Any, **options: Any) -> Tensor:
+        """As `Trainer` has it; the loss is kept, on the device, for whoever shows it."""
+        self.newest_loss = super().training_step(*args, **options)
+        return self.newest_loss
+
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         """Metrics on all of validation, by the same code that scores the finished model."""
         records = self._examples.indices("valid")
@@ -201,7 +207,8 @@ def fit(
     train = recipe.train
     records = examples.indices("train")
     arguments = _arguments(recipe, checkpoints, len(records), seed=seed, device=device)
-    callbacks: list[TrainerCallback] = [_Progress(say, recipe.metrics[0]), *trackers]
+    progress = _Progress(say, recipe.metrics[0])
+    callbacks: list[TrainerCallback] = [progress, *trackers]
     if train.patience:
         callbacks.append(EarlyStoppingCallback(early_stopping_patience=train.patience))
     set_seed(seed)  # Trainer seeds itself, but dropout must not depend on what was drawn while building
@@ -211,6 +218,7 @@ def fit(
         data_collator=collate, callbacks=callbacks,
     )  # fmt: skip
     trainer.remove_callback(PrinterCallback)
+    progress.watched = trainer
     last = last_whole(checkpoints) if resume else None
     if last:
         say(f"going on from step {last.name.rsplit('-', 1)[1]}")
@@ -319,7 +327,9 @@ def mean_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 class _Progress(TrainerCallback):
-    """One line an evaluation: where the run stands and how long it will take."""
+    """Report every step, and say a line an evaluation: where the run stands and how long it will take."""
+
+    watched: _WindowTrainer
 
     def __init__(self, say: Say, metric: str) -> None:
         self.say, self.metric = say, metric
@@ -327,6 +337,14 @@ class _Progress(TrainerCallback):
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self.started, self.first = time.monotonic(), state.global_step
+        reporter().started("training", state.max_steps, state.global_step)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        loss = self.watched.newest_loss  # of one of the parts that a batch is worked off in
+        reporter().advanced(state.global_step, None if loss is None else loss * args.gradient_accumulation_steps)
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        reporter().finished()
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, float] | None = None, **_: Any) -> None:
         self.loss = (logs or {}).get("loss", self.loss)

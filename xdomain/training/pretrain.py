@@ -23,6 +23,7 @@ from xdomain.data.corpus import (
 from xdomain.data.sequences import Alphabet
 from xdomain.errors import RecipeError
 from xdomain.plugins import make_adapter
+from xdomain.progress import reporter
 from xdomain.training.pretraining.course import Say, pretrain_stream
 from xdomain.training.pretraining.engine import VALIDATION_TOKENS
 from xdomain.training.pretraining.plan import Pretraining
@@ -71,6 +72,7 @@ def pretrain_text(
     }
     with work.opened({"options": options.decisive(), "data": data}):
         tokenizer = given or _learned(files, options, work, say)
+        reporter().phase("encoding")
         say(f"encoding {len(files)} file{'s' if len(files) > 1 else ''}")
         key = corpus_key(told, tokenizer)
         with work.guarded():
@@ -92,6 +94,7 @@ def _learned(files: Sequence[Path], options: Pretraining, work: WorkFolder, say:
     """The tokenizer of an earlier start of this run, or a new one."""
     folder = work.path / "tokenizer"
     if not folder.exists():
+        reporter().phase("learning wordpieces")
         say(f"learning {options.vocabulary:,} wordpieces")
         part = folder.with_suffix(".part")
         with work.guarded():

@@ -19,9 +19,9 @@ from xdomain.data.windows import Windows
 from xdomain.errors import DataError, RecipeError
 from xdomain.model.arms import Arm
 from xdomain.model.mapping import TokenMapping
+from xdomain.progress import Say, reporter
 from xdomain.recipe import Recipe
 from xdomain.training.device import best_device
-from xdomain.training.finetune import Say
 from xdomain.training.metrics import METRICS, compute_metrics
 from xdomain.training.outcome import kept
 from xdomain.training.predict import inputs_of, pool
@@ -92,10 +92,13 @@ def choose_mapping(
     device = best_device(recipe.train.precision).name
     model.eval().to(device)  # pyright: ignore[reportArgumentType]
     scores: list[float] = []
-    for mapping in candidates:
+    reporter().started("choosing a mapping", len(candidates))
+    for done, mapping in enumerate(candidates, 1):
         collate = Collator(examples, None, mapping.ids.astype(np.int64), layout, windows)
         seen = _features(model, collate, records, device)
         scores.append(_score(seen, labels, folds, metric, examples))
+        reporter().advanced(done)
+    reporter().finished()
     model.cpu()
     value = np.array(scores) if METRICS[metric].higher_is_better else -np.array(scores)
     known = [score for score in scores if np.isfinite(score)]

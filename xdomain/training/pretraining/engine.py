@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from xdomain.errors import RecipeError
+from xdomain.progress import reporter
 from xdomain.training.attention import quick_attention
 from xdomain.training.device import Device
 from xdomain.training.pretraining.objective import Batches, outcome
@@ -91,12 +92,14 @@ class Engine:
         every = max(1, min(100, options.steps // 20))
         losses: list[Tensor] = []
         clock, behind = time.monotonic(), first
+        reporter().started("training", options.steps, first)
         for step in range(first, options.steps):
             stage = options.stage_at(step)
             if options.grow == "tile" and 0 < step == stage.first:
                 tile_positions(self.model, options.stage_at(step - 1).length, stage.length)
             losses.append(self.step(step, stage))
             done, tokens = step + 1, options.tokens_before(step + 1)
+            reporter().advanced(done, losses[-1])
             saves = done % options.save_every == 0 and done < options.steps
             if done % every == 0 or saves or done == options.steps:
                 mean = torch.stack(losses).mean().item()
@@ -124,6 +127,7 @@ class Engine:
                 self.work.save(self.model, self.optimizer, done, self.key)
                 say(f"validation at {stage.length} positions: {score}")
                 clock = time.monotonic()
+        reporter().finished()
         return history
 
     def step(self, step: int, stage: Stage) -> Tensor:
