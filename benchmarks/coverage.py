@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from xdomain.study.statistics.components import components
-from xdomain.study.statistics.estimate import Interval, estimate
+from xdomain.study.statistics.estimate import estimate
 from xdomain.study.statistics.significance import benjamini_hochberg, mcnemar, sign_flip
+from xdomain.training.resampling import Interval
 
 Values = NDArray[np.float64]
 RNG = np.random.Generator(np.random.PCG64(2026))

@@ -18,8 +18,8 @@ from xdomain.plugins import find_recipe
 from xdomain.prediction import answered
 from xdomain.recipe import Columns, Recipe
 from xdomain.study.judged import judged_of, resampled
-from xdomain.study.statistics.estimate import Interval
 from xdomain.training.outcome import label_column, span_values
+from xdomain.training.resampling import Interval
 from xdomain.training.runfolder import PREDICTIONS, RECIPE, load_result
 from xdomain.training.saved import load_saved, saved_adapter
 from xdomain.training.spans import oracle_spans

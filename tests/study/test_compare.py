@@ -2,14 +2,13 @@
 
 import json
 
-import numpy as np
 import pytest
 
 from xdomain.errors import RecipeError
 from xdomain.run import load_result
 from xdomain.study.compare import compare
 from xdomain.study.judged import load_judged, resampled
-from xdomain.study.statistics.estimate import Interval, bootstrap
+from xdomain.training.resampling import Interval
 
 ARMS = ("pretrained", "scratch", "kmer")
 SMALL = ("split.limit.train=48", "split.limit.valid=16", "split.limit.test=24", "train.max_steps=4",
@@ -72,34 +71,3 @@ def test_areas_under_curves_of_tags_are_refused(compared):
     if found.problem == "tagging":
         with pytest.raises(RecipeError, match="roc_auc of tagging cannot be compared"):
             resampled("roc_auc", found)
-
-
-# The bootstrap.
-
-
-def test_the_interval_of_a_mean_is_the_textbooks():
-    values = np.random.Generator(np.random.PCG64(0)).normal(3, 2, 400)
-    found = bootstrap(len(values), lambda rows: float(values[rows].mean()), draws=4000).interval()
-    half = 1.96 * values.std(ddof=1) / np.sqrt(len(values))
-    assert found.value == values.mean()
-    assert found.low == pytest.approx(values.mean() - half, abs=0.03)
-    assert found.high == pytest.approx(values.mean() + half, abs=0.03)
-
-
-def test_the_interval_covers_as_often_as_it_says():
-    rng = np.random.Generator(np.random.PCG64(1))
-    covered = 0
-    for _ in range(200):
-        values = rng.random(100) < 0.7
-        found = bootstrap(100, lambda rows, v=values: float(v[rows].mean()), draws=200).interval()
-        covered += found.low <= 0.7 <= found.high
-    assert 178 <= covered <= 200  # 95 % of 200, give or take four standard errors
-
-
-def test_it_repeats_by_seed_and_leaves_undefined_draws_out():
-    values = np.arange(5.0)
-    mean = bootstrap(5, lambda rows: float(values[rows].mean()), draws=50).interval()
-    assert mean == bootstrap(5, lambda rows: float(values[rows].mean()), draws=50).interval()
-    odd = bootstrap(5, lambda rows: 1.0 if 0 in rows else float("nan"), draws=50).interval()
-    assert (odd.low, odd.high) == (1, 1)
-    assert np.isnan(bootstrap(5, lambda rows: float("nan"), draws=5).interval().low)

@@ -16,7 +16,8 @@ from xdomain.study.report import canvas, forest, formats
 from xdomain.study.report.verdicts import MOST_NAMED
 from xdomain.study.report.write import write_report
 from xdomain.study.statistics.components import Components
-from xdomain.study.statistics.estimate import Estimate, Interval
+from xdomain.study.statistics.estimate import Estimate
+from xdomain.training.resampling import Interval
 
 NAN = float("nan")
 SPLICE, GB1 = "dna/splice", "protein/gb1"

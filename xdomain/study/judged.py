@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,7 @@ from xdomain.data.examples import IGNORED
 from xdomain.data.sequences import offsets_of
 from xdomain.errors import RecipeError
 from xdomain.recipe import Problem, load_recipe
-from xdomain.study.statistics.estimate import Resampled, Rows, bootstrap
-from xdomain.training.metrics import compute_metrics
+from xdomain.training.resampling import Resampled, Rows, resample
 from xdomain.training.runfolder import PREDICTIONS, RECIPE, load_result
 
 pc: Any = pyarrow.compute  # its functions are made at import and have no types
@@ -38,46 +38,69 @@ class Judged:
         after those of another, and as scores 1 for the predicted class: the run keeps no others.
     offsets
         Shape (n + 1,): where the rows of each record lie.
+    group
+        Shape (n,): the number of each record's group, from 0 on; None where records come in no groups.
     """
 
     problem: Problem
     labels: NDArray[Any]
     scores: NDArray[Any]
     offsets: NDArray[np.int64]
+    group: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
-    def value(self, metric: str, records: Rows) -> float:
-        """A metric over some records, in which a record may come more than once."""
-        lengths = np.diff(self.offsets)[records]
-        places = offsets_of(lengths)
-        rows = np.repeat(self.offsets[:-1][records] - places[:-1], lengths) + np.arange(places[-1])
-        return compute_metrics([metric], self.labels[rows], self.scores[rows], self.problem)[metric]["value"]
+    @property
+    def groups(self) -> int | None:
+        """How many groups the records come in; None where they come in none."""
+        return None if self.group is None else int(self.group.max(initial=-1)) + 1
+
+    @property
+    def units(self) -> int:
+        """How many groups, or records where these come in none, are drawn by a bootstrap and counted by a test."""
+        return len(self) if self.groups is None else self.groups
+
+    @cached_property
+    def rows(self) -> Rows:
+        """Every row with its unit."""
+        unit = np.arange(len(self)) if self.group is None else self.group
+        return Rows(self.problem, self.labels, self.scores, np.repeat(unit, np.diff(self.offsets)), self.units)
 
     @property
     def right(self) -> NDArray[np.int64]:
-        """Shape (n,): how many rows of each record are predicted right; of classes alone."""
-        hits = np.concatenate(([0], np.cumsum(self.scores.argmax(-1) == self.labels)))
-        return hits[self.offsets[1:]] - hits[self.offsets[:-1]]
+        """Shape (units,): how many rows of each record or group are predicted right; of classes alone."""
+        hits = self.scores.argmax(-1) == self.labels
+        return np.bincount(self.rows.unit, hits, self.units).astype(np.int64)
 
     def resamples(self, metric: str) -> NDArray[np.float64]:
-        """Shape (RESAMPLES,): a metric on resamples of the records, the same for all runs with as many of them."""
-        n = len(self)
-        chosen = np.random.Generator(np.random.PCG64(0)).integers(n, size=(RESAMPLES, n))
-        if metric == "accuracy":  # quicker, as studies do this for every cell
-            return self.right[chosen].sum(1) / np.diff(self.offsets)[chosen].sum(1)
-        return np.array([self.value(metric, records) for records in chosen])
+        """Shape (RESAMPLES,): a metric on resamples of the units, the same for all runs with as many of them."""
+        return resample(metric, self.rows, draws=RESAMPLES).draws
 
 
-def load_judged(folder: Path) -> Judged:
-    """The test records of a finished run, as it wrote them."""
-    table = pq.read_table(folder / PREDICTIONS, filters=[("split", "==", "test")])
+def load_judged(folder: Path, split: str = "test") -> Judged:
+    """The test records of a finished run, or those of another split, as it wrote them."""
+    table = pq.read_table(folder / PREDICTIONS, filters=[("split", "==", split)])
     return judged_of(table, load_recipe(folder / RECIPE).problem, load_result(folder).values["classes"])
 
 
 def judged_of(table: pa.Table, problem: Problem, names: Sequence[str]) -> Judged:
-    """The labels and scores of a table of predictions; `names` are the model's classes."""
+    """The labels and scores of a table of predictions; `names` are the model's classes.
+
+    Records come in groups where the table has a column ``group``.
+    """
+    found = _judged(table, problem, names)
+    return replace(found, group=_groups(table)) if "group" in table.column_names else found
+
+
+def _groups(table: pa.Table) -> NDArray[np.int64]:
+    """Numbers of groups in order of their first records; a record without one is a group of its own."""
+    names = table.column("group").to_pylist()
+    known: dict[str | int, int] = {}
+    return np.array([known.setdefault(row if name is None else name, len(known)) for row, name in enumerate(names)])
+
+
+def _judged(table: pa.Table, problem: Problem, names: Sequence[str]) -> Judged:
     label, score = (table.column(name).combine_chunks() for name in ("label", "score"))
     if problem == "regression":
         return Judged(problem, label.to_numpy(), score.to_numpy(), np.arange(len(table) + 1))
@@ -121,9 +144,9 @@ def check_comparable(metric: str, problem: Problem) -> None:
 
 
 def resampled(metric: str, found: Judged) -> Resampled:
-    """A run's test value, and what it would be for other draws of the test records."""
+    """A run's test value, and what it would be for other draws of the test records, or of their groups."""
     check_comparable(metric, found.problem)
-    return bootstrap(len(found), lambda records: found.value(metric, records))
+    return resample(metric, found.rows)
 
 
 def _index(names: pa.Array, classes: pa.Array) -> NDArray[np.int64]:

@@ -57,25 +57,25 @@ def _roc_auc(labels: NDArray[Any], scores: NDArray[Any]) -> float:
     if len(np.unique(labels)) < scores.shape[1]:
         return math.nan
     if scores.shape[1] == 2:
-        return float(sk.roc_auc_score(labels, _lead(scores)))
-    return float(sk.roc_auc_score(labels, _chances(scores), multi_class="ovr"))
+        return float(sk.roc_auc_score(labels, lead(scores)))
+    return float(sk.roc_auc_score(labels, as_chances(scores), multi_class="ovr"))
 
 
 def _average_precision(labels: NDArray[Any], scores: NDArray[Any]) -> float:
     if len(np.unique(labels)) < scores.shape[1]:
         return math.nan
     if scores.shape[1] == 2:
-        return float(sk.average_precision_score(labels, _lead(scores)))
+        return float(sk.average_precision_score(labels, lead(scores)))
     truth = np.eye(scores.shape[1])[labels]
-    return float(sk.average_precision_score(truth, _chances(scores)))
+    return float(sk.average_precision_score(truth, as_chances(scores)))
 
 
-def _lead(scores: NDArray[Any]) -> NDArray[Any]:
+def lead(scores: NDArray[Any]) -> NDArray[Any]:
     """By how much the second class leads: ranks as its probability does, which rounds to 1 for large logits."""
     return scores[:, 1].astype(np.float64) - scores[:, 0]
 
 
-def _chances(scores: NDArray[Any]) -> NDArray[Any]:
+def as_chances(scores: NDArray[Any]) -> NDArray[Any]:
     """Softmax, unless the rows are probabilities already."""
     scores = scores.astype(np.float64)
     if (scores >= 0).all() and np.allclose(scores.sum(-1), 1):
@@ -114,9 +114,9 @@ def _ff1(references: NDArray[Any], spans: NDArray[Any]) -> float:
     return float((2 * overlap / (1 + overlap)).mean())
 
 
-def _exact_match(references: NDArray[Any], spans: NDArray[Any]) -> float:
-    """The share of spans with both ends where a reference has them."""
-    return float(np.isclose(references, spans[:, None], rtol=0, atol=1e-6).all(-1).any(-1).mean())
+def exact(references: NDArray[Any], spans: NDArray[Any]) -> NDArray[np.float64]:
+    """Shape (n,): 1 where a span has both ends where one of its references has them, else 0."""
+    return np.asarray(np.isclose(references, spans[:, None], rtol=0, atol=1e-6).all(-1).any(-1), np.float64)
 
 
 SIGNED, ERROR = (-1.0, 1.0), (0.0, math.inf)
@@ -139,7 +139,7 @@ METRICS: dict[str, Metric] = {
         Metric("mae", False, VALUES, lambda y, p: float(sk.mean_absolute_error(y, p)), possible=ERROR),
         Metric("FF1", True, SPANS, _ff1),
         Metric("AOS", True, SPANS, lambda references, spans: float(covering(references, spans).mean())),
-        Metric("exact_match", True, SPANS, _exact_match),
+        Metric("exact_match", True, SPANS, lambda references, spans: float(exact(references, spans).mean())),
         Metric(
             "r2",
             True,

@@ -38,7 +38,7 @@ from xdomain.study.report.verdicts import (
     verdict,
     warnings,
 )
-from xdomain.study.statistics.estimate import Interval
+from xdomain.training.resampling import Interval
 
 MOST_ABOVE = 10  # missing cells that are listed above the results; the others follow below
 LONGEST_ERROR = 400

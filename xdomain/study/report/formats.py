@@ -6,7 +6,7 @@ import math
 import re
 import unicodedata
 
-from xdomain.study.statistics.estimate import Interval
+from xdomain.training.resampling import Interval
 
 DASH = "–"
 

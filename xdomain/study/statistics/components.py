@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import chdtri, fdtrc, fdtri
 
-from xdomain.study.statistics.estimate import Interval
 from xdomain.study.statistics.spread import Cells, mean_squares
+from xdomain.training.resampling import Interval
 
 TAIL = 0.025
 DRAWS = 10_000
