@@ -12,7 +12,7 @@ import xdomain
 from xdomain.data.loading import own_recipe
 from xdomain.errors import DataError, RecipeError
 from xdomain.plugins import find_recipe
-from xdomain.study.judged import load_judged
+from xdomain.training.heldout import load_judged
 
 TAG_OF = {"the": "D", "wewe": "N", "babba,": "N", "he": "P", "you": "P"}
 LOST = "\x7f"  # a control character: BERT's tokenizers leave nothing of it

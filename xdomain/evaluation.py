@@ -17,7 +17,7 @@ from xdomain.errors import DataError, RecipeError
 from xdomain.plugins import find_recipe
 from xdomain.prediction import answered
 from xdomain.recipe import Columns, Recipe
-from xdomain.study.judged import judged_of, resampled
+from xdomain.training.heldout import judged_of, resampled
 from xdomain.training.outcome import label_column, span_values
 from xdomain.training.resampling import Interval
 from xdomain.training.runfolder import PREDICTIONS, RECIPE, load_result

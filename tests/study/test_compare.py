@@ -7,7 +7,7 @@ import pytest
 from xdomain.errors import RecipeError
 from xdomain.run import load_result
 from xdomain.study.compare import compare
-from xdomain.study.judged import load_judged, resampled
+from xdomain.training.heldout import load_judged, resampled
 from xdomain.training.resampling import Interval
 
 ARMS = ("pretrained", "scratch", "kmer")

@@ -20,7 +20,7 @@ from xdomain.plugins import find_recipe
 from xdomain.recipe import OF_AN_ENCODER, Columns, Recipe, recipe_from, with_arm
 from xdomain.study.digests import OPTION, Digests
 from xdomain.study.grid import Arm, Grid, Own
-from xdomain.study.judged import check_comparable
+from xdomain.training.heldout import check_comparable
 from xdomain.training.metrics import check_metrics
 from xdomain.training.runfolder import SCHEMA
 

@@ -12,8 +12,8 @@ from xdomain.plugins import find_recipe
 from xdomain.progress import Say, part
 from xdomain.recipe import BASELINES, OF_AN_ENCODER, Recipe, with_arm
 from xdomain.run import arm_label, run
-from xdomain.study.judged import check_comparable, load_judged, resampled
 from xdomain.study.statistics.estimate import Interval
+from xdomain.training.heldout import check_comparable, load_judged, resampled
 from xdomain.training.plots import plot_comparison
 from xdomain.training.runfolder import Result, check_folder, write_json
 

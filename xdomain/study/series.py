@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xdomain.study.cells import Cell, Setting, decisive
-from xdomain.study.judged import Judged, load_judged
 from xdomain.study.study import Study
+from xdomain.training.heldout import Judged, load_judged
 from xdomain.training.runfolder import HISTORY
 
 Place = tuple[str, float, str]
