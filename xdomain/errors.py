@@ -59,6 +59,10 @@ class BackboneError(UserError):
     """A checkpoint that cannot be loaded or used."""
 
 
+class TrainingError(UserError):
+    """A training that cannot go on, as its loss is no number any more."""
+
+
 class OutputError(UserError):
     """A place where results cannot be written, or must not be."""
 

@@ -21,8 +21,9 @@ if TYPE_CHECKING:  # a listing should not wait for torch
     from xdomain.study.findings import Findings
 
 
-BOUNDS = ("oracle", "random_span")
-"""What answers in a passage are held against: the best that symbols allow, and the worst that is honest."""
+BOUNDS = ("majority", "oracle", "random_span")
+"""What a test value is held against: a constant answer; for spans the best that symbols allow, and random spans."""
+KMERS = "kmer"
 
 
 def print_json(value: Any) -> None:
@@ -57,13 +58,17 @@ def table_of(rows: Sequence[Mapping[str, Any]]) -> Table:
 
 def print_result(result: Result) -> None:
     """The metrics of a run, a line each, and where it lies."""
-    metrics = result.values["metrics"]
+    values = result.values
+    metrics = values["metrics"]
+    rules = values.get("simple_rules", {}).get("test", {})
     print_rows(
         [
             {
                 "metric": name,
-                **{split: number(metrics[split][name]["value"]) for split in metrics},
-                **{part: number(result.values[part]["test"][name]) for part in BOUNDS if part in result.values},
+                "valid": number(metrics["valid"][name]["value"]),
+                "test [95 %]": _with_interval(metrics["test"][name]),
+                **{part: number(values[part]["test"][name]) for part in BOUNDS if part in values},
+                **({"k-mers": number(rules[KMERS][name])} if KMERS in rules else {}),
             }
             for name in metrics["test"]
         ]
@@ -75,6 +80,27 @@ def print_result(result: Result) -> None:
             f"{sizes['bytes_per_task'] / 1e6:.2f} MB to store for this task"
         )
     print(f"run folder: {result.folder}")
+    folder, task = result.folder, values["task"]
+    print_next(
+        (f"xdomain predict {folder} FILE", "labels for other records"),
+        (f"xdomain compare {task}", "beside scratch, over several seeds"),
+        (f"xdomain analyze {folder}", "what each layer knows, which symbols matter"),
+    )
+
+
+def print_next(*commands: tuple[str, str]) -> None:
+    """Commands that go on from here, and what each is for."""
+    width = max(len(command) for command, _ in commands)
+    print("next:")
+    for command, purpose in commands:
+        print(f"  {command:<{width}}  # {purpose}")
+
+
+def _with_interval(entry: Mapping[str, Any]) -> str:
+    """A metric's value and its interval, where the run kept one."""
+    if entry.get("low") is None or entry.get("high") is None:
+        return number(entry["value"])
+    return f"{number(entry['value'])} [{number(entry['low'])}, {number(entry['high'])}]"
 
 
 def print_evaluation(evaluation: Evaluation) -> None:

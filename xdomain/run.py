@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import time
@@ -24,6 +25,7 @@ from xdomain.training.card import write_card
 from xdomain.training.device import Device, best_device
 from xdomain.training.encoder import Learned, plan_encoder, train_encoder
 from xdomain.training.finetune import Say
+from xdomain.training.heldout import judged_of
 from xdomain.training.metrics import check_metrics
 from xdomain.training.outcome import judge, label_column, predicted
 from xdomain.training.plots import plot_confusion, plot_history
@@ -45,6 +47,7 @@ from xdomain.training.runfolder import (
     write_predictions,
 )
 from xdomain.training.saved import keep_adapter, load_saved
+from xdomain.training.verdict import verdict_on
 from xdomain.wording import number
 
 FOR_BASELINES = Device("cpu", False, "simple baselines are fitted there")
@@ -146,7 +149,19 @@ def _finish(
     scores = {split: model.scores(examples, examples.indices(split), device) for split in JUDGED}
     judged = {split: judge(examples, split, scores[split], recipe.metrics) for split in JUDGED}
     write_history(folder, learned.fit.history)
-    write_predictions(folder / PREDICTIONS, _predictions(examples, adapter, scores))
+    predictions = _predictions(examples, adapter, scores)
+    write_predictions(folder / PREDICTIONS, predictions)
+    verdict = verdict_on(
+        recipe,
+        examples,
+        judged_of(_test_of(predictions), recipe.problem, examples.classes),
+        label=arm_label(recipe),
+        alphabet_size=len(adapter.alphabet),
+        losses=[row["loss"] for row in learned.fit.history if row.get("loss") is not None],
+        random_span=judged["test"].get("random_span", {}).get(recipe.metrics[0], math.nan),
+    )
+    for name, interval in verdict.intervals.items():
+        judged["test"]["metrics"][name] |= {"low": interval.low, "high": interval.high}
     facts = dict(learned.facts)
     values = {
         "schema": SCHEMA,
@@ -161,6 +176,7 @@ def _finish(
         "best_step": learned.fit.best_step,
         "steps": learned.fit.steps,
         **{part: {split: found[part] for split, found in judged.items()} for part in _beside(judged["test"])},
+        **verdict.as_dict(),
         "classes": list(examples.classes),
         "counts": {**counts, **facts.pop("counts", {})},
         **facts,
@@ -178,6 +194,8 @@ def _finish(
     write_json(folder / RESULT, values)
     result = load_result(folder)
     first = recipe.metrics[0]
+    for note in verdict.notes:
+        say(f"warning: {note}")
     say(f"test {first} {number(result.metric())}  valid {number(result.metric(split='valid'))}  -> {folder}")
     return result
 
@@ -185,6 +203,11 @@ def _finish(
 def _beside(judged: dict[str, Any]) -> list[str]:
     """What else was told of a split: a table by class, or what perfect and random answers reach."""
     return [part for part in judged if part != "metrics"]
+
+
+def _test_of(predictions: dict[str, pa.Array]) -> pa.Table:
+    table = pa.table(predictions)
+    return table.filter(pa.compute.equal(table["split"], "test"))
 
 
 def _predictions(examples: Examples, adapter: Adapter, scores: dict[str, Any]) -> dict[str, pa.Array]:

@@ -23,7 +23,7 @@ from xdomain.data.batches import Collator, Indices, LengthGrouped
 from xdomain.data.examples import IGNORED, Examples
 from xdomain.data.sequences import Ids
 from xdomain.data.windows import training_windows
-from xdomain.errors import OutputError, RecipeError
+from xdomain.errors import OutputError, RecipeError, TrainingError
 from xdomain.progress import Say, reporter
 from xdomain.recipe import Recipe, Train
 from xdomain.training.device import Device
@@ -162,7 +162,19 @@ class _WindowTrainer(Trainer):
     def training_step(self, *args: Any, **options: Any) -> Tensor:
         """As `Trainer` has it; the loss is kept, on the device, for whoever shows it."""
         self.newest_loss = super().training_step(*args, **options)
+        if self._device.name == "cpu":  # elsewhere looking at each loss would hold up the device: see `log`
+            self._check_finite(self.newest_loss.item(), self.state.global_step + 1)
         return self.newest_loss
+
+    def log(self, logs: dict[str, float], *args: Any, **options: Any) -> None:
+        """As `Trainer` has it, which also logs the means of losses."""
+        self._check_finite(logs.get("loss", 0.0), self.state.global_step)
+        super().log(logs, *args, **options)
+
+    def _check_finite(self, number: float, step: int) -> None:
+        """Stop where training has diverged; whatever would be saved from then on is no model."""
+        if not math.isfinite(number):
+            raise _diverged(step, self.args.max_steps, self._recipe.train, bf16=self._device.bf16)
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         """Metrics on all of validation, by the same code that scores the finished model."""
@@ -173,6 +185,8 @@ class _WindowTrainer(Trainer):
             longest=self._recipe.train.max_answer,
         )  # fmt: skip
         scores = self._scale.undo(scores) if self._scale else scores
+        if not np.isfinite(scores).any():
+            self._check_finite(math.nan, self.state.global_step)
         found = compute_metrics(self._recipe.metrics, *scored(self._examples, records, scores), self._recipe.problem)
         metrics: dict[str, float] = {}
         for name, entry in found.items():
@@ -275,6 +289,7 @@ def _arguments(recipe: Recipe, checkpoints: Path, records: int, *, seed: int, de
         metric_for_best_model=f"eval_{first}",
         greater_is_better=_higher_is_better(first),
         logging_strategy="steps",
+        logging_nan_inf_filter=False,  # a loss that is no number stops the run instead of being left out
         logging_steps=max(1, steps // LOGS_A_RUN),
         seed=seed,
         report_to="none",  # trackers are callbacks of ours, made before anything was written
@@ -314,6 +329,16 @@ def batch_share(train: Train) -> int:
         raise RecipeError(f"a batch of {batch_size} cannot be shared by {' of '.join(told)}",
                           expected=f"train.batch_size divisible by {world * parts}")  # fmt: skip
     return batch_size // (world * parts)
+
+
+def _diverged(step: int, steps: int, train: Train, *, bf16: bool) -> TrainingError:
+    rate = train.learning_rate
+    narrow = ", or --set train.precision=fp32" if bf16 else ""
+    return TrainingError(
+        f"training diverged: the loss is not a finite number at step {step:,} of {steps:,}, with a learning rate of {rate:g}",
+        expected="a finite loss at every step",
+        mend=f"a smaller rate, such as --set train.learning_rate={rate / 10:g} --overwrite{narrow}",
+    )
 
 
 def _higher_is_better(metric: str) -> bool:

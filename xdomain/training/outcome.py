@@ -29,6 +29,14 @@ def kept(labels: NDArray[Any], scores: NDArray[Any]) -> tuple[NDArray[Any], NDAr
     return labels[both], scores[both]
 
 
+def metric_values(
+    metrics: list[str], examples: Examples, records: NDArray[np.int64], scores: NDArray[Any]
+) -> dict[str, float]:
+    """The value of each metric for the scores of `records`."""
+    found = compute_metrics(metrics, *scored(examples, records, scores), examples.problem)
+    return {name: one["value"] for name, one in found.items()}
+
+
 def judge(examples: Examples, split: str, scores: NDArray[Any], metrics: list[str]) -> dict[str, Any]:
     """The metrics of a split; for classes also the confusion matrix and a table a class, for span what the references
     reach once they went through symbols (`oracle`) and what spans drawn at random do (`random_span`).
