@@ -148,7 +148,15 @@ def print_forecast(rows: Sequence[Mapping[str, Any]], workers: int) -> None:
 
 
 def print_findings(findings: Findings, folder: Path) -> None:
-    """Each arm, each difference, and where the report lies."""
+    """First what did not learn, then each arm, each difference with its verdict, and where the report lies."""
+    from xdomain.study.report.learning import unlearned
+    from xdomain.study.report.verdicts import word_of
+
+    if found := unlearned(findings):
+        print(f"{found.title}:")
+        for place, why in found.arms:
+            print(f"  {place} {why}")
+        print(f"{found.advice}\n")
     several = len({group.fraction for group in findings.groups}) > 1
     print_rows(
         [
@@ -156,6 +164,7 @@ def print_findings(findings: Findings, folder: Path) -> None:
                 "task": group.task + (f" ({group.fraction:g} of train)" if several else ""),
                 "arm": group.arm,
                 "test [95 %]": f"{group.metric} {group.test.interval}" if group.test else "–",
+                "constant": number(group.constant),
                 "cells": f"{group.done}/{group.wanted}",
                 "rate": f"{group.rate:g}" if group.rate else "–",
             }
@@ -172,6 +181,7 @@ def print_findings(findings: Findings, folder: Path) -> None:
                     "[95 %]": str(one.estimate.interval),
                     "q": number(one.q),
                     "detectable": number(one.estimate.detectable),
+                    "verdict": word_of(one),
                 }
                 for one in findings.differences
             ]

@@ -10,6 +10,7 @@ import pytest
 from matplotlib import image
 
 from xdomain.errors import OutputError
+from xdomain.printing import print_findings
 from xdomain.recipe import Published
 from xdomain.study.findings import Difference, Efficiency, Findings, Group, MappingShare, Missing
 from xdomain.study.report import canvas, forest, formats
@@ -88,7 +89,15 @@ SINGLE = replace(
         replace(g, wanted=1, done=1, at_edge=i == 1, test=estimate(0.9 + 0.03 * i, cells=1))
         for i, g in enumerate(ORDINARY.groups[:2])
     ),
-    differences=(replace(ORDINARY.differences[0], pairs=1, sign_flip=1.0, least_sign_flip=1.0),),
+    differences=(difference("pretrained", 0.066, NAN, detectable=NAN, pairs=1, sign_flip=None, least_sign_flip=None),),
+    shares=(),
+    published=(),
+)
+WHY = "has a test accuracy of 0.5000, not above the 0.5125 of the most frequent class"
+UNLEARNED = replace(
+    ORDINARY,
+    groups=tuple(replace(g, not_learned=WHY, constant=0.5125) for g in ORDINARY.groups[:2]),
+    differences=(difference("pretrained", 0.03, NAN, learned=False),),
     shares=(),
     published=(),
 )
@@ -150,6 +159,7 @@ ALL = {
     "alarm": ALARM,
     "single": SINGLE,
     "mse": MSE,
+    "unlearned": UNLEARNED,
     "nasty": NASTY,
     "large": LARGE,
 }
@@ -347,7 +357,7 @@ def test_what_cannot_be_told_is_said_not_left_out(tmp_path):
     unknown = difference("pretrained", 0.066, NAN, detectable=NAN, pairs=1)
     paths = write_report(replace(ORDINARY, differences=(unknown,), groups=ORDINARY.groups[:3]), tmp_path)
     text = paths[0].read_text("utf-8")
-    assert "- **cannot be told**: **pretrained** against scratch: test accuracy +.066" in text
+    assert "- **cannot be told: one seed**: **pretrained** against scratch: test accuracy +.066" in text
     assert "- **cannot be told**: **reembed** against scratch: no finished cells that pair" in text
 
 
@@ -355,18 +365,88 @@ def test_why_it_cannot_be_told(tmp_path):
     vast = difference("pretrained", 0.066, 0.7, half=3.9, detectable=4.2, pairs=4)
     alike = difference("reembed", 0.5, NAN, half=NAN, detectable=NAN)
     undefined = difference("shuffled", NAN, NAN, half=NAN, detectable=NAN)
-    zero = difference("kmer", 0.0, 1.0, half=0.0, detectable=NAN)
+    zero = difference("kmer", 0.0, NAN, half=NAN, detectable=NAN)
     text = write_report(replace(ORDINARY, differences=(vast, alike, undefined, zero)), tmp_path)[0].read_text("utf-8")
     assert (
         "- **cannot be told**: **pretrained** against scratch: test accuracy +.066 [−3.834, +3.966], q = .700. "
         "With 4 pairs of cells no difference could have been seen, however large.\n" in text
     )
-    assert "test accuracy +.500 [–]. The 12 pairs of cells do not vary, so nothing tells how sure this is.\n" in text
+    assert "test accuracy +.500 [–]. 12 pairs of cells that do not vary: nothing tells how sure this is.\n" in text
     assert "test accuracy –. It is not defined for these predictions.\n" in text
-    assert "**no difference seen**: **kmer**" in text
-    assert "In every pair both values are the same. How large a difference would have been seen is not known." in text
+    assert (
+        "- **cannot be told**: **kmer** against scratch: test accuracy +.000 [–]. In every pair both values are "
+        "the same. 12 pairs of cells that do not vary: nothing tells how sure this is.\n" in text
+    )
+    assert "no difference seen**" not in text
     unbounded = replace(ORDINARY, differences=(replace(vast, metric="mse"),))
     assert "Only a difference of 4.200 or more" in write_report(unbounded, tmp_path)[0].read_text("utf-8")
+
+
+def test_two_equal_pairs_may_be_chance(tmp_path):
+    equal = difference("pretrained", 0.05, NAN, detectable=NAN, pairs=2)
+    text = write_report(replace(ORDINARY, differences=(equal,)), tmp_path)[0].read_text("utf-8")
+    assert "Both pairs of cells have the same difference, which may be chance: take 3 seeds or more." in text
+
+
+def test_where_no_seed_changes_either_arm_one_pair_is_enough(tmp_path):
+    fixed = difference("kmer", 0.066, 0.001, pairs=1, fixed=True)
+    text = write_report(replace(ORDINARY, differences=(fixed,)), tmp_path)[0].read_text("utf-8")
+    assert "- **helps**: **kmer** against scratch" in text
+    assert "No seed changes either arm: this is over test records alone." in text
+
+
+def test_what_did_not_learn_is_told_before_all_else(told):
+    texts = told("unlearned")
+    everywhere(
+        texts,
+        "No arm has shown that it learned",
+        "arms that have not learned may differ by chance alone",
+        f"dna/splice, pretrained {WHY}.",
+        "It has learned its training records, but nothing that holds on others",
+        "cannot be told: neither arm learned",
+    )
+    for text in texts:
+        place = text.index("No arm has shown that it learned")
+        assert place < text.index("cells (single runs) finished") < text.rindex("against scratch")
+    nowhere(texts, "hurts:", "helps:")
+    nowhere(told("ordinary"), "shown that")
+
+
+def test_an_arm_that_did_not_learn_among_others_is_named(tmp_path):
+    groups = (ORDINARY.groups[0], replace(ORDINARY.groups[1], not_learned=WHY), *ORDINARY.groups[2:])
+    text = write_report(replace(ORDINARY, groups=groups), tmp_path)[0].read_text("utf-8")
+    assert "> **1 of 5 arms has not shown that it learned**" in text
+    assert f"> - **dna/splice, pretrained** {WHY}." in text
+
+
+def test_what_the_terminal_says_agrees(capsys, tmp_path):
+    print_findings(UNLEARNED, tmp_path)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "No arm has shown that it learned:"
+    assert lines[1] == f"  dna/splice, scratch {WHY}"
+    assert any(line.endswith("cannot be told: neither arm learned") for line in lines)
+    print_findings(SINGLE, tmp_path)
+    assert "\tcannot be told: one seed\n" in capsys.readouterr().out
+    print_findings(ORDINARY, tmp_path)
+    assert [line.split("\t")[-1] for line in capsys.readouterr().out.splitlines()[-5:-1]] == [
+        "helps", "no difference seen", "hurts", "hurts",
+    ]  # fmt: skip
+
+
+def test_weaknesses_of_a_study_are_told(tmp_path):
+    groups = (
+        replace(ORDINARY.groups[0], unlearned=2, constant=0.5, records=60, record_groups=7),
+        replace(ORDINARY.groups[1], constant=0.5, records=60, record_groups=7),
+        replace(ORDINARY.groups[4], baseline="kmer", test=estimate(0.95, cells=1)),
+    )
+    mixed = ("dna/splice: torch (scratch: 2.11.0; pretrained: 2.12.0)",)
+    text = write_report(replace(ORDINARY, groups=groups, mixed=mixed), tmp_path)[0].read_text("utf-8")
+    assert "**Cells that did not learn**, dna/splice: scratch (2 of 12); another learning rate" in text
+    assert "**No better than k-mer counts**, dna/splice: scratch (.903, k-mers .950)." in text
+    assert "**Few groups of test records**, dna/splice: scratch (60 records in 7)" in text
+    assert "**Made with different software**, dna/splice: torch (scratch: 2.11.0; pretrained: 2.12.0)." in text
+    assert "Test records: dna/splice, 60 records in 7 groups." in text
+    assert rows(text, "Test results")[1][4] == ".500"
 
 
 def test_what_the_numbers_mean_is_told(told):
@@ -462,11 +542,14 @@ def test_an_effect_in_a_null_is_an_alarm_above_all(told):
     nowhere(texts, "no alarm")
 
 
-def test_one_seed_is_a_warning(told):
+def test_one_seed_gives_no_verdict(told):
     everywhere(
         told("single"),
         "One cell only, dna/splice: scratch (1 cell), pretrained (1 cell); the intervals are over test records",
-        "This holds for the one seed and mapping that was run.",
+        "1 difference to scratch (cannot be told: 1)",
+        "cannot be told: one seed",
+        "Take 3 seeds or more.",
+        "Over test records alone the standard error is .010: with any number of seeds, only a difference of .028 or",
         "Learning rate on the edge of its grid, dna/splice: pretrained (1e-4, the highest of 3)",
     )
 

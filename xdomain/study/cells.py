@@ -183,6 +183,11 @@ def decisive(recipe: Recipe, draw: tuple[int, int]) -> tuple[int, int]:
     return mapping if mapping_is_drawn(recipe) else 0, 0 if recipe.run.baseline == "kmer" else seed
 
 
+def is_fixed(recipe: Recipe) -> bool:
+    """Whether no seed and no mapping seed changes what a run of it gives."""
+    return decisive(recipe, (1, 1)) == (0, 0)
+
+
 def mapping_is_drawn(recipe: Recipe) -> bool:
     """Whether another mapping seed is another run."""
     return is_drawn(recipe.run.mapping) and not recipe.run.baseline

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from xdomain.recipe import Published
-from xdomain.study.cells import Cell, Setting, mapping_is_drawn
+from xdomain.study.cells import Cell, Setting, is_fixed, mapping_is_drawn
 from xdomain.study.efficiency import efficiencies
 from xdomain.study.findings import Difference, Findings, Group, MappingShare, Missing
+from xdomain.study.lessons import mixed, unlearned, why_not_learned
 from xdomain.study.series import Place, Series, less, pairs_of, spread_of
 from xdomain.study.statistics.components import components
 from xdomain.study.statistics.estimate import estimate
@@ -28,6 +29,7 @@ def collect(study: Study) -> Findings:
     """All that the finished cells of a study show."""
     series = {_place(setting): _series(study, setting) for setting in study.settings}
     known = study.known()
+    groups = tuple(_group(one) for one in series.values())
     states = [study.store.state(cell.key) for cell in known]
     done, failed = states.count("done"), states.count("failed")
     return Findings(
@@ -35,14 +37,15 @@ def collect(study: Study) -> Findings:
         question=study.grid.question,
         reference=study.grid.first_arm,
         cells=(done, failed, study.count()[1] - done - failed),
-        groups=tuple(_group(one) for one in series.values()),
-        differences=_differences(study, series),
+        groups=groups,
+        differences=_differences(study, series, groups),
         shares=_shares(series),
         efficiencies=efficiencies(study, series),
         published=_published(study),
         missing=_missing(study, known),
         machine=_machines(study, known),
         study=study_text(study),
+        mixed=mixed(series),
     )
 
 
@@ -56,19 +59,20 @@ def _series(study: Study, setting: Setting) -> Series:
 
 
 def _group(series: Series) -> Group:
-    setting = series.setting
+    setting, metric = series.setting, METRICS[series.metric]
     rate = series.study.choice(setting).rate
     test = None
     if np.isfinite(series.values).any():
-        test = estimate(
-            series.values, spread_of(series.mean_draws(series.cells)), possible=METRICS[series.metric].possible
-        )
+        examples = spread_of(series.mean_draws(series.cells), series.units)
+        fixed = is_fixed(setting.recipe)
+        test = estimate(series.values, examples, units=series.units, fixed=fixed, possible=metric.possible)
+    judged = next(iter(series.judged.values()), None)
     return Group(
         task=setting.task,
         arm=setting.arm,
         fraction=setting.fraction,
         metric=series.metric,
-        higher_is_better=METRICS[series.metric].higher_is_better,
+        higher_is_better=metric.higher_is_better,
         rate=rate,
         rates=setting.rates,
         at_edge=rate is not None and len(setting.rates) > 1 and rate in (setting.rates[0], setting.rates[-1]),
@@ -76,27 +80,38 @@ def _group(series: Series) -> Group:
         done=len(series.cells),
         test=test,
         losses=series.losses(),
+        baseline=setting.recipe.run.baseline,
+        constant=series.constant,
+        not_learned=why_not_learned(series),
+        unlearned=len(unlearned(series)),
+        records=len(judged) if judged else 0,
+        record_groups=judged.groups if judged else None,
     )
 
 
-def _differences(study: Study, series: dict[Place, Series]) -> tuple[Difference, ...]:
+def _differences(study: Study, series: dict[Place, Series], groups: Sequence[Group]) -> tuple[Difference, ...]:
+    learned = {(g.task, g.fraction, g.arm): g.not_learned is None for g in groups}
     found: list[Difference] = []
-    for (task, fraction, _), one in series.items():
-        reference = series[task, fraction, study.grid.first_arm]
-        if one is not reference and (difference := _difference(study, one, reference)):
+    for (task, fraction, arm), one in series.items():
+        first = (task, fraction, study.grid.first_arm)
+        either = learned[task, fraction, arm] or learned[first]
+        if one is not series[first] and (difference := _difference(study, one, series[first], learned=either)):
             found.append(difference)
     corrected = benjamini_hochberg([one.estimate.p for one in found])
     return tuple(replace(one, q=q) for one, q in zip(found, corrected, strict=True))
 
 
-def _difference(study: Study, one: Series, reference: Series) -> Difference | None:
+def _difference(study: Study, one: Series, reference: Series, *, learned: bool) -> Difference | None:
     """None where no cell of the one has its partner in the other."""
     pairs = pairs_of(study, one, reference)
     if not any(math.isfinite(one.value(a) - reference.value(b)) for a, b in pairs.values()):
         return None
     values, draws = less(one, reference, pairs)
-    estimated = estimate(values, spread_of(draws))
-    p, least = sign_flip(values)
+    fixed = is_fixed(one.setting.recipe) and is_fixed(reference.setting.recipe)
+    estimated = estimate(values, spread_of(draws, one.units), units=one.units, fixed=fixed)
+    if not learned:  # two that answer at random may differ, which says nothing of their pre-training
+        estimated = replace(estimated, p=math.nan, detectable=math.nan)
+    p, least = sign_flip(values) if np.nan_to_num(values).any() else (math.nan, math.nan)
     counted = one.setting.recipe.problem in COUNTED
     right = [one.judged[a.key].right - reference.judged[b.key].right for a, b in pairs.values()] if counted else []
     return Difference(
@@ -111,7 +126,9 @@ def _difference(study: Study, one: Series, reference: Series) -> Difference | No
         q=math.nan,
         sign_flip=p if math.isfinite(p) else None,
         least_sign_flip=least if math.isfinite(least) else None,
-        mcnemar=mcnemar(np.array(right)) if counted else None,
+        mcnemar=mcnemar(np.array(right)) if np.any(right) else None,
+        fixed=fixed,
+        learned=learned,
     )
 
 

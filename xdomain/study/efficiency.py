@@ -26,17 +26,18 @@ def efficiencies(study: Study, series: Mapping[Place, Series]) -> tuple[Efficien
         curve, reference = ([series[task, fraction, name] for fraction in fractions] for name in (arm, first))
         if not all(part.whole for part in curve):
             continue
-        own = _area(fractions, [(part.values, part.mean_draws(part.cells)) for part in curve])
-        whole = estimate(*own, possible=METRICS[curve[0].metric].possible)
+        units = curve[0].units
+        own = _area(fractions, [(part.values, part.mean_draws(part.cells)) for part in curve], units)
+        whole = estimate(*own, units=units, possible=METRICS[curve[0].metric].possible)
         more = None
         if arm != first and all(part.whole for part in reference):
             pairs = [(one, its, pairs_of(study, one, its)) for one, its in zip(curve, reference, strict=True)]
-            more = estimate(*_area(fractions, [less(*pair) for pair in pairs]))
+            more = estimate(*_area(fractions, [less(*pair) for pair in pairs], units), units=units)
         found.append(Efficiency(task, arm, whole, more))
     return tuple(found)
 
 
-def _area(fractions: Sequence[float], parts: Sequence[tuple[Values, Values]]) -> tuple[Values, float]:
+def _area(fractions: Sequence[float], parts: Sequence[tuple[Values, Values]], units: int) -> tuple[Values, float]:
     """Of values and of their means on resamples, a share each: the area a cell, and its standard error over records."""
     values, draws = (area(fractions, np.array(part)) for part in zip(*parts, strict=True))
-    return values, spread_of(draws)
+    return values, spread_of(draws, units)

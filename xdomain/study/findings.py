@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -30,6 +31,17 @@ class Group:
         None where no cell is finished.
     losses
         Steps and mean training loss of the finished cells there, for a curve; empty for a baseline without steps.
+    baseline
+        Its name, where it is one.
+    constant
+        What the same answer for all test records gets, see `xdomain.training.learned.majority_baseline`, or spans
+        drawn at random; NaN where that is not known.
+    not_learned
+        Why the cells together have not shown that they learned, the end of a sentence; None where they have.
+    unlearned
+        How many cells answer with one class or value, or are not better than `constant`.
+    records, record_groups
+        Test records, and the groups that they come in; None where they come in none.
     """
 
     task: str
@@ -44,6 +56,12 @@ class Group:
     done: int
     test: Estimate | None
     losses: tuple[tuple[int, float], ...]
+    baseline: str | None = None
+    constant: float = math.nan
+    not_learned: str | None = None
+    unlearned: int = 0
+    records: int = 0
+    record_groups: int | None = None
 
 
 @dataclass(frozen=True)
@@ -55,11 +73,18 @@ class Difference:
     pairs
         Cells that both arms have.
     q
-        `estimate.p` after Benjamini & Hochberg over all differences of the study.
+        `estimate.p` after Benjamini & Hochberg over all differences of the study; NaN where there is no test: of one
+        seed, of values that do not vary, of two arms that both have not learned.
     sign_flip, least_sign_flip
-        p of the permutation test over seeds and mappings alone, and the least it could be with so many.
+        p of the permutation test over seeds and mappings alone, and the least it could be with so many; None where
+        no pair of cells differs.
     mcnemar
-        p over test records alone, for metrics that count right answers; else None.
+        p over test records, or groups of them, alone, for metrics that count right answers; else None, and where no
+        record differs.
+    fixed
+        Whether neither arm hangs on a seed or a mapping, so that a single pair of cells is all there is.
+    learned
+        Whether one of both arms has shown that it learned.
     """
 
     task: str
@@ -74,6 +99,8 @@ class Difference:
     sign_flip: float | None
     least_sign_flip: float | None
     mcnemar: float | None
+    fixed: bool = False
+    learned: bool = True
 
 
 @dataclass(frozen=True)
@@ -136,6 +163,8 @@ class Findings:
         Task, then its values from the literature for the metric that decides.
     machine
         Versions and devices that finished cells were made with, a line each.
+    mixed
+        Where cells that are compared were made with other versions or number formats, a line each.
     study
         The study file as it was understood, in YAML.
     """
@@ -152,6 +181,7 @@ class Findings:
     missing: tuple[Missing, ...]
     machine: tuple[str, ...]
     study: str
+    mixed: tuple[str, ...] = ()
 
 
 def as_dict(findings: Findings) -> dict[str, Any]:

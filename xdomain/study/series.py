@@ -12,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xdomain.study.cells import Cell, Setting, decisive
+from xdomain.study.statistics.spread import ROUNDING
 from xdomain.study.study import Study
 from xdomain.training.heldout import Judged, load_judged
+from xdomain.training.learned import majority_baseline
 from xdomain.training.runfolder import HISTORY
 
 Place = tuple[str, float, str]
@@ -59,6 +61,30 @@ class Series:
         """Test records of each cell by its key, labels and scores."""
         return {cell.key: load_judged(self.study.store.run_folder(cell.key)) for cell in self.cells}
 
+    @property
+    def units(self) -> int:
+        """How many test records there are, or groups of them where they come in groups; 0 without a cell."""
+        return next(iter(self.judged.values())).units if self.cells else 0
+
+    @cached_property
+    def constant(self) -> float:
+        """What the same answer for every test record gets: see `majority_baseline`; of spans, what random ones get.
+
+        As the run told it. Where it did not, the validation records stand for the training records, which are not
+        kept. NaN where it is not known.
+        """
+        if not self.cells:
+            return math.nan
+        key, problem = self.cells[0].key, self.setting.recipe.problem
+        result = self.study.store.result(key)
+        told: dict[str, float | None] = (result.get("majority") or result.get("random_span") or {}).get("test") or {}
+        value = told.get(self.metric)
+        if value is not None or problem == "span":
+            return math.nan if value is None else float(value)
+        valid, test = load_judged(self.study.store.run_folder(key), "valid"), self.judged[key]
+        k = test.scores.shape[-1] if test.scores.ndim > 1 else None
+        return majority_baseline(valid.labels, test.labels, [self.metric], problem, n_classes=k)[self.metric]
+
     @cached_property
     def draws(self) -> dict[str, NDArray[np.float64]]:
         """Of each cell by its key, the metric on the same resamples of the test records."""
@@ -97,13 +123,31 @@ def less(one: Series, reference: Series, pairs: Pairs) -> tuple[NDArray[np.float
     rows, columns = (list(dict.fromkeys(draw[axis] for draw in pairs)) for axis in (0, 1))
     values = np.full((len(rows), len(columns)), np.nan)
     for (mapping, seed), (mine, its) in pairs.items():
-        values[rows.index(mapping), columns.index(seed)] = one.value(mine) - reference.value(its)
+        values[rows.index(mapping), columns.index(seed)] = _less(
+            np.array(one.value(mine)), np.array(reference.value(its))
+        )
     both = [(a, b) for a, b in pairs.values() if math.isfinite(one.value(a) - reference.value(b))]
     mine, its = zip(*both, strict=True)
-    return values, one.mean_draws(mine) - reference.mean_draws(its)
+    return values, _less(one.mean_draws(mine), reference.mean_draws(its))
 
 
-def spread_of(draws: NDArray[np.float64]) -> float:
-    """The standard error over test records; 0 where the metric is not defined on resamples."""
+def _less(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The difference, and 0 where it is one of rounding alone."""
+    rounding = ROUNDING * np.maximum(np.abs(one), np.abs(other))
+    return np.where(np.abs(one - other) <= rounding, 0.0, one - other)
+
+
+def spread_of(draws: NDArray[np.float64], units: int) -> float:
+    """The standard error over test records, or groups of them, of which there are `units`.
+
+    A bootstrap of g units is too narrow by √(1 - 1 / g) (Davison & Hinkley 1997, §2.3), which is made good here.
+
+    Returns
+    -------
+    float
+        0 where the metric is not defined on resamples; NaN of a single unit, which tells of no other.
+    """
     known = draws[np.isfinite(draws)]
-    return float(known.std(ddof=1)) if len(known) > 1 else 0.0
+    if units < 2:
+        return math.nan
+    return float(known.std(ddof=1)) * math.sqrt(units / (units - 1)) if len(known) > 1 else 0.0

@@ -109,7 +109,7 @@ def not_learned(
         if problem != "regression":
             best = int(scores[0].argmax())
             answer = repr(classes[best]) if best < len(classes) else "one and the same class"
-        return f"answers all {len(labels):,} test {thing} with {answer}{_of_losses(losses)}"
+        return f"answers all {len(labels):,} test {thing} with {answer}{of_losses(losses)}"
     return not_above(metric, value, problem=problem, constant=constant, low=low, losses=losses)
 
 
@@ -150,7 +150,7 @@ def not_above(
         return f"has a training loss that {_stayed(losses)}" if loss_stayed(losses) else None
     word = ("above" if told.higher_is_better else "below") if not above else "to be told from"
     than = _named(metric, constant, problem)
-    return f"has a test {metric} of {number(value)}, not {word} {than}{_of_losses(losses)}"
+    return f"has a test {metric} of {number(value)}, not {word} {than}{of_losses(losses)}"
 
 
 def not_above_kmers(metric: str, value: float, kmers: float) -> str | None:
@@ -208,7 +208,7 @@ def _stayed(losses: Sequence[float]) -> str:
     return f"stayed where it began ({first:.3g}, at the end {last:.3g})"
 
 
-def _of_losses(losses: Sequence[float]) -> str:
+def of_losses(losses: Sequence[float]) -> str:
     """What training did, for the end of a sentence; nothing where it tells nothing."""
     first, last = _ends(losses)
     if loss_stayed(losses):

@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from xdomain.study.findings import Findings, Missing
+from xdomain.study.findings import Findings, Group, Missing
 from xdomain.study.report.blocks import (
     Block,
     Box,
@@ -27,8 +27,10 @@ from xdomain.study.report.blocks import (
     table,
 )
 from xdomain.study.report.formats import DASH, chance, clean, count, equals, interval, number, percent, rate, share
+from xdomain.study.report.learning import unlearned
 from xdomain.study.report.verdicts import (
     LEVEL,
+    SEEDS,
     WORDS,
     alarms,
     kind_of,
@@ -48,6 +50,7 @@ def compose(findings: Findings, pictures: Mapping[str, Picture]) -> tuple[Block,
     """The report, top down; `pictures` are those that there was something to draw for."""
     return (
         *_opening(findings),
+        *_unlearned(findings),
         *_alarm(findings),
         *_tally(findings),
         *_missing(findings),
@@ -69,6 +72,23 @@ def _opening(findings: Findings) -> Iterator[Block]:
     yield Heading(clean(findings.name), 1)
     if findings.question:
         yield Paragraph((clean(findings.question),))
+
+
+def _unlearned(findings: Findings) -> Iterator[Block]:
+    found = unlearned(findings)
+    if found is None:
+        return
+    says = (
+        "What follows says nothing of the question: arms that have not learned may differ by chance alone."
+        if found.every
+        else "A difference between two of them says nothing; a difference to one of them says that the other learned."
+    )
+    lines = tuple((Strong(place), f" {why}.") for place, why in found.arms)
+    yield Box(
+        "alarm" if found.every else "warning",
+        found.title,
+        (Paragraph((says,)), Bullets(lines), Paragraph((found.advice,))),
+    )
 
 
 def _tally(findings: Findings) -> Iterator[Block]:
@@ -189,7 +209,9 @@ def _groups(findings: Findings) -> Iterator[Block]:
         return
     yield Heading("Test results")
     named = several_shares(findings)
-    columns = ("task", "arm", *_shares_column(named), "metric", "test [95 %]", "cells", "learning rate")
+    known = any(math.isfinite(group.constant) for group in findings.groups)
+    constant = ("constant answer",) if known else ()
+    columns = ("task", "arm", *_shares_column(named), "metric", "test [95 %]", *constant, "cells", "learning rate")
     rows: list[tuple[Inline, ...]] = []
     for g in findings.groups:
         tried = ", ".join(map(rate, g.rates))
@@ -197,8 +219,19 @@ def _groups(findings: Findings) -> Iterator[Block]:
         measured = interval(g.test.interval) if g.test else DASH
         lead = (clean(g.task), clean(g.arm), *((share(g.fraction),) if named else ()))
         name = g.metric if g.higher_is_better else f"{g.metric}, lower is better"
-        rows.append((*lead, name, measured, f"{g.done}/{g.wanted}", f"{chosen}{' (edge)' if g.at_edge else ''}"))
-    yield table("test results", columns, rows, ("training data", "test [95 %]", "cells"))
+        beside = (number(g.constant),) if known else ()
+        cells = f"{g.done}/{g.wanted}"
+        rows.append((*lead, name, measured, *beside, cells, f"{chosen}{' (edge)' if g.at_edge else ''}"))
+    yield table("test results", columns, rows, ("training data", "test [95 %]", "constant answer", "cells"))
+    sizes = dict.fromkeys((clean(g.task), _records(g)) for g in findings.groups if g.records)
+    if sizes:
+        yield Paragraph(("Test records: " + "; ".join(f"{task}, {records}" for task, records in sizes) + ".",))
+
+
+def _records(group: Group) -> str:
+    """How many, and in how many groups."""
+    groups = group.record_groups
+    return count(group.records, "record") + ("" if groups is None else f" in {count(groups, 'group')}")
 
 
 def _shares_column(named: bool) -> tuple[str, ...]:
@@ -333,6 +366,10 @@ def _measured(findings: Findings) -> Iterator[Block]:
         "where they are crossed, on two-way random effects) with how they would vary on other test records (a normal "
         "interval), so that it speaks of other seeds, other mappings and other records. Of a single cell it is over "
         "test records alone. It ends where the metric does.",
+        "Constant answer": "what the most frequent class of the training records would get as the answer for every "
+        "test record; for values their mean, for spans those drawn at random. No model has learned that is not better.",
+        "Groups": "test records that belong together, as the performances of one piece or the residues of one chain: "
+        "where the task names them, they are resampled, and counted by McNemar's test, as one.",
         "Difference": f"an arm less {clean(findings.reference)}, paired over mapping seeds, seeds and test records.",
         "q": f"p that belongs to the interval of the difference, after Benjamini & Hochberg over all "
         f"{len(findings.differences)} differences of this study; below {chance(LEVEL)} a difference counts as seen. "
@@ -345,7 +382,8 @@ def _measured(findings: Findings) -> Iterator[Block]:
         "Detectable": "the smallest true difference that would have been told from 0 with a power of 80 %, that is, in "
         "four studies of five.",
         "No difference seen": "not the same as no difference: a smaller one than “detectable” may be there.",
-        "Cannot be told": "the study is too small, or its values too much alike, to say anything of this difference.",
+        "Cannot be told": "the study is too small, its values are too much alike, or neither arm has learned: nothing "
+        f"can be said of this difference. One seed never tells; {SEEDS} are the fewest that do, 5 are better.",
     }
     yield Bullets(tuple((Strong(term), f": {says}") for term, says in terms.items()))
 

@@ -68,7 +68,8 @@ def _panel(axes: Axes, rows: Sequence[Difference], named: bool, reach: float) ->
         look = LOOKS[kind_of(row)]
         if np.isfinite((told.low, told.high)).all():
             low, high = max(told.low, -reach), min(told.high, reach)
-            axes.plot([low, high], [place, place], color=look["color"], linewidth=2)
+            line = ":" if kind_of(row) == "unknown" else "-"
+            axes.plot([low, high], [place, place], color=look["color"], linewidth=2, linestyle=line)
             for end, drawn, arrow in ((told.low, low, "<"), (told.high, high, ">")):
                 if end != drawn:
                     axes.plot(drawn, place, marker=arrow, color=look["color"], markersize=6)

@@ -8,6 +8,9 @@ from collections.abc import Callable, Iterable, Sequence
 from xdomain.study.findings import Difference, Findings, Group, MappingShare
 from xdomain.study.report.blocks import Inline, Kind, Strong, Text, Verdict
 from xdomain.study.report.formats import clean, count, equals, interval, number, rate, share
+from xdomain.study.statistics.estimate import detectable
+from xdomain.study.statistics.spread import Spread
+from xdomain.training.learned import not_above_kmers
 
 LEVEL, ALARM = 0.05, 0.01
 ENOUGH = 5  # cells: t of fewer is 3 and more, that is, half as wide again as the normal interval
@@ -24,6 +27,9 @@ WORDS: dict[Kind, str] = {
     "unseen": "no difference seen",
     "unknown": "cannot be told",
 }
+SEEDS = 3
+"""The fewest that a study should have: with two, Student's t makes intervals 6.5 times as wide as the normal."""
+FEW_GROUPS = 10
 
 
 def kind_of(difference: Difference) -> Kind:
@@ -37,6 +43,20 @@ def kind_of(difference: Difference) -> Kind:
     if difference.q >= LEVEL or value == 0:
         return "unknown" if _blind(difference) else "unseen"
     return "better" if (value > 0) == difference.higher_is_better else "worse"
+
+
+def word_of(difference: Difference) -> str:
+    """The verdict in a few words; where there is none, with the reason if that is a common one."""
+    kind = kind_of(difference)
+    if kind != "unknown" or not math.isfinite(difference.estimate.interval.value):
+        return WORDS[kind]
+    if not difference.learned:
+        return f"{WORDS[kind]}: neither arm learned"
+    return f"{WORDS[kind]}: one seed" if _one_seed(difference) else WORDS[kind]
+
+
+def _one_seed(difference: Difference) -> bool:
+    return difference.pairs == 1 and not difference.fixed
 
 
 def _blind(difference: Difference) -> bool:
@@ -62,28 +82,46 @@ def verdict(difference: Difference, *, of: int, name_share: bool) -> Verdict:
         parts.append(_power(difference))
         if estimate.p < LEVEL <= difference.q:
             parts.append(f" Alone it would pass ({equals('p', estimate.p)}); as one of {of} differences it does not.")
-    if difference.pairs == 1 and kind != "unknown":
-        parts.append(" This holds for the one seed and mapping that was run.")
-    return Verdict(WORDS[kind], kind, tuple(parts))
+    if difference.fixed and kind != "unknown":
+        parts.append(" No seed changes either arm: this is over test records alone.")
+    return Verdict(word_of(difference), kind, tuple(parts))
 
 
 def _power(difference: Difference) -> str:
-    detectable, told = difference.estimate.detectable, difference.estimate.interval
-    if math.isfinite(detectable):
-        return f" Only a difference of {number(detectable)} or more would have been seen reliably (80 % power)."
-    alike = " In every pair both values are the same." if told.value == told.low == told.high == 0 else ""
-    return f"{alike} How large a difference would have been seen is not known."
+    least = difference.estimate.detectable
+    if math.isfinite(least):
+        return f" Only a difference of {number(least)} or more would have been seen reliably (80 % power)."
+    return " How large a difference would have been seen is not known."
 
 
 def _why_unknown(difference: Difference) -> str:
-    value, pairs = difference.estimate.interval.value, difference.pairs
-    if not math.isfinite(value):
+    told, pairs = difference.estimate.interval, difference.pairs
+    if not math.isfinite(told.value):
         return " It is not defined for these predictions."
+    if not difference.learned:
+        return " Neither arm has shown that it learned."
+    if _one_seed(difference):
+        return _one_seed_is_none(difference)
     if math.isfinite(difference.q):
         return f" With {count(pairs, 'pair')} of cells no difference could have been seen, however large."
-    if pairs == 1:
-        return " A single pair of cells does not tell how far another would lie from it."
-    return f" The {pairs} pairs of cells do not vary, so nothing tells how sure this is."
+    if pairs == 2 and math.isfinite(told.low):
+        return f" Both pairs of cells have the same difference, which may be chance: take {SEEDS} seeds or more."
+    alike = " In every pair both values are the same." if told.value == 0 else ""
+    return f"{alike} {count(pairs, 'pair')} of cells that do not vary: nothing tells how sure this is."
+
+
+def _one_seed_is_none(difference: Difference) -> str:
+    error, told = difference.estimate.standard_error, ""
+    if math.isfinite(error) and error > 0:
+        least = detectable(Spread(0.0, math.inf), error)
+        told = (
+            f" Over test records alone the standard error is {number(error)}: with any number of seeds, only a "
+            f"difference of {number(least)} or more would be seen reliably on this test set."
+        )
+    return (
+        f" Another seed may turn it round: of such differences of one seed, half would pass for an effect where there "
+        f"is none. Take {SEEDS} seeds or more.{told}"
+    )
 
 
 def unmeasured(findings: Findings) -> tuple[Group, ...]:
@@ -106,14 +144,45 @@ def warnings(findings: Findings) -> tuple[Text, ...]:
         ("One cell only", "; the intervals are over test records, another seed or mapping may differ.", _single),
         ("Few cells", "; intervals are wide, more seeds and mappings would narrow them.", _few),
         ("Fewer cells than the study asks for", ".", _fewer),
+        ("Cells that did not learn", "; another learning rate or more steps may help them.", _some_unlearned),
+        ("No better than k-mer counts", ".", _against_kmers(findings)),
+        ("Few groups of test records", "; groups are what is resampled, so that intervals are rough.", _few_groups),
     ]
     named = several_shares(findings)
-    return tuple(
+    mixed = tuple((Strong("Made with different software"), f", {clean(line)}.") for line in findings.mixed)
+    return mixed + tuple(
         (Strong(what), f", {clean(task)}: {_joined(told)}{end}")
         for what, end, tell in found
         for task in tasks_of(findings.groups)
         if (told := _told(findings.groups, task, tell, named))
     )
+
+
+def _some_unlearned(group: Group) -> str | None:
+    """Where the arm as a whole did not learn, the report has begun with that."""
+    return f"{group.unlearned} of {group.done}" if group.unlearned and group.not_learned is None else None
+
+
+def _few_groups(group: Group) -> str | None:
+    groups = group.record_groups
+    return f"{group.records:,} records in {groups}" if groups is not None and groups < FEW_GROUPS else None
+
+
+def _against_kmers(findings: Findings) -> Callable[[Group], str | None]:
+    kmers = {
+        (group.task, group.fraction): group.test.interval.value
+        for group in findings.groups
+        if group.baseline == "kmer" and group.test
+    }
+
+    def told(group: Group) -> str | None:
+        counted = kmers.get((group.task, group.fraction), math.nan)
+        if group.baseline or group.test is None or group.not_learned:
+            return None
+        value = group.test.interval.value
+        return f"{number(value)}, k-mers {number(counted)}" if not_above_kmers(group.metric, value, counted) else None
+
+    return told
 
 
 def tasks_of(rows: Iterable[Group] | Iterable[Difference] | Iterable[MappingShare]) -> list[str]:

@@ -28,7 +28,8 @@ class Components:
     mapping_share
         Of their sum, in [0, 1].
     mapping_p
-        Of the F test that the mapping adds nothing: mean square of the mapping over that of the residual.
+        Of the F test that the mapping adds nothing: mean square of the mapping over that of the residual; NaN
+        without a residual.
     """
 
     mapping: Interval
@@ -58,8 +59,8 @@ def components(values: Cells) -> Components:
     -------
     Components
         With few seeds the intervals are wide: with M = 3 the upper end for the mapping is about 40 times its estimate.
-        Where all values are equal, all is 0, the share is 0 in [0, 1], and p is 1; without a residual, p is 0 where
-        rows differ.
+        Where all values are equal, all is 0 and the share is 0 in [0, 1]. Without a residual there is nothing to
+        hold the mapping against, and p is NaN.
 
     Raises
     ------
@@ -84,7 +85,7 @@ def components(values: Cells) -> Components:
 
 def _f_test(effect: float, residual: float, df: int, residual_df: int) -> float:
     if residual == 0:
-        return 0.0 if effect > 0 else 1.0
+        return math.nan
     return float(fdtrc(df, residual_df, effect / residual))
 
 

@@ -11,11 +11,12 @@ import numpy as np
 from scipy.optimize import root_scalar
 from scipy.special import chdtri, ndtr, ndtri, stdtrit
 
-from xdomain.study.statistics.spread import Cells, Spread, spread
+from xdomain.study.statistics.spread import ROUNDING, Cells, Spread, spread
 from xdomain.training.resampling import Interval
 
 LEVEL = 0.95
 POWER = 0.8
+FEWEST_ALIKE = 3  # cells: that two are equal may be chance, as a metric has only so many values
 FARTHEST = 25.0  # normal deviates; p is 6e-138 there, and Student's t farther out is not computed to any precision
 
 
@@ -30,9 +31,9 @@ class Estimate:
     standard_error
         Of the mean, in units of the metric: over seeds and mappings, and examples, together.
     p
-        Two-sided, that the true mean is 0; NaN where it says nothing.
+        Two-sided, that the true mean is 0; NaN where it says nothing, as of a single cell.
     detectable
-        The smallest true mean that would have been told from 0 with a power of 80 %.
+        The smallest true mean that would have been told from 0 with a power of 80 %; NaN where `p` is.
     cells
         How many values the mean is over.
     """
@@ -45,17 +46,21 @@ class Estimate:
 
 
 def estimate(
-    values: Cells, examples: float = 0.0, *, possible: tuple[float, float] = (-math.inf, math.inf)
+    values: Cells,
+    examples: float = 0.0,
+    *,
+    units: float = math.inf,
+    fixed: bool = False,
+    possible: tuple[float, float] = (-math.inf, math.inf),
 ) -> Estimate:
     """The mean over seeds and mappings, with an interval for other seeds, other mappings and other test examples.
 
-    The half-width is √((t·a)² + (z·e)²), with a the standard error over cells, t of its degrees of freedom
-    (`spread`), e that over examples and z the normal quantile: the squares of two independent
+    The half-width is √((t·a)² + (u·e)²), with a the standard error over cells, t of its degrees of freedom
+    (`spread`), e that over examples and u Student's t with `units` - 1: the squares of two independent
     half-widths added (the method of variance estimates recovery, Zou & Donner 2008, §2). It covers 95 to 99 % at 3, 5
     and 10 seeds whether seeds, mappings or examples dominate, where the percentile bootstrap over seeds and examples
     is far too narrow at so few seeds, and t over seeds alone leaves the examples out (``benchmarks/coverage.py``).
-    What examples and cells do together is in both terms, so that it is rather too wide. Over examples it is a normal
-    interval: of a single cell with 30 records 93 % cover, from 100 on 95 %.
+    What examples and cells do together is in both terms, so that it is rather too wide.
 
     Parameters
     ----------
@@ -66,6 +71,11 @@ def estimate(
     examples
         The standard error of the mean of `values` over test examples, 0 or more, in units of `values`; all cells
         share their test examples. The standard deviation of `Resampled.draws` of the mean is one.
+    units
+        How many examples, or groups of them, `examples` is estimated from; infinity where it is known.
+    fixed
+        Whether no other seed or mapping could give another value, as with k-mer counts: then a single cell is all
+        there is to know, but for the examples.
     possible
         The least and the greatest value that there can be, such as 0 and 1: the interval goes no farther, and covers
         no less for it.
@@ -74,31 +84,33 @@ def estimate(
     -------
     Estimate
         Of a single cell, the interval is over examples alone: that another seed or mapping would give another value
-        is not in it. `p` is below .05 where and only where the interval is without 0. Where nothing tells how the
-        mean varies (no spread between cells and none over examples, or one cell and none over examples) interval,
-        `p` and `detectable` are NaN, but for a mean of 0, which is [0, 0] with p = 1; without a finite cell all is
-        NaN.
+        is not in it. So it is no test, unless `fixed`: `p` and `detectable` are NaN, as they are of two cells that
+        happen to be equal. Otherwise `p` is below .05 where and only where the interval is without 0. Where nothing
+        tells how the mean varies (no spread between cells and none over examples, but for rounding, or one cell and
+        none over examples), or fewer than two units, interval, `p` and `detectable` are NaN; without a finite cell
+        all is NaN.
     """
     known = values[np.isfinite(values)]
     if not len(known):
         return Estimate(Interval(math.nan, math.nan, math.nan), math.nan, math.nan, math.nan, 0)
     mean, found = float(known.mean()), spread(values)
+    if examples <= ROUNDING * float(np.abs(known).max()):
+        examples = 0.0
     error = math.hypot(found.standard_error, examples)
-    if error == 0 and not known.any():
-        return Estimate(Interval(0.0, 0.0, 0.0), 0.0, 1.0, math.nan, len(known))
-    if error == 0 or not math.isfinite(error):
+    if error == 0 or not math.isfinite(error) or (examples and units < 2):
         return Estimate(Interval(mean, math.nan, math.nan), error, math.nan, math.nan, len(known))
-    half = _half_width(found, examples, -float(ndtri((1 - LEVEL) / 2)))
+    half = _half_width(found, examples, -float(ndtri((1 - LEVEL) / 2)), units)
+    tested = fixed or len(known) >= FEWEST_ALIKE or found.standard_error > 0
     return Estimate(
         Interval(mean, max(mean - half, possible[0]), min(mean + half, possible[1])),
         error,
-        _p(abs(mean), found, examples),
-        detectable(found, examples),
+        _p(abs(mean), found, examples, units) if tested else math.nan,
+        detectable(found, examples, units=units) if tested else math.nan,
         len(known),
     )
 
 
-def detectable(found: Spread, examples: float = 0.0, power: float = POWER) -> float:
+def detectable(found: Spread, examples: float = 0.0, power: float = POWER, *, units: float = math.inf) -> float:
     """The smallest true mean that the 95 % interval of `estimate` leaves 0 out of with a chance of `power`.
 
     Takes the standard errors for the true ones: that over cells is estimated anew in the study thought of, by a
@@ -112,6 +124,8 @@ def detectable(found: Spread, examples: float = 0.0, power: float = POWER) -> fl
         Standard error over test examples; not both 0.
     power
         In (0.05, 1).
+    units
+        As `estimate` has it, 2 or more.
 
     Returns
     -------
@@ -121,7 +135,8 @@ def detectable(found: Spread, examples: float = 0.0, power: float = POWER) -> fl
     error = math.hypot(found.standard_error, examples)
     deviate = -float(ndtri((1 - LEVEL) / 2))
     t = _quantile(found.df, deviate)
-    half = np.sqrt((t * found.standard_error) ** 2 * _chi_squares(found.df) + (deviate * examples) ** 2) / error
+    over_examples = _quantile(units - 1, deviate) * examples
+    half = np.sqrt((t * found.standard_error) ** 2 * _chi_squares(found.df) + over_examples**2) / error
 
     def lacking(effect: float) -> float:
         return power - float((ndtr(effect - half) + ndtr(-effect - half)).mean())
@@ -166,20 +181,21 @@ def _quantile(df: float, deviate: float) -> float:
     return deviate if math.isinf(df) else -float(stdtrit(df, ndtr(-deviate)))  # the lower tail, exact far out
 
 
-def _half_width(found: Spread, examples: float, deviate: float) -> float:
+def _half_width(found: Spread, examples: float, deviate: float, units: float) -> float:
     """Of the interval that leaves out as much as lies beyond ± `deviate` in the normal distribution."""
-    return math.hypot(_quantile(found.df, deviate) * found.standard_error, deviate * examples)
+    over_examples = _quantile(units - 1, deviate) * examples if examples else 0.0
+    return math.hypot(_quantile(found.df, deviate) * found.standard_error, over_examples)
 
 
-def _p(mean: float, found: Spread, examples: float) -> float:
+def _p(mean: float, found: Spread, examples: float, units: float) -> float:
     """The level at which an interval around `mean` would just reach 0."""
-    if mean <= _half_width(found, examples, 0.0):  # 0 but for rounding
+    if mean <= _half_width(found, examples, 0.0, units):  # 0 but for rounding
         return 1.0
-    if mean >= _half_width(found, examples, FARTHEST):
+    if mean >= _half_width(found, examples, FARTHEST, units):
         return 0.0
 
     def beyond(deviate: float) -> float:
-        return _half_width(found, examples, deviate) - mean
+        return _half_width(found, examples, deviate, units) - mean
 
     return 2 * float(ndtr(-_root(beyond, FARTHEST)))
 
