@@ -94,8 +94,8 @@ def evaluate(
         table = load_file(Path(file), recipe, adapter, columns=columns, paired=paired, labelled=True, say=say)
     examples, found = answered(model, adapter, table, classes)
     records = np.arange(len(examples))
-    named = {"id": pa.array(examples.ids, pa.string()), "label": label_column(examples, records)}
-    predictions = pa.table({**named, **found})
+    named = {"id": pa.array(examples.ids, pa.string()), **examples.group_column(records)}
+    predictions = pa.table({**named, "label": label_column(examples, records), **found})
     judged = judged_of(predictions, recipe.problem, classes)
     metrics = {name: resampled(name, judged).interval() for name in recipe.metrics}
     oracle: dict[str, float] = {}

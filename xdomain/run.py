@@ -217,6 +217,7 @@ def _predictions(examples: Examples, adapter: Adapter, scores: dict[str, Any]) -
         columns = {
             "id": pa.array([examples.ids[i] for i in records], pa.string()),
             "split": pa.array([split] * len(records), pa.string()),
+            **examples.group_column(records),
             "label": label_column(examples, records),
             **predicted(examples, adapter, records, found),
         }

@@ -1,6 +1,7 @@
 """Studies from file to report: every cell once, nothing lost, nothing hidden."""
 
 import json
+import math
 import os
 import random
 import shutil
@@ -9,12 +10,16 @@ import subprocess
 import sys
 import time
 
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
 from xdomain.cli import main
 from xdomain.study.conduct import report, run_study
 from xdomain.study.engines.progress import forecast
+from xdomain.study.judged import load_judged
 from xdomain.study.study import lay_out, open_study
 
 SMALL = {"train.max_steps": 3, "train.precision": "fp32", "split.limit": {"train": 32, "valid": 16, "test": 24}}
@@ -76,6 +81,94 @@ def test_values_are_those_of_the_cells(done):
         values = [one["metrics"]["test"][group.metric]["value"] for one in cells]
         assert group.test.interval.value == pytest.approx(sum(values) / len(values))
         assert [one["seed"] for one in cells] == ([0, 1] if group.arm != "kmer" else [0])
+
+
+def answer_alike(folder):
+    """Make a finished run answer every record with its first class."""
+    result = json.loads((folder / "result.json").read_text())
+    table = pq.read_table(folder / "predictions.parquet")
+    k = len(result["classes"])
+    columns = {name: table.column(name) for name in table.column_names}
+    columns["prediction"] = pa.array([result["classes"][0]] * len(table))
+    columns["probabilities"] = pa.array([[1.0] + [0.0] * (k - 1)] * len(table), pa.list_(pa.float64(), k))
+    pq.write_table(pa.table(columns), folder / "predictions.parquet")
+    test = table.filter(pc.equal(table["split"], "test"))["label"].to_pylist()
+    result["metrics"]["test"]["accuracy"]["value"] = test.count(result["classes"][0]) / len(test)
+    (folder / "result.json").write_text(json.dumps(result))
+
+
+@pytest.fixture(scope="module")
+def alike(done, tmp_path_factory):
+    """What is found where both encoders answer with one and the same class in all cells."""
+    store = tmp_path_factory.mktemp("alike") / "store"
+    shutil.copytree(done[0], store)
+    laid = open_study(store / "small")
+    for setting in laid.settings:
+        if setting.task == "toy/dna-classification" and setting.arm != "kmer":
+            for cell in laid.final(setting):
+                answer_alike(store / "cells" / cell.key)
+    return store, report(store / "small")
+
+
+def test_arms_that_answer_with_one_class_cannot_be_told_apart(alike):
+    store, found = alike
+    one = next(d for d in found.differences if (d.task, d.arm) == ("toy/dna-classification", "scratch"))
+    assert one.estimate.interval.value == 0
+    assert all(math.isnan(x) for x in (one.estimate.interval.low, one.estimate.interval.high, one.estimate.p, one.q))
+    assert one.sign_flip is one.mcnemar is None
+    assert not one.learned
+    text = (store / "small" / "report.md").read_text()
+    assert "**cannot be told: neither arm learned**: **scratch** against pretrained: test accuracy +.000 [–]." in text
+    assert "**no difference seen**: **scratch** against pretrained: test accuracy" not in text
+
+
+def test_a_study_whose_arms_did_not_learn_says_so_first(alike):
+    store, found = alike
+    told = {g.arm: g for g in found.groups if g.task == "toy/dna-classification"}
+    for arm in ("pretrained", "scratch"):
+        assert told[arm].not_learned.startswith(
+            "answers all 24 test records with one and the same class in each of its 2"
+        )
+        assert told[arm].unlearned == 2
+    for name in ("report.md", "report.html"):
+        text = (store / "small" / name).read_text()
+        assert text.index("has shown that it learned" if "No arm" in text else "shown that they learned") < text.index(
+            "cells (single runs) finished"
+        )
+
+
+def test_one_seed_gives_no_verdict_and_no_test(done, tiny_bert, quiet):
+    store, _ = done
+    found = run_study(study(tiny_bert, seeds=1, name="one"), out=store, say=quiet)
+    assert {one.pairs for one in found.differences} == {1}
+    assert all(math.isnan(one.q) and math.isnan(one.estimate.p) for one in found.differences)
+    text = (store / "one" / "report.md").read_text()
+    assert "**helps**" not in text
+    assert "**hurts**" not in text
+    assert "**no difference seen**" not in text
+
+
+GROUPED = [(f"r{i}", "ACGT"[i % 4] * 12 + "ACGT"[(i // 4) % 4] * 8, "AG"[i % 2], f"g{i // 4}") for i in range(160)]
+
+
+def test_records_in_groups_are_resampled_by_group(tmp_path, quiet):
+    (tmp_path / "own.csv").write_text("\n".join(["id,sequence,label,group", *map(",".join, GROUPED)]))
+    tasks = [{"data": str(tmp_path / "own.csv"), "domain": "dna"}]
+    found = run_study({"name": "grouped", "tasks": tasks, "arms": ["kmer", "cnn"]}, out=tmp_path / "store", say=quiet)
+    group = found.groups[0]
+    assert group.record_groups == group.records / 4
+    told = (tmp_path / "store" / "grouped" / "report.md").read_text()
+    assert f"{group.records} records in {group.record_groups} groups." in told
+    folder = next((tmp_path / "store" / "cells").glob("*/predictions.parquet")).parent
+    table = pq.read_table(folder / "predictions.parquet")
+    own = {name: group for name, _, _, group in GROUPED}
+    assert table["group"].to_pylist() == [own[name] for name in table["id"].to_pylist()]
+    judged = load_judged(folder)
+    assert judged.units == judged.groups == group.record_groups
+    assert judged.right.max() <= 4
+    pq.write_table(table.drop_columns(["group"]), folder / "predictions.parquet")  # as runs wrote it before
+    assert load_judged(folder).groups is None
+    assert load_judged(folder).units == group.records
 
 
 def test_the_rate_is_the_best_on_validation(done):

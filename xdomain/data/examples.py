@@ -50,6 +50,8 @@ class Examples:
         reaches in the passage's own coordinate.
     answers
         Only for span with labels: all references.
+    groups
+        Only where the task has a column for it: the name of each record's group, None where a record has none.
     """
 
     problem: Problem
@@ -62,6 +64,7 @@ class Examples:
     heads: Ragged | None = None
     edges: Spans | None = None
     answers: Answers | None = None
+    groups: tuple[str | None, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -83,6 +86,11 @@ class Examples:
         offsets = self.symbols.offsets
         return np.concatenate([self.labels[:0], *(self.labels[offsets[r] : offsets[r + 1]] for r in records)])
 
+    def group_column(self, records: NDArray[np.int64]) -> dict[str, pa.Array]:
+        """The column ``group`` of `records` in a table of predictions; none where records come in no groups."""
+        groups = self.groups
+        return {} if groups is None else {"group": pa.array([groups[r] for r in records], pa.string())}
+
     def with_split(self, split: NDArray[np.str_]) -> Examples:
         """The same records under another split."""
         return replace(self, split=split)
@@ -101,6 +109,9 @@ def encode_examples(
     `classes` fixes the class indices (a model's own; no label may be another); None: the sorted labels.
     """
     ids = tuple(table.column("id").to_pylist())
+    groups = (
+        tuple(name or None for name in table.column("group").to_pylist()) if "group" in table.column_names else None
+    )
     symbols = _encode(adapter, table.column("sequence").combine_chunks(), ids)
     paired = "sequence_b" in table.column_names
     symbols_b = _encode(adapter, table.column("sequence_b").combine_chunks(), ids) if paired else None
@@ -116,9 +127,11 @@ def encode_examples(
             _check_read(symbols_b, ids)
             answers = place_answers(table.column("answers").combine_chunks(), symbols_b, edges, ids)
         learned = answers.learned if answers else None
-        return Examples(problem, ids, symbols, symbols_b, learned, (), split, edges=edges, answers=answers)
+        return Examples(
+            problem, ids, symbols, symbols_b, learned, (), split, edges=edges, answers=answers, groups=groups
+        )
     labels, names = _labels(table, problem, symbols, ids, classes, heads)
-    return Examples(problem, ids, symbols, symbols_b, labels, names, split, heads)
+    return Examples(problem, ids, symbols, symbols_b, labels, names, split, heads, groups=groups)
 
 
 def _edges(adapter: Adapter, passages: pa.Array, symbols: Ragged) -> Spans:
