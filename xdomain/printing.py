@@ -8,9 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from xdomain.wording import duration, number
 
@@ -21,6 +23,9 @@ if TYPE_CHECKING:  # a listing should not wait for torch
     from xdomain.study.findings import Findings
 
 
+LAST = 28
+"""Characters that the last column, where titles and paths stand, has at least."""
+GAP = 1
 BOUNDS = ("majority", "oracle", "random_span")
 """What a test value is held against: a constant answer; for spans the best that symbols allow, and random spans."""
 KMERS = "kmer"
@@ -44,16 +49,49 @@ def print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
         for row in rows:
             print("\t".join(str(row[c]) for c in columns))
         return
-    Console().print(table_of(rows))
+    console = Console()
+    console.print(table_of(rows, console.width))
 
 
-def table_of(rows: Sequence[Mapping[str, Any]]) -> Table:
-    """Rows under their common keys, for a terminal."""
-    columns = list(rows[0])
-    table = Table(*columns, header_style="bold", box=None, pad_edge=False)
+def table_of(rows: Sequence[Mapping[str, Any]], width: int) -> Table:
+    """Rows under their common keys, for a terminal of `width` characters.
+
+    Names, which stand in the first column, and numbers are never cut: other cells fold at blanks, headers too. Where
+    that is not enough, columns between the first and the last are left out, words before numbers, wide before narrow,
+    and named below.
+    """
+    columns, left_out = list(rows[0]), list[str]()
+    needs = {name: _need(rows, name) for name in columns}
+    needs[columns[0]] = max(_length(row[columns[0]]) for row in rows)
+    needs[columns[-1]] = min(needs[columns[-1]], LAST) if len(columns) > 1 else needs[columns[-1]]
+    while len(columns) > 2 and sum(needs[name] + GAP for name in columns) - GAP > width:
+        wide = max(columns[1:-1], key=lambda name: (not _has_numbers(rows, name), needs[name]))
+        columns.remove(wide)
+        left_out.append(wide)
+    room = width - sum(needs[name] + GAP for name in columns[:-1])
+    needs[columns[-1]] = max(1, min(needs[columns[-1]], room))
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, GAP, 0, 0), caption_justify="left")
+    for name in columns:
+        table.add_column(Text(name), overflow="fold", no_wrap=name == columns[0] or None, min_width=needs[name])
+    if left_out:
+        table.caption = Text(f"Not shown, for lack of room: {', '.join(left_out)}")
     for row in rows:
-        table.add_row(*(str(row[c]) for c in columns))
+        table.add_row(*(Text(str(row[name])) for name in columns))
     return table
+
+
+def _need(rows: Sequence[Mapping[str, Any]], name: str) -> int:
+    """The width of a column whose words are whole."""
+    cells = [name, *(str(row[name]) for row in rows)]
+    return max((_length(word) for cell in cells for word in cell.split()), default=1)
+
+
+def _has_numbers(rows: Sequence[Mapping[str, Any]], name: str) -> bool:
+    return any(character.isdigit() for row in rows for character in str(row[name]))
+
+
+def _length(value: Any) -> int:
+    return cell_len(str(value))
 
 
 def print_result(result: Result) -> None:
@@ -200,7 +238,8 @@ class Showing:
         if self.live is None:
             return None
         self.live.start()
-        return lambda rows: self.live.update(table_of(rows), refresh=True) if self.live else None
+        live = self.live
+        return lambda rows: live.update(table_of(rows, live.console.width), refresh=True)
 
     def __exit__(self, *_: object) -> None:
         if self.live:
