@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -87,7 +88,7 @@ def _need(rows: Sequence[Mapping[str, Any]], name: str) -> int:
 
 
 def _has_numbers(rows: Sequence[Mapping[str, Any]], name: str) -> bool:
-    return any(character.isdigit() for row in rows for character in str(row[name]))
+    return any(re.match(r"[-[(]?\d", word) for row in rows for word in str(row[name]).split())
 
 
 def _length(value: Any) -> int:
