@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import SupportsFloat
 
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.padding import Padding
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.table import Column
 from rich.text import Text
@@ -20,6 +21,7 @@ from xdomain.progress import Say, reporting
 PAUSE = 0.1  # seconds between two updates, at least: more often slows training and is not seen
 FRESH = 0.1  # weight of the newest loss in the mean that is shown
 BAR = 12  # characters that are left to the bar
+ECHO = 2  # characters of the ^C that a terminal writes after the bar, which must not begin a line of its own
 
 
 @contextmanager
@@ -55,7 +57,7 @@ class ProgressBar:
         self._begun = self._updated = float("-inf")
         self._loss: float | None = None
         whole = Column(no_wrap=True)
-        self._progress = Progress(
+        self._progress = _Line(
             TextColumn("{task.description}", markup=False, table_column=whole),
             BarColumn(bar_width=None),
             _Facts(console),
@@ -121,6 +123,14 @@ class ProgressBar:
         self._progress.update(self._task, description=told)
 
 
+class _Line(Progress):
+    """A progress bar that leaves room for `ECHO` at the end of its line."""
+
+    def get_renderable(self) -> RenderableType:
+        """See `rich.progress.Progress`."""
+        return Padding(super().get_renderable(), (0, ECHO, 0, 0))
+
+
 class _Facts(ProgressColumn):
     """The numbers of a task, as many as the terminal has room for."""
 
@@ -130,7 +140,7 @@ class _Facts(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         """See `rich.progress.ProgressColumn`."""
-        room = self._console.width - len(task.description) - BAR
+        room = self._console.width - len(task.description) - BAR - ECHO
         facts: tuple[str, ...] = task.fields["facts"]
         while len(facts) > 1 and len("  ".join(facts)) > room:
             facts = facts[:-1]
