@@ -10,7 +10,6 @@ on validation an epoch, and at the end one on validation and one on test.
 from __future__ import annotations
 
 import argparse
-import math
 import tempfile
 import time
 from pathlib import Path
@@ -19,10 +18,12 @@ import numpy as np
 
 import xdomain
 from xdomain.inspection import listing
+from xdomain.model.backbone import load_backbone
 from xdomain.plugins import find_recipe
 from xdomain.run import adapter_of, prepare
 from xdomain.training.device import best_device
 from xdomain.training.saved import load_saved
+from xdomain.training.schedule import settle, steps_of
 
 FEW, MANY, RECORDS = 5, 35, 128
 
@@ -51,12 +52,9 @@ def measure(task: str, work: Path) -> tuple[float, float, float, float]:
 
     n = examples.sizes()
     step = max(0.0, done.values["training_seconds"] - min(RECORDS, n["valid"]) * record) / MANY
-    train = recipe.train
-    steps = (
-        train.max_steps if train.max_steps > 0 else math.ceil(train.epochs * math.ceil(n["train"] / train.batch_size))
-    )
-    evaluations = train.evaluations or max(1, round(train.epochs))
-    whole = reading + steps * step + ((evaluations + 1) * n["valid"] + n["test"]) * record
+    train = settle(recipe.train, records=n["train"], width=load_backbone().config.hidden_size)
+    evaluations = train.evaluations or 1
+    whole = reading + steps_of(train, n["train"]) * step + ((evaluations + 1) * n["valid"] + n["test"]) * record
     return reading, step, record, whole / 60
 
 

@@ -40,7 +40,7 @@ def test_what_is_left_out_has_its_default():
     assert recipe.title == "Ma tâche"
     assert recipe.reader == "table"
     assert (recipe.split.rule, recipe.split.valid, recipe.split.test) == ("random", 0.1, 0.1)
-    assert (recipe.train.epochs, recipe.train.batch_size, recipe.train.learning_rate) == (6, 16, 1e-4)
+    assert (recipe.train.epochs, recipe.train.batch_size, recipe.train.learning_rate) == (None, 16, None)
     assert (recipe.run.init, recipe.run.tune, recipe.run.mapping) == ("pretrained", "full", "random")
     assert recipe.run.transfer == list(PARTS)
 

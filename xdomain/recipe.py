@@ -97,13 +97,15 @@ class Split(Part):
 class Train(Part):
     """Options of fine-tuning."""
 
-    epochs: float = Field(default=6, gt=0)
+    epochs: float | None = Field(default=None, gt=0, description="None: 6, or as many as make 300 steps.")
     max_steps: int = Field(default=-1, description="Overrides epochs where positive.")
     batch_size: int = Field(default=16, gt=0, description="Records a step, whatever number of devices shares them.")
     gradient_accumulation_steps: int = Field(
         default=1, gt=0, description="Parts that a batch is worked off in, one after another, where memory is short."
     )
-    learning_rate: float = Field(default=1e-4, gt=0)
+    learning_rate: float | None = Field(
+        default=None, gt=0, description="None: 5e-4 for backbones of up to 256 units, the one shipped; less for wider."
+    )
     schedule: Literal["linear", "cosine", "constant"] = "linear"
     warmup: float = Field(default=0.1, ge=0, lt=1, description="Share of the steps over which the rate rises.")
     weight_decay: float = Field(default=0.0, ge=0)
@@ -122,7 +124,9 @@ class Train(Part):
     patience: int | None = Field(
         default=None, gt=0, description="Evaluations without gain before stopping; None: never."
     )
-    evaluations: int | None = Field(default=None, gt=0, description="Evaluations over the run; None: one an epoch.")
+    evaluations: int | None = Field(
+        default=None, gt=0, description="Evaluations over the run; None: one an epoch, at most 20."
+    )
     slice_vocabulary: bool = True
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     report_to: Annotated[list[str], BeforeValidator(_one_or_many)] = Field(default=[])

@@ -47,6 +47,7 @@ from xdomain.training.runfolder import (
     write_predictions,
 )
 from xdomain.training.saved import keep_adapter, load_saved
+from xdomain.training.schedule import settle, told
 from xdomain.training.verdict import verdict_on
 from xdomain.wording import number
 
@@ -105,12 +106,16 @@ def _run(recipe: Recipe, out: str | Path | None, *, overwrite: bool, resume: boo
     adapter = adapter_of(recipe)
     examples, counts = prepare(recipe, adapter, say)
     check_metrics(recipe.metrics, recipe.problem, examples.classes)
+    if backbone:
+        recipe = settled(recipe, records=examples.sizes()["train"], width=backbone.config.hidden_size)
     plan = plan_encoder(recipe, backbone, adapter, examples, folder=folder, say=say) if backbone else None
     if first:  # nothing was written so far: whatever was refused left all as it was
         open_folder(folder, recipe, overwrite=overwrite)
         keep_adapter(adapter, folder)
     device = best_device(recipe.train.precision) if backbone else FOR_BASELINES
     say(f"{arm_label(recipe)} on {device}")
+    if backbone:
+        say(told(recipe.train, examples.sizes()["train"]))
     if backbone and plan:
         learned = train_encoder(
             recipe, backbone, adapter, examples, plan, folder=folder, device=device, resume=resume, say=say
@@ -120,6 +125,11 @@ def _run(recipe: Recipe, out: str | Path | None, *, overwrite: bool, resume: boo
     if learned is None or not first:
         return Result(folder, {})
     return _finish(recipe, adapter, examples, learned, folder, counts, device, started, say)
+
+
+def settled(recipe: Recipe, *, records: int, width: int) -> Recipe:
+    """The recipe with numbers for what it leaves to `xdomain.training.schedule`."""
+    return recipe.model_copy(update={"train": settle(recipe.train, records=records, width=width)})
 
 
 def arm_label(recipe: Recipe) -> str:

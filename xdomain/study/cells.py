@@ -38,7 +38,7 @@ class Setting:
     recipe
         Of all its cells, but for mapping seed, seed and learning rate.
     rates
-        To search among; empty for a baseline.
+        To search among; empty for a baseline, and where each run chooses its own by its backbone.
     draws, search_draws
         Mapping seed and seed of its cells, and of those that choose the rate.
     digests
@@ -154,8 +154,13 @@ def _setting(grid: Grid, task: str | Own, arm: Arm, fraction: float, digests: Di
     if fraction < 1:
         recipe = _with(recipe, {"split.limit": {**recipe.split.limit, "train": fraction}})
     draws, search = (_draws(recipe, grid.draws(search=search)) for search in (False, True))
-    rates = () if arm.baseline else tuple(grid.learning_rates) or (recipe.train.learning_rate,)
+    rates = () if arm.baseline else tuple(grid.learning_rates) or _own_rate(recipe)
     return Setting(recipe.name, arm.label, fraction, recipe, rates, draws, search, digests.of(recipe))
+
+
+def _own_rate(recipe: Recipe) -> tuple[float, ...]:
+    rate = recipe.train.learning_rate
+    return () if rate is None else (rate,)
 
 
 def _recipe(task: str | Own) -> Recipe:

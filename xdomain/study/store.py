@@ -21,7 +21,7 @@ from xdomain.progress import Say
 from xdomain.recipe import Recipe, load_recipe
 from xdomain.study.cells import Cell
 from xdomain.study.claims import BEAT, LAPSE, Claim
-from xdomain.training.runfolder import PREDICTIONS, RECIPE, RESULT, write_json
+from xdomain.training.runfolder import PREDICTIONS, RECIPE, RESULT, same_run, write_json
 
 State = Literal["done", "failed", "running", "open"]
 CELLS = "cells"
@@ -203,7 +203,7 @@ def _unreadable(path: Path) -> str | None:
 def _begun(folder: Path, recipe: Recipe) -> bool:
     """Whether an interrupted run can go on; what cannot, as it was told other titles or paths, is removed."""
     with contextlib.suppress(UserError):
-        if (folder / RECIPE).exists() and load_recipe(folder / RECIPE) == recipe:
+        if (folder / RECIPE).exists() and same_run(load_recipe(folder / RECIPE), recipe):
             return True
     shutil.rmtree(folder, ignore_errors=True)
     return False

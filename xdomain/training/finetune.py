@@ -31,6 +31,7 @@ from xdomain.training.metrics import METRICS, compute_metrics
 from xdomain.training.outcome import scored
 from xdomain.training.predict import forward, predict_scores
 from xdomain.training.runfolder import CHECKPOINTS
+from xdomain.training.schedule import steps_of
 from xdomain.training.spans import candidates_only
 
 Augment = Callable[[Ids, float], Ids]
@@ -263,10 +264,10 @@ def fit(
 
 def _arguments(recipe: Recipe, checkpoints: Path, records: int, *, seed: int, device: Device) -> TrainingArguments:
     train = recipe.train
-    steps_an_epoch = math.ceil(records / train.batch_size)
-    steps = train.max_steps if train.max_steps > 0 else math.ceil(train.epochs * steps_an_epoch)
-    evaluations = train.evaluations or max(1, round(steps / steps_an_epoch))
-    every = max(1, math.ceil(steps / evaluations))
+    steps = steps_of(train, records)
+    if train.learning_rate is None or train.evaluations is None:
+        raise ValueError("options of training are not settled: `xdomain.training.schedule.settle` comes first")
+    every = max(1, math.ceil(steps / train.evaluations))
     first = recipe.metrics[0]
     arguments = TrainingArguments(
         output_dir=str(checkpoints),

@@ -27,6 +27,8 @@ WRITTEN = (
     HISTORY_PLOT, CONFUSION_PLOT, TENSORBOARD,
 )  # fmt: skip
 """All that a run writes into its folder."""
+SETTLED = ("epochs", "learning_rate", "evaluations")
+"""Options of training that a run chooses where its recipe does not, and writes down."""
 
 
 @dataclass(frozen=True)
@@ -125,11 +127,17 @@ def _allow(folder: Path, holds: list[str], recipe: Recipe, *, overwrite: bool, r
 
 def check_same(folder: Path, recipe: Recipe) -> None:
     """Refuse to go on with a run that was started with other options."""
-    if load_recipe(folder / RECIPE) != recipe:
+    if not same_run(load_recipe(folder / RECIPE), recipe):
         raise OutputError(
             f"the run in {folder} was started with other options than these",
             expected=f"the same command, or `xdomain run {folder / RECIPE} --resume --out {folder}`",
         )
+
+
+def same_run(written: Recipe, asked: Recipe) -> bool:
+    """Whether a run that wrote its recipe is the one asked for, whose training options may be left to be chosen."""
+    chosen = {name: getattr(written.train, name) for name in SETTLED if getattr(asked.train, name) is None}
+    return written == asked.model_copy(update={"train": asked.train.model_copy(update=chosen)})
 
 
 def write_text(path: Path, text: str) -> None:
