@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.stats import rankdata
 
 import xdomain
 from xdomain.errors import UserError
@@ -86,9 +88,9 @@ def runs() -> Iterator[tuple[Small, str, dict[str, Any]]]:
 
 def measure(small: Small, tried: str, train: dict[str, Any], work: Path) -> dict[str, Any]:
     """Run one, and keep what is told of it."""
-    baseline = {"baseline": "kmer"} if tried == "kmer" else {"seed": 0}
+    arm: dict[str, Any] = {"baseline": "kmer"} if tried == "kmer" else {}
     options = {} if tried == "kmer" else {**train, "evaluations": EVALUATIONS}
-    result = xdomain.run(small.task, overrides=small.overrides(**options), out=work / "run", say=quiet, **baseline)
+    result = xdomain.run(small.task, overrides=small.overrides(**options), out=work / "run", say=quiet, **arm)
     values = result.values
     metric, test = next(iter(values["metrics"]["test"].items()))
     history = [json.loads(line) for line in (result.folder / "history.jsonl").read_text("utf-8").splitlines()]
@@ -137,11 +139,75 @@ def read(out: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in out.read_text("utf-8").splitlines()] if out.is_file() else []
 
 
+def standard_error(value: float, records: int) -> float:
+    """Of a share or a correlation over `records`, roughly."""
+    return math.sqrt(max(abs(value) * (1 - abs(value)), 1 / records) / records)
+
+
+def enough(row: dict[str, Any]) -> int:
+    """The first evaluated step whose validation is within a standard error of the best."""
+    best = max(value for _, value in row["course"])
+    floor = best - standard_error(best, row["n"]["valid"])
+    return next(step for step, value in row["course"] if value >= floor)
+
+
+def stopped(row: dict[str, Any], patience: int) -> tuple[float, float]:
+    """The share of steps that early stopping saves, and the validation that it loses."""
+    best, since, last = -math.inf, 0, row["course"][-1][0]
+    for step, value in row["course"]:
+        best, since = (value, 0) if value > best else (best, since + 1)
+        if since >= patience:
+            last = step
+            break
+    return 1 - last / row["course"][-1][0], max(v for _, v in row["course"]) - best
+
+
+def report(rows: list[dict[str, Any]]) -> None:
+    """Print the tables, as Markdown."""
+    by = {(row["set"], row["tried"]): row for row in rows}
+    rates = [f"{rate:g}" for rate in sorted(RATES)]
+
+    def cell(small: Small, tried: str, part: str) -> str:
+        row = by.get((small.name, tried))
+        return f"{row[part]:.3f}".replace("0.", ".", 1) if row else ""
+
+    tried = ["before", *rates]
+    print("| set | training records | metric |", " | ".join(f"valid {t}" for t in tried), "| test: constant | k-mers |",
+          " | ".join(tried), "|")  # fmt: skip
+    print("|---|---|---|" + "---|" * (2 * len(tried) + 2))
+    for small in SETS:
+        row = by.get((small.name, rates[0])) or by.get((small.name, f"{RATES[0]:g}"))
+        if row:
+            valid = [cell(small, t, "valid") for t in tried]
+            test = [cell(small, f"{RATES[0]:g}", "majority"), *(cell(small, t, "test") for t in ("kmer", *tried))]
+            print("|", " | ".join([small.task, str(row["n"]["train"]), row["metric"], *valid, *test]), "|")
+
+    complete = [small for small in SETS if all((small.name, rate) in by for rate in rates)]
+    if complete:
+        valid = np.array([[by[small.name, rate]["valid"] for rate in rates] for small in complete])
+        ranks = rankdata(-valid, axis=1).mean(0)
+        print(f"\nover {len(complete)} sets with all rates:")
+        for i, rate in enumerate(rates):
+            print(f"  {rate}: mean rank {ranks[i]:.2f}, mean validation {valid[:, i].mean():.3f}")
+    for rate in rates:
+        found = [row for row in rows if row["tried"] == rate]
+        if found:
+            steps = [enough(row) for row in found]
+            print(f"{rate}: within a standard error of the best after {np.median(steps):.0f} steps (median), "
+                  f"{max(steps)} at most")  # fmt: skip
+            for patience in (1, 2, 3):
+                saved, lost = np.array([stopped(row, patience) for row in found]).T
+                print(f"  patience {patience}: saves {saved.mean():.0%} of the steps, loses {lost.mean():.3f} (mean), "
+                      f"{lost.max():.3f} at most")  # fmt: skip
+
+
 def main() -> None:
-    """Train what is missing."""
+    """Train what is missing, or report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True)
-    train_missing(parser.parse_args().out)
+    parser.add_argument("--out", type=Path, required=True, help="JSON lines, one a run.")
+    parser.add_argument("--report", action="store_true", help="Print the tables instead of training.")
+    given = parser.parse_args()
+    report(read(given.out)) if given.report else train_missing(given.out)
 
 
 if __name__ == "__main__":

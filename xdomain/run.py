@@ -19,21 +19,23 @@ from xdomain.model.arms import Arm
 from xdomain.model.backbone import load_backbone, quiet_loading
 from xdomain.plugins import find_recipe
 from xdomain.preparation import JUDGED, adapter_of, prepare
-from xdomain.recipe import Recipe, with_arm
+from xdomain.recipe import Recipe, load_recipe, with_arm
 from xdomain.training.baseline import train_baseline
 from xdomain.training.card import write_card
 from xdomain.training.device import Device, best_device
-from xdomain.training.encoder import Learned, plan_encoder, train_encoder
+from xdomain.training.encoder import Learned, build_learner, plan_encoder, train_encoder
 from xdomain.training.finetune import Say
 from xdomain.training.heldout import judged_of
 from xdomain.training.metrics import check_metrics
 from xdomain.training.outcome import judge, label_column, predicted
+from xdomain.training.pace import check_minutes, measure_pace, within
 from xdomain.training.plots import plot_confusion, plot_history
 from xdomain.training.provenance import provenance
 from xdomain.training.runfolder import (
     CONFUSION_PLOT,
     HISTORY_PLOT,
     PREDICTIONS,
+    RECIPE,
     RESULT,
     SCHEMA,
     Result,
@@ -61,6 +63,7 @@ def run(
     out: str | Path | None = None,
     overwrite: bool = False,
     resume: bool = False,
+    minutes: float | None = None,
     say: Say = print,
     **arm: Any,
 ) -> Result:
@@ -76,6 +79,9 @@ def run(
         The run folder; by default ``runs/TASK/ARM-mM-sS``.
     overwrite, resume
         Replace what another run left in `out`, or finish it.
+    minutes
+        Take fewer steps where the run would otherwise last longer: the pace is measured first, and what was chosen
+        is said and written into ``recipe.yaml``. Simple baselines are not shortened.
     arm
         Fields of `xdomain.recipe.Run`: backbone, init, transfer, tune, mapping, mapping_seed, seed, baseline.
 
@@ -86,16 +92,22 @@ def run(
     """
     recipe = with_arm(find_recipe(task, overrides), arm)
     with quiet_loading():
-        return _run(recipe, out, overwrite=overwrite, resume=resume, say=say)
+        return _run(recipe, out, overwrite=overwrite, resume=resume, minutes=minutes, say=say)
 
 
-def _run(recipe: Recipe, out: str | Path | None, *, overwrite: bool, resume: bool, say: Say) -> Result:
+def _run(
+    recipe: Recipe, out: str | Path | None, *, overwrite: bool, resume: bool, minutes: float | None, say: Say
+) -> Result:
     started = time.monotonic()
     check_metrics(recipe.metrics, recipe.problem)
     folder = Path(out) if out else default_folder(recipe)
     first = os.environ.get("RANK", "0") == "0"
     if not first:
         say = silent
+    if minutes is not None:
+        check_minutes(minutes)
+        if resume and (folder / RECIPE).is_file():
+            recipe, minutes = with_written_steps(recipe, folder), None
     if resume and is_done(folder):
         check_same(folder, recipe)
         say(f"{folder} is finished already")
@@ -106,13 +118,21 @@ def _run(recipe: Recipe, out: str | Path | None, *, overwrite: bool, resume: boo
     adapter = adapter_of(recipe)
     examples, counts = prepare(recipe, adapter, say)
     check_metrics(recipe.metrics, recipe.problem, examples.classes)
-    if backbone:
-        recipe = settled(recipe, records=examples.sizes()["train"], width=backbone.config.hidden_size)
     plan = plan_encoder(recipe, backbone, adapter, examples, folder=folder, say=say) if backbone else None
+    device = best_device(recipe.train.precision) if backbone else FOR_BASELINES
+    if backbone and plan:
+        train, width, sizes = recipe.train, backbone.config.hidden_size, examples.sizes()
+        if minutes is None:
+            train = settle(train, records=sizes["train"], width=width)
+        else:
+            pace = measure_pace(build_learner(recipe, backbone, examples, plan), examples, recipe, device)
+            spent = time.monotonic() - started
+            train = within(minutes, pace, train, sizes=sizes, spent=spent, width=width)
+            say(f"{minutes:g} minutes: {pace.step:.2f} s a step")
+        recipe = recipe.model_copy(update={"train": train})
     if first:  # nothing was written so far: whatever was refused left all as it was
         open_folder(folder, recipe, overwrite=overwrite)
         keep_adapter(adapter, folder)
-    device = best_device(recipe.train.precision) if backbone else FOR_BASELINES
     say(f"{arm_label(recipe)} on {device}")
     if backbone:
         say(told(recipe.train, examples.sizes()["train"]))
@@ -127,9 +147,11 @@ def _run(recipe: Recipe, out: str | Path | None, *, overwrite: bool, resume: boo
     return _finish(recipe, adapter, examples, learned, folder, counts, device, started, say)
 
 
-def settled(recipe: Recipe, *, records: int, width: int) -> Recipe:
-    """The recipe with numbers for what it leaves to `xdomain.training.schedule`."""
-    return recipe.model_copy(update={"train": settle(recipe.train, records=records, width=width)})
+def with_written_steps(recipe: Recipe, folder: Path) -> Recipe:
+    """The recipe with the steps that an interrupted run chose for itself."""
+    written = load_recipe(folder / RECIPE).train
+    steps = {"max_steps": written.max_steps, "evaluations": written.evaluations, "epochs": written.epochs}
+    return recipe.model_copy(update={"train": recipe.train.model_copy(update=steps)})
 
 
 def arm_label(recipe: Recipe) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import nn
 from transformers import PreTrainedModel, TrainerCallback
 
 from xdomain.data.batches import Collator
@@ -23,7 +24,7 @@ from xdomain.model.layermix import remove_mix, save_mix
 from xdomain.model.layout import Layout, layout_of
 from xdomain.model.mapping import TokenMapping
 from xdomain.model.reprogram import check_size, fold_mixture, insert_mixture, told_mixture
-from xdomain.model.slicing import restore_vocabulary, slice_vocabulary
+from xdomain.model.slicing import Slice, restore_vocabulary, slice_vocabulary
 from xdomain.model.strategies import learned_kind, search_seeds
 from xdomain.model.tokenizer import check_tokenizer, export_tokenizer
 from xdomain.model.tune import apply_tuning, merged, trainable
@@ -113,30 +114,12 @@ def train_encoder(
     say: Say,
 ) -> Learned:
     """Fine-tune one arm of a backbone and save it, whole and stock, in ``folder/model``."""
-    options, train = recipe.run, recipe.train
-    mapping, layout = plan.mapping, plan.layout
-    rows = mapping.ids.astype(np.int64)
-    model = start_model(recipe, backbone, examples)
-    in_use = [*rows.tolist(), *layout.rows(), layout.pad]
-    # LoRA freezes the rows, so there is nothing to save; and peft keeps a resized table whole in every checkpoint
-    sliced = train.slice_vocabulary and options.tune != "lora"
-    cut = slice_vocabulary(model, in_use) if sliced else None
-    if kind := learned_kind(options.mapping):
-        words: Any = cut.table if cut else model.get_input_embeddings().weight  # pyright: ignore
-        insert_mixture(model, mapping, plan.vocabulary, words, cut.compact if cut else None, sparse=kind == "sparse")
-    learner = apply_tuning(model, options.tune, seed=options.seed)
-    parameters = trainable(learner, len(set(in_use)))
-    scale = Scale.of(examples) if recipe.problem == "regression" else None
-    collate = Collator(
-        examples,
-        scale.apply(examples.labels) if scale and examples.labels is not None else examples.labels,
-        cut.compact[rows] if cut else rows,
-        layout.moved(cut.compact) if cut else layout,
-        plan.windows,
-    )
+    options, mapping = recipe.run, plan.mapping
+    built = build_learner(recipe, backbone, examples, plan)
+    model, cut, collate = built.model, built.cut, built.collate
     with quick_attention(model, device, collate.lengths().sum() / len(plan.windows.start)):
         course = fit(
-            learner,
+            built.learner,
             examples,
             collate,
             recipe,
@@ -144,17 +127,17 @@ def train_encoder(
             device=device,
             folder=folder,
             resume=resume,
-            scale=scale,
-            augment=_augmentation(train.augment, adapter),
+            scale=built.scale,
+            augment=_augmentation(recipe.train.augment, adapter),
             trackers=plan.trackers,
             say=say,
         )
-    stock = merged(learner).cpu()
+    stock = merged(built.learner).cpu()
     layers = remove_mix(stock)
     mixtures = told_mixture(stock, mapping, plan.vocabulary)
     fold_mixture(stock)
-    if scale:
-        scale.fold_into(stock)
+    if built.scale:
+        built.scale.fold_into(stock)
     if cut:
         restore_vocabulary(stock, cut)
     if os.environ.get("RANK", "0") == "0":
@@ -171,13 +154,63 @@ def train_encoder(
         {
             "mapping": {"strategy": mapping.strategy, "seed": mapping.seed, "sha256": mapping.sha256},
             "backbone": {"name": backbone.name, "sha256": backbone.sha256, "type": backbone.config.model_type},
-            "parameters": {**parameters, **transferred(backbone, plan.arm)},
+            "parameters": {**built.parameters, **transferred(backbone, plan.arm)},
             "counts": plan.counts,
             **({"search": plan.search} if plan.search else {}),
             **({"learned_mapping": mixtures} if mixtures else {}),
             **({"layer_mix": layers} if layers else {}),
         },
     )
+
+
+@dataclass(frozen=True)
+class Built:
+    """A model before its first step, and the batches it is trained on.
+
+    Parameters
+    ----------
+    model, learner
+        The whole model, and the same with what `tune` puts around it: this is what is trained.
+    cut
+        The vocabulary's rows in use, where only they are kept in memory.
+    scale
+        Of the labels, for regression.
+    parameters
+        How many there are, and how many of them are trained.
+    """
+
+    model: PreTrainedModel
+    learner: nn.Module
+    collate: Collator
+    cut: Slice | None
+    scale: Scale | None
+    parameters: dict[str, Any]
+
+
+def build_learner(recipe: Recipe, backbone: Backbone, examples: Examples, plan: Plan) -> Built:
+    """What a run trains: from the same recipe and seed always the same."""
+    options, layout = recipe.run, plan.layout
+    rows = plan.mapping.ids.astype(np.int64)
+    model = start_model(recipe, backbone, examples)
+    in_use = [*rows.tolist(), *layout.rows(), layout.pad]
+    # LoRA freezes the rows, so there is nothing to save; and peft keeps a resized table whole in every checkpoint
+    sliced = recipe.train.slice_vocabulary and options.tune != "lora"
+    cut = slice_vocabulary(model, in_use) if sliced else None
+    if kind := learned_kind(options.mapping):
+        words: Any = cut.table if cut else model.get_input_embeddings().weight  # pyright: ignore
+        compact = cut.compact if cut else None
+        insert_mixture(model, plan.mapping, plan.vocabulary, words, compact, sparse=kind == "sparse")
+    learner = apply_tuning(model, options.tune, seed=options.seed)
+    parameters = trainable(learner, len(set(in_use)))
+    scale = Scale.of(examples) if recipe.problem == "regression" else None
+    collate = Collator(
+        examples,
+        scale.apply(examples.labels) if scale and examples.labels is not None else examples.labels,
+        cut.compact[rows] if cut else rows,
+        layout.moved(cut.compact) if cut else layout,
+        plan.windows,
+    )
+    return Built(model, learner, collate, cut, scale, parameters)
 
 
 def _mappings(recipe: Recipe, vocabulary: Vocabulary, adapter: Adapter) -> list[TokenMapping]:

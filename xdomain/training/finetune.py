@@ -336,7 +336,7 @@ def _diverged(step: int, steps: int, train: Train, *, bf16: bool) -> TrainingErr
     rate = train.learning_rate
     narrow = ", or --set train.precision=fp32" if bf16 else ""
     return TrainingError(
-        f"training diverged: the loss is not a finite number at step {step:,} of {steps:,}, with a learning rate of {rate:g}",
+        f"training diverged: the loss is not finite at step {step:,} of {steps:,}, with a learning rate of {rate:g}",
         expected="a finite loss at every step",
         mend=f"a smaller rate, such as --set train.learning_rate={rate / 10:g} --overwrite{narrow}",
     )

@@ -1,4 +1,4 @@
-"""What the test values of one run are worth: intervals, what needs no encoder, and a sentence where nothing was learned."""
+"""What the test values of one run are worth: intervals, values that need no encoder, whether anything was learned."""
 
 from __future__ import annotations
 

@@ -1,0 +1,75 @@
+"""A run that has to end within some minutes."""
+
+from importlib import import_module
+
+import pytest
+import yaml
+
+import xdomain
+from xdomain.errors import RecipeError
+from xdomain.recipe import Train
+from xdomain.training import pace as pacing
+from xdomain.training.pace import Pace, check_minutes, within
+
+SIZES = {"train": 1600, "valid": 100, "test": 200}
+SMALL = ("split.limit.train=40", "split.limit.valid=16", "split.limit.test=16", "train.precision=fp32")
+
+
+@pytest.mark.parametrize(
+    ("minutes", "given", "steps", "evaluations"),
+    [
+        (10, {}, 238, 6),  # .85 × 600 - 21 spent - 3 judging - 5 = 482 s, less 6 evaluations of 1 s, 2 s a step
+        (10, {"evaluations": 1}, 240, 1),
+        (10, {"max_steps": 30}, 30, 1),
+        (1, {}, 9, 4),  # 23 s left, a fifth of them for evaluations
+        (600, {}, 600, 6),  # as many as without a limit: 6 epochs
+    ],
+)
+def test_steps_are_what_fits_and_never_more_than_without_a_limit(minutes, given, steps, evaluations):
+    chosen = within(minutes, Pace(2.0, 0.01), Train(**given), sizes=SIZES, spent=20, width=256)
+    assert (chosen.max_steps, chosen.evaluations, chosen.learning_rate) == (steps, evaluations, 5e-4)
+
+
+def test_too_little_time_for_a_step_says_how_much_is_needed():
+    with pytest.raises(RecipeError, match=r"0\.5 minutes are too few") as told:
+        within(0.5, Pace(2.0, 0.01), Train(), sizes=SIZES, spent=40, width=256)
+    needed = float(str(told.value).split("expected: ")[1].split(" minutes")[0])
+    assert within(needed + 0.1, Pace(2.0, 0.01), Train(), sizes=SIZES, spent=40, width=256).max_steps >= 1
+
+
+@pytest.mark.parametrize("minutes", [0, -1, float("nan"), float("inf")])
+def test_a_limit_is_a_number_above_0(minutes):
+    with pytest.raises(RecipeError, match="minutes"):
+        check_minutes(minutes)
+
+
+def test_several_processes_would_not_agree(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(RecipeError, match="one process"):
+        check_minutes(1)
+
+
+def test_a_run_chooses_its_steps_says_so_and_is_resumed_with_the_same(tiny_bert, tmp_path, monkeypatch):
+    measured, real = [], pacing.measure_pace
+
+    def slow(*given):
+        measured.append(real(*given))
+        return Pace(1.5, 0.01)
+
+    monkeypatch.setattr(import_module("xdomain.run"), "measure_pace", slow)
+    said, changes = [], (*SMALL, "train.max_steps=100000")
+    options = {"overrides": changes, "backbone": str(tiny_bert), "out": tmp_path / "run", "say": said.append}
+    result = xdomain.run("toy/dna-regression", **options, minutes=1)
+    assert 0 < measured[0].step < 30
+    assert 0 < measured[0].record < 30
+    steps = result.values["steps"]
+    assert 1 <= steps < 0.85 * 60 / 1.5
+    assert any(line.startswith(f"{steps} steps of 16 records") for line in said)
+    written = yaml.safe_load((tmp_path / "run" / "recipe.yaml").read_text())["train"]
+    assert written["max_steps"] == steps
+
+    (tmp_path / "run" / "result.json").unlink()
+    again = xdomain.run("toy/dna-regression", **options, minutes=1, resume=True)
+    assert len(measured) == 1
+    assert again.values["steps"] == steps
+    assert again.values["metrics"] == result.values["metrics"]

@@ -1,0 +1,115 @@
+"""How long a step takes here, measured, and how many of them end within some minutes."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import time
+from dataclasses import dataclass
+
+import torch
+
+from xdomain.data.batches import LengthGrouped
+from xdomain.data.examples import Examples
+from xdomain.errors import RecipeError
+from xdomain.recipe import Recipe, Train
+from xdomain.training.attention import quick_attention
+from xdomain.training.device import Device
+from xdomain.training.encoder import Built
+from xdomain.training.finetune import batch_share
+from xdomain.training.predict import forward, predict_scores
+from xdomain.training.schedule import settle, steps_of
+
+FEWEST_STEPS, TIMED_STEPS, TIMED_SECONDS = 3, 10, 5.0
+TIMED_RECORDS = 64
+MOST_EVALUATIONS, SHARE_OF_EVALUATIONS = 10, 0.2
+MARGIN, ENDING = 0.85, 5.0
+"""The share of the time that is planned with, as other work may come; seconds to save the model and draw plots."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Seconds of a training step, and of scoring one record."""
+
+    step: float
+    record: float
+
+
+def measure_pace(built: Built, examples: Examples, recipe: Recipe, device: Device) -> Pace:
+    """Take a few steps at a learning rate of 0, and score a few records.
+
+    The first step is not counted: it is slower than those that follow.
+    """
+    train, model, collate = recipe.train, built.learner.to(device.name), built.collate
+    records = examples.indices("train")
+    order = itertools.cycle(records[list(LengthGrouped(collate.costs()[records], train.batch_size, 0, lambda: 0))])
+    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=0.0)
+    taken: list[float] = []
+    with quick_attention(built.model, device, collate.lengths().sum() / len(collate.windows.start)):
+        model.train()
+        while len(taken) < FEWEST_STEPS or (len(taken) < TIMED_STEPS and sum(taken) < TIMED_SECONDS):
+            started = time.perf_counter()
+            for _ in range(train.gradient_accumulation_steps):
+                batch = collate(list(itertools.islice(order, batch_share(train))))
+                with device.autocast():
+                    part = (
+                        forward(model, {name: value.to(device.name) for name, value in batch.items()}).square().mean()
+                    )
+                part.backward()
+            optimizer.step()
+            optimizer.zero_grad()
+            next(model.parameters()).sum().item()  # waits for the device
+            taken.append(time.perf_counter() - started)
+        judged = examples.indices("valid")[:TIMED_RECORDS]
+        started = time.perf_counter()
+        predict_scores(model, collate, judged, device=device, batch_size=4 * train.batch_size, longest=train.max_answer)
+    return Pace(sum(taken[1:]) / len(taken[1:]), (time.perf_counter() - started) / len(judged))
+
+
+def within(minutes: float, pace: Pace, train: Train, *, sizes: dict[str, int], spent: float, width: int) -> Train:
+    """Options of training with at most as many steps, and evaluations, as the time allows.
+
+    Parameters
+    ----------
+    minutes
+        For the whole run, of which `spent` seconds are gone.
+    train
+        What it would be without a limit is never exceeded.
+    sizes
+        Records of each split.
+    width
+        Hidden units of the backbone; see `settle`.
+
+    Raises
+    ------
+    RecipeError
+        There is no time for a single step.
+    """
+    wanted = settle(train, records=sizes["train"], width=width)
+    judging = pace.record * sizes["valid"]
+    left = MARGIN * 60 * minutes - spent - judging - pace.record * sizes["test"] - ENDING
+    evaluations = min(wanted.evaluations or 1, MOST_EVALUATIONS, int(SHARE_OF_EVALUATIONS * left / judging))
+    evaluations = max(1, evaluations)
+    steps = min(steps_of(wanted, sizes["train"]), int((left - evaluations * judging) / pace.step))
+    if steps < 1:
+        needed = (spent + pace.step + 2 * judging + pace.record * sizes["test"] + ENDING) / MARGIN / 60
+        raise RecipeError(
+            f"{minutes:g} minutes are too few for a single step ({pace.step:.2f} s each, {spent:.0f} s until now)",
+            expected=f"{needed:.1f} minutes or more",
+            mend="--set split.limit.train=500 --set split.limit.valid=200 --set split.limit.test=200",
+        )
+    return wanted.model_copy(update={"epochs": None, "max_steps": steps, "evaluations": min(evaluations, steps)})
+
+
+def check_minutes(minutes: float) -> None:
+    """Refuse what cannot be a limit.
+
+    Raises
+    ------
+    RecipeError
+        It is not above 0, or several processes share the run, each of which would measure another pace.
+    """
+    if not 0 < minutes < float("inf"):
+        raise RecipeError(f"minutes: {minutes:g}", expected="a number above 0")
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise RecipeError("minutes with several processes", expected="one process", mend="--set train.max_steps=N")
