@@ -1,6 +1,6 @@
 """How long a run trains and at which learning rate, where its recipe leaves that open.
 
-The numbers are measured on small parts of real data sets: see docs/defaults.md.
+What has been measured of these numbers, and what has not: docs/defaults.md.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ EPOCHS = 6
 LEAST_STEPS = 300
 MOST_EVALUATIONS = 20
 RATE, RATE_WIDTH = 5e-4, 256
-"""The learning rate that suits a backbone of this width, the one shipped."""
+"""The learning rate of a backbone of this width, the one shipped."""
 
 
 def settle(train: Train, *, records: int, width: int) -> Train:
