@@ -71,16 +71,11 @@ def test_a_baseline_is_evaluated_without_models_or_trainer(mine, tmp_path):
     "command",
     [
         "check nine.csv --domain dna",
-        "run --data nine.csv --domain dna",
         "run dna/splise",
-        "compare dna/splise",
         "run toy/dna-classification --set train.epohcs=3",
         "run toy/dna-classification --backbone ./nowhere",
         "predict nowhere mine.csv",
-        "evaluate nowhere mine.csv",
-        "analyze nowhere",
         "study nowhere.yaml",
-        "report nowhere",
     ],
 )
 def test_a_wrong_name_is_reported_before_torch_is_loaded(mine, command):

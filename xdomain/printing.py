@@ -73,7 +73,7 @@ def table_of(rows: Sequence[Mapping[str, Any]], width: int) -> Table:
     needs[columns[-1]] = max(1, min(needs[columns[-1]], room))
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, GAP, 0, 0), caption_justify="left")
     for name in columns:
-        table.add_column(Text(name), overflow="fold", no_wrap=name == columns[0] or None, min_width=needs[name])
+        table.add_column(Text(name), overflow="fold", no_wrap=name == columns[0], min_width=needs[name])
     if left_out:
         table.caption = Text(f"Not shown, for lack of room: {', '.join(left_out)}")
     for row in rows:
