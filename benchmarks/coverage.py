@@ -21,10 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
+from xdomain.study.series import spread_of
 from xdomain.study.statistics.components import components
 from xdomain.study.statistics.estimate import estimate
 from xdomain.study.statistics.significance import benjamini_hochberg, mcnemar, sign_flip
-from xdomain.training.resampling import Interval
+from xdomain.training.resampling import Interval, Rows, resample
 
 Values = NDArray[np.float64]
 RNG = np.random.Generator(np.random.PCG64(2026))
@@ -190,7 +191,8 @@ def show_rights(repeats: int) -> None:
         for _ in range(repeats):
             found = rights(cells, n, of_seed)
             examples = float(found.mean(axis=0).std() / math.sqrt(n))
-            p.append((estimate(found.mean(axis=1, keepdims=True), examples).p, mcnemar(found)))
+            known = estimate(found.mean(axis=1, keepdims=True), examples, units=n, fixed=True)  # a run is all there is
+            p.append((known.p, mcnemar(found)))
         rates = [percent([row[i] < 0.05 for row in p]) for i in (0, 1)]
         runs = "differ (see mcnemar)" if of_seed else "are all as good"
         print(f"{cells:5}{n:9}  {runs:20}", *(f"{rate:>8}" for rate in rates))
@@ -242,9 +244,30 @@ def show_components(repeats: int) -> None:
             )
 
 
+def show_groups(repeats: int) -> None:
+    """Coverage of the interval of an accuracy whose records come in groups, by record and by group."""
+    print("\nrecords in groups (one run): coverage (%) of the 95 % interval where records or groups are resampled")
+    print(f"{'groups':>6}{'records each':>14}{'correlation':>13}{'by record':>11}{'by group':>10}")
+    cases = ((5, 10, 2.0), (10, 10, 2.0), (20, 10, 2.0), (50, 10, 2.0), (50, 10, 0.0), (20, 40, 1.0))
+    for groups, size, alike in cases:
+        many = 1 / (1 + np.exp(-alike * RNG.standard_normal(100_000)))
+        truth, correlation = float(many.mean()), float(many.var() / (many.mean() * (1 - many.mean())))
+        by_record, by_group = [], []
+        for _ in range(repeats // 10):
+            chances = 1 / (1 + np.exp(-alike * RNG.standard_normal(groups)))
+            unit = np.repeat(np.arange(groups), size)
+            right = (RNG.random(groups * size) < chances[unit]).astype(np.int64)
+            labels, scores = np.ones(len(right), np.int64), np.eye(2)[right]
+            for found, units, own in ((by_record, len(unit), np.arange(len(unit))), (by_group, groups, unit)):
+                drawn = resample("accuracy", Rows("classification", labels, scores, own, units), draws=RESAMPLES)
+                values = np.array([[drawn.value]])
+                found.append(covers(estimate(values, spread_of(drawn.draws, units), units=units).interval, truth))
+        print(f"{groups:6}{size:14}{correlation:13.2f}{percent(by_record):>11}{percent(by_group):>10}")
+
+
 if __name__ == "__main__":
     started = time.perf_counter()
     wanted = int(sys.argv[1]) if len(sys.argv) > 1 else 4000
-    for show in (show_estimates, show_rights, show_families, show_components):
+    for show in (show_estimates, show_rights, show_families, show_components, show_groups):
         show(wanted)
     print(f"\n{wanted} repeats, {time.perf_counter() - started:.0f} s")

@@ -63,6 +63,9 @@ MappingOption = Annotated[
 ]
 MappingSeed = Annotated[int | None, typer.Option(min=0, help="Seed of the mapping's draw.")]
 Seed = Annotated[int | None, typer.Option(min=0, help="Seed of head, batches and dropout.")]
+Minutes = Annotated[
+    float | None, typer.Option(help="About how long it may take: steps are chosen by the measured pace, and said.")
+]
 
 
 @app.command("run")
@@ -81,6 +84,7 @@ def run_command(
     mapping_seed: MappingSeed = None,
     seed: Seed = None,
     baseline: Annotated[str | None, typer.Option(help="kmer or cnn, instead of the encoder.")] = None,
+    minutes: Minutes = None,
     changes: Set = None,
     out: Out = None,
     overwrite: Overwrite = False,
@@ -100,6 +104,7 @@ def run_command(
             out=out,
             overwrite=overwrite,
             resume=resume,
+            minutes=minutes,
             say=tell,
             backbone=backbone,
             init=init,
@@ -133,19 +138,23 @@ def compare_command(
     mapping: MappingOption = None,
     mapping_seed: MappingSeed = None,
     seed: Seed = None,
+    seeds: Annotated[
+        int | None, typer.Option(min=1, help="Runs of each arm; default: 3 where that takes minutes, else 1.")
+    ] = None,
+    minutes: Minutes = None,
     changes: Set = None,
     out: Out = None,
     overwrite: Overwrite = False,
     resume: Resume = False,
     as_json: Json = False,
 ) -> None:
-    """Run a task once an arm and print them side by side, with a plot: did the text pre-training help here?"""
+    """Run the arms of a task over a few seeds and print them side by side: does text pre-training help here?"""
     from xdomain.cli_progress import progress_bar
     from xdomain.printing import print_comparison, print_json
 
     recipe = _recipe(task, data, domain, column, problem, changes, backbone)
     with progress_bar(say) as tell:
-        from xdomain.study.compare import as_dict, compare  # which load torch
+        from xdomain.study.compare import compare  # which loads torch
 
         found = compare(
             recipe,
@@ -153,6 +162,8 @@ def compare_command(
             out=out,
             overwrite=overwrite,
             resume=resume,
+            seeds=seeds,
+            minutes=minutes,
             say=tell,
             backbone=backbone,
             transfer=_listed(transfer),
@@ -162,7 +173,7 @@ def compare_command(
             seed=seed,
         )
     if found.rows:  # else another process of these runs tells
-        print_json(as_dict(found)) if as_json else print_comparison(found)
+        print_json(found.as_dict()) if as_json else print_comparison(found)
 
 
 app.command("study")(study_command)

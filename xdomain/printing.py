@@ -172,8 +172,18 @@ def print_comparison(comparison: Comparison) -> None:
             for row in comparison.rows
         ]
     )
-    print(f"{comparison.task}: {comparison.n_test:,} test records; intervals over test records, one seed and mapping.")
+    groups = f" in {comparison.groups:,} groups" if comparison.groups is not None else ""
+    over = f"{comparison.seeds} seeds and over test records" if comparison.seeds > 1 else "test records, one seed"
+    print(f"{comparison.task}: {comparison.n_test:,} test records{groups}; intervals over {over}.")
+    for sentence in comparison.conclusions:
+        print(sentence)
     print(f"plot: {comparison.folder / 'comparison.png'}")
+    encoder = comparison.rows[0].folder
+    print_next(
+        (f"xdomain predict {encoder} FILE", "labels for other records"),
+        (f"xdomain analyze {' '.join(str(row.folder) for row in comparison.rows[:2])}", "look inside"),
+        ("xdomain study FILE", "more tasks, arms, seeds and a search over learning rates: docs/studies.md"),
+    )
 
 
 def print_forecast(rows: Sequence[Mapping[str, Any]], workers: int) -> None:

@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from xdomain.data.examples import Examples
 from xdomain.data.sequences import Adapter
@@ -238,8 +239,7 @@ def _beside(judged: dict[str, Any]) -> list[str]:
 
 
 def _test_of(predictions: dict[str, pa.Array]) -> pa.Table:
-    table = pa.table(predictions)
-    return table.filter(pa.compute.equal(table["split"], "test"))
+    return pa.table(predictions).filter(pc.field("split") == "test")
 
 
 def _predictions(examples: Examples, adapter: Adapter, scores: dict[str, Any]) -> dict[str, pa.Array]:

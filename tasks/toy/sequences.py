@@ -26,6 +26,10 @@ ACCEPTOR = np.array(  # intron -14 … -1 | exon +1
      [100, 0, 0, 0], [0, 0, 100, 0], [26, 13, 52, 9]]
 )  # fmt: skip
 LENGTH, MIDDLE = 60, 30
+# Binding sites of MYC/MAX and of GATA factors: consensus of Blackwell et al. 1990, Science 250, 1149 (CACGTG), and of
+# Ko & Engel 1993, Mol. Cell. Biol. 13, 4011 (GATAAG).
+SITES = {"ebox": "CACGTG", "gata": "GATAAG"}
+ORDER_LENGTH = 24
 
 # Kyte & Doolittle 1982, J. Mol. Biol. 157, 105, table 2.
 HYDROPATHY = dict(
@@ -65,6 +69,18 @@ def _splice(rng: Rng) -> dict[str, Any]:
     else:
         letters[MIDDLE : MIDDLE + 2] = ["G", "T"]
     return {"sequence": "".join(letters), "label": kind}
+
+
+def _motif_order(rng: Rng) -> dict[str, Any]:
+    """24 nt with two binding sites, an E-box and a GATA site, 1 to 6 nt apart anywhere: which of them comes first?"""
+    order = str(rng.choice(["ebox-gata", "gata-ebox"]))
+    first, second = (SITES[name] for name in order.split("-"))
+    gap = int(rng.integers(1, 7))
+    start = int(rng.integers(ORDER_LENGTH - len(first) - gap - len(second) + 1))
+    letters = _background(rng, ORDER_LENGTH)
+    for place, site in ((start, first), (start + len(first) + gap, second)):
+        letters[place : place + len(site)] = list(site)
+    return {"sequence": "".join(letters), "label": order}
 
 
 def _dna_value(rng: Rng) -> dict[str, Any]:
@@ -192,6 +208,7 @@ def made_up(draw: Callable[[Rng], dict[str, Any]]) -> Callable[..., pa.Table]:
 
 READERS = {
     "toy_dna_classification": made_up(_splice),
+    "toy_dna_motif_order": made_up(_motif_order),
     "toy_dna_regression": made_up(_dna_value),
     "toy_dna_tagging": made_up(_dna_tags),
     "toy_dna_pair": made_up(_dna_pair),

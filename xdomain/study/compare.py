@@ -1,9 +1,8 @@
-"""A few arms of one task side by side: the smallest comparison, one seed, its intervals over test examples."""
+"""Run a few arms of one task over a few seeds and compare them: the smallest study."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,97 +10,187 @@ from xdomain.errors import RecipeError
 from xdomain.plugins import find_recipe
 from xdomain.progress import Say, part
 from xdomain.recipe import BASELINES, OF_AN_ENCODER, Recipe, with_arm
-from xdomain.run import arm_label, run
-from xdomain.study.statistics.estimate import Interval
-from xdomain.training.heldout import check_comparable, load_judged, resampled
+from xdomain.run import arm_label, run, with_written_steps
+from xdomain.study.cells import decisive, is_fixed
+from xdomain.study.comparison import ArmRuns, Comparison, SeedPair, comparison_of
+from xdomain.training.heldout import check_comparable
 from xdomain.training.plots import plot_comparison
 from xdomain.training.runfolder import Result, check_folder, write_json
+from xdomain.wording import duration
 
-
-@dataclass(frozen=True)
-class Row:
-    """One arm: its test value, and its difference to the first arm, paired over test examples."""
-
-    arm: str
-    value: Interval
-    difference: Interval | None
-    train_loss: float | None
-    seconds: float
-    folder: Path
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """The arms of one task, the first being the reference."""
-
-    task: str
-    metric: str
-    n_test: int
-    rows: tuple[Row, ...]
-    folder: Path
+SEEDS = 3
+"""The fewest whose interval is of use."""
+CHEAP_SECONDS = 15 * 60
+"""Further seeds that take no longer than this are run without being asked for."""
 
 
 def compare(
     task: str | Path | Recipe,
     arms: Sequence[str] | None = None,
     *,
+    seeds: int | None = None,
     overrides: Sequence[str] = (),
     out: str | Path | None = None,
     resume: bool = False,
     overwrite: bool = False,
+    minutes: float | None = None,
     say: Say = print,
     **options: Any,
 ) -> Comparison:
-    """Run a task once an arm, with the same splits, seed and mapping, and compare them on test.
+    """Run each arm of a task on the same splits, with the same seeds and mappings, and compare them on test.
 
     Parameters
     ----------
+    task
+        The name of a shipped task, a recipe file, or a `Recipe`.
     arms
-        Names of inits (pretrained, scratch, reembed, shuffled, rescaled) or baselines (kmer, cnn); by default
-        pretrained, scratch and kmer, the last not for span.
+        Names of inits (pretrained, scratch, reembed, shuffled, rescaled) or baselines (kmer, cnn), the first being
+        the reference; by default pretrained, scratch and kmer, the last not for span.
+    seeds
+        How many runs each arm has: the i-th takes ``seed + i`` and ``mapping_seed + i``. None: 3 where the further
+        two take up to 15 minutes, judged by the first, else 1. Arms that no seed changes are run once.
+    overrides
+        Changes to the recipe, ``key.sub=value``.
     out
-        Holds a run folder an arm, ``comparison.json`` and ``comparison.png``; by default ``runs/TASK/compare``.
+        Holds a run folder ``ARM-mM-sS`` per run, ``comparison.json`` and ``comparison.png``; by default
+        ``runs/TASK/compare``.
+    resume, overwrite
+        Finish or replace what is in `out`.
+    minutes
+        About how long all runs together may take, 0 or more: the first run chooses its steps by this, and all others
+        take as many.
     options
         Other fields of `xdomain.recipe.Run`.
+
+    Raises
+    ------
+    UserError
+        Something that was given cannot work; the message says how to mend it.
     """
     recipe = find_recipe(task, overrides)
     if arms is None:
         arms = ("pretrained", "scratch") if recipe.problem == "span" else ("pretrained", "scratch", "kmer")
     if not arms or len(set(arms)) != len(arms):
         raise RecipeError(f"arms {', '.join(arms) or 'none'}", expected="one or more, each once, as pretrained,scratch")
+    if seeds is not None and not 1 <= seeds <= 1000:
+        raise RecipeError(f"{seeds} seeds", expected="1 to 1000")
     folder = Path(out) if out else Path("runs") / recipe.name / "compare"
     recipes = [_arm(recipe, arm, options) for arm in arms]
-    metric = recipe.metrics[0]
-    check_comparable(metric, recipe.problem)
-    for one in recipes:  # all before the first is run
-        check_folder(folder / arm_label(one), one, overwrite=overwrite, resume=resume)
-    results: list[Result] = []
-    for i, one in enumerate(recipes, 1):
-        with part(f"arm {i} of {len(recipes)}"):
-            results.append(run(one, out=folder / arm_label(one), resume=resume, overwrite=overwrite, say=say))
-    if not results[0].values:  # another process of these runs tells
-        return Comparison(recipe.name, metric, 0, (), folder)
-    values = [resampled(metric, load_judged(result.folder)) for result in results]
-    rows = tuple(
-        Row(
-            arm_label(one),
-            value.interval(),
-            (value - values[0]).interval() if i else None,
-            result.values["train_loss"],
-            result.values["seconds"],
-            result.folder,
+    check_comparable(recipe.metrics[0], recipe.problem)
+    runs = _Runs(recipes, folder, resume=resume, overwrite=overwrite, say=say)
+    start = recipes[0].run.mapping_seed, recipes[0].run.seed
+    runs.check(_pairs(start, seeds or SEEDS))  # all before the first is run
+    wanted = seeds or SEEDS
+    if minutes is not None:
+        runs.choose_steps(start, minutes / (wanted * max(1, sum(not is_fixed(one) for one in recipes))))
+    runs.run(start, f"seed 1 of {seeds}" if seeds else "")
+    if seeds is None and not runs.results[0][_pair_of(recipes[0], start)].values:
+        wanted = 1  # another process of these runs knows how long they took
+    elif seeds is None:
+        wanted = runs.affordable_seeds(unlimited=minutes is not None)
+    for number, pair in enumerate(_pairs(start, wanted)[1:], 2):
+        runs.run(pair, f"seed {number} of {wanted}")
+    return _conclude(recipe, runs, _pairs(start, wanted))
+
+
+class _Runs:
+    """The runs of a comparison: one per arm and seed pair, but once only for an arm that no seed changes."""
+
+    def __init__(self, recipes: list[Recipe], folder: Path, *, resume: bool, overwrite: bool, say: Say) -> None:
+        self.recipes, self.folder = recipes, folder
+        self.resume, self.overwrite, self.say = resume, overwrite, say
+        self.results: list[dict[SeedPair, Result]] = [{} for _ in recipes]
+
+    def check(self, pairs: Sequence[SeedPair]) -> None:
+        """Refuse folders that may not be written, before anything is run."""
+        for recipe in self.recipes:
+            for pair in dict.fromkeys(_pair_of(recipe, pair) for pair in pairs):
+                one = _with_pair(recipe, pair)
+                check_folder(self._place(one), one, overwrite=self.overwrite, resume=self.resume)
+
+    def choose_steps(self, pair: SeedPair, minutes: float) -> None:
+        """Run the first encoder for so long; all other runs take as many steps."""
+        for i, recipe in enumerate(self.recipes):
+            if recipe.run.baseline is None:
+                self._run(i, pair, minutes=minutes)
+                steps_from = self._place(_with_pair(recipe, _pair_of(recipe, pair)))
+                self.recipes = [
+                    one if one.run.baseline else with_written_steps(one, steps_from) for one in self.recipes
+                ]
+                return
+
+    def run(self, pair: SeedPair, label: str) -> None:
+        """Run every arm that has no run of this seed pair yet."""
+        for i, _ in enumerate(self.recipes):
+            with part(f"arm {i + 1} of {len(self.recipes)}" + (f", {label}" if label else "")):
+                self._run(i, pair)
+
+    def affordable_seeds(self, *, unlimited: bool) -> int:
+        """How many seeds to take, judged by how long the first took; what was decided is said."""
+        lasting = [
+            one.values["seconds"]
+            for recipe, results in zip(self.recipes, self.results, strict=True)
+            for one in results.values()
+            if not is_fixed(recipe)
+        ]
+        further = (SEEDS - 1) * sum(lasting)
+        if not lasting or unlimited or further <= CHEAP_SECONDS:
+            if lasting:
+                self.say(f"{SEEDS - 1} more seeds of each arm, about {duration(further)}")
+            return SEEDS if lasting else 1
+        self.say(f"one seed: {SEEDS - 1} more would take about {duration(further)}; --seeds {SEEDS} asks for them")
+        return 1
+
+    def _run(self, arm: int, pair: SeedPair, *, minutes: float | None = None) -> None:
+        own = _pair_of(self.recipes[arm], pair)
+        if own in self.results[arm]:
+            return
+        one = _with_pair(self.recipes[arm], own)
+        self.results[arm][own] = run(
+            one, out=self._place(one), resume=self.resume, overwrite=self.overwrite, minutes=minutes, say=self.say
         )
-        for i, (one, result, value) in enumerate(zip(recipes, results, values, strict=True))
-    )
-    comparison = Comparison(recipe.name, metric, results[0].values["n"]["test"], rows, folder)
-    write_json(folder / "comparison.json", as_dict(comparison))
+
+    def _place(self, recipe: Recipe) -> Path:
+        return self.folder / f"{arm_label(recipe)}-m{recipe.run.mapping_seed}-s{recipe.run.seed}"
+
+
+def _conclude(recipe: Recipe, runs: _Runs, pairs: Sequence[SeedPair]) -> Comparison:
+    """Compare what was run; write the table and the plot."""
+    metric = recipe.metrics[0]
+    if not all(result.values for results in runs.results for result in results.values()):
+        return Comparison(recipe.name, metric, 0, None, len(pairs), (), (), runs.folder)  # another process tells
+    arms = [
+        ArmRuns(
+            arm_label(one),
+            {pair: results[_pair_of(one, pair)] for pair in (pairs[:1] if is_fixed(one) else pairs)},
+            is_fixed(one),
+        )
+        for one, results in zip(runs.recipes, runs.results, strict=True)
+    ]
+    comparison = comparison_of(recipe.name, metric, arms, pairs, runs.folder)
+    write_json(runs.folder / "comparison.json", comparison.as_dict())
+    many = f"{len(pairs)} seeds" if len(pairs) > 1 else "one seed"
     plot_comparison(
-        [{"label": r.arm, "value": r.value.value, "low": r.value.low, "high": r.value.high} for r in rows],
+        [{"label": r.arm, "value": r.value.value, "low": r.value.low, "high": r.value.high} for r in comparison.rows],
         metric=metric,
-        path=folder / "comparison.png",
-        title=f"{recipe.name}: test {metric}, {comparison.n_test:,} records, one seed",
+        path=runs.folder / "comparison.png",
+        title=f"{recipe.name}: test {metric}, {comparison.n_test:,} records, {many}",
+        over="seeds and test records" if len(pairs) > 1 else "test records",
     )
     return comparison
+
+
+def _pairs(start: SeedPair, seeds: int) -> list[SeedPair]:
+    return [(start[0] + i, start[1] + i) for i in range(seeds)]
+
+
+def _pair_of(recipe: Recipe, pair: SeedPair) -> SeedPair:
+    """The seed pair with 0 for a seed that does not change the arm."""
+    return decisive(recipe, pair)
+
+
+def _with_pair(recipe: Recipe, pair: SeedPair) -> Recipe:
+    return with_arm(recipe, {"mapping_seed": pair[0], "seed": pair[1]})
 
 
 def _arm(recipe: Recipe, arm: str, options: dict[str, Any]) -> Recipe:
@@ -111,23 +200,3 @@ def _arm(recipe: Recipe, arm: str, options: dict[str, Any]) -> Recipe:
         return with_arm(recipe, {**plain, "baseline": arm})
     plain = recipe.model_copy(update={"run": recipe.run.model_copy(update={"baseline": None})})
     return with_arm(plain, {**options, "init": arm})
-
-
-def as_dict(comparison: Comparison) -> dict[str, Any]:
-    """What ``comparison.json`` holds."""
-    return {
-        "task": comparison.task,
-        "metric": comparison.metric,
-        "n_test": comparison.n_test,
-        "interval": "95 %, percentile bootstrap over test records; one seed and one mapping an arm",
-        "rows": [
-            {
-                "arm": row.arm,
-                "value": vars(row.value),
-                "difference_to_first": vars(row.difference) if row.difference else None,
-                "train_loss": row.train_loss,
-                "seconds": row.seconds,
-            }
-            for row in comparison.rows
-        ],
-    }

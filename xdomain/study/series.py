@@ -123,15 +123,15 @@ def less(one: Series, reference: Series, pairs: Pairs) -> tuple[NDArray[np.float
     rows, columns = (list(dict.fromkeys(draw[axis] for draw in pairs)) for axis in (0, 1))
     values = np.full((len(rows), len(columns)), np.nan)
     for (mapping, seed), (mine, its) in pairs.items():
-        values[rows.index(mapping), columns.index(seed)] = _less(
+        values[rows.index(mapping), columns.index(seed)] = less_but_rounding(
             np.array(one.value(mine)), np.array(reference.value(its))
         )
     both = [(a, b) for a, b in pairs.values() if math.isfinite(one.value(a) - reference.value(b))]
     mine, its = zip(*both, strict=True)
-    return values, _less(one.mean_draws(mine), reference.mean_draws(its))
+    return values, less_but_rounding(one.mean_draws(mine), reference.mean_draws(its))
 
 
-def _less(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+def less_but_rounding(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
     """The difference, and 0 where it is one of rounding alone."""
     rounding = ROUNDING * np.maximum(np.abs(one), np.abs(other))
     return np.where(np.abs(one - other) <= rounding, 0.0, one - other)

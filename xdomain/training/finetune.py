@@ -333,7 +333,7 @@ def batch_share(train: Train) -> int:
 
 
 def _diverged(step: int, steps: int, train: Train, *, bf16: bool) -> TrainingError:
-    rate = train.learning_rate
+    rate = train.learning_rate or math.nan
     narrow = ", or --set train.precision=fp32" if bf16 else ""
     return TrainingError(
         f"training diverged: the loss is not finite at step {step:,} of {steps:,}, with a learning rate of {rate:g}",

@@ -109,8 +109,10 @@ def plot_confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str], *, p
         figure.savefig(path)
 
 
-def plot_comparison(rows: Sequence[Mapping[str, Any]], *, metric: str, path: Path, title: str) -> None:
-    """A dot an arm with its 95 % interval: rows of label, value, low, high."""
+def plot_comparison(
+    rows: Sequence[Mapping[str, Any]], *, metric: str, path: Path, title: str, over: str = "test records"
+) -> None:
+    """A dot per arm with its 95 % interval: rows of label, value, low, high; `over` says what the interval is over."""
     with mpl.rc_context(STYLE):
         figure = new_figure(6.8, 1.5 + 0.42 * len(rows))
         axes = figure.subplots()
@@ -122,7 +124,7 @@ def plot_comparison(rows: Sequence[Mapping[str, Any]], *, metric: str, path: Pat
                           ha="center", fontsize=10)  # fmt: skip
         axes.set_yticks(range(len(rows)), [row["label"] for row in rows])
         axes.set_ylim(len(rows) - 0.5, -0.7)
-        axes.set_xlabel(f"test {metric}, with 95 % interval over test records")
+        axes.set_xlabel(f"test {metric}, with 95 % interval over {over}")
         axes.set_title(title, fontsize=11, parse_math=False)
         axes.grid(axis="x", color="#dddddd", linewidth=0.8)
         axes.set_axisbelow(True)

@@ -1,0 +1,243 @@
+"""What a comparison of a few arms found: values and differences over seeds, and sentences that answer its question."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xdomain.study.findings import Difference
+from xdomain.study.report.verdicts import SEEDS, kind_of
+from xdomain.study.series import less_but_rounding, spread_of
+from xdomain.study.statistics.estimate import estimate
+from xdomain.study.statistics.significance import benjamini_hochberg
+from xdomain.training.heldout import Judged, load_judged
+from xdomain.training.learned import what_to_try
+from xdomain.training.metrics import METRICS
+from xdomain.training.resampling import Interval
+from xdomain.training.runfolder import Result
+from xdomain.wording import number
+
+SeedPair = tuple[int, int]
+"""Mapping seed and seed."""
+
+
+@dataclass(frozen=True)
+class ArmRuns:
+    """The finished runs of one arm, one per seed pair; a single one where no seed changes the arm.
+
+    Parameters
+    ----------
+    fixed
+        Whether no seed changes the arm, as with k-mer counts.
+    """
+
+    arm: str
+    runs: Mapping[SeedPair, Result]
+    fixed: bool
+
+    def run_of(self, pair: SeedPair) -> Result:
+        """The run of a seed pair; of a fixed arm always the same."""
+        return next(iter(self.runs.values())) if self.fixed else self.runs[pair]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One arm of a comparison.
+
+    Parameters
+    ----------
+    value
+        Mean test metric over seeds with its 95 % interval; of one seed over test records alone.
+    difference
+        To the first arm, paired over seeds and test records; None for the first arm itself.
+    train_loss
+        Mean over seeds; NaN where a baseline has none.
+    seconds
+        All runs of the arm.
+    seeds
+        How many runs the arm has.
+    learned
+        Whether one of them has shown that it learned.
+    folder
+        Of its first run.
+    """
+
+    arm: str
+    value: Interval
+    difference: Interval | None
+    train_loss: float
+    seconds: float
+    seeds: int
+    learned: bool
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The arms of one task; the first is the reference.
+
+    Parameters
+    ----------
+    n_test
+        Test records; `groups` is the number of groups that they come in, None where they come in none.
+    seeds
+        Seed pairs that every arm was run with.
+    conclusions
+        Sentences that say what came out, the most important first.
+    """
+
+    task: str
+    metric: str
+    n_test: int
+    groups: int | None
+    seeds: int
+    rows: tuple[Row, ...]
+    conclusions: tuple[str, ...]
+    folder: Path
+
+    def as_dict(self) -> dict[str, Any]:
+        """What ``comparison.json`` holds."""
+        over = "seeds (each with a mapping of its own) and test records" if self.seeds > 1 else "test records"
+        return {
+            "task": self.task,
+            "metric": self.metric,
+            "n_test": self.n_test,
+            "groups": self.groups,
+            "seeds": self.seeds,
+            "interval": f"95 %, over {over}",
+            "conclusions": list(self.conclusions),
+            "rows": [
+                {
+                    "arm": row.arm,
+                    "value": vars(row.value),
+                    "difference_to_first": vars(row.difference) if row.difference else None,
+                    "train_loss": row.train_loss,
+                    "seconds": row.seconds,
+                    "seeds": row.seeds,
+                    "learned": row.learned,
+                }
+                for row in self.rows
+            ],
+        }
+
+
+def comparison_of(
+    task: str, metric: str, arms: Sequence[ArmRuns], pairs: Sequence[SeedPair], folder: Path
+) -> Comparison:
+    """Compare finished runs.
+
+    Parameters
+    ----------
+    arms
+        The first is the reference; all have the same test records.
+    pairs
+        The seed pairs that they were run with.
+    """
+    held_out = {run.folder: load_judged(run.folder) for arm in arms for run in arm.runs.values()}
+    one: Judged = held_out[arms[0].run_of(pairs[0]).folder]
+    draws = {key: judged.resamples(metric) for key, judged in held_out.items()}
+
+    def values(arm: ArmRuns) -> NDArray[np.float64]:
+        return np.array([[_test_value(arm.run_of(pair), metric) for pair in pairs]])
+
+    def mean_draws(arm: ArmRuns) -> NDArray[np.float64]:
+        return np.mean([draws[arm.run_of(pair).folder] for pair in pairs], axis=0)
+
+    differences: list[Difference] = []
+    for arm in arms[1:]:
+        found = less_but_rounding(values(arm), values(arms[0]))
+        error = spread_of(less_but_rounding(mean_draws(arm), mean_draws(arms[0])), one.units)
+        fixed = arm.fixed and arms[0].fixed
+        estimated = estimate(found, error, units=one.units, fixed=fixed)
+        learned = _learned(arm) or _learned(arms[0])
+        if not learned:
+            estimated = replace(estimated, p=math.nan, detectable=math.nan)
+        differences.append(
+            Difference(
+                task=task, arm=arm.arm, reference=arms[0].arm, fraction=1.0, metric=metric,
+                higher_is_better=METRICS[metric].higher_is_better, pairs=len(pairs), estimate=estimated, q=math.nan,
+                sign_flip=None, least_sign_flip=None, mcnemar=None, fixed=fixed, learned=learned,
+            )
+        )  # fmt: skip
+    corrected = benjamini_hochberg([difference.estimate.p for difference in differences])
+    differences = [replace(one, q=q) for one, q in zip(differences, corrected, strict=True)]
+    rows = tuple(
+        Row(
+            arm=arm.arm,
+            value=_interval(arm, values(arm), spread_of(mean_draws(arm), one.units), one.units, metric),
+            difference=differences[i - 1].estimate.interval if i else None,
+            train_loss=float(np.mean([_loss(run) for run in arm.runs.values()])),
+            seconds=sum(run.values["seconds"] for run in arm.runs.values()),
+            seeds=len(arm.runs),
+            learned=_learned(arm),
+            folder=next(iter(arm.runs.values())).folder,
+        )
+        for i, arm in enumerate(arms)
+    )
+    told = conclusions(rows, differences, arms)
+    return Comparison(task, metric, len(one), one.groups, len(pairs), rows, told, folder)
+
+
+def conclusions(rows: Sequence[Row], differences: Sequence[Difference], arms: Sequence[ArmRuns]) -> tuple[str, ...]:
+    """What came out, in sentences: first which arms did not learn, then each difference to the first arm."""
+    told: list[str] = []
+    if not any(row.learned for row in rows):
+        told.append(f"No arm has shown that it learned this task. {what_to_try(_losses(arms[0]))}")
+    else:
+        told += [f"{row.arm} has not shown that it learned." for row in rows if not row.learned]
+    return (*told, *(_sentence(difference) for difference in differences))
+
+
+def _sentence(difference: Difference) -> str:
+    """The difference of one arm to the first, and what follows from it."""
+    told, metric, kind = difference.estimate.interval, difference.metric, kind_of(difference)
+    arm, reference, value = difference.arm, difference.reference, told.value
+    ahead, behind = (arm, reference) if (value > 0) == difference.higher_is_better else (reference, arm)
+    low, high = sorted((abs(told.low), abs(told.high)))
+    over = "test records" if difference.fixed else f"{difference.pairs} seeds"
+    question = "Does text pre-training help here? " if {arm, reference} == {"pretrained", "scratch"} else ""
+    if kind in ("better", "worse"):
+        answer = ("Yes: " if ahead == "pretrained" else "No: ") if question else ""
+        by = f"{number(abs(value))} [{number(low)}, {number(high)}]"
+        return f"{question}{answer}{ahead} is better than {behind} by {by} in test {metric}, over {over}."
+    between = f"between {arm} and {reference}"
+    if kind == "unseen":
+        least = difference.estimate.detectable
+        seen = f"; one of {number(least)} or more would have been seen reliably" if math.isfinite(least) else ""
+        return f"{question}No difference seen {between} over {over}{seen}."
+    if not difference.learned:
+        return f"{question}Cannot be told: neither {arm} nor {reference} has shown that it learned."
+    if difference.pairs == 1 and not difference.fixed:
+        return f"{question}Cannot be told {between}: one seed is no evidence, {SEEDS} would do (--seeds {SEEDS})."
+    return f"{question}Cannot be told {between}: the values do not vary, or too little is known of how they do."
+
+
+def _interval(arm: ArmRuns, values: NDArray[np.float64], error: float, units: int, metric: str) -> Interval:
+    """Of a fixed arm over test records alone: its value is one, not one per seed."""
+    kept = values[:, :1] if arm.fixed else values
+    return estimate(kept, error, units=units, fixed=arm.fixed, possible=METRICS[metric].possible).interval
+
+
+def _test_value(run: Result, metric: str) -> float:
+    value = run.values["metrics"]["test"][metric]["value"]
+    return math.nan if value is None else float(value)
+
+
+def _loss(run: Result) -> float:
+    loss = run.values["train_loss"]
+    return math.nan if loss is None else float(loss)
+
+
+def _losses(arm: ArmRuns) -> list[float]:
+    return [loss for run in arm.runs.values() if math.isfinite(loss := _loss(run))]
+
+
+def _learned(arm: ArmRuns) -> bool:
+    """Whether one run of the arm has shown that it learned; runs of earlier versions do not say, and count as such."""
+    return any(run.values.get("learned", True) for run in arm.runs.values())
