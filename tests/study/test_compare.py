@@ -1,14 +1,20 @@
 """Comparisons: what stands beside what, and how sure a difference is."""
 
 import json
+import math
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from xdomain.errors import RecipeError
+from xdomain.plugins import find_recipe
+from xdomain.recipe import dump_recipe
 from xdomain.run import load_result
 from xdomain.study.compare import compare
+from xdomain.study.comparison import ArmRuns, comparison_of
 from xdomain.training.heldout import load_judged, resampled
-from xdomain.training.resampling import Interval
 
 ARMS = ("pretrained", "scratch", "kmer")
 SMALL = ("split.limit.train=48", "split.limit.valid=16", "split.limit.test=24", "train.max_steps=4",
@@ -18,24 +24,39 @@ SMALL = ("split.limit.train=48", "split.limit.valid=16", "split.limit.test=24", 
 @pytest.fixture(scope="module", params=["classification", "regression", "tagging", "pair"])
 def compared(request, tiny_bert, tmp_path_factory, quiet):
     out = tmp_path_factory.mktemp("compare") / request.param
-    return compare(f"toy/dna-{request.param}", ARMS, overrides=SMALL, backbone=str(tiny_bert), out=out, say=quiet)
+    return compare(
+        f"toy/dna-{request.param}", ARMS, seeds=2, overrides=SMALL, backbone=str(tiny_bert), out=out, say=quiet
+    )
 
 
-def test_values_are_those_of_the_runs(compared):
+def runs_of(compared, arm):
+    return [load_result(folder) for folder in sorted(compared.folder.glob(f"{arm}-m*"))]
+
+
+def test_values_are_means_over_the_runs(compared):
     assert [row.arm for row in compared.rows] == ["pretrained", "scratch", "kmer"]
+    assert [row.seeds for row in compared.rows] == [2, 2, 1]  # no seed changes k-mer counts
     for row in compared.rows:
-        assert row.value.value == pytest.approx(load_result(row.folder).metric(compared.metric), abs=1e-6)
-        assert row.value.low <= row.value.value <= row.value.high
+        values = [run.metric(compared.metric) for run in runs_of(compared, row.arm)]
+        assert len(values) == row.seeds
+        assert row.value.value == pytest.approx(np.mean(values), abs=1e-9)
+        assert not row.value.low > row.value.value  # NaN where nothing varies
+        assert not row.value.high < row.value.value
 
 
-def test_differences_are_paired_and_to_the_first(compared):
+def test_differences_are_paired_over_seeds_and_to_the_first(compared):
     first, *others = compared.rows
     assert first.difference is None
+    reference = [run.metric(compared.metric) for run in runs_of(compared, "pretrained")]
     for row in others:
-        assert row.difference.value == pytest.approx(row.value.value - first.value.value, abs=1e-9)
-    one, two = (resampled(compared.metric, load_judged(row.folder)) for row in (first, others[-1]))
-    assert (one - one).interval() == Interval(0, 0, 0)
-    assert (two - one).draws.tolist() == (two.draws - one.draws).tolist()
+        values = [run.metric(compared.metric) for run in runs_of(compared, row.arm)] * (2 // row.seeds)
+        assert row.difference.value == pytest.approx(np.mean(np.subtract(values, reference)), abs=1e-9)
+
+
+def test_every_difference_is_told_in_a_sentence(compared):
+    told = " ".join(compared.conclusions)
+    assert "Does text pre-training help here?" in told
+    assert "kmer" in told
 
 
 def test_the_table_and_the_plot_are_written(compared):
@@ -48,6 +69,8 @@ def test_the_table_and_the_plot_are_written(compared):
 def test_arms_share_splits_mapping_and_test_records(compared):
     runs = [load_result(row.folder).values for row in compared.rows]
     assert runs[0]["mapping"] == runs[1]["mapping"]
+    mappings = [run.values["mapping"]["seed"] for run in runs_of(compared, "scratch")]
+    assert mappings == [0, 1]  # each seed has a mapping of its own
     labels = [load_judged(row.folder).labels.tolist() for row in compared.rows]
     assert labels[0] == labels[1] == labels[2]
 
@@ -55,9 +78,10 @@ def test_arms_share_splits_mapping_and_test_records(compared):
 def test_a_finished_comparison_is_taken_up_without_running_again(compared, tiny_bert, quiet):
     before = [(row.folder / "result.json").stat().st_mtime_ns for row in compared.rows]
     again = compare(
-        compared.task, ARMS, overrides=SMALL, backbone=str(tiny_bert), out=compared.folder, resume=True, say=quiet
-    )
-    assert again == compared
+        compared.task, ARMS, seeds=2, overrides=SMALL, backbone=str(tiny_bert), out=compared.folder, resume=True,
+        say=quiet,
+    )  # fmt: skip
+    assert json.dumps(again.as_dict()) == json.dumps(compared.as_dict())
     assert [(row.folder / "result.json").stat().st_mtime_ns for row in compared.rows] == before
 
 
@@ -71,3 +95,99 @@ def test_areas_under_curves_of_tags_are_refused(compared):
     if found.problem == "tagging":
         with pytest.raises(RecipeError, match="roc_auc of tagging cannot be compared"):
             resampled("roc_auc", found)
+
+
+def test_one_seed_is_no_evidence(tiny_bert, tmp_path, quiet):
+    found = compare(
+        "toy/dna-classification", ("pretrained", "scratch"), seeds=1, overrides=SMALL, backbone=str(tiny_bert),
+        out=tmp_path, say=quiet,
+    )  # fmt: skip
+    (last,) = [sentence for sentence in found.conclusions if "Does text pre-training help here?" in sentence]
+    assert "Cannot be told" in last
+    assert not any(word in last for word in ("Yes", "better"))
+
+
+def test_cheap_seeds_are_added_without_being_asked_for(tiny_bert, tmp_path):
+    said = []
+    found = compare(
+        "toy/dna-classification", ("pretrained", "kmer"), overrides=SMALL, backbone=str(tiny_bert), out=tmp_path,
+        say=said.append,
+    )  # fmt: skip
+    assert found.seeds == 3
+    assert any(line.startswith("2 more seeds of each arm, about ") for line in said)
+
+
+def test_dear_seeds_are_not_added_and_it_is_said(tiny_bert, tmp_path, monkeypatch):
+    monkeypatch.setattr("xdomain.study.compare.CHEAP_SECONDS", 0)
+    said = []
+    found = compare(
+        "toy/dna-classification", ("pretrained",), overrides=SMALL, backbone=str(tiny_bert), out=tmp_path,
+        say=said.append,
+    )  # fmt: skip
+    assert found.seeds == 1
+    assert any("--seeds 3 asks for them" in line for line in said)
+
+
+def finished(folder, seed, predicted, labels, *, learned=True):
+    """Write the folder of a run with given predictions on test, of the classes a and b."""
+    folder.mkdir(parents=True)
+    chances = [[0.1, 0.9] if one == "b" else [0.9, 0.1] for one in predicted]
+    table = pa.table({
+        "id": [str(i) for i in range(len(labels))], "split": ["test"] * len(labels), "label": labels,
+        "prediction": predicted, "score": [0.9] * len(labels),
+        "probabilities": pa.array(chances, pa.list_(pa.float64(), 2)),
+    })  # fmt: skip
+    pq.write_table(table, folder / "predictions.parquet")
+    recipe = find_recipe("toy/dna-classification")
+    (folder / "recipe.yaml").write_text(dump_recipe(recipe))
+    accuracy = float(np.mean([a == b for a, b in zip(predicted, labels, strict=True)]))
+    values = {"metrics": {"test": {"accuracy": {"value": accuracy}}}, "classes": ["a", "b"], "seconds": 1.0,
+              "train_loss": 0.5, "learned": learned}  # fmt: skip
+    (folder / "result.json").write_text(json.dumps(values))
+    return load_result(folder)
+
+
+def arm_of(name, folder, labels, flips, *, learned=True):
+    """An arm whose i-th seed has every `flips[i]`-th test record wrong."""
+    other = {"a": "b", "b": "a"}
+    runs = {
+        (seed, seed): finished(
+            folder / f"{name}-{seed}", seed,
+            [other[label] if i % flip == 0 else label for i, label in enumerate(labels)], labels, learned=learned,
+        )
+        for seed, flip in enumerate(flips)
+    }  # fmt: skip
+    return ArmRuns(name, runs, fixed=False)
+
+
+def test_a_clear_difference_answers_the_question(tmp_path):
+    labels = ["a", "b"] * 100
+    arms = [
+        arm_of("pretrained", tmp_path, labels, (20, 25, 20)),
+        arm_of("scratch", tmp_path, labels, (3, 3, 4)),
+    ]
+    found = comparison_of("t", "accuracy", arms, [(0, 0), (1, 1), (2, 2)], tmp_path)
+    (sentence,) = found.conclusions
+    assert sentence.startswith("Does text pre-training help here? Yes: pretrained is better than scratch by 0.2")
+    assert sentence.endswith("in test accuracy, over 3 seeds.")
+    turned = comparison_of("t", "accuracy", arms[::-1], [(0, 0), (1, 1), (2, 2)], tmp_path)
+    assert "Yes: pretrained is better than scratch" in turned.conclusions[0]
+
+
+def test_two_arms_that_answer_one_class_cannot_be_told(tmp_path):
+    labels = ["a", "b"] * 50
+    constant = {(seed, seed): finished(tmp_path / f"c{seed}", seed, ["a"] * 100, labels, learned=False)
+                for seed in range(3)}  # fmt: skip
+    arms = [ArmRuns("pretrained", constant, fixed=False), ArmRuns("scratch", constant, fixed=False)]
+    found = comparison_of("t", "accuracy", arms, [(0, 0), (1, 1), (2, 2)], tmp_path)
+    assert found.conclusions[0].startswith("No arm has shown that it learned this task.")
+    assert "Cannot be told" in found.conclusions[1]
+    assert math.isnan(found.rows[1].difference.low)
+
+
+def test_equal_seeds_of_arms_that_learned_are_no_certainty(tmp_path):
+    labels = ["a", "b"] * 50
+    same = {(seed, seed): finished(tmp_path / f"e{seed}", seed, labels, labels) for seed in range(3)}
+    arms = [ArmRuns("pretrained", same, fixed=False), ArmRuns("scratch", same, fixed=False)]
+    (sentence,) = comparison_of("t", "accuracy", arms, [(0, 0), (1, 1), (2, 2)], tmp_path).conclusions
+    assert "Cannot be told between scratch and pretrained" in sentence
