@@ -88,7 +88,7 @@ def test_an_override_says_what_the_file_could_have_said(override, yaml_text):
 
 
 def test_the_default_can_be_asked_for_against_the_file():
-    recipe = parsed("train.patience=null", "notes=''", "train.learning_rate=1e-4", more="""
+    recipe = parsed("train.patience=null", "notes=''", "train.learning_rate=null", more="""
 notes: long ones
 train: {patience: 3, learning_rate: 3.0}
 """)  # fmt: skip

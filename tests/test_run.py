@@ -164,8 +164,8 @@ def test_patience_goes_on_counting_after_an_interruption(tiny_bert, tmp_path, qu
         "train.epochs=30",
         "train.evaluations=30",
         "train.patience=2",
-        "train.learning_rate=1e-9",
-    )  # never better
+        "train.learning_rate=1e-9",  # never better: stops at once
+    )
     whole = xdomain.run(task, overrides=changes, backbone=str(tiny_bert), out=tmp_path / "whole", say=quiet)
     command = [sys.executable, "-c", KILLED, task, str(tiny_bert), str(tmp_path / "cut"), *changes]
     assert subprocess.run(command, capture_output=True).returncode == -signal.SIGKILL
