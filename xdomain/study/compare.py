@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -84,9 +85,7 @@ def compare(
     if minutes is not None:
         runs.choose_steps(start, minutes / (wanted * max(1, sum(not is_fixed(one) for one in recipes))))
     runs.run(start, f"seed 1 of {seeds}" if seeds else "")
-    if seeds is None and not runs.results[0][_pair_of(recipes[0], start)].values:
-        wanted = 1  # another process of these runs knows how long they took
-    elif seeds is None:
+    if seeds is None:
         wanted = runs.affordable_seeds(unlimited=minutes is not None)
     for number, pair in enumerate(_pairs(start, wanted)[1:], 2):
         runs.run(pair, f"seed {number} of {wanted}")
@@ -126,7 +125,13 @@ class _Runs:
                 self._run(i, pair)
 
     def affordable_seeds(self, *, unlimited: bool) -> int:
-        """How many seeds to take, judged by how long the first took; what was decided is said."""
+        """How many seeds to take, judged by how long the first took; what was decided is said.
+
+        Several processes that share a run do not all know how long it took, and must decide alike: they take one.
+        """
+        if os.environ.get("WORLD_SIZE", "1") != "1":
+            self.say(f"one seed, as several processes share each run; --seeds {SEEDS} asks for more")
+            return 1
         lasting = [
             one.values["seconds"]
             for recipe, results in zip(self.recipes, self.results, strict=True)
