@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -20,8 +21,9 @@ from xdomain.wording import duration, number
 if TYPE_CHECKING:  # a listing should not wait for torch
     from xdomain.evaluation import Evaluation
     from xdomain.run import Result
-    from xdomain.study.compare import Comparison
+    from xdomain.study.comparison import Comparison
     from xdomain.study.findings import Findings
+    from xdomain.training.resampling import Interval
 
 
 LAST = 28
@@ -135,6 +137,13 @@ def print_next(*commands: tuple[str, str]) -> None:
         print(f"  {command:<{width}}  # {purpose}")
 
 
+def _bracketed(interval: Interval) -> str:
+    """A value and its interval, or a dash for an interval that cannot be told."""
+    if not (math.isfinite(interval.low) and math.isfinite(interval.high)):
+        return f"{number(interval.value)} [–]"
+    return str(interval)
+
+
 def _with_interval(entry: Mapping[str, Any]) -> str:
     """A metric's value and its interval, where the run kept one."""
     if entry.get("low") is None or entry.get("high") is None:
@@ -164,8 +173,8 @@ def print_comparison(comparison: Comparison) -> None:
         [
             {
                 "arm": row.arm,
-                f"test {comparison.metric} [95 %]": str(row.value),
-                f"difference to {first} [95 %]": str(row.difference) if row.difference else "–",
+                f"test {comparison.metric} [95 %]": _bracketed(row.value),
+                f"difference to {first} [95 %]": _bracketed(row.difference) if row.difference else "–",
                 "train loss": number(row.train_loss),
                 "seconds": f"{row.seconds:.0f}",
             }

@@ -11,7 +11,7 @@ from xdomain.errors import RecipeError
 from xdomain.plugins import find_recipe
 from xdomain.progress import Say, part
 from xdomain.recipe import BASELINES, OF_AN_ENCODER, Recipe, with_arm
-from xdomain.run import arm_label, run, with_written_steps
+from xdomain.run import arm_label, run, silent, with_written_steps
 from xdomain.study.cells import decisive, is_fixed
 from xdomain.study.comparison import ArmRuns, Comparison, SeedPair, comparison_of
 from xdomain.training.heldout import check_comparable
@@ -68,6 +68,8 @@ def compare(
     UserError
         Something that was given cannot work; the message says how to mend it.
     """
+    if os.environ.get("RANK", "0") != "0":
+        say = silent
     recipe = find_recipe(task, overrides)
     if arms is None:
         arms = ("pretrained", "scratch") if recipe.problem == "span" else ("pretrained", "scratch", "kmer")
