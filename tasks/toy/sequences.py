@@ -29,7 +29,7 @@ LENGTH, MIDDLE = 60, 30
 # Binding sites of MYC/MAX and of GATA factors: consensus of Blackwell et al. 1990, Science 250, 1149 (CACGTG), and of
 # Ko & Engel 1993, Mol. Cell. Biol. 13, 4011 (GATAAG).
 SITES = {"ebox": "CACGTG", "gata": "GATAAG"}
-ORDER_LENGTH = 28
+ORDER_LENGTH = 24
 
 # Kyte & Doolittle 1982, J. Mol. Biol. 157, 105, table 2.
 HYDROPATHY = dict(
@@ -72,7 +72,7 @@ def _splice(rng: Rng) -> dict[str, Any]:
 
 
 def _motif_order(rng: Rng) -> dict[str, Any]:
-    """28 nt with two binding sites, an E-box and a GATA site, 1 to 6 nt apart anywhere: which of them comes first?"""
+    """24 nt with two binding sites, an E-box and a GATA site, 1 to 6 nt apart anywhere: which of them comes first?"""
     order = str(rng.choice(["ebox-gata", "gata-ebox"]))
     first, second = (SITES[name] for name in order.split("-"))
     gap = int(rng.integers(1, 7))
