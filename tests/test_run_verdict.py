@@ -37,6 +37,7 @@ def test_a_run_that_did_not_learn_says_so_first(tiny_bert, tmp_path):
     assert first.startswith("pretrained did not learn: it ")
     assert f"warning: {first}" in said
     assert said[-1].startswith("test accuracy")
+    assert f"- {first}" in (result.folder / "model" / "README.md").read_text()
 
 
 def test_what_needs_no_encoder_stands_beside_every_metric(tiny_bert, tmp_path):

@@ -157,7 +157,7 @@ def print_evaluation(evaluation: Evaluation) -> None:
         [
             {
                 "metric": name,
-                "value [95 %]": str(value),
+                "value [95 %]": _bracketed(value),
                 **({"oracle": number(evaluation.oracle[name])} if evaluation.oracle else {}),
             }
             for name, value in evaluation.metrics.items()
@@ -221,7 +221,7 @@ def print_findings(findings: Findings, folder: Path) -> None:
             {
                 "task": group.task + (f" ({group.fraction:g} of train)" if several else ""),
                 "arm": group.arm,
-                "test [95 %]": f"{group.metric} {group.test.interval}" if group.test else "–",
+                "test [95 %]": f"{group.metric} {_bracketed(group.test.interval)}" if group.test else "–",
                 "constant": number(group.constant),
                 "cells": f"{group.done}/{group.wanted}",
                 "rate": f"{group.rate:g}" if group.rate else "–",
@@ -236,7 +236,7 @@ def print_findings(findings: Findings, folder: Path) -> None:
                 {
                     "task": one.task + (f" ({one.fraction:g} of train)" if several else ""),
                     "difference": f"{one.arm} − {one.reference}",
-                    "[95 %]": str(one.estimate.interval),
+                    "[95 %]": _bracketed(one.estimate.interval),
                     "q": number(one.q),
                     "detectable": number(one.estimate.detectable),
                     "verdict": word_of(one),

@@ -34,6 +34,7 @@ def write_card(folder: Path, recipe: Recipe, values: Mapping[str, Any]) -> None:
     values = finite(values)
     lines = [f"# {recipe.title}", ""]
     lines += [f"`{recipe.name}`, arm `{values['arm']['label']}`, seed {values['seed']}, made with xdomain.", ""]
+    lines += [f"- {note}" for note in values.get("notes", [])] + [""] * bool(values.get("notes"))
     lines += _metrics(values["metrics"])
     lines += _classes(values)
     lines += ["## Data", "", f"{recipe.source.citation} Licence: {recipe.source.licence}.", ""]
