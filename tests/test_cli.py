@@ -231,16 +231,36 @@ def test_compare_takes_the_options_of_its_runs(capsys, dna_csv, tiny_bert, tmp_p
     command = ["compare", "--data", dna_csv, "--domain", "dna", "--column", "label=kind", "--problem", "classification",
                "--arms", "reembed,kmer", "--backbone", tiny_bert, "--mapping-seed", 3, "--seed", 4,
                "--mapping", "frequent", "--tune", "norms", "--transfer", "words,positions",
-               "--out", tmp_path / "c", "--json", *FAST]  # fmt: skip
+               "--seeds", 1, "--out", tmp_path / "c", "--json", *FAST]  # fmt: skip
     code, out, err = xdomain(capsys, *command)
     assert code == 0, err
     assert [row["arm"] for row in json.loads(out)["rows"]] == ["reembed[words,positions]+norms", "kmer"]
-    run = yaml.safe_load((tmp_path / "c" / "reembed[words,positions]+norms" / "recipe.yaml").read_text())["run"]
+    run = yaml.safe_load((tmp_path / "c" / "reembed[words,positions]+norms-m0-s4" / "recipe.yaml").read_text())["run"]
     assert (run["mapping"], run["tune"], run["transfer"]) == ("frequent", "norms", ["words", "positions"])
-    assert (run["init"], run["mapping_seed"], run["seed"], run["backbone"]) == ("reembed", 3, 4, str(tiny_bert))
+    assert (run["init"], run["mapping_seed"], run["seed"], run["backbone"]) == (
+        "reembed",
+        0,
+        4,
+        str(tiny_bert),
+    )  # `frequent` draws nothing
     assert xdomain(capsys, *command)[0] == 2
     assert xdomain(capsys, *command, "--resume")[1] == out
     assert xdomain(capsys, *command, "--overwrite")[0] == 0
+
+
+def test_minutes_choose_the_steps_of_a_run_and_of_a_comparison(capsys, dna_csv, tiny_bert, tmp_path):
+    data = ["--data", dna_csv, "--domain", "dna", "--column", "label=kind", "--problem", "classification",
+            "--backbone", tiny_bert, "--set", "train.precision=fp32", "--set", "train.max_steps=12"]  # fmt: skip
+    code, out, err = xdomain(capsys, "run", *data, "--minutes", 0.5, "--out", tmp_path / "r")
+    assert code == 0, err
+    assert "0.5 minutes: " in out + err
+    assert yaml.safe_load((tmp_path / "r" / "recipe.yaml").read_text())["train"]["max_steps"] > 0
+    code, out, err = xdomain(capsys, "compare", *data, "--arms", "pretrained,scratch", "--seeds", 2, "--minutes", 2,
+                             "--out", tmp_path / "c")  # fmt: skip
+    assert code == 0, err
+    recipes = [yaml.safe_load(path.read_text())["train"] for path in (tmp_path / "c").glob("*/recipe.yaml")]
+    assert len(recipes) == 4
+    assert len({recipe["max_steps"] for recipe in recipes}) == 1  # the same for every arm and seed
 
 
 def test_a_study_from_forecast_to_report(capsys, tmp_path, monkeypatch):

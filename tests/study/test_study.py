@@ -19,8 +19,8 @@ import yaml
 from xdomain.cli import main
 from xdomain.study.conduct import report, run_study
 from xdomain.study.engines.progress import forecast
-from xdomain.study.judged import load_judged
 from xdomain.study.study import lay_out, open_study
+from xdomain.training.heldout import load_judged
 
 SMALL = {"train.max_steps": 3, "train.precision": "fp32", "split.limit": {"train": 32, "valid": 16, "test": 24}}
 
@@ -266,13 +266,14 @@ def test_a_folder_that_is_named_like_the_package_does_not_stand_for_it(tiny_bert
 def test_a_worker_that_dies_loses_its_cell_alone(tiny_bert, tmp_path, quiet, monkeypatch):
     # as when the machine has no memory left: the process is gone without a word
     (tmp_path / "sitecustomize.py").write_text("""\
-import os, signal, xdomain.study.store as store
-usual = store.run
+import os, signal, sys, xdomain.run
+module = sys.modules['xdomain.run']
+usual = module.run
 def run(recipe, **options):
     if recipe.run.init == "scratch" and recipe.run.seed == 1:
         os.kill(os.getpid(), signal.SIGKILL)
     return usual(recipe, **options)
-store.run = run
+module.run = run
 """)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path) + os.pathsep + os.environ.get("PYTHONPATH", ""))
     wanted = study(tiny_bert, tasks=["toy/dna-classification"], arms=["pretrained", "scratch"], learning_rates=[1e-3])
@@ -287,13 +288,14 @@ def test_a_full_disk_ends_the_study_and_keeps_what_is_done(tiny_bert, tmp_path, 
     from xdomain.errors import OutputError
 
     (tmp_path / "sitecustomize.py").write_text("""\
-import errno, xdomain.study.store as store
-usual = store.run
+import errno, sys, xdomain.run
+module = sys.modules['xdomain.run']
+usual = module.run
 def run(recipe, **options):
     if recipe.run.seed == 1:
         raise OSError(errno.ENOSPC, "No space left on device")
     return usual(recipe, **options)
-store.run = run
+module.run = run
 """)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path) + os.pathsep + os.environ.get("PYTHONPATH", ""))
     wanted = study(tiny_bert, tasks=["toy/dna-classification"], arms=["pretrained"], learning_rates=[1e-3])

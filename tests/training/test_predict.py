@@ -16,7 +16,8 @@ from xdomain.model.backbone import load_backbone
 from xdomain.model.layout import layout_of
 from xdomain.recipe import Train
 from xdomain.training.device import Device
-from xdomain.training.predict import pool, predict_scores, probabilities
+from xdomain.training.outcome import probabilities
+from xdomain.training.predict import pool, predict_scores
 
 CPU = Device("cpu", False, "a test")
 ROWS = np.array([40, 51, 62, 73])
