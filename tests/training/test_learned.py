@@ -10,7 +10,7 @@ from xdomain.training.learned import (
     loss_stayed,
     majority_baseline,
     not_above,
-    not_above_kmers,
+    not_above_rule,
     not_learned,
     one_answer,
     what_to_try,
@@ -131,14 +131,12 @@ def test_a_loss_that_stayed_counts_where_nothing_else_is_known():
 
 
 def test_kmers_that_do_as_well_are_told_of():
-    assert (
-        not_above_kmers("accuracy", 0.8, 0.9) == "has a test accuracy of 0.8000, not above the 0.9000 of k-mer counts"
-    )
-    assert not_above_kmers("accuracy", 0.9, 0.8) is None
-    told = not_above_kmers("mse", 0.9, 0.8)
+    assert not_above_rule("accuracy", 0.8, 0.9) == "has a test accuracy of 0.8000, not above the 0.9000 of k-mer counts"
+    assert not_above_rule("accuracy", 0.9, 0.8) is None
+    told = not_above_rule("mse", 0.9, 0.8)
     assert told == "has a test mse of 0.9000, not below the 0.8000 of k-mer counts"
-    assert not_above_kmers("mse", 0.8, 0.9) is None
-    assert not_above_kmers("accuracy", 0.8, math.nan) is None
+    assert not_above_rule("mse", 0.8, 0.9) is None
+    assert not_above_rule("accuracy", 0.8, math.nan) is None
 
 
 def test_what_to_try_hangs_on_the_loss():

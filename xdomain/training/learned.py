@@ -153,16 +153,23 @@ def not_above(
     return f"has a test {metric} of {number(value)}, not {word} {than}{of_losses(losses)}"
 
 
-def not_above_kmers(metric: str, value: float, kmers: float) -> str | None:
-    """What to say where counted k-mers under a linear model do as well as a test value; None where they do not.
+def not_above_rule(metric: str, value: float, reached: float, rule: str = "k-mer counts") -> str | None:
+    """What to say where a simple rule does as well as a test value; None where it does not, or one is not defined.
 
     This is not the same as not to have learned: both may be good.
+
+    Parameters
+    ----------
+    value, reached
+        Test values of the model and of the rule.
+    rule
+        The rule's name, to end a sentence with.
     """
-    better = value > kmers if METRICS[metric].higher_is_better else value < kmers
-    if better or math.isnan(value) or math.isnan(kmers):
+    better = value > reached if METRICS[metric].higher_is_better else value < reached
+    if better or math.isnan(value) or math.isnan(reached):
         return None
     word = "above" if METRICS[metric].higher_is_better else "below"
-    return f"has a test {metric} of {number(value)}, not {word} the {number(kmers)} of k-mer counts"
+    return f"has a test {metric} of {number(value)}, not {word} the {number(reached)} of {rule}"
 
 
 def loss_stayed(losses: Sequence[float]) -> bool:

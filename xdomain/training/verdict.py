@@ -10,11 +10,10 @@ from typing import Any
 from xdomain.data.examples import Examples
 from xdomain.recipe import Recipe
 from xdomain.training.heldout import NEED_CHANCES, Judged, resampled
-from xdomain.training.learned import majority_baseline, not_learned, what_to_try
+from xdomain.training.learned import majority_baseline, not_above_rule, not_learned, what_to_try
 from xdomain.training.metrics import METRICS
 from xdomain.training.resampling import Interval
 from xdomain.training.simple_rules import KMERS, best_rule, simple_rules
-from xdomain.wording import number
 
 RULE_NAMES = {KMERS: "k-mer counts under a linear model", "composition": "composition and length alone"}
 
@@ -97,8 +96,9 @@ def verdict_on(
     )
     rules = {} if recipe.run.baseline else simple_rules(recipe, examples, alphabet_size, "test")
     notes = [f"{label} did not learn: it {reason}.", what_to_try(losses)] if reason else []
-    if interval and (beaten := _not_above_rule(first, interval.value, rules)):
-        notes.append(f"{label} {beaten}.")
+    if interval and (best := best_rule(rules, first)):
+        beaten = not_above_rule(first, interval.value, best[1], RULE_NAMES[best[0]])
+        notes += [f"{label} {beaten}."] if beaten else []
     return Verdict(intervals, majority, rules, reason is None, tuple(notes))
 
 
@@ -107,16 +107,3 @@ def _nearer_end(metric: str, interval: Interval | None) -> float:
     if interval is None:
         return math.nan
     return interval.low if METRICS[metric].higher_is_better else interval.high
-
-
-def _not_above_rule(metric: str, value: float, rules: dict[str, dict[str, float]]) -> str | None:
-    """What to say where a simple rule does as well as a test value; None where none does."""
-    best = best_rule(rules, metric)
-    if best is None or not math.isfinite(value):
-        return None
-    name, reached = best
-    higher = METRICS[metric].higher_is_better
-    if (value > reached) if higher else (value < reached):
-        return None
-    word = "above" if higher else "below"
-    return f"has a test {metric} of {number(value)}, not {word} the {number(reached)} of {RULE_NAMES[name]}"

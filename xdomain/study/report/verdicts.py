@@ -10,7 +10,7 @@ from xdomain.study.report.blocks import Inline, Kind, Strong, Text, Verdict
 from xdomain.study.report.formats import clean, count, equals, interval, number, rate, share
 from xdomain.study.statistics.estimate import detectable
 from xdomain.study.statistics.spread import Spread
-from xdomain.training.learned import not_above_kmers
+from xdomain.training.learned import not_above_rule
 
 LEVEL, ALARM = 0.05, 0.01
 ENOUGH = 5  # cells: t of fewer is 3 and more, that is, half as wide again as the normal interval
@@ -180,7 +180,7 @@ def _against_kmers(findings: Findings) -> Callable[[Group], str | None]:
         if group.baseline or group.test is None or group.not_learned:
             return None
         value = group.test.interval.value
-        return f"{number(value)}, k-mers {number(counted)}" if not_above_kmers(group.metric, value, counted) else None
+        return f"{number(value)}, k-mers {number(counted)}" if not_above_rule(group.metric, value, counted) else None
 
     return told
 
