@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,14 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("MPLBACKEND", "Agg")
 if "PYTEST_XDIST_WORKER" in os.environ:  # processes beside each other: a core each
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what is tried with lora where its package, an extra, is not installed."""
+    if find_spec("peft") is None:
+        for item in items:
+            if "lora" in item.name:
+                item.add_marker(pytest.mark.skip(reason="peft is not installed"))
 
 
 def save_tiny_bert(folder: Path, *, positions: int = 64, seed: int = 0) -> Path:

@@ -298,6 +298,7 @@ set: {split.limit: {train: 40, valid: 20, test: 20}}
 
 
 def test_no_cluster_at_an_address(capsys, tmp_path):
+    pytest.importorskip("ray")
     (tmp_path / "s.yaml").write_text("tasks: toy/dna-classification\narms: [kmer]\n")
     command = ["study", tmp_path / "s.yaml", "--out", tmp_path / "store", "--engine", "ray"]
     code, _, err = xdomain(capsys, *command, "--address", "nonsense")

@@ -114,6 +114,8 @@ def test_an_answer_outside_of_its_passage(tmp_path):
 
 @installed
 def test_from_text_to_a_model_of_sound(tmp_path, tiny_bert, capsys):
+    pytest.importorskip("soundfile")
+
     def typed(*words):
         with pytest.raises(SystemExit) as end:
             main([str(word) for word in words])

@@ -74,6 +74,7 @@ def test_of_a_learned_mapping_the_rows_are_stored_and_not_the_weights(backbone, 
 
 
 def test_a_merged_model_is_a_stock_one_again(backbone):
+    pytest.importorskip("peft")
     assert trainable(merged(apply_tuning(built(backbone), "lora")))["all"] == BODY + HEAD
 
 

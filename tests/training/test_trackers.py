@@ -22,6 +22,7 @@ def run(tiny_bert, tmp_path, quiet):
 
 
 def test_tensorboard_gets_the_losses_and_the_metrics(run):
+    pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     result = run("train.report_to=tensorboard")
