@@ -156,18 +156,29 @@ def test_draws_without_a_value_are_left_out():
     assert np.isnan(Resampled(1.0, np.full(5, np.nan)).interval().low)
 
 
+@pytest.mark.parametrize(("n", "low"), [(1, 0.025), (2, 0.1581), (10, 0.6915), (100, 0.9638)])
+def test_right_answers_alone_leave_room_for_wrong_ones(n, low):
+    """Clopper & Pearson's lower end for n of n."""
+    labels = np.arange(n) % 2
+    rows = Rows("classification", labels, np.eye(2)[labels], np.arange(n), n)
+    found = resample("accuracy", rows, draws=20).interval()
+    assert (found.value, found.high) == (1, 1)
+    assert found.low == pytest.approx(low, abs=5e-5)
+
+
+def test_a_single_group_says_nothing_of_others():
+    labels = np.arange(40) % 2
+    rows = Rows("classification", labels, np.eye(2)[labels], np.zeros(40, int), 1)
+    assert resample("accuracy", rows, draws=20).interval().low == pytest.approx(0.025)
+    values = Rows("regression", np.arange(40.0), np.zeros(40), np.zeros(40, int), 1)
+    assert math.isnan(resample("mae", values, draws=20).interval().high)
+
+
 def test_no_rows_have_no_value():
     rows = Rows("classification", np.array([], int), np.zeros((0, 2)), np.array([], int), 3)
     found = resample("accuracy", rows, draws=5)
     assert math.isnan(found.value)
     assert math.isnan(found.interval().low)
-
-
-def test_a_difference_with_itself_is_0():
-    rng = np.random.default_rng(7)
-    rows = Rows("classification", rng.integers(2, size=40), rng.normal(size=(40, 2)), np.arange(40), 40)
-    one = resample("f1", rows)
-    assert (one - one).interval() == Interval(0, 0, 0)
 
 
 def test_a_thousand_resamples_of_every_metric_take_a_moment():

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from xdomain.recipe import Problem
-from xdomain.training.metrics import as_chances, check_metrics, compute_metrics, covering, exact, lead
+from xdomain.training.metrics import METRICS, as_chances, check_metrics, compute_metrics, covering, exact, lead
 
 Floats = NDArray[np.float64]
 Statistic = Callable[[Floats], Floats]
@@ -45,21 +45,35 @@ class Resampled:
         On the records as they are.
     draws
         Shape (draws,): on each resample; the same resamples for all statistics of as many units and one seed, so
-        that a difference of two is paired.
+        that the difference of two draws is paired.
+    units
+        How many records, or groups of them, were drawn from; infinity where that is not known.
+    possible
+        The least and the greatest value that it can have.
     """
 
     value: float
     draws: Floats
-
-    def __sub__(self, other: Resampled) -> Resampled:
-        return Resampled(self.value - other.value, self.draws - other.draws)
+    units: float = math.inf
+    possible: tuple[float, float] = (-math.inf, math.inf)
 
     def interval(self) -> Interval:
-        """The percentile interval (Efron & Tibshirani 1993, ch. 13); resamples where it is undefined are left out."""
+        """The percentile interval (Efron & Tibshirani 1993, ch. 13); resamples where it is undefined are left out.
+
+        Where all resamples have one value, as where every answer is right, they say nothing of records that are not
+        there: the interval then reaches as far as the share of other records that so many units may hide, 1 - 0.025
+        to the power of 1 / units (Clopper & Pearson 1934), moves it. Its ends are NaN where that is not bounded.
+        """
         known = self.draws[np.isfinite(self.draws)]
         if not len(known):
             return Interval(self.value, math.nan, math.nan)
         low, high = np.quantile(known, (0.025, 0.975))
+        if np.ptp(known) <= ROUNDING and math.isfinite(self.units):
+            least, most = self.possible
+            hidden = (1 - 0.025 ** (1 / self.units)) * (most - least)
+            if not math.isfinite(hidden):
+                return Interval(self.value, math.nan, math.nan)
+            low, high = max(least, self.value - hidden), min(most, self.value + hidden)
         return Interval(self.value, float(low), float(high))
 
 
@@ -108,13 +122,14 @@ def resample(metric: str, rows: Rows, *, draws: int = DRAWS, seed: int = 0) -> R
     """
     check_metrics([metric], rows.problem)
     value = compute_metrics([metric], rows.labels, rows.scores, rows.problem)[metric]["value"]
+    possible = METRICS[metric].possible
     if not len(rows.labels):
-        return Resampled(value, np.full(draws, math.nan))
+        return Resampled(value, np.full(draws, math.nan), rows.units, possible)
     statistic = STATISTICS[metric](rows)
     width = max(rows.units, len(rows.labels) if metric in BY_RANK else 1, _matrix(rows) if metric in BY_CLASS else 1)
     with np.errstate(invalid="ignore", divide="ignore"):  # what is undefined is NaN
         found = [statistic(drawn) for drawn in _drawn(rows.units, draws, seed, width)]
-    return Resampled(float(value), np.concatenate(found))
+    return Resampled(float(value), np.concatenate(found), rows.units, possible)
 
 
 def _drawn(units: int, draws: int, seed: int, width: int) -> Iterator[Floats]:

@@ -103,7 +103,8 @@ def verdict_on(
 
 
 def _nearer_end(metric: str, interval: Interval | None) -> float:
-    """The end of an interval where the metric is worse."""
+    """The end of an interval where the metric is worse; as bad as can be where it cannot be told."""
     if interval is None:
         return math.nan
-    return interval.low if METRICS[metric].higher_is_better else interval.high
+    end, worst = (interval.low, -math.inf) if METRICS[metric].higher_is_better else (interval.high, math.inf)
+    return worst if math.isnan(end) else end
