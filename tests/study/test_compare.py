@@ -144,6 +144,7 @@ def finished(folder, seed, predicted, labels, *, learned=True):
     values = {"metrics": {"test": {"accuracy": {"value": accuracy}}}, "classes": ["a", "b"], "seconds": 1.0,
               "train_loss": 0.5, "learned": learned}  # fmt: skip
     (folder / "result.json").write_text(json.dumps(values))
+    (folder / "history.jsonl").write_text("".join(json.dumps({"step": i, "loss": 0.7}) + "\n" for i in range(20)))
     return load_result(folder)
 
 
@@ -191,3 +192,33 @@ def test_equal_seeds_of_arms_that_learned_are_no_certainty(tmp_path):
     arms = [ArmRuns("pretrained", same, fixed=False), ArmRuns("scratch", same, fixed=False)]
     (sentence,) = comparison_of("t", "accuracy", arms, [(0, 0), (1, 1), (2, 2)], tmp_path).conclusions
     assert "Cannot be told between scratch and pretrained" in sentence
+
+
+def test_seeds_without_a_value_are_left_out_and_the_others_count(tmp_path):
+    labels = ["a", "b"] * 100
+    arms = [
+        arm_of("pretrained", tmp_path, labels, (20, 25, 20, 25)),
+        arm_of("scratch", tmp_path, labels, (3, 3, 4, 3)),
+    ]
+    arms[1].runs[(3, 3)].values["metrics"]["test"]["accuracy"]["value"] = None
+    found = comparison_of("t", "accuracy", arms, [(i, i) for i in range(4)], tmp_path)
+    assert found.rows[1].difference.high < -0.1
+    assert found.conclusions[0].endswith("over 3 seeds.")
+    for run in arms[1].runs.values():
+        run.values["metrics"]["test"]["accuracy"]["value"] = None
+    (sentence,) = comparison_of("t", "accuracy", arms, [(i, i) for i in range(4)], tmp_path).conclusions
+    assert "accuracy is not defined for their answers" in sentence
+
+
+def test_a_difference_that_only_many_of_them_put_in_doubt_says_so(tmp_path):
+    labels = ["a", "b"] * 100
+    others = [(7, 6, 6), (6, 7, 7), (7, 7, 6), (6, 6, 7), (5, 7, 7)]
+    arms = [arm_of("pretrained", tmp_path, labels, (6, 7, 6)), arm_of("scratch", tmp_path, labels, (4, 4, 4)),
+            *(arm_of(f"other{i}", tmp_path, labels, flips) for i, flips in enumerate(others))]  # fmt: skip
+    pairs = [(0, 0), (1, 1), (2, 2)]
+    alone = comparison_of("t", "accuracy", arms[:2], pairs, tmp_path).rows[1].difference
+    assert alone.low < alone.high < 0
+    several = comparison_of("t", "accuracy", arms, pairs, tmp_path)
+    assert several.rows[1].difference == alone
+    assert "No difference seen" in several.conclusions[0]
+    assert several.conclusions[0].endswith("Alone it would pass; as one of several differences it does not.")

@@ -1,5 +1,6 @@
 """A run that has to end within some minutes."""
 
+import json
 from importlib import import_module
 
 import pytest
@@ -35,6 +36,38 @@ def test_too_little_time_for_a_step_says_how_much_is_needed():
         within(0.5, Pace(2.0, 0.01), Train(), sizes=SIZES, spent=40, width=256)
     needed = float(str(told.value).split("expected: ")[1].split(" minutes")[0])
     assert within(needed + 0.1, Pace(2.0, 0.01), Train(), sizes=SIZES, spent=40, width=256).max_steps >= 1
+
+
+def test_a_comparison_names_the_minutes_that_were_asked_for_and_those_needed(tiny_bert, tmp_path, monkeypatch):
+    monkeypatch.setattr(import_module("xdomain.run"), "measure_pace", lambda *given: Pace(60.0, 0.01))
+    with pytest.raises(RecipeError, match="2 minutes are too few") as told:
+        xdomain.compare(
+            "toy/dna-regression", ["pretrained", "scratch"], seeds=2, overrides=SMALL, backbone=str(tiny_bert),
+            out=tmp_path, minutes=2, say=lambda line: None,
+        )  # fmt: skip
+    needed = float(str(told.value).split("expected: ")[1].split(" minutes")[0])
+    assert 4 * 60 / 0.85 / 60 < needed < 8
+
+
+def test_an_interrupted_comparison_that_chose_its_steps_goes_on(tiny_bert, tmp_path, monkeypatch):
+    monkeypatch.setattr(import_module("xdomain.run"), "measure_pace", lambda *given: Pace(500.0, 0.01))
+    options = {
+        "seeds": 2, "overrides": SMALL, "backbone": str(tiny_bert), "out": tmp_path, "minutes": 200,
+        "say": lambda line: None,
+    }  # fmt: skip
+    arms = ["pretrained", "scratch"]
+    whole = xdomain.compare("toy/dna-regression", arms, **options)
+    for name in ("pretrained-m0-s0", "scratch-m1-s1"):
+        (tmp_path / name / "result.json").unlink()
+    again = xdomain.compare("toy/dna-regression", arms, **options, resume=True)
+    assert [row.value for row in again.rows] == [row.value for row in whole.rows]
+    assert {yaml.safe_load(path.read_text())["train"]["max_steps"] for path in tmp_path.glob("*/recipe.yaml")} == {
+        again_steps(tmp_path)
+    }
+
+
+def again_steps(folder):
+    return json.loads((folder / "scratch-m0-s0" / "result.json").read_text())["steps"]
 
 
 @pytest.mark.parametrize("minutes", [0, -1, float("nan"), float("inf")])

@@ -15,8 +15,9 @@ from xdomain.run import arm_label, run, silent, with_written_steps
 from xdomain.study.cells import decisive, is_fixed
 from xdomain.study.comparison import ArmRuns, Comparison, SeedPair, comparison_of
 from xdomain.training.heldout import check_comparable
+from xdomain.training.pace import TooFewMinutesError, check_minutes
 from xdomain.training.plots import plot_comparison
-from xdomain.training.runfolder import Result, check_folder, write_json
+from xdomain.training.runfolder import RECIPE, Result, check_folder, write_json
 from xdomain.wording import duration
 
 SEEDS = 3
@@ -80,12 +81,14 @@ def compare(
     folder = Path(out) if out else Path("runs") / recipe.name / "compare"
     recipes = [_arm(recipe, arm, options) for arm in arms]
     check_comparable(recipe.metrics[0], recipe.problem)
+    if minutes is not None:
+        check_minutes(minutes)
     runs = _Runs(recipes, folder, resume=resume, overwrite=overwrite, say=say)
     start = recipes[0].run.mapping_seed, recipes[0].run.seed
-    runs.check(_pairs(start, seeds or SEEDS))  # all before the first is run
+    runs.check(_pairs(start, seeds or SEEDS), steps_chosen=minutes is not None)  # all before the first is run
     wanted = seeds or SEEDS
     if minutes is not None:
-        runs.choose_steps(start, minutes / (wanted * max(1, sum(not is_fixed(one) for one in recipes))))
+        runs.choose_steps(start, minutes, wanted * max(1, sum(not is_fixed(one) for one in recipes)))
     runs.run(start, f"seed 1 of {seeds}" if seeds else "")
     if seeds is None:
         wanted = runs.affordable_seeds(unlimited=minutes is not None)
@@ -102,18 +105,30 @@ class _Runs:
         self.resume, self.overwrite, self.say = resume, overwrite, say
         self.results: list[dict[SeedPair, Result]] = [{} for _ in recipes]
 
-    def check(self, pairs: Sequence[SeedPair]) -> None:
-        """Refuse folders that may not be written, before anything is run."""
+    def check(self, pairs: Sequence[SeedPair], *, steps_chosen: bool) -> None:
+        """Refuse folders that may not be written, before anything is run.
+
+        Parameters
+        ----------
+        steps_chosen
+            Interrupted runs have as many steps as they chose themselves.
+        """
         for recipe in self.recipes:
             for pair in dict.fromkeys(_pair_of(recipe, pair) for pair in pairs):
                 one = _with_pair(recipe, pair)
-                check_folder(self._place(one), one, overwrite=self.overwrite, resume=self.resume)
+                place = self._place(one)
+                if steps_chosen and recipe.run.baseline is None and (place / RECIPE).is_file():
+                    one = with_written_steps(one, place)
+                check_folder(place, one, overwrite=self.overwrite, resume=self.resume)
 
-    def choose_steps(self, pair: SeedPair, minutes: float) -> None:
-        """Run the first encoder for so long; all other runs take as many steps."""
+    def choose_steps(self, pair: SeedPair, minutes: float, runs: int) -> None:
+        """Run the first encoder for its part of the minutes; all other runs take as many steps."""
         for i, recipe in enumerate(self.recipes):
             if recipe.run.baseline is None:
-                self._run(i, pair, minutes=minutes)
+                try:
+                    self._run(i, pair, minutes=minutes / runs)
+                except TooFewMinutesError as error:
+                    raise TooFewMinutesError(minutes, error.needed * runs) from None
                 steps_from = self._place(_with_pair(recipe, _pair_of(recipe, pair)))
                 self.recipes = [
                     one if one.run.baseline else with_written_steps(one, steps_from) for one in self.recipes

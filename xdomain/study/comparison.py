@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xdomain.study.findings import Difference
-from xdomain.study.report.verdicts import SEEDS, kind_of
+from xdomain.study.report.verdicts import LEVEL, SEEDS, kind_of
 from xdomain.study.series import less_but_rounding, spread_of
 from xdomain.study.statistics.estimate import estimate
 from xdomain.study.statistics.significance import benjamini_hochberg
@@ -20,7 +21,7 @@ from xdomain.training.heldout import Judged, load_judged
 from xdomain.training.learned import what_to_try
 from xdomain.training.metrics import METRICS
 from xdomain.training.resampling import Interval
-from xdomain.training.runfolder import Result
+from xdomain.training.runfolder import HISTORY, Result
 from xdomain.wording import number
 
 SeedPair = tuple[int, int]
@@ -146,13 +147,16 @@ def comparison_of(
     def values(arm: ArmRuns) -> NDArray[np.float64]:
         return np.array([[_test_value(arm.run_of(pair), metric) for pair in pairs]])
 
-    def mean_draws(arm: ArmRuns) -> NDArray[np.float64]:
-        return np.mean([draws[arm.run_of(pair).folder] for pair in pairs], axis=0)
+    def mean_draws(arm: ArmRuns, defined: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Over the seed pairs for which a value is defined: one that is not says nothing of the test records."""
+        kept = [draws[arm.run_of(pair).folder] for pair, there in zip(pairs, defined, strict=True) if there]
+        return np.mean(kept, axis=0) if kept else np.full(1, math.nan)
 
     differences: list[Difference] = []
     for arm in arms[1:]:
         found = less_but_rounding(values(arm), values(arms[0]))
-        error = spread_of(less_but_rounding(mean_draws(arm), mean_draws(arms[0])), one.units)
+        defined = np.isfinite(found[0])
+        error = spread_of(less_but_rounding(mean_draws(arm, defined), mean_draws(arms[0], defined)), one.units)
         fixed = arm.fixed and arms[0].fixed
         estimated = estimate(found, error, units=one.units, fixed=fixed)
         learned = _learned(arm) or _learned(arms[0])
@@ -161,8 +165,8 @@ def comparison_of(
         differences.append(
             Difference(
                 task=task, arm=arm.arm, reference=arms[0].arm, fraction=1.0, metric=metric,
-                higher_is_better=METRICS[metric].higher_is_better, pairs=len(pairs), estimate=estimated, q=math.nan,
-                sign_flip=None, least_sign_flip=None, mcnemar=None, fixed=fixed, learned=learned,
+                higher_is_better=METRICS[metric].higher_is_better, pairs=int(defined.sum()), estimate=estimated,
+                q=math.nan, sign_flip=None, least_sign_flip=None, mcnemar=None, fixed=fixed, learned=learned,
             )
         )  # fmt: skip
     corrected = benjamini_hochberg([difference.estimate.p for difference in differences])
@@ -170,7 +174,9 @@ def comparison_of(
     rows = tuple(
         Row(
             arm=arm.arm,
-            value=_interval(arm, values(arm), spread_of(mean_draws(arm), one.units), one.units, metric),
+            value=_interval(
+                arm, values(arm), spread_of(mean_draws(arm, np.isfinite(values(arm)[0])), one.units), one.units, metric
+            ),
             difference=differences[i - 1].estimate.interval if i else None,
             train_loss=float(np.mean([_loss(run) for run in arm.runs.values()])),
             seconds=sum(run.values["seconds"] for run in arm.runs.values()),
@@ -210,7 +216,12 @@ def _sentence(difference: Difference) -> str:
     if kind == "unseen":
         least = difference.estimate.detectable
         seen = f"; one of {number(least)} or more would have been seen reliably" if math.isfinite(least) else ""
-        return f"{question}No difference seen {between} over {over}{seen}."
+        alone = ""
+        if difference.estimate.p < LEVEL <= difference.q:
+            alone = " Alone it would pass; as one of several differences it does not."
+        return f"{question}No difference seen {between} over {over}{seen}.{alone}"
+    if not math.isfinite(value):
+        return f"{question}Cannot be told {between}: {metric} is not defined for their answers."
     if not difference.learned:
         return f"{question}Cannot be told: neither {arm} nor {reference} has shown that it learned."
     if difference.pairs == 1 and not difference.fixed:
@@ -235,7 +246,10 @@ def _loss(run: Result) -> float:
 
 
 def _losses(arm: ArmRuns) -> list[float]:
-    return [loss for run in arm.runs.values() if math.isfinite(loss := _loss(run))]
+    """The training losses of the arm's first run, in order of their steps."""
+    text = (next(iter(arm.runs.values())).folder / HISTORY).read_text("utf-8")
+    rows = [json.loads(line) for line in text.splitlines()]
+    return [row["loss"] for row in rows if row.get("loss") is not None]
 
 
 def _learned(arm: ArmRuns) -> bool:

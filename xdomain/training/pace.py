@@ -27,6 +27,18 @@ MARGIN, ENDING = 0.85, 5.0
 """The share of the time that is planned with, as other work may come; seconds to save the model and draw plots."""
 
 
+class TooFewMinutesError(RecipeError):
+    """There is no time for a single step."""
+
+    def __init__(self, minutes: float, needed: float) -> None:
+        super().__init__(
+            f"{minutes:g} minutes are too few for a single step",
+            expected=f"{needed:.1f} minutes or more",
+            mend="--set split.limit.train=500 --set split.limit.valid=200 --set split.limit.test=200",
+        )
+        self.needed = needed
+
+
 @dataclass(frozen=True)
 class Pace:
     """Seconds of a training step, and of scoring one record."""
@@ -82,7 +94,7 @@ def within(minutes: float, pace: Pace, train: Train, *, sizes: dict[str, int], s
 
     Raises
     ------
-    RecipeError
+    TooFewMinutesError
         There is no time for a single step.
     """
     wanted = settle(train, records=sizes["train"], width=width)
@@ -93,11 +105,7 @@ def within(minutes: float, pace: Pace, train: Train, *, sizes: dict[str, int], s
     steps = min(steps_of(wanted, sizes["train"]), int((left - evaluations * judging) / pace.step))
     if steps < 1:
         needed = (spent + pace.step + 2 * judging + pace.record * sizes["test"] + ENDING) / MARGIN / 60
-        raise RecipeError(
-            f"{minutes:g} minutes are too few for a single step ({pace.step:.2f} s each, {spent:.0f} s until now)",
-            expected=f"{needed:.1f} minutes or more",
-            mend="--set split.limit.train=500 --set split.limit.valid=200 --set split.limit.test=200",
-        )
+        raise TooFewMinutesError(minutes, needed)
     return wanted.model_copy(update={"epochs": None, "max_steps": steps, "evaluations": min(evaluations, steps)})
 
 
