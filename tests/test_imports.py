@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from importlib import metadata
 
 import pytest
 
@@ -73,6 +74,31 @@ def test_a_missing_package_is_named(tmp_path):
     assert ended.returncode == 2
     assert ended.stderr.startswith("error: surely_not_installed is not installed")
     assert "pip install surely_not_installed" in ended.stderr
+
+
+@pytest.mark.parametrize(("package", "name"), [("sklearn", "scikit-learn"), ("Bio", "biopython"), ("yaml", "pyyaml")])
+def test_the_name_to_install_by_is_told(package, name, monkeypatch):
+    monkeypatch.setattr(metadata, "packages_distributions", dict)
+    monkeypatch.setattr(metadata, "version", not_there)
+    error = import_failure(ModuleNotFoundError(f"No module named {package!r}", name=package))
+    assert f"{package} is not installed" in str(error)
+    assert f"pip install {name}" in str(error)
+
+
+def not_there(name):
+    raise metadata.PackageNotFoundError(name)
+
+
+def test_a_fault_of_a_plugin_is_shown_to_its_author(tmp_path):
+    break_package(tmp_path, "my_domain", "1.0", "raise ValueError('my own mistake')")
+    (tmp_path / "my_domain-1.0.dist-info" / "entry_points.txt").write_text(
+        "[xdomain.adapters]\nmine = my_domain:Mine\n"
+    )
+    (tmp_path / "data.csv").write_text("sequence,label\nACGT,a\n")
+    ended = xdomain(tmp_path, "check", "data.csv", "--domain", "mine")
+    assert "Traceback" in ended.stderr
+    assert "my own mistake" in ended.stderr
+    assert "force-reinstall" not in ended.stderr
 
 
 def test_a_fault_of_our_own_is_no_fault_of_a_package():

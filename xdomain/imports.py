@@ -10,6 +10,10 @@ from importlib import metadata
 from xdomain.errors import MissingError
 
 OURS = ("xdomain", "__main__")
+ENTRY_POINTS = ("xdomain.adapters", "xdomain.commands", "xdomain.tasks")
+"""Of packages that plug into xdomain: their faults are shown as ours are, to whoever writes them."""
+INSTALLED_AS = {"Bio": "biopython", "sklearn": "scikit-learn", "yaml": "pyyaml", "dateutil": "python-dateutil"}
+"""The name to install a package by, where it differs from the one to import it by."""
 KNOWN_FIXES = {
     "torchaudio": "pip uninstall torchaudio; or, to use its pipelines: pip install torch==2.11.0 torchaudio==2.11.0"
 }
@@ -29,7 +33,8 @@ def import_failure(error: BaseException) -> MissingError | None:
     -------
     MissingError or None
         Names the package at fault, its version and how to repair it. None where `error` did not arise in an import,
-        or arose in xdomain's own code: that is a fault of another kind, and a traceback is right.
+        or arose in xdomain's own code or in that of a package that plugs into it: that is a fault of another kind,
+        and a traceback is right.
     """
     chain = list(_causes(error))
     if not any(_in_an_import(one) for one in chain):
@@ -41,8 +46,9 @@ def import_failure(error: BaseException) -> MissingError | None:
     told = (str(root).strip() or type(root).__name__).splitlines()[0][:200]
     version = _version(package)
     if version is None:
-        return MissingError(f"{package} is not installed ({told})", mend=f"pip install {package}")
-    fix = f"pip install --force-reinstall {package}; where nothing else needs it: pip uninstall {package}"
+        return MissingError(f"{package} is not installed ({told})", mend=f"pip install {_installed_as(package)}")
+    name = _installed_as(package)
+    fix = f"pip install --force-reinstall {name}; where nothing else needs it: pip uninstall {name}"
     return MissingError(
         f"{package} {version} is installed but cannot be imported ({told})",
         expected="packages that fit each other; `xdomain doctor` lists their versions",
@@ -78,22 +84,27 @@ def _modules(error: BaseException) -> list[str]:
 def _package_at_fault(root: BaseException) -> str | None:
     """The innermost third-party package that `root` passed through, or the one that is not there.
 
-    None where the innermost package is xdomain itself.
+    None where the innermost package is xdomain itself or plugs into it.
     """
     absent = (root.name or "").split(".")[0] if isinstance(root, ModuleNotFoundError) else ""
     if absent and _version(absent) is None and absent not in sys.stdlib_module_names:
         return None if absent == "xdomain" else absent
+    own = {*OURS, *(one.module.split(".")[0] for group in ENTRY_POINTS for one in metadata.entry_points(group=group))}
     for module in reversed(_modules(root)):
         package = module.split(".")[0]
         if package and package not in sys.stdlib_module_names:
-            return None if package in OURS else package
+            return None if package in own else package
     return None
+
+
+def _installed_as(package: str) -> str:
+    """The name of the distribution that has a package, by the name it is imported under."""
+    return metadata.packages_distributions().get(package, [INSTALLED_AS.get(package, package)])[0]
 
 
 def _version(package: str) -> str | None:
     """The version of an installed package, by the name it is imported under; None where it is not installed."""
-    names = metadata.packages_distributions().get(package, [package])
     try:
-        return metadata.version(names[0])
+        return metadata.version(_installed_as(package))
     except metadata.PackageNotFoundError:
         return None
