@@ -99,6 +99,8 @@ def _length(value: Any) -> int:
 
 def print_result(result: Result) -> None:
     """The metrics of a run, a line each, and where it lies."""
+    from xdomain.training.runfolder import RECIPE  # which loads pyarrow
+
     values = result.values
     metrics = values["metrics"]
     rules = values.get("simple_rules", {}).get("test", {})
@@ -121,10 +123,10 @@ def print_result(result: Result) -> None:
             f"{sizes['bytes_per_task'] / 1e6:.2f} MB to store for this task"
         )
     print(f"run folder: {result.folder}")
-    folder, task = result.folder, values["task"]
+    folder = result.folder
     print_next(
         (f"xdomain predict {folder} FILE", "labels for other records"),
-        (f"xdomain compare {task}", "beside scratch, over several seeds"),
+        (f"xdomain compare {folder / RECIPE}", "pretrained, scratch and k-mers over several seeds"),
         (f"xdomain analyze {folder}", "what each layer knows, which symbols matter"),
     )
 

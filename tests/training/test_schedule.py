@@ -1,5 +1,7 @@
 """How long a run trains, and at which rate, where nobody says."""
 
+import json
+
 import pytest
 import yaml
 
@@ -76,3 +78,19 @@ def test_a_run_says_and_writes_what_it_chose(tiny_bert, tmp_path, monkeypatch):
     assert again.values == result.values
     with pytest.raises(OutputError, match="other options"):
         xdomain.run("toy/dna-classification", **options | {"overrides": (*changes, "train.epochs=7")}, resume=True)
+
+
+@pytest.mark.parametrize(("steps", "asked"), [(25, 20), (7, 3), (10, 10), (5, 20)])
+def test_as_many_evaluations_are_told_as_are_made(steps, asked, tiny_bert, tmp_path):
+    said = []
+    options = (f"train.max_steps={steps}", f"train.evaluations={asked}", *SMALL)
+    result = xdomain.run(
+        "toy/dna-classification", overrides=options, backbone=str(tiny_bert), out=tmp_path / "run", say=said.append
+    )
+    made = sum("valid" in row or any(key.startswith("eval") for key in row) for row in history(result.folder))
+    told_of = next(line for line in said if line.startswith(f"{steps} steps of"))
+    assert told_of.endswith(f"{made} evaluation{'s' * (made != 1)}")
+
+
+def history(folder):
+    return [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]

@@ -31,7 +31,7 @@ from xdomain.training.metrics import METRICS, compute_metrics
 from xdomain.training.outcome import scored
 from xdomain.training.predict import forward, predict_scores
 from xdomain.training.runfolder import CHECKPOINTS
-from xdomain.training.schedule import steps_of
+from xdomain.training.schedule import default_rate, evaluate_every, steps_of
 from xdomain.training.spans import candidates_only
 
 Augment = Callable[[Ids, float], Ids]
@@ -175,7 +175,9 @@ class _WindowTrainer(Trainer):
     def _check_finite(self, number: float, step: int) -> None:
         """Stop where training has diverged; whatever would be saved from then on is no model."""
         if not math.isfinite(number):
-            raise _diverged(step, self.args.max_steps, self._recipe.train, bf16=self._device.bf16)
+            model: Any = self.model
+            width = model.config.hidden_size
+            raise _diverged(step, self.args.max_steps, self._recipe.train, width, bf16=self._device.bf16)
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         """Metrics on all of validation, by the same code that scores the finished model."""
@@ -267,7 +269,7 @@ def _arguments(recipe: Recipe, checkpoints: Path, records: int, *, seed: int, de
     steps = steps_of(train, records)
     if train.learning_rate is None or train.evaluations is None:
         raise ValueError("options of training are not settled: `xdomain.training.schedule.settle` comes first")
-    every = max(1, math.ceil(steps / train.evaluations))
+    every = evaluate_every(train, records)
     first = recipe.metrics[0]
     arguments = TrainingArguments(
         output_dir=str(checkpoints),
@@ -332,13 +334,14 @@ def batch_share(train: Train) -> int:
     return batch_size // (world * parts)
 
 
-def _diverged(step: int, steps: int, train: Train, *, bf16: bool) -> TrainingError:
+def _diverged(step: int, steps: int, train: Train, width: int, *, bf16: bool) -> TrainingError:
     rate = train.learning_rate or math.nan
+    smaller = min(rate / 10, default_rate(width))
     narrow = ", or --set train.precision=fp32" if bf16 else ""
     return TrainingError(
         f"training diverged: the loss is not finite at step {step:,} of {steps:,}, with a learning rate of {rate:g}",
         expected="a finite loss at every step",
-        mend=f"a smaller rate, such as --set train.learning_rate={rate / 10:g} --overwrite{narrow}",
+        mend=f"a smaller rate, such as --set train.learning_rate={smaller:g} --overwrite{narrow}",
     )
 
 

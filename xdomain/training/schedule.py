@@ -72,11 +72,17 @@ def steps_of(train: Train, records: int) -> int:
     return math.ceil(train.epochs * steps_an_epoch(train, records))
 
 
+def evaluate_every(train: Train, records: int) -> int:
+    """Steps from one evaluation to the next; the last comes at the end."""
+    return max(1, math.ceil(steps_of(train, records) / (train.evaluations or 1)))
+
+
 def told(train: Train, records: int) -> str:
     """What was settled, in one line."""
     steps = steps_of(train, records)
+    evaluations = math.ceil(steps / evaluate_every(train, records))
     epochs = steps / steps_an_epoch(train, records)
     return (
         f"{steps:,} steps of {train.batch_size} records ({epochs:.3g} epochs), learning rate {train.learning_rate:g}, "
-        f"{train.evaluations} evaluation{'s' * (train.evaluations != 1)}"
+        f"{evaluations} evaluation{'s' * (evaluations != 1)}"
     )

@@ -52,7 +52,8 @@ def simple_rules(recipe: Recipe, examples: Examples, alphabet_size: int, split: 
     if recipe.problem != "regression" and len(np.unique(labels[train])) < 2:
         return {}
     scores = {COMPOSITION: _composition_scores(recipe, examples, labels, train, judged, alphabet_size)}
-    if K_UP_TO * examples.symbols.lengths[train].sum() <= MOST_KMERS:
+    sides = [examples.symbols, *([examples.symbols_b] if examples.symbols_b is not None else [])]
+    if K_UP_TO * sum(side.lengths[train].sum() for side in sides) <= MOST_KMERS:
         scores[KMERS] = _kmer_scores(recipe, examples, labels, alphabet_size)[judged]
     return {name: metric_values(recipe.metrics, examples, judged, one) for name, one in scores.items()}
 
