@@ -81,8 +81,8 @@ def run(
     overwrite, resume
         Replace what another run left in `out`, or finish it.
     minutes
-        Take fewer steps where the run would otherwise last longer: the pace is measured first, and what was chosen
-        is said and written into ``recipe.yaml``. Simple baselines are not shortened.
+        Take fewer steps, and judge by fewer records, where the run would otherwise last longer: the pace is measured
+        first, and what was chosen is said and written into ``recipe.yaml``. Simple baselines are not shortened.
     arm
         Fields of `xdomain.recipe.Run`: backbone, init, transfer, tune, mapping, mapping_seed, seed, baseline.
 
@@ -108,7 +108,7 @@ def _run(
     if minutes is not None:
         check_minutes(minutes)
         if resume and (folder / RECIPE).is_file():
-            recipe, minutes = with_written_steps(recipe, folder), None
+            recipe, minutes = with_written_size(recipe, folder), None
     if resume and is_done(folder):
         check_same(folder, recipe)
         say(f"{folder} is finished already")
@@ -128,8 +128,14 @@ def _run(
         else:
             pace = measure_pace(build_learner(recipe, backbone, examples, plan), examples, recipe, device)
             spent = time.monotonic() - started
-            train = within(minutes, pace, train, sizes=sizes, spent=spent, width=width)
+            train, limit = within(minutes, pace, train, sizes=sizes, spent=spent, width=width)
             say(f"{minutes:g} minutes: {pace.step:.2f} s a step")
+            if limit:
+                recipe = recipe.model_copy(
+                    update={"split": recipe.split.model_copy(update={"limit": {**recipe.split.limit, **limit}})}
+                )
+                examples, counts = prepare(recipe, adapter, say)
+                plan = plan_encoder(recipe, backbone, adapter, examples, folder=folder, say=say)
         recipe = recipe.model_copy(update={"train": train})
     if first:  # nothing was written so far: whatever was refused left all as it was
         open_folder(folder, recipe, overwrite=overwrite)
@@ -148,11 +154,13 @@ def _run(
     return _finish(recipe, adapter, examples, learned, folder, counts, device, started, say)
 
 
-def with_written_steps(recipe: Recipe, folder: Path) -> Recipe:
-    """The recipe with the steps that an interrupted run chose for itself."""
-    written = load_recipe(folder / RECIPE).train
-    steps = {"max_steps": written.max_steps, "evaluations": written.evaluations, "epochs": written.epochs}
-    return recipe.model_copy(update={"train": recipe.train.model_copy(update=steps)})
+def with_written_size(recipe: Recipe, folder: Path) -> Recipe:
+    """The recipe with the steps and records that a run which has to end within some minutes chose for itself."""
+    written = load_recipe(folder / RECIPE)
+    size = {name: getattr(written.train, name) for name in ("max_steps", "evaluations", "epochs")}
+    train = recipe.train.model_copy(update=size)
+    split = recipe.split.model_copy(update={"limit": written.split.limit})
+    return recipe.model_copy(update={"train": train, "split": split})
 
 
 def arm_label(recipe: Recipe) -> str:

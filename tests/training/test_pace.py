@@ -23,11 +23,13 @@ SMALL = ("split.limit.train=40", "split.limit.valid=16", "split.limit.test=16", 
         (10, {"evaluations": 1}, 240, 1),
         (10, {"max_steps": 30}, 30, 1),
         (1, {}, 9, 4),  # 23 s left, a fifth of them for evaluations
+        (0.75, {"max_steps": 3}, 3, 1),
         (600, {}, 600, 6),  # as many as without a limit: 6 epochs
     ],
 )
 def test_steps_are_what_fits_and_never_more_than_without_a_limit(minutes, given, steps, evaluations):
-    chosen = within(minutes, Pace(2.0, 0.01), Train(**given), sizes=SIZES, spent=20, width=256)
+    chosen, limit = within(minutes, Pace(2.0, 0.01), Train(**given), sizes=SIZES, spent=20, width=256)
+    assert limit == {}
     assert (chosen.max_steps, chosen.evaluations, chosen.learning_rate) == (steps, evaluations, 5e-4)
 
 
@@ -35,7 +37,46 @@ def test_too_little_time_for_a_step_says_how_much_is_needed():
     with pytest.raises(RecipeError, match=r"0\.5 minutes are too few") as told:
         within(0.5, Pace(2.0, 0.01), Train(), sizes=SIZES, spent=40, width=256)
     needed = float(str(told.value).split("expected: ")[1].split(" minutes")[0])
-    assert within(needed + 0.1, Pace(2.0, 0.01), Train(), sizes=SIZES, spent=40, width=256).max_steps >= 1
+    chosen, _ = within(needed, Pace(2.0, 0.01), Train(), sizes=SIZES, spent=40, width=256)
+    assert 5 <= chosen.max_steps <= 8
+
+
+def test_what_takes_too_long_to_judge_is_judged_by_fewer_records():
+    sizes = {"train": 9000, "valid": 2000, "test": 4000}
+    chosen, limit = within(2, Pace(0.5, 0.1), Train(), sizes=sizes, spent=7, width=256)
+    left = 0.85 * 120 - 7 - 5  # a tenth of all that can be judged in .4 of 90 s, which take 800 s
+    assert limit == {"valid": 90, "test": 180}
+    lasts = 7 + 5 + 0.1 * (90 * (chosen.evaluations + 1) + 180) + 0.5 * chosen.max_steps
+    assert 0.8 * left < lasts <= 0.85 * 120
+    _, limit = within(1.2, Pace(0.5, 1.0), Train(), sizes={**sizes, "valid": 10, "test": 50}, spent=1, width=256)
+    assert limit == {"test": 30}  # never fewer, and those that are few anyway stay
+
+
+def test_a_run_reads_fewer_records_and_writes_down_how_many(tiny_bert, tmp_path, monkeypatch):
+    monkeypatch.setattr(import_module("xdomain.run"), "measure_pace", lambda *given: Pace(1.0, 10.0))
+    said, limits = [], ("split.limit.train=40", "split.limit.valid=60", "split.limit.test=90")
+    result = xdomain.run(
+        "toy/dna-regression", overrides=(*limits, "train.max_steps=9"), backbone=str(tiny_bert), minutes=40,
+        out=tmp_path / "run", say=said.append,
+    )  # fmt: skip
+    n = result.values["n"]
+    assert n["train"] == 40
+    assert 30 <= n["valid"] < 60
+    assert n["valid"] < n["test"] < 90
+    written = yaml.safe_load((tmp_path / "run" / "recipe.yaml").read_text())["split"]["limit"]
+    assert written == n
+    assert any(f"{n['valid']} valid, {n['test']} test" in line for line in said)
+
+
+def test_a_comparison_takes_as_many_seeds_as_there_is_time_for(tiny_bert, tmp_path, monkeypatch):
+    monkeypatch.setattr(import_module("xdomain.run"), "measure_pace", lambda *given: Pace(50.0, 0.01))
+    said = []
+    found = xdomain.compare(
+        "toy/dna-regression", ["pretrained", "scratch"], overrides=SMALL, backbone=str(tiny_bert), out=tmp_path,
+        minutes=24, say=said.append,
+    )  # fmt: skip
+    assert found.seeds == 2  # 5 steps of 50 s, 4 runs: 20 min of the .85 × 24
+    assert "24 minutes: 2 seeds of each arm" in said
 
 
 def test_a_comparison_names_the_minutes_that_were_asked_for_and_those_needed(tiny_bert, tmp_path, monkeypatch):
@@ -46,7 +87,7 @@ def test_a_comparison_names_the_minutes_that_were_asked_for_and_those_needed(tin
             out=tmp_path, minutes=2, say=lambda line: None,
         )  # fmt: skip
     needed = float(str(told.value).split("expected: ")[1].split(" minutes")[0])
-    assert 4 * 60 / 0.85 / 60 < needed < 8
+    assert 4 * 5 * 60 / 0.85 / 60 < needed < 30
 
 
 def test_an_interrupted_comparison_that_chose_its_steps_goes_on(tiny_bert, tmp_path, monkeypatch):

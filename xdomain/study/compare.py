@@ -11,7 +11,7 @@ from xdomain.errors import RecipeError
 from xdomain.plugins import find_recipe
 from xdomain.progress import Say, part
 from xdomain.recipe import BASELINES, OF_AN_ENCODER, Recipe, with_arm
-from xdomain.run import arm_label, run, silent, with_written_steps
+from xdomain.run import arm_label, run, silent, with_written_size
 from xdomain.study.cells import decisive, is_fixed
 from xdomain.study.comparison import ArmRuns, Comparison, SeedPair, comparison_of
 from xdomain.training.heldout import check_comparable
@@ -59,8 +59,9 @@ def compare(
     resume, overwrite
         Finish or replace what is in `out`.
     minutes
-        About how long all runs together may take, 0 or more: the first run chooses its steps by this, and all others
-        take as many.
+        About how long all runs together may take, above 0: the first run chooses its steps, and how many records to
+        judge by, and all others take as many. Where `seeds` is not given, it is the most of 3, 2 and 1 that there is
+        time for.
     options
         Other fields of `xdomain.recipe.Run`.
 
@@ -85,13 +86,11 @@ def compare(
         check_minutes(minutes)
     runs = _Runs(recipes, folder, resume=resume, overwrite=overwrite, say=say)
     start = recipes[0].run.mapping_seed, recipes[0].run.seed
-    runs.check(_pairs(start, seeds or SEEDS), steps_chosen=minutes is not None)  # all before the first is run
-    wanted = seeds or SEEDS
+    runs.check(_pairs(start, seeds or SEEDS), sized=minutes is not None)  # all before the first is run
     if minutes is not None:
-        runs.choose_steps(start, minutes, wanted * max(1, sum(not is_fixed(one) for one in recipes)))
+        seeds = runs.choose_size(start, minutes, [seeds] if seeds else range(SEEDS, 0, -1))
     runs.run(start, f"seed 1 of {seeds}" if seeds else "")
-    if seeds is None:
-        wanted = runs.affordable_seeds(unlimited=minutes is not None)
+    wanted = seeds or runs.affordable_seeds()
     for number, pair in enumerate(_pairs(start, wanted)[1:], 2):
         runs.run(pair, f"seed {number} of {wanted}")
     return _conclude(recipe, runs, _pairs(start, wanted))
@@ -105,35 +104,46 @@ class _Runs:
         self.resume, self.overwrite, self.say = resume, overwrite, say
         self.results: list[dict[SeedPair, Result]] = [{} for _ in recipes]
 
-    def check(self, pairs: Sequence[SeedPair], *, steps_chosen: bool) -> None:
+    def check(self, pairs: Sequence[SeedPair], *, sized: bool) -> None:
         """Refuse folders that may not be written, before anything is run.
 
         Parameters
         ----------
-        steps_chosen
-            Interrupted runs have as many steps as they chose themselves.
+        sized
+            Interrupted runs have as many steps and records as they chose themselves.
         """
         for recipe in self.recipes:
             for pair in dict.fromkeys(_pair_of(recipe, pair) for pair in pairs):
                 one = _with_pair(recipe, pair)
                 place = self._place(one)
-                if steps_chosen and recipe.run.baseline is None and (place / RECIPE).is_file():
-                    one = with_written_steps(one, place)
+                if sized and self.resume and (place / RECIPE).is_file():
+                    one = with_written_size(one, place)
                 check_folder(place, one, overwrite=self.overwrite, resume=self.resume)
 
-    def choose_steps(self, pair: SeedPair, minutes: float, runs: int) -> None:
-        """Run the first encoder for its part of the minutes; all other runs take as many steps."""
-        for i, recipe in enumerate(self.recipes):
-            if recipe.run.baseline is None:
-                try:
-                    self._run(i, pair, minutes=minutes / runs)
-                except TooFewMinutesError as error:
-                    raise TooFewMinutesError(minutes, error.needed * runs) from None
-                steps_from = self._place(_with_pair(recipe, _pair_of(recipe, pair)))
-                self.recipes = [
-                    one if one.run.baseline else with_written_steps(one, steps_from) for one in self.recipes
-                ]
-                return
+    def choose_size(self, pair: SeedPair, minutes: float, seeds: Sequence[int]) -> int:
+        """Run the first encoder for its part of the minutes; all other runs take as many steps and records.
+
+        Returns
+        -------
+        int
+            The first number of `seeds` that there is time for.
+        """
+        first = next((i for i, recipe in enumerate(self.recipes) if recipe.run.baseline is None), None)
+        if first is None:
+            return seeds[0]
+        lasting = sum(not is_fixed(one) for one in self.recipes)
+        for number in seeds:
+            try:
+                self._run(first, pair, minutes=minutes / (number * lasting))
+            except TooFewMinutesError as error:
+                if number == seeds[-1]:
+                    raise TooFewMinutesError(minutes, error.needed * number * lasting) from None
+                continue
+            own = _with_pair(self.recipes[first], _pair_of(self.recipes[first], pair))
+            self.recipes = [with_written_size(one, self._place(own)) for one in self.recipes]
+            self.say(f"{minutes:g} minutes: {number} seed{'s' * (number > 1)} of each arm")
+            return number
+        raise ValueError("no number of seeds to choose from")
 
     def run(self, pair: SeedPair, label: str) -> None:
         """Run every arm that has no run of this seed pair yet."""
@@ -141,7 +151,7 @@ class _Runs:
             with part(f"arm {i + 1} of {len(self.recipes)}" + (f", {label}" if label else "")):
                 self._run(i, pair)
 
-    def affordable_seeds(self, *, unlimited: bool) -> int:
+    def affordable_seeds(self) -> int:
         """How many seeds to take, judged by how long the first took; what was decided is said.
 
         Several processes that share a run do not all know how long it took, and must decide alike: they take one.
@@ -156,7 +166,7 @@ class _Runs:
             if not is_fixed(recipe)
         ]
         further = (SEEDS - 1) * sum(lasting)
-        if not lasting or unlimited or further <= CHEAP_SECONDS:
+        if not lasting or further <= CHEAP_SECONDS:
             if lasting:
                 self.say(f"{SEEDS - 1} more seeds of each arm, about {duration(further)}")
             return SEEDS if lasting else 1

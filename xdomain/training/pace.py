@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import os
 import time
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import torch
 from xdomain.data.batches import LengthGrouped
 from xdomain.data.examples import Examples
 from xdomain.errors import RecipeError
+from xdomain.preparation import JUDGED
 from xdomain.recipe import Recipe, Train
 from xdomain.training.attention import quick_attention
 from xdomain.training.device import Device
@@ -23,18 +25,21 @@ from xdomain.training.schedule import settle, steps_of
 FEWEST_STEPS, TIMED_STEPS, TIMED_SECONDS = 3, 10, 5.0
 TIMED_RECORDS = 64
 MOST_EVALUATIONS, SHARE_OF_EVALUATIONS = 10, 0.2
+FEWEST_JUDGED, SHARE_OF_JUDGING = 30, 0.4
 MARGIN, ENDING = 0.85, 5.0
 """The share of the time that is planned with, as other work may come; seconds to save the model and draw plots."""
+FEWEST_LEARNING = 5
+"""Steps below which a run is not worth its time."""
 
 
 class TooFewMinutesError(RecipeError):
-    """There is no time for a single step."""
+    """There is no time for a few steps."""
 
     def __init__(self, minutes: float, needed: float) -> None:
         super().__init__(
-            f"{minutes:g} minutes are too few for a single step",
-            expected=f"{needed:.1f} minutes or more",
-            mend="--set split.limit.train=500 --set split.limit.valid=200 --set split.limit.test=200",
+            f"{minutes:g} minutes are too few for a handful of steps",
+            expected=f"{math.ceil(10 * needed) / 10:g} minutes or more",
+            mend="shorter sequences (--set train.max_length=N --set train.too_long=truncate) make steps faster",
         )
         self.needed = needed
 
@@ -78,8 +83,10 @@ def measure_pace(built: Built, examples: Examples, recipe: Recipe, device: Devic
     return Pace(sum(taken[1:]) / len(taken[1:]), (time.perf_counter() - started) / len(judged))
 
 
-def within(minutes: float, pace: Pace, train: Train, *, sizes: dict[str, int], spent: float, width: int) -> Train:
-    """Options of training with at most as many steps, and evaluations, as the time allows.
+def within(
+    minutes: float, pace: Pace, train: Train, *, sizes: dict[str, int], spent: float, width: int
+) -> tuple[Train, dict[str, float]]:
+    """What of a run ends in time: at most so many steps, evaluations, and records to judge.
 
     Parameters
     ----------
@@ -92,21 +99,47 @@ def within(minutes: float, pace: Pace, train: Train, *, sizes: dict[str, int], s
     width
         Hidden units of the backbone; see `settle`.
 
+    Returns
+    -------
+    tuple
+        Options of training, and ``split.limit`` for splits of which only a part can be scored, 30 records at least;
+        empty where scoring all takes less than four tenths of the time. Those who take it have to read again, for
+        which as much time is left as was spent.
+
     Raises
     ------
     TooFewMinutesError
-        There is no time for a single step.
+        There is no time for a few steps.
     """
     wanted = settle(train, records=sizes["train"], width=width)
-    judging = pace.record * sizes["valid"]
-    left = MARGIN * 60 * minutes - spent - judging - pace.record * sizes["test"] - ENDING
-    evaluations = min(wanted.evaluations or 1, MOST_EVALUATIONS, int(SHARE_OF_EVALUATIONS * left / judging))
-    evaluations = max(1, evaluations)
-    steps = min(steps_of(wanted, sizes["train"]), int((left - evaluations * judging) / pace.step))
-    if steps < 1:
-        needed = (spent + pace.step + 2 * judging + pace.record * sizes["test"] + ENDING) / MARGIN / 60
-        raise TooFewMinutesError(minutes, needed)
-    return wanted.model_copy(update={"epochs": None, "max_steps": steps, "evaluations": min(evaluations, steps)})
+    fewest = min(FEWEST_LEARNING, steps_of(wanted, sizes["train"]))
+    steps, evaluations, limit = _plan(minutes, pace, wanted, sizes, spent)
+    if steps < fewest:
+        longer = (minutes * 1.05**i for i in itertools.count(1))
+        raise TooFewMinutesError(minutes, next(n for n in longer if _plan(n, pace, wanted, sizes, spent)[0] >= fewest))
+    return wanted.model_copy(update={"epochs": None, "max_steps": steps, "evaluations": min(evaluations, steps)}), limit
+
+
+def _plan(
+    minutes: float, pace: Pace, wanted: Train, sizes: dict[str, int], spent: float
+) -> tuple[int, int, dict[str, float]]:
+    """Steps, evaluations and limits of splits, for so many minutes."""
+    left = MARGIN * 60 * minutes - spent - ENDING
+    limit: dict[str, float] = {}
+    share = SHARE_OF_JUDGING * left / _judging(pace, sizes)
+    if 0 < share < 1:
+        left -= spent
+        limit = {name: max(FEWEST_JUDGED, int(share * sizes[name])) for name in JUDGED if sizes[name] > FEWEST_JUDGED}
+        sizes = {**sizes, **{name: min(sizes[name], int(most)) for name, most in limit.items()}}
+    once = pace.record * sizes["valid"]
+    left -= _judging(pace, sizes) - once
+    evaluations = max(1, min(wanted.evaluations or 1, MOST_EVALUATIONS, int(SHARE_OF_EVALUATIONS * left / once)))
+    return min(steps_of(wanted, sizes["train"]), int((left - evaluations * once) / pace.step)), evaluations, limit
+
+
+def _judging(pace: Pace, sizes: dict[str, int]) -> float:
+    """Seconds to score validation once while training, and both splits at the end."""
+    return pace.record * (2 * sizes["valid"] + sizes["test"])
 
 
 def check_minutes(minutes: float) -> None:
