@@ -126,7 +126,6 @@ def test_every_option_can_be_set_by_its_name(part):
         assert parsed(f"{part}.{key}={text}" if part else f"{key}={text}") == recipe, key
 
 
-@settings(deadline=None)
 @given(st.floats(1e-12, 1e6))
 def test_any_learning_rate_arrives_as_it_was_typed(rate):
     for typed in (repr(rate), f"{rate:e}", f"{rate:.3g}"):

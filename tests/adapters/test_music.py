@@ -31,7 +31,7 @@ def made_line(number, seed):
 
 
 LINES = st.builds(made_line, st.integers(0, 25), st.integers(0, 2**32 - 1))
-ANY = settings(max_examples=50, deadline=None)
+ANY = settings(max_examples=50)
 
 
 def names(adapter, line):

@@ -17,7 +17,7 @@ from xdomain.analysis.similarity import ANALYSIS
 from xdomain.errors import RecipeError
 
 SEEDS = st.integers(0, 2**32 - 1)
-WIDE = settings(max_examples=25, deadline=None)
+WIDE = settings(max_examples=25)
 
 
 def normal(seed, n, d):

@@ -33,7 +33,7 @@ def test_a_line_is_a_paragraph_and_a_form_feed_ends_a_document(tmp_path):
 
 
 @given(books=st.lists(st.lists(st.text("catdog sm", min_size=1).filter(str.strip), min_size=1), min_size=1))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_documents_are_encoded_as_their_lines_one_by_one(tokenizer, tmp_path_factory, books):
     path = tmp_path_factory.mktemp("books") / "b.txt"
     path.write_text("\f".join("\n".join(book) for book in books))

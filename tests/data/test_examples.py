@@ -1,7 +1,7 @@
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from xdomain.data.examples import IGNORED, Examples, encode_examples
@@ -150,7 +150,6 @@ records = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(records)
 def test_tags_against_a_slow_obvious_twin(rows):
     sequences = ["".join(letter for letter, _ in row) for row, _ in rows]
@@ -169,7 +168,6 @@ def test_tags_against_a_slow_obvious_twin(rows):
     assert [DNA.decode(symbols) for symbols in data.symbols] == sequences
 
 
-@settings(deadline=None)
 @given(st.lists(st.text(min_size=1, max_size=5), min_size=1, max_size=20))
 def test_every_label_comes_back_from_its_number(labels):
     data = encoded(sequence=["A"] * len(labels), label=labels)

@@ -102,7 +102,7 @@ def test_sentences_cover_the_text():
 
 
 @given(st.text("abcz ,.", min_size=1), st.integers(0, 3))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_an_utterance_is_whole(text, seed):
     words = spoken_words(text)
     heard = Simulator(units=64, seed=seed).speak(words, np.random.default_rng(seed))

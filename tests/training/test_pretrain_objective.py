@@ -59,7 +59,7 @@ def test_masking_is_eighty_ten_ten():
 
 @given(rows=st.integers(1, 9), length=st.integers(8, 20), step=st.integers(0, 10**6),
        objective=st.sampled_from(["mlm", "mlm+nsp", "mlm+sop"]))  # fmt: skip
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_special_tokens_stand_where_they_should_and_are_never_chosen(rows, length, step, objective):
     batch = batches(objective=objective).at(step, rows=rows, length=length)
     ids = whole(batch)

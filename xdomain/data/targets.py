@@ -80,7 +80,7 @@ def answers_of(table: pa.Table, ids: Sequence[str], where: str) -> pa.Array:
         answers = column_of(table, "answers")
     try:
         answers = answers.cast(ANSWERS)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+    except pa.ArrowException:
         raise DataError(
             f"{where}: the answers are of type {answers.type}", expected="a list of {start, end} in every row"
         ) from None
