@@ -100,6 +100,6 @@ def labels_told(counts: Counts) -> dict[str, float]:
         "share of frames labelled": round(sum(labelled.values()) / max(1, counts.total()), 4),
         "purity": round(found.purity, 4),
         "cluster purity": round(found.cluster_purity, 4),
-        "mutual information, normalised": round(found.nmi, 4),
+        "PNMI": round(found.pnmi, 4),
         "purity by chance": round(found.chance, 4),
     }

@@ -82,15 +82,16 @@ class Agreement:
         Share of the frames whose label is the most frequent one of their unit.
     cluster_purity
         Share of the frames whose unit is the most frequent one of their label: falls as units grow more.
-    nmi
-        Mutual information over the entropy of the labels: the share of it that the units take away, in [0, 1].
+    pnmi
+        Mutual information over the entropy of the labels, the PNMI of HuBERT (Hsu et al. 2021): the share of it that
+        the units take away, in [0, 1].
     chance
         Share of the most frequent label: the purity of a single unit.
     """
 
     purity: float
     cluster_purity: float
-    nmi: float
+    pnmi: float
     chance: float
 
 
@@ -124,6 +125,6 @@ def agreement(units: Ids, labels: NDArray[np.generic], weights: Ids | None = Non
     return Agreement(
         purity=float(shares.max(1).sum()),
         cluster_purity=float(shares.max(0).sum()),
-        nmi=information / entropy if entropy else float("nan"),
+        pnmi=information / entropy if entropy else float("nan"),
         chance=float(of_labels.max()),
     )

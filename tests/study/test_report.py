@@ -330,7 +330,8 @@ def test_verdicts(told):
         assert f"hurts{mark}shuffled against scratch: test accuracy −.032 [−.052, −.012], q = .012." in text
         assert (
             f"no difference seen{mark}reembed against scratch: test accuracy +.002 [−.018, +.022], q = .610. "
-            "Only a difference of .027 or more would have been seen reliably (80 % power)." in text
+            "Only a difference of .027 or more would have been seen reliably (80 % power, were it the only one)."
+            in text
         )
     nowhere(texts, "missing", "wrong with this study", "To keep in mind")
 

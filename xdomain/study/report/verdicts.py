@@ -79,7 +79,7 @@ def verdict(difference: Difference, *, of: int, name_share: bool) -> Verdict:
     if kind == "unknown":
         parts.append(_why_unknown(difference))
     if kind == "unseen":
-        parts.append(_power(difference))
+        parts.append(_power(difference, of))
         if estimate.p < LEVEL <= difference.q:
             parts.append(f" Alone it would pass ({equals('p', estimate.p)}); as one of {of} differences it does not.")
     if difference.fixed and kind != "unknown":
@@ -87,10 +87,11 @@ def verdict(difference: Difference, *, of: int, name_share: bool) -> Verdict:
     return Verdict(word_of(difference), kind, tuple(parts))
 
 
-def _power(difference: Difference) -> str:
+def _power(difference: Difference, of: int) -> str:
     least = difference.estimate.detectable
     if math.isfinite(least):
-        return f" Only a difference of {number(least)} or more would have been seen reliably (80 % power)."
+        alone = ", were it the only one" if of > 1 else ""
+        return f" Only a difference of {number(least)} or more would have been seen reliably (80 % power{alone})."
     return " How large a difference would have been seen is not known."
 
 
@@ -149,8 +150,11 @@ def warnings(findings: Findings) -> tuple[Text, ...]:
         ("Few groups of test records", "; groups are what is resampled, so that intervals are rough.", _few_groups),
     ]
     named = several_shares(findings)
-    mixed = tuple((Strong("Made with different software"), f", {clean(line)}.") for line in findings.mixed)
-    return mixed + tuple(
+    whole = (
+        *((Strong("Judged on different test records, so not compared"), f", {clean(s)}.") for s in findings.unmatched),
+        *((Strong("Made with different software"), f", {clean(line)}.") for line in findings.mixed),
+    )
+    return whole + tuple(
         (Strong(what), f", {clean(task)}: {_joined(told)}{end}")
         for what, end, tell in found
         for task in tasks_of(findings.groups)

@@ -78,7 +78,7 @@ def spread(values: Cells) -> Spread:
 
     - one cell: 0, with infinite freedom, as one cell says nothing of others;
     - one row, one column, or no two cells in the same row or column: independent cells, s / √n with n - 1;
-    - complete: two-way random effects. V = max(MS_m + MS_s - MS_r, MS_m, MS_s) / MS is the usual estimate of
+    - complete: two-way random effects. V = max(MS_m + MS_s - MS_r, MS_m, MS_s, MS_r) / MS is the usual estimate of
       σ_m²/M + σ_s²/S + σ_r²/(MS) with the negative components cut off; its freedom is Satterthwaite's (1946), rounded
       down and at least min(M, S) - 1. By ``benchmarks/coverage.py`` 95 % of the intervals cover whichever of mapping
       and seed dominates, 98 to 99 % where the residual does, and the least that was seen is 93.6 %, at 3 x 10 with
@@ -108,9 +108,9 @@ def spread(values: Cells) -> Spread:
 
 def _crossed(squares: MeanSquares, mappings: int, seeds: int) -> Spread:
     m, s, r = squares.mapping, squares.seed, squares.residual
-    total, least = max(m + s - r, m, s), min(mappings, seeds) - 1
-    if total == 0:  # r alone is left: every row and every column has the same mean
-        return Spread(math.sqrt(r / (mappings * seeds)), least)
+    total, least = max(m + s - r, m, s, r), min(mappings, seeds) - 1
+    if total == 0:
+        return Spread(0.0, least)
     m, s, r = m / total, s / total, r / total
     df = 1 / (m**2 / (mappings - 1) + s**2 / (seeds - 1) + r**2 / ((mappings - 1) * (seeds - 1)))
     return Spread(math.sqrt(total / (mappings * seeds)), max(math.floor(df * (1 + 1e-9)), least))
