@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from xdomain.data.bytetable import ByteTable
-from xdomain.data.sequences import Alphabet, Ids, Payload, Ragged
+from xdomain.data.sequences import Alphabet, Ids, Payload, Ragged, path_option
 from xdomain.errors import RecipeError
 
 from .bpe import BPE
@@ -53,7 +53,7 @@ class DNA:
     tokens: Literal["nucleotide", "kmer", "bpe"] = "nucleotide"
     k: int = 6
     stride: int = 1
-    merges: str = ""
+    merges: str = path_option()
     ambiguous: Literal["fold", "keep", "error"] = "fold"
     lower_case: Literal["fold", "mask"] = "fold"
     gaps: Literal["drop", "error"] = "drop"

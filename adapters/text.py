@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from xdomain.data.sequences import Alphabet, Ids, Payload, Ragged, narrow
+from xdomain.data.sequences import Alphabet, Ids, Payload, Ragged, narrow, path_option
 from xdomain.errors import DataError, RecipeError
 
 MAPPABLE = ("WordPiece", "BPE", "WordLevel")
@@ -37,7 +37,7 @@ class Text:
         special tokens are not looked for in texts: "[MASK]" is read as a bracket, a word and a bracket.
     """
 
-    tokenizer: str = ""
+    tokenizer: str = path_option()
 
     @property
     def name(self) -> str:

@@ -55,6 +55,14 @@ def make_adapter(name: str, options: Mapping[str, Any] | None = None, *, tokeniz
         raise RecipeError(f"adapter {name}: {error}") from None
 
 
+def path_options(name: str) -> tuple[str, ...]:
+    """The options of a domain's adapter that name files or folders."""
+    from xdomain.data.sequences import PATH  # which loads pyarrow
+
+    entry = entry_points("xdomain.adapters").get(name)
+    return tuple(f.name for f in dataclasses.fields(entry.load()) if f.metadata.get(PATH)) if entry else ()
+
+
 def uses_tokenizer(name: str) -> bool:
     """Whether what a domain's adapter encodes hangs on the backbone's tokenizer."""
     entry = entry_points("xdomain.adapters").get(name)

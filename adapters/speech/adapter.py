@@ -15,7 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from xdomain.data.sequences import Alphabet, Ids, Payload, Ragged
+from xdomain.data.sequences import Alphabet, Ids, Payload, Ragged, path_option
 from xdomain.errors import DataError, MissingError, RecipeError
 
 from .runs import Runs, parse_runs
@@ -42,7 +42,7 @@ class Speech:
     units: int = 512
     merge: bool = True
     rate: float = 50.0
-    codebook: str = ""
+    codebook: str = path_option()
 
     def __post_init__(self) -> None:
         if not 0 < self.units <= 2**16 or self.rate <= 0:

@@ -9,7 +9,9 @@ import time
 
 import pytest
 
+from xdomain.errors import OutputError
 from xdomain.study.claims import Claim
+from xdomain.study.store import Store
 
 
 @pytest.fixture
@@ -79,3 +81,10 @@ def test_an_owner_that_was_overtaken_is_told(base):
         base.with_name("cell.claim-2").write_text("{}")
         assert lost.wait(5)
     assert [path.name for path in base.parent.iterdir()] == ["cell.claim-2"]
+
+
+def test_who_is_overtaken_while_writing_a_report_is_told_so_and_lives_on(tmp_path):
+    store = Store(tmp_path, beat=0.02, lapse=60)
+    with pytest.raises(OutputError, match="taken over"), store.alone("study"):
+        (tmp_path / "study.claim-2").write_text("{}")  # as a process does that holds this one for dead
+        time.sleep(0.3)

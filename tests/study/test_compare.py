@@ -175,6 +175,13 @@ def test_a_clear_difference_answers_the_question(tmp_path):
     assert "Yes: pretrained is better than scratch" in turned.conclusions[0]
 
 
+def test_runs_of_different_records_are_not_compared(tmp_path):
+    labels = ["a", "b"] * 20
+    arms = [arm_of("pretrained", tmp_path, labels, (5,)), arm_of("scratch", tmp_path, labels[2:], (5,))]
+    with pytest.raises(RecipeError, match="different test records"):
+        comparison_of("t", "accuracy", arms, [(0, 0)], tmp_path)
+
+
 def test_two_arms_that_answer_one_class_cannot_be_told(tmp_path):
     labels = ["a", "b"] * 50
     constant = {(seed, seed): finished(tmp_path / f"c{seed}", seed, ["a"] * 100, labels, learned=False)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from xdomain.adapters.bpe import train_bpe
 from xdomain.errors import RecipeError
 from xdomain.study.cells import read_setting, settings_of, told
 from xdomain.study.grid import Grid, load_grid
@@ -150,6 +151,47 @@ def test_what_decides_nothing_is_in_no_key(tiny_bert, tmp_path):
     assert own(one) == own(two)
     (two / "my.csv").write_text("sequence,label\n" + "ACGT,x\nGGCC,y\n" * 19 + "ACGT,y\nGGCC,y\n")
     assert own(one) != own(two)
+
+
+def test_a_copy_of_a_data_file_under_another_name_is_the_same_cell(tiny_bert, tmp_path):
+    for name in ("my.csv", "copy.csv"):
+        (tmp_path / name).write_text("sequence,label\n" + "ACGT,x\nGGCC,y\n" * 20)
+    one, two = (
+        keys(tasks=[{"data": str(tmp_path / name), "domain": "dna"}], backbone=str(tiny_bert))
+        for name in ("my.csv", "copy.csv")
+    )
+    assert one == two
+
+
+def test_the_current_folder_changes_no_key(tmp_path, monkeypatch):
+    def of_tokens(tokens):
+        return keys(arms=[{"baseline": "kmer", "set": {"adapter.options.tokens": tokens}}])
+
+    elsewhere = of_tokens("kmer"), of_tokens("nucleotide")
+    for name in ("kmer", "nucleotide"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert (of_tokens("kmer"), of_tokens("nucleotide")) == elsewhere
+    assert of_tokens("kmer") != of_tokens("nucleotide")
+
+
+def test_a_file_that_an_option_names_counts_by_what_it_holds(tmp_path):
+    merges = {}
+    for name, sequences in (("one.json", ["ACGTACGT"] * 9), ("two.json", ["GGCCAATT"] * 9)):
+        train_bpe(sequences, 12, tmp_path / name)
+        merges[name] = {"adapter.options.tokens": "bpe", "adapter.options.merges": str(tmp_path / name)}
+    (tmp_path / "copy.json").write_bytes((tmp_path / "one.json").read_bytes())
+    merges["copy.json"] = {**merges["one.json"], "adapter.options.merges": str(tmp_path / "copy.json")}
+    one, two, copy = (keys(arms=[{"baseline": "kmer", "set": options}]) for options in merges.values())
+    assert one == copy != two
+
+
+@pytest.mark.parametrize("key", ["split.seed", "split.limit.test", "columns.label", "reader_options.n", "metrics"])
+def test_an_arm_may_not_change_which_records_are_judged(key):
+    with pytest.raises(RecipeError, match=f"set: {key} may change which records are judged"):
+        lay_out(
+            {"name": "s", "tasks": "toy/dna-classification", "arms": ["kmer", {"init": "scratch", "set": {key: 1}}]}
+        )
 
 
 def test_a_baseline_hangs_on_no_mapping_and_no_rate(tiny_bert):

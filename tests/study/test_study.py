@@ -195,6 +195,36 @@ def test_the_report_is_made_from_the_store_alone(done, tmp_path, monkeypatch):
     assert "toy/dna-classification" in before.decode()
 
 
+def test_cells_that_an_earlier_version_named_by_their_task_are_found(done, tmp_path):
+    store = tmp_path / "store"
+    shutil.copytree(done[0], store)
+    for setting in open_study(done[0] / "small").settings:
+        for cell in setting.possible():
+            assert cell.former_key != cell.key
+            if (store / "cells" / cell.key).is_dir():
+                (store / "cells" / cell.key).rename(store / "cells" / cell.former_key)
+    assert report(store / "small").groups == done[1].groups
+    assert finished(store) == finished(done[0])
+
+
+def test_arms_that_were_judged_on_different_records_are_not_compared(done, tmp_path):
+    store = tmp_path / "store"
+    shutil.copytree(done[0], store)
+    laid = open_study(store / "small")
+    (setting,) = (one for one in laid.settings if (one.task, one.arm) == ("toy/dna-classification", "scratch"))
+    for cell in laid.final(setting):
+        path = store / "cells" / cell.key / "predictions.parquet"
+        table = pq.read_table(path)
+        ids = pc.if_else(pc.equal(table["id"], table["id"][-1]), "another", table["id"])
+        pq.write_table(table.set_column(table.column_names.index("id"), "id", ids), path)
+    found = report(store / "small")
+    assert [(one.task, one.arm) for one in found.differences] == [
+        ("toy/dna-classification", "kmer"), ("toy/dna-regression", "scratch"), ("toy/dna-regression", "kmer"),
+    ]  # fmt: skip
+    assert found.unmatched == ("toy/dna-classification: scratch (24) and pretrained (24) share 23",)
+    assert "Judged on different test records, so not compared" in (store / "small" / "report.md").read_text()
+
+
 @pytest.mark.slow
 def test_curves_of_ever_fewer_records_are_compared(done, tiny_bert, tmp_path, quiet):
     store = tmp_path / "store"

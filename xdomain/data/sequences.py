@@ -154,12 +154,25 @@ def joined(payloads: Sequence[Payload] | pa.Array) -> tuple[NDArray[np.uint8], N
     return np.frombuffer(b"".join(texts), np.uint8), offsets_of(lengths)
 
 
+PATH = "path"
+"""In the metadata of a field: its value names a file or a folder."""
+
+
+def path_option(default: str = "") -> Any:
+    """A field of an adapter whose value is the path of a file or folder, or empty.
+
+    A study knows a cell by what such a file holds. The value of any other option is taken as it stands, even where a
+    file of that name happens to lie in the current folder.
+    """
+    return field(default=default, metadata={PATH: True})
+
+
 @runtime_checkable
 class Adapter(Protocol):
     """One domain: how its raw records become symbols.
 
-    Written as a frozen dataclass whose fields are the options that change the output;
-    they enter its fingerprint. Found through the entry-point group ``xdomain.adapters``.
+    Written as a frozen dataclass whose fields are the options that change the output; they enter its fingerprint, and
+    those that name files are made by `path_option`. Found through the entry-point group ``xdomain.adapters``.
 
     More methods are used where an adapter has them: ``reverse_complement(ids) -> ids``, for leakage and
     augmentation; ``word_starts(payloads) -> Ragged``, where tags are one a word and symbols are pieces of words;

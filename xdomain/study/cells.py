@@ -67,6 +67,11 @@ class Setting:
         """The cells that are judged, once the rate is chosen."""
         return [self.cell(draw, rate) for draw in self.draws]
 
+    def possible(self) -> list[Cell]:
+        """Every cell that it can come to have, whichever rate is chosen."""
+        draws = dict.fromkeys((*self.search_draws, *self.draws))
+        return [self.cell(draw, rate) for rate in self.rates or (None,) for draw in draws]
+
     @property
     def most_cells(self) -> int:
         """Cells in all; those of the search with the chosen rate are cells of the rest, too."""
@@ -94,7 +99,15 @@ class Cell:
     @cached_property
     def key(self) -> str:
         """The same for two cells exactly if they are the same run of the same data with the same backbone."""
-        tree = self.recipe.model_dump(mode="json", exclude=set(TOLD_ONLY) | {"source"})
+        return self._key(exclude={"name"})
+
+    @cached_property
+    def former_key(self) -> str:
+        """What `key` was in stores of version 0.1, to which the name of the task mattered."""
+        return self._key(exclude=set())
+
+    def _key(self, *, exclude: set[str]) -> str:
+        tree = self.recipe.model_dump(mode="json", exclude=set(TOLD_ONLY) | {"source"} | exclude)
         tree["train"].pop("report_to")
         tree["run"].pop("backbone")
         for name in self.setting.digests:

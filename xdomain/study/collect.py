@@ -13,7 +13,7 @@ from xdomain.recipe import Published
 from xdomain.study.cells import Cell, Setting, is_fixed, mapping_is_drawn
 from xdomain.study.efficiency import efficiencies
 from xdomain.study.findings import Difference, Findings, Group, MappingShare, Missing
-from xdomain.study.lessons import mixed, unlearned, why_not_learned
+from xdomain.study.lessons import mixed, unlearned, unmatched, why_not_learned
 from xdomain.study.series import Place, Series, less, pairs_of, spread_of
 from xdomain.study.statistics.components import components
 from xdomain.study.statistics.estimate import estimate
@@ -46,6 +46,7 @@ def collect(study: Study) -> Findings:
         machine=_machines(study, known),
         study=study_text(study),
         mixed=mixed(series),
+        unmatched=unmatched(study, series),
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from xdomain.errors import RecipeError
 from xdomain.study.findings import Difference
 from xdomain.study.report.verdicts import LEVEL, SEEDS, kind_of
 from xdomain.study.series import less_but_rounding, spread_of
@@ -142,6 +143,12 @@ def comparison_of(
     """
     held_out = {run.folder: load_judged(run.folder) for arm in arms for run in arm.runs.values()}
     one: Judged = held_out[arms[0].run_of(pairs[0]).folder]
+    for run_folder, other in held_out.items():
+        if not other.has_records_of(one):
+            raise RecipeError(
+                f"the runs in {arms[0].run_of(pairs[0]).folder} and {run_folder} were judged on different test records",
+                expected="runs of one data file with one split", mend="--overwrite, or another --out",
+            )  # fmt: skip
     draws = {key: judged.resamples(metric) for key, judged in held_out.items()}
 
     def values(arm: ArmRuns) -> NDArray[np.float64]:

@@ -9,7 +9,8 @@ from xdomain.data.loading import load_table
 from xdomain.data.media import endings, named_files
 from xdomain.data.sources import data_home, digest, file_sha256, paths_of
 from xdomain.errors import UserError
-from xdomain.plugins import make_adapter, uses_tokenizer
+from xdomain.model.checkpoints import shipped_folder
+from xdomain.plugins import make_adapter, path_options, uses_tokenizer
 from xdomain.recipe import Recipe, Source
 
 OPTION = "option "
@@ -17,9 +18,10 @@ OPTION = "option "
 
 
 def _named_options(recipe: Recipe) -> Mapping[str, Path]:
-    """The options of the adapter that name a file or a folder, as a codebook is."""
-    told = {name: value for name, value in recipe.adapter.options.items() if isinstance(value, str) and value}
-    paths = {name: Path(value).expanduser() for name, value in told.items()}
+    """The options of the adapter that name a file or a folder that is there, as a codebook is."""
+    options = recipe.adapter.options
+    given = {name: str(options[name]) for name in path_options(recipe.adapter.name) if options.get(name)}
+    paths = {name: Path(shipped_folder(value)).expanduser() for name, value in given.items()}
     return {name: path for name, path in paths.items() if path.exists()}
 
 

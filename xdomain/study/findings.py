@@ -165,6 +165,8 @@ class Findings:
         Versions and devices that finished cells were made with, a line each.
     mixed
         Where cells that are compared were made with other versions or number formats, a line each.
+    unmatched
+        Arms that were judged on other test records than the reference, a line each.
     study
         The study file as it was understood, in YAML.
     """
@@ -182,6 +184,7 @@ class Findings:
     machine: tuple[str, ...]
     study: str
     mixed: tuple[str, ...] = ()
+    unmatched: tuple[str, ...] = ()
 
 
 def as_dict(findings: Findings) -> dict[str, Any]:

@@ -14,6 +14,8 @@ from xdomain.recipe import BASELINES, PARTS, Problem
 from xdomain.written import Part, checked, read_yaml
 
 SEE = "see examples/studies/"
+SAME_FOR_ALL = ("name", "source", "reader", "reader_options", "columns", "problem", "metrics", "split")
+"""Parts of a recipe that decide which records are judged, and by what."""
 
 
 def _counted(value: object) -> object:
@@ -137,6 +139,12 @@ class Grid(Part):
         for key in ("run.seed", "run.mapping_seed", "train.learning_rate", "split.limit.train", "run.init"):
             if key in self.set or any(key in arm.set for arm in self.arms):
                 raise ValueError(f"set: {key} is what a study varies; name it where its axis is")
+        for arm in self.arms:
+            if records := [key for key in arm.set if key.split(".")[0] in SAME_FOR_ALL]:
+                raise ValueError(
+                    f"arms: {arm.label}: set: {records[0]} may change which records are judged, and arms are compared "
+                    f"record by record; give it under the study's own set"
+                )
         return self
 
     @property

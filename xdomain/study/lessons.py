@@ -10,6 +10,7 @@ import numpy as np
 
 from xdomain.study.cells import Cell
 from xdomain.study.series import Place, Series, spread_of
+from xdomain.study.study import Study
 from xdomain.training.learned import not_above, not_learned, of_losses, one_answer
 from xdomain.training.metrics import METRICS
 
@@ -71,6 +72,19 @@ def mixed(series: Mapping[Place, Series]) -> tuple[str, ...]:
             if len(set[str]().union(*values.values())) > 1:
                 told = "; ".join(f"{arm}: {', '.join(sorted(some))}" for arm, some in values.items() if some)
                 found.append(f"{task}: {what} ({told})")
+    return tuple(found)
+
+
+def unmatched(study: Study, series: Mapping[Place, Series]) -> tuple[str, ...]:
+    """Arms that were judged on other test records than the reference, so that no difference is told; a line each."""
+    found: list[str] = []
+    for (task, fraction, arm), one in series.items():
+        first = series[task, fraction, study.grid.first_arm]
+        if one.cells and first.cells:
+            mine, its = one.judged[one.cells[0].key], first.judged[first.cells[0].key]
+            if not mine.has_records_of(its):
+                shared = len(set(mine.ids.to_pylist()) & set(its.ids.to_pylist()))
+                found.append(f"{task}: {arm} ({len(mine):,}) and {first.setting.arm} ({len(its):,}) share {shared:,}")
     return tuple(found)
 
 

@@ -106,14 +106,18 @@ class Series:
 
 
 def pairs_of(study: Study, one: Series, reference: Series) -> Pairs:
-    """Cells with equal seeds and mapping seeds, by those that at least one of them hangs on."""
+    """Cells with equal seeds and mapping seeds, by those that change at least one of them, and equal test records."""
     found: Pairs = {}
     ours, theirs = ({(c.mapping_seed, c.seed): c for c in some.cells} for some in (one, reference))
     for draw in study.grid.draws():
         mine, its = decisive(one.setting.recipe, draw), decisive(reference.setting.recipe, draw)
-        if mine in ours and its in theirs:
+        if mine in ours and its in theirs and _same_records(one, ours[mine], reference, theirs[its]):
             found[max(mine[0], its[0]), max(mine[1], its[1])] = ours[mine], theirs[its]
     return found
+
+
+def _same_records(one: Series, mine: Cell, reference: Series, its: Cell) -> bool:
+    return one.judged[mine.key].has_records_of(reference.judged[its.key])
 
 
 def less(one: Series, reference: Series, pairs: Pairs) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

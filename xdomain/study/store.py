@@ -7,8 +7,9 @@ import errno
 import json
 import os
 import shutil
+import threading
 import traceback
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -74,6 +75,14 @@ class Store:
         except OSError as error:
             raise self._unwritable(error) from None
 
+    def adopt(self, cells: Iterable[Cell]) -> None:
+        """Give finished cells that an earlier version named otherwise the names that they have now."""
+        there = {path.name for path in self.cells.iterdir()} if self.cells.is_dir() else set[str]()
+        for cell in cells if there else ():
+            if cell.key not in there and cell.former_key in there:
+                with contextlib.suppress(OSError):  # another process was quicker, or may write where this one may not
+                    self.run_folder(cell.former_key).rename(self.run_folder(cell.key))
+
     def state(self, key: str) -> State:
         """What has become of a cell."""
         if key in self._done:
@@ -114,6 +123,9 @@ class Store:
     def attempt(self, cell: Cell, say: Say, *, begun: Callable[[], None] | None = None) -> State | None:
         """Run a cell; what goes wrong is kept, not raised. None where there was nothing to do: another process had it.
 
+        For processes that do nothing else, as the engines start them: one that stood still for so long that another
+        took its cell ends at once.
+
         Parameters
         ----------
         begun
@@ -150,9 +162,22 @@ class Store:
 
     @contextlib.contextmanager
     def alone(self, name: str) -> Generator[None]:
-        """Keep other processes from the files of the study of this name."""
-        with Claim(self.folder / name, beat=self.beat, lapse=self.lapse).waited(lost=_leave):
+        """Keep other processes from the files of the study of this name.
+
+        Raises
+        ------
+        OutputError
+            At the end: this process stood still for so long that another took its place. Files are whole all the
+            same, as each is put in its place at once.
+        """
+        lost = threading.Event()
+        with Claim(self.folder / name, beat=self.beat, lapse=self.lapse).waited(lost=lost.set):
             yield
+        if lost.is_set():
+            raise OutputError(
+                f"{self.folder / name} was taken over by another process, as this one stood still for too long",
+                mend="the same command again",
+            )
 
     def _run(self, cell: Cell, say: Say) -> State:
         from xdomain.run import run  # which loads torch

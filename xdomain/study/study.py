@@ -50,7 +50,9 @@ class Study:
     @cached_property
     def store(self) -> Store:
         """Where the cells lie."""
-        return Store(self.folder.parent)
+        store = Store(self.folder.parent)
+        store.adopt(cell for setting in self.settings for cell in setting.possible())
+        return store
 
     def save(self) -> None:
         """Write the plan, from which other processes work and reports are made.

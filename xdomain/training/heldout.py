@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,8 @@ class Judged:
         Shape (n + 1,): where the rows of each record lie.
     group
         Shape (n,): the number of each record's group, from 0 on; None where records come in no groups.
+    ids
+        Shape (n,): names of the records; none where they were not asked for.
     """
 
     problem: Problem
@@ -47,6 +49,7 @@ class Judged:
     scores: NDArray[Any]
     offsets: NDArray[np.int64]
     group: NDArray[np.int64] | None = None
+    ids: pa.Array = field(default_factory=partial(pa.array, (), pa.string()))
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -55,6 +58,10 @@ class Judged:
     def groups(self) -> int | None:
         """How many groups the records come in; None where they come in none."""
         return None if self.group is None else int(self.group.max(initial=-1)) + 1
+
+    def has_records_of(self, other: Judged) -> bool:
+        """Whether both are of the same records in the same order, so that a difference may be paired over them."""
+        return self.ids.equals(other.ids)
 
     @property
     def units(self) -> int:
@@ -89,8 +96,8 @@ def judged_of(table: pa.Table, problem: Problem, names: Sequence[str]) -> Judged
 
     Records come in groups where the table has a column ``group``.
     """
-    found = _judged(table, problem, names)
-    return replace(found, group=_groups(table)) if "group" in table.column_names else found
+    group = _groups(table) if "group" in table.column_names else None
+    return replace(_judged(table, problem, names), group=group, ids=table.column("id").combine_chunks())
 
 
 def _groups(table: pa.Table) -> NDArray[np.int64]:
