@@ -90,6 +90,11 @@ def test_a_half_precision_checkpoint_comes_as_float32(copy):
     assert torch.equal(halved[name], whole[name].half().float())
 
 
+@pytest.mark.parametrize("folder", bundled_backbones(), ids=lambda folder: folder.name)
+def test_transformers_alone_loads_a_shipped_checkpoint_in_full_precision(folder):
+    assert AutoModel.from_pretrained(folder).dtype == torch.float32
+
+
 def test_weights_in_several_files_are_the_same_weights(tiny_bert, copy):
     (copy / "model.safetensors").unlink()
     AutoModel.from_pretrained(tiny_bert, dtype=torch.float32).save_pretrained(copy, max_shard_size="50KB")

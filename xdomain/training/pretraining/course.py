@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from transformers import PreTrainedTokenizerFast
+from transformers import AutoConfig, PreTrainedTokenizerFast
 
 from xdomain.model.vocabulary import Vocabulary
 from xdomain.training.device import Device, best_device
@@ -100,6 +100,7 @@ def _publish(
     made = work.path / "made"
     with work.guarded():
         model.to("cpu").half().save_pretrained(made)  # pyright: ignore[reportArgumentType]
+        AutoConfig.from_pretrained(made, dtype="float32").save_pretrained(made)  # what to load the halved weights as
         tokenizer.model_input_names = inputs(model)
         tokenizer.save_pretrained(made)
         write_json(made / SUMMARY, summary)
