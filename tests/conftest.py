@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,6 +25,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if "lora" in item.name:
                 item.add_marker(pytest.mark.skip(reason="peft is not installed"))
+
+
+def pytest_sessionfinish() -> None:
+    """What `tiny_bert` froze is freed as ever, or libraries complain of leaks."""
+    gc.unfreeze()
 
 
 def save_tiny_bert(folder: Path, *, positions: int = 64, seed: int = 0) -> Path:
@@ -57,7 +63,12 @@ def save_tiny_bert(folder: Path, *, positions: int = 64, seed: int = 0) -> Path:
 @pytest.fixture(scope="session")
 def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint folder: 2 layers, width 32, 64 positions."""
-    return save_tiny_bert(tmp_path_factory.mktemp("backbone") / "tiny")
+    folder = save_tiny_bert(tmp_path_factory.mktemp("backbone") / "tiny")
+    import xdomain.run  # noqa: F401
+
+    gc.collect()
+    gc.freeze()  # each training collects garbage, which takes as long as there are modules
+    return folder
 
 
 @pytest.fixture(scope="session")

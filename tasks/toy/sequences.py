@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -197,10 +198,14 @@ def _text_pair(rng: Rng) -> dict[str, Any]:
 def made_up(draw: Callable[[Rng], dict[str, Any]]) -> Callable[..., pa.Table]:
     """A reader of records that `draw` makes up, each from a generator of its own."""
 
-    def read(files: Mapping[str, Path], *, records: int = 3000, seed: int = 0) -> pa.Table:
-        del files  # nothing is read: the records are made up
+    @lru_cache(maxsize=4)  # the runs of a comparison read the same
+    def table(records: int, seed: int) -> pa.Table:
         rows = [draw(np.random.Generator(np.random.PCG64([seed, i]))) for i in range(records)]
         return pa.Table.from_pylist([{"id": f"toy{i}", **row} for i, row in enumerate(rows)])
+
+    def read(files: Mapping[str, Path], *, records: int = 3000, seed: int = 0) -> pa.Table:
+        del files  # nothing is read: the records are made up
+        return table(records, seed)
 
     read.__doc__ = draw.__doc__
     return read
