@@ -19,9 +19,9 @@ SAMPLE = (
     "tests/data",
     "tests/model",
     "tests/training",
-    "tests/test_cli.py",
-    "tests/test_imports.py",
-    "tests/test_run.py",
+    "tests/cli/test_main.py",
+    "tests/core/test_import_errors.py",
+    "tests/test_pipeline.py",
 )
 """What calls other people's packages; studies and analyses only call these."""
 

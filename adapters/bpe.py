@@ -12,9 +12,9 @@ from typing import Any
 import pyarrow as pa
 from tokenizers import Tokenizer, models, trainers
 
-from xdomain.data.bytetable import ByteTable
-from xdomain.data.sequences import Alphabet, Ids, Payload, Ragged
-from xdomain.errors import DataError, OutputError, RecipeError
+from xdomain.core.errors import DataError, OutputError, RecipeError
+from xdomain.core.sequences import Alphabet, Ids, Payload, Ragged
+from xdomain.data.char_encoder import ByteTable
 
 from .nucleotides import BASES, nucleotide_table
 

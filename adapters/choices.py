@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from xdomain.errors import unknown
+from xdomain.core.errors import unknown
 
 
 def check_choices(adapter: Any) -> None:

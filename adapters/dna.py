@@ -14,9 +14,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from xdomain.data.bytetable import ByteTable
-from xdomain.data.sequences import Alphabet, Ids, Payload, Ragged, path_option
-from xdomain.errors import RecipeError
+from xdomain.core.errors import RecipeError
+from xdomain.core.sequences import Alphabet, Ids, Payload, Ragged, path_option
+from xdomain.data.char_encoder import ByteTable
 
 from .bpe import BPE
 from .choices import check_choices

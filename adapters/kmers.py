@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
 
-from xdomain.data.bytetable import SPACES, ByteTable
-from xdomain.data.sequences import Alphabet, Ids, Ragged, narrow, offsets_of
+from xdomain.core.sequences import Alphabet, Ids, Ragged, narrow, offsets_of
+from xdomain.data.char_encoder import SPACES, ByteTable
 
 from .nucleotides import BASES
 

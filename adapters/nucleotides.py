@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from xdomain.data.bytetable import ByteTable
-from xdomain.data.sequences import Alphabet
+from xdomain.core.sequences import Alphabet
+from xdomain.data.char_encoder import ByteTable
 
 BASES = "ACGT"
 IUPAC = "RYSWKMBDHV"  # two or three bases each; N is any: NC-IUB 1984, doi 10.1093/nar/13.9.3021

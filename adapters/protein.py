@@ -12,8 +12,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from xdomain.data.bytetable import ByteTable
-from xdomain.data.sequences import Alphabet, Ids, Payload, Ragged
+from xdomain.core.sequences import Alphabet, Ids, Payload, Ragged
+from xdomain.data.char_encoder import ByteTable
 
 from .choices import check_choices
 

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from xdomain.data.sequences import Alphabet, Ids, Payload, Ragged, narrow, path_option
-from xdomain.errors import DataError, RecipeError
+from xdomain.core.errors import DataError, RecipeError
+from xdomain.core.sequences import Alphabet, Ids, Payload, Ragged, narrow, path_option
 
 MAPPABLE = ("WordPiece", "BPE", "WordLevel")
 """Models whose pieces may have any ids. A Unigram's ids are the places in its list."""

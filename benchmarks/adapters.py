@@ -19,7 +19,7 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"  # read when the library is first
 import numpy as np
 import pyarrow as pa
 
-from xdomain.plugins import make_adapter
+from xdomain.core.plugins import make_adapter
 
 LENGTH = 500
 PART = 64

@@ -21,11 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from xdomain.study.series import spread_of
-from xdomain.study.statistics.components import components
-from xdomain.study.statistics.estimate import estimate
-from xdomain.study.statistics.significance import benjamini_hochberg, mcnemar, sign_flip
-from xdomain.training.resampling import Interval, Rows, resample
+from xdomain.metrics.bootstrap import Interval, Rows, resample
+from xdomain.study.arm_results import spread_of
+from xdomain.study.stats.components import components
+from xdomain.study.stats.estimate import estimate
+from xdomain.study.stats.significance import benjamini_hochberg, mcnemar, sign_flip
 
 Values = NDArray[np.float64]
 RNG = np.random.Generator(np.random.PCG64(2026))

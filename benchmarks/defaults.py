@@ -28,7 +28,7 @@ from torch import Tensor
 from transformers.models.bert.modeling_bert import BertModel, BertPooler
 
 import xdomain
-from xdomain.errors import UserError
+from xdomain.core.errors import UserError
 
 JUDGED, STEPS, EVALUATIONS = 150, 200, 8
 BEFORE = {"epochs": 6, "learning_rate": 1e-4}

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xdomain.adapters.speech.audio import Samples, read_audio
-from xdomain.adapters.speech.libraries import library
 from xdomain.adapters.speech.mfcc import Mfcc
+from xdomain.adapters.speech.optional_deps import library
 from xdomain.data.sources import data_home
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from xdomain.adapters.music import Music
 from xdomain.adapters.music.midi import SUFFIXES, Reader, read_midi
 from xdomain.adapters.music.notes import Piece, written
-from xdomain.errors import UserError
+from xdomain.core.errors import UserError
 
 LIBRARIES: tuple[Reader, ...] = ("symusic", "miditoolkit")
 

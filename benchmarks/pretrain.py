@@ -18,11 +18,11 @@ import numpy as np
 import torch
 from transformers import BertConfig, BertForMaskedLM
 
-from xdomain.training.attention import quick_attention
+from xdomain.pretraining.masking import Masking
+from xdomain.pretraining.objective import Batch, Batches, outcome
+from xdomain.pretraining.streams import Documents
+from xdomain.training.attention_backend import quick_attention
 from xdomain.training.device import Device, best_device
-from xdomain.training.pretraining.masking import Masking
-from xdomain.training.pretraining.objective import Batch, Batches, outcome
-from xdomain.training.pretraining.streams import Documents
 
 FIRST = 5
 Loss = Callable[[BertForMaskedLM, Batch], torch.Tensor]

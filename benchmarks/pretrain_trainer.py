@@ -34,13 +34,13 @@ from transformers import (
 )
 
 from xdomain.data.corpus import corpus_key, describe_files, stored_documents, train_wordpieces
+from xdomain.pretraining.checkpoints import WorkFolder
+from xdomain.pretraining.config import Pretraining
+from xdomain.pretraining.engine import CLIP, Engine
+from xdomain.pretraining.masking import Masking
+from xdomain.pretraining.objective import Batch, Batches
+from xdomain.pretraining.streams import hold_out
 from xdomain.training.device import best_device
-from xdomain.training.pretraining.engine import CLIP, Engine
-from xdomain.training.pretraining.masking import Masking
-from xdomain.training.pretraining.objective import Batch, Batches
-from xdomain.training.pretraining.plan import Pretraining
-from xdomain.training.pretraining.streams import hold_out
-from xdomain.training.pretraining.workfolder import WorkFolder
 
 BINS = 8
 FIRST = 5

@@ -17,12 +17,12 @@ from pathlib import Path
 import numpy as np
 
 import xdomain
+from xdomain.core.plugins import find_recipe
 from xdomain.inspection import listing
 from xdomain.model.backbone import load_backbone
-from xdomain.plugins import find_recipe
-from xdomain.run import adapter_of, prepare
+from xdomain.pipeline import adapter_of, prepare
+from xdomain.saved_model import load_saved
 from xdomain.training.device import best_device
-from xdomain.training.saved import load_saved
 from xdomain.training.schedule import settle, steps_of
 
 FEW, MANY, RECORDS = 5, 35, 128

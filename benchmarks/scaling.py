@@ -16,7 +16,7 @@ from collections.abc import Generator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
-from xdomain.study.conduct import run_study
+from xdomain.study.api import run_study
 from xdomain.study.engines.local import THREADS
 
 

@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from xdomain.data.runs import Ints, merged
+from xdomain.data.run_length import Ints, merged
 from xdomain.data.sources import data_home
 from xdomain.tasks.speech.files import read_unit_lines
 from xdomain.tasks.speech.nmsqa import read_questions

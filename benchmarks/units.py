@@ -20,10 +20,10 @@ import numpy as np
 from xdomain.adapters.speech.codebook import Codebook
 from xdomain.adapters.speech.encode import encode_files
 from xdomain.adapters.speech.files import find_audio
-from xdomain.adapters.speech.fitting import SAMPLE, fit_codebook, sample_frames
-from xdomain.adapters.speech.hearing import Notes, hear_all
+from xdomain.adapters.speech.frame_reader import Notes, hear_all
+from xdomain.adapters.speech.kmeans import SAMPLE, fit_codebook, sample_frames
+from xdomain.adapters.speech.make_features import make_features
 from xdomain.adapters.speech.measures import agreement
-from xdomain.adapters.speech.named import make_features
 
 RATE = 44100  # so that long files are resampled too
 

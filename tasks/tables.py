@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from xdomain.errors import DataError, RecipeError
+from xdomain.core.errors import DataError, RecipeError
 
 
 def wanted(files: Mapping[str, Path], *names: str) -> list[Path]:

@@ -64,7 +64,7 @@ def save_tiny_bert(folder: Path, *, positions: int = 64, seed: int = 0) -> Path:
 def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint folder: 2 layers, width 32, 64 positions."""
     folder = save_tiny_bert(tmp_path_factory.mktemp("backbone") / "tiny")
-    import xdomain.run  # noqa: F401
+    import xdomain.pipeline  # noqa: F401
 
     gc.collect()
     gc.freeze()  # each training collects garbage, which takes as long as there are modules

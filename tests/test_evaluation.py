@@ -8,9 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 
 import xdomain
-from xdomain.cli import main
+from xdomain.cli.main import main
+from xdomain.core.errors import DataError, RecipeError
 from xdomain.data.loading import own_recipe
-from xdomain.errors import DataError, RecipeError
 
 FAST = ("train.precision=fp32", "train.max_steps=30", "train.batch_size=8", "train.learning_rate=3e-3")
 ONE = "metrics=[accuracy]"

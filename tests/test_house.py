@@ -1,4 +1,4 @@
-"""The house as drawn: an import goes down, never up, and never between wings."""
+"""The house as drawn: an import goes down, never up, in a circle, or to a room on the same floor."""
 
 import ast
 import re
@@ -7,32 +7,21 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-FLOORS = (  # lowest first
-    ("xdomain/errors.py", "xdomain/lazy.py", "xdomain/progress.py"),
-    ("xdomain/entries.py", "xdomain/written.py", "xdomain/wording.py", "xdomain/imports.py"),
-    ("xdomain/data/", "xdomain/plugins.py", "xdomain/recipe.py"),
+FLOORS = (  # lowest first; rooms of one floor stand side by side
+    ("xdomain/core/",),
+    ("xdomain/data/",),
     ("adapters/", "xdomain/model/", "tasks/"),
-    ("xdomain/training/", "xdomain/preparation.py"),
-    ("xdomain/run.py",),
-    (
-        "xdomain/study/",
-        "xdomain/analysis/",
-        "xdomain/prediction.py",
-        "xdomain/evaluation.py",
-        "xdomain/inspection.py",
-        "xdomain/diagnosis.py",
-    ),
-    ("xdomain/printing.py",),
-    (
-        "xdomain/cli.py",
-        "xdomain/cli_analyze.py",
-        "xdomain/cli_plugins.py",
-        "xdomain/cli_pretrain.py",
-        "xdomain/cli_progress.py",
-        "xdomain/cli_study.py",
-    ),
+    ("xdomain/metrics/",),
+    ("xdomain/training/",),
+    ("xdomain/baselines/", "xdomain/pretraining/"),
+    ("xdomain/saved_model.py", "xdomain/verdict.py"),
+    ("xdomain/pipeline.py",),
+    ("xdomain/prediction.py",),
+    ("xdomain/evaluation.py",),
+    ("xdomain/analysis/", "xdomain/study/"),
+    ("xdomain/inspection.py",),
+    ("xdomain/cli/",),
 )
-WINGS = FLOORS[3]
 MODULES = sorted(
     str(path.relative_to(ROOT))
     for folder in ("xdomain", "adapters", "tasks")
@@ -43,7 +32,7 @@ MODULES = sorted(
 
 def floor(path):
     if re.fullmatch(r"adapters/\w+/commands\.py", path):  # what a domain adds to the command line
-        return len(FLOORS) - 1, path
+        return len(FLOORS) - 1, "xdomain/cli/"
     for number, rooms in enumerate(FLOORS):
         for room in rooms:
             if path == room or (room.endswith("/") and path.startswith(room)):
@@ -87,9 +76,7 @@ def test_imports_go_down(path):
             continue
         there = floor(target)
         assert there is not None
-        assert there[0] <= here[0], f"{path} imports {target}, which lies above it"
-        between_wings = here[1] in WINGS and there[1] in WINGS and here[1] != there[1]
-        assert not between_wings, f"{path} imports {target}: from one wing into another"
+        assert there[1] == here[1] or there[0] < here[0], f"{path} imports {target}, which does not lie below it"
 
 
 @pytest.mark.parametrize("path", [p for p in MODULES if p.startswith("xdomain/")])
@@ -99,4 +86,4 @@ def test_the_core_finds_the_wings_through_entry_points_alone(path):
 
 @pytest.mark.parametrize("path", MODULES)
 def test_files_are_short(path):
-    assert (ROOT / path).read_text("utf-8").count("\n") <= 400
+    assert (ROOT / path).read_text("utf-8").count("\n") <= 500

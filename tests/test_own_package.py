@@ -8,8 +8,8 @@ MORSE = '''
 from dataclasses import dataclass
 from functools import cached_property
 import typer
-from xdomain.data.bytetable import ByteTable
-from xdomain.data.sequences import Alphabet
+from xdomain.data.char_encoder import ByteTable
+from xdomain.core.sequences import Alphabet
 
 @dataclass(frozen=True)
 class Morse:
@@ -66,7 +66,7 @@ SCRIPT = """
 import json, sys, xdomain
 assert "morse/distress" in xdomain.task_names()
 result = xdomain.run("morse/distress", backbone=sys.argv[1], out=sys.argv[2], say=lambda line: None)
-from xdomain.cli import main
+from xdomain.cli.main import main
 from xdomain.prediction import predict
 try:
     main(["morse", "tap", "sos"])

@@ -9,10 +9,10 @@ import torch
 from transformers import AutoModelForTokenClassification, AutoTokenizer
 
 import xdomain
+from xdomain.core.errors import DataError, RecipeError
+from xdomain.core.plugins import find_recipe
 from xdomain.data.loading import own_recipe
-from xdomain.errors import DataError, RecipeError
-from xdomain.plugins import find_recipe
-from xdomain.training.heldout import load_judged, resampled
+from xdomain.metrics.heldout import load_judged, resampled
 
 TAG_OF = {"the": "D", "wewe": "N", "babba,": "N", "he": "P", "you": "P"}
 LOST = "\x7f"  # a control character: BERT's tokenizers leave nothing of it

@@ -25,7 +25,7 @@ def units(tmp_path_factory):
     import os
     from pathlib import Path
 
-    from xdomain.cli import main
+    from xdomain.cli.main import main
 
     home = Path(os.environ["XDOMAIN_DATA"])
     work = tmp_path_factory.mktemp("units")

@@ -7,7 +7,7 @@ import pytest
 import soundfile
 
 from xdomain.adapters.speech.codebook import Codebook
-from xdomain.cli import main
+from xdomain.cli.main import main
 
 RATE = 8000
 TONES = (300, 500, 800, 1200, 1800, 2600)

@@ -10,7 +10,7 @@ import pytest
 TRAINING = {"torch", "transformers", "accelerate", "peft", "matplotlib", "sklearn", "scipy.stats"}
 SCRIPT = """
 import json, sys
-from xdomain.cli import main
+from xdomain.cli.main import main
 try:
     main(sys.argv[1:])
     code = 0
@@ -41,7 +41,7 @@ def test_the_help_loads_no_arrays_and_no_recipes(tmp_path):
     code, told, modules = loaded(tmp_path, "--help")
     assert code == 0
     assert "Turn speech into discrete units" in told  # of a command that a domain brings along
-    assert not modules & {"numpy", "pyarrow", "pydantic", "xdomain.recipe", *TRAINING}
+    assert not modules & {"numpy", "pyarrow", "pydantic", "xdomain.core.recipe", *TRAINING}
 
 
 def test_the_list_of_tasks_loads_no_readers(tmp_path):

@@ -11,18 +11,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from xdomain.core.errors import DataError, RecipeError
+from xdomain.core.plugins import find_recipe
+from xdomain.core.recipe import Columns, Recipe
+from xdomain.core.run_dir import PREDICTIONS, RECIPE, load_result
+from xdomain.core.sequences import Adapter
 from xdomain.data.loading import load_file, load_table
-from xdomain.data.sequences import Adapter
-from xdomain.errors import DataError, RecipeError
-from xdomain.plugins import find_recipe
+from xdomain.metrics.bootstrap import Interval
+from xdomain.metrics.heldout import judged_of, resampled
+from xdomain.metrics.scoring import label_column, span_values
+from xdomain.metrics.spans import oracle_spans
 from xdomain.prediction import answered
-from xdomain.recipe import Columns, Recipe
-from xdomain.training.heldout import judged_of, resampled
-from xdomain.training.outcome import label_column, span_values
-from xdomain.training.resampling import Interval
-from xdomain.training.runfolder import PREDICTIONS, RECIPE, load_result
-from xdomain.training.saved import load_saved, saved_adapter
-from xdomain.training.spans import oracle_spans
+from xdomain.saved_model import load_saved, saved_adapter
 
 READING = ("source", "reader", "reader_options", "columns")
 """Parts of a recipe that say what is read; the others decided the model."""

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xdomain.data.examples import Examples
-from xdomain.plugins import adapter_names, find_recipe, task_names
-from xdomain.recipe import Recipe
+from xdomain.core.plugins import adapter_names, find_recipe, task_names
+from xdomain.core.recipe import Recipe
+from xdomain.data.dataset import Examples
 
 
 def listing(what: str) -> list[dict[str, Any]]:
@@ -79,7 +79,7 @@ def check(
     DataError
         The first record that a run would refuse.
     """
-    from xdomain.preparation import adapter_of, prepare
+    from xdomain.training.preparation import adapter_of, prepare
 
     recipe = find_recipe(task, overrides)
     adapter = adapter_of(recipe)

@@ -12,15 +12,15 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from xdomain.data.examples import Examples, check_symbols, encode_examples
+from xdomain.core.errors import BackboneError, OutputError, RecipeError
+from xdomain.core.recipe import Columns
+from xdomain.core.run_dir import RECIPE, is_done, load_result
+from xdomain.core.sequences import Adapter
+from xdomain.data.dataset import Examples, check_symbols, encode_examples
 from xdomain.data.loading import load_file
-from xdomain.data.media import endings, is_media, table_of_files, transcribed
-from xdomain.data.sequences import Adapter
-from xdomain.errors import BackboneError, OutputError, RecipeError
-from xdomain.recipe import Columns
-from xdomain.training.outcome import predicted
-from xdomain.training.runfolder import RECIPE, is_done, load_result
-from xdomain.training.saved import Saved, load_saved, saved_adapter
+from xdomain.data.media_files import endings, is_media, table_of_files, transcribed
+from xdomain.metrics.scoring import predicted
+from xdomain.saved_model import Saved, load_saved, saved_adapter
 
 
 def predict(

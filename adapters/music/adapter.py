@@ -14,8 +14,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from xdomain.data.sequences import Alphabet, Ids, Payload, Ragged, narrow
-from xdomain.errors import RecipeError, nearest
+from xdomain.core.errors import RecipeError, nearest
+from xdomain.core.sequences import Alphabet, Ids, Payload, Ragged, narrow
 
 from ..choices import check_choices
 from .events import Events, Pitches

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from xdomain.data.sequences import Alphabet, Ids, offsets_of
+from xdomain.core.sequences import Alphabet, Ids, offsets_of
 
 from .notes import Ints, Piece, piece_of
 

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from xdomain.errors import DataError, MissingError, OutputError
+from xdomain.core.errors import DataError, MissingError, OutputError
 
 from .notes import MOST_TICKS, Ints, Piece, tempo_map
 from .walk import END_OF_TRACK, SET_TEMPO, Event, layout_of, unended, walk

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xdomain.data.sequences import Alphabet, Ids
-from xdomain.errors import RecipeError, unknown
+from xdomain.core.errors import RecipeError, unknown
+from xdomain.core.sequences import Alphabet, Ids
 
 from .midi import library, part_of, score_of
 from .notes import Piece, piece_of

@@ -24,8 +24,8 @@ import pyarrow as pa
 import pyarrow.compute
 from numpy.typing import NDArray
 
-from xdomain.data.sequences import Payload
-from xdomain.errors import DataError, nearest
+from xdomain.core.errors import DataError, nearest
+from xdomain.core.sequences import Payload
 
 pc: Any = pyarrow.compute  # its functions are made at import and have no types
 Ints = NDArray[np.int64]

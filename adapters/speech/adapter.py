@@ -15,10 +15,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from xdomain.data.sequences import Alphabet, Ids, Payload, Ragged, path_option
-from xdomain.errors import DataError, MissingError, RecipeError
+from xdomain.core.errors import DataError, MissingError, RecipeError
+from xdomain.core.sequences import Alphabet, Ids, Payload, Ragged, path_option
 
-from .runs import Runs, parse_runs
+from .unit_runs import Runs, parse_runs
 
 MARK = re.compile("[0-9a-f]{16}")  # of a codebook, as `Codebook.mark`
 

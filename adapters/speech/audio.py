@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from xdomain.core.errors import DataError, OutputError
 from xdomain.data.sources import neighbour
-from xdomain.errors import DataError, OutputError
 
-from .libraries import library
+from .optional_deps import library
 
 Samples = NDArray[np.float32]
 

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xdomain.data.sequences import Ids
+from xdomain.core.errors import DataError, OutputError, RecipeError
+from xdomain.core.sequences import Ids
 from xdomain.data.sources import neighbour
-from xdomain.errors import DataError, OutputError, RecipeError
 
 from .features import Features, Frames, frame_rate
-from .libraries import library
+from .optional_deps import library
 
 CENTROIDS, FACTS = "centroids.safetensors", "codebook.json"
 FORMAT = 1
@@ -34,7 +34,7 @@ class Codebook:
     centroids
         Shape (k, width), float32, finite. Unit i is nearest to row i.
     features
-        Name of the features, as `xdomain.adapters.speech.named.make_features` takes it.
+        Name of the features, as `xdomain.adapters.speech.make_features.make_features` takes it.
     digest
         The sha256 of the features' weights, layer and settings.
     sample_rate

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from xdomain.cli_pretrain import say
-from xdomain.errors import OutputError, RecipeError
-from xdomain.wording import duration
+from xdomain.cli.pretrain import say
+from xdomain.core.errors import OutputError, RecipeError
+from xdomain.core.formatting import duration
 
 if TYPE_CHECKING:  # printing the help does without what the commands use
-    from .hearing import Notes
+    from .frame_reader import Notes
     from .tables import SoundTable
 
 app = typer.Typer(help="Turn speech into discrete units.", no_args_is_help=True, rich_markup_mode=None)
@@ -64,10 +64,10 @@ def fit_command(
     import numpy as np
 
     from .codebook import check_place
-    from .fitting import fit_codebook, sample_frames
-    from .hearing import Notes, hear_all
+    from .frame_reader import Notes, hear_all
+    from .kmeans import fit_codebook, sample_frames
+    from .make_features import make_features
     from .measures import usage
-    from .named import make_features
 
     check_place(out, overwrite=overwrite)
     paths, _ = _named(wavs)
@@ -124,10 +124,10 @@ def encode_command(
     from .codebook import Codebook
     from .encode import encode_files
     from .files import ids_of
-    from .hearing import Notes
+    from .frame_reader import Notes
     from .labels import Counts, count_labels, labels_told, read_labels
+    from .make_features import make_features
     from .measures import Usage, usage
-    from .named import make_features
     from .tables import writing
 
     _check_file(out, overwrite=overwrite)
@@ -177,7 +177,7 @@ def import_command(
 ) -> None:
     """Make a codebook from centroids fitted elsewhere, such as by fairseq or s3prl, saved as a .npy array."""
     from .codebook import Codebook, check_place
-    from .named import make_features
+    from .make_features import make_features
 
     check_place(out, overwrite=overwrite)
     book = Codebook.of_array(centroids, features=make_features(features))
@@ -208,11 +208,11 @@ def speak_command(
     ] = False,
 ) -> None:
     """Speak questions and passages of text with espeak-ng, and write at which seconds the answers are said."""
+    from xdomain.core.plugins import find_recipe
     from xdomain.data.loading import load_table, own_recipe
     from xdomain.data.sources import is_data_file
-    from xdomain.plugins import find_recipe
 
-    from .speak import speak_questions
+    from .tts import speak_questions
 
     _check_file(out, overwrite=overwrite)
     named = own_recipe(Path(task), "text", problem="span")[0] if is_data_file(task) else task
@@ -269,7 +269,7 @@ def _named(wavs: Sequence[str]) -> tuple[list[Path], SoundTable | None]:
 
 
 def _show(told: dict[str, Any], *, as_json: bool, where: Path) -> None:
-    from xdomain.printing import print_json, print_rows  # which loads rich
+    from xdomain.cli.console import print_json, print_rows  # which loads rich
 
     if as_json:
         print_json({**told, "out": str(where)})

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import numpy as np
 
-from xdomain.data.runs import merged, written
-from xdomain.data.sequences import Ids
-from xdomain.errors import DataError
+from xdomain.core.errors import DataError
+from xdomain.core.sequences import Ids
+from xdomain.data.run_length import merged, written
 
 from .audio import describe
 from .codebook import Codebook
 from .features import Features
 from .files import ids_of
-from .hearing import Notes, hear
-from .named import make_features
+from .frame_reader import Notes, hear
+from .make_features import make_features
 
 
 @dataclass(frozen=True)

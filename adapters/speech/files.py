@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from xdomain.core.errors import DataError
 from xdomain.data.sources import neighbour
-from xdomain.errors import DataError
 
 from .audio import READS
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from xdomain.core.errors import DataError, nearest
 from xdomain.data.tables import raw_table
-from xdomain.errors import DataError, nearest
 
 from .encode import Utterance
 from .measures import agreement

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from xdomain.data.sequences import Ids
+from xdomain.core.sequences import Ids
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from xdomain.core.errors import BackboneError, MissingError, unknown
 from xdomain.data.sources import is_path, neighbour
-from xdomain.errors import BackboneError, MissingError, unknown
 
 from .audio import Samples
 from .features import Frames
-from .libraries import library
+from .optional_deps import library
 
 CHUNK_SECONDS = 30.0
 CONTEXT_SECONDS = 2.0

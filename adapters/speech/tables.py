@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from xdomain.data.media import file_columns
+from xdomain.core.errors import DataError, OutputError
+from xdomain.data.media_files import file_columns
 from xdomain.data.tables import raw_table
-from xdomain.errors import DataError, OutputError
 
 from .files import SUFFIXES
 

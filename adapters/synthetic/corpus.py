@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow as pa
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from xdomain.data.sequences import Alphabet, Ids, Payload, Ragged, offsets_of
-from xdomain.errors import RecipeError
+from xdomain.core.errors import RecipeError
+from xdomain.core.sequences import Alphabet, Ids, Payload, Ragged, offsets_of
 
 from .draws import LENGTHS, LONGEST, PARTS, Draws, Integers, below, stream_words, units
 from .frequencies import Law, make_law

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from xdomain.errors import DataError, RecipeError, unknown
+from xdomain.core.errors import DataError, RecipeError, unknown
 
 from .draws import AGAIN, RACE, TOKENS, Draws, Flags, Integers, Words, below, first_seen, units
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from xdomain.errors import RecipeError, unknown
+from xdomain.core.errors import RecipeError, unknown
 
 from . import procedures, structures
 from .draws import Draws, Grid

@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from xdomain.data.sequences import Payload, Ragged, joined, offsets_of
-from xdomain.errors import DataError
+from xdomain.core.errors import DataError
+from xdomain.core.sequences import Payload, Ragged, joined, offsets_of
 
 SPACES = np.frombuffer(b" \t\r\n\v\f", np.uint8)
 ZERO = 48

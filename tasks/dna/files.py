@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from xdomain.errors import DataError
+from xdomain.core.errors import DataError
 
 from ..tables import lines_of, table, wanted
 

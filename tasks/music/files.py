@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import pyarrow as pa
 
-from xdomain.errors import DataError, MissingError, RecipeError, unknown
+from xdomain.core.errors import DataError, MissingError, RecipeError, unknown
 
 from ..tables import table, wanted
 

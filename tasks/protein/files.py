@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute
 import pyarrow.csv as pa_csv
 
-from xdomain.errors import DataError
+from xdomain.core.errors import DataError
 
 from ..tables import table, unique, wanted
 

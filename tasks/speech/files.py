@@ -11,11 +11,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from xdomain.data.constants import constants, noted
+from xdomain.core.errors import DataError, RecipeError, nearest, unknown
+from xdomain.core.recipe import SPLITS
+from xdomain.data.constant_columns import constants, noted
+from xdomain.data.read_file import read_text
 from xdomain.data.tables import raw_table
-from xdomain.data.textfile import read_text
-from xdomain.errors import DataError, RecipeError, nearest, unknown
-from xdomain.recipe import SPLITS
 
 from ..tables import table, wanted
 from .payloads import payload

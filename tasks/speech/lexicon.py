@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from xdomain.errors import RecipeError
+from xdomain.core.errors import RecipeError
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from xdomain.errors import DataError
+from xdomain.core.errors import DataError
 
 PARQUET = "NMSQA's parquet: id, question, context, answers with their characters and seconds"
 

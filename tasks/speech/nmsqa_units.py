@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from xdomain.data.runs import Ints, merged
-from xdomain.errors import DataError, MissingError
-from xdomain.recipe import SPLITS
+from xdomain.core.errors import DataError, MissingError
+from xdomain.core.recipe import SPLITS
+from xdomain.data.run_length import Ints, merged
 
 from ..tables import wanted
 from .nmsqa import Question, parquet_rows, question_of, read_questions, segment_name

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 from numpy.typing import ArrayLike
 
-from xdomain.data.runs import merged, written
+from xdomain.data.run_length import merged, written
 from xdomain.data.targets import ANSWERS
 
 

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 
-from xdomain.errors import DataError, MissingError
+from xdomain.core.errors import DataError, MissingError
 
 STRESS = str.maketrans("", "", "ˈˌ")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from xdomain.errors import RecipeError, unknown
+from xdomain.core.errors import RecipeError, unknown
 
 from ..tables import wanted
 from .nmsqa import Question, by_title

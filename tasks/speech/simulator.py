@@ -20,7 +20,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from xdomain.data.runs import merged
+from xdomain.data.run_length import merged
 
 from .lexicon import LETTERS, Lexicon, draw_lexicon
 from .words import Word

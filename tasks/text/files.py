@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from xdomain.data.textfile import read_text
-from xdomain.errors import DataError, RecipeError, nearest, unknown
-from xdomain.recipe import SPLITS
+from xdomain.core.errors import DataError, RecipeError, nearest, unknown
+from xdomain.core.recipe import SPLITS
+from xdomain.data.read_file import read_text
 
 from ..tables import table
 

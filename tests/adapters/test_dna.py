@@ -10,9 +10,9 @@ from tokenizers import Tokenizer, models
 
 from xdomain.adapters.bpe import train_bpe
 from xdomain.adapters.dna import DNA
-from xdomain.data.sequences import Adapter, Ragged, fingerprint
-from xdomain.errors import DataError, OutputError, RecipeError
-from xdomain.plugins import make_adapter
+from xdomain.core.errors import DataError, OutputError, RecipeError
+from xdomain.core.plugins import make_adapter
+from xdomain.core.sequences import Adapter, Ragged, fingerprint
 
 CLEAN = {"lower_case": 0, "u_to_t": 0, "folded": 0, "gaps_dropped": 0, "unknown": 0}
 IUPAC = "RYSWKMBDHV"

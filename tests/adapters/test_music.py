@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from xdomain.adapters.music import Music
 from xdomain.adapters.music.notes import parsed, tempo_map, written
-from xdomain.data.sequences import Adapter
-from xdomain.errors import DataError, MissingError, RecipeError
-from xdomain.plugins import make_adapter
+from xdomain.core.errors import DataError, MissingError, RecipeError
+from xdomain.core.plugins import make_adapter
+from xdomain.core.sequences import Adapter
 
 CHORDS = "ticks=480 67:0:480:64 60:0:480:100 64:480:240:1 d36:480:120:127"
 PARTS = "ticks=96 programs=0,32 72:0:96:64:1 60:0:96:64:0 48:96:96:64:1 d38:96:10:64:0 64:192:96:64:0"

@@ -11,7 +11,7 @@ from xdomain.adapters.music import Music
 from xdomain.adapters.music.midi import read_midi, write_midi
 from xdomain.adapters.music.notes import parsed, written
 from xdomain.adapters.music.walk import layout_of, walk
-from xdomain.errors import DataError, MissingError, OutputError
+from xdomain.core.errors import DataError, MissingError, OutputError
 
 pytest.importorskip("symusic")
 pytest.importorskip("miditoolkit")

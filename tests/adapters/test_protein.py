@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xdomain.adapters.protein import Protein
-from xdomain.data.sequences import Adapter
-from xdomain.errors import DataError, RecipeError
-from xdomain.plugins import make_adapter
+from xdomain.core.errors import DataError, RecipeError
+from xdomain.core.plugins import make_adapter
+from xdomain.core.sequences import Adapter
 
 RESIDUES = "ACDEFGHIKLMNPQRSTVWY"
 CLEAN = {"lower_case": 0, "folded": 0, "gaps_dropped": 0, "stops_dropped": 0, "unknown": 0}

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xdomain.adapters.speech import Speech
-from xdomain.adapters.speech.runs import parse_runs
-from xdomain.errors import DataError, MissingError
+from xdomain.adapters.speech.unit_runs import parse_runs
+from xdomain.core.errors import DataError, MissingError
 
 RECORDS = ["71:3 12 0:14", "", "5 5 5:2 6", " 7\t8:2\n"]
 units = st.integers(0, 511)

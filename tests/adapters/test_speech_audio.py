@@ -8,7 +8,7 @@ pytest.importorskip("soxr")
 
 from xdomain.adapters.speech.audio import blocks, cut_audio, describe, is_silent, read_audio  # noqa: E402
 from xdomain.adapters.speech.files import find_audio, ids_of  # noqa: E402
-from xdomain.errors import DataError, OutputError  # noqa: E402
+from xdomain.core.errors import DataError, OutputError  # noqa: E402
 
 RATE = 16000
 TONE = (0.4 * np.sin(2 * np.pi * 440 * np.arange(RATE) / RATE)).astype(np.float32)

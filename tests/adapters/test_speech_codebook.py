@@ -11,9 +11,9 @@ from hypothesis.extra.numpy import arrays
 pytest.importorskip("soundfile")
 
 from xdomain.adapters.speech.codebook import Codebook
-from xdomain.adapters.speech.fitting import fit_codebook, sample_frames
+from xdomain.adapters.speech.kmeans import fit_codebook, sample_frames
 from xdomain.adapters.speech.mfcc import Mfcc
-from xdomain.errors import DataError, OutputError, RecipeError
+from xdomain.core.errors import DataError, OutputError, RecipeError
 
 MFCC = Mfcc()
 SMALL = st.integers(-8, 8).map(np.float32)

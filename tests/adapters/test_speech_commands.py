@@ -13,7 +13,7 @@ from typer.testing import CliRunner  # noqa: E402
 
 from xdomain.adapters.speech import commands  # noqa: E402
 from xdomain.adapters.speech.codebook import Codebook  # noqa: E402
-from xdomain.errors import DataError, OutputError, RecipeError  # noqa: E402
+from xdomain.core.errors import DataError, OutputError, RecipeError  # noqa: E402
 
 
 def typed(*words):
@@ -194,7 +194,7 @@ def test_centroids_from_elsewhere(wavs, tmp_path):
 
 
 def test_a_terminal_has_one_line(capsys, monkeypatch):
-    from xdomain.adapters.speech.hearing import Notes
+    from xdomain.adapters.speech.frame_reader import Notes
 
     monkeypatch.setattr(commands.sys.stderr, "isatty", lambda: True)
     progress = commands.Progress(1200)

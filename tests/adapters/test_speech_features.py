@@ -22,9 +22,9 @@ from transformers import (
 )
 
 from xdomain.adapters.speech.features import Features, frame_rate, stream
+from xdomain.adapters.speech.make_features import make_features
 from xdomain.adapters.speech.mfcc import Mfcc
-from xdomain.adapters.speech.named import make_features
-from xdomain.errors import BackboneError, MissingError, RecipeError
+from xdomain.core.errors import BackboneError, MissingError, RecipeError
 
 PIPELINES = pytest.mark.skipif(
     find_spec("torchaudio") is None, reason="torchaudio's pipelines need the extra xdomain[torchaudio]"

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xdomain.adapters.synthetic import Synthetic
-from xdomain.data.sequences import Adapter, Ragged, fingerprint
-from xdomain.errors import DataError, RecipeError
+from xdomain.core.errors import DataError, RecipeError
+from xdomain.core.sequences import Adapter, Ragged, fingerprint
 
 CALM = settings(deadline=None)  # others use this machine too
 CORPORA = {

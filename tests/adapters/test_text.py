@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from xdomain.data.sequences import Adapter
-from xdomain.errors import DataError, RecipeError
-from xdomain.plugins import make_adapter
+from xdomain.core.errors import DataError, RecipeError
+from xdomain.core.plugins import make_adapter
+from xdomain.core.sequences import Adapter
 
 SENTENCES = ["the babe, he", "", "Do we", "[MASK] she [SEP]", "日本 bobub"]
 WORDS = st.lists(st.sampled_from(["the", "we", "Babe", "qu", "[SEP]", "[UNK]", "日", "é", ",", "\n"]), max_size=8)

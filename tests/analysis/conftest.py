@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import xdomain
-from xdomain.plugins import find_recipe
+from xdomain.core.plugins import find_recipe
 
 TINY = ("train.epochs=1", "train.precision=fp32", "train.learning_rate=1e-3", "split.limit.train=96",
         "split.limit.valid=32", "split.limit.test=8")  # fmt: skip

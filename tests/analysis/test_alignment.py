@@ -9,9 +9,9 @@ from transformers import AutoModelForMaskedLM, AutoTokenizer, LongformerConfig, 
 
 from xdomain.analysis.alignment import align, found_share, read_pairs, retrieved
 from xdomain.analysis.analyze import analyze_parallel
-from xdomain.analysis.bilingual import ALPHAS, converted, encode, line_vectors, means, moved, places
-from xdomain.analysis.finding import Options
-from xdomain.errors import BackboneError, DataError
+from xdomain.analysis.parallel_text import ALPHAS, converted, encode, line_vectors, means, moved, places
+from xdomain.analysis.result import Options
+from xdomain.core.errors import BackboneError, DataError
 
 A = ["the", "ba", "ce", "dob", "fu", "we", "gi"]
 B = ["he", "ra", "se", "tob", "vu", "you", "wi"]

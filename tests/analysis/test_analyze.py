@@ -7,9 +7,9 @@ import pyarrow.csv as pa_csv
 import pytest
 
 from xdomain.analysis.analyze import NAMES, analyze, analyze_parallel
-from xdomain.analysis.finding import Options
-from xdomain.cli import main
-from xdomain.errors import BackboneError, DataError, RecipeError
+from xdomain.analysis.result import Options
+from xdomain.cli.main import main
+from xdomain.core.errors import BackboneError, DataError, RecipeError
 
 
 def typed(*arguments):

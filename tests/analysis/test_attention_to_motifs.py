@@ -10,10 +10,10 @@ import torch
 from xdomain.adapters.dna import DNA
 from xdomain.adapters.protein import Protein
 from xdomain.analysis.attention import ANALYSIS, lift_of, paid
-from xdomain.analysis.finding import Options, write_finding
+from xdomain.analysis.loaded_run import open_runs
 from xdomain.analysis.motifs import landmarks_of, ordinary, parse_motif
-from xdomain.analysis.opened import open_runs
-from xdomain.errors import RecipeError
+from xdomain.analysis.result import Options, write_finding
+from xdomain.core.errors import RecipeError
 
 
 def starts(motif, text, adapter=None):

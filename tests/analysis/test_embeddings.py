@@ -8,10 +8,10 @@ import pytest
 
 from xdomain.analysis.contexts import choose, label
 from xdomain.analysis.embeddings import ANALYSIS, cosines, mean_cosine
-from xdomain.analysis.finding import Options, write_finding
 from xdomain.analysis.layers import held, symbol_vectors
-from xdomain.analysis.opened import open_runs
-from xdomain.errors import RecipeError
+from xdomain.analysis.loaded_run import open_runs
+from xdomain.analysis.result import Options, write_finding
+from xdomain.core.errors import RecipeError
 
 LETTERS = tuple("ACGTN")
 

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from xdomain.analysis.finding import Options, write_finding
 from xdomain.analysis.landscape import ANALYSIS, around, steps
 from xdomain.analysis.landscape_plots import basin
-from xdomain.analysis.lossplane import LossOf, Path, cosine, norm_of, path_of, random_like, second_run, unlike
-from xdomain.analysis.opened import open_runs
-from xdomain.recipe import Run
+from xdomain.analysis.loaded_run import open_runs
+from xdomain.analysis.loss_surface import LossOf, Path, cosine, norm_of, path_of, random_like, second_run, unlike
+from xdomain.analysis.result import Options, write_finding
+from xdomain.core.recipe import Run
 
 FEW = Options(records=12, grid=5)
 

@@ -10,12 +10,12 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from xdomain.adapters.dna import DNA
 from xdomain.adapters.protein import Protein
-from xdomain.analysis.finding import Options, write_finding
+from xdomain.analysis.loaded_run import open_runs
 from xdomain.analysis.motifs import share_of
 from xdomain.analysis.mutagenesis import ANALYSIS, log_odds, stretch, substituted
-from xdomain.analysis.opened import open_runs
-from xdomain.errors import RecipeError
-from xdomain.recipe import Landmark
+from xdomain.analysis.result import Options, write_finding
+from xdomain.core.errors import RecipeError
+from xdomain.core.recipe import Landmark
 
 
 def texts_of(adapter, text):

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from xdomain.analysis.finding import Options, write_finding
 from xdomain.analysis.layers import held, symbol_vectors
-from xdomain.analysis.opened import open_runs
+from xdomain.analysis.linear_probe import interval, probe
+from xdomain.analysis.loaded_run import open_runs
 from xdomain.analysis.probes import ANALYSIS
-from xdomain.analysis.probing import interval, probe
+from xdomain.analysis.result import Options, write_finding
 
 RNG = np.random.default_rng(0)
 FEW = Options(records=24)

@@ -10,12 +10,12 @@ import torch
 from transformers import LongformerConfig, LongformerForSequenceClassification
 
 from xdomain.analysis import saliency
-from xdomain.analysis.finding import Options, write_finding
 from xdomain.analysis.gradients import attribute, integrate
+from xdomain.analysis.loaded_run import open_runs
 from xdomain.analysis.motifs import information
-from xdomain.analysis.opened import open_runs
+from xdomain.analysis.result import Options, write_finding
 from xdomain.analysis.saliency import ANALYSIS
-from xdomain.errors import MissingError
+from xdomain.core.errors import MissingError
 
 DRAWN = torch.Generator().manual_seed(0)
 WEIGHTS = torch.rand(2, 4, 3, generator=DRAWN)  # outputs, positions, width

@@ -6,15 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from xdomain.core.errors import DataError
+from xdomain.core.recipe import Train
+from xdomain.core.sequences import Ragged
 from xdomain.data.answers import place_answers, to_symbols
-from xdomain.data.batches import Collator, Layout
-from xdomain.data.checks import validated
-from xdomain.data.examples import IGNORED, Examples
-from xdomain.data.fitting import fit_windows
-from xdomain.data.sequences import Ragged
+from xdomain.data.collate import Collator, Layout
+from xdomain.data.dataset import IGNORED, Examples
+from xdomain.data.plan_windows import fit_windows
+from xdomain.data.validate import validated
 from xdomain.data.windows import cut_answers, training_windows
-from xdomain.errors import DataError
-from xdomain.recipe import Train
 
 EDGES = np.array([[0, 0.06], [0.06, 0.08], [0.08, 0.36], [0.36, 0.4]])
 ANSWERS = pa.list_(pa.struct([("start", pa.float64()), ("end", pa.float64())]))

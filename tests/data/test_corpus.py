@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from xdomain.core.errors import DataError, RecipeError
 from xdomain.data.corpus import (
     corpus_key,
     describe_files,
@@ -16,7 +17,6 @@ from xdomain.data.corpus import (
     stored_documents,
     train_wordpieces,
 )
-from xdomain.errors import DataError, RecipeError
 
 
 @pytest.fixture(scope="module")

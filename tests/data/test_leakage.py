@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from xdomain.core.recipe import Split
+from xdomain.core.sequences import Ragged
 from xdomain.data.leakage import PAIRS, leakage
-from xdomain.data.sequences import Ragged
 from xdomain.data.splits import assign
 from xdomain.data.tables import read_table
-from xdomain.recipe import Split
 
 
 def flip(text):

@@ -5,9 +5,9 @@ import threading
 
 import pytest
 
+from xdomain.core.errors import DataError, MissingError, RecipeError
+from xdomain.core.recipe import Download, Source
 from xdomain.data.sources import data_home, digest, locate
-from xdomain.errors import DataError, MissingError, RecipeError
-from xdomain.recipe import Download, Source
 
 
 def source(**parts):

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from xdomain.core.errors import DataError
+from xdomain.core.recipe import Split
 from xdomain.data.splits import assign
-from xdomain.errors import DataError
-from xdomain.recipe import Split
 
 
 def table(labels, **columns):

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from xdomain.core.errors import DataError, RecipeError
+from xdomain.core.recipe import Columns
 from xdomain.data.assemble import posed, said
-from xdomain.data.checks import check_variety, validated
 from xdomain.data.fasta import read_fasta
 from xdomain.data.readers import guess_file, reader_for
 from xdomain.data.tables import guess_delimiter, raw_table, read_table
-from xdomain.errors import DataError, RecipeError
-from xdomain.recipe import Columns
+from xdomain.data.validate import check_variety, validated
 
 TWO = "sequence,label\nACGT,a\nCCGT,b\n"
 

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from xdomain.core.errors import DataError
 from xdomain.data.windows import plan_windows
-from xdomain.errors import DataError
 
 
 def plan(lengths, room=10, overlap=0, max_windows=32, too_long="error"):

@@ -22,7 +22,7 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
-from xdomain.errors import BackboneError
+from xdomain.core.errors import BackboneError
 from xdomain.model.backbone import FAMILIES, bundled_backbones, load_backbone, max_positions
 
 SMALL = {

@@ -21,13 +21,13 @@ from transformers import (
     RobertaConfig,
 )
 
-from xdomain.data.sequences import Alphabet, Ragged
-from xdomain.errors import BackboneError, RecipeError
-from xdomain.model.drawing import make_mapping
+from xdomain.core.errors import BackboneError, RecipeError
+from xdomain.core.plugins import make_adapter
+from xdomain.core.sequences import Alphabet, Ragged
 from xdomain.model.layout import layout_of
+from xdomain.model.make_mapping import make_mapping
 from xdomain.model.tokenizer import check_tokenizer, export_tokenizer
 from xdomain.model.vocabulary import Vocabulary
-from xdomain.plugins import make_adapter
 
 TEXTS = ["ACGT", "acgun", "AC-GT R", "TTTTN"]
 CONFIGS = (None, BertConfig, RobertaConfig, AlbertConfig, DistilBertConfig, LongformerConfig, ModernBertConfig)

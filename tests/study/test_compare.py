@@ -8,13 +8,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from xdomain.errors import RecipeError
-from xdomain.plugins import find_recipe
-from xdomain.recipe import dump_recipe
-from xdomain.run import load_result
+from xdomain.core.errors import RecipeError
+from xdomain.core.plugins import find_recipe
+from xdomain.core.recipe import dump_recipe
+from xdomain.metrics.heldout import load_judged, resampled
+from xdomain.pipeline import load_result
 from xdomain.study.compare import compare
 from xdomain.study.comparison import ArmRuns, comparison_of
-from xdomain.training.heldout import load_judged, resampled
 
 ARMS = ("pretrained", "scratch", "kmer")
 SMALL = ("split.limit.train=48", "split.limit.valid=16", "split.limit.test=24", "train.max_steps=4",

@@ -7,7 +7,7 @@ import threading
 import pytest
 import yaml
 
-from xdomain.study.conduct import run_study
+from xdomain.study.api import run_study
 from xdomain.study.study import open_study
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # Ray's own

@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 from matplotlib import image
 
-from xdomain.errors import OutputError
-from xdomain.printing import print_findings
-from xdomain.recipe import Published
-from xdomain.study.findings import Difference, Efficiency, Findings, Group, MappingShare, Missing
+from xdomain.cli.console import print_findings
+from xdomain.core.errors import OutputError
+from xdomain.core.recipe import Published
+from xdomain.metrics.bootstrap import Interval
 from xdomain.study.report import canvas, forest, formats
-from xdomain.study.report.verdicts import MOST_NAMED
+from xdomain.study.report.conclusions import MOST_NAMED
 from xdomain.study.report.write import write_report
-from xdomain.study.statistics.components import Components
-from xdomain.study.statistics.estimate import Estimate
-from xdomain.training.resampling import Interval
+from xdomain.study.results import Difference, Efficiency, Findings, Group, MappingShare, Missing
+from xdomain.study.stats.components import Components
+from xdomain.study.stats.estimate import Estimate
 
 NAN = float("nan")
 SPLICE, GB1 = "dna/splice", "protein/gb1"

@@ -16,11 +16,11 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from xdomain.cli import main
-from xdomain.study.conduct import report, run_study
+from xdomain.cli.main import main
+from xdomain.metrics.heldout import load_judged
+from xdomain.study.api import report, run_study
 from xdomain.study.engines.progress import forecast
 from xdomain.study.study import lay_out, open_study
-from xdomain.training.heldout import load_judged
 
 SMALL = {"train.max_steps": 3, "train.precision": "fp32", "split.limit": {"train": 32, "valid": 16, "test": 24}}
 
@@ -297,7 +297,7 @@ def test_a_worker_that_dies_loses_its_cell_alone(tiny_bert, tmp_path, quiet, mon
     # as when the machine has no memory left: the process is gone without a word
     (tmp_path / "sitecustomize.py").write_text("""\
 import os, signal, sys, xdomain.run
-module = sys.modules['xdomain.run']
+module = sys.modules['xdomain.pipeline']
 usual = module.run
 def run(recipe, **options):
     if recipe.run.init == "scratch" and recipe.run.seed == 1:
@@ -315,11 +315,11 @@ module.run = run
 
 
 def test_a_full_disk_ends_the_study_and_keeps_what_is_done(tiny_bert, tmp_path, quiet, monkeypatch):
-    from xdomain.errors import OutputError
+    from xdomain.core.errors import OutputError
 
     (tmp_path / "sitecustomize.py").write_text("""\
 import errno, sys, xdomain.run
-module = sys.modules['xdomain.run']
+module = sys.modules['xdomain.pipeline']
 usual = module.run
 def run(recipe, **options):
     if recipe.run.seed == 1:

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from xdomain.study.statistics.components import components
-from xdomain.study.statistics.estimate import area, detectable, estimate
-from xdomain.study.statistics.significance import benjamini_hochberg, mcnemar, sign_flip
-from xdomain.study.statistics.spread import Spread, mean_squares, spread
+from xdomain.study.stats.components import components
+from xdomain.study.stats.estimate import area, detectable, estimate
+from xdomain.study.stats.significance import benjamini_hochberg, mcnemar, sign_flip
+from xdomain.study.stats.standard_error import Spread, mean_squares, spread
 
 NAN = float("nan")
 TINY = np.array([[1.0, 2.0, 3.0], [2.0, 3.0, 7.0]])  # by hand: rows 2 and 4, columns 1.5, 2.5, 5, mean 3

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from xdomain.data.checks import validated
-from xdomain.errors import DataError, MissingError, RecipeError
-from xdomain.plugins import readers
+from xdomain.core.errors import DataError, MissingError, RecipeError
+from xdomain.core.plugins import readers
+from xdomain.data.validate import validated
 from xdomain.tasks.music.files import chord_name
 from xdomain.tasks.music.toys import SCALES
 

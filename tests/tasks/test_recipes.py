@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from xdomain.data.examples import check_symbols, encode_examples
+from xdomain.baselines.api import fit_baseline
+from xdomain.core.errors import DataError, MissingError
+from xdomain.core.plugins import find_recipe, make_adapter, readers, task_names
+from xdomain.core.recipe import dump_recipe, parse_recipe
+from xdomain.data.dataset import check_symbols, encode_examples
 from xdomain.data.loading import load_table
 from xdomain.data.splits import assign
-from xdomain.errors import DataError, MissingError
-from xdomain.plugins import find_recipe, make_adapter, readers, task_names
-from xdomain.recipe import dump_recipe, parse_recipe
-from xdomain.run import adapter_of
-from xdomain.training.baselines.fitted import fit_baseline
-from xdomain.training.metrics import check_metrics, compute_metrics
+from xdomain.metrics.metrics import check_metrics, compute_metrics
+from xdomain.pipeline import adapter_of
 
 TASKS = task_names()
 TOYS = [t for t in TASKS if t.startswith("toy/")]
@@ -121,7 +121,7 @@ def test_a_recipe_reads_its_data(task, tmp_path):
 
 @pytest.mark.realdata
 def test_digits_and_speakers_are_read_from_the_units_of_their_recordings(tmp_path, monkeypatch):
-    from xdomain.cli import main
+    from xdomain.cli.main import main
 
     if not os.environ.get("XDOMAIN_DATA"):
         pytest.skip("XDOMAIN_DATA is not set")

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from xdomain.core.errors import DataError, MissingError, RecipeError
+from xdomain.core.plugins import readers
 from xdomain.data.assemble import said
-from xdomain.data.runs import merged
-from xdomain.errors import DataError, MissingError, RecipeError
-from xdomain.plugins import readers
+from xdomain.data.run_length import merged
 from xdomain.tasks.speech.nmsqa import read_questions
 from xdomain.tasks.speech.payloads import payload
 

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from xdomain.core.errors import MissingError, RecipeError
+from xdomain.core.plugins import find_recipe, readers
 from xdomain.data.assemble import said
 from xdomain.data.loading import load_table
 from xdomain.data.splits import assign
-from xdomain.errors import MissingError, RecipeError
-from xdomain.plugins import find_recipe, readers
 from xdomain.tasks.speech.payloads import payload
 from xdomain.tasks.speech.phonemes import phonemes
 from xdomain.tasks.speech.simulated_qa import Speaker

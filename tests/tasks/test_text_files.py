@@ -4,9 +4,9 @@ import gzip
 
 import pytest
 
-from xdomain.data.checks import validated
-from xdomain.errors import DataError, RecipeError
-from xdomain.plugins import readers
+from xdomain.core.errors import DataError, RecipeError
+from xdomain.core.plugins import readers
+from xdomain.data.validate import validated
 
 HAND_MADE = """\
 # newdoc id = mail-1

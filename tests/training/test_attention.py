@@ -4,7 +4,7 @@ import pytest
 import torch
 from transformers import BertConfig, BertModel
 
-from xdomain.training.attention import SHORT, quick_attention
+from xdomain.training.attention_backend import SHORT, quick_attention
 from xdomain.training.device import Device
 
 CPU = Device("cpu", True, "")

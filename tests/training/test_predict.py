@@ -7,16 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import softmax
 
-from xdomain.data.batches import Collator
-from xdomain.data.examples import Examples
-from xdomain.data.fitting import fit_windows
-from xdomain.data.sequences import Ragged
-from xdomain.model.arms import Arm, build_model
+from xdomain.core.recipe import Train
+from xdomain.core.sequences import Ragged
+from xdomain.data.collate import Collator
+from xdomain.data.dataset import Examples
+from xdomain.data.plan_windows import fit_windows
+from xdomain.metrics.scoring import probabilities
 from xdomain.model.backbone import load_backbone
+from xdomain.model.initialise import Arm, build_model
 from xdomain.model.layout import layout_of
-from xdomain.recipe import Train
 from xdomain.training.device import Device
-from xdomain.training.outcome import probabilities
 from xdomain.training.predict import pool, predict_scores
 
 CPU = Device("cpu", False, "a test")

@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 import xdomain
-from xdomain.errors import OutputError
-from xdomain.recipe import Train
+from xdomain.core.errors import OutputError
+from xdomain.core.recipe import Train
 from xdomain.training import schedule
 from xdomain.training.schedule import default_rate, settle, steps_of, told
 

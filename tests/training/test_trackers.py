@@ -5,7 +5,7 @@ from transformers import TrainerCallback
 from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
 
 import xdomain
-from xdomain.errors import RecipeError
+from xdomain.core.errors import RecipeError
 
 FEW = ["split.limit.train=32", "split.limit.valid=16", "split.limit.test=16", "train.max_steps=4"]
 
@@ -36,7 +36,7 @@ def test_tensorboard_gets_the_losses_and_the_metrics(run):
 
 def run_again_is_allowed(folder):
     """What a tracker wrote is part of the run: it does not make the folder a stranger's."""
-    from xdomain.training.runfolder import check_folder
+    from xdomain.core.run_dir import check_folder
 
     check_folder(folder, xdomain.load_recipe(folder / "recipe.yaml"), overwrite=True, resume=False)
     return True

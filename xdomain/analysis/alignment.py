@@ -20,12 +20,12 @@ from numpy.typing import NDArray
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from xdomain.analysis.alignment_plots import Facts, conversion_finding, retrieval_finding
-from xdomain.analysis.bilingual import Coded, converted, encode, line_vectors
-from xdomain.analysis.finding import Finding, Options
-from xdomain.data.textfile import read_text
-from xdomain.errors import DataError
+from xdomain.analysis.parallel_text import Coded, converted, encode, line_vectors
+from xdomain.analysis.result import Finding, Options
+from xdomain.core.errors import DataError
+from xdomain.core.run_dir import MODEL, RECIPE
+from xdomain.data.read_file import read_text
 from xdomain.model.backbone import load_backbone, quiet_loading
-from xdomain.training.runfolder import MODEL, RECIPE
 
 FEWEST = 8  # pairs of lines: half of them are tested
 MUTE = "Without a masked-LM head in the checkpoint, tokens cannot be converted."

@@ -12,8 +12,8 @@ import pyarrow as pa
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
-from xdomain.analysis.bilingual import ALPHAS, Converted
-from xdomain.analysis.finding import STYLE, Finding, empty_figure
+from xdomain.analysis.parallel_text import ALPHAS, Converted
+from xdomain.analysis.result import STYLE, Finding, empty_figure
 from xdomain.training.plots import BLUE, GREY, ORANGE
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from xdomain.analysis import attention, embeddings, landscape, mutagenesis, probes, saliency, similarity
 from xdomain.analysis.alignment import align
-from xdomain.analysis.finding import Analysis, Finding, Options, write_finding
-from xdomain.analysis.opened import open_runs
-from xdomain.errors import OutputError, RecipeError, UserError, unknown
-from xdomain.progress import Say
+from xdomain.analysis.loaded_run import open_runs
+from xdomain.analysis.result import Analysis, Finding, Options, write_finding
+from xdomain.core.errors import OutputError, RecipeError, UserError, unknown
+from xdomain.core.progress import Say
 
 ANALYSES: tuple[Analysis, ...] = (
     embeddings.ANALYSIS,

@@ -14,8 +14,8 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from xdomain.analysis.attention_plots import draw_heads
-from xdomain.analysis.finding import Analysis, Finding, Options
 from xdomain.analysis.layers import held, held_by_all, in_several_windows
+from xdomain.analysis.loaded_run import BATCH, OpenedRun, drawn
 from xdomain.analysis.motifs import (
     Places,
     landmarks_of_records,
@@ -24,9 +24,9 @@ from xdomain.analysis.motifs import (
     parse_motif,
     positions_of,
 )
-from xdomain.analysis.opened import BATCH, OpenedRun, drawn
-from xdomain.errors import RecipeError
-from xdomain.recipe import Landmark
+from xdomain.analysis.result import Analysis, Finding, Options
+from xdomain.core.errors import RecipeError
+from xdomain.core.recipe import Landmark
 from xdomain.training.predict import inputs_of
 
 AT_ONCE = 2**26  # attention weights in memory: 256 MiB

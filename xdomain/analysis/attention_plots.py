@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from xdomain.analysis.finding import STYLE, empty_figure
+from xdomain.analysis.result import STYLE, empty_figure
 
 WRITTEN = 12  # layers or heads: the numbers of more could not be read
 LEAST_REACH = 3  # of the colours: an eighth; what lies further below is drawn as if there, with its number

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from xdomain.analysis.finding import Options
 from xdomain.analysis.layers import held_by_all
+from xdomain.analysis.loaded_run import OpenedRun
 from xdomain.analysis.motifs import class_of, landmarks_of_records, of_class
-from xdomain.analysis.opened import OpenedRun
-from xdomain.data.sequences import Ids
-from xdomain.errors import RecipeError, unknown
-from xdomain.recipe import Landmark
+from xdomain.analysis.result import Options
+from xdomain.core.errors import RecipeError, unknown
+from xdomain.core.recipe import Landmark
+from xdomain.core.sequences import Ids
 
 MOST = 100  # occurrences of a group
 LEAST = 2  # of which a similarity within a group can be told

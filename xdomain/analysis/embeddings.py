@@ -16,9 +16,9 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from xdomain.analysis.contexts import Contexts, Group, Place, choose, label, read_sequences, sequence_number
-from xdomain.analysis.finding import STYLE, Analysis, Finding, Options, empty_figure
 from xdomain.analysis.layers import held, same_symbols, symbol_vectors
-from xdomain.analysis.opened import OpenedRun
+from xdomain.analysis.loaded_run import OpenedRun
+from xdomain.analysis.result import STYLE, Analysis, Finding, Options, empty_figure
 from xdomain.training.plots import BLUE, GREY, ORANGE
 
 Matrix = NDArray[np.float64]

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from xdomain.analysis.loaded_run import OpenedRun
 from xdomain.analysis.motifs import ordinary
-from xdomain.analysis.opened import OpenedRun
-from xdomain.errors import MissingError
+from xdomain.core.errors import MissingError
 from xdomain.training.predict import inputs_of
 
 STEPS = (8, 16, 32, 64, 128, 256)  # along the path, by Gauss and Legendre

@@ -9,11 +9,21 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from xdomain.analysis.finding import Analysis, Finding, Options, one_task
 from xdomain.analysis.landscape_plots import Drawn, Floats, Line, Surface, line_finding, surface_finding
-from xdomain.analysis.lossplane import LossOf, Path, Tensors, cosine, norm_of, path_of, random_like, second_run, unlike
-from xdomain.analysis.opened import OpenedRun
-from xdomain.errors import BackboneError
+from xdomain.analysis.loaded_run import OpenedRun
+from xdomain.analysis.loss_surface import (
+    LossOf,
+    Path,
+    Tensors,
+    cosine,
+    norm_of,
+    path_of,
+    random_like,
+    second_run,
+    unlike,
+)
+from xdomain.analysis.result import Analysis, Finding, Options, one_task
+from xdomain.core.errors import BackboneError
 from xdomain.training.plots import COLOURS
 
 PLANE_SHARE = 4  # a plane has many points: each is read off a quarter of the records

@@ -14,7 +14,7 @@ from matplotlib.colors import BoundaryNorm
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from xdomain.analysis.finding import STYLE, Finding, empty_figure
+from xdomain.analysis.result import STYLE, Finding, empty_figure
 from xdomain.training.plots import COLOURS, GREY
 
 Floats = NDArray[np.float64]

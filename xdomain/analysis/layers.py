@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from transformers import PreTrainedModel
 
-from xdomain.analysis.finding import one_task
-from xdomain.analysis.opened import BATCH, OpenedRun, hidden_states
+from xdomain.analysis.loaded_run import BATCH, OpenedRun, hidden_states
+from xdomain.analysis.result import one_task
 
 AT_ONCE = 8192
 """Positions in a batch: all layers of them are held in memory."""

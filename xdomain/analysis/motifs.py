@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from xdomain.analysis.finding import one_task
-from xdomain.analysis.opened import OpenedRun
-from xdomain.data.sequences import Adapter, Ids
-from xdomain.errors import RecipeError, UserError, nearest
-from xdomain.plugins import find_recipe
-from xdomain.recipe import Landmark
+from xdomain.analysis.loaded_run import OpenedRun
+from xdomain.analysis.result import one_task
+from xdomain.core.errors import RecipeError, UserError, nearest
+from xdomain.core.plugins import find_recipe
+from xdomain.core.recipe import Landmark
+from xdomain.core.sequences import Adapter, Ids
 
 Places = NDArray[np.int64]
 

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from xdomain.analysis.finding import Analysis, Finding, Options, record_named
+from xdomain.analysis.loaded_run import OpenedRun, drawn
 from xdomain.analysis.motifs import (
     LETTERS,
     class_of,
@@ -23,13 +23,13 @@ from xdomain.analysis.motifs import (
     share_of,
 )
 from xdomain.analysis.mutagenesis_plots import LETTERED, draw_substitutions
-from xdomain.analysis.opened import OpenedRun, drawn
-from xdomain.data.examples import Examples
-from xdomain.data.sequences import Adapter, Ids, Ragged
-from xdomain.errors import RecipeError
-from xdomain.recipe import Landmark
+from xdomain.analysis.result import Analysis, Finding, Options, record_named
+from xdomain.core.errors import RecipeError
+from xdomain.core.recipe import Landmark
+from xdomain.core.sequences import Adapter, Ids, Ragged
+from xdomain.data.dataset import Examples
+from xdomain.metrics.scoring import probabilities
 from xdomain.training.device import Device
-from xdomain.training.outcome import probabilities
 
 MOST_SYMBOLS = 32
 WIDEST = LETTERED

@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from xdomain.analysis.finding import STYLE, empty_figure
-from xdomain.recipe import Landmark
+from xdomain.analysis.result import STYLE, empty_figure
+from xdomain.core.recipe import Landmark
 
 LETTERED = 100  # positions: letters of more could not be read
 FEW = 10  # letters of an alphabet that leave room for a usual font

@@ -13,14 +13,14 @@ import pyarrow as pa
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from xdomain.analysis.finding import STYLE, Analysis, Finding, Options, empty_figure, one_task
 from xdomain.analysis.layers import drawn_symbols, held, symbol_vectors
-from xdomain.analysis.opened import OpenedRun
-from xdomain.analysis.probing import ALPHA, C, interval, probe
-from xdomain.data.examples import IGNORED
-from xdomain.training.metrics import METRICS
+from xdomain.analysis.linear_probe import ALPHA, C, interval, probe
+from xdomain.analysis.loaded_run import OpenedRun
+from xdomain.analysis.result import STYLE, Analysis, Finding, Options, empty_figure, one_task
+from xdomain.core.run_dir import finite
+from xdomain.data.dataset import IGNORED
+from xdomain.metrics.metrics import METRICS
 from xdomain.training.plots import COLOURS, GREY
-from xdomain.training.runfolder import finite
 
 MOST_SYMBOLS = 4000  # of a split, where each symbol has a label
 MARKERS = "osD^vP"

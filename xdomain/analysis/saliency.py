@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from xdomain.analysis.finding import Analysis, Finding, Options, record_named
 from xdomain.analysis.gradients import BASELINE, MEND, Attributed, attribute
 from xdomain.analysis.layers import held, in_several_windows
+from xdomain.analysis.loaded_run import OpenedRun
 from xdomain.analysis.motifs import (
     class_of,
     information,
@@ -22,9 +22,9 @@ from xdomain.analysis.motifs import (
     ordinary,
     share_of,
 )
-from xdomain.analysis.opened import OpenedRun
+from xdomain.analysis.result import Analysis, Finding, Options, record_named
 from xdomain.analysis.saliency_plots import draw_means, draw_record
-from xdomain.recipe import Landmark
+from xdomain.core.recipe import Landmark
 
 ALL = "all"
 

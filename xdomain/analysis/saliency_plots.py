@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from xdomain.analysis.finding import STYLE, empty_figure
 from xdomain.analysis.mutagenesis_plots import LETTERED, letters_along
-from xdomain.recipe import Landmark
+from xdomain.analysis.result import STYLE, empty_figure
+from xdomain.core.recipe import Landmark
 from xdomain.training.plots import BLUE, COLOURS, GREY, ORANGE
 
 CLASSES = (BLUE, ORANGE, GREY, *COLOURS[2:])

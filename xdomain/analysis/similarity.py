@@ -13,9 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from xdomain.analysis.finding import STYLE, Analysis, Finding, Options, empty_figure
-from xdomain.analysis.layers import drawn_symbols, held_by_all, same_symbols, symbol_vectors
-from xdomain.analysis.likeness import (
+from xdomain.analysis.cka import (
     POSITIONS_PER_DIRECTION,
     VARIANCE,
     Layer,
@@ -24,10 +22,12 @@ from xdomain.analysis.likeness import (
     linear_cka,
     pwcca,
 )
-from xdomain.analysis.opened import OpenedRun
-from xdomain.errors import RecipeError
+from xdomain.analysis.layers import drawn_symbols, held_by_all, same_symbols, symbol_vectors
+from xdomain.analysis.loaded_run import OpenedRun
+from xdomain.analysis.result import STYLE, Analysis, Finding, Options, empty_figure
+from xdomain.core.errors import RecipeError
+from xdomain.core.run_dir import finite
 from xdomain.training.plots import BLUE, GREY, ORANGE
-from xdomain.training.runfolder import finite
 
 MOST_POSITIONS = 8000
 LEAST_POSITIONS = 4  # for an unbiased estimate

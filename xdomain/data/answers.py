@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from xdomain.data.sequences import Ragged
-from xdomain.errors import DataError
+from xdomain.core.errors import DataError
+from xdomain.core.sequences import Ragged
 
 Spans = NDArray[np.float64]
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from xdomain.data.checks import MAX_CHARACTERS, row_checked, target_columns, validated
-from xdomain.data.constants import constants, noted
-from xdomain.data.guess import guess_columns
+from xdomain.core.errors import RecipeError
+from xdomain.core.recipe import SPLITS, Columns, Problem
+from xdomain.data.constant_columns import constants, noted
+from xdomain.data.infer_columns import guess_columns
 from xdomain.data.rows import missing_column
 from xdomain.data.sample import are_parted, split_tags
-from xdomain.errors import RecipeError
-from xdomain.recipe import SPLITS, Columns, Problem
+from xdomain.data.validate import MAX_CHARACTERS, row_checked, target_columns, validated
 
 Raw = Callable[[Path], pa.Table]
 """Reads one file into string columns under the file's own names."""
@@ -41,8 +41,8 @@ def assemble(
 
     Returns
     -------
-    The raw table of `xdomain.data.checks.validated`; `said` tells what was guessed, `posed` the problem,
-    `xdomain.data.constants.constants_of` what is alike in all records of a file.
+    The raw table of `xdomain.data.validate.validated`; `said` tells what was guessed, `posed` the problem,
+    `xdomain.data.constant_columns.constants_of` what is alike in all records of a file.
     Where several files use the same ids, each id is led by the name of its file, as in ``test:7``.
     """
     if not files:

@@ -11,9 +11,9 @@ import numpy as np
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from xdomain.data.sequences import Ragged, narrow, offsets_of
+from xdomain.core.errors import DataError, RecipeError
+from xdomain.core.sequences import Ragged, narrow, offsets_of
 from xdomain.data.sources import file_sha256, is_path, neighbour
-from xdomain.errors import DataError, RecipeError
 
 SPECIALS = {
     "pad_token": "[PAD]",

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from xdomain.core.errors import DataError, nearest
+from xdomain.core.recipe import Columns, Problem
 from xdomain.data.assemble import assemble
-from xdomain.data.checks import MAX_CHARACTERS
-from xdomain.data.textfile import line_of, read_text
-from xdomain.errors import DataError, nearest
-from xdomain.recipe import Columns, Problem
+from xdomain.data.read_file import line_of, read_text
+from xdomain.data.validate import MAX_CHARACTERS
 
 BARE = re.compile(r"(?:^|(?<=[\s|;,]))([A-Za-z_][\w.\-]*)=([^\s|;,]*)")
 BRACKETED = re.compile(r"\[([A-Za-z_][\w.\-]*)=([^\]]*)\]")  # as NCBI writes: [organism=Homo sapiens]

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from xdomain.data.sequences import Ragged
+from xdomain.core.sequences import Ragged
 
 PAIRS = (("train", "test"), ("train", "valid"), ("valid", "test"))
 EXAMPLES = 3

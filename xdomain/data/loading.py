@@ -8,16 +8,16 @@ from typing import Any
 
 import pyarrow as pa
 
+from xdomain.core.errors import DataError, RecipeError, unknown
+from xdomain.core.plugins import readers
+from xdomain.core.recipe import Columns, Problem, Recipe, recipe_from
+from xdomain.core.sequences import Adapter
 from xdomain.data.assemble import said
-from xdomain.data.checks import check_variety, validated
-from xdomain.data.constants import constants_of
-from xdomain.data.media import transcribed
+from xdomain.data.constant_columns import constants_of
+from xdomain.data.media_files import transcribed
 from xdomain.data.readers import CORE, guess_file, reader_for
-from xdomain.data.sequences import Adapter
 from xdomain.data.sources import locate, neighbour
-from xdomain.errors import DataError, RecipeError, unknown
-from xdomain.plugins import readers
-from xdomain.recipe import Columns, Problem, Recipe, recipe_from
+from xdomain.data.validate import check_variety, validated
 
 METRICS: Mapping[Problem, list[str]] = {
     "classification": ["accuracy", "f1", "matthews_correlation"],

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from xdomain.core.plugins import Reader
+from xdomain.core.recipe import Columns, Problem
 from xdomain.data.fasta import fasta_columns, raw_fasta, read_fasta
-from xdomain.data.guess import Guess, guess_columns
+from xdomain.data.infer_columns import Guess, guess_columns
+from xdomain.data.read_file import read_text
 from xdomain.data.tables import raw_table, read_table
-from xdomain.data.textfile import read_text
-from xdomain.plugins import Reader
-from xdomain.recipe import Columns, Problem
 
 CORE: Mapping[str, Reader] = {"table": read_table, "fasta": read_fasta}
 

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute
 
-from xdomain.errors import DataError, nearest
+from xdomain.core.errors import DataError, nearest
 
 pc: Any = pyarrow.compute  # makes its functions at import, where a type checker cannot see them
 

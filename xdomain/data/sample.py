@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import pyarrow as pa
 
-from xdomain.data.checks import SPLIT_NAMES
+from xdomain.data.validate import SPLIT_NAMES
 
 ROWS = 2000  # that are looked at, spread over the table
 CHARACTERS = 2000  # of each cell that are looked at

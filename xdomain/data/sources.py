@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from xdomain.errors import DataError, MissingError, RecipeError, nearest
-from xdomain.recipe import Download, Source
+from xdomain.core.errors import DataError, MissingError, RecipeError, nearest
+from xdomain.core.recipe import Download, Source
 
 
 def data_home() -> Path:

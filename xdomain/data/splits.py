@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from xdomain.data.checks import SPLIT_NAMES
-from xdomain.errors import DataError, nearest
-from xdomain.recipe import SPLITS, Problem, Split
+from xdomain.core.errors import DataError, nearest
+from xdomain.core.recipe import SPLITS, Problem, Split
+from xdomain.data.validate import SPLIT_NAMES
 
 Indices = NDArray[np.int64]
 Names = NDArray[np.str_]

@@ -11,11 +11,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
+from xdomain.core.errors import DataError
+from xdomain.core.recipe import Columns, Problem
 from xdomain.data.assemble import assemble
-from xdomain.data.checks import MAX_CHARACTERS
-from xdomain.data.textfile import read_text
-from xdomain.errors import DataError
-from xdomain.recipe import Columns, Problem
+from xdomain.data.read_file import read_text
+from xdomain.data.validate import MAX_CHARACTERS
 
 DELIMITERS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar"}
 SPOKEN = {**{name: mark for mark, name in DELIMITERS.items()}, "\\t": "\t", "space": " "}

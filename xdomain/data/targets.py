@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute
 
+from xdomain.core.errors import DataError
 from xdomain.data.rows import check_filled, column_of, row_name, short, strings
-from xdomain.errors import DataError
 
 pc: Any = pyarrow.compute  # makes its functions at import, where a type checker cannot see them
 ANSWERS = pa.list_(pa.struct([("start", pa.float64()), ("end", pa.float64())]))

@@ -9,8 +9,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from xdomain.data.sequences import offsets_of
-from xdomain.errors import DataError
+from xdomain.core.errors import DataError
+from xdomain.core.sequences import offsets_of
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from torch import Tensor
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedConfig, PreTrainedTokenizerFast
 from transformers.utils import logging as transformers_logging
 
-from xdomain.errors import BackboneError, nearest
+from xdomain.core.errors import BackboneError, nearest
 from xdomain.model.checkpoints import bundled_backbones, locate_backbone
 
 FAMILIES = ("albert", "bert", "distilbert", "electra", "longformer", "modernbert", "roberta")

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from xdomain.errors import BackboneError
+from xdomain.core.errors import BackboneError
 
 PAIRS = (("intermediate.dense", "output.dense"), ("ffn.lin1", "ffn.lin2"), ("ffn", "ffn_output"))
 """Names of a feed-forward block's first and second layer, family by family, below a common parent."""

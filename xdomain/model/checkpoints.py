@@ -5,8 +5,8 @@ from __future__ import annotations
 from importlib import resources
 from pathlib import Path
 
+from xdomain.core.errors import BackboneError
 from xdomain.data.sources import is_path, neighbour
-from xdomain.errors import BackboneError
 
 TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model")
 

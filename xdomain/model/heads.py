@@ -10,7 +10,7 @@ from transformers import (
     AutoModelForTokenClassification,
 )
 
-from xdomain.recipe import Problem
+from xdomain.core.recipe import Problem
 
 
 def head_of(problem: Problem) -> Any:

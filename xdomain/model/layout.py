@@ -7,8 +7,8 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
-from xdomain.data.batches import Layout
-from xdomain.errors import BackboneError
+from xdomain.core.errors import BackboneError
+from xdomain.data.collate import Layout
 
 
 def layout_of(tokenizer: PreTrainedTokenizerBase) -> Layout:

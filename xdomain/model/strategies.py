@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from xdomain.errors import RecipeError, unknown
+from xdomain.core.errors import RecipeError, unknown
 
 STRATEGIES = ("random", "frequent", "rare", "identity", "permute", "shift", "block", "given", "learned", "search")
 DRAWN = ("random", "permute", "shift", "learned", "search")

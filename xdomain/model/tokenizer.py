@@ -9,10 +9,10 @@ import numpy as np
 from tokenizers import AddedToken, processors
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
-from xdomain.data.sequences import Adapter, Ragged
-from xdomain.errors import BackboneError, RecipeError
+from xdomain.core.errors import BackboneError, RecipeError
+from xdomain.core.sequences import Adapter, Ragged
 from xdomain.model.layout import layout_of
-from xdomain.model.mapping import TokenMapping
+from xdomain.model.token_mapping import TokenMapping
 from xdomain.model.vocabulary import Vocabulary
 
 ROLES = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token", "bos_token", "eos_token")

@@ -12,17 +12,17 @@ from typing import Any
 
 import yaml
 
+from xdomain.core.errors import RecipeError
+from xdomain.core.plugins import find_recipe
+from xdomain.core.recipe import OF_AN_ENCODER, Columns, Recipe, recipe_from, with_arm
+from xdomain.core.run_dir import SCHEMA
 from xdomain.data.loading import own_recipe
 from xdomain.data.sources import neighbour
-from xdomain.errors import RecipeError
+from xdomain.metrics.heldout import check_comparable
+from xdomain.metrics.metrics import check_metrics
 from xdomain.model.strategies import is_drawn
-from xdomain.plugins import find_recipe
-from xdomain.recipe import OF_AN_ENCODER, Columns, Recipe, recipe_from, with_arm
+from xdomain.study.config import Arm, Grid, Own
 from xdomain.study.digests import OPTION, Digests
-from xdomain.study.grid import Arm, Grid, Own
-from xdomain.training.heldout import check_comparable
-from xdomain.training.metrics import check_metrics
-from xdomain.training.runfolder import SCHEMA
 
 TOLD_ONLY = ("title", "version", "notes", "published", "landmarks", "runtime")
 """Parts of a recipe that no result hangs on."""

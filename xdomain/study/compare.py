@@ -7,18 +7,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from xdomain.errors import RecipeError
-from xdomain.plugins import find_recipe
-from xdomain.progress import Say, part
-from xdomain.recipe import BASELINES, OF_AN_ENCODER, Recipe, with_arm
-from xdomain.run import arm_label, run, silent, with_written_size
+from xdomain.core.errors import RecipeError
+from xdomain.core.formatting import duration
+from xdomain.core.plugins import find_recipe
+from xdomain.core.progress import Say, part
+from xdomain.core.recipe import BASELINES, OF_AN_ENCODER, Recipe, with_arm
+from xdomain.core.run_dir import RECIPE, Result, check_folder, write_json
+from xdomain.metrics.heldout import check_comparable
+from xdomain.pipeline import arm_label, run, silent, with_written_size
 from xdomain.study.cells import decisive, is_fixed
 from xdomain.study.comparison import ArmRuns, Comparison, SeedPair, comparison_of
-from xdomain.training.heldout import check_comparable
 from xdomain.training.pace import TooFewMinutesError, check_minutes
 from xdomain.training.plots import plot_comparison
-from xdomain.training.runfolder import RECIPE, Result, check_folder, write_json
-from xdomain.wording import duration
 
 SEEDS = 3
 """The fewest whose interval is of use."""
@@ -63,7 +63,7 @@ def compare(
         judge by, and all others take as many. Where `seeds` is not given, it is the most of 3, 2 and 1 that there is
         time for.
     options
-        Other fields of `xdomain.recipe.Run`.
+        Other fields of `xdomain.core.recipe.Run`.
 
     Raises
     ------

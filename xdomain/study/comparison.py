@@ -12,18 +12,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xdomain.errors import RecipeError
-from xdomain.study.findings import Difference
-from xdomain.study.report.verdicts import LEVEL, SEEDS, kind_of
-from xdomain.study.series import less_but_rounding, spread_of
-from xdomain.study.statistics.estimate import estimate
-from xdomain.study.statistics.significance import benjamini_hochberg
-from xdomain.training.heldout import Judged, load_judged
-from xdomain.training.learned import what_to_try
-from xdomain.training.metrics import METRICS
-from xdomain.training.resampling import Interval
-from xdomain.training.runfolder import HISTORY, Result
-from xdomain.wording import number
+from xdomain.core.errors import RecipeError
+from xdomain.core.formatting import number
+from xdomain.core.run_dir import HISTORY, Result
+from xdomain.metrics.bootstrap import Interval
+from xdomain.metrics.heldout import Judged, load_judged
+from xdomain.metrics.learned import what_to_try
+from xdomain.metrics.metrics import METRICS
+from xdomain.study.arm_results import less_but_rounding, spread_of
+from xdomain.study.report.conclusions import LEVEL, SEEDS, kind_of
+from xdomain.study.results import Difference
+from xdomain.study.stats.estimate import estimate
+from xdomain.study.stats.significance import benjamini_hochberg
 
 SeedPair = tuple[int, int]
 """Mapping seed and seed."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from xdomain.core.errors import UserError
+from xdomain.core.plugins import make_adapter, path_options, uses_tokenizer
+from xdomain.core.recipe import Recipe, Source
 from xdomain.data.loading import load_table
-from xdomain.data.media import endings, named_files
+from xdomain.data.media_files import endings, named_files
 from xdomain.data.sources import data_home, digest, file_sha256, paths_of
-from xdomain.errors import UserError
 from xdomain.model.checkpoints import shipped_folder
-from xdomain.plugins import make_adapter, path_options, uses_tokenizer
-from xdomain.recipe import Recipe, Source
 
 OPTION = "option "
 """Before the name of an option that names a file or a folder, in the digests of a recipe."""

@@ -17,12 +17,12 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from xdomain.errors import OutputError, UserError
-from xdomain.progress import Say
-from xdomain.recipe import Recipe, load_recipe
+from xdomain.core.errors import OutputError, UserError
+from xdomain.core.progress import Say
+from xdomain.core.recipe import Recipe, load_recipe
+from xdomain.core.run_dir import PREDICTIONS, RECIPE, RESULT, same_run, write_json
 from xdomain.study.cells import Cell
-from xdomain.study.claims import BEAT, LAPSE, Claim
-from xdomain.training.runfolder import PREDICTIONS, RECIPE, RESULT, same_run, write_json
+from xdomain.study.locks import BEAT, LAPSE, Claim
 
 State = Literal["done", "failed", "running", "open"]
 CELLS = "cells"
@@ -180,7 +180,7 @@ class Store:
             )
 
     def _run(self, cell: Cell, say: Say) -> State:
-        from xdomain.run import run  # which loads torch
+        from xdomain.pipeline import run  # which loads torch
 
         folder = self._unfinished(cell.key)
         try:

@@ -12,14 +12,14 @@ from typing import Any
 
 import yaml
 
+from xdomain.core.errors import OutputError, RecipeError
+from xdomain.core.run_dir import write_json
+from xdomain.core.yaml_config import checked
 from xdomain.data.sources import neighbour
-from xdomain.errors import OutputError, RecipeError
+from xdomain.metrics.metrics import METRICS
 from xdomain.study.cells import Cell, Setting, read_setting, settings_of, told
-from xdomain.study.grid import Grid, load_grid
+from xdomain.study.config import Grid, load_grid
 from xdomain.study.store import Store
-from xdomain.training.metrics import METRICS
-from xdomain.training.runfolder import write_json
-from xdomain.written import checked
 
 PLAN = "plan.json"
 SCHEMA = 1

@@ -1,1 +1,1 @@
-"""Fine-tuning, pre-training, metrics, baselines."""
+"""Fine-tuning an encoder."""

@@ -10,17 +10,17 @@ from dataclasses import dataclass
 
 import torch
 
-from xdomain.data.batches import LengthGrouped
-from xdomain.data.examples import Examples
-from xdomain.errors import RecipeError
-from xdomain.preparation import JUDGED
-from xdomain.recipe import Recipe, Train
-from xdomain.training.attention import quick_attention
+from xdomain.core.errors import RecipeError
+from xdomain.core.recipe import Recipe, Train
+from xdomain.data.collate import LengthGrouped
+from xdomain.data.dataset import Examples
+from xdomain.training.attention_backend import quick_attention
 from xdomain.training.device import Device
-from xdomain.training.encoder import Built
-from xdomain.training.finetune import batch_share
 from xdomain.training.predict import forward, predict_scores
+from xdomain.training.preparation import JUDGED
 from xdomain.training.schedule import settle, steps_of
+from xdomain.training.train_encoder import Built
+from xdomain.training.trainer import batch_share
 
 FEWEST_STEPS, TIMED_STEPS, TIMED_SECONDS = 3, 10, 5.0
 TIMED_RECORDS = 64

@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from xdomain.training.metrics import METRICS
+from xdomain.metrics.metrics import METRICS
 
 MOST_NUMBERED = 30  # classes: the counts of more could not be read
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#666666"

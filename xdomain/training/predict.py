@@ -9,9 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from xdomain.data.batches import Collator
+from xdomain.data.collate import Collator
+from xdomain.metrics.spans import best_spans
 from xdomain.training.device import Device
-from xdomain.training.spans import best_spans
 
 NOT_FOR_THE_MODEL = ("labels", "windows", "owned")
 

@@ -10,18 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
 
-from xdomain.data.batches import Collator, Layout
-from xdomain.data.examples import Examples
-from xdomain.data.fitting import fit_windows
+from xdomain.core.recipe import Recipe
+from xdomain.core.run_dir import MAPPING, MODEL
+from xdomain.data.collate import Collator, Layout
+from xdomain.data.dataset import Examples
+from xdomain.data.plan_windows import fit_windows
 from xdomain.model.backbone import max_positions, quiet_loading
 from xdomain.model.heads import head_of
-from xdomain.model.layermix import wear_mix
+from xdomain.model.layer_mix import wear_mix
 from xdomain.model.layout import layout_of
-from xdomain.model.mapping import TokenMapping
-from xdomain.recipe import Recipe
+from xdomain.model.token_mapping import TokenMapping
 from xdomain.training.device import Device, best_device
 from xdomain.training.predict import predict_scores
-from xdomain.training.runfolder import MAPPING, MODEL
 
 FULL_PRECISION = "scores are written in float32, so that any machine repeats them"
 

@@ -9,8 +9,8 @@ from typing import Any
 from transformers import TrainerCallback
 from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
 
-from xdomain.errors import RecipeError, unknown
-from xdomain.training.runfolder import TENSORBOARD
+from xdomain.core.errors import RecipeError, unknown
+from xdomain.core.run_dir import TENSORBOARD
 
 
 def make_trackers(names: Sequence[str], folder: Path) -> list[TrainerCallback]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xdomain.errors import OutputError
+from xdomain.core.errors import OutputError
 from xdomain.study.engines.progress import Progress
 from xdomain.study.study import Study
 

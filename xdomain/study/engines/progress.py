@@ -6,10 +6,10 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from xdomain.progress import Say
+from xdomain.core.formatting import duration, number
+from xdomain.core.progress import Say
 from xdomain.study.cells import Cell, Setting
 from xdomain.study.study import Study
-from xdomain.wording import duration, number
 
 Table = list[dict[str, str]]
 

@@ -15,8 +15,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from xdomain.errors import UserError
-from xdomain.run import silent
+from xdomain.core.errors import UserError
+from xdomain.pipeline import silent
 from xdomain.study.study import Study, open_study
 
 Tell = Callable[[str, str], None]

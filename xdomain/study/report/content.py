@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from xdomain.study.findings import Findings, Group, Missing
+from xdomain.metrics.bootstrap import Interval
 from xdomain.study.report.blocks import (
     Block,
     Box,
@@ -26,9 +26,7 @@ from xdomain.study.report.blocks import (
     Verdicts,
     table,
 )
-from xdomain.study.report.formats import DASH, chance, clean, count, equals, interval, number, percent, rate, share
-from xdomain.study.report.learning import unlearned
-from xdomain.study.report.verdicts import (
+from xdomain.study.report.conclusions import (
     LEVEL,
     SEEDS,
     WORDS,
@@ -40,7 +38,9 @@ from xdomain.study.report.verdicts import (
     verdict,
     warnings,
 )
-from xdomain.training.resampling import Interval
+from xdomain.study.report.formats import DASH, chance, clean, count, equals, interval, number, percent, rate, share
+from xdomain.study.report.learning import unlearned
+from xdomain.study.results import Findings, Group, Missing
 
 MOST_ABOVE = 10  # missing cells that are listed above the results; the others follow below
 LONGEST_ERROR = 400

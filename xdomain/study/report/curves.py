@@ -9,10 +9,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from xdomain.study.findings import Findings, Group
-from xdomain.study.report.canvas import add_legend, label, looks, panels
+from xdomain.study.report.conclusions import several_shares, tasks_of
 from xdomain.study.report.formats import share
-from xdomain.study.report.verdicts import several_shares, tasks_of
+from xdomain.study.report.plot_style import add_legend, label, looks, panels
+from xdomain.study.results import Findings, Group
 
 PANEL, TITLE, NAME = 2.7, 35, 34  # inches, characters, characters
 MOST_MARKED = 12  # points: a marker on each of more hides the line

@@ -12,14 +12,14 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from xdomain.study.findings import Findings
 from xdomain.study.report.blocks import Picture
-from xdomain.study.report.canvas import PAGE_COLOURS, STYLE
+from xdomain.study.report.conclusions import several_shares
 from xdomain.study.report.curves import draw_efficiency, draw_losses
 from xdomain.study.report.forest import draw_differences, drawn_rows
 from xdomain.study.report.formats import clean
-from xdomain.study.report.spread import draw_variance
-from xdomain.study.report.verdicts import several_shares
+from xdomain.study.report.plot_style import PAGE_COLOURS, STYLE
+from xdomain.study.report.seed_plot import draw_variance
+from xdomain.study.results import Findings
 
 Draw = Callable[[Findings], Figure | None]
 DRAWN: dict[str, tuple[Draw, str, str]] = {

@@ -9,11 +9,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from xdomain.study.findings import Difference, Findings
 from xdomain.study.report.blocks import Kind
-from xdomain.study.report.canvas import INK, PAPER, canvas, label, name_rows
+from xdomain.study.report.conclusions import kind_of, tasks_of
 from xdomain.study.report.formats import interval
-from xdomain.study.report.verdicts import kind_of, tasks_of
+from xdomain.study.report.plot_style import INK, PAPER, canvas, label, name_rows
+from xdomain.study.results import Difference, Findings
 from xdomain.training.plots import BLUE, GREY, ORANGE
 
 ROW, FRAME = 0.36, 0.85  # inches

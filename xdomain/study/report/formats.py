@@ -6,7 +6,7 @@ import math
 import re
 import unicodedata
 
-from xdomain.training.resampling import Interval
+from xdomain.metrics.bootstrap import Interval
 
 DASH = "–"
 

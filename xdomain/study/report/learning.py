@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from xdomain.study.findings import Findings, Group
+from xdomain.metrics.learned import what_to_try
+from xdomain.study.report.conclusions import several_shares
 from xdomain.study.report.formats import clean, share
-from xdomain.study.report.verdicts import several_shares
-from xdomain.training.learned import what_to_try
+from xdomain.study.results import Findings, Group
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from xdomain.errors import OutputError
-from xdomain.study.findings import Findings
+from xdomain.core.errors import OutputError
+from xdomain.core.run_dir import write_text
 from xdomain.study.report.content import compose
 from xdomain.study.report.figures import DRAWN, draw_all
 from xdomain.study.report.markdown import render_markdown
 from xdomain.study.report.page import render_page
-from xdomain.training.runfolder import write_text
+from xdomain.study.results import Findings
 
 MARKDOWN, PAGE = "report.md", "report.html"
 

@@ -1,0 +1,128 @@
+"""Files heard one after another: what is noticed on the way, and what becomes of a bad one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from xdomain.core.errors import DataError
+
+from .audio import Samples, blocks, describe, is_silent
+from .features import Features, Frames, stream
+
+
+@dataclass
+class Notes:
+    """What there is to say of the files heard so far; it grows as they are heard.
+
+    Parameters
+    ----------
+    told
+        Called with these notes after every chunk and every file.
+    heard, seconds
+        Files heard to their end, and seconds of audio so far.
+    skipped, silent, mixed
+        Errors of the files left out; names of those without sound, and of those with several channels.
+    """
+
+    told: Callable[[Notes], None] | None = None
+    heard: int = 0
+    seconds: float = 0.0
+    skipped: list[DataError] = field(default_factory=list[DataError])
+    silent: list[str] = field(default_factory=list[str])
+    mixed: list[str] = field(default_factory=list[str])
+
+    @property
+    def done(self) -> int:
+        """Files heard or skipped."""
+        return self.heard + len(self.skipped)
+
+    def tell(self) -> None:
+        """Call whoever wants to know."""
+        if self.told:
+            self.told(self)
+
+    def skip(self, error: DataError, *, skip_bad: bool) -> None:
+        """Note a file that cannot be read; raise its error unless `skip_bad` is set."""
+        if not skip_bad:
+            raise error
+        self.skipped.append(error)
+        self.tell()
+
+    def check_any(self) -> None:
+        """Refuse to go on with nothing: raises the first error where every file was skipped."""
+        if self.skipped and not self.heard:
+            first = self.skipped[0]
+            raise DataError(
+                f"none of {len(self.skipped):,} files can be read; the first: {first.what}", mend=first.mend
+            )
+
+    def lines(self) -> list[str]:
+        """The count and the first names, a line a kind."""
+        told = {
+            "skipped": [error.what for error in self.skipped],
+            "silent, and got units all the same": self.silent,
+            "of several channels, whose mean was taken": self.mixed,
+        }
+        return [_line(names, self.done, what) for what, names in told.items() if names]
+
+
+def hear(path: Path, features: Features, notes: Notes) -> Iterator[Frames]:
+    """The frames of one file, chunk by chunk.
+
+    Raises
+    ------
+    DataError
+        It cannot be read, or is shorter than a frame.
+    """
+    sound = describe(path)
+    loud = False
+
+    def listening() -> Iterator[Samples]:
+        nonlocal loud
+        for block in blocks(path, rate=features.sample_rate):
+            loud = loud or not is_silent(block)
+            yield block
+
+    count = 0
+    for frames in stream(features, listening()):
+        count += len(frames)
+        notes.seconds += len(frames) * features.hop / features.sample_rate
+        yield frames
+        notes.tell()
+    if not count:
+        least = features.window / features.sample_rate
+        raise DataError(
+            f"{path} is {1000 * sound.duration:.1f} ms long, shorter than a frame",
+            expected=f"at least {1000 * least:g} ms of sound",
+        )
+    notes.heard += 1
+    notes.seconds += sound.duration - count * features.hop / features.sample_rate
+    notes.silent += [] if loud else [str(path)]
+    notes.mixed += [str(path)] if sound.channels > 1 else []
+    notes.tell()
+
+
+def hear_all(paths: Iterable[Path], features: Features, notes: Notes, *, skip_bad: bool = False) -> Iterator[Frames]:
+    """The frames of many files, chunk by chunk.
+
+    With `skip_bad`, of a file that turns out damaged half-way its frames up to there are among them.
+
+    Raises
+    ------
+    DataError
+        A file cannot be read and `skip_bad` is not set; or none can be read.
+    """
+    for path in paths:
+        try:
+            yield from hear(path, features, notes)
+        except DataError as error:
+            notes.skip(error, skip_bad=skip_bad)
+    notes.check_any()
+
+
+def _line(names: list[str], files: int, what: str) -> str:
+    told = "; ".join(names[:3]) + (" …" if len(names) > 3 else "")
+    many = f"{len(names):,} of {files:,} file{'' if files == 1 else 's'}"
+    return f"{many} {'is' if len(names) == 1 else 'are'} {what}: {told}"

@@ -1,0 +1,163 @@
+"""Text to real audio, by the program espeak-ng, with the seconds at which each part is said."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+import wave
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from xdomain.core.errors import DataError, MissingError, OutputError
+
+from .tables import writing
+
+Seconds = tuple[float, float]
+COLUMNS = ("id", "question", "passage", "start", "end")
+KEPT = ("split", "group")
+
+
+def speak(text: str | Sequence[str], path: Path, *, voice: str = "en", words_per_minute: int = 175) -> list[Seconds]:
+    """Write a wav file (mono, 16 bits, 22,050 Hz) in which a text is said, and tell when.
+
+    Each part is synthesised on its own and the recordings are joined, so that borders are exact to a sample. The
+    program's own events tell only where words begin, and only to those who link its library. The price: no melody
+    goes across a border, and each part begins and ends as a phrase of its own.
+
+    Parameters
+    ----------
+    text
+        One text, or parts that are said one after another.
+    voice
+        One of those that ``espeak-ng --voices`` lists.
+    words_per_minute
+        80 to 450.
+
+    Returns
+    -------
+    Of each part its beginning and end in seconds, half-open; what has nothing to say in it begins where it ends.
+
+    Raises
+    ------
+    MissingError
+        Where espeak-ng is not installed.
+    DataError
+        A voice that it does not have, or a speed out of range.
+    """
+    program = shutil.which("espeak-ng")
+    if program is None:
+        raise MissingError(
+            "espeak-ng is not installed", expected="the program that speaks text", mend="apt install espeak-ng"
+        )
+    if not 80 <= words_per_minute <= 450:
+        raise DataError(f"{words_per_minute} words per minute", expected="80 to 450")
+    parts = [text] if isinstance(text, str) else list(text)
+    whole = bytearray()
+    rate = 22050
+    borders = [0]
+    with tempfile.TemporaryDirectory() as folder:
+        for part in parts:
+            if part.strip():
+                rate, samples = _said(program, part, Path(folder) / "part.wav", voice, words_per_minute)
+                whole += samples
+            borders.append(len(whole) // 2)
+    if not whole:
+        raise DataError(f"nothing to say in {str(text)[:60]!r}", expected="a text with words")
+    try:
+        with path.open("wb") as raw, wave.open(raw, "wb") as file:
+            file.setparams((1, 2, rate, 0, "NONE", "not compressed"))
+            file.writeframes(bytes(whole))
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written ({error.strerror})") from None
+    return [(start / rate, end / rate) for start, end in pairwise(borders)]
+
+
+def speak_questions(
+    table: pa.Table,
+    out: Path,
+    *,
+    voices: Sequence[str] = ("en",),
+    words_per_minute: int = 175,
+    progress: Callable[[int, float], None] = lambda done, seconds: None,
+) -> Path:
+    """Questions and passages as wav files beside a table of where the answers are said.
+
+    Parameters
+    ----------
+    table
+        A raw table of the problem ``span``: id, sequence (the question), sequence_b (the passage), answers (their
+        characters in the passage, half-open; of several the most frequent is kept), and split and group if there.
+    out
+        The CSV to write: id, question and passage (paths relative to it), start and end (seconds in the passage),
+        split and group. The wav files go into a folder beside it, named like it.
+    voices
+        Taken in turn; the question has the next one after its passage's.
+    progress
+        Called after each question with how many are said, and their seconds of audio.
+
+    Returns
+    -------
+    `out`.
+
+    Raises
+    ------
+    DataError
+        An answer that does not lie in its passage, or in which nothing can be said.
+    """
+    folder = out.with_suffix("")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder} cannot be made ({error.strerror})", expected="a place for wav files") from None
+    kept = [name for name in KEPT if name in table.column_names]
+    seconds = 0.0
+    with writing(out, (*COLUMNS, *kept)) as write:
+        for number, row in enumerate(table.to_pylist()):
+            start, end = _answer(row)
+            text = str(row["sequence_b"])
+            question, passage = (folder / f"{side}-{number}.wav" for side in ("question", "passage"))
+            voice, other = (voices[(number + i) % len(voices)] for i in (0, 1))
+            asked = speak(str(row["sequence"]), question, voice=other, words_per_minute=words_per_minute)
+            parts = (text[:start], text[start:end], text[end:])
+            said = speak(parts, passage, voice=voice, words_per_minute=words_per_minute)
+            times = (f"{second:.6f}" for second in said[1])
+            paths = (f"{folder.name}/{path.name}" for path in (question, passage))
+            write(dict(zip(COLUMNS, (row["id"], *paths, *times), strict=True)) | {name: row[name] for name in kept})
+            seconds += asked[-1][1] + said[-1][1]
+            progress(number + 1, seconds)
+    return out
+
+
+def _answer(row: Mapping[str, Any]) -> tuple[int, int]:
+    """Where the most frequent of its answers begins and ends in the passage; of equals the first."""
+    text, answers = str(row["sequence_b"]), [(round(one["start"]), round(one["end"])) for one in row["answers"]]
+    start, end = max(answers, key=answers.count)
+    if not (0 <= start < end <= len(text) and text[start:end].strip()):
+        raise DataError(
+            f"record {row['id']!r}: an answer from character {start} to {end} of {len(text)}",
+            expected="0 ≤ start < end ≤ the passage's length, and something to say there",
+        )
+    return start, end
+
+
+def _said(program: str, text: str, path: Path, voice: str, words_per_minute: int) -> tuple[int, bytes]:
+    """Sample rate and samples, without the pause that ends a sentence."""
+    told = subprocess.run(
+        [program, "-z", "-b", "1", "-v", voice, "-s", str(words_per_minute), "-w", str(path), "--stdin"],
+        input=text,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    if told.returncode or not path.is_file():
+        raise DataError(
+            f"espeak-ng does not say {text[:40]!r} with the voice {voice!r} ({told.stderr.strip()[:80]})",
+            expected="one of the voices that `espeak-ng --voices` lists",
+        )
+    with wave.open(str(path), "rb") as file:
+        return file.getframerate(), file.readframes(file.getnframes())

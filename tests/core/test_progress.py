@@ -1,0 +1,145 @@
+"""Progress: a bar on a terminal from the first step on, which goes without a trace; in a pipe only what is said."""
+
+import io
+import os
+import pty
+import subprocess
+import sys
+import time
+
+import pytest
+
+import xdomain
+from xdomain.core.progress import Silent, part, reporter, reporting
+
+LONG = "a line that is said and is longer than the terminal is wide, " * 3
+SCRIPT = f"""
+import sys, time
+from xdomain.cli.pretrain import say
+from xdomain.cli.progress_bar import progress_bar
+from xdomain.core.progress import part, reporter
+with progress_bar(say) as tell:
+    reporter().phase("reading")
+    time.sleep(0.3)
+    for arm in (1, 2):
+        with part(f"arm {{arm}} of 2"):
+            reporter().started("training", 1200)
+            for step in range(1, 4):
+                reporter().advanced(step, 0.6931)
+                time.sleep(0.2)
+            tell({LONG!r} + f"[bold] {{arm}}")
+            reporter().finished()
+    if sys.argv[1] == "raise":
+        raise KeyboardInterrupt
+"""
+
+
+def on_a_terminal(script, *arguments, columns=100):
+    """What a script writes to a terminal, and its exit code."""
+    there, here = pty.openpty()
+    environment = {**os.environ, "COLUMNS": str(columns), "LINES": "24", "TERM": "xterm"}
+    process = subprocess.Popen([sys.executable, "-c", script, *arguments], stdin=here, stdout=here, stderr=here,
+                               env=environment)  # fmt: skip
+    os.close(here)
+    told = b""
+    try:
+        while chunk := os.read(there, 65536):
+            told += chunk
+    except OSError:  # the other end is closed
+        pass
+    os.close(there)
+    return told.decode(), process.wait(60)
+
+
+def test_the_bar_shows_part_step_loss_pace_and_time_left():
+    told, code = on_a_terminal(SCRIPT, "end")
+    assert code == 0
+    assert "reading" in told
+    for fact in ("arm 1 of 2, training", "arm 2 of 2, training", "1/1,200", "loss 0.6931", "steps/s", " left"):
+        assert fact in told
+    assert f"{LONG}[bold] 1\r\n" in told  # whole, neither folded nor taken for markup
+    hidden, shown = told.rindex("\x1b[?25l"), told.rindex("\x1b[?25h")
+    assert shown > hidden  # the cursor is back
+    assert told.rstrip().endswith("\x1b[2K")  # and the bar's line is empty
+
+
+def test_a_narrow_terminal_has_the_step_at_least():
+    told, code = on_a_terminal(SCRIPT, "end", columns=40)
+    assert code == 0
+    assert "1/1,200" in told
+    assert "steps/s" not in told
+
+
+def test_the_cursor_is_back_after_an_interruption():
+    told, code = on_a_terminal(SCRIPT, "raise")
+    assert code != 0
+    assert told.rindex("\x1b[?25h") > told.rindex("\x1b[?25l")
+
+
+def test_a_pipe_gets_the_lines_and_nothing_else():
+    done = subprocess.run([sys.executable, "-c", SCRIPT, "end"], capture_output=True, text=True, check=True)
+    assert done.stdout == ""
+    assert done.stderr == f"{LONG}[bold] 1\n{LONG}[bold] 2\n"
+
+
+def test_a_bar_that_is_told_of_every_step_costs_little():
+    from rich.console import Console
+
+    from xdomain.cli.progress_bar import ProgressBar
+
+    bar = ProgressBar(Console(file=io.StringIO(), force_terminal=True))
+
+    class Slow:
+        read = 0
+
+        def __float__(self):
+            Slow.read += 1
+            return 1.0
+
+    with bar.shown():
+        bar.started("training", 100_000)
+        begun = time.monotonic()
+        for step in range(1, 20_001):
+            bar.advanced(step, Slow())
+        seconds = time.monotonic() - begun
+    assert Slow.read <= 2 + 10 * seconds  # a loss on a device is waited for ten times a second at most
+
+
+class Recorder(Silent):
+    def __init__(self):
+        self.told = []
+
+    def labelled(self, label):
+        self.told.append(label)
+
+    def phase(self, name):
+        self.told.append(name)
+
+    def started(self, name, total, done=0):
+        self.told.append((name, total, done))
+
+    def advanced(self, step, loss=None):
+        self.told.append((step, loss is not None and float(loss) > 0))
+
+    def finished(self):
+        self.told.append("finished")
+
+
+def test_a_run_reports_every_step_with_its_loss(tiny_bert, tmp_path):
+    recorder = Recorder()
+    changes = ("train.max_steps=3", "split.limit.train=40", "split.limit.valid=20", "split.limit.test=20",
+               "train.gradient_accumulation_steps=2")  # fmt: skip
+    with reporting(recorder), part("arm 2 of 3"):
+        xdomain.run("toy/dna-classification", overrides=changes, backbone=str(tiny_bert), out=tmp_path / "run",
+                    mapping="search:2", say=lambda _: None)  # fmt: skip
+    assert recorder.told == [
+        "arm 2 of 3", "reading",
+        ("choosing a mapping", 2, 0), (1, False), (2, False), "finished",
+        ("training", 3, 0), (1, True), (2, True), (3, True), "finished", "",
+    ]  # fmt: skip
+
+
+def test_nothing_is_reported_to_after_a_fault():
+    with pytest.raises(ValueError, match="fault"), reporting(Recorder()):
+        raise ValueError("fault")
+    assert isinstance(reporter(), Silent)

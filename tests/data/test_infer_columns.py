@@ -1,0 +1,188 @@
+import pyarrow as pa
+import pytest
+
+from xdomain.core.errors import DataError
+from xdomain.core.recipe import Columns
+from xdomain.data.infer_columns import guess_columns
+from xdomain.data.sample import are_parted, split_tags
+
+DNA = ["ACGTACGTAC", "ACGTTCGTAC", "GGGTACGTAC", "ACGTACGGGG"]
+
+
+def guess(columns, told=None, problem=None, **options):
+    return guess_columns(pa.table(columns), Columns(**(told or {})), problem, where="my.csv", **options)
+
+
+def test_by_name_and_every_guess_is_said():
+    found = guess({"Id": list("abcd"), "Sequence": DNA, "CLASS": ["x", "y", "x", "y"]})
+    assert found.columns == Columns(id="Id", sequence="Sequence", label="CLASS")
+    assert found.problem == "classification"
+    assert found.said == (
+        "id: column 'Id', by its name (overrule with --column id=NAME)",
+        "sequence: column 'Sequence', by its name (overrule with --column sequence=NAME)",
+        "label: column 'CLASS', by its name (overrule with --column label=NAME)",
+        "problem: classification, as 'CLASS' has 2 distinct values "
+        "(overrule with --problem classification|regression|tagging|pair|span)",
+    )
+
+
+def test_what_is_told_is_taken_and_not_said():
+    told = {"sequence": "b", "label": "c"}
+    found = guess({"a": DNA, "b": DNA, "c": list("xyxy"), "label": list("1212")}, told, "classification")
+    assert found.columns == Columns(sequence="b", label="c")
+    assert found.said == ()
+
+
+def test_by_look():
+    table = {
+        "name": ["gene one", "gene two", "gene three", "gene four"],
+        "notes": [
+            f"Some quite long prose, with (many) different letters: {i} — WXYZ jkpqv 0123456789!" for i in "abcd"
+        ],
+        "region": DNA,
+        "kind": ["p", "q", "p", "q"],
+    }
+    found = guess(table)
+    assert (found.columns.sequence, found.columns.label) == ("region", "kind")
+    assert "looks most like sequences" in found.said[0]
+    assert "as no other could be" in found.said[1]
+
+
+def test_two_columns_that_could_be_the_label_are_not_guessed_between():
+    with pytest.raises(DataError, match="2 columns could be the label: p, q") as told:
+        guess({"sequence": DNA, "p": list("1212"), "q": ["0.1", "0.2", "0.5", "0.1"]})
+    assert "--column label=" in str(told.value)
+
+
+def test_row_numbers_and_names_are_no_labels():
+    found = guess({"column 1": list("0123"), "sequence": DNA, "name": ["a1", "a2", "a3", "a4"], "x": list("pqpq")})
+    assert found.columns.label == "x"
+
+
+def test_no_label():
+    with pytest.raises(DataError, match=r"my\.csv has no column 'label'") as told:
+        guess({"sequence": DNA})
+    assert "--column label=NAME" in str(told.value)
+    found = guess({"sequence": DNA}, labelled=False)
+    assert (found.columns.label, found.problem) == (None, None)
+
+
+def test_a_told_column_that_is_not_there():
+    with pytest.raises(DataError, match=r"no column 'lable' for the label(?s:.*)did you mean: label"):
+        guess({"sequence": DNA, "label": list("xyxy")}, {"label": "lable"})
+
+
+def test_a_missing_header():
+    with pytest.raises(DataError, match="the first line looks like a record") as told:
+        guess({"ACGTACGTAA": DNA, "x": list("1212")})
+    assert "names: [sequence, label]" in str(told.value)
+    with pytest.raises(DataError, match="the first line looks like a record"):
+        guess({"gj04": ["a long sentence", "b", "c d", "e"], "1": list("1010"), "rest": list("abcd")})
+
+
+@pytest.mark.parametrize(
+    ("values", "problem"),
+    [
+        ([str(i / 7) for i in range(1, 30)], "regression"),
+        ([str(i / 7) for i in range(1, 6)], "regression"),
+        (["0.5", "1.5"] * 15, "classification"),
+        # whole numbers: a quantity where there are too many for classes, but not where they only count the rows
+        ([str(i) for i in range(0, 300, 3)], "regression"),
+        ([str(i * i % 211) for i in range(1, 200)], "regression"),
+        ([str(i) for i in range(0, 150, 3)], "classification"),
+        ([str(i) for i in range(1, 101)], "classification"),
+        ([str(i) for i in range(0, 300, 3)] * 2, "classification"),
+        ([f"{i}.0" for i in range(0, 300, 3)] + ["nan", ""], "regression"),
+        ([f"family {i}" for i in range(0, 300, 3)], "classification"),
+        (["0", "1", "2"] * 10, "classification"),
+        (["0.0", "1.0"] * 10, "classification"),
+        (["low", "high"] * 10, "classification"),
+        ([str(i / 7) for i in range(1, 30)] + ["nan", ""], "regression"),
+    ],
+)
+def test_the_problem(values, problem):
+    found = guess({"sequence": ["ACGT" + "A" * i for i in range(len(values))], "label": values})
+    assert found.problem == problem
+    assert f"problem: {problem}" in found.said[-1]
+
+
+def test_why_whole_numbers_are_taken_for_a_quantity():
+    found = guess({"sequence": ["ACGT"] * 100, "count": [str(i) for i in range(0, 300, 3)]})
+    assert found.columns.label == "count"
+    assert found.said[-1] == (
+        "problem: regression, as 'count' holds whole numbers of 100 distinct values, too many for classes "
+        "(overrule with --problem classification|regression|tagging|pair|span)"
+    )
+
+
+def test_a_told_problem_picks_a_label_that_fits():
+    table = {"sequence": DNA, "class": list("xyxy"), "score": ["0.1", "0.2", "0.3", "0.4"]}
+    assert guess(table).columns.label == "class"
+    assert guess(table, problem="regression").columns.label == "score"
+
+
+def test_tags():
+    tags = ["HHHHEEEEHH", "HHHEEEEEHH", "EHHHEEEEHH", "HHHHEEEEHE"]
+    for name in ("tags", "ss3", "label", "odd"):
+        found = guess({"sequence": DNA, name: tags})
+        assert (found.problem, found.columns.tags) == ("tagging", name)
+    found = guess({"text": ["the cat", "a dog ran"], "tags": ["DET NOUN", "DET NOUN VERB"]})
+    assert (found.problem, found.columns.tags) == ("tagging", "tags")
+    found = guess({"text": ["the cat", "hello"], "tags": ["DET NOUN", "INTJ"]})  # one word of five letters
+    assert (found.problem, found.columns.tags) == ("tagging", "tags")
+    found = guess({"sequence": DNA, "label": tags}, {"label": "label"}, "tagging")
+    assert found.columns == Columns(sequence="sequence", tags="label")
+    with pytest.raises(DataError, match="has no column 'tags'"):
+        guess({"sequence": DNA, "x": list("abab")}, problem="tagging")
+
+
+def test_what_only_looks_like_tags():
+    mers = ["AAAA", "ACGT", "CCCC", "GGTT"]
+    assert guess({"sequence": mers, "label": ["0.12", "0.25", "1.55", "0.77"]}).problem == "regression"
+    assert guess({"sequence": ["AAA", "CCC"] * 8, "label": ["yes", "not"] * 8}).problem == "classification"
+    quality = ["IIIIIFFFFF", "IIIIFFFFFF", "IIFFFFFFFF", "IIIIIIIIIF"]
+    found = guess({"sequence": DNA, "quality": quality, "label": list("abab")})
+    assert (found.problem, found.columns.label) == ("classification", "label")
+
+
+def test_pairs():
+    found = guess({"sentence1": ["a b", "c d"], "sentence2": ["e f", "g h"], "label": ["0", "1"]})
+    assert found.columns == Columns(sequence="sentence1", sequence_b="sentence2", label="label")
+    assert found.problem == "pair"
+    with pytest.raises(DataError, match="has no column 'sequence_b'"):
+        guess({"sequence": DNA, "label": list("abab")}, problem="pair")
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("premise", "hypothesis"), ("question1", "question2"), ("text_1", "text_2"), ("Sentence A", "Sentence B")],
+)
+def test_pairs_by_the_names_that_are_usual(first, second):
+    found = guess({first: ["a b", "c d"], second: ["e f", "g h"], "label": ["0", "1"]})
+    assert (found.columns.sequence, found.columns.sequence_b, found.problem) == (first, second, "pair")
+
+
+def test_pairs_with_a_measured_label_are_regression():
+    table = {"sentence1": ["a b", "c d", "e f"], "sentence2": ["g h", "i j", "k l"], "score": ["0.2", "3.75", "5.0"]}
+    found = guess(table)
+    assert (found.columns.sequence_b, found.problem) == ("sentence2", "regression")
+    assert "not all whole, of 3 distinct values, and there are two columns of sequences" in found.said[-1]
+    assert guess(table, problem="regression").columns.sequence_b == "sentence2"
+    assert guess(table, problem="classification").columns.sequence_b is None
+    assert guess({**table, "score": ["1", "0", "1"]}).problem == "pair"
+
+
+def test_a_column_called_set_that_tells_no_splits_is_none():
+    assert guess({"sequence": DNA, "label": list("abab"), "set": ["train", "val", "test", ""]}).columns.split == "set"
+    assert guess({"sequence": DNA, "label": list("abab"), "set": ["s1", "s1", "s2", "s2"]}).columns.split is None
+
+
+def test_tags_in_a_cell():
+    assert split_tags("HHE", parted=False) == ["H", "H", "E"]
+    assert split_tags("DET  NOUN", parted=True) == ["DET", "NOUN"]
+    assert split_tags("a,b, c", parted=True) == ["a", "b", "c"]
+    assert split_tags("INTJ", parted=True) == ["INTJ"]
+    assert split_tags(" ", parted=True) == split_tags("", parted=False) == []
+    assert are_parted(["INTJ", "DET NOUN"])
+    assert are_parted(["a,b"])
+    assert not are_parted(["HHE", "", " E "])

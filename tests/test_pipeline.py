@@ -1,0 +1,408 @@
+"""A run as a user sees it: one command, one folder, the same numbers again."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+import xdomain
+from xdomain.adapters.bpe import train_bpe
+from xdomain.core.errors import DataError, OutputError, RecipeError
+from xdomain.core.plugins import find_recipe
+from xdomain.core.recipe import load_recipe
+from xdomain.pretraining.api import Pretraining, pretrain_synthetic
+from xdomain.training.trainer import last_whole
+
+FAST = ("train.epochs=2", "split.limit.train=64", "split.limit.valid=24", "split.limit.test=24", "train.precision=fp32",
+        "train.learning_rate=1e-3")  # fmt: skip
+PROBLEMS = ("toy/dna-classification", "toy/dna-regression", "toy/dna-tagging", "toy/dna-pair")
+
+
+def fast_run(task, backbone, out, quiet, **options):
+    extra = options.pop("extra", ())
+    return xdomain.run(task, overrides=(*FAST, *extra), backbone=str(backbone), out=out, say=quiet, **options)
+
+
+@pytest.fixture(scope="module", params=PROBLEMS)
+def finished(request, tiny_bert, tmp_path_factory, quiet):
+    out = tmp_path_factory.mktemp("runs") / request.param.replace("/", "-")
+    return fast_run(request.param, tiny_bert, out, quiet)
+
+
+def test_the_folder_holds_what_was_promised(finished):
+    names = {p.name for p in finished.folder.iterdir()}
+    promised = {
+        "recipe.yaml",
+        "mapping.json",
+        "history.jsonl",
+        "history.png",
+        "predictions.parquet",
+        "model",
+        "result.json",
+    }
+    assert promised <= names
+    assert "checkpoints" not in names
+    assert {"config.json", "model.safetensors", "tokenizer.json", "README.md"} <= {
+        p.name for p in (finished.folder / "model").iterdir()
+    }
+    assert not [p for p in finished.folder.rglob("*") if p.suffix in (".bin", ".pt", ".pkl")]
+
+
+def test_the_result_says_what_the_design_lists(finished):
+    values = json.loads((finished.folder / "result.json").read_text())
+    fields = {"schema", "task", "arm", "mapping", "seed", "n", "metrics", "train_loss", "counts", "seconds", "git",
+              "tokens_per_second", "peak_memory_bytes", "device", "dtype", "versions"}  # fmt: skip
+    assert fields <= values.keys()
+    assert values["n"] == {"train": 64, "valid": 24, "test": 24}
+    first = next(iter(values["metrics"]["test"].values()))
+    assert isinstance(first["value"], float)
+    assert isinstance(first["higher_is_better"], bool)
+
+
+def test_predictions_agree_with_the_metrics(finished):
+    table = pq.read_table(finished.folder / "predictions.parquet").to_pylist()
+    assert [row["split"] for row in table] == ["valid"] * 24 + ["test"] * 24
+    test = [row for row in table if row["split"] == "test"]
+    if "accuracy" in finished.values["metrics"]["test"]:
+        pairs = [(row["label"], row["prediction"]) for row in test]
+        if isinstance(pairs[0][0], list):
+            pairs = [pair for labels, tags in pairs for pair in zip(labels, tags, strict=True)]
+        right = np.mean([label == prediction for label, prediction in pairs if label is not None])
+        assert right == pytest.approx(finished.metric("accuracy"))
+
+
+def test_the_resolved_recipe_repeats_the_run(finished, tmp_path, quiet):
+    again = xdomain.run(finished.folder / "recipe.yaml", out=tmp_path / "again", say=quiet)
+    one, two = (pq.read_table(r.folder / "predictions.parquet") for r in (finished, again))
+    assert one.equals(two)
+    assert load_recipe(finished.folder / "recipe.yaml") == load_recipe(again.folder / "recipe.yaml")
+
+
+def test_the_model_alone_gives_the_same_predictions(finished, tmp_path):
+    """In a process that never imports xdomain: text in, the predictions of the table out."""
+    recipe = load_recipe(finished.folder / "recipe.yaml")
+    from xdomain.data.loading import load_table
+
+    rows = {row["id"]: row for row in load_table(recipe, say=lambda _: None).to_pylist()}
+    told = [r for r in pq.read_table(finished.folder / "predictions.parquet").to_pylist() if r["split"] == "test"]
+    job = {
+        "model": str(finished.folder / "model"), "problem": recipe.problem,
+        "texts": [[rows[r["id"]][c] for c in ("sequence", "sequence_b") if c in rows[r["id"]]] for r in told],
+    }  # fmt: skip
+    (tmp_path / "job.json").write_text(json.dumps(job))
+    script = """
+import json, sys, torch
+from transformers import AutoTokenizer, AutoModelForSequenceClassification, AutoModelForTokenClassification
+job = json.load(open(sys.argv[1]))
+tokenizer = AutoTokenizer.from_pretrained(job["model"])
+heads = AutoModelForTokenClassification if job["problem"] == "tagging" else AutoModelForSequenceClassification
+model = heads.from_pretrained(job["model"]).eval()
+out = []
+with torch.no_grad():
+    for texts in job["texts"]:
+        logits = model(**tokenizer(*texts, return_tensors="pt")).logits[0]
+        if job["problem"] == "regression":
+            out.append(logits.item())
+        elif job["problem"] == "tagging":
+            out.append([model.config.id2label[i] for i in logits[1:-1].argmax(-1).tolist()])
+        else:
+            out.append(model.config.id2label[logits.argmax().item()])
+assert not [m for m in sys.modules if m.split(".")[0] == "xdomain"]
+print(json.dumps(out))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "job.json")], capture_output=True, text=True, check=True
+    )
+    alone = json.loads(done.stdout)
+    if recipe.problem == "regression":
+        assert alone == pytest.approx([r["prediction"] for r in told], abs=1e-4)
+    else:
+        assert alone == [r["prediction"] for r in told]
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_long_sequences_are_read_in_windows_to_the_end(precision, tiny_bert, tmp_path, quiet):
+    extra = ("train.max_length=20", "train.window_overlap=4", f"train.precision={precision}")
+    result = fast_run("toy/dna-classification", tiny_bert, tmp_path / "w", quiet, extra=extra)
+    assert result.values["counts"]["sequences_in_several_windows"] == 112
+    assert result.values["counts"]["truncated"] == 0
+
+
+def test_augmentation_and_early_stopping_are_obeyed(tiny_bert, tmp_path, quiet):
+    extra = ("train.augment=reverse_complement", "train.patience=1", "train.evaluations=8")
+    result = fast_run("toy/dna-classification", tiny_bert, tmp_path / "a", quiet, extra=extra)
+    evaluations = [json.loads(x) for x in (result.folder / "history.jsonl").read_text().splitlines()]
+    assert len([e for e in evaluations if "valid" in e]) <= 8
+
+
+KILLED = """
+import os, signal, sys
+import xdomain
+from xdomain.training import trainer as finetune
+seen = []
+class Die:
+    def __call__(self, line):
+        if line.startswith("step "):
+            seen.append(line)
+            if len(seen) == 2:
+                os.kill(os.getpid(), signal.SIGKILL)
+xdomain.run(sys.argv[1], overrides=sys.argv[4:], backbone=sys.argv[2], out=sys.argv[3], say=Die())
+"""
+
+
+def test_patience_goes_on_counting_after_an_interruption(tiny_bert, tmp_path, quiet):
+    task = "toy/dna-classification"
+    changes = (
+        *FAST,
+        "train.epochs=30",
+        "train.evaluations=30",
+        "train.patience=2",
+        "train.learning_rate=1e-9",  # never better: stops at once
+    )
+    whole = xdomain.run(task, overrides=changes, backbone=str(tiny_bert), out=tmp_path / "whole", say=quiet)
+    command = [sys.executable, "-c", KILLED, task, str(tiny_bert), str(tmp_path / "cut"), *changes]
+    assert subprocess.run(command, capture_output=True).returncode == -signal.SIGKILL
+    options = {"overrides": changes, "backbone": str(tiny_bert), "out": tmp_path / "cut", "say": quiet}
+    resumed = xdomain.run(task, **options, resume=True)
+    assert resumed.values["steps"] == whole.values["steps"] == 12
+
+
+def test_a_checkpoint_that_was_cut_short_is_passed_over(tmp_path):
+    for step in (8, 16, 120):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+        if step < 120:
+            (tmp_path / f"checkpoint-{step}" / "trainer_state.json").write_text("{}")
+    assert last_whole(tmp_path) == tmp_path / "checkpoint-16"
+    assert last_whole(tmp_path / "nowhere") is None
+
+
+def test_killed_and_resumed_is_the_same_run(tiny_bert, tmp_path, quiet):
+    task, changes = "toy/dna-classification", (*FAST, "train.epochs=3", "train.augment=reverse_complement")
+    typed = [x for change in changes for x in ("--set", change)]
+
+    def by_command(out, *more):  # each in a process of its own, as the one that is killed
+        command = [sys.executable, "-m", "xdomain.cli", "run", task, "--backbone", str(tiny_bert), "--out", str(out)]
+        done = subprocess.run([*command, *typed, *more], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stderr
+
+    by_command(tmp_path / "whole")
+    command = [sys.executable, "-c", KILLED, task, str(tiny_bert), str(tmp_path / "cut"), *changes]
+    assert subprocess.run(command, capture_output=True).returncode == -signal.SIGKILL
+    assert not (tmp_path / "cut" / "result.json").exists()
+
+    options = {"overrides": changes, "backbone": str(tiny_bert), "out": tmp_path / "cut", "say": quiet}
+    with pytest.raises(OutputError, match="interrupted run") as caught:
+        xdomain.run(task, **options)
+    assert "--resume" in str(caught.value)
+    assert "going on from step" in by_command(tmp_path / "cut", "--resume")
+    one, two = (pq.read_table(tmp_path / name / "predictions.parquet") for name in ("whole", "cut"))
+    assert one.equals(two)
+    histories = [(tmp_path / name / "history.jsonl").read_text().splitlines() for name in ("whole", "cut")]
+    losses = [[row["loss"] for row in map(json.loads, history) if "loss" in row] for history in histories]
+    assert losses[0] == losses[1]
+
+
+def test_a_folder_is_never_overwritten_without_being_told(tiny_bert, tmp_path, quiet):
+    out = tmp_path / "run"
+    fast_run("toy/dna-classification", tiny_bert, out, quiet, baseline="kmer")
+    with pytest.raises(OutputError, match="a finished run"):
+        fast_run("toy/dna-classification", tiny_bert, out, quiet, baseline="kmer")
+    with pytest.raises(OutputError, match="other options"):
+        (out / "result.json").unlink()
+        fast_run("toy/dna-classification", tiny_bert, out, quiet, baseline="kmer", seed=1, resume=True)
+    fast_run("toy/dna-classification", tiny_bert, out, quiet, baseline="kmer", seed=1, overwrite=True)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("years of work")
+    with pytest.raises(OutputError, match=r"holds thesis.tex, which no run wrote"):
+        fast_run("toy/dna-classification", tiny_bert, tmp_path / "mine", quiet, baseline="kmer", overwrite=True)
+    assert (tmp_path / "mine" / "thesis.tex").read_text() == "years of work"
+
+
+def test_a_finished_run_of_other_options_is_not_passed_off_as_this_one(tiny_bert, tmp_path, quiet):
+    first = fast_run("toy/dna-classification", tiny_bert, tmp_path / "x", quiet, baseline="kmer")
+    again = fast_run("toy/dna-classification", tiny_bert, tmp_path / "x", quiet, baseline="kmer", resume=True)
+    assert again == first
+    with pytest.raises(OutputError, match="was started with other options"):
+        fast_run("toy/dna-classification", tiny_bert, tmp_path / "x", quiet, baseline="kmer", seed=1, resume=True)
+
+
+@pytest.mark.parametrize("split", ["valid", "test"])
+def test_a_run_without_a_split_is_refused_before_it_learns(split, tiny_bert, tmp_path, quiet):
+    with pytest.raises(DataError, match=f"toy/dna-classification has no {split} records") as told:
+        fast_run("toy/dna-classification", tiny_bert, tmp_path / "x", quiet, extra=(f"split.{split}=0",))
+    assert f"--set split.{split}=0.1" in str(told.value)
+
+
+def test_an_unwritable_folder_is_named(tiny_bert, tmp_path, quiet, monkeypatch):
+    tmp_path.chmod(0o500)
+    if os.geteuid() == 0:  # who may write everywhere
+        monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path)
+    with pytest.raises(OutputError, match=rf"cannot be written \(no permission to write to {tmp_path}\)"):
+        fast_run("toy/dna-classification", tiny_bert, tmp_path / "x", quiet, baseline="kmer")
+
+
+def test_what_is_refused_leaves_a_finished_run_and_an_empty_place_as_they_were(tiny_bert, tmp_path, quiet):
+    done = fast_run("toy/dna-classification", tiny_bert, tmp_path / "x", quiet, baseline="kmer")
+    for place in ("x", "y"):
+        with pytest.raises(RecipeError, match="unknown mapping"):
+            fast_run("toy/dna-classification", tiny_bert, tmp_path / place, quiet, mapping="frequnt", overwrite=True)
+    assert xdomain.run(done.folder / "recipe.yaml", out=done.folder, resume=True, say=quiet) == done
+    assert not (tmp_path / "y").exists()
+
+
+def test_an_undefined_metric_is_told_as_such(tiny_bert, tmp_path):
+    told = []
+    extra = ("split.limit.test=2", "metrics=[roc_auc, accuracy]", "train.max_steps=1")
+    result = fast_run("toy/dna-classification", tiny_bert, tmp_path / "x", told.append, extra=extra)
+    assert result.metric("roc_auc") is None or 0 <= result.metric("roc_auc") <= 1
+    assert "test roc_auc" in told[-1]
+
+
+def test_an_output_below_a_file_is_named(tiny_bert, tmp_path, quiet):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot be written"):
+        fast_run("toy/dna-classification", tiny_bert, tmp_path / "file" / "x", quiet, baseline="kmer")
+
+
+@pytest.mark.parametrize("task", PROBLEMS)
+def test_a_batch_in_parts_teaches_the_same(task, tiny_bert, tmp_path, quiet):
+    """Tags apart, whose mean is over those of a part, the loss is the same to the rounding of float32."""
+    losses = []
+    for parts in (1, 4):
+        extra = ["train.hidden_dropout=0", f"train.gradient_accumulation_steps={parts}"]
+        done = fast_run(task, tiny_bert, tmp_path / str(parts), quiet, extra=extra)
+        assert done.values["steps"] == 8
+        losses.append([row["loss"] for row in history(done.folder) if "loss" in row])
+    assert losses[0] == pytest.approx(losses[1], rel=0.05 if "tagging" in task else 1e-4)
+
+
+def history(folder):
+    return [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
+
+
+def test_a_batch_that_cannot_be_parted_is_refused_before_anything_is_written(tiny_bert, tmp_path, quiet):
+    with pytest.raises(RecipeError, match="a batch of 16 cannot be shared by 3 parts"):
+        extra = ["train.gradient_accumulation_steps=3"]
+        fast_run("toy/dna-classification", tiny_bert, tmp_path / "r", quiet, extra=extra)
+    assert not (tmp_path / "r").exists()
+
+
+@pytest.mark.parametrize("baseline", ["kmer", "cnn"])
+@pytest.mark.parametrize("task", PROBLEMS)
+def test_baselines_give_the_same_result_schema(task, baseline, tiny_bert, tmp_path, quiet):
+    result = fast_run(task, tiny_bert, tmp_path / "b", quiet, baseline=baseline)
+    assert result.values["arm"]["label"] == baseline
+    assert {"metrics", "n", "train_loss", "seconds", "counts"} <= result.values.keys()
+    assert pq.read_table(result.folder / "predictions.parquet").num_rows == 48
+
+
+@pytest.mark.parametrize("init", ["scratch", "reembed", "shuffled", "rescaled"])
+def test_every_init_runs(init, tiny_bert, tmp_path, quiet):
+    result = fast_run(
+        "toy/dna-classification", tiny_bert, tmp_path / "r", quiet, init=init, extra=("train.max_steps=2",)
+    )
+    assert result.values["arm"]["init"] == init
+
+
+@pytest.mark.parametrize("tune", ["head", "norms", "lora", "bottleneck"])
+@pytest.mark.parametrize("task", ["toy/dna-classification", "toy/dna-tagging"])
+def test_every_tuning_runs_and_repeats(task, tune, tiny_bert, tmp_path, quiet):
+    result = fast_run(task, tiny_bert, tmp_path / "t", quiet, tune=tune, extra=("train.max_steps=2",))
+    assert result.values["arm"]["tune"] == tune
+    table = xdomain.predict(result.folder, _table_of(task, tmp_path), say=quiet)
+    assert table.num_rows == 5
+
+
+def _table_of(task, tmp_path):
+    from xdomain.data.loading import load_table
+
+    rows = load_table(find_recipe(task), say=lambda _: None).slice(0, 5).to_pylist()
+    path = tmp_path / "new.csv"
+    path.write_text("id,sequence\n" + "".join(f"{r['id']},{r['sequence']}\n" for r in rows))
+    return path
+
+
+def test_predict_repeats_the_runs_own_predictions(finished, tmp_path, quiet):
+    predicted_again(finished, tmp_path / "test.csv", quiet)
+
+
+@pytest.mark.parametrize("baseline", [None, "kmer"])
+@pytest.mark.parametrize(
+    ("task", "option"), [("toy/text-classification", "tokenizer"), ("toy/dna-classification", "merges")]
+)
+def test_a_run_needs_no_file_but_its_own(task, option, baseline, tiny_bert, tmp_path, quiet):
+    backbone, merges = shutil.copytree(tiny_bert, tmp_path / "backbone"), tmp_path / "merges.json"
+    train_bpe(["ACGTTGCATTAGGACCA" * 4], 12, merges)
+    bpe = ("adapter.options.tokens=bpe", f"adapter.options.merges={merges}") if option == "merges" else ()
+    result = fast_run(task, backbone, tmp_path / "run", quiet, extra=bpe, baseline=baseline)
+    shutil.rmtree(backbone)
+    merges.unlink()
+    predicted_again(result, tmp_path / "test.csv", quiet)
+
+
+def predicted_again(finished, path, quiet):
+    """Predict a run's test records from a CSV, and compare with what the run itself wrote."""
+    from xdomain.data.loading import load_table
+
+    recipe = load_recipe(finished.folder / "recipe.yaml")
+    rows = {r["id"]: r for r in load_table(recipe, say=quiet).to_pylist()}
+    told = [r for r in pq.read_table(finished.folder / "predictions.parquet").to_pylist() if r["split"] == "test"]
+    columns = [c for c in ("id", "sequence", "sequence_b") if c in rows[told[0]["id"]]]
+    lines = [",".join(columns)] + [",".join(rows[r["id"]][c] for c in columns) for r in told]
+    path.write_text("\n".join(lines) + "\n")
+    again = xdomain.predict(finished.folder, path, say=quiet).to_pylist()
+    assert [r["id"] for r in again] == [r["id"] for r in told]
+    if recipe.problem == "regression":
+        assert [r["prediction"] for r in again] == pytest.approx([r["prediction"] for r in told], abs=1e-5)
+    else:
+        assert [r["prediction"] for r in again] == [r["prediction"] for r in told]
+
+
+def test_text_is_read_by_a_model_of_made_up_integers(tmp_path, quiet):
+    # stage two of Chiang & Lee 2022: the wordpieces of a text model, each at the row of some integer
+    plan = Pretraining(layers=1, width=32, heads=2, lengths=(16, 32), shares=(1, 1), tokens=8192)
+    made_up = pretrain_synthetic("shuffle:4", tmp_path / "bert", options=plan, symbols=9000, say=quiet)
+    options = {"backbone": str(made_up), "mapping": "random", "say": quiet}
+    with pytest.raises(RecipeError, match="knows no letters"):
+        xdomain.run("toy/text-classification", overrides=FAST, out=tmp_path / "run", **options)
+    told = [*FAST, "adapter.options.tokenizer=english-4x256"]
+    result = xdomain.run("toy/text-classification", overrides=told, out=tmp_path / "run", **options)
+    counts = {name: count for name, count in result.values["counts"].items() if name == "unknown"}
+    assert counts.get("unknown", 0) == 0
+    mapping = json.loads((result.folder / "mapping.json").read_text())
+    assert len(set(mapping["ids"])) == len(mapping["symbols"]) > 8000
+    assert [piece for piece in mapping["pieces"] if not piece.isdecimal()] == ["[UNK]"]
+
+
+def test_an_unknown_option_is_refused_before_anything_runs(tiny_bert, tmp_path, quiet):
+    with pytest.raises(RecipeError, match=r"did you mean: train.epochs"):
+        fast_run("toy/dna-classification", tiny_bert, tmp_path / "x", quiet, extra=("train.epocs=2",))
+    assert not (tmp_path / "x").exists()
+
+
+def test_two_processes_share_a_batch(tiny_bert, tmp_path, quiet):
+    """torchrun with two gloo processes learns what one process does."""
+    out = tmp_path / "ddp"
+    alone = fast_run("toy/dna-classification", tiny_bert, tmp_path / "one", quiet, extra=("train.hidden_dropout=0",))
+    changes = [x for change in (*FAST, "train.hidden_dropout=0") for x in ("--set", change)]
+    torchrun = str(Path(sys.executable).with_name("torchrun"))
+    command = [torchrun, "--standalone", "--nproc-per-node=2", "-m", "xdomain.cli", "run", "toy/dna-classification",
+               "--backbone", str(tiny_bert), "--out", str(out), *changes]  # fmt: skip
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=300, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.count("run folder") == done.stderr.count("step 8/8") == 1
+    shared = json.loads((out / "result.json").read_text())
+    assert shared["steps"] == alone.values["steps"] == 8
+    assert shared["train_loss"] == pytest.approx(alone.values["train_loss"], abs=1e-4)
+    scores = [pq.read_table(f / "predictions.parquet")["score"].to_numpy() for f in (out, alone.folder)]
+    np.testing.assert_allclose(*scores, atol=1e-4)

@@ -1,0 +1,163 @@
+"""The loss of a model whose weights were moved: along a run's own path, and aside from it.
+
+All named parameters move: word rows, layer norms, biases and the head, which belongs to the start as it was drawn.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from xdomain.analysis.loaded_run import OpenedRun
+from xdomain.data.dataset import IGNORED
+from xdomain.metrics.spans import candidates_only
+from xdomain.training.predict import forward
+from xdomain.training.trainer import Scale, mean_cross_entropy
+
+Tensors = dict[str, Tensor]
+WINDOWS_AT_ONCE = 64
+
+
+@dataclass(frozen=True)
+class Path:
+    """Where a run's weights came from and where they went, in float32; equal names and shapes.
+
+    Regression is trained in standard units and saved in native ones, the scale folded into the head. The same scale is
+    folded into the start: what lies between is then that of training, with its head folded.
+    """
+
+    start: Tensors
+    end: Tensors
+
+    def at(self, alpha: float, aside: Mapping[str, Tensor] | None = None, beta: float = 0.0) -> Tensors:
+        """``start + alpha (end - start) + beta aside``; exactly the start at 0 and the end at 1."""
+        line = {name: torch.lerp(tensor, self.end[name], alpha) for name, tensor in self.start.items()}
+        return {name: tensor + beta * aside[name] for name, tensor in line.items()} if aside else line
+
+    @property
+    def step(self) -> Tensors:
+        """``end - start``."""
+        return {name: self.end[name] - tensor for name, tensor in self.start.items()}
+
+
+def path_of(run: OpenedRun) -> Path:
+    """The path of a run; see `xdomain.analysis.loaded_run.OpenedRun.start` for what may be raised."""
+    start: PreTrainedModel = run.start
+    if run.recipe.problem == "regression":
+        start = copy.deepcopy(start)
+        Scale.of(run.examples).fold_into(start)
+    return Path(_tensors(start), _tensors(run.model))
+
+
+def unlike(path: Path) -> str | None:
+    """A tensor that the start and the end do not share in name and shape; None where all are shared."""
+    for name in {**path.start, **path.end}:
+        shapes = [tuple(side[name].shape) if name in side else None for side in (path.start, path.end)]
+        if shapes[0] != shapes[1]:
+            return name
+    return None
+
+
+def norm_of(direction: Mapping[str, Tensor]) -> float:
+    """Euclidean length over all tensors together."""
+    return float(torch.stack([tensor.double().square().sum() for tensor in direction.values()]).sum().sqrt())
+
+
+def cosine(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> float:
+    """Of the angle between two directions, in [-1, 1]; 0 where either has no length."""
+    product = sum(float((tensor.double() * other[name].double()).sum()) for name, tensor in one.items())
+    lengths = norm_of(one) * norm_of(other)
+    return product / lengths if lengths else 0.0
+
+
+def random_like(step: Mapping[str, Tensor], seed: int) -> Tensors:
+    """A random direction in which every row of every matrix is as long as the same row of `step`.
+
+    A row is the weights of one unit, or one symbol; biases and layer norms are one row each. So what a run left
+    alone, such as word rows that never occur, stays alone, and no unit moves farther than training moved it: the
+    filter-wise normalisation of Li et al. 2018 (arXiv 1712.09913), with the step in the place of the weights.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    drawn: Tensors = {}
+    for name, tensor in step.items():
+        noise = torch.randn(tensor.shape, generator=generator)
+        rows = tensor.flatten(1) if tensor.ndim > 1 else tensor[None]
+        noise_rows = noise.flatten(1) if tensor.ndim > 1 else noise[None]
+        scale = rows.norm(dim=1, keepdim=True) / noise_rows.norm(dim=1, keepdim=True).clamp(min=1e-12)
+        drawn[name] = (noise_rows * scale).view_as(tensor)
+    return drawn
+
+
+def second_run(runs: Sequence[OpenedRun], paths: Sequence[Path], which: int) -> int | None:
+    """Another run from the very same start, with the same rows for its symbols, that ended elsewhere: its number."""
+    run, path = runs[which], paths[which]
+    for number, (other, there) in enumerate(zip(runs, paths, strict=True)):
+        if number == which or unlike(Path(path.start, there.start)):
+            continue
+        same_rows = bool(np.array_equal(run.saved.mapping.ids, other.saved.mapping.ids))
+        if same_rows and _equal(path.start, there.start) and not _equal(path.end, there.end):
+            return number
+    return None
+
+
+@dataclass(frozen=True)
+class LossOf:
+    """The mean training loss over some records, dropout off, at any weights; the run's own model stays as it is.
+
+    Cross-entropy in nats, over records, tags or windows of a span; the squared error of standardised values in
+    regression.
+    """
+
+    model: nn.Module
+    batches: Sequence[dict[str, Tensor]]
+    problem: str
+    variance: float
+
+    @classmethod
+    def over(cls, run: OpenedRun, records: NDArray[np.int64]) -> LossOf:
+        """Over `records`; their batches are kept, like lengths together."""
+        collate = run.collate
+        longest_first = records[np.argsort(-collate.lengths()[records], kind="stable")]
+        most = int(np.diff(collate.windows.offsets)[records].max())
+        batches = [batch for _, batch in run.batches(longest_first, size=max(1, WINDOWS_AT_ONCE // most))]
+        variance = Scale.of(run.examples).std ** 2 if run.recipe.problem == "regression" else 1.0
+        model = copy.deepcopy(run.model)
+        model.set_attn_implementation("sdpa")  # attention itself is not looked at: the quicker kernel will do
+        return cls(model, batches, run.recipe.problem, variance)
+
+    @torch.no_grad()
+    def __call__(self, weights: Mapping[str, Tensor]) -> float:
+        """The loss at `weights`."""
+        for name, parameter in self.model.named_parameters():
+            parameter.copy_(weights[name])
+        total, count = 0.0, 0
+        for batch in self.batches:
+            mean, counted = self._mean(forward(self.model, batch), batch)
+            total, count = total + float(mean) * counted, count + counted
+        return total / max(1, count)
+
+    def _mean(self, logits: Tensor, batch: dict[str, Tensor]) -> tuple[Any, int]:
+        labels = batch["labels"]
+        if self.problem == "regression":
+            return nn.functional.mse_loss(logits.squeeze(-1), labels.float()) / self.variance, len(labels)
+        if self.problem == "span":
+            kept = candidates_only(logits, batch["owned"])
+            both = sum(mean_cross_entropy(kept[..., i], labels[:, i]) for i in (0, 1)) / 2
+            return both, int((labels[:, 0] != IGNORED).sum())
+        return mean_cross_entropy(logits.flatten(0, -2), labels.flatten()), int((labels != IGNORED).sum())
+
+
+def _tensors(model: nn.Module) -> Tensors:
+    return {name: parameter.detach() for name, parameter in model.named_parameters()}
+
+
+def _equal(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
+    return all(torch.equal(tensor, other[name]) for name, tensor in one.items())

@@ -1,0 +1,186 @@
+"""A small convolutional network on one-hot symbols: what a domain's own first model would be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from xdomain.baselines.selection import better, rows_of
+from xdomain.core.recipe import Problem
+from xdomain.core.run_dir import write_json
+from xdomain.core.sequences import Ragged
+from xdomain.data.dataset import IGNORED
+from xdomain.metrics.metrics import compute_metrics
+from xdomain.metrics.scoring import kept
+
+WIDTH, KERNEL, BINS, EPOCHS, PATIENCE, BATCH, RATE = 64, 9, 16, 20, 4, 64, 1e-3
+
+
+class _Net(nn.Module):
+    """Two convolutions; the mean and the maximum in each of BINS equal parts of a sequence, or an answer a position."""
+
+    def __init__(self, alphabet_size: int, outputs: int, problem: Problem, *, paired: bool) -> None:
+        super().__init__()
+        self.tagging = problem == "tagging"
+        self.pad = alphabet_size
+        self.first = nn.Embedding(alphabet_size + 1, WIDTH, padding_idx=alphabet_size)
+        self.conv1 = nn.Conv1d(WIDTH, WIDTH, KERNEL, padding=KERNEL // 2)
+        self.conv2 = nn.Conv1d(WIDTH, WIDTH, KERNEL, padding=KERNEL // 2)
+        self.out = nn.Linear(WIDTH if self.tagging else (BINS + 1) * WIDTH * (3 if paired else 1), outputs)
+
+    def body(self, ids: Tensor) -> Tensor:
+        """(b, s) symbols to (b, s, width)."""
+        mask = (ids != self.pad)[:, None]
+        hidden = self.first(ids).transpose(1, 2)
+        hidden = torch.relu(self.conv1(hidden)) * mask
+        return (torch.relu(self.conv2(hidden)) * mask).transpose(1, 2)
+
+    def pooled(self, ids: Tensor) -> Tensor:
+        """(b, s) symbols to (b, (1 + bins) · width): how much of it, and what where in parts of each one's length."""
+        hidden = self.body(ids)
+        lengths = (ids != self.pad).sum(1, keepdim=True).clamp(min=1)
+        part = torch.arange(ids.shape[1]) * BINS // lengths
+        into = part.clamp(max=BINS - 1)[:, :, None].expand(-1, -1, WIDTH)
+        none = torch.zeros(len(ids), BINS, WIDTH)  # nothing in the body is below: padding adds nothing
+        where = none.scatter_reduce(1, into, hidden, "amax").flatten(1)
+        return torch.cat((hidden.sum(1) / lengths, where), 1)
+
+    def forward(self, ids: Tensor, second: Tensor | None = None) -> Tensor:
+        if self.tagging:
+            return self.out(self.body(ids))
+        pooled = self.pooled(ids)
+        if second is not None:
+            other = self.pooled(second)
+            pooled = torch.cat((pooled, other, (pooled - other).abs()), 1)
+        return self.out(pooled)
+
+
+class CNN:
+    """A fitted network; see `xdomain.baselines.Baseline`."""
+
+    def __init__(self, net: _Net, problem: Problem, shape: tuple[int, int], scale: tuple[float, float]) -> None:
+        self.net, self.problem, self.shape, self.scale = net, problem, shape, scale
+        self.history: list[dict[str, Any]] = []
+        self.chosen: dict[str, Any] = {}
+        self.train_loss = float("nan")
+
+    @torch.inference_mode()
+    def scores(self, symbols: Ragged, symbols_b: Ragged | None = None) -> NDArray[Any]:
+        """See `xdomain.baselines.api.Baseline`."""
+        self.net.eval()
+        parts: list[NDArray[Any]] = []
+        for first in range(0, len(symbols), 4 * BATCH):
+            chosen = np.arange(first, min(first + 4 * BATCH, len(symbols)))
+            logits = self.net(*_inputs(symbols, symbols_b, chosen, self.net.pad))
+            if self.problem == "tagging":
+                lengths = symbols.lengths[chosen]
+                parts += [row[:n].numpy() for row, n in zip(logits, lengths, strict=True)]
+            else:
+                parts.append(logits.numpy())
+        found = np.concatenate(parts)
+        return found[:, 0] * self.scale[1] + self.scale[0] if self.problem == "regression" else found
+
+    def save(self, folder: Path) -> None:
+        """See `xdomain.baselines.api.Baseline`."""
+        save_file(self.net.state_dict(), folder / "model.safetensors")
+        told = {"kind": "cnn", "problem": self.problem, "shape": self.shape, "scale": self.scale,
+                "chosen": self.chosen, "train_loss": self.train_loss}  # fmt: skip
+        write_json(folder / "baseline.json", told)
+
+
+def load_cnn(folder: Path, told: dict[str, Any]) -> CNN:
+    """Read what `CNN.save` wrote."""
+    problem: Problem = told["problem"]
+    symbols, outputs = told["shape"]
+    state = load_file(folder / "model.safetensors")
+    net = _Net(symbols, outputs, problem, paired=state["out.weight"].shape[1] > (BINS + 1) * WIDTH)
+    net.load_state_dict(state)
+    model = CNN(net, problem, (symbols, outputs), tuple(told["scale"]))
+    model.chosen, model.train_loss = told["chosen"], told["train_loss"]
+    return model
+
+
+def fit_cnn(
+    symbols: Ragged, symbols_b: Ragged | None, labels: NDArray[Any], split: NDArray[np.str_], alphabet_size: int,
+    problem: Problem, n_classes: int, seed: int, metric: str,
+) -> CNN:  # fmt: skip
+    """Train with Adam, keep the epoch that is best on validation. Deterministic by seed on a CPU."""
+    rng = np.random.Generator(np.random.PCG64(seed))
+    outputs = 1 if problem == "regression" else n_classes
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        net = _Net(alphabet_size, outputs, problem, paired=symbols_b is not None)
+    train, valid = np.flatnonzero(split == "train"), np.flatnonzero(split == "valid")
+    scale = (0.0, 1.0)
+    if problem == "regression":
+        scale = (float(labels[train].mean()), float(labels[train].std()) or 1.0)
+    model = CNN(net, problem, (alphabet_size, outputs), scale)
+    optimizer = torch.optim.Adam(net.parameters(), RATE)
+    valid_rows = rows_of(symbols, split, "valid", problem)
+    valid_second = symbols_b.take(valid) if symbols_b else None
+    best: float | None = None
+    best_state = {name: value.clone() for name, value in net.state_dict().items()}
+    step = waited = 0
+    for epoch in range(1, EPOCHS + 1):
+        net.train()
+        losses: list[float] = []
+        order = rng.permutation(train)
+        for first in range(0, len(order), BATCH):
+            chosen = order[first : first + BATCH]
+            loss = _loss(net(*_inputs(symbols, symbols_b, chosen, net.pad)), symbols, labels, chosen, problem, scale)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+            step += 1
+        scores = model.scores(symbols.take(valid), valid_second)
+        value = compute_metrics([metric], *kept(labels[valid_rows], scores), problem)[metric]["value"]
+        model.history += [{"step": step, "epoch": epoch, "loss": float(np.mean(losses))},
+                          {"step": step, "epoch": epoch, "valid": {metric: value}}]  # fmt: skip
+        improved = better(metric, value, best)
+        best, waited = (value, 0) if improved else (best, waited + 1)
+        if improved or best is None:  # where validation is never defined, the last epoch
+            best_state = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+            model.chosen = {"epoch": epoch, f"valid_{metric}": value}
+            model.train_loss = float(np.mean(losses))
+        if waited >= PATIENCE:
+            break
+    net.load_state_dict(best_state)
+    return model
+
+
+def _inputs(symbols: Ragged, second: Ragged | None, chosen: NDArray[np.int64], pad: int) -> Sequence[Tensor]:
+    each = [symbols] if second is None else [symbols, second]
+    return [_padded(one, chosen, pad) for one in each]
+
+
+def _padded(symbols: Ragged, chosen: NDArray[np.int64], pad: int) -> Tensor:
+    ids = np.full((len(chosen), max(1, int(symbols.lengths[chosen].max()))), pad, np.int64)
+    for row, record in enumerate(chosen):
+        ids[row, : symbols.lengths[record]] = symbols[int(record)]
+    return torch.from_numpy(ids)
+
+
+def _loss(
+    logits: Tensor, symbols: Ragged, labels: NDArray[Any], chosen: NDArray[np.int64], problem: Problem,
+    scale: tuple[float, float],
+) -> Tensor:  # fmt: skip
+    if problem == "regression":
+        wanted = torch.from_numpy(((labels[chosen] - scale[0]) / scale[1]).astype(np.float32))
+        return nn.functional.mse_loss(logits[:, 0], wanted)
+    if problem != "tagging":
+        return nn.functional.cross_entropy(logits, torch.from_numpy(labels[chosen]))
+    wanted = np.full(logits.shape[:2], IGNORED, np.int64)
+    for row, record in enumerate(chosen):
+        tags = labels[symbols.offsets[record] : symbols.offsets[record + 1]]
+        wanted[row, : len(tags)] = tags
+    flat = torch.from_numpy(wanted).flatten()
+    total = nn.functional.cross_entropy(logits.flatten(0, 1), flat, ignore_index=IGNORED, reduction="sum")
+    return total / (flat != IGNORED).sum().clamp(min=1)

@@ -1,0 +1,180 @@
+"""Counted k-mers under a linear model; for tags, the symbols around each position."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
+from scipy import sparse
+
+from xdomain.baselines.selection import better, rows_of
+from xdomain.core.errors import DataError, RecipeError
+from xdomain.core.recipe import Problem
+from xdomain.core.run_dir import write_json
+from xdomain.core.sequences import Ragged
+from xdomain.data.dataset import IGNORED
+from xdomain.metrics.metrics import compute_metrics
+
+Features = Any  # scipy.sparse has no types
+MOST_FEATURES = 10_000
+REACH = 7  # symbols on either side that a tag is guessed from
+STRENGTHS = (0.01, 0.1, 1.0, 10.0)  # inverse regularisation, searched on validation
+
+
+@dataclass
+class Linear:
+    """Weights over k-mer counts, or over the symbols around a position.
+
+    Parameters
+    ----------
+    weights
+        Shape (features, k), or (features, 1) for regression; `bias` has shape (k,).
+    """
+
+    weights: NDArray[np.float64]
+    bias: NDArray[np.float64]
+    problem: Problem
+    alphabet_size: int
+    chosen: dict[str, Any]
+    train_loss: float
+    history: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+
+    def scores(self, symbols: Ragged, symbols_b: Ragged | None = None) -> NDArray[Any]:
+        """See `xdomain.baselines.api.Baseline`."""
+        found = np.asarray(features(symbols, symbols_b, self.problem, self.alphabet_size) @ self.weights) + self.bias
+        return found[:, 0] if self.problem == "regression" else found
+
+    def save(self, folder: Path) -> None:
+        """See `xdomain.baselines.api.Baseline`."""
+        save_file({"weights": self.weights, "bias": self.bias}, folder / "model.safetensors")
+        told = {"kind": "kmer", "problem": self.problem, "alphabet_size": self.alphabet_size, "chosen": self.chosen,
+                "train_loss": self.train_loss}  # fmt: skip
+        write_json(folder / "baseline.json", told)
+
+
+def load_kmer(folder: Path, told: dict[str, Any]) -> Linear:
+    """Read what `Linear.save` wrote."""
+    tensors = load_file(folder / "model.safetensors")
+    return Linear(tensors["weights"], tensors["bias"], **told)
+
+
+def largest_k(alphabet_size: int) -> int:
+    """The longest k-mers whose kinds, with all shorter ones, stay within `MOST_FEATURES`."""
+    k = 1
+    while k < 6 and sum(alphabet_size**i for i in range(1, k + 2)) <= MOST_FEATURES:
+        k += 1
+    return k
+
+
+def count_kmers(symbols: Ragged, k: int, alphabet_size: int) -> Features:
+    """Shape (n, alphabet_size^k), sparse: how often each run of k symbols occurs in each sequence."""
+    offsets, lengths = symbols.offsets, symbols.lengths
+    counts = np.maximum(lengths - k + 1, 0)
+    record = np.repeat(np.arange(len(symbols)), counts)
+    firsts = np.concatenate(([0], np.cumsum(counts)))[:-1]
+    start = offsets[:-1][record] + np.arange(len(record)) - firsts[record]
+    code = np.zeros(len(start), np.int64)
+    for i in range(k):
+        code = code * alphabet_size + symbols.values[start + i]
+    shape = (len(symbols), alphabet_size**k)
+    return sparse.csr_matrix((np.ones(len(code)), (record, code)), shape=shape)
+
+
+def surroundings(symbols: Ragged, alphabet_size: int) -> Features:
+    """Shape (total symbols, (2·REACH + 1)·(alphabet_size + 1)), sparse: one-hot symbols around each position."""
+    total, width = len(symbols.values), alphabet_size + 1
+    record = np.repeat(np.arange(len(symbols)), symbols.lengths)
+    columns: list[NDArray[np.int64]] = []
+    for slot, shift in enumerate(range(-REACH, REACH + 1)):
+        place = np.arange(total) + shift
+        inside = (place >= symbols.offsets[record]) & (place < symbols.offsets[record + 1])
+        seen = np.where(inside, symbols.values[np.clip(place, 0, total - 1)].astype(np.int64), alphabet_size)
+        columns.append(seen + slot * width)
+    indices = np.stack(columns, 1).ravel()
+    pointers = np.arange(0, len(indices) + 1, 2 * REACH + 1)
+    return sparse.csr_matrix((np.ones(len(indices)), indices, pointers), shape=(total, (2 * REACH + 1) * width))
+
+
+def features(symbols: Ragged, symbols_b: Ragged | None, problem: Problem, alphabet_size: int) -> Features:
+    """What a linear baseline sees: for pairs both halves' k-mers and how their counts differ."""
+    if problem == "tagging":
+        return surroundings(symbols, alphabet_size)
+    one = _kmers(symbols, alphabet_size)
+    if symbols_b is None:
+        return one
+    two = _kmers(symbols_b, alphabet_size)
+    return sparse.hstack([one, two, abs(one - two)]).tocsr()
+
+
+def _kmers(symbols: Ragged, alphabet_size: int) -> Features:
+    each = [count_kmers(symbols, k, alphabet_size) for k in range(1, largest_k(alphabet_size) + 1)]
+    scale: Features = sparse.diags(1 / np.sqrt(np.maximum(symbols.lengths, 1)))
+    return (scale @ sparse.hstack(each)).tocsr()
+
+
+def fit_kmer(
+    symbols: Ragged, symbols_b: Ragged | None, labels: NDArray[Any], split: NDArray[np.str_], alphabet_size: int,
+    problem: Problem, n_classes: int, seed: int, metric: str,
+) -> Linear:  # fmt: skip
+    """Fit once for each of `STRENGTHS`, keep the one that is best on validation."""
+    seen = features(symbols, symbols_b, problem, alphabet_size)
+    train, valid = (_labelled(rows_of(symbols, split, name, problem), labels) for name in ("train", "valid"))
+    best: Linear | None = None
+    best_value: float | None = None
+    for strength in STRENGTHS:
+        fitted = _linear(seen[train], labels[train], strength, problem, alphabet_size, n_classes, seed)
+        scores = np.asarray(seen[valid] @ fitted.weights) + fitted.bias
+        scores = scores[:, 0] if problem == "regression" else scores
+        value = compute_metrics([metric], labels[valid], scores, problem)[metric]["value"]
+        if best is None or better(metric, value, best_value):
+            best, best_value = fitted, value if np.isfinite(value) else None
+            best.chosen = {"largest_k": largest_k(alphabet_size), "strength": strength, f"valid_{metric}": value}
+    if best is None:
+        raise RecipeError("no baseline could be fitted")
+    return best
+
+
+def _labelled(rows: NDArray[np.int64], labels: NDArray[Any]) -> NDArray[np.int64]:
+    return rows if labels.dtype.kind == "f" else rows[labels[rows] != IGNORED]
+
+
+def _linear(
+    seen: Features, labels: NDArray[Any], strength: float, problem: Problem, alphabet_size: int, n_classes: int,
+    seed: int,
+) -> Linear:  # fmt: skip
+    from sklearn.linear_model import LogisticRegression, Ridge  # takes a while to load, and scoring does without
+
+    if problem == "regression":
+        ridge = Ridge(alpha=1 / strength, random_state=seed).fit(seen, labels)
+        loss = float(np.mean((ridge.predict(seen) - labels) ** 2))
+        return Linear(ridge.coef_[:, None].astype(np.float64), np.array([float(ridge.intercept_)]), problem,
+                      alphabet_size, {}, loss)  # fmt: skip
+    if len(np.unique(labels)) < 2:
+        raise DataError("all training records have one class", expected="two classes or more to tell apart")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # not fully converged is good enough for a baseline
+        model = LogisticRegression(C=strength, max_iter=200, random_state=seed).fit(seen, labels)
+    weights, bias = model.coef_.T, model.intercept_
+    if weights.shape[1] == 1:  # two classes: one column of log-odds
+        weights, bias = np.hstack([np.zeros_like(weights), weights]), np.array([0.0, *bias])
+    chances = np.log(np.clip(model.predict_proba(seen), 1e-12, 1))
+    places = np.searchsorted(model.classes_, labels)
+    loss = float(-chances[np.arange(len(labels)), places].mean())
+    whole = _all_classes(weights, bias, model.classes_, n_classes)
+    return Linear(*whole, problem, alphabet_size, {}, loss)
+
+
+def _all_classes(
+    weights: NDArray[Any], bias: NDArray[Any], present: Sequence[int], k: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Columns for all k classes; one that training lacks is never predicted."""
+    full = np.zeros((weights.shape[0], k))
+    shift = np.full(k, -1e9)
+    full[:, present], shift[list(present)] = weights, bias
+    return full, shift

@@ -1,0 +1,24 @@
+"""How a baseline chooses among its candidates: by a metric on validation."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xdomain.core.recipe import Problem
+from xdomain.core.sequences import Ragged
+from xdomain.metrics.metrics import METRICS
+
+
+def rows_of(symbols: Ragged, split: NDArray[np.str_], name: str, problem: Problem) -> NDArray[np.int64]:
+    """Rows of labels and scores that a split has: records, or for tagging all their symbols."""
+    if problem != "tagging":
+        return np.flatnonzero(split == name)
+    return np.flatnonzero(np.repeat(split == name, symbols.lengths))
+
+
+def better(metric: str, value: float, best: float | None) -> bool:
+    """Whether `value` beats `best`; what is undefined beats nothing."""
+    if not np.isfinite(value):
+        return False
+    return best is None or (value > best if METRICS[metric].higher_is_better else value < best)

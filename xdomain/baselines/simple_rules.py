@@ -1,0 +1,121 @@
+"""What simple rules reach on the records of a run: k-mer counts, and composition with length.
+
+They stand beside every encoder, as a number says little without the number that needs no encoder.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xdomain.baselines.api import fit_baseline
+from xdomain.core.recipe import Recipe
+from xdomain.core.sequences import Ragged
+from xdomain.data.dataset import Examples
+from xdomain.metrics.metrics import METRICS
+from xdomain.metrics.scoring import metric_values
+
+SINGLE_ANSWER = ("classification", "pair", "regression")
+"""Problems in which a record has one label."""
+MOST_KMERS = 3_000_000
+"""Training k-mers up to which counting and fitting take seconds."""
+MOST_SHARES = 64
+"""Symbols of an alphabet up to which the share of each is a rule that a person would call simple."""
+K_UP_TO = 6
+KMERS, COMPOSITION = "kmer", "composition"
+
+
+def simple_rules(recipe: Recipe, examples: Examples, alphabet_size: int, split: str) -> dict[str, dict[str, float]]:
+    """The metrics of simple rules, fitted on train, on one split.
+
+    Parameters
+    ----------
+    alphabet_size
+        Symbols of the domain.
+    split
+        ``valid`` or ``test``.
+
+    Returns
+    -------
+    dict
+        ``{"kmer": {metric: value}, "composition": {metric: value}}``; ``composition`` is a linear model of the length
+        and the share of each symbol (of the length alone where there are more than `MOST_SHARES` symbols). A rule
+        that does not fit the problem, or would take long on so many records, is left out.
+    """
+    labels = examples.labels
+    if recipe.problem not in SINGLE_ANSWER or labels is None:
+        return {}
+    train, judged = examples.indices("train"), examples.indices(split)
+    if recipe.problem != "regression" and len(np.unique(labels[train])) < 2:
+        return {}
+    scores = {COMPOSITION: _composition_scores(recipe, examples, labels, train, judged, alphabet_size)}
+    sides = [examples.symbols, *([examples.symbols_b] if examples.symbols_b is not None else [])]
+    if K_UP_TO * sum(side.lengths[train].sum() for side in sides) <= MOST_KMERS:
+        scores[KMERS] = _kmer_scores(recipe, examples, labels, alphabet_size)[judged]
+    return {name: metric_values(recipe.metrics, examples, judged, one) for name, one in scores.items()}
+
+
+def best_rule(rules: dict[str, dict[str, float]], metric: str) -> tuple[str, float] | None:
+    """The name and value of the rule that is best by a metric; None without any."""
+    known = {name: values[metric] for name, values in rules.items() if np.isfinite(values[metric])}
+    if not known:
+        return None
+    sign = 1 if METRICS[metric].higher_is_better else -1
+    name = max(known, key=lambda one: sign * known[one])
+    return name, known[name]
+
+
+def _kmer_scores(recipe: Recipe, examples: Examples, labels: NDArray[Any], alphabet_size: int) -> NDArray[Any]:
+    fitted = fit_baseline(
+        "kmer",
+        symbols=examples.symbols,
+        symbols_b=examples.symbols_b,
+        labels=labels,
+        split=examples.split,
+        alphabet_size=alphabet_size,
+        problem=recipe.problem,
+        n_classes=len(examples.classes),
+        seed=recipe.run.seed,
+        metric=recipe.metrics[0],
+    )
+    return fitted.scores(examples.symbols, examples.symbols_b)
+
+
+def _composition_scores(
+    recipe: Recipe,
+    examples: Examples,
+    labels: NDArray[Any],
+    train: NDArray[np.int64],
+    judged: NDArray[np.int64],
+    alphabet_size: int,
+) -> NDArray[Any]:
+    """Shape (judged, k) for classes, else (judged,)."""
+    from sklearn.linear_model import LogisticRegression, Ridge  # takes a while to load
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    sides = [examples.symbols, *([examples.symbols_b] if examples.symbols_b is not None else [])]
+    seen = np.hstack([_composition(side, alphabet_size) for side in sides])
+    if recipe.problem == "regression":
+        model = make_pipeline(StandardScaler(), Ridge()).fit(seen[train], labels[train])
+        return model.predict(seen[judged])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # not fully converged is good enough for a baseline
+        model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=200)).fit(seen[train], labels[train])
+    scores = np.full((len(judged), len(examples.classes)), -1e9)  # a class that train lacks is never answered
+    scores[:, model.classes_] = model.predict_log_proba(seen[judged])
+    return scores
+
+
+def _composition(symbols: Ragged, alphabet_size: int) -> NDArray[np.float64]:
+    """Shape (n, 1 + alphabet_size): the length of each sequence and the share of each symbol in it."""
+    lengths = symbols.lengths.astype(np.float64)[:, None]
+    if alphabet_size > MOST_SHARES:
+        return lengths
+    record = np.repeat(np.arange(len(symbols)), symbols.lengths)
+    code = record * alphabet_size + symbols.values.astype(np.int64)
+    counts = np.bincount(code, minlength=len(symbols) * alphabet_size).reshape(len(symbols), alphabet_size)
+    return np.hstack([lengths, counts / np.maximum(lengths, 1)])

@@ -1,0 +1,45 @@
+"""A simple baseline's way through a run: the same data and splits, the same result."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from xdomain.baselines.api import fit_baseline
+from xdomain.core.progress import Say, reporter
+from xdomain.core.recipe import Recipe
+from xdomain.core.run_dir import MODEL
+from xdomain.core.sequences import Adapter
+from xdomain.data.dataset import Examples
+from xdomain.training.train_encoder import Learned
+from xdomain.training.trainer import Fit
+
+
+def train_baseline(recipe: Recipe, adapter: Adapter, examples: Examples, *, folder: Path, say: Say) -> Learned:
+    """Fit the baseline that the recipe's run names and save it in ``folder/model``."""
+    kind = recipe.run.baseline
+    if kind is None or examples.labels is None:
+        raise ValueError("no baseline was asked for, or there are no labels")
+    reporter().phase(f"fitting {kind}")
+    started = time.monotonic()
+    fitted = fit_baseline(
+        kind,
+        symbols=examples.symbols,
+        symbols_b=examples.symbols_b,
+        labels=examples.labels,
+        split=examples.split,
+        alphabet_size=len(adapter.alphabet),
+        problem=recipe.problem,
+        n_classes=len(examples.classes),
+        seed=recipe.run.seed,
+        metric=recipe.metrics[0],
+    )
+    seconds = time.monotonic() - started
+    reporter().finished()
+    (folder / MODEL).mkdir(exist_ok=True)
+    fitted.save(folder / MODEL)
+    say(f"{kind} fitted: {fitted.chosen}")
+    tokens = float(examples.symbols.lengths[examples.indices("train")].sum())
+    last = fitted.history[-1]["step"] if fitted.history else 0
+    course = Fit(fitted.history, fitted.train_loss, last, last, tokens / seconds, seconds)
+    return Learned(course, {"chosen": fitted.chosen})

@@ -1,0 +1,278 @@
+"""Results to a terminal as tables, to a pipe as plain lines."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from xdomain.core.formatting import duration, number
+
+if TYPE_CHECKING:  # a listing should not wait for torch
+    from xdomain.evaluation import Evaluation
+    from xdomain.metrics.bootstrap import Interval
+    from xdomain.pipeline import Result
+    from xdomain.study.comparison import Comparison
+    from xdomain.study.results import Findings
+
+
+LAST = 28
+"""Characters that the last column, where titles and paths stand, has at least."""
+GAP = 1
+BOUNDS = ("majority", "oracle", "random_span")
+"""What a test value is held against: a constant answer; for spans the best that symbols allow, and random spans."""
+KMERS = "kmer"
+
+
+def print_json(value: Any) -> None:
+    """JSON to stdout."""
+    from xdomain.core.run_dir import finite  # which loads pyarrow
+
+    print(json.dumps(finite(value), indent=2, ensure_ascii=False))
+
+
+def print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Rows under their common keys: a table in a terminal, tab-separated in a pipe."""
+    if not rows:
+        print("nothing")
+        return
+    columns = list(rows[0])
+    if not sys.stdout.isatty():
+        print("\t".join(columns))
+        for row in rows:
+            print("\t".join(str(row[c]) for c in columns))
+        return
+    console = Console()
+    console.print(table_of(rows, console.width))
+
+
+def table_of(rows: Sequence[Mapping[str, Any]], width: int) -> Table:
+    """Rows under their common keys, for a terminal of `width` characters.
+
+    Names, which stand in the first column, and numbers are never cut: other cells fold at blanks, headers too. Where
+    that is not enough, columns between the first and the last are left out, words before numbers, wide before narrow,
+    and named below.
+    """
+    columns, left_out = list(rows[0]), list[str]()
+    needs = {name: _need(rows, name) for name in columns}
+    needs[columns[0]] = max(_length(row[columns[0]]) for row in rows)
+    needs[columns[-1]] = min(needs[columns[-1]], LAST) if len(columns) > 1 else needs[columns[-1]]
+    while len(columns) > 2 and sum(needs[name] + GAP for name in columns) - GAP > width:
+        wide = max(columns[1:-1], key=lambda name: (not _has_numbers(rows, name), needs[name]))
+        columns.remove(wide)
+        left_out.append(wide)
+    room = width - sum(needs[name] + GAP for name in columns[:-1])
+    needs[columns[-1]] = max(1, min(needs[columns[-1]], room))
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, GAP, 0, 0), caption_justify="left")
+    for name in columns:
+        table.add_column(Text(name), overflow="fold", no_wrap=name == columns[0], min_width=needs[name])
+    if left_out:
+        table.caption = Text(f"Not shown, for lack of room: {', '.join(left_out)}")
+    for row in rows:
+        table.add_row(*(Text(str(row[name])) for name in columns))
+    return table
+
+
+def _need(rows: Sequence[Mapping[str, Any]], name: str) -> int:
+    """The width of a column whose words are whole."""
+    cells = [name, *(str(row[name]) for row in rows)]
+    return max((_length(word) for cell in cells for word in cell.split()), default=1)
+
+
+def _has_numbers(rows: Sequence[Mapping[str, Any]], name: str) -> bool:
+    return any(re.match(r"[-[(]?\d", word) for row in rows for word in str(row[name]).split())
+
+
+def _length(value: Any) -> int:
+    return cell_len(str(value))
+
+
+def print_result(result: Result) -> None:
+    """The metrics of a run, a line each, and where it lies."""
+    from xdomain.core.run_dir import RECIPE  # which loads pyarrow
+
+    values = result.values
+    metrics = values["metrics"]
+    rules = values.get("simple_rules", {}).get("test", {})
+    print_rows(
+        [
+            {
+                "metric": name,
+                "valid": number(metrics["valid"][name]["value"]),
+                "test [95 %]": _with_interval(metrics["test"][name]),
+                **{part: number(values[part]["test"][name]) for part in BOUNDS if part in values},
+                **({"k-mers": number(rules[KMERS][name])} if KMERS in rules else {}),
+            }
+            for name in metrics["test"]
+        ]
+    )
+    if "parameters" in result.values:
+        sizes = result.values["parameters"]
+        print(
+            f"{sizes['trained']:,} of {sizes['all']:,} parameters trained; "
+            f"{sizes['bytes_per_task'] / 1e6:.2f} MB to store for this task"
+        )
+    print(f"run folder: {result.folder}")
+    folder = result.folder
+    print_next(
+        (f"xdomain predict {folder} FILE", "labels for other records"),
+        (f"xdomain compare {folder / RECIPE}", "pretrained, scratch and k-mers over several seeds"),
+        (f"xdomain analyze {folder}", "what each layer knows, which symbols matter"),
+    )
+
+
+def print_next(*commands: tuple[str, str]) -> None:
+    """Commands that go on from here, and what each is for."""
+    width = max(len(command) for command, _ in commands)
+    print("next:")
+    for command, purpose in commands:
+        print(f"  {command:<{width}}  # {purpose}")
+
+
+def _bracketed(interval: Interval) -> str:
+    """A value and its interval, or a dash for an interval that cannot be told."""
+    if not (math.isfinite(interval.low) and math.isfinite(interval.high)):
+        return f"{number(interval.value)} [–]"
+    return str(interval)
+
+
+def _with_interval(entry: Mapping[str, Any]) -> str:
+    """A metric's value and its interval, where the run kept one."""
+    if entry.get("low") is None or entry.get("high") is None:
+        return number(entry["value"])
+    return f"{number(entry['value'])} [{number(entry['low'])}, {number(entry['high'])}]"
+
+
+def print_evaluation(evaluation: Evaluation) -> None:
+    """The metrics of a run on some records, a line each."""
+    print_rows(
+        [
+            {
+                "metric": name,
+                "value [95 %]": _bracketed(value),
+                **({"oracle": number(evaluation.oracle[name])} if evaluation.oracle else {}),
+            }
+            for name, value in evaluation.metrics.items()
+        ]
+    )
+    print(f"{len(evaluation):,} records; intervals over records, for this one model.")
+
+
+def print_comparison(comparison: Comparison) -> None:
+    """The arms of a comparison with their intervals, and what the intervals mean."""
+    first = comparison.rows[0].arm
+    print_rows(
+        [
+            {
+                "arm": row.arm,
+                f"test {comparison.metric} [95 %]": _bracketed(row.value),
+                f"difference to {first} [95 %]": _bracketed(row.difference) if row.difference else "–",
+                "train loss": number(row.train_loss),
+                "seconds": f"{row.seconds:.0f}",
+            }
+            for row in comparison.rows
+        ]
+    )
+    groups = f" in {comparison.groups:,} groups" if comparison.groups is not None else ""
+    over = f"{comparison.seeds} seeds and over test records" if comparison.seeds > 1 else "test records, one seed"
+    print(f"{comparison.task}: {comparison.n_test:,} test records{groups}; intervals over {over}.")
+    for sentence in comparison.conclusions:
+        print(sentence)
+    print(f"plot: {comparison.folder / 'comparison.png'}")
+    encoder = comparison.rows[0].folder
+    print_next(
+        (f"xdomain predict {encoder} FILE", "labels for other records"),
+        (f"xdomain analyze {' '.join(str(row.folder) for row in comparison.rows[:2])}", "look inside"),
+        ("xdomain study FILE", "more tasks, arms, seeds and a search over learning rates: docs/studies.md"),
+    )
+
+
+def print_forecast(rows: Sequence[Mapping[str, Any]], workers: int) -> None:
+    """What a study would run, and how long it would take."""
+    known = [row["minutes"] for row in rows if row["minutes"] is not None]
+    print_rows([{**row, "minutes": "?" if row["minutes"] is None else row["minutes"]} for row in rows])
+    cells, left = (sum(row[name] for row in rows) for name in ("cells", "to run"))
+    told = f"about {duration(60 * sum(known) / workers)}" if known else "how long, nothing tells yet"
+    unknown = ", and what nothing tells yet" if known and len(known) < len(rows) else ""
+    print(f"{cells:,} cells, {left:,} to run: {told}{unknown}")
+
+
+def print_findings(findings: Findings, folder: Path) -> None:
+    """First what did not learn, then each arm, each difference with its verdict, and where the report lies."""
+    from xdomain.study.report.conclusions import word_of
+    from xdomain.study.report.learning import unlearned
+
+    if found := unlearned(findings):
+        print(f"{found.title}:")
+        for place, why in found.arms:
+            print(f"  {place} {why}")
+        print(f"{found.advice}\n")
+    several = len({group.fraction for group in findings.groups}) > 1
+    print_rows(
+        [
+            {
+                "task": group.task + (f" ({group.fraction:g} of train)" if several else ""),
+                "arm": group.arm,
+                "test [95 %]": f"{group.metric} {_bracketed(group.test.interval)}" if group.test else "–",
+                "constant": number(group.constant),
+                "cells": f"{group.done}/{group.wanted}",
+                "rate": f"{group.rate:g}" if group.rate else "–",
+            }
+            for group in findings.groups
+        ]
+    )
+    if findings.differences:
+        print()
+        print_rows(
+            [
+                {
+                    "task": one.task + (f" ({one.fraction:g} of train)" if several else ""),
+                    "difference": f"{one.arm} − {one.reference}",
+                    "[95 %]": _bracketed(one.estimate.interval),
+                    "q": number(one.q),
+                    "detectable": number(one.estimate.detectable),
+                    "verdict": word_of(one),
+                }
+                for one in findings.differences
+            ]
+        )
+    done, failed, unrun = findings.cells
+    if findings.missing:
+        print(f"{failed + unrun} of {done + failed + unrun} cells are missing: {failed} failed, {unrun} not run")
+    print(f"report: {folder / 'report.html'}")
+
+
+class Showing:
+    """The table of a study so far, renewed in place in a terminal; nothing in a pipe, which has a line a cell."""
+
+    def __enter__(self) -> Callable[[Sequence[Mapping[str, str]]], None] | None:
+        self.live = Live(console=Console(stderr=True), transient=True) if sys.stderr.isatty() else None
+        if self.live is None:
+            return None
+        self.live.start()
+        live = self.live
+        return lambda rows: live.update(table_of(rows, live.console.width), refresh=True)
+
+    def __exit__(self, *_: object) -> None:
+        if self.live:
+            self.live.stop()
+
+
+def print_report(report: Mapping[str, Any], indent: int = 0) -> None:
+    """Nested facts, a line each."""
+    for key, value in report.items():
+        if isinstance(value, Mapping) and value:
+            print(f"{' ' * indent}{key}:")
+            print_report(value, indent + 2)
+        else:
+            print(f"{' ' * indent}{key}: {value if value or value == 0 else 'none'}")

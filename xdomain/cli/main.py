@@ -1,0 +1,386 @@
+"""What a person types."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from xdomain.cli.analyze import analyze_command
+from xdomain.cli.plugins import WithPlugins
+from xdomain.cli.pretrain import pretrain_app, say
+from xdomain.cli.study import Json, report_command, study_command
+from xdomain.core.errors import RecipeError, UserError
+
+if TYPE_CHECKING:
+    from xdomain.core.recipe import Columns, Recipe
+
+INTERRUPTED = 130  # what typer makes of Ctrl-C
+GOES_ON = {
+    "run": "; the same command with --resume goes on from the last checkpoint",
+    "compare": "; the same command with --resume goes on from the last checkpoint",
+    "study": "; the same command again goes on, and loses no finished cell",
+    "pretrain": "; the same command again goes on from the last checkpoint",
+}
+app = typer.Typer(
+    cls=WithPlugins,
+    help="Fine-tune a text-pretrained BERT on sequences that are not text.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.add_typer(pretrain_app, name="pretrain")
+
+Task = Annotated[str | None, typer.Argument(help="A shipped task (see `xdomain ls`) or a recipe file.")]
+Set = Annotated[list[str] | None, typer.Option("--set", help="Change the recipe: key.sub=value. Repeatable.")]
+Out = Annotated[Path | None, typer.Option(help="Folder to write; default runs/TASK/…")]
+Backbone = Annotated[str | None, typer.Option(help="A checkpoint folder or hub id; default: the one shipped.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the run in the output folder.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Finish the interrupted run in the output folder.")]
+Data = Annotated[Path | None, typer.Option(help="Your own CSV, TSV or FASTA instead of a task.")]
+Domain = Annotated[str | None, typer.Option(help="What --data holds: dna, protein, text, …")]
+ColumnOption = Annotated[
+    list[str] | None, typer.Option("--column", help="Which column holds what: label=NAME. Repeatable.")
+]
+ProblemOption = Annotated[
+    Literal["classification", "regression", "tagging", "pair", "span"] | None, typer.Option(help="Overrules the guess.")
+]
+Arms = Annotated[
+    str | None,
+    typer.Option(help="Inits and baselines, the first the reference; default: pretrained,scratch,kmer."),
+]
+Transfer = Annotated[str | None, typer.Option(help="Parts that come over: attention,ffn,norms,words,positions.")]
+Tune = Annotated[str | None, typer.Option(help="full, head, mix (of all layers), norms, lora or bottleneck.")]
+MappingOption = Annotated[
+    str | None,
+    typer.Option(
+        help="random, frequent, rare, identity, permute, shift, block:N, given:FILE (JSON or YAML), "
+        "search:N (the best of N draws), learned or learned:sparse."
+    ),
+]
+MappingSeed = Annotated[int | None, typer.Option(min=0, help="Seed of the mapping's draw.")]
+Seed = Annotated[int | None, typer.Option(min=0, help="Seed of head, batches and dropout.")]
+Minutes = Annotated[
+    float | None, typer.Option(help="About how long it may take: steps are chosen by the measured pace, and said.")
+]
+
+
+@app.command("run")
+def run_command(
+    task: Task = None,
+    *,
+    data: Data = None,
+    domain: Domain = None,
+    column: ColumnOption = None,
+    problem: ProblemOption = None,
+    backbone: Backbone = None,
+    init: Annotated[str | None, typer.Option(help="pretrained, scratch, reembed, shuffled or rescaled.")] = None,
+    transfer: Transfer = None,
+    tune: Tune = None,
+    mapping: MappingOption = None,
+    mapping_seed: MappingSeed = None,
+    seed: Seed = None,
+    baseline: Annotated[str | None, typer.Option(help="kmer or cnn, instead of the encoder.")] = None,
+    minutes: Minutes = None,
+    changes: Set = None,
+    out: Out = None,
+    overwrite: Overwrite = False,
+    resume: Resume = False,
+    as_json: Json = False,
+) -> None:
+    """Fine-tune one model on one task: a run folder with metrics, predictions and a stock checkpoint."""
+    from xdomain.cli.console import print_json, print_result
+    from xdomain.cli.progress_bar import progress_bar
+
+    recipe = _recipe(task, data, domain, column, problem, changes, backbone)
+    with progress_bar(say) as tell:
+        from xdomain.pipeline import run  # which loads torch
+
+        result = run(
+            recipe,
+            out=out,
+            overwrite=overwrite,
+            resume=resume,
+            minutes=minutes,
+            say=tell,
+            backbone=backbone,
+            init=init,
+            transfer=_listed(transfer),
+            tune=tune,
+            **_mapping(mapping),
+            mapping_seed=mapping_seed,
+            seed=seed,
+            baseline=baseline,
+        )
+    if not result.values:
+        return  # another process of this run tells
+    if as_json:
+        print_json(result.values)
+    else:
+        print_result(result)
+
+
+@app.command("compare")
+def compare_command(
+    task: Task = None,
+    *,
+    arms: Arms = None,
+    data: Data = None,
+    domain: Domain = None,
+    column: ColumnOption = None,
+    problem: ProblemOption = None,
+    backbone: Backbone = None,
+    transfer: Transfer = None,
+    tune: Tune = None,
+    mapping: MappingOption = None,
+    mapping_seed: MappingSeed = None,
+    seed: Seed = None,
+    seeds: Annotated[
+        int | None, typer.Option(min=1, help="Runs of each arm; default: 3 where that takes minutes, else 1.")
+    ] = None,
+    minutes: Minutes = None,
+    changes: Set = None,
+    out: Out = None,
+    overwrite: Overwrite = False,
+    resume: Resume = False,
+    as_json: Json = False,
+) -> None:
+    """Run the arms of a task over a few seeds and print them side by side: does text pre-training help here?"""
+    from xdomain.cli.console import print_comparison, print_json
+    from xdomain.cli.progress_bar import progress_bar
+
+    recipe = _recipe(task, data, domain, column, problem, changes, backbone)
+    with progress_bar(say) as tell:
+        from xdomain.study.compare import compare  # which loads torch
+
+        found = compare(
+            recipe,
+            _listed(arms),
+            out=out,
+            overwrite=overwrite,
+            resume=resume,
+            seeds=seeds,
+            minutes=minutes,
+            say=tell,
+            backbone=backbone,
+            transfer=_listed(transfer),
+            tune=tune,
+            **_mapping(mapping),
+            mapping_seed=mapping_seed,
+            seed=seed,
+        )
+    if found.rows:  # else another process of these runs tells
+        print_json(found.as_dict()) if as_json else print_comparison(found)
+
+
+app.command("study")(study_command)
+app.command("report")(report_command)
+app.command("analyze")(analyze_command)
+
+
+@app.command("ls")
+def ls_command(
+    what: Annotated[
+        Literal["tasks", "adapters", "backbones", "studies"], typer.Argument(help="What to list; studies: those here.")
+    ] = "tasks",
+    as_json: Json = False,
+) -> None:
+    """List what is installed, or the studies below the folder studies."""
+    from xdomain.cli.console import print_json, print_rows
+    from xdomain.inspection import listing
+
+    rows = listing(what)
+    print_json(rows) if as_json else print_rows(rows)
+
+
+@app.command("show")
+def show_command(task: Annotated[str, typer.Argument(help="A shipped task or a recipe file.")], changes: Set = None,
+                 as_json: Json = False) -> None:  # fmt: skip
+    """Print a task's recipe, with all its defaults."""
+    from xdomain.cli.console import print_json
+    from xdomain.core.plugins import find_recipe
+    from xdomain.core.recipe import dump_recipe
+
+    recipe = find_recipe(task, changes or ())
+    print_json(recipe.model_dump(mode="json")) if as_json else print(dump_recipe(recipe), end="")
+
+
+@app.command("check")
+def check_command(
+    task: Annotated[str, typer.Argument(help="A data file, a recipe file or a shipped task.")],
+    *,
+    domain: Domain = None,
+    column: ColumnOption = None,
+    problem: ProblemOption = None,
+    changes: Set = None,
+    as_json: Json = False,
+) -> None:
+    """Read data as a run would: counts, lengths, classes, leakage between splits, and the first bad record."""
+    from xdomain.cli.console import print_json, print_report
+    from xdomain.data.sources import is_data_file
+    from xdomain.inspection import check
+
+    recipe = _task(None, Path(task), domain, column, problem) if is_data_file(task) else task
+    found = check(recipe, overrides=changes or (), say=say)
+    print_json(found) if as_json else print_report(found)
+
+
+@app.command("predict")
+def predict_command(
+    run_dir: Annotated[Path, typer.Argument(help="A finished run.")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="A CSV, TSV or FASTA without need of labels; or sound files."),
+    ],
+    *,
+    column: ColumnOption = None,
+    out: Annotated[Path | None, typer.Option(help="A .csv or .parquet to write instead of printing CSV.")] = None,
+    clip: Annotated[Path | None, typer.Option(help="Write the answer, cut out of a sound passage, here.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Predict the records of a file, or files that are records, with a trained model."""
+    from xdomain.cli.console import print_json
+    from xdomain.prediction import predict, write_table
+
+    table = predict(run_dir, *files, columns=_columns(column), clip=clip, say=say)
+    if as_json:
+        print_json(table.to_pylist())
+    if out or not as_json:
+        write_table(table, out)
+
+
+@app.command("evaluate")
+def evaluate_command(
+    run_dir: Annotated[Path, typer.Argument(help="A finished run.")],
+    file: Annotated[Path | None, typer.Argument(help="A labelled CSV, TSV or FASTA; default: the run's test.")] = None,
+    *,
+    column: ColumnOption = None,
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", help="Read test otherwise, as reader_options.noise=0.3. Repeatable.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="A .csv or .parquet for the predictions.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Judge a trained model again: on a labelled file, or on its test records read otherwise."""
+    from xdomain.cli.console import print_evaluation, print_json
+    from xdomain.evaluation import evaluate
+    from xdomain.prediction import write_table
+
+    found = evaluate(run_dir, file, columns=_columns(column), overrides=changes or (), say=say)
+    if out:
+        write_table(found.predictions, out)
+    print_json(found.as_dict()) if as_json else print_evaluation(found)
+
+
+@app.command("doctor")
+def doctor_command(as_json: Json = False) -> None:
+    """Print versions, devices, data and what is missing, and how to get it."""
+    from xdomain.cli.console import print_json, print_rows
+    from xdomain.cli.doctor import doctor
+
+    rows = doctor()
+    print_json(rows) if as_json else print_rows(rows)
+    if any(row["state"] == "broken" for row in rows):
+        raise typer.Exit(1)
+
+
+def _listed(text: str | None) -> list[str] | None:
+    return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _mapping(text: str | None) -> dict[str, Any]:
+    """The fields of a recipe's `run` part that --mapping gives; a table is read from its file."""
+    if text is None or not text.startswith("given:"):
+        return {"mapping": text}
+    from xdomain.model.mapping_file import load_given
+
+    return {"mapping": "given", "mapping_table": load_given(Path(text.removeprefix("given:")))}
+
+
+def _task(task: str | None, data: Path | None, domain: str | None, column: list[str] | None, problem: Any) -> Any:
+    """The task that was named, or a recipe for one's own file."""
+    if (task is None) == (data is None):
+        raise RecipeError(
+            "name a task or give --data FILE, one of them",
+            expected="e.g. `xdomain run dna/splice` or `xdomain run --data my.csv --domain dna`",
+        )
+    if data is None:
+        if domain or column or problem:
+            raise RecipeError("--domain, --column and --problem go with --data", mend="--set for a task's recipe")
+        return task
+    from xdomain.core.plugins import adapter_names
+    from xdomain.data.loading import own_recipe
+    from xdomain.data.sources import neighbour
+
+    if not data.is_file():
+        raise RecipeError(f"{data} is not there", expected="a CSV, TSV or FASTA file", nearest=neighbour(data))
+    if domain is None:
+        raise RecipeError(f"what does {data} hold?", expected=f"--domain, one of {', '.join(adapter_names())}")
+    recipe, said = own_recipe(data, domain, columns=_columns(column), problem=problem)
+    for sentence in said:
+        say(sentence)
+    return recipe
+
+
+def _recipe(
+    task: str | None,
+    data: Path | None,
+    domain: str | None,
+    column: list[str] | None,
+    problem: Any,
+    changes: list[str] | None,
+    backbone: str | None,
+) -> Recipe:
+    """The recipe that was asked for; a wrong name is reported here, before torch is loaded, which takes seconds."""
+    from xdomain.core.plugins import find_recipe
+    from xdomain.model.checkpoints import locate_backbone
+
+    recipe = find_recipe(_task(task, data, domain, column, problem), changes or ())
+    locate_backbone(backbone or recipe.run.backbone)
+    return recipe
+
+
+def _columns(pairs: list[str] | None) -> Columns:
+    """Which column holds what, from ROLE=NAME."""
+    from xdomain.core.recipe import Columns
+
+    told: dict[str, str] = {}
+    for pair in pairs or []:
+        role, equals, name = pair.partition("=")
+        if not equals or role not in Columns.model_fields:
+            raise RecipeError(f"--column {pair}", expected=f"ROLE=NAME, ROLE one of {', '.join(Columns.model_fields)}")
+        told[role] = name
+    return Columns(**told)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line.
+
+    A user's error, and a third-party package that cannot be imported, end in one block on stderr and exit code 2.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in given
+    if debug:
+        given.remove("--debug")
+    try:
+        app(given)
+    except UserError as error:
+        if debug:
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            print("interrupted" + GOES_ON.get(next(iter(given), ""), ""), file=sys.stderr)
+        raise
+    except Exception as error:
+        from xdomain.core.import_errors import import_failure
+
+        failure = import_failure(error)
+        if failure is None or debug:
+            raise
+        print(f"error: {failure}", file=sys.stderr)
+        raise SystemExit(2) from None

@@ -1,0 +1,147 @@
+"""A progress bar on a terminal; in a pipe nothing but the lines that are said."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import SupportsFloat
+
+from rich.console import Console, RenderableType
+from rich.padding import Padding
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
+from rich.table import Column
+from rich.text import Text
+
+from xdomain.core.progress import Say, reporting
+
+PAUSE = 0.1  # seconds between two updates, at least: more often slows training and is not seen
+FRESH = 0.1  # weight of the newest loss in the mean that is shown
+BAR = 12  # characters that are left to the bar
+ECHO = 2  # characters of the ^C that a terminal writes after the bar, which must not begin a line of its own
+
+
+@contextmanager
+def progress_bar(say: Say) -> Generator[Say]:
+    """Show a bar on stderr while this context lasts, where stderr is a terminal.
+
+    Yields
+    ------
+    Say
+        What to say lines with: on a terminal they stand above the bar, elsewhere `say` gets them.
+    """
+    console = Console(stderr=True)
+    if not sys.stderr.isatty() or not console.is_interactive or os.environ.get("RANK", "0") != "0":
+        yield say
+        return
+    bar = ProgressBar(console)
+    with bar.shown(), reporting(bar):
+        yield bar.say
+
+
+class ProgressBar:
+    """A `xdomain.core.progress.Reporter` that draws one line: part, phase, bar, step, loss, pace, time left.
+
+    Parameters
+    ----------
+    console
+        The terminal. Where it is narrow, the last of these are left out.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._label, self._phase = "", "starting"
+        self._total = self._first = 0
+        self._begun = self._updated = float("-inf")
+        self._loss: float | None = None
+        whole = Column(no_wrap=True)
+        self._progress = _Line(
+            TextColumn("{task.description}", markup=False, table_column=whole),
+            BarColumn(bar_width=None),
+            _Facts(console),
+            console=console,
+            transient=True,
+            expand=True,
+            refresh_per_second=1 / PAUSE,
+            redirect_stdout=sys.stdout.isatty(),
+        )
+        self._task = self._progress.add_task(self._phase, total=None, facts=())
+
+    @contextmanager
+    def shown(self) -> Generator[None]:
+        """Draw the bar while this context lasts; afterwards, whatever ends it, its line is empty again."""
+        with self._progress:
+            yield
+
+    def say(self, line: str) -> None:
+        """Print a line above the bar, as it is."""
+        self._progress.console.print(Text(line), soft_wrap=True, highlight=False)
+
+    def labelled(self, label: str) -> None:
+        """See `xdomain.core.progress.Reporter`."""
+        self._label = label
+        self._describe()
+
+    def phase(self, name: str) -> None:
+        """See `xdomain.core.progress.Reporter`."""
+        self._phase = name
+        self._progress.reset(self._task, total=None, facts=())
+        self._describe()
+
+    def started(self, name: str, total: int, done: int = 0) -> None:
+        """See `xdomain.core.progress.Reporter`."""
+        self._phase, self._total, self._first = name, total, done
+        self._begun, self._updated, self._loss = time.monotonic(), float("-inf"), None
+        self._progress.reset(self._task, total=total, completed=done, facts=(f"{done:,}/{total:,}",))
+        self._describe()
+
+    def advanced(self, step: int, loss: SupportsFloat | None = None) -> None:
+        """See `xdomain.core.progress.Reporter`."""
+        now = time.monotonic()
+        if now - self._updated < PAUSE and step < self._total:
+            return
+        self._updated = now
+        if loss is not None:
+            newest = float(loss)
+            self._loss = newest if self._loss is None else self._loss + FRESH * (newest - self._loss)
+        self._progress.update(self._task, completed=step, facts=self._facts(step, now))
+
+    def finished(self) -> None:
+        """See `xdomain.core.progress.Reporter`."""
+        self.phase("evaluating")
+
+    def _facts(self, step: int, now: float) -> tuple[str, ...]:
+        pace = (step - self._first) / max(now - self._begun, 1e-9)
+        left = timedelta(seconds=round((self._total - step) / pace)) if pace > 0 else "?"
+        loss = () if self._loss is None else (f"loss {self._loss:.4f}",)
+        return f"{step:,}/{self._total:,}", *loss, f"{pace:.3g} steps/s", f"{left} left"
+
+    def _describe(self) -> None:
+        told = ", ".join(part for part in (self._label, self._phase) if part)
+        self._progress.update(self._task, description=told)
+
+
+class _Line(Progress):
+    """A progress bar that leaves room for `ECHO` at the end of its line."""
+
+    def get_renderable(self) -> RenderableType:
+        """See `rich.progress.Progress`."""
+        return Padding(super().get_renderable(), (0, ECHO, 0, 0))
+
+
+class _Facts(ProgressColumn):
+    """The numbers of a task, as many as the terminal has room for."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(Column(no_wrap=True))
+        self._console = console
+
+    def render(self, task: Task) -> Text:
+        """See `rich.progress.ProgressColumn`."""
+        room = self._console.width - len(task.description) - BAR - ECHO
+        facts: tuple[str, ...] = task.fields["facts"]
+        while len(facts) > 1 and len("  ".join(facts)) > room:
+            facts = facts[:-1]
+        return Text("  ".join(facts))

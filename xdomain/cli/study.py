@@ -1,0 +1,75 @@
+"""What a person types to compare many runs: ``xdomain study`` and ``xdomain report``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from xdomain.cli.pretrain import say
+
+STORE = Path("studies")
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Workers = Annotated[int, typer.Option(min=1, help="Processes of the local engine; each gets its share of cores.")]
+Address = Annotated[str | None, typer.Option(help="Of the Ray cluster; default: the one this machine is in.")]
+Store = Annotated[Path, typer.Option(help="The store: finished cells are shared by all studies in it.")]
+Retry = Annotated[bool, typer.Option("--retry-failed", help="Run failed cells again.")]
+Dry = Annotated[bool, typer.Option("--dry-run", help="Print the cells and what they will take; run none.")]
+
+
+def study_command(
+    file: Annotated[Path, typer.Argument(help="A study in YAML: tasks, arms, seeds, learning rates.")],
+    *,
+    engine: Annotated[Literal["local", "ray"], typer.Option(help="This machine, or a Ray cluster.")] = "local",
+    workers: Workers = 1,
+    address: Address = None,
+    out: Store = STORE,
+    retry_failed: Retry = False,
+    dry_run: Dry = False,
+    as_json: Json = False,
+) -> None:
+    """Run many cells of tasks, arms, seeds and learning rates, and report which differences are real.
+
+    The same command again goes on where an interrupted one stopped. Exit code 1: some cells are missing.
+    """
+    from xdomain.study.study import lay_out
+
+    study = lay_out(file, out)
+    from xdomain.cli.console import Showing, print_findings, print_forecast, print_json
+    from xdomain.study.api import run_study
+    from xdomain.study.engines.progress import forecast
+    from xdomain.study.results import as_dict
+
+    if dry_run:
+        rows = forecast(study)
+        print_json(rows) if as_json else print_forecast(rows, workers)
+        return
+    with Showing() as show:
+        found = run_study(
+            study, engine=engine, workers=workers, address=address, retry_failed=retry_failed, say=say, show=show
+        )
+    print_json(as_dict(found)) if as_json else print_findings(found, study.folder)
+    if found.missing:
+        raise typer.Exit(1)
+
+
+def report_command(
+    folder: Annotated[Path, typer.Argument(help="The folder of a study, or a store with several.")],
+    *,
+    as_json: Json = False,
+) -> None:
+    """Write the report of a study anew, from its finished cells alone: Markdown, HTML and plots."""
+    from xdomain.study.study import studies_in
+
+    places = studies_in(folder)
+    from xdomain.cli.console import print_findings, print_json
+    from xdomain.study.api import report
+    from xdomain.study.results import as_dict
+
+    found = {place: report(place) for place in places}
+    if as_json:
+        print_json([as_dict(one) for one in found.values()])
+        return
+    for place, one in found.items():
+        print_findings(one, place)

@@ -1,0 +1,123 @@
+"""Domains and tasks, found through entry points: the built-in ones like anybody else's."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from xdomain.core.entry_points import entry_points
+from xdomain.core.errors import RecipeError, UserError, unknown
+from xdomain.core.recipe import Recipe, load_recipe, parse_recipe, recipe_from
+
+if TYPE_CHECKING:  # naming a task should not wait for pyarrow
+    import pyarrow as pa
+
+    from xdomain.core.sequences import Adapter
+
+Reader = Callable[..., "pa.Table"]
+"""``reader(files: Mapping[str, Path], **options) -> pyarrow.Table``, its columns as `xdomain.data.validate.validated`
+wants them."""
+
+
+def adapter_names() -> list[str]:
+    """The domains that are installed."""
+    return sorted(entry_points("xdomain.adapters"))
+
+
+def make_adapter(name: str, options: Mapping[str, Any] | None = None, *, tokenizer: str | None = None) -> Adapter:
+    """The adapter of a domain, with its options; an unknown name or option is a `RecipeError`.
+
+    `tokenizer` is the backbone's, handed to an adapter that has such an option and was not given another.
+    """
+    entries = entry_points("xdomain.adapters")
+    if name not in entries:
+        raise unknown("domain", name, entries)
+    kind = entries[name].load()
+    fields = [f.name for f in dataclasses.fields(kind)]
+    given = dict(options or {})
+    for option in given:
+        if option not in fields:
+            raise unknown(f"option of the {name} adapter", option, fields)
+    if tokenizer and "tokenizer" in fields:
+        given.setdefault("tokenizer", tokenizer)
+    try:
+        return kind(**given)
+    except UserError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise RecipeError(f"adapter {name}: {error}") from None
+
+
+def path_options(name: str) -> tuple[str, ...]:
+    """The options of a domain's adapter that name files or folders."""
+    from xdomain.core.sequences import PATH  # which loads pyarrow
+
+    entry = entry_points("xdomain.adapters").get(name)
+    return tuple(f.name for f in dataclasses.fields(entry.load()) if f.metadata.get(PATH)) if entry else ()
+
+
+def uses_tokenizer(name: str) -> bool:
+    """Whether what a domain's adapter encodes hangs on the backbone's tokenizer."""
+    entry = entry_points("xdomain.adapters").get(name)
+    return entry is not None and "tokenizer" in (f.name for f in dataclasses.fields(entry.load()))
+
+
+@cache
+def _task_modules() -> tuple[ModuleType, ...]:
+    return tuple(entry.load() for entry in entry_points("xdomain.tasks").values())
+
+
+@cache
+def _recipe_files() -> Mapping[str, Any]:
+    found: dict[str, Any] = {}
+    for module in _task_modules():
+        for folder in resources.files(module).iterdir():
+            if folder.is_dir():
+                for file in folder.iterdir():
+                    if file.name.endswith(".yaml"):
+                        name = f"{folder.name}/{file.name.removesuffix('.yaml')}"
+                        if name in found:
+                            raise RecipeError(f"two task packages offer {name!r}", mend="uninstall one of them")
+                        found[name] = file
+    return found
+
+
+def task_names() -> list[str]:
+    """Every task with a recipe, as ``domain/task``."""
+    return sorted(_recipe_files())
+
+
+def task_text(name: str) -> str:
+    """The recipe of a task, as YAML, its ``name`` filled in."""
+    files = _recipe_files()
+    if name not in files:
+        raise unknown("task", name, files)
+    text = files[name].read_text("utf-8")
+    return text if "name" in (yaml.safe_load(text) or {}) else f"name: {name}\n{text}"
+
+
+def readers() -> Mapping[str, Reader]:
+    """The readers that task packages offer, by name: the ``READERS`` of each module."""
+    found: dict[str, Reader] = {}
+    for module in _task_modules():
+        for name, reader in getattr(module, "READERS", {}).items():
+            if name in found:
+                raise RecipeError(f"two task packages offer a reader {name!r}", mend="uninstall one of them")
+            found[name] = reader
+    return found
+
+
+def find_recipe(task: str | Path | Recipe, overrides: Sequence[str] = ()) -> Recipe:
+    """The recipe of a shipped task, of a file, or itself, with ``key.sub=value`` overrides applied."""
+    if isinstance(task, Recipe):
+        return recipe_from(task.model_dump(mode="json"), where=task.name, overrides=overrides) if overrides else task
+    if str(task).endswith((".yaml", ".yml")) or Path(task).is_file():
+        return load_recipe(Path(task), overrides=overrides)
+    return parse_recipe(task_text(str(task)), where=str(task), overrides=overrides)

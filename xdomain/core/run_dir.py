@@ -1,0 +1,178 @@
+"""The folder of one run: opened without losing anything, finished by `result.json`."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from xdomain.core.errors import OutputError, RecipeError
+from xdomain.core.recipe import Recipe, dump_recipe, load_recipe
+
+SCHEMA = 1
+"""Of ``result.json``."""
+RECIPE, RESULT, PREDICTIONS, HISTORY = "recipe.yaml", "result.json", "predictions.parquet", "history.jsonl"
+MAPPING, MODEL, ADAPTER, CHECKPOINTS = "mapping.json", "model", "adapter", "checkpoints"
+HISTORY_PLOT, CONFUSION_PLOT, TENSORBOARD = "history.png", "confusion.png", "tensorboard"
+WRITTEN = (
+    RECIPE, RESULT, PREDICTIONS, HISTORY, MAPPING, MODEL, ADAPTER, CHECKPOINTS,
+    HISTORY_PLOT, CONFUSION_PLOT, TENSORBOARD,
+)  # fmt: skip
+"""All that a run writes into its folder."""
+SETTLED = ("epochs", "learning_rate", "evaluations")
+"""Options of training that a run chooses where its recipe does not, and writes down."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished run: its folder, and what its ``result.json`` says.
+
+    Where several processes share a run, the first writes it; in the others `values` is empty.
+    """
+
+    folder: Path
+    values: dict[str, Any]
+
+    def metric(self, name: str | None = None, split: str = "test") -> float:
+        """A metric's value on a split; by default that of the task's first metric on test."""
+        metrics = self.values["metrics"][split]
+        return metrics[name or next(iter(metrics))]["value"]
+
+
+def is_done(folder: Path) -> bool:
+    """Whether a run has finished there."""
+    return (folder / RESULT).is_file()
+
+
+def load_result(folder: str | Path) -> Result:
+    """What a finished run wrote."""
+    folder = Path(folder)
+    if not is_done(folder):
+        raise RecipeError(f"{folder} holds no finished run", expected=f"a run folder with {RESULT}")
+    return Result(folder, json.loads((folder / RESULT).read_text("utf-8")))
+
+
+def check_folder(folder: Path, recipe: Recipe, *, overwrite: bool, resume: bool) -> None:
+    """Make sure that a run of `recipe` may be written to `folder`, without writing anything.
+
+    Raises
+    ------
+    OutputError
+        It cannot be written, or it holds something and neither `overwrite` nor `resume` was asked for,
+        or what it holds is no run of this recipe.
+    """
+    try:
+        if folder.exists() and not folder.is_dir():
+            raise OutputError(f"{folder} is a file", expected="a folder to write a run into", mend="another --out")
+        holds = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
+        there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    except OSError as error:
+        raise _unwritable(folder, error.strerror) from None
+    if not there.is_dir():
+        raise _unwritable(folder, f"{there} is a file")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise _unwritable(folder, f"no permission to write to {there}")
+    if holds:
+        _allow(folder, holds, recipe, overwrite=overwrite, resume=resume)
+
+
+def open_folder(folder: Path, recipe: Recipe, *, overwrite: bool) -> None:
+    """Make `folder`, emptied of the run it holds if `overwrite` says so, and write ``recipe.yaml`` there.
+
+    Raises
+    ------
+    OutputError
+        It cannot be written.
+    """
+    try:
+        if overwrite and folder.is_dir():
+            for entry in folder.iterdir():
+                shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
+        folder.mkdir(parents=True, exist_ok=True)
+        write_text(folder / RECIPE, dump_recipe(recipe))
+    except OSError as error:
+        raise _unwritable(folder, error.strerror) from None
+
+
+def _unwritable(folder: Path, why: str | None) -> OutputError:
+    told = f"{folder} cannot be written ({why})"
+    return OutputError(told, expected="a folder you may write to", mend="another --out")
+
+
+def _allow(folder: Path, holds: list[str], recipe: Recipe, *, overwrite: bool, resume: bool) -> None:
+    strange = [name for name in holds if name.removesuffix(".part") not in WRITTEN]
+    if RECIPE not in holds or strange:
+        told = strange or holds
+        raise OutputError(
+            f"{folder} holds {', '.join(told[:3])}{' …' if len(told) > 3 else ''}, which no run wrote",
+            expected="an empty or new folder; what is no run is never overwritten",
+            mend="another --out",
+        )
+    if overwrite:
+        return
+    if not resume:
+        state = "a finished run" if RESULT in holds else "an interrupted run"
+        mend = "--overwrite, or another --out" if RESULT in holds else "--resume to finish it, or --overwrite"
+        raise OutputError(f"{folder} holds {state}", mend=mend)
+    check_same(folder, recipe)
+
+
+def check_same(folder: Path, recipe: Recipe) -> None:
+    """Refuse to go on with a run that was started with other options."""
+    if not same_run(load_recipe(folder / RECIPE), recipe):
+        raise OutputError(
+            f"the run in {folder} was started with other options than these",
+            expected=f"the same command, or `xdomain run {folder / RECIPE} --resume --out {folder}`",
+        )
+
+
+def same_run(written: Recipe, asked: Recipe) -> bool:
+    """Whether a run that wrote its recipe is the one asked for, whose training options may be left to be chosen."""
+    chosen = {name: getattr(written.train, name) for name in SETTLED if getattr(asked.train, name) is None}
+    return written == asked.model_copy(update={"train": asked.train.model_copy(update=chosen)})
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    part = path.with_name(path.name + ".part")
+    with part.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON whole or not at all; what is not a finite number becomes null."""
+    write_text(path, json.dumps(finite(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def finite(value: Any) -> Any:
+    """The same value with NaN and infinities as None, numpy numbers as Python's."""
+    if isinstance(value, Mapping):
+        return {str(k): finite(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(v) for v in value]
+    if hasattr(value, "item"):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def write_history(folder: Path, history: Sequence[Mapping[str, Any]]) -> None:
+    """One JSON object a line."""
+    write_text(folder / HISTORY, "".join(json.dumps(finite(row)) + "\n" for row in history))
+
+
+def write_predictions(path: Path, columns: Mapping[str, Any]) -> None:
+    """A Parquet file, whole or not at all."""
+    part = path.with_name(path.name + ".part")
+    pq.write_table(pa.table(dict(columns)), part)
+    part.replace(path)

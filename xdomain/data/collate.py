@@ -1,0 +1,216 @@
+"""Records to padded tensors, in the order and the layout that the backbone expects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset, Sampler
+
+from xdomain.core.sequences import Ids
+from xdomain.data.dataset import IGNORED, Examples
+from xdomain.data.windows import Windows, answer_held
+
+Pieces = tuple[NDArray[np.int64], ...]
+MEGABATCH = 50
+"""Batches whose records are sorted by length together: large enough to cut padding, small enough to stay random."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the special tokens go: ``start a end`` or ``start a middle b end``, as vocabulary rows.
+
+    `second_type` is the token type of b and what follows it; None where the backbone has no token types.
+    """
+
+    start: tuple[int, ...]
+    middle: tuple[int, ...]
+    end: tuple[int, ...]
+    pad: int
+    second_type: int | None
+
+    def room(self, positions: int, *, paired: bool) -> int:
+        """Symbols that fit beside the special tokens."""
+        return positions - len(self.start) - len(self.end) - (len(self.middle) if paired else 0)
+
+    def rows(self) -> tuple[int, ...]:
+        """The special rows that a frame uses, each once; the padding's is not among them."""
+        return tuple(dict.fromkeys((*self.start, *self.middle, *self.end)))
+
+    def moved(self, compact: Ids) -> Layout:
+        """The same layout with row r at ``compact[r]``."""
+        start, middle, end = (tuple(int(compact[r]) for r in part) for part in (self.start, self.middle, self.end))
+        return Layout(start, middle, end, int(compact[self.pad]), self.second_type)
+
+
+class Indices(Dataset[int]):
+    """The data set that a loader draws from: record numbers, turned into tensors by a `Collator`."""
+
+    def __init__(self, indices: NDArray[np.int64]) -> None:
+        self.indices = indices
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, item: int) -> int:
+        return int(self.indices[item])
+
+
+class LengthGrouped(Sampler[int]):
+    """Records in random order, neighbours of like length: a function of seed and epoch alone.
+
+    `epoch` is asked anew at the start of each pass, so that a resumed run goes on in the same order.
+    """
+
+    def __init__(self, lengths: NDArray[np.int64], batch_size: int, seed: int, epoch: Callable[[], int]) -> None:
+        self.lengths, self.batch_size, self.seed, self.epoch = lengths, batch_size, seed, epoch
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __iter__(self) -> Iterator[int]:
+        rng = np.random.Generator(np.random.PCG64([self.seed, self.epoch()]))
+        order = rng.permutation(len(self.lengths))
+        group = self.batch_size * MEGABATCH
+        batches: list[NDArray[np.int64]] = []
+        for first in range(0, len(order), group):
+            block = order[first : first + group]
+            block = block[np.argsort(-self.lengths[block], kind="stable")]
+            batches += [block[i : i + self.batch_size] for i in range(0, len(block), self.batch_size)]
+        full = [b for b in batches if len(b) == self.batch_size]
+        rest = [b for b in batches if len(b) < self.batch_size]
+        for batch in [*(full[i] for i in rng.permutation(len(full))), *rest]:
+            yield from batch.tolist()
+
+
+@dataclass(frozen=True)
+class Collator:
+    """Record numbers to a batch.
+
+    Parameters
+    ----------
+    rows
+        Shape (alphabet,): the embedding row of each symbol.
+    targets
+        `Examples.labels`, or what stands in for them (standardised values).
+    windows
+        See `xdomain.data.plan_windows.fit_windows`.
+    change
+        What a record's symbols become this time; None: they stay.
+    choose
+        Which windows of a record to read this time; None: all.
+    """
+
+    examples: Examples
+    targets: NDArray[Any] | None
+    rows: NDArray[np.int64]
+    layout: Layout
+    windows: Windows
+    change: Callable[[int, Ids], Ids] | None = None
+    choose: Callable[[int], Sequence[int]] | None = None
+
+    def __call__(self, records: Sequence[int]) -> dict[str, Tensor]:
+        """The batch of b records in w windows of at most s positions.
+
+        Returns
+        -------
+        dict
+            labels (b,), or (w, s) for tagging, or (w, 2) for span; input_ids, attention_mask and, where the backbone
+            has them, token_type_ids, each (w, s); windows (b,), the windows of each record; owned (w, s), for tagging
+            the positions that hold a symbol to be tagged here, for span those that hold a symbol of the passage.
+        """
+        chosen = [self.choose(r) if self.choose else self.windows.of(r) for r in records]
+        places = [(r, w) for r, windows in zip(records, chosen, strict=True) for w in windows]
+        sequences = {r: self.rows[self._symbols(r)] for r in records}
+        ids, mask, types = _padded([self._pieces(sequences, r, w) for r, w in places], self.layout)
+        batch: dict[str, Any] = {"input_ids": ids, "attention_mask": mask}
+        if types is not None:
+            batch["token_type_ids"] = types
+        batch["windows"] = np.fromiter(map(len, chosen), np.int64, len(records))
+        if self.examples.problem == "tagging":
+            batch |= self._tagged(places, ids.shape)
+        elif self.examples.problem == "span":
+            batch |= self._spanned(places, ids.shape)
+        elif self.targets is not None:
+            batch["labels"] = self.targets[list(records)]
+        return {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in batch.items()}
+
+    def _symbols(self, record: int) -> Ids:
+        """What is cut in windows: the sequence of a record, or the second of two."""
+        second = self.examples.symbols_b
+        if second is not None:
+            return second[record]
+        symbols = self.examples.symbols[record]
+        return self.change(record, symbols) if self.change else symbols
+
+    def _pieces(self, sequences: dict[int, NDArray[np.int64]], record: int, window: int) -> Pieces:
+        plan = self.windows
+        piece = sequences[record][plan.start[window] : plan.stop[window]]
+        if plan.first is None:
+            return (piece,)
+        return self.rows[self.examples.symbols[record][: plan.first[record]]], piece
+
+    def _tagged(self, places: Sequence[tuple[int, int]], shape: tuple[int, ...]) -> dict[str, NDArray[Any]]:
+        plan, offsets, before = self.windows, self.examples.symbols.offsets, len(self.layout.start)
+        owned = np.zeros(shape, bool)
+        labels = np.full(shape, IGNORED, np.int64)
+        for row, (r, w) in enumerate(places):
+            first, last = plan.own_start[w], plan.own_stop[w]
+            here = slice(before + first - plan.start[w], before + last - plan.start[w])
+            owned[row, here] = True
+            if self.targets is not None:
+                labels[row, here] = self.targets[offsets[r] + first : offsets[r] + last]
+        return {"labels": labels, "owned": owned}
+
+    def _spanned(self, places: Sequence[tuple[int, int]], shape: tuple[int, ...]) -> dict[str, NDArray[Any]]:
+        """Labels are the first and last position of the answer; position 0, the start token, where there is none."""
+        plan, joints = self.windows, len(self.layout.start) + len(self.layout.middle)
+        owned = np.zeros(shape, bool)
+        labels = np.zeros((len(places), 2), np.int64)
+        for row, (r, w) in enumerate(places):
+            before = joints + (plan.first[r] if plan.first is not None else 0)
+            owned[row, before : before + plan.stop[w] - plan.start[w]] = True
+            if self.targets is not None:
+                held = answer_held(plan, w, self.targets[r])
+                if held != "none":
+                    labels[row] = self.targets[r] - (0, 1) - plan.start[w] + before if held == "whole" else IGNORED
+        return {"labels": labels, "owned": owned} if self.targets is not None else {"owned": owned}
+
+    def lengths(self) -> NDArray[np.int64]:
+        """Shape (n,): symbols of every record, of both sequences of a pair."""
+        second = self.examples.symbols_b
+        return self.examples.symbols.lengths + (second.lengths if second is not None else 0)
+
+    def costs(self) -> NDArray[np.int64]:
+        """Shape (n,): symbols that a pass over the training data reads of every record."""
+        plan = self.windows
+        if self.examples.problem != "span" or plan.first is None:
+            return self.lengths()
+        windows = np.diff(plan.offsets)  # of which two at most are learned from, see `training_windows`
+        each = plan.first + np.add.reduceat(plan.stop - plan.start, plan.offsets[:-1]) // windows
+        return each * np.minimum(windows, 2)
+
+
+def _padded(
+    pieces: Sequence[Pieces], layout: Layout
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64] | None]:
+    joints = (layout.start, layout.middle)
+    lines = [
+        np.concatenate([*(np.concatenate((joints[i], part)) for i, part in enumerate(parts)), layout.end])
+        for parts in pieces
+    ]
+    width = max(len(line) for line in lines)
+    ids = np.full((len(lines), width), layout.pad, np.int64)
+    mask = np.zeros((len(lines), width), np.int64)
+    types = np.zeros((len(lines), width), np.int64) if layout.second_type is not None else None
+    for row, (line, parts) in enumerate(zip(lines, pieces, strict=True)):
+        ids[row, : len(line)] = line
+        mask[row, : len(line)] = 1
+        if types is not None and len(parts) == 2:
+            types[row, len(line) - len(parts[1]) - len(layout.end) : len(line)] = layout.second_type or 0
+    return ids, mask, types

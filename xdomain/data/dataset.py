@@ -1,0 +1,223 @@
+"""A task's records, ready to learn from: symbols, labels as numbers, and the split of each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute
+from numpy.typing import NDArray
+
+from xdomain.core.errors import DataError, RecipeError
+from xdomain.core.recipe import Problem
+from xdomain.core.sequences import Adapter, Ragged
+from xdomain.data.answers import Answers, Spans, place_answers
+
+pc: Any = pyarrow.compute  # its functions are made at import and have no types
+IGNORED = -100
+"""The label of a position that is not scored."""
+
+
+@dataclass(frozen=True)
+class Examples:
+    """n records.
+
+    Parameters
+    ----------
+    ids
+        The file's own names, or row numbers.
+    symbols, symbols_b
+        The sequences; `symbols_b` only where a record is a pair.
+    labels
+        classification and pair: int64, shape (n,), an index into `classes`; regression: float32, shape (n,);
+        tagging: int64, shape (total symbols,), aligned with ``symbols.values``, -100 where not scored;
+        span: int64, shape (n, 2), the symbols of ``symbols_b`` that answer, half-open.
+        None for records without labels.
+    classes
+        Names of the classes, sorted; empty for regression and span.
+    split
+        Shape (n,): train, valid, test, or empty where a record is left out.
+    heads
+        Only where tags are one a word and symbols are pieces of words: of each record, the place of every word's
+        first symbol, which bears its tag; the number of symbols where a word has none. The other symbols of a
+        word are not scored.
+    edges
+        Only for span, shape (total symbols of the passages, 2): from where to where each symbol of ``symbols_b``
+        reaches in the passage's own coordinate.
+    answers
+        Only for span with labels: all references.
+    groups
+        Only where the task has a column for it: the name of each record's group, None where a record has none.
+    """
+
+    problem: Problem
+    ids: tuple[str, ...]
+    symbols: Ragged
+    symbols_b: Ragged | None
+    labels: NDArray[Any] | None
+    classes: tuple[str, ...]
+    split: NDArray[np.str_]
+    heads: Ragged | None = None
+    edges: Spans | None = None
+    answers: Answers | None = None
+    groups: tuple[str | None, ...] | None = None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def indices(self, split: str) -> NDArray[np.int64]:
+        """The records of a split, in file order."""
+        return np.flatnonzero(self.split == split)
+
+    def sizes(self) -> dict[str, int]:
+        """Records of each split."""
+        return {name: int((self.split == name).sum()) for name in ("train", "valid", "test")}
+
+    def labels_of(self, records: NDArray[np.int64]) -> NDArray[Any]:
+        """The labels of `records`; for tagging those of all their symbols, one after another."""
+        if self.labels is None:
+            raise ValueError("records without labels")
+        if self.problem != "tagging":
+            return self.labels[records]
+        offsets = self.symbols.offsets
+        return np.concatenate([self.labels[:0], *(self.labels[offsets[r] : offsets[r + 1]] for r in records)])
+
+    def group_column(self, records: NDArray[np.int64]) -> dict[str, pa.Array]:
+        """The column ``group`` of `records` in a table of predictions; none where records come in no groups."""
+        groups = self.groups
+        return {} if groups is None else {"group": pa.array([groups[r] for r in records], pa.string())}
+
+    def with_split(self, split: NDArray[np.str_]) -> Examples:
+        """The same records under another split."""
+        return replace(self, split=split)
+
+
+def encode_examples(
+    table: pa.Table,
+    adapter: Adapter,
+    problem: Problem,
+    split: NDArray[np.str_],
+    *,
+    classes: Sequence[str] | None = None,
+) -> Examples:
+    """Encode a validated raw table.
+
+    `classes` fixes the class indices (a model's own; no label may be another); None: the sorted labels.
+    """
+    ids = tuple(table.column("id").to_pylist())
+    groups = (
+        tuple(name or None for name in table.column("group").to_pylist()) if "group" in table.column_names else None
+    )
+    symbols = _encode(adapter, table.column("sequence").combine_chunks(), ids)
+    paired = "sequence_b" in table.column_names
+    symbols_b = _encode(adapter, table.column("sequence_b").combine_chunks(), ids) if paired else None
+    word_starts = getattr(adapter, "word_starts", None) if problem == "tagging" else None
+    heads: Ragged | None = word_starts(table.column("sequence").combine_chunks()) if word_starts else None
+    if heads is not None:
+        lost = int((heads.values == np.repeat(symbols.lengths, heads.lengths)).sum())
+        symbols = replace(symbols, counts={**symbols.counts, "words_without_symbols": lost})
+    if problem == "span" and symbols_b is not None:
+        edges = _edges(adapter, table.column("sequence_b").combine_chunks(), symbols_b)
+        answers = None
+        if "answers" in table.column_names:
+            _check_read(symbols_b, ids)
+            answers = place_answers(table.column("answers").combine_chunks(), symbols_b, edges, ids)
+        learned = answers.learned if answers else None
+        return Examples(
+            problem, ids, symbols, symbols_b, learned, (), split, edges=edges, answers=answers, groups=groups
+        )
+    labels, names = _labels(table, problem, symbols, ids, classes, heads)
+    return Examples(problem, ids, symbols, symbols_b, labels, names, split, heads, groups=groups)
+
+
+def _edges(adapter: Adapter, passages: pa.Array, symbols: Ragged) -> Spans:
+    spans = getattr(adapter, "spans", None)
+    if spans is None:
+        raise RecipeError(f"the {adapter.name} adapter knows no places in a sequence", expected="one with `spans`")
+    edges: Spans = spans(passages)
+    if edges.shape != (len(symbols.values), 2):
+        raise RuntimeError(f"the {adapter.name} adapter has {len(symbols.values)} symbols, but {edges.shape} edges")
+    return edges
+
+
+def check_symbols(examples: Examples) -> None:
+    """Refuse a record that holds nothing to read.
+
+    Raises
+    ------
+    DataError
+        A sequence has no symbols: it was all gaps and spaces.
+    """
+    for symbols in filter(None, (examples.symbols, examples.symbols_b)):
+        _check_read(symbols, examples.ids)
+
+
+def _check_read(symbols: Ragged, ids: Sequence[str]) -> None:
+    empty = np.flatnonzero(symbols.lengths == 0)
+    if len(empty):
+        raise DataError(
+            f"record {ids[empty[0]]!r} has no symbols once gaps and spaces are left out",
+            expected="at least one symbol a sequence",
+        )
+
+
+def _encode(adapter: Adapter, column: pa.Array, ids: tuple[str, ...]) -> Ragged:
+    """All records at once; if one is refused, counted from 1, the error names it as the file does."""
+    try:
+        return adapter.encode(column)
+    except DataError as error:
+        what = re.sub(r"^record ([\d,]+)", lambda n: f"record {ids[int(n[1].replace(',', '')) - 1]!r}", error.what)
+        raise DataError(what, expected=error.expected, nearest=error.nearest, mend=error.mend) from None
+
+
+def _labels(
+    table: pa.Table,
+    problem: Problem,
+    symbols: Ragged,
+    ids: tuple[str, ...],
+    classes: Sequence[str] | None,
+    heads: Ragged | None,
+) -> tuple[NDArray[Any] | None, tuple[str, ...]]:
+    column = "tags" if problem == "tagging" else "label"
+    if column not in table.column_names:
+        return None, tuple(classes or ())
+    if problem == "regression":
+        return table.column("label").to_numpy().astype(np.float32), ()
+    values = table.column(column).combine_chunks()
+    flat = values
+    if problem == "tagging":
+        flat = values.flatten()
+        lengths = pc.list_value_length(values).to_numpy()
+        wanted = symbols if heads is None else heads
+        uneven = np.flatnonzero(lengths != wanted.lengths)
+        if len(uneven):
+            first = int(uneven[0])
+            raise DataError(
+                f"record {ids[first]!r} has {lengths[first]} tags for {wanted.lengths[first]} "
+                + ("symbols" if heads is None else "words"),
+                expected="one tag a symbol, gaps and spaces left out of both"
+                if heads is None
+                else "one tag a word, words being what blanks part",
+            )
+    names = tuple(classes) if classes else tuple(sorted(pc.unique(flat.drop_null()).to_pylist()))
+    found = pc.index_in(flat, value_set=pa.array(names, flat.type))
+    if strange := sorted(pc.unique(flat.filter(found.is_null()).drop_null()).to_pylist()):
+        raise DataError(
+            f"label {strange[0]!r} is none that the model knows" + (f" ({len(strange)} such)" if strange[1:] else ""),
+            expected=f"one of {', '.join(names)}",
+        )
+    numbers = found.fill_null(IGNORED).to_numpy(zero_copy_only=False).astype(np.int64)
+    return numbers if heads is None else _on_heads(numbers, symbols, heads), names
+
+
+def _on_heads(tags: NDArray[np.int64], symbols: Ragged, heads: Ragged) -> NDArray[np.int64]:
+    """Shape (total symbols,): the tag of each word at its first symbol, all other symbols not scored."""
+    labels = np.full(len(symbols.values), IGNORED, np.int64)
+    there = heads.values < np.repeat(symbols.lengths, heads.lengths)
+    places = np.repeat(symbols.offsets[:-1], heads.lengths) + heads.values
+    labels[places[there]] = tags[there]
+    return labels

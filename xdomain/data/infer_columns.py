@@ -1,0 +1,280 @@
+"""What the columns of somebody's own table seem to hold, each guess said aloud."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import pyarrow as pa
+
+from xdomain.core.errors import DataError
+from xdomain.core.recipe import Columns, Problem
+from xdomain.data.rows import missing_column
+from xdomain.data.sample import Sample
+
+SEQUENCE = [
+    "sequence", "sequences", "seq", "dna", "rna", "protein", "peptide", "text", "sentence", "dna_sequence",
+    "protein_sequence", "aa_sequence", "aa_seq", "sequence_a", "sequence_1", "sequence1", "seq_a", "seq_1", "seq1",
+    "protein_a", "protein_1", "protein1", "text_a", "text_1", "text1", "sentence1", "sentence_1", "sentence_a",
+    "premise", "question1", "question", "units", "audio", "wav", "midi", "file", "path",
+]  # fmt: skip
+SEQUENCE_B = [
+    "sequence_b", "sequence_2", "sequence2", "seq_b", "seq_2", "seq2", "protein_b", "protein_2", "protein2", "text_b",
+    "text_2", "text2", "sentence2", "sentence_2", "sentence_b", "hypothesis", "question2", "passage", "context",
+]  # fmt: skip
+LABEL = ["label", "labels", "class", "target", "y", "score", "value", "fitness", "category", "activity"]
+TAGS = ["tags", "tag", "labels", "label", "structure", "secondary_structure", "ss3", "ss8", "pos_tags"]
+ID = ["id", "ids", "identifier", "accession", "seq_id", "sequence_id"]
+SPLIT = ["split", "set", "subset", "partition"]
+START = ["start", "answer_start", "start_position"]
+END = ["end", "answer_end", "end_position"]
+GROUP = ["group", "groups", "cluster"]
+
+OVERRULE = "(overrule with --problem classification|regression|tagging|pair|span)"
+FEW = 20  # a column with more distinct numbers than this, not all whole, is a measured quantity
+MANY = 50  # and so is one of whole numbers, if they are more than half the rows: classes come again and again
+ALPHABET = 40  # sequences of symbols use no more characters than this; prose does
+
+
+@dataclass(frozen=True)
+class Guess:
+    """What a table was found to hold.
+
+    Parameters
+    ----------
+    columns
+        Every column that was told or guessed; None is not there.
+    problem
+        None only where there are no labels to tell it from.
+    said
+        One sentence a guess, with how to overrule it. What was told is not said again.
+    """
+
+    columns: Columns
+    problem: Problem | None
+    said: tuple[str, ...] = ()
+
+
+def guess_columns(
+    table: pa.Table,
+    columns: Columns,
+    problem: Problem | None = None,
+    *,
+    where: str = "the data",
+    labelled: bool = True,
+) -> Guess:
+    """Fill in what `columns` and `problem` leave open.
+
+    Parameters
+    ----------
+    table
+        String columns under the file's own names.
+    labelled
+        False where labels are not needed: none are then looked for.
+
+    Raises
+    ------
+    DataError
+        A told column that is not there; no column, or several, that could be the label.
+    """
+    told = columns.model_dump()
+    if not labelled:  # a table to predict for may lack what only learning needs, and call the rest otherwise
+        lacking = [role for role, name in told.items() if name not in table.column_names and role != "sequence_b"]
+        told |= dict.fromkeys(lacking)
+    for role, name in told.items():
+        if name is not None and name not in table.column_names:
+            raise missing_column(name, table.column_names, where, role=role)
+    seen = _Look(table, told, where)
+    _fill_marks(seen)
+    _fill_sequences(seen, problem)
+    if not labelled:
+        found = seen.found | dict.fromkeys(("label", "tags", "start", "end"))
+        return Guess(Columns(**found), problem or ("pair" if found["sequence_b"] else None), tuple(seen.said))
+    if problem in ("span", None) and seen.found["sequence_b"] and _fill_answers(seen, asked=problem is not None):
+        return Guess(Columns(**seen.found), "span", tuple(seen.said))
+    if problem is None and seen.found["tags"]:
+        problem = "tagging"
+    if problem in ("tagging", None) and not seen.found["sequence_b"] and _fill_tags(seen, asked=problem is not None):
+        return Guess(Columns(**seen.found), "tagging", tuple(seen.said))
+    _fill_label(seen, problem)
+    return Guess(Columns(**seen.found), problem or seen.say_problem(), tuple(seen.said))
+
+
+def _fill_marks(seen: _Look) -> None:
+    for role, names in (("id", ID), ("split", SPLIT), ("group", GROUP)):
+        name = seen.named(names)
+        if seen.found[role] is None and name and (role != "split" or seen.sample.are_splits(name)):
+            seen.note(role, name, "by its name")
+
+
+def _fill_sequences(seen: _Look, problem: Problem | None) -> None:
+    if seen.found["sequence"] is None:
+        if name := seen.named(SEQUENCE):
+            seen.note("sequence", name, "by its name")
+        else:
+            seen.note("sequence", seen.most_like_sequence(), "as it looks most like sequences")
+    may_be_two = problem in ("pair", "regression", "span", None)
+    if seen.found["sequence_b"] is None and may_be_two and (name := seen.named(SEQUENCE_B)):
+        seen.note("sequence_b", name, "by its name")
+    if problem in ("pair", "span") and seen.found["sequence_b"] is None:
+        raise missing_column("sequence_b", seen.names, seen.where)
+
+
+def _fill_answers(seen: _Look, *, asked: bool) -> bool:
+    """Whether there are answers in a passage: where they were not `asked` for, both their ends must be named so."""
+    named = {role: seen.found[role] or seen.named(names) for role, names in (("start", START), ("end", END))}
+    if None in named.values():
+        if asked:
+            raise missing_column(next(role for role, name in named.items() if name is None), seen.names, seen.where)
+        return False
+    for role, name in named.items():
+        if seen.found[role] is None and name is not None:
+            seen.note(role, name, "by its name")
+    if not asked:
+        seen.said.append(f"problem: span, as an answer in the second sequence has a start and an end {OVERRULE}")
+    return True
+
+
+def _fill_tags(seen: _Look, *, asked: bool) -> bool:
+    """Whether there are tags: where tagging was not `asked` for, only those that can be nothing else."""
+    if asked and seen.found["tags"] is None and seen.found["label"]:
+        seen.found |= {"tags": seen.found["label"], "label": None}
+    if seen.found["tags"]:
+        return True
+    if seen.found["label"]:
+        return False
+    named = [name for name in seen.all_named(TAGS) if asked or seen.are_tags(name)]
+    if asked and named:  # whether they fit is for the checks to say
+        seen.note("tags", named[0], "by its name")
+        return True
+    able = named or [name for name in seen.free() if seen.are_tags(name)]
+    if able and (asked or named or not seen.named(LABEL)):
+        seen.note("tags", able[0], "as it has one entry a symbol of the sequence")
+        if not asked:
+            seen.said.append(f"problem: tagging, as there is a column of tags {OVERRULE}")
+        return True
+    if asked:
+        raise missing_column("tags", seen.names, seen.where)
+    return False
+
+
+def _fill_label(seen: _Look, problem: Problem | None) -> None:
+    if seen.found["label"] is not None:
+        return
+    named = seen.all_named(LABEL)
+    if problem == "regression":
+        named = [name for name in named if seen.sample.numbers(name) is not None] or named
+    if named:
+        seen.note("label", named[0], "by its name")
+    else:
+        seen.note("label", seen.most_like_label(problem), "as no other could be the label")
+
+
+class _Look:
+    """A table, which of its columns hold what so far, and what was said about it."""
+
+    def __init__(self, table: pa.Table, told: Mapping[str, str | None], where: str) -> None:
+        self.where = where
+        self.names: list[str] = table.column_names
+        self.sample = Sample(table)
+        self.found = dict(told)
+        self.said: list[str] = []
+
+    def note(self, role: str, name: str, why: str) -> None:
+        self.found[role] = name
+        self.said.append(f"{role}: column {name!r}, {why} (overrule with --column {role}=NAME)")
+
+    def free(self) -> list[str]:
+        return [name for name in self.names if name not in self.found.values()]
+
+    def all_named(self, names: Sequence[str]) -> list[str]:
+        """The free columns called one of `names`, in the order of `names`."""
+        plain = {re.sub(r"[\s.\-]+", "_", name.strip().lower()): name for name in reversed(self.free())}
+        return [plain[name] for name in names if name in plain]
+
+    def named(self, names: Sequence[str]) -> str | None:
+        return next(iter(self.all_named(names)), None)
+
+    def most_like_sequence(self) -> str:
+        """The column of long cells in few characters."""
+        sample = self.sample
+        texts = [name for name in self.free() if sample.numbers(name) is None and sample.mean_length(name) >= 4]
+        if not texts:
+            raise missing_column("sequence", self.names, self.where)
+        characters = {name: set("".join(sample.cells[name])) for name in texts}
+        few = [name for name in texts if len(characters[name]) <= ALPHABET]
+        best = max(few or texts, key=lambda name: (sample.mean_length(name), len(characters[name])))
+        letters = {character.upper() for character in characters[best]}
+        if any(_is_number(name) for name in self.names) or (len(best) >= 8 and set(best.upper()) <= letters):
+            raise DataError(
+                f"{self.where}: the first line looks like a record, not like names of columns: {best[:40]!r}",
+                expected="a header in the first line, e.g. sequence,label",
+                mend="add a header, or give the reader option names, e.g. reader_options: {names: [sequence, label]}",
+            )
+        return best
+
+    def most_like_label(self, problem: Problem | None) -> str:
+        """The one free column of few distinct values or of numbers."""
+        could = [name for name in self.free() if self._could_be_label(name, problem)]
+        if len(could) == 1:
+            return could[0]
+        if not could:
+            raise missing_column("label", self.names, self.where)
+        raise DataError(
+            f"{self.where}: {len(could)} columns could be the label: {', '.join(could)}",
+            expected="one that is named, or can only be it",
+            mend=f"say which: --column label={could[-1]}",
+        )
+
+    def _could_be_label(self, name: str, problem: Problem | None) -> bool:
+        distinct, rows = self.sample.distinct(name), self.sample.rows
+        numbers = self.sample.numbers(name)
+        if distinct < 2:
+            return False
+        if numbers is not None:
+            return not _count_up(numbers)
+        return problem != "regression" and distinct <= max(FEW, rows // 10) and distinct < max(3, rows)
+
+    def are_tags(self, name: str) -> bool:
+        return self.sample.are_tags(name, str(self.found["sequence"]))
+
+    def say_problem(self) -> Problem:
+        """The problem that the label column poses."""
+        problem, why = self._problem(str(self.found["label"]))
+        self.said.append(f"problem: {problem}, as {why} {OVERRULE}")
+        return problem
+
+    def _problem(self, label: str) -> tuple[Problem, str]:
+        two = self.found["sequence_b"] is not None
+        if why := self._measured(label):
+            return "regression", f"{why}, and there are two columns of sequences" if two else why
+        if two:
+            return "pair", "there are two columns of sequences"
+        return "classification", f"{label!r} has {self.sample.distinct(label):,} distinct values"
+
+    def _measured(self, label: str) -> str | None:
+        """Why a label is a measured quantity, or None where it is not."""
+        numbers = self.sample.numbers(label) or []
+        whole = all(number.is_integer() for number in numbers)
+        distinct = len(set(numbers))
+        seldom_again = distinct > len(numbers) / 2
+        if whole and distinct > MANY and seldom_again and not _count_up(numbers):
+            return f"{label!r} holds whole numbers of {distinct:,} distinct values, too many for classes"
+        if not whole and (distinct > FEW or seldom_again):
+            return f"{label!r} holds numbers, not all whole, of {distinct:,} distinct values"
+        return None
+
+
+def _count_up(numbers: Sequence[float]) -> bool:
+    """Whether each is one more than the one before, as row numbers are."""
+    return len(numbers) > 2 and all(b - a == 1 for a, b in pairwise(numbers))
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

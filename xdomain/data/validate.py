@@ -1,0 +1,182 @@
+"""What every raw table must be, whoever read it: complete, unique and learnable from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute
+
+from xdomain.core.errors import DataError, nearest
+from xdomain.core.recipe import SPLITS, Problem
+from xdomain.data.rows import check_filled, first_row, missing_column, row_name, short, strings
+from xdomain.data.targets import answers_of, labels_of, tags_of, values_of
+
+pc: Any = pyarrow.compute  # makes its functions at import, where a type checker cannot see them
+
+MAX_CHARACTERS = 1_000_000
+SPLIT_NAMES = {
+    "train": "train",
+    "training": "train",
+    "valid": "valid",
+    "validation": "valid",
+    "val": "valid",
+    "dev": "valid",
+    "test": "test",
+    "testing": "test",
+    "": "",
+}
+"""What the split column may say, in lower case; "" leaves the record out."""
+
+
+def validated(
+    table: pa.Table,
+    problem: Problem,
+    *,
+    where: str,
+    labelled: bool = True,
+    max_characters: int = MAX_CHARACTERS,
+) -> pa.Table:
+    """The raw table that all further steps can rely on.
+
+    Parameters
+    ----------
+    table
+        What a reader returned: ``id, sequence[, sequence_b]``; ``label``, ``tags`` or ``answers``; ``split``,
+        ``group``; ids default to the row number, from 1. Other columns are dropped; ``sequence_b`` is one of them but
+        for pair and span, which need it, and regression, which may have it.
+    where
+        Names the file or files in messages.
+    labelled
+        False where there is nothing to learn from, as in prediction: labels and tags are then dropped.
+    max_characters
+        A longer sequence is an error: it is more often a broken file than a record.
+
+    Returns
+    -------
+    A table of string columns, but ``label`` float64 for regression and ``tags`` list<string> for tagging and
+    ``answers`` list<struct<start, end>>, float64, for span.
+
+    Raises
+    ------
+    DataError
+        With the row, counted from 1 without the header, and its id.
+    """
+    checked = row_checked(table, problem, where=where, labelled=labelled, max_characters=max_characters)
+    _check_ids(checked, where)
+    return checked
+
+
+def row_checked(
+    table: pa.Table,
+    problem: Problem,
+    *,
+    where: str,
+    labelled: bool = True,
+    max_characters: int = MAX_CHARACTERS,
+) -> pa.Table:
+    """`validated` without what concerns a data set as a whole: for one of several files."""
+    if not table.num_rows:
+        raise DataError(f"{where} holds no records", expected="at least one record")
+    paired = problem in ("pair", "span") or (problem == "regression" and "sequence_b" in table.column_names)
+    sequences = ["sequence", "sequence_b"] if paired else ["sequence"]
+    for name in [*sequences, *(target_columns(problem, table.column_names) if labelled else [])]:
+        if name not in table.column_names:
+            raise missing_column(name, table.column_names, where)
+    columns: dict[str, pa.Array] = {"id": _ids(table)}
+    ids: list[str] = columns["id"].to_pylist()
+    for name in sequences:  # the places of answers are counted from where their passage begins, blanks and all
+        columns[name] = strings(table, name, trim=problem != "span")
+        _check_lengths(columns[name], name, ids, where, max_characters)
+    if labelled:
+        columns |= _target(table, problem, columns["sequence"], ids, where)
+    if "split" in table.column_names:
+        columns["split"] = _split_names(table, ids, where)
+    if "group" in table.column_names:
+        columns["group"] = strings(table, "group")
+        check_filled(columns["group"], "group", ids, where)
+    return pa.table(columns)
+
+
+def target_columns(problem: Problem, columns: Sequence[str] = ()) -> list[str]:
+    """The columns that hold what is learned; of a table that has `columns`."""
+    if problem == "span":
+        return ["answers"] if "answers" in columns else ["start", "end"]
+    return ["tags"] if problem == "tagging" else ["label"]
+
+
+def _target(table: pa.Table, problem: Problem, sequences: pa.Array, ids: Sequence[str], where: str) -> dict[str, Any]:
+    if problem == "span":
+        return {"answers": answers_of(table, ids, where)}
+    if problem == "tagging":
+        return {"tags": tags_of(table, sequences, ids, where)}
+    return {"label": (values_of if problem == "regression" else labels_of)(table, ids, where)}
+
+
+def _ids(table: pa.Table) -> pa.Array:
+    numbers = pa.array([str(row + 1) for row in range(table.num_rows)])
+    if "id" not in table.column_names:
+        return numbers
+    ids = strings(table, "id")
+    return pc.if_else(pc.equal(ids, ""), numbers, ids)
+
+
+def _check_lengths(column: pa.Array, name: str, ids: Sequence[str], where: str, most: int) -> None:
+    check_filled(column, name, ids, where)
+    lengths = pc.utf8_length(column)
+    row = first_row(pc.greater(lengths, most))
+    if row is not None:
+        raise DataError(
+            f"{row_name(where, row, ids)}: a {name} of {lengths[row].as_py():,} characters",
+            expected=f"at most {most:,}",
+            mend="cut it into shorter records, or raise the reader option max_characters",
+        )
+
+
+def _split_names(table: pa.Table, ids: Sequence[str], where: str) -> pa.Array:
+    told = strings(table, "split")
+    lower: list[str] = pc.utf8_lower(told).to_pylist()
+    known: dict[str, str | None] = {name: SPLIT_NAMES.get(name) for name in set(lower)}
+    if None in known.values():
+        row = next(i for i, name in enumerate(lower) if known[name] is None)
+        raise DataError(
+            f"{row_name(where, row, ids)}: unknown split {short(told[row].as_py())!r}",
+            expected=f"one of {', '.join(SPLITS)}, or nothing to leave the record out",
+            nearest=nearest(lower[row], SPLIT_NAMES),
+            mend="rename it, or name another column: --column split=NAME",
+        )
+    return pa.array([known[name] for name in lower], pa.string())
+
+
+def _check_ids(table: pa.Table, where: str) -> None:
+    ids: list[str] = table.column("id").to_pylist()
+    if len(set(ids)) == len(ids):
+        return
+    rows: dict[str, int] = {}
+    for row, name in enumerate(ids):
+        if name in rows:
+            raise DataError(
+                f"{where}: rows {rows[name] + 1} and {row + 1} have the same id {short(name)!r}",
+                expected=f"{len(ids)} different ids; there are {len(set(ids))}",
+                mend="make the ids unique, or leave the id column out: rows are then numbered",
+            )
+        rows[name] = row
+
+
+def check_variety(table: pa.Table, problem: Problem, where: str) -> None:
+    """Refuse a validated table with less than two different targets: there is nothing to learn from it."""
+    if problem == "span":
+        return
+    (name,) = target_columns(problem)
+    column = table.column(name).combine_chunks()
+    values = pc.list_flatten(column) if problem == "tagging" else column
+    found: list[object] = pc.unique(pc.drop_null(values)).to_pylist()
+    if len(found) < 2:
+        kind = {"regression": "target", "tagging": "tag"}.get(problem, "class")
+        only = f"one {kind}, {found[0]!r}," if found else f"no {kind}"
+        raise DataError(
+            f"{where}: only {only} in {table.num_rows:,} records" if found else f"{where}: {only} in any record",
+            expected=f"at least two different {kind}{'es' if kind == 'class' else 's'}",
+            mend=f"check that --column {name}=NAME names the right column",
+        )

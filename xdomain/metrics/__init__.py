@@ -1,0 +1,1 @@
+"""Metrics, their intervals over test records, and whether a model learned anything."""

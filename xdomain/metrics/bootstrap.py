@@ -1,0 +1,372 @@
+"""The bootstrap: a metric on test records drawn again and again, all draws at once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from xdomain.core.recipe import Problem
+from xdomain.metrics.metrics import METRICS, as_chances, check_metrics, compute_metrics, covering, exact, lead
+
+Floats = NDArray[np.float64]
+Statistic = Callable[[Floats], Floats]
+"""From how often each unit was drawn, shape (b, units), to a value a draw, shape (b,)."""
+
+DRAWS = 1000
+BLOCK = 2_000_000  # numbers that are held at once: 16 MB
+ROUNDING = 1e-12
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.4f} [{self.low:.4f}, {self.high:.4f}]"
+
+
+@dataclass(frozen=True, eq=False)
+class Resampled:
+    """A statistic and what it was on resampled records.
+
+    Parameters
+    ----------
+    value
+        On the records as they are.
+    draws
+        Shape (draws,): on each resample; the same resamples for all statistics of as many units and one seed, so
+        that the difference of two draws is paired.
+    units
+        How many records, or groups of them, were drawn from; infinity where that is not known.
+    possible
+        The least and the greatest value that it can have.
+    """
+
+    value: float
+    draws: Floats
+    units: float = math.inf
+    possible: tuple[float, float] = (-math.inf, math.inf)
+
+    def interval(self) -> Interval:
+        """The percentile interval (Efron & Tibshirani 1993, ch. 13); resamples where it is undefined are left out.
+
+        Where all resamples have one value, as where every answer is right, they say nothing of records that are not
+        there: the interval then reaches as far as the share of other records that so many units may hide, 1 - 0.025
+        to the power of 1 / units (Clopper & Pearson 1934), moves it. Its ends are NaN where that is not bounded.
+        """
+        known = self.draws[np.isfinite(self.draws)]
+        if not len(known):
+            return Interval(self.value, math.nan, math.nan)
+        low, high = np.quantile(known, (0.025, 0.975))
+        if np.ptp(known) <= ROUNDING and math.isfinite(self.units):
+            least, most = self.possible
+            hidden = (1 - 0.025 ** (1 / self.units)) * (most - least)
+            if not math.isfinite(hidden):
+                return Interval(self.value, math.nan, math.nan)
+            low, high = max(least, self.value - hidden), min(most, self.value + hidden)
+        return Interval(self.value, float(low), float(high))
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What is judged: labels and scores of n rows that come in units, which are drawn as a whole.
+
+    Parameters
+    ----------
+    labels, scores
+        As `xdomain.metrics.metrics.compute_metrics` takes them.
+    unit
+        Shape (n,), int64: the unit of each row, from 0 on. A unit is a record, or a group of records that belong
+        together.
+    units
+        How many there are; one may have no rows.
+    """
+
+    problem: Problem
+    labels: NDArray[Any]
+    scores: NDArray[Any]
+    unit: NDArray[np.int64]
+    units: int
+
+    def sums(self, statistics: Floats) -> Floats:
+        """Shape (units, m): statistics of rows, shape (n, m), added up by unit."""
+        return np.stack([np.bincount(self.unit, one, self.units).astype(np.float64) for one in statistics.T], axis=1)
+
+
+def resample(metric: str, rows: Rows, *, draws: int = DRAWS, seed: int = 0) -> Resampled:
+    """Draw units with replacement, as many as there are, and take the metric of all their rows.
+
+    What comes out speaks of the records alone: that another seed or mapping would give another model is not in it.
+    Where units are groups this is the cluster bootstrap (Davison & Hinkley 1997, §3.8; Field & Welsh 2007). Memory
+    is bounded whatever the number of records.
+
+    Parameters
+    ----------
+    metric
+        A name of `xdomain.metrics.metrics.METRICS` that fits the problem.
+
+    Returns
+    -------
+    Resampled
+        The draws are those of `compute_metrics` on the drawn rows, but for rounding.
+    """
+    check_metrics([metric], rows.problem)
+    value = compute_metrics([metric], rows.labels, rows.scores, rows.problem)[metric]["value"]
+    possible = METRICS[metric].possible
+    if not len(rows.labels):
+        return Resampled(value, np.full(draws, math.nan), rows.units, possible)
+    statistic = STATISTICS[metric](rows)
+    width = max(rows.units, len(rows.labels) if metric in BY_RANK else 1, _matrix(rows) if metric in BY_CLASS else 1)
+    with np.errstate(invalid="ignore", divide="ignore"):  # what is undefined is NaN
+        found = [statistic(drawn) for drawn in _drawn(rows.units, draws, seed, width)]
+    return Resampled(float(value), np.concatenate(found), rows.units, possible)
+
+
+def _drawn(units: int, draws: int, seed: int, width: int) -> Iterator[Floats]:
+    """Blocks of shape (b, units): how often each unit is drawn. Draws do not hang on the size of a block."""
+    rng = np.random.Generator(np.random.PCG64(seed))
+    block = max(1, BLOCK // width)
+    for start in range(0, draws, block):
+        b = min(block, draws - start)
+        chosen = rng.integers(units, size=(b, units)) + units * np.arange(b)[:, None]
+        yield np.bincount(chosen.ravel(), minlength=b * units).reshape(b, units).astype(np.float64)
+
+
+# Metrics of classes: of confusion matrices, shape (b, k, k), true classes in rows.
+
+
+def _matrix(rows: Rows) -> int:
+    return rows.scores.shape[-1] ** 2
+
+
+def _of_confusion(finish: Callable[[Floats], Floats]) -> Callable[[Rows], Statistic]:
+    def prepare(rows: Rows) -> Statistic:
+        k = rows.scores.shape[-1]
+        code = rows.labels.astype(np.int64) * k + rows.scores.argmax(-1)
+        shape = (rows.units, k * k)
+        by_unit: Any = sparse.csr_matrix((np.ones(len(code)), (rows.unit, code)), shape=shape)
+        return lambda drawn: finish(np.asarray((by_unit.T @ drawn.T).T).reshape(-1, k, k))
+
+    return prepare
+
+
+def _parts(matrices: Floats) -> tuple[Floats, Floats, Floats]:
+    """Of each class, shape (b, k): rightly named, true, named."""
+    return np.diagonal(matrices, axis1=1, axis2=2), matrices.sum(2), matrices.sum(1)
+
+
+def _accuracy(matrices: Floats) -> Floats:
+    right, true, _ = _parts(matrices)
+    return right.sum(1) / true.sum(1)
+
+
+def _balanced(matrices: Floats) -> Floats:
+    right, true, _ = _parts(matrices)
+    return np.nanmean(np.where(true.sum(1, keepdims=True) > 0, right / true, np.nan), axis=1)
+
+
+def _mean_of_present(values: Floats, true: Floats, named: Floats) -> Floats:
+    """Over classes that occur among labels or predictions; what is undefined there counts as 0."""
+    present = (true > 0) | (named > 0)
+    return np.where(present, np.nan_to_num(values), 0.0).sum(1) / present.sum(1)
+
+
+def _f1(matrices: Floats) -> Floats:
+    right, true, named = _parts(matrices)
+    return _mean_of_present(2 * right / (true + named), true, named)
+
+
+def _precision(matrices: Floats) -> Floats:
+    right, true, named = _parts(matrices)
+    return _mean_of_present(right / named, true, named)
+
+
+def _recall(matrices: Floats) -> Floats:
+    right, true, named = _parts(matrices)
+    return _mean_of_present(right / true, true, named)
+
+
+def _f1_of_second(matrices: Floats) -> Floats:
+    right, true, named = _parts(matrices)
+    return 2 * right[:, 1] / (true + named)[:, 1]
+
+
+def _matthews(matrices: Floats) -> Floats:
+    """Gorodkin (2004), eq. 8; 0 where all is one class, as scikit-learn has it."""
+    right, true, named = _parts(matrices)
+    s = true.sum(1)
+    both = (s**2 - np.square(named).sum(1)) * (s**2 - np.square(true).sum(1))
+    return np.where(both > 0, (right.sum(1) * s - (true * named).sum(1)) / np.sqrt(both), np.where(s > 0, 0.0, np.nan))
+
+
+# Metrics of values and spans: of sums over rows.
+
+
+def _of_mean(each: Callable[[NDArray[Any], NDArray[Any]], Floats], root: bool = False) -> Callable[[Rows], Statistic]:
+    def prepare(rows: Rows) -> Statistic:
+        values = each(rows.labels.astype(np.float64), rows.scores.astype(np.float64))
+        sums = rows.sums(np.column_stack([values, np.ones(len(values))]))
+
+        def statistic(drawn: Floats) -> Floats:
+            total, n = (drawn @ sums).T
+            return np.sqrt(total / n) if root else total / n
+
+        return statistic
+
+    return prepare
+
+
+def _moments(rows: Rows) -> Callable[[Floats], tuple[Floats, ...]]:
+    """A function to the sums of squares of labels and scores about their means, of their products, and of errors."""
+    y, p = rows.labels.astype(np.float64), rows.scores.astype(np.float64)
+    errors = np.square(y - p)
+    y, p = y - y.mean(), p - p.mean()
+    sums = rows.sums(np.column_stack([np.ones(len(y)), y, p, y * y, p * p, y * p, errors]))
+
+    def moments(drawn: Floats) -> tuple[Floats, ...]:
+        n, sy, sp, yy, pp, yp, error = (drawn @ sums).T
+        spreads = [
+            np.where(own - s * s / n > ROUNDING * own, own - s * s / n, np.nan) for own, s in ((yy, sy), (pp, sp))
+        ]
+        return (*spreads, yp - sy * sp / n, error)
+
+    return moments
+
+
+def _r2(rows: Rows) -> Statistic:
+    moments = _moments(rows)
+
+    def statistic(drawn: Floats) -> Floats:
+        yy, _, _, error = moments(drawn)
+        return 1 - error / yy
+
+    return statistic
+
+
+def _pearson(rows: Rows) -> Statistic:
+    moments = _moments(rows)
+
+    def statistic(drawn: Floats) -> Floats:
+        yy, pp, yp, _ = moments(drawn)
+        return np.clip(yp / np.sqrt(yy * pp), -1, 1)
+
+    return statistic
+
+
+# Metrics of ranks: of rows in their order, each with how often it was drawn.
+
+
+@dataclass(frozen=True)
+class _Order:
+    """Rows by ascending value, equal ones together."""
+
+    order: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    place: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, values: NDArray[Any]) -> _Order:
+        order = np.argsort(values, kind="stable")
+        ascending = values[order]
+        new = np.concatenate(([True], ascending[1:] != ascending[:-1]))
+        place = np.empty(len(values), np.int64)
+        place[order] = np.cumsum(new) - 1
+        return cls(order, np.flatnonzero(new), place)
+
+    def weights(self, drawn: Floats) -> Floats:
+        """Shape (b, distinct values), of rows drawn, shape (b, n)."""
+        return np.add.reduceat(drawn[:, self.order], self.starts, axis=1)
+
+    def ranks(self, drawn: Floats) -> Floats:
+        """Shape (b, n): the mean rank of each row among all that were drawn."""
+        weights = self.weights(drawn)
+        return (np.cumsum(weights, axis=1) - weights + (weights + 1) / 2)[:, self.place]
+
+
+def _spearman(rows: Rows) -> Statistic:
+    y, p = _Order.of(rows.labels), _Order.of(rows.scores)
+
+    def statistic(drawn: Floats) -> Floats:
+        each = drawn[:, rows.unit]
+        middle = (each.sum(1, keepdims=True) + 1) / 2
+        a, b = y.ranks(each) - middle, p.ranks(each) - middle
+        both = (each * a * a).sum(1) * (each * b * b).sum(1)
+        return np.where(both > 0, (each * a * b).sum(1) / np.sqrt(both), np.nan)
+
+    return statistic
+
+
+def _of_ranking(one: Callable[[Floats, Floats], Floats]) -> Callable[[Rows], Statistic]:
+    """A metric of how positives and negatives stand in a ranking; of more than two classes the mean over them."""
+
+    def prepare(rows: Rows) -> Statistic:
+        k = rows.scores.shape[1]
+        leads = [lead(rows.scores)] if k == 2 else list(as_chances(rows.scores).T)
+        rankings = [(_Order.of(values), rows.labels == c) for c, values in enumerate(leads, 1 if k == 2 else 0)]
+
+        def statistic(drawn: Floats) -> Floats:
+            each = drawn[:, rows.unit]
+            return np.mean([one(o.weights(each * true), o.weights(each * ~true)) for o, true in rankings], axis=0)
+
+        return statistic
+
+    return prepare
+
+
+def _auc(positive: Floats, negative: Floats) -> Floats:
+    """By the Mann-Whitney statistic: pairs that stand right, ties by half."""
+    pairs = positive.sum(1) * negative.sum(1)
+    right = (positive * (np.cumsum(negative, axis=1) - negative / 2)).sum(1)
+    return np.where(pairs > 0, right / pairs, np.nan)
+
+
+def _average_precision(positive: Floats, negative: Floats) -> Floats:
+    """The mean over positives of the precision down to where each stands."""
+    above = np.cumsum(positive[:, ::-1], axis=1)
+    named = above + np.cumsum(negative[:, ::-1], axis=1)
+    precision = np.where(named > 0, above / named, 0.0)
+    both = (positive.sum(1) > 0) & (negative.sum(1) > 0)
+    return np.where(both, (positive[:, ::-1] * precision).sum(1) / positive.sum(1), np.nan)
+
+
+def _ff1(references: NDArray[Any], spans: NDArray[Any]) -> Floats:
+    overlap = covering(references, spans)
+    return 2 * overlap / (1 + overlap)
+
+
+BY_CLASS: dict[str, Callable[[Rows], Statistic]] = {
+    "accuracy": _of_confusion(_accuracy),
+    "balanced_accuracy": _of_confusion(_balanced),
+    "f1": _of_confusion(_f1),
+    "f1_binary": _of_confusion(_f1_of_second),
+    "precision": _of_confusion(_precision),
+    "recall": _of_confusion(_recall),
+    "matthews_correlation": _of_confusion(_matthews),
+}
+BY_RANK: dict[str, Callable[[Rows], Statistic]] = {
+    "roc_auc": _of_ranking(_auc),
+    "average_precision": _of_ranking(_average_precision),
+    "spearmanr": _spearman,
+}
+STATISTICS: dict[str, Callable[[Rows], Statistic]] = {
+    **BY_CLASS,
+    **BY_RANK,
+    "pearsonr": _pearson,
+    "r2": _r2,
+    "mse": _of_mean(lambda y, p: np.square(y - p)),
+    "rmse": _of_mean(lambda y, p: np.square(y - p), root=True),
+    "mae": _of_mean(lambda y, p: np.abs(y - p)),
+    "FF1": _of_mean(_ff1),
+    "AOS": _of_mean(covering),
+    "exact_match": _of_mean(exact),
+}

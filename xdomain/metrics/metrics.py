@@ -1,0 +1,215 @@
+"""Metrics by the field's names, computed by scikit-learn and scipy."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xdomain.core.errors import RecipeError, unknown
+from xdomain.core.lazy_module import LazyModule
+from xdomain.core.recipe import Problem
+
+sk: Any = LazyModule("sklearn.metrics")  # takes a while to load, and checking names does without
+stats: Any = LazyModule("scipy.stats")
+
+CLASSES: tuple[Problem, ...] = ("classification", "pair", "tagging")
+VALUES: tuple[Problem, ...] = ("regression",)
+SPANS: tuple[Problem, ...] = ("span",)
+NOTHING: Any = 0  # what a class that is never predicted scores
+UNDEFINED: Any = math.nan
+Compute = Callable[[NDArray[Any], NDArray[Any]], float]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number to judge by.
+
+    `compute` takes labels and scores: class indices (n,) and logits or probabilities (n, k); or values (n,) twice; or
+    references (n, r, 2), NaN where a question has fewer than r, and predicted spans (n, 2), half-open.
+    `two_classes` is True where it is about a positive class, the second of two in sorted order (1 of 0 and 1).
+    `possible` is the least and the greatest value that it can have.
+    """
+
+    name: str
+    higher_is_better: bool
+    problems: tuple[Problem, ...]
+    compute: Compute
+    two_classes: bool = False
+    possible: tuple[float, float] = (0.0, 1.0)
+
+
+def _of_classes(function: str, **options: Any) -> Compute:
+    return lambda labels, scores: float(getattr(sk, function)(labels, scores.argmax(-1), **options))
+
+
+def _f1_of_second(labels: NDArray[Any], scores: NDArray[Any]) -> float:
+    """As GLUE has it for MRPC and QQP; undefined where the second class neither occurs nor is predicted."""
+    return float(sk.f1_score(labels, scores.argmax(-1), average="binary", pos_label=1, zero_division=UNDEFINED))
+
+
+def _roc_auc(labels: NDArray[Any], scores: NDArray[Any]) -> float:
+    if len(np.unique(labels)) < scores.shape[1]:
+        return math.nan
+    if scores.shape[1] == 2:
+        return float(sk.roc_auc_score(labels, lead(scores)))
+    return float(sk.roc_auc_score(labels, as_chances(scores), multi_class="ovr"))
+
+
+def _average_precision(labels: NDArray[Any], scores: NDArray[Any]) -> float:
+    if len(np.unique(labels)) < scores.shape[1]:
+        return math.nan
+    if scores.shape[1] == 2:
+        return float(sk.average_precision_score(labels, lead(scores)))
+    truth = np.eye(scores.shape[1])[labels]
+    return float(sk.average_precision_score(truth, as_chances(scores)))
+
+
+def lead(scores: NDArray[Any]) -> NDArray[Any]:
+    """By how much the second class leads: ranks as its probability does, which rounds to 1 for large logits."""
+    return scores[:, 1].astype(np.float64) - scores[:, 0]
+
+
+def as_chances(scores: NDArray[Any]) -> NDArray[Any]:
+    """Softmax, unless the rows are probabilities already."""
+    scores = scores.astype(np.float64)
+    if (scores >= 0).all() and np.allclose(scores.sum(-1), 1):
+        return scores
+    shifted = np.exp(scores - scores.max(-1, keepdims=True))
+    return shifted / shifted.sum(-1, keepdims=True)
+
+
+def _correlation(function: str) -> Compute:
+    def compute(labels: NDArray[Any], scores: NDArray[Any]) -> float:
+        if len(labels) < 2 or np.ptp(labels) == 0 or np.ptp(scores) == 0:
+            return math.nan
+        return float(getattr(stats, function)(labels.astype(np.float64), scores.astype(np.float64)).statistic)
+
+    return compute
+
+
+def covering(references: NDArray[np.float64], spans: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Shape (n,), in [0, 1]: by how much a span and its best reference cover each other, |P ∩ G| / |P ∪ G|.
+
+    The union is the one interval from the first to the last end of both (Lin et al. 2022); no overlap gives 0.
+    """
+    start, end = spans[:, None, 0], spans[:, None, 1]
+    shared = np.minimum(end, references[..., 1]) - np.maximum(start, references[..., 0])
+    whole = np.maximum(end, references[..., 1]) - np.minimum(start, references[..., 0])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.nan_to_num(np.where(shared > 0, shared / whole, 0.0)).max(axis=1)
+
+
+def _ff1(references: NDArray[Any], spans: NDArray[Any]) -> float:
+    """Frame-level F1 (Lin et al. 2022): the harmonic mean of |P ∩ G| / |P| and |P ∩ G| / |G|, the best reference's.
+
+    As P and G overlap wherever it is not 0, |P| + |G| = |P ∩ G| + |P ∪ G|, and so FF1 = 2 AOS / (1 + AOS) of each.
+    """
+    overlap = covering(references, spans)
+    return float((2 * overlap / (1 + overlap)).mean())
+
+
+def exact(references: NDArray[Any], spans: NDArray[Any]) -> NDArray[np.float64]:
+    """Shape (n,): 1 where a span has both ends where one of its references has them, else 0."""
+    return np.asarray(np.isclose(references, spans[:, None], rtol=0, atol=1e-6).all(-1).any(-1), np.float64)
+
+
+SIGNED, ERROR = (-1.0, 1.0), (0.0, math.inf)
+METRICS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric("accuracy", True, CLASSES, _of_classes("accuracy_score")),
+        Metric("balanced_accuracy", True, CLASSES, _of_classes("balanced_accuracy_score")),
+        Metric("f1", True, CLASSES, _of_classes("f1_score", average="macro", zero_division=0)),
+        Metric("f1_binary", True, ("classification", "pair"), _f1_of_second, two_classes=True),
+        Metric("precision", True, CLASSES, _of_classes("precision_score", average="macro", zero_division=0)),
+        Metric("recall", True, CLASSES, _of_classes("recall_score", average="macro", zero_division=0)),
+        Metric("matthews_correlation", True, CLASSES, _of_classes("matthews_corrcoef"), possible=SIGNED),
+        Metric("roc_auc", True, CLASSES, _roc_auc),
+        Metric("average_precision", True, CLASSES, _average_precision),
+        Metric("spearmanr", True, VALUES, _correlation("spearmanr"), possible=SIGNED),
+        Metric("pearsonr", True, VALUES, _correlation("pearsonr"), possible=SIGNED),
+        Metric("mse", False, VALUES, lambda y, p: float(sk.mean_squared_error(y, p)), possible=ERROR),
+        Metric("rmse", False, VALUES, lambda y, p: float(sk.root_mean_squared_error(y, p)), possible=ERROR),
+        Metric("mae", False, VALUES, lambda y, p: float(sk.mean_absolute_error(y, p)), possible=ERROR),
+        Metric("FF1", True, SPANS, _ff1),
+        Metric("AOS", True, SPANS, lambda references, spans: float(covering(references, spans).mean())),
+        Metric("exact_match", True, SPANS, lambda references, spans: float(exact(references, spans).mean())),
+        Metric(
+            "r2",
+            True,
+            VALUES,
+            lambda y, p: float(sk.r2_score(y, p)) if np.ptp(y) else math.nan,
+            possible=(-math.inf, 1.0),
+        ),
+    )
+}
+
+
+def check_metrics(names: Sequence[str], problem: Problem, classes: Sequence[str] | None = None) -> None:
+    """Refuse, before anything runs, a metric that does not exist or does not fit the problem.
+
+    `classes` are those of the data, once they are known: a metric with a positive class needs two.
+    """
+    fitting = [m.name for m in METRICS.values() if problem in m.problems]
+    for name in names:
+        if name not in METRICS:
+            raise unknown("metric", name, fitting)
+        if name not in fitting:
+            raise RecipeError(f"{name} does not judge {problem}", expected=f"one of {', '.join(fitting)}")
+        if classes is not None and METRICS[name].two_classes and len(classes) != 2:
+            raise RecipeError(
+                f"{name} is about the positive one of two classes, but there are {len(classes)}",
+                expected="two classes",
+                nearest="f1",
+                mend="name f1, the mean over all classes, in metrics",
+            )
+
+
+def compute_metrics(
+    names: Sequence[str], labels: NDArray[Any], scores: NDArray[Any], problem: Problem
+) -> dict[str, dict[str, Any]]:
+    """The named metrics as {name: {value, higher_is_better}}.
+
+    Parameters
+    ----------
+    labels
+        Class indices (n,), or values (n,), or references (n, r, 2).
+    scores
+        Logits or probabilities (n, k), or values (n,), or spans (n, 2).
+
+    A metric that is undefined (a correlation with a constant, the area under a curve without one of the
+    classes) is NaN, which becomes null in JSON: zero would be a lie. Macro averages are over the classes that occur
+    among labels or predictions.
+    """
+    check_metrics(names, problem)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what is undefined is told by NaN
+        return {
+            name: {
+                "value": METRICS[name].compute(labels, scores) if len(labels) else math.nan,
+                "higher_is_better": METRICS[name].higher_is_better,
+            }
+            for name in names
+        }
+
+
+def confusion(labels: NDArray[Any], predictions: NDArray[Any], classes: Sequence[str]) -> list[list[int]]:
+    """Shape (k, k): records of class i (row) that were taken for class j (column)."""
+    return sk.confusion_matrix(labels, predictions, labels=range(len(classes))).tolist()
+
+
+def per_class(labels: NDArray[Any], predictions: NDArray[Any], classes: Sequence[str]) -> list[dict[str, Any]]:
+    """A row a class: precision, recall, f1 in [0, 1], and support."""
+    columns: Any = sk.precision_recall_fscore_support(
+        labels, predictions, labels=range(len(classes)), zero_division=NOTHING
+    )
+    return [
+        {"class": name, "precision": float(p), "recall": float(r), "f1": float(f), "support": int(n)}
+        for name, p, r, f, n in zip(classes, *columns, strict=True)
+    ]

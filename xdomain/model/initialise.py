@@ -1,0 +1,174 @@
+"""The arms of a comparison: what of a checkpoint a model starts with."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xdomain.core.errors import RecipeError, unknown
+from xdomain.core.recipe import PARTS, Problem, Run
+
+if TYPE_CHECKING:  # naming an arm does without torch
+    from torch import Tensor
+    from transformers import PreTrainedModel
+
+    from xdomain.model.backbone import Backbone
+
+INITS = ("pretrained", "scratch", "reembed", "shuffled", "rescaled")
+TUNES = ("full", "head", "mix", "norms", "lora", "bottleneck")
+
+PATTERNS = (  # the first that matches a parameter's name decides; families: see `backbone.FAMILIES`
+    ("norms", r"norm|layer_norm"),
+    ("words", r"word_embeddings|tok_embeddings|embeddings_project|embedding_hidden_mapping_in"),
+    ("positions", r"position_embeddings|token_type_embeddings"),
+    ("attention", r"attention|attn"),
+    ("ffn", r"intermediate|output|ffn|mlp|lin[12]|pooler|dense"),
+)
+
+
+@dataclass(frozen=True)
+class Arm:
+    """Where a model starts and what is trained.
+
+    Parameters
+    ----------
+    init
+        pretrained; scratch; reembed: all but the word rows; shuffled: every tensor's elements permuted, which
+        keeps the statistics and destroys the structure; rescaled: drawn anew at the checkpoint's mean and
+        standard deviation, tensor by tensor.
+    transfer
+        The parts that come over; the rest is as in a scratch model of the same seed.
+    tune
+        full, head, mix, norms, lora or bottleneck.
+    """
+
+    init: str = "pretrained"
+    transfer: tuple[str, ...] = PARTS
+    tune: str = "full"
+
+    def __post_init__(self) -> None:
+        for kind, value, known in (("init", self.init, INITS), ("tune", self.tune, TUNES)):
+            if value not in known:
+                raise unknown(kind, value, known)
+        for part in self.transfer:
+            if part not in PARTS:
+                raise unknown("part to transfer", part, PARTS)
+        if self.init == "scratch" and set(self.transfer) != set(PARTS):
+            raise RecipeError("init scratch transfers nothing, yet parts to transfer were named",
+                              mend="leave --transfer out, or --init pretrained")  # fmt: skip
+
+    @classmethod
+    def of(cls, options: Run) -> Arm:
+        """The arm that a recipe names."""
+        return cls(options.init, tuple(options.transfer), options.tune)
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The parts that really come over, in the order of `PARTS`."""
+        if self.init == "scratch":
+            return ()
+        left_out = {"words"} if self.init == "reembed" else set[str]()
+        return tuple(part for part in PARTS if part in self.transfer and part not in left_out)
+
+    @property
+    def label(self) -> str:
+        """The arm in a word, fit for a file name."""
+        partial = set(self.transfer) != set(PARTS)
+        some = f"[{','.join(p for p in PARTS if p in self.transfer)}]" if partial else ""
+        return f"{self.init}{some}" + (f"+{self.tune}" if self.tune != "full" else "")
+
+
+def part_of(name: str) -> str:
+    """The part that a base-model parameter belongs to.
+
+    words: the token table and its projection; positions: position and segment rows; norms: every layer norm;
+    attention: query, key, value and output; ffn: the other dense layers, the pooler included.
+    """
+    for part, pattern in PATTERNS:
+        if re.search(pattern, name, re.IGNORECASE):
+            return part
+    raise ValueError(f"parameter {name} belongs to no known part")
+
+
+def build_model(
+    backbone: Backbone,
+    arm: Arm,
+    *,
+    problem: Problem,
+    classes: tuple[str, ...],
+    seed: int,
+    attention_dropout: float = 0.0,
+    hidden_dropout: float = 0.1,
+) -> PreTrainedModel:
+    """A stock model as the arm wants it.
+
+    A whole scratch model is drawn under `seed` first, then the tensors of the transferred parts are replaced:
+    so the head, and whatever does not come over, is the same for every arm of one seed. The global random
+    state is left as it was.
+    """
+    import torch
+
+    from xdomain.model.backbone import quiet_loading
+    from xdomain.model.heads import head_of
+
+    config = _head_config(backbone, problem, classes, attention_dropout, hidden_dropout)
+    with torch.random.fork_rng(devices=[]), quiet_loading():
+        torch.manual_seed(seed)
+        model: PreTrainedModel = head_of(problem).from_config(config, dtype=torch.float32)
+    base = model.base_model.state_dict()
+    with torch.no_grad():
+        for name in _moving(backbone, arm):
+            if name in base:  # a token classifier has no pooler
+                base[name].copy_(_started(backbone.tensors[name], arm.init, seed, name))
+    return model
+
+
+def transferred(backbone: Backbone, arm: Arm) -> dict[str, int]:
+    """How much of the checkpoint came over, for the result."""
+    names = _moving(backbone, arm)
+    return {"tensors_from_checkpoint": len(names),
+            "values_from_checkpoint": sum(backbone.tensors[n].numel() for n in names)}  # fmt: skip
+
+
+def _moving(backbone: Backbone, arm: Arm) -> list[str]:
+    floats = [name for name, tensor in backbone.tensors.items() if tensor.is_floating_point()]
+    return [name for name in floats if part_of(name) in arm.parts]
+
+
+def _started(tensor: Tensor, init: str, seed: int, name: str) -> Tensor:
+    if init in ("pretrained", "reembed"):
+        return tensor
+    import torch
+
+    digest = hashlib.sha256(name.encode()).digest()
+    rng = np.random.Generator(np.random.PCG64([seed, *digest[:8]]))
+    if init == "shuffled":
+        return tensor.flatten()[torch.from_numpy(rng.permutation(tensor.numel()))].view_as(tensor)
+    drawn = torch.from_numpy(rng.standard_normal(tensor.numel()).astype(np.float32)).view_as(tensor)
+    return drawn * tensor.std(correction=0) + tensor.mean()
+
+
+def _head_config(
+    backbone: Backbone, problem: Problem, classes: tuple[str, ...], attention_dropout: float, hidden_dropout: float
+) -> Any:
+    config: Any = type(backbone.config).from_dict(backbone.config.to_dict())
+    for name in ("attention_probs_dropout_prob", "attention_dropout"):
+        if hasattr(config, name):
+            setattr(config, name, attention_dropout)
+    for name in ("hidden_dropout_prob", "dropout", "mlp_dropout", "embedding_dropout", "classifier_dropout_prob"):
+        if hasattr(config, name):
+            setattr(config, name, hidden_dropout)
+    if problem == "regression":
+        config.num_labels = 1
+        config.problem_type = "regression"
+        return config
+    if problem == "span":
+        config.num_labels = 2  # logits of the first and of the last position
+        return config
+    config.id2label = dict(enumerate(classes))
+    config.label2id = {name: i for i, name in enumerate(classes)}
+    return config

@@ -1,0 +1,128 @@
+"""Find a row for each symbol: at random but reproducibly, or by a rule."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xdomain.core.errors import RecipeError
+from xdomain.core.sequences import Alphabet
+from xdomain.model.mapping_file import by_hand
+from xdomain.model.strategies import parsed
+from xdomain.model.token_mapping import TokenMapping
+from xdomain.model.vocabulary import Vocabulary
+
+PERMUTE = 1  # a stream of its own, so that permute is drawn independently of random
+
+
+def make_mapping(
+    alphabet: Alphabet,
+    vocabulary: Vocabulary,
+    *,
+    strategy: str = "random",
+    seed: int = 0,
+    given: Mapping[str, str] | None = None,
+) -> TokenMapping:
+    """Give every symbol a vocabulary row.
+
+    Parameters
+    ----------
+    strategy
+        random: drawn from the ordinary rows without replacement;
+        frequent, rare: the first or the last whole words of two letters or more. Trainers of wordpieces list
+        them by frequency, so the vocabulary's order stands for it;
+        identity: the symbol's own letters where the vocabulary has them, as they are or else in lower case; the
+        other symbols at random;
+        permute: symbol i gets entry i of a permutation of all ordinary rows, as in Kao & Lee 2021
+        (arXiv 2103.07162); drawn independently of random's;
+        shift: symbol i gets ordinary row start + i, cyclic, the start at random: order is kept, special rows are not
+        touched;
+        block: symbol i gets raw row i, or N + i for ``block:N``, special and unused rows included, as speech
+        toolkits do by how they resize embeddings. Symbols may so share the row of [CLS], or of [PAD], which
+        PyTorch gives no gradient: `TokenMapping.collides` names them;
+        given: as the table `given` says; symbols it does not name at random;
+        learned, ``learned:sparse``: random's rows, which training fills: `xdomain.model.reprogramming`;
+        search, ``search:N``: random's rows; `xdomain.training.mapping_search` makes one for each of `search_seeds`, by
+        default 16, and keeps the best.
+    seed
+        ≥ 0; with alphabet and vocabulary it decides what is random, the same on any machine and with any version of
+        numpy: the order of raw PCG64 words.
+
+    A symbol that is itself a special or unused piece of the vocabulary, such as [UNK] for text, keeps its row.
+
+    Raises
+    ------
+    RecipeError
+        An unknown strategy, an alphabet larger than the vocabulary, or a table that cannot hold.
+    """
+    kind, start = parsed(strategy)
+    if (kind == "given") != bool(given):
+        raise RecipeError(
+            f"mapping {strategy} " + ("without a table" if kind == "given" else "with a table of its own"),
+            expected="a table goes with the mapping given, and only with it",
+            mend="run.mapping: given, and run.mapping_table: {A: we, T: you, C: he, G: she}",
+        )
+    if seed < 0:
+        raise RecipeError(f"mapping seed {seed}", expected="0 or more")
+    usual = set(vocabulary.ordinary.tolist())
+    places = {s: vocabulary.rows[s] for s in alphabet.symbols if s in vocabulary.rows}
+    fixed = {symbol: row for symbol, row in places.items() if row not in usual}
+    if kind == "identity":
+        fixed |= _own_letters(alphabet.symbols, vocabulary, usual)
+    if given:
+        fixed |= by_hand(alphabet, given, vocabulary, fixed)
+    free = [s for s in alphabet.symbols if s not in fixed]
+    taken = set(fixed.values())
+    rows = _rows(kind, start, len(free), vocabulary, taken, seed)
+    chosen = fixed | dict(zip(free, rows, strict=True))
+    ids = np.array([chosen[s] for s in alphabet.symbols], np.int32)
+    pieces = tuple(vocabulary.pieces[chosen[s]] for s in alphabet.symbols)
+    return TokenMapping(alphabet.symbols, ids, pieces, strategy, seed, vocabulary.sha256)
+
+
+def _rows(kind: str, start: int, n: int, vocabulary: Vocabulary, taken: Collection[int], seed: int) -> list[int]:
+    """Rows for n symbols, none of `taken`."""
+    if kind == "block":
+        listed = list(range(start, len(vocabulary.pieces)))
+    elif kind in ("frequent", "rare"):
+        listed = vocabulary.whole_words()[:: 1 if kind == "frequent" else -1]
+    else:
+        listed = vocabulary.ordinary.tolist()
+    pool = [row for row in listed if row not in taken]
+    if n > len(pool):
+        kinds = {"frequent": "whole words", "rare": "whole words", "block": f"rows from {start} on"}
+        raise RecipeError(
+            f"{n:,} symbols do not fit the {len(pool):,} {kinds.get(kind, 'ordinary wordpieces')} "
+            f"of a vocabulary of {len(vocabulary.pieces):,}",
+            expected=f"an alphabet of at most {len(pool):,} symbols, or a backbone with a larger vocabulary",
+        )
+    if kind == "shift" and pool:
+        first = int(_keys(seed, 1)[0]) * len(pool) >> 64
+        pool = [*pool[first:], *pool[:first]]
+    elif kind in ("random", "permute", "identity", "given", "learned", "search"):
+        stream = () if kind != "permute" else (PERMUTE,)
+        pool = [pool[i] for i in np.argsort(_keys(seed, len(pool), *stream), kind="stable").tolist()]
+    return pool[:n]
+
+
+def _keys(seed: int, n: int, *stream: int) -> NDArray[np.uint64]:
+    """Draw n random 64-bit words.
+
+    numpy keeps the raw words of PCG64 from version to version, but not what its `Generator` makes of them (NEP 19):
+    so a mapping is drawn by sorting raw words.
+    """
+    return np.random.PCG64([seed, *stream]).random_raw(n)
+
+
+def _own_letters(symbols: Sequence[str], vocabulary: Vocabulary, usual: Collection[int]) -> dict[str, int]:
+    """Exact matches first, so that A does not take the row that a, further on, owns."""
+    found = {s: vocabulary.rows[s] for s in symbols if vocabulary.rows.get(s, -1) in usual}
+    taken = set(found.values())
+    for symbol in symbols:
+        row = vocabulary.rows.get(symbol.lower(), -1)
+        if symbol not in found and symbol not in vocabulary.rows and row in usual and row not in taken:
+            found[symbol] = row
+            taken.add(row)
+    return found

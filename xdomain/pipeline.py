@@ -1,0 +1,268 @@
+"""One run, start to finish: read, split, encode, learn, judge, write. The main line: read it first."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from xdomain.baselines.train_baseline import train_baseline
+from xdomain.core.formatting import number
+from xdomain.core.plugins import find_recipe
+from xdomain.core.recipe import Recipe, load_recipe, with_arm
+from xdomain.core.run_dir import (
+    CONFUSION_PLOT,
+    HISTORY_PLOT,
+    PREDICTIONS,
+    RECIPE,
+    RESULT,
+    SCHEMA,
+    Result,
+    check_folder,
+    check_same,
+    is_done,
+    load_result,
+    open_folder,
+    write_history,
+    write_json,
+    write_predictions,
+)
+from xdomain.core.sequences import Adapter
+from xdomain.data.dataset import Examples
+from xdomain.metrics.heldout import judged_of
+from xdomain.metrics.metrics import check_metrics
+from xdomain.metrics.scoring import judge, label_column, predicted
+from xdomain.model.backbone import load_backbone, quiet_loading
+from xdomain.model.initialise import Arm
+from xdomain.saved_model import keep_adapter, load_saved
+from xdomain.training.device import Device, best_device
+from xdomain.training.model_card import write_card
+from xdomain.training.pace import check_minutes, measure_pace, within
+from xdomain.training.plots import plot_confusion, plot_history
+from xdomain.training.preparation import JUDGED, adapter_of, prepare
+from xdomain.training.provenance import provenance
+from xdomain.training.schedule import settle, told
+from xdomain.training.train_encoder import Learned, build_learner, plan_encoder, train_encoder
+from xdomain.training.trainer import Say
+from xdomain.verdict import verdict_on
+
+FOR_BASELINES = Device("cpu", False, "simple baselines are fitted there")
+
+
+def run(
+    task: str | Path | Recipe,
+    *,
+    overrides: Sequence[str] = (),
+    out: str | Path | None = None,
+    overwrite: bool = False,
+    resume: bool = False,
+    minutes: float | None = None,
+    say: Say = print,
+    **arm: Any,
+) -> Result:
+    """Fine-tune one model on one task and write its run folder.
+
+    Parameters
+    ----------
+    task
+        The name of a shipped task (``dna/splice``), a recipe file, or a `Recipe`.
+    overrides
+        Changes to the recipe, ``key.sub=value``.
+    out
+        The run folder; by default ``runs/TASK/ARM-mM-sS``.
+    overwrite, resume
+        Replace what another run left in `out`, or finish it.
+    minutes
+        Take fewer steps, and judge by fewer records, where the run would otherwise last longer: the pace is measured
+        first, and what was chosen is said and written into ``recipe.yaml``. Simple baselines are not shortened.
+    arm
+        Fields of `xdomain.core.recipe.Run`: backbone, init, transfer, tune, mapping, mapping_seed, seed, baseline.
+
+    Raises
+    ------
+    UserError
+        Something that was given cannot work; the message says how to mend it.
+    """
+    recipe = with_arm(find_recipe(task, overrides), arm)
+    with quiet_loading():
+        return _run(recipe, out, overwrite=overwrite, resume=resume, minutes=minutes, say=say)
+
+
+def _run(
+    recipe: Recipe, out: str | Path | None, *, overwrite: bool, resume: bool, minutes: float | None, say: Say
+) -> Result:
+    started = time.monotonic()
+    check_metrics(recipe.metrics, recipe.problem)
+    folder = Path(out) if out else default_folder(recipe)
+    first = os.environ.get("RANK", "0") == "0"
+    if not first:
+        say = silent
+    if minutes is not None:
+        check_minutes(minutes)
+        if resume and (folder / RECIPE).is_file():
+            recipe, minutes = with_written_size(recipe, folder), None
+    if resume and is_done(folder):
+        check_same(folder, recipe)
+        say(f"{folder} is finished already")
+        return load_result(folder)
+    if first:
+        check_folder(folder, recipe, overwrite=overwrite, resume=resume)
+    backbone = None if recipe.run.baseline else load_backbone(recipe.run.backbone)
+    adapter = adapter_of(recipe)
+    examples, counts = prepare(recipe, adapter, say)
+    check_metrics(recipe.metrics, recipe.problem, examples.classes)
+    plan = plan_encoder(recipe, backbone, adapter, examples, folder=folder, say=say) if backbone else None
+    device = best_device(recipe.train.precision) if backbone else FOR_BASELINES
+    if backbone and plan:
+        train, width, sizes = recipe.train, backbone.config.hidden_size, examples.sizes()
+        if minutes is None:
+            train = settle(train, records=sizes["train"], width=width)
+        else:
+            pace = measure_pace(build_learner(recipe, backbone, examples, plan), examples, recipe, device)
+            spent = time.monotonic() - started
+            train, limit = within(minutes, pace, train, sizes=sizes, spent=spent, width=width)
+            say(f"{minutes:g} minutes: {pace.step:.2f} s a step")
+            if limit:
+                recipe = recipe.model_copy(
+                    update={"split": recipe.split.model_copy(update={"limit": {**recipe.split.limit, **limit}})}
+                )
+                examples, counts = prepare(recipe, adapter, say)
+                plan = plan_encoder(recipe, backbone, adapter, examples, folder=folder, say=say)
+        recipe = recipe.model_copy(update={"train": train})
+    if first:  # nothing was written so far: whatever was refused left all as it was
+        open_folder(folder, recipe, overwrite=overwrite)
+        keep_adapter(adapter, folder)
+    say(f"{arm_label(recipe)} on {device}")
+    if backbone:
+        say(told(recipe.train, examples.sizes()["train"]))
+    if backbone and plan:
+        learned = train_encoder(
+            recipe, backbone, adapter, examples, plan, folder=folder, device=device, resume=resume, say=say
+        )
+    else:
+        learned = train_baseline(recipe, adapter, examples, folder=folder, say=say) if first else None
+    if learned is None or not first:
+        return Result(folder, {})
+    return _finish(recipe, adapter, examples, learned, folder, counts, device, started, say)
+
+
+def with_written_size(recipe: Recipe, folder: Path) -> Recipe:
+    """The recipe with the steps and records that a run which has to end within some minutes chose for itself."""
+    written = load_recipe(folder / RECIPE)
+    size = {name: getattr(written.train, name) for name in ("max_steps", "evaluations", "epochs")}
+    train = recipe.train.model_copy(update=size)
+    split = recipe.split.model_copy(update={"limit": written.split.limit})
+    return recipe.model_copy(update={"train": train, "split": split})
+
+
+def arm_label(recipe: Recipe) -> str:
+    """The arm in a word: ``pretrained``, ``scratch``, ``pretrained+head``, ``kmer``."""
+    options = recipe.run
+    return options.baseline or Arm.of(options).label
+
+
+def default_folder(recipe: Recipe) -> Path:
+    """``runs/TASK/ARM-mM-sS``: one place for each thing that is compared."""
+    return Path("runs") / recipe.name / f"{arm_label(recipe)}-m{recipe.run.mapping_seed}-s{recipe.run.seed}"
+
+
+def _finish(
+    recipe: Recipe,
+    adapter: Adapter,
+    examples: Examples,
+    learned: Learned,
+    folder: Path,
+    counts: dict[str, Any],
+    device: Device,
+    started: float,
+    say: Say,
+) -> Result:
+    """Judge the model as it was saved, and write what the run promised; ``result.json`` last."""
+    model = load_saved(folder)
+    scores = {split: model.scores(examples, examples.indices(split), device) for split in JUDGED}
+    judged = {split: judge(examples, split, scores[split], recipe.metrics) for split in JUDGED}
+    write_history(folder, learned.fit.history)
+    predictions = _predictions(examples, adapter, scores)
+    write_predictions(folder / PREDICTIONS, predictions)
+    verdict = verdict_on(
+        recipe,
+        examples,
+        judged_of(_test_of(predictions), recipe.problem, examples.classes),
+        label=arm_label(recipe),
+        alphabet_size=len(adapter.alphabet),
+        losses=[row["loss"] for row in learned.fit.history if row.get("loss") is not None],
+        random_span=judged["test"].get("random_span", {}).get(recipe.metrics[0], math.nan),
+    )
+    for name, interval in verdict.intervals.items():
+        judged["test"]["metrics"][name] |= {"low": interval.low, "high": interval.high}
+    facts = dict(learned.facts)
+    values = {
+        "schema": SCHEMA,
+        "task": recipe.name,
+        "arm": {"label": arm_label(recipe), **recipe.run.model_dump(include={"init", "transfer", "tune", "baseline"})},
+        "seed": recipe.run.seed,
+        "n": examples.sizes(),
+        "paired": examples.symbols_b is not None,
+        "metrics": {split: found["metrics"] for split, found in judged.items()},
+        "chosen_on": "valid",
+        "train_loss": learned.fit.train_loss,
+        "best_step": learned.fit.best_step,
+        "steps": learned.fit.steps,
+        **{part: {split: found[part] for split, found in judged.items()} for part in _beside(judged["test"])},
+        **verdict.as_dict(),
+        "classes": list(examples.classes),
+        "counts": {**counts, **facts.pop("counts", {})},
+        **facts,
+        "seconds": time.monotonic() - started,
+        "training_seconds": learned.fit.seconds,
+        "tokens_per_second": learned.fit.tokens_per_second,
+        **provenance(device),
+    }
+    label = f"{recipe.name}, {arm_label(recipe)}"
+    plot_history(learned.fit.history, metric=recipe.metrics[0], path=folder / HISTORY_PLOT, title=label)
+    if examples.classes:
+        matrix = judged["test"]["confusion"]
+        plot_confusion(matrix, examples.classes, path=folder / CONFUSION_PLOT, title=f"{label}: test")
+    write_card(folder, recipe, values)
+    write_json(folder / RESULT, values)
+    result = load_result(folder)
+    first = recipe.metrics[0]
+    for note in verdict.notes:
+        say(f"warning: {note}")
+    say(f"test {first} {number(result.metric())}  valid {number(result.metric(split='valid'))}  -> {folder}")
+    return result
+
+
+def _beside(judged: dict[str, Any]) -> list[str]:
+    """What else was told of a split: a table by class, or what perfect and random answers reach."""
+    return [part for part in judged if part != "metrics"]
+
+
+def _test_of(predictions: dict[str, pa.Array]) -> pa.Table:
+    return pa.table(predictions).filter(pc.field("split") == "test")
+
+
+def _predictions(examples: Examples, adapter: Adapter, scores: dict[str, Any]) -> dict[str, pa.Array]:
+    parts: list[pa.Table] = []
+    for split, found in scores.items():
+        records = examples.indices(split)
+        columns = {
+            "id": pa.array([examples.ids[i] for i in records], pa.string()),
+            "split": pa.array([split] * len(records), pa.string()),
+            **examples.group_column(records),
+            "label": label_column(examples, records),
+            **predicted(examples, adapter, records, found),
+        }
+        parts.append(pa.table(columns))
+    whole = pa.concat_tables(parts).combine_chunks()
+    return {name: whole.column(name) for name in whole.column_names}
+
+
+def silent(_: str) -> None:
+    """Say nothing: another process does, or nobody has to."""

@@ -1,0 +1,201 @@
+"""Pre-training of a small encoder on text, or on made-up sequences, that grow longer: one engine, two streams."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from tokenizers import Tokenizer, processors
+from transformers import PreTrainedTokenizerFast
+
+from xdomain.core.errors import RecipeError
+from xdomain.core.plugins import make_adapter
+from xdomain.core.progress import reporter
+from xdomain.core.sequences import Alphabet
+from xdomain.data.corpus import (
+    SPECIALS,
+    corpus_key,
+    describe_files,
+    load_tokenizer,
+    stored_documents,
+    train_wordpieces,
+)
+from xdomain.pretraining.checkpoints import WorkFolder
+from xdomain.pretraining.config import Pretraining
+from xdomain.pretraining.engine import VALIDATION_TOKENS
+from xdomain.pretraining.streams import Generated, Generator, hold_out
+from xdomain.pretraining.train import Say, pretrain_stream
+
+__all__ = ["Pretraining", "pretrain_synthetic", "pretrain_text"]
+
+FAR = 2**40
+"""Number of the first made-up sequence of validation: training never comes so far."""
+SHORT = Pretraining(lengths=(16, 32, 64, 128), shares=(0.15, 0.25, 0.3, 0.3))
+"""Of made-up sequences, which nobody has published longer than 128."""
+
+
+def pretrain_text(
+    files: Sequence[str | Path], out: str | Path, *, options: Pretraining | None = None, say: Say = print
+) -> Path:
+    """Pre-train a BERT on plain text and write it to `out` as a stock checkpoint with a card.
+
+    The same call after an interruption goes on from the last saved state, to the same weights on a CPU.
+
+    Parameters
+    ----------
+    files
+        Plain text in UTF-8; a line is a paragraph, a form feed or the end of a file ends a document.
+
+    Returns
+    -------
+    Path
+        `out`.
+
+    Raises
+    ------
+    UserError
+        Of a kind that says whether options, text, tokenizer or folder are at fault; before training begins.
+    """
+    options = options or Pretraining()
+    files, out = [Path(file) for file in files], Path(out)
+    work = WorkFolder(out)
+    work.check()
+    given = load_tokenizer(options.tokenizer) if options.tokenizer else None
+    told = describe_files(files)
+    data = {
+        "files": [file["sha256"] for file in told],
+        "tokenizer": _digest(given) if given else "learned",
+    }
+    with work.opened({"options": options.decisive(), "data": data}):
+        tokenizer = given or _learned(files, options, work, say)
+        reporter().phase("encoding")
+        say(f"encoding {len(files)} file{'s' if len(files) > 1 else ''}")
+        key = corpus_key(told, tokenizer)
+        with work.guarded():
+            store = stored_documents(files, tokenizer, key, work.path)
+        facts = {"files": [{**file, "name": Path(file["name"]).name} for file in told]}
+        train, valid, part = hold_out(
+            store, max(options.lengths), specials=options.special_tokens, seed=options.seed, facts=facts
+        )
+        say(f"{train.tokens:,} tokens in {len(train.starts):,} documents; held out: {part}")
+        for length in options.lengths:
+            if (reached := train.reached(length - options.special_tokens)) < 0.9:
+                say(f"documents long enough for {length} positions hold {reached:.0%} of the tokens")
+        command = options.command(["text", *map(str, files)], str(out))
+        pretrain_stream(work, tokenizer, (train, valid), key, command, options, say)
+    return out
+
+
+def _learned(files: Sequence[Path], options: Pretraining, work: WorkFolder, say: Say) -> PreTrainedTokenizerFast:
+    """The tokenizer of an earlier start of this run, or a new one."""
+    folder = work.path / "tokenizer"
+    if not folder.exists():
+        reporter().phase("learning wordpieces")
+        say(f"learning {options.vocabulary:,} wordpieces")
+        part = folder.with_suffix(".part")
+        with work.guarded():
+            train_wordpieces(files, options.vocabulary).save_pretrained(part)
+            part.replace(folder)
+    return load_tokenizer(str(folder))
+
+
+def _digest(tokenizer: PreTrainedTokenizerFast) -> str:
+    return hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode()).hexdigest()
+
+
+class MadeUp(Generator, Protocol):
+    """A generator with the names of its symbols: an adapter that makes sequences up."""
+
+    @property
+    def alphabet(self) -> Alphabet:
+        """The symbols."""
+        ...
+
+    def stock_tokenizer(self, vocabulary: Mapping[str, int], unk_token: str) -> Tokenizer:
+        """As `xdomain.core.sequences.Adapter` has it."""
+        ...
+
+
+def pretrain_synthetic(
+    kind: str,
+    out: str | Path,
+    *,
+    options: Pretraining | None = None,
+    symbols: int = 29_995,
+    law: str = "uniform",
+    counts: str | Path | None = None,
+    distinct: bool | None = None,
+    say: Say = print,
+) -> Path:
+    """Pre-train a BERT on made-up sequences of integers and write it to `out` as a stock checkpoint with a card.
+
+    Its vocabulary is the integers, after the special tokens. No sequence is seen twice; those of validation are not
+    trained on.
+
+    Parameters
+    ----------
+    kind, symbols, law, counts, distinct
+        Of the adapter ``synthetic``: what is made up. Its seed is that of `options`.
+
+    Returns
+    -------
+    Path
+        `out`.
+
+    Raises
+    ------
+    UserError
+        Of a kind that says whether options, generator or folder are at fault; before training begins.
+    """
+    options = options or SHORT
+    if options.tokenizer:
+        raise RecipeError("made-up sequences with a tokenizer", expected="none: the integers are the vocabulary")
+    out, counts = Path(out), Path(counts) if counts is not None else None
+    work = WorkFolder(out)
+    work.check()
+    options = dataclasses.replace(options, vocabulary=symbols + len(SPECIALS))
+    told: dict[str, Any] = {"kind": kind, "symbols": symbols, "law": law}
+    told |= {"distinct": distinct} if distinct is not None else {}
+    longest = max(options.lengths) - options.special_tokens
+    given: dict[str, Any] = {**told, "seed": options.seed, "total": options.rows_before(options.steps)}
+    given["lengths"] = (longest, longest)  # those of the stages are asked for one by one
+    facts = {**told, "seed": options.seed, "sequences": given["total"]}
+    if counts is not None:
+        given["counts"], (facts["counts"],) = str(counts), (file["sha256"] for file in describe_files([counts]))
+    source: Any = make_adapter("synthetic", given)
+    shift = len(SPECIALS)
+    train = Generated(source, longest, options.rows_before, shift, 0, facts)
+    valid = Generated(source, longest, lambda step: step * VALIDATION_TOKENS, shift, FAR, {**facts, "first": FAR})
+    for length in options.lengths:
+        train.batch(0, 1, length - options.special_tokens)
+    with work.opened({"options": options.decisive(), "data": facts}):
+        tokenizer = integer_tokenizer(source)
+        command = options.command(["synthetic", kind], str(out), _typed(symbols, law, counts, distinct), SHORT)
+        key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+        pretrain_stream(work, tokenizer, (train, valid), key, command, options, say)
+    return out
+
+
+def _typed(symbols: int, law: str, counts: Path | None, distinct: bool | None) -> dict[str, Any]:
+    typed: dict[str, Any] = {"symbols": symbols, "law": law}
+    typed |= {"counts": counts} if counts is not None else {}
+    return typed | ({"distinct" if distinct else "no-distinct": ""} if distinct is not None else {})
+
+
+def integer_tokenizer(source: MadeUp) -> PreTrainedTokenizerFast:
+    """Special tokens in the first rows, then the symbols in the order of their ids; split as the adapter does."""
+    pieces = [*SPECIALS.values(), *source.alphabet.symbols]
+    rows = {piece: row for row, piece in enumerate(pieces)}
+    tokenizer = source.stock_tokenizer(rows, SPECIALS["unk_token"])
+    tokenizer.post_processor = processors.BertProcessing(
+        *((SPECIALS[role], rows[SPECIALS[role]]) for role in ("sep_token", "cls_token"))
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        model_input_names=["input_ids", "token_type_ids", "attention_mask"],
+        **SPECIALS,
+    )

@@ -1,0 +1,250 @@
+"""The folder of a pre-training run: what it was started with, the last state of the model, and the history."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from xdomain.core.errors import OutputError, UserError
+from xdomain.core.run_dir import HISTORY, HISTORY_PLOT, finite, write_history, write_json
+
+UNFINISHED, PLAN, STATE, LOCK = "unfinished", "plan.json", "state.safetensors", "lock"
+SUMMARY, CARD = "pretraining.json", "README.md"
+MODEL = "model.safetensors"
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
+WRITTEN = (UNFINISHED, HISTORY, HISTORY_PLOT, SUMMARY, CARD, MODEL, "config.json", *TOKENIZER_FILES)
+"""All that a pre-training run writes into its folder."""
+
+
+@dataclass(frozen=True)
+class WorkFolder:
+    """Where a run lives while it lasts: ``OUT/unfinished``, gone when it is done."""
+
+    out: Path
+
+    @property
+    def path(self) -> Path:
+        """The folder."""
+        return self.out / UNFINISHED
+
+    def check(self) -> None:
+        """Make sure that a run may be written here, or go on here, without writing anything.
+
+        Raises
+        ------
+        OutputError
+            A file or something that no pre-training wrote is in the way, or a finished checkpoint is.
+        """
+        try:
+            if self.out.exists() and not self.out.is_dir():
+                raise OutputError(f"{self.out} is a file", expected="a folder to write to", mend="another --out")
+            holds = sorted(path.name for path in self.out.iterdir()) if self.out.is_dir() else []
+        except OSError as error:
+            raise self._unwritable(error.strerror) from None
+        if MODEL in holds and UNFINISHED not in holds:
+            raise OutputError(f"{self.out} already holds a checkpoint", mend="name another folder with --out")
+        strange = [name for name in holds if name.removesuffix(".part") not in WRITTEN]
+        if strange or (holds and UNFINISHED not in holds):
+            told = strange or holds
+            raise OutputError(
+                f"{self.out} holds {', '.join(told[:3])}{' …' if len(told) > 3 else ''}, which no pre-training wrote",
+                expected="an empty or new folder",
+                mend="another --out",
+            )
+
+    @contextmanager
+    def opened(self, started_with: Mapping[str, Any]) -> Generator[None]:
+        """Begin a run, or go on with one that was started with the same; another process is kept out meanwhile.
+
+        Parameters
+        ----------
+        started_with
+            What decides the weights, as JSON: ``options`` and ``data``.
+
+        Raises
+        ------
+        OutputError
+            The folder cannot be written, another process writes there, or the run was started otherwise.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = (self.path / LOCK).open("w")
+        except OSError as error:
+            raise self._unwritable(error.strerror) from None
+        with lock:
+            self._lock(lock.fileno())
+            if (self.path / STATE).exists():
+                self._check_same(started_with)
+            elif self._started_with() != _as_json(started_with):
+                self._empty()  # of a start that came to nothing: its wordpieces may be of other text
+            self.write(PLAN, started_with)
+            try:
+                yield
+            except UserError:
+                if not (self.path / STATE).exists():
+                    shutil.rmtree(self.path, ignore_errors=True)
+                    with suppress(OSError):
+                        self.out.rmdir()
+                raise
+
+    def _lock(self, descriptor: int) -> None:
+        """Until the file is closed, or the process ends in any way."""
+        try:
+            import fcntl
+        except ImportError:  # Windows
+            return
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise OutputError(
+                f"another process pre-trains in {self.out}", expected="one at a time", mend="wait, or another --out"
+            ) from None
+        except OSError:  # a file system without locks
+            return
+
+    def _started_with(self) -> Any:
+        path = self.path / PLAN
+        return json.loads(path.read_text("utf-8")) if path.exists() else None
+
+    def _empty(self) -> None:
+        with self.guarded():
+            for entry in self.path.iterdir():
+                if entry.name != LOCK:
+                    shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+
+    def _check_same(self, started_with: Mapping[str, Any]) -> None:
+        told, now = self._started_with() or {}, _as_json(started_with)
+        differing = [
+            f"{name.replace('_', ' ')}: {_brief(there)} there, {_brief(here)} now"
+            for part in ("options", "data")
+            for name in sorted({*told.get(part, {}), *now[part]})
+            if (there := told.get(part, {}).get(name)) != (here := now[part].get(name))
+        ]
+        if differing:
+            raise OutputError(
+                f"the run in {self.out} was started with something else ({'; '.join(differing)})",
+                expected="the same command, to go on from its last state",
+                mend=f"another --out, or remove {self.path} to give that run up",
+            )
+
+    def write(self, name: str, value: Mapping[str, Any]) -> None:
+        """A JSON file, whole or not at all."""
+        with self.guarded():
+            write_json(self.path / name, value)
+
+    @contextmanager
+    def guarded(self) -> Generator[None]:
+        """Say in one sentence what kept something from being written, such as a full disk."""
+        try:
+            yield
+        except OSError as error:
+            raise self._unwritable(error.strerror) from None
+        except SafetensorError as error:
+            raise self._unwritable(str(error)) from None
+
+    def _unwritable(self, why: str | None) -> OutputError:
+        told = f"{self.out} cannot be written ({why})"
+        return OutputError(told, expected="a folder you may write to, with room on its disk", mend="another --out")
+
+    def save(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer, step: int, key: str) -> None:
+        """Write the state after `step` steps, whole or not at all: the state before it stays until then."""
+        tensors = {f"model.{name}": value.detach().contiguous() for name, value in model.named_parameters()}
+        for index, state in optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{index}.{name}": value for name, value in state.items()}
+        part = self.path / (STATE + ".part")
+        with self.guarded():
+            try:
+                save_file(tensors, part, metadata={"step": str(step), "corpus": key})
+                with part.open("rb") as file:
+                    os.fsync(file.fileno())
+            except BaseException:
+                with suppress(OSError):
+                    part.unlink(missing_ok=True)
+                raise
+            part.replace(self.path / STATE)
+
+    def restore(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer, key: str) -> int:
+        """Load the last state that was saved, and tell how many steps it has behind it: 0 without one.
+
+        Raises
+        ------
+        OutputError
+            It cannot be read, or was trained on tokens other than those of `key`.
+        """
+        path = self.path / STATE
+        if not path.exists():
+            return 0
+        try:
+            with safe_open(path, "pt") as file:
+                metadata = file.metadata()
+            tensors = load_file(path)
+            step = int(metadata["step"])
+        except (SafetensorError, OSError, KeyError, ValueError) as error:
+            raise OutputError(f"{path} cannot be read ({error})", mend=f"remove {self.path} to begin anew") from None
+        if metadata.get("corpus") != key:
+            raise OutputError(
+                f"{path} was trained on other tokens than those of this corpus and tokenizer",
+                expected="the tokenizer that the run was started with",
+                mend=f"remove {self.path} to begin anew",
+            )
+        named = dict(model.named_parameters())
+        optimized: dict[int, dict[str, Tensor]] = {}
+        with torch.no_grad():
+            for name, value in tensors.items():
+                kind, _, rest = name.partition(".")
+                if kind == "model":
+                    named[rest].copy_(value)
+                else:
+                    index, _, field = rest.partition(".")
+                    optimized.setdefault(int(index), {})[field] = value
+        groups = optimizer.state_dict()["param_groups"]
+        optimizer.load_state_dict({"state": optimized, "param_groups": groups})
+        return step
+
+    def history(self, step: int) -> list[dict[str, Any]]:
+        """The rows up to a step: what came after the last state is made anew."""
+        path = self.path / HISTORY
+        lines = path.read_text("utf-8").splitlines() if path.exists() else []
+        rows: list[dict[str, Any]] = []
+        for line in lines:
+            with suppress(ValueError):  # the last line of a process that was killed
+                rows.append(json.loads(line))
+        return [row for row in rows if row["step"] <= step]
+
+    def keep_history(self, rows: list[dict[str, Any]]) -> None:
+        """Write all rows anew."""
+        with self.guarded():
+            write_history(self.path, rows)
+
+    def add_history(self, row: Mapping[str, Any]) -> None:
+        """Add a row."""
+        with self.guarded(), (self.path / HISTORY).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(finite(row)) + "\n")
+
+    def publish(self, made: Path) -> None:
+        """Move the files of `made` to the run's folder, the weights last, and remove the work."""
+        with self.guarded():
+            for file in sorted(made.iterdir(), key=lambda path: path.name == MODEL):
+                file.replace(self.out / file.name)
+            shutil.rmtree(self.path)
+
+
+def _as_json(value: Mapping[str, Any]) -> Any:
+    """As it will be read back."""
+    return json.loads(json.dumps(finite(value)))
+
+
+def _brief(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else text[:57] + "…"

@@ -1,0 +1,91 @@
+"""The card of a pre-trained checkpoint: data, what was seen, how well it predicts, the command."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from xdomain.core.run_dir import write_text
+
+OBJECTIVES = {
+    "mlm": "masked-language modelling",
+    "mlm+nsp": "masked-language modelling and next-sentence prediction",
+    "mlm+sop": "masked-language modelling and sentence-order prediction",
+}
+HEADS = {"mlm": "AutoModelForMaskedLM"}
+
+
+def write_pretraining_card(folder: Path, summary: Mapping[str, Any]) -> None:
+    """Write ``README.md`` from the values of ``pretraining.json``."""
+    write_text(folder / "README.md", "\n".join([*_front(summary), *_body(summary)]))
+
+
+def _front(summary: Mapping[str, Any]) -> list[str]:
+    """What the hub reads."""
+    licence = [f"license: {summary['licence']}"] if summary["licence"] else []
+    return ["---", "library_name: transformers", "pipeline_tag: fill-mask", *licence, "---", ""]
+
+
+def _body(summary: Mapping[str, Any]) -> list[str]:
+    family = "ModernBERT" if summary["positions"] == "rotary" else "BERT"
+    lengths = " → ".join(map(str, summary["lengths"]))
+    return [
+        f"# {family}, {summary['layers']} layers × {summary['width']}",
+        "",
+        f"{summary['parameters']:,} parameters, {summary['heads']} heads, {summary['positions']} positions up to "
+        f"{max(summary['lengths'])}, stored in fp16. Made with xdomain by {OBJECTIVES[summary['objective']]}: "
+        f"{summary['mask_rate']:.0%} of the positions chosen, of which 80 % became [MASK], 10 % another token.",
+        "",
+        f"{summary['tokens_seen']:,} tokens seen in {summary['steps']:,} steps, at {lengths} positions in turn.",
+        "",
+        *_scores(summary["validation"]),
+        "On held-out pieces with 15 % masked; ![training](history.png)",
+        "",
+        "## Data",
+        "",
+        *_data(summary["data"]),
+        f"Licence of this checkpoint: {summary['licence'] or 'not stated'}.",
+        "",
+        "## Command",
+        "",
+        "```sh",
+        summary["command"],
+        "```",
+        "",
+        "## Use",
+        "",
+        "```python",
+        f"from transformers import AutoTokenizer, {HEADS.get(summary['objective'], 'AutoModelForPreTraining')}",
+        'tokenizer = AutoTokenizer.from_pretrained("this folder")',
+        f'model = {HEADS.get(summary["objective"], "AutoModelForPreTraining")}.from_pretrained("this folder")',
+        "```",
+        "",
+        f"Trained on {summary['device']} in {summary['dtype']}, with "
+        + ", ".join(f"{name} {version}" for name, version in summary["versions"].items())
+        + (f", commit {summary['git']}" if summary["git"] else "")
+        + ".",
+        "",
+    ]
+
+
+def _scores(validation: Mapping[str, Mapping[str, float]]) -> list[str]:
+    columns = list(next(iter(validation.values())))
+    lines = ["| positions | " + " | ".join(name.replace("_", " ") for name in columns) + " |"]
+    lines += ["|---|" + "---|" * len(columns)]
+    lines += [
+        f"| {length} | " + " | ".join(f"{score[name]:.3f}" for name in columns) + " |"
+        for length, score in validation.items()
+    ]
+    return [*lines, ""]
+
+
+def _data(data: Mapping[str, Any]) -> list[str]:
+    train, valid = data["train"], data["validation"]
+    if "files" not in train:
+        told = [f"- {name}: {value}" for name, value in train.items()]
+        return ["Made up as it was needed, by xdomain's generator:", "", *told, ""]
+    lines = ["| file | bytes | sha256 |", "|---|---|---|"]
+    lines += [f"| {file['name']} | {file['bytes']:,} | `{file['sha256']}` |" for file in train["files"]]
+    told = f"{train['tokens']:,} tokens to train on ({train['part']}), {valid['tokens']:,} held out ({valid['part']})."
+    return [*lines, "", told, ""]

@@ -1,0 +1,173 @@
+"""From pieces of documents to a batch, and from a batch to its loss."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from xdomain.pretraining.config import Objective
+from xdomain.pretraining.masking import Masking
+from xdomain.pretraining.model import Model, guesses, order, states
+from xdomain.pretraining.streams import Pieces, Stream
+
+MASKS = 1
+"""Sets the draws of a step's masks apart from those of its pieces."""
+TRIES = 32
+"""How far down a batch another document is looked for."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one step sees.
+
+    Parameters
+    ----------
+    ids
+        Shape (b, s), int64: ``[CLS] piece [SEP]`` or ``[CLS] first [SEP] second [SEP]``, masked.
+    types
+        Shape (b, s), int64: 1 in the second segment and its [SEP]; None where there is one segment.
+    places
+        Shape (m,), int64: the positions to predict, in ``ids.ravel()``, ascending.
+    wanted
+        Shape (m,), int64: what stood there.
+    order
+        Shape (b,), int64: 0 where the second segment goes on from the first, else 1; None without such an objective.
+    """
+
+    ids: Tensor
+    types: Tensor | None
+    places: Tensor
+    wanted: Tensor
+    order: Tensor | None
+
+    def to(self, device: str) -> Batch:
+        """The batch on a device; to a GPU it travels while the GPU computes."""
+        if device == "cpu":
+            return self
+
+        def move(tensor: Tensor | None) -> Any:
+            if tensor is None:
+                return None
+            return tensor.pin_memory().to(device, non_blocking=True) if device == "cuda" else tensor.to(device)
+
+        return Batch(*(move(t) for t in (self.ids, self.types, self.places, self.wanted, self.order)))
+
+
+@dataclass(frozen=True)
+class Batches:
+    """The batches of a stream, each a function of seed and step alone.
+
+    Parameters
+    ----------
+    cls, sep
+        Rows of [CLS] and [SEP].
+    """
+
+    stream: Stream
+    masking: Masking
+    objective: Objective
+    cls: int
+    sep: int
+    seed: int
+
+    def at(self, step: int, *, rows: int, length: int) -> Batch:
+        """`rows` sequences of up to `length` positions, special tokens included."""
+        rng = np.random.Generator(np.random.PCG64([self.seed, step, MASKS]))
+        specials = 2 if self.objective == "mlm" else 3
+        pieces = self.stream.batch(step, rows, length - specials)
+        types = order = None
+        if self.objective == "mlm":
+            ids = np.full((rows, pieces.tokens.shape[1] + specials), self.sep, np.int64)
+            ids[:, 1:-1] = pieces.tokens
+            free = np.ones(ids.shape, np.bool_)
+            free[:, -1] = False
+        else:
+            ids, free, types, order = self._two_segments(pieces, rng)
+        ids[:, 0], free[:, 0] = self.cls, False
+        places, wanted = self.masking.apply(ids, free, rng)
+        made = (ids, types, places, wanted, order)
+        return Batch(*(None if part is None else torch.from_numpy(part) for part in made))  # pyright: ignore[reportArgumentType]
+
+    def _two_segments(self, pieces: Pieces, rng: np.random.Generator) -> tuple[NDArray[Any], ...]:
+        """Ids and free positions with [CLS] still missing, token types, and 1 where the order is false.
+
+        Each piece is cut at a random place between its quarters. In half of the rows the second segment is not the
+        one that follows: for ``mlm+sop`` the two change places, for ``mlm+nsp`` it comes from another row, of
+        another document where the batch has one.
+        """
+        tokens = pieces.tokens
+        rows, body = tokens.shape
+        order = rng.integers(2, size=rows)
+        cut = rng.integers(max(1, body // 4), body - max(1, body // 4), size=rows, endpoint=True)[:, None]
+        columns = np.arange(body)[None]
+        if self.objective == "mlm+sop":
+            swapped = order[:, None] == 1
+            tokens = np.where(swapped, np.take_along_axis(tokens, (columns + cut) % body, 1), tokens)
+            cut = np.where(swapped, body - cut, cut)
+        else:
+            foreign = tokens[_partners(pieces.documents)]
+            tokens = np.where((order[:, None] == 1) & (columns >= cut), foreign, tokens)
+        second = columns >= cut
+        ids = np.full((rows, body + 3), self.sep, np.int64)
+        np.put_along_axis(ids, columns + 1 + second, tokens, 1)
+        places = np.arange(body + 3)[None]
+        free = (places != cut + 1) & (places != body + 2)
+        return ids, free, (places > cut + 1).astype(np.int64), order
+
+
+def _partners(documents: NDArray[np.int64]) -> NDArray[np.int64]:
+    """For each row the next one (in a circle) of another document; the very next where all are of one."""
+    rows = len(documents)
+    partners = (np.arange(rows) + 1) % rows
+    for _ in range(min(rows - 1, TRIES)):
+        same = documents[partners] == documents
+        if not same.any():
+            break
+        partners = np.where(same, (partners + 1) % rows, partners)
+    lost = documents[partners] == documents
+    return np.where(lost, (np.arange(rows) + 1) % rows, partners)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Of one batch: the loss to descend and its masked-LM part, both scalar, and what the shares of right answers need.
+
+    Parameters
+    ----------
+    logits, order_logits
+        Shapes (m, v) and (b, 2), float32.
+    """
+
+    loss: Tensor
+    masked_loss: Tensor
+    logits: Tensor
+    order_logits: Tensor | None
+
+    def accuracies(self, batch: Batch) -> tuple[float, float | None]:
+        """Shares of right answers: at the chosen positions, and about the order where that is asked."""
+        masked = _share(self.logits, batch.wanted)
+        if self.order_logits is None or batch.order is None:
+            return masked, None
+        return masked, _share(self.order_logits, batch.order)
+
+
+def _share(logits: Tensor, wanted: Tensor) -> float:
+    return (logits.argmax(-1) == wanted).float().mean().item()
+
+
+def outcome(model: Model, batch: Batch) -> Outcome:
+    """Mean cross-entropy over the chosen positions, the head computed only there, plus that of the order."""
+    hidden = states(model, batch.ids, batch.types)
+    chosen = hidden.flatten(0, 1).index_select(0, batch.places)
+    logits = guesses(model, chosen).float()
+    masked = cross_entropy(logits, batch.wanted)
+    if batch.order is None:
+        return Outcome(masked, masked, logits, None)
+    told = order(model, hidden).float()
+    return Outcome(masked + cross_entropy(told, batch.order), masked, logits, told)

@@ -1,0 +1,110 @@
+"""One course of pre-training: from streams and a tokenizer to a finished checkpoint folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from transformers import AutoConfig, PreTrainedTokenizerFast
+
+from xdomain.core.run_dir import HISTORY_PLOT, write_history, write_json
+from xdomain.model.vocabulary import Vocabulary
+from xdomain.pretraining.checkpoints import SUMMARY, WorkFolder
+from xdomain.pretraining.config import Pretraining
+from xdomain.pretraining.engine import Engine, Score
+from xdomain.pretraining.masking import Masking
+from xdomain.pretraining.model import Model, inputs, new_model
+from xdomain.pretraining.model_card import write_pretraining_card
+from xdomain.pretraining.objective import Batches
+from xdomain.pretraining.streams import Stream
+from xdomain.training.device import Device, best_device
+from xdomain.training.plots import plot_pretraining
+from xdomain.training.provenance import provenance
+
+Say = Callable[[str], None]
+VALIDATION_SEED, VALIDATION_RATE = 2**31, 0.15
+"""Validation is masked like BERT's training, whatever the rate of this one, so that losses can be compared."""
+
+
+def pretrain_stream(
+    work: WorkFolder,
+    tokenizer: PreTrainedTokenizerFast,
+    streams: tuple[Stream, Stream],
+    key: str,
+    command: str,
+    options: Pretraining,
+    say: Say,
+) -> None:
+    """Train on the first stream, judge by the second, and write the checkpoint.
+
+    Parameters
+    ----------
+    work
+        Opened.
+    streams
+        To learn from, and held out; of the tokenizer's rows.
+    key
+        Digest of what the streams give: a saved state belongs to it.
+    command
+        What a person types for this run, for the card.
+    """
+    device = best_device(options.precision)
+    torch.manual_seed(options.seed)
+    model = new_model(options, tokenizer)
+    train, valid = (
+        _batches(stream, tokenizer, options, seed, rate)
+        for stream, seed, rate in zip(
+            streams,
+            (options.seed, options.seed + VALIDATION_SEED),
+            (options.mask_rate, VALIDATION_RATE),
+            strict=True,
+        )
+    )
+    engine = Engine(model, train, valid, options, device, work, key, say)
+    history = engine.run()
+    scores: dict[str, Score] = {}
+    for length in options.lengths:
+        scores[str(length)] = engine.score(length)
+        say(f"validation at {length} positions: {scores[str(length)]}")
+    summary = {
+        **options.told(),
+        "command": command,
+        "steps": options.steps,
+        "tokens_seen": options.tokens_before(options.steps),
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "validation": {length: score.told() for length, score in scores.items()},
+        "data": {"train": dict(streams[0].facts), "validation": dict(streams[1].facts)},
+        **provenance(device),
+    }
+    _publish(work, model, tokenizer, summary, history, device)
+
+
+def _batches(
+    stream: Stream, tokenizer: PreTrainedTokenizerFast, options: Pretraining, seed: int, rate: float
+) -> Batches:
+    vocabulary = Vocabulary.of(tokenizer)
+    cls, sep, mask = (vocabulary.rows[str(t)] for t in (tokenizer.cls_token, tokenizer.sep_token, tokenizer.mask_token))
+    return Batches(stream, Masking(rate, mask, vocabulary.ordinary), options.objective, cls, sep, seed)
+
+
+def _publish(
+    work: WorkFolder,
+    model: Model,
+    tokenizer: PreTrainedTokenizerFast,
+    summary: dict[str, Any],
+    history: list[dict[str, Any]],
+    device: Device,
+) -> None:
+    """Make everything in the work folder, then move it to its place: an interruption leaves no half checkpoint."""
+    made = work.path / "made"
+    with work.guarded():
+        model.to("cpu").half().save_pretrained(made)  # pyright: ignore[reportArgumentType]
+        AutoConfig.from_pretrained(made, dtype="float32").save_pretrained(made)  # what to load the halved weights as
+        tokenizer.model_input_names = inputs(model)
+        tokenizer.save_pretrained(made)
+        write_json(made / SUMMARY, summary)
+        write_history(made, history)
+        plot_pretraining(history, path=made / HISTORY_PLOT, title=f"{summary['tokens_seen']:,} tokens on {device.name}")
+        write_pretraining_card(made, summary)
+    work.publish(made)

@@ -1,0 +1,86 @@
+"""The trained model of a finished run, read back to score records. Torch is loaded for an encoder only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xdomain.baselines.api import load_baseline
+from xdomain.core.errors import BackboneError
+from xdomain.core.plugins import make_adapter
+from xdomain.core.recipe import Recipe, load_recipe
+from xdomain.core.run_dir import ADAPTER, MODEL, RECIPE
+from xdomain.core.sequences import Adapter
+from xdomain.data.dataset import Examples
+from xdomain.training.device import Device
+
+if TYPE_CHECKING:
+    from xdomain.training.saved_encoder import SavedModel
+
+
+class Saved(Protocol):
+    """A trained model that was read back from its run folder: a `SavedBaseline` or a `SavedModel`."""
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe of its run."""
+        ...
+
+    def scores(self, examples: Examples, records: NDArray[np.int64], device: Device | None = None) -> NDArray[Any]:
+        """Scores of the records at the places `records`, shape (n,), in `examples`; `device` None: the fastest."""
+        ...
+
+
+@dataclass(frozen=True)
+class SavedBaseline:
+    """A fitted baseline that was read back from its run folder."""
+
+    recipe: Recipe
+    folder: Path
+
+    def scores(self, examples: Examples, records: NDArray[np.int64], device: Device | None = None) -> NDArray[Any]:
+        """Scores of the same shapes as an encoder's; always computed on the CPU."""
+        fitted = load_baseline(self.folder / MODEL)
+        second = examples.symbols_b.take(records) if examples.symbols_b else None
+        return fitted.scores(examples.symbols.take(records), second)
+
+
+def load_saved(folder: Path) -> SavedModel | SavedBaseline:
+    """The model of a run folder.
+
+    Raises
+    ------
+    BackboneError
+        `folder` holds no run with a model.
+    """
+    if not (folder / RECIPE).is_file() or not (folder / MODEL).is_dir():
+        raise BackboneError(
+            f"{folder} holds no trained model",
+            expected="a run folder, as `xdomain run … --out DIR` writes it",
+        )
+    recipe = load_recipe(folder / RECIPE)
+    if recipe.run.baseline:
+        return SavedBaseline(recipe, folder)
+    from xdomain.training.saved_encoder import load_encoder  # which loads torch
+
+    return load_encoder(folder, recipe)
+
+
+def keep_adapter(adapter: Adapter, folder: Path) -> None:
+    """Put the files that an adapter's options name into ``folder/adapter``, so that the run needs no other place."""
+    keep = getattr(adapter, "keep", None)
+    if keep:
+        (folder / ADAPTER).mkdir(exist_ok=True)
+        keep(folder / ADAPTER)
+        if not any((folder / ADAPTER).iterdir()):
+            (folder / ADAPTER).rmdir()
+
+
+def saved_adapter(folder: Path, recipe: Recipe) -> Adapter:
+    """The adapter that encoded a run's data, with the files that the run kept."""
+    kept = (folder / ADAPTER).iterdir() if (folder / ADAPTER).is_dir() else ()
+    return make_adapter(recipe.adapter.name, recipe.adapter.options | {path.stem: str(path) for path in kept})

@@ -1,0 +1,157 @@
+"""The finished cells of one arm on one task: their values, and what they would be on other test records."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xdomain.core.run_dir import HISTORY
+from xdomain.metrics.heldout import Judged, load_judged
+from xdomain.metrics.learned import majority_baseline
+from xdomain.study.cells import Cell, Setting, decisive
+from xdomain.study.stats.standard_error import ROUNDING
+from xdomain.study.study import Study
+
+Place = tuple[str, float, str]
+"""Task, share of the training records, arm."""
+Pairs = dict[tuple[int, int], tuple[Cell, Cell]]
+"""By mapping seed and seed, a cell of each of two arms."""
+
+
+@dataclass(frozen=True)
+class Series:
+    """The finished cells of a setting, in rows of a mapping seed and columns of a seed."""
+
+    study: Study
+    setting: Setting
+    cells: tuple[Cell, ...]
+
+    @property
+    def metric(self) -> str:
+        """The task's first."""
+        return self.setting.recipe.metrics[0]
+
+    @cached_property
+    def values(self) -> NDArray[np.float64]:
+        """The deciding metric on test, shape (mapping seeds, seeds); NaN where no cell is finished."""
+        rows, columns = (list(dict.fromkeys(draw[axis] for draw in self.setting.draws)) for axis in (0, 1))
+        found = np.full((len(rows), len(columns)), np.nan)
+        for cell in self.cells:
+            found[rows.index(cell.mapping_seed), columns.index(cell.seed)] = self.value(cell)
+        return found
+
+    @property
+    def whole(self) -> bool:
+        """Whether every cell is finished and has a value."""
+        return len(self.cells) == len(self.setting.draws) and all(math.isfinite(self.value(c)) for c in self.cells)
+
+    def value(self, cell: Cell) -> float:
+        """The deciding metric of a cell on test; NaN where it is not defined."""
+        value = self.study.store.result(cell.key)["metrics"]["test"][self.metric]["value"]
+        return math.nan if value is None else float(value)
+
+    @cached_property
+    def judged(self) -> dict[str, Judged]:
+        """Test records of each cell by its key, labels and scores."""
+        return {cell.key: load_judged(self.study.store.run_folder(cell.key)) for cell in self.cells}
+
+    @property
+    def units(self) -> int:
+        """How many test records there are, or groups of them where they come in groups; 0 without a cell."""
+        return next(iter(self.judged.values())).units if self.cells else 0
+
+    @cached_property
+    def constant(self) -> float:
+        """What the same answer for every test record gets: see `majority_baseline`; of spans, what random ones get.
+
+        As the run told it. Where it did not, the validation records stand for the training records, which are not
+        kept. NaN where it is not known.
+        """
+        if not self.cells:
+            return math.nan
+        key, problem = self.cells[0].key, self.setting.recipe.problem
+        result = self.study.store.result(key)
+        told: dict[str, float | None] = (result.get("majority") or result.get("random_span") or {}).get("test") or {}
+        value = told.get(self.metric)
+        if value is not None or problem == "span":
+            return math.nan if value is None else float(value)
+        valid, test = load_judged(self.study.store.run_folder(key), "valid"), self.judged[key]
+        k = test.scores.shape[-1] if test.scores.ndim > 1 else None
+        return majority_baseline(valid.labels, test.labels, [self.metric], problem, n_classes=k)[self.metric]
+
+    @cached_property
+    def draws(self) -> dict[str, NDArray[np.float64]]:
+        """Of each cell by its key, the metric on the same resamples of the test records."""
+        return {key: found.resamples(self.metric) for key, found in self.judged.items()}
+
+    def mean_draws(self, cells: Sequence[Cell]) -> NDArray[np.float64]:
+        """Shape (resamples,): the mean over some cells, those left out on whose test records there is no value."""
+        return np.mean([self.draws[cell.key] for cell in cells if math.isfinite(self.value(cell))], axis=0)
+
+    def losses(self) -> tuple[tuple[int, float], ...]:
+        """Mean training loss at the steps that all cells have."""
+        curves: list[dict[int, float]] = []
+        for cell in self.cells:
+            text = (self.study.store.run_folder(cell.key) / HISTORY).read_text("utf-8")
+            rows = [json.loads(line) for line in text.splitlines()]
+            curves.append({row["step"]: row["loss"] for row in rows if row.get("loss") is not None})
+        steps = sorted(set.intersection(*map(set, curves))) if curves else []
+        return tuple((step, float(np.mean([curve[step] for curve in curves]))) for step in steps)
+
+
+def pairs_of(study: Study, one: Series, reference: Series) -> Pairs:
+    """Cells with equal seeds and mapping seeds, by those that change at least one of them, and equal test records."""
+    found: Pairs = {}
+    ours, theirs = ({(c.mapping_seed, c.seed): c for c in some.cells} for some in (one, reference))
+    for draw in study.grid.draws():
+        mine, its = decisive(one.setting.recipe, draw), decisive(reference.setting.recipe, draw)
+        if mine in ours and its in theirs and _same_records(one, ours[mine], reference, theirs[its]):
+            found[max(mine[0], its[0]), max(mine[1], its[1])] = ours[mine], theirs[its]
+    return found
+
+
+def _same_records(one: Series, mine: Cell, reference: Series, its: Cell) -> bool:
+    return one.judged[mine.key].has_records_of(reference.judged[its.key])
+
+
+def less(one: Series, reference: Series, pairs: Pairs) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """What the one has more than the other: of each pair, shape (mapping seeds, seeds), NaN where there is none; and of
+    their means on resamples of the test records.
+    """
+    rows, columns = (list(dict.fromkeys(draw[axis] for draw in pairs)) for axis in (0, 1))
+    values = np.full((len(rows), len(columns)), np.nan)
+    for (mapping, seed), (mine, its) in pairs.items():
+        values[rows.index(mapping), columns.index(seed)] = less_but_rounding(
+            np.array(one.value(mine)), np.array(reference.value(its))
+        )
+    both = [(a, b) for a, b in pairs.values() if math.isfinite(one.value(a) - reference.value(b))]
+    mine, its = zip(*both, strict=True)
+    return values, less_but_rounding(one.mean_draws(mine), reference.mean_draws(its))
+
+
+def less_but_rounding(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The difference, and 0 where it is one of rounding alone."""
+    rounding = ROUNDING * np.maximum(np.abs(one), np.abs(other))
+    return np.where(np.abs(one - other) <= rounding, 0.0, one - other)
+
+
+def spread_of(draws: NDArray[np.float64], units: int) -> float:
+    """The standard error over test records, or groups of them, of which there are `units`.
+
+    A bootstrap of g units is too narrow by √(1 - 1 / g) (Davison & Hinkley 1997, §2.3), which is made good here.
+
+    Returns
+    -------
+    float
+        0 where the metric is not defined on resamples; NaN of a single unit, which tells of no other.
+    """
+    known = draws[np.isfinite(draws)]
+    if units < 2:
+        return math.nan
+    return float(known.std(ddof=1)) * math.sqrt(units / (units - 1)) if len(known) > 1 else 0.0

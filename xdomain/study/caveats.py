@@ -1,0 +1,96 @@
+"""What makes a comparison worth little: arms that did not learn, cells made with other software."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from xdomain.metrics.learned import not_above, not_learned, of_losses, one_answer
+from xdomain.metrics.metrics import METRICS
+from xdomain.study.arm_results import Place, Series, spread_of
+from xdomain.study.cells import Cell
+from xdomain.study.study import Study
+
+NORMAL = 1.96
+VERSIONS = ("xdomain", "torch", "transformers")
+
+
+def why_not_learned(series: Series) -> str | None:
+    """Why the finished cells of an arm, taken together, have not shown that they learned; None where they have.
+
+    An interval over test records alone decides whether their mean is better than a constant answer: the question is
+    about these models, not about other seeds.
+    """
+    if not series.cells:
+        return None
+    problem, losses = series.setting.recipe.problem, [loss for _, loss in series.losses()]
+    judged = [series.judged[cell.key] for cell in series.cells]
+    if all(one_answer(one.labels, one.scores, problem) for one in judged):
+        first = judged[0]
+        if len(judged) == 1:
+            names: list[str] = series.study.store.result(series.cells[0].key)["classes"]
+            return not_learned(first.labels, first.scores, problem, series.metric, losses=losses, classes=names)
+        thing = "value" if problem == "regression" else "class"
+        what = f"{len(first):,} test records with one and the same {thing}"
+        return f"answers all {what} in each of its {len(judged)} cells{of_losses(losses)}"
+    known = [cell for cell in series.cells if math.isfinite(series.value(cell))]
+    if not known:
+        return not_above(series.metric, math.nan, problem=problem)
+    value = float(np.mean([series.value(cell) for cell in known]))
+    error = NORMAL * spread_of(series.mean_draws(known), series.units)
+    low = value - error if METRICS[series.metric].higher_is_better else value + error
+    return not_above(series.metric, value, problem=problem, constant=series.constant, low=low, losses=losses)
+
+
+def unlearned(series: Series) -> list[Cell]:
+    """The finished cells that answer with one class or value, or are not better than a constant answer."""
+    return [cell for cell in series.cells if _is_unlearned(series, cell)]
+
+
+def _is_unlearned(series: Series, cell: Cell) -> bool:
+    judged, problem = series.judged[cell.key], series.setting.recipe.problem
+    if one_answer(judged.labels, judged.scores, problem):
+        return True
+    return not_above(series.metric, series.value(cell), problem=problem, constant=series.constant) is not None
+
+
+def mixed(series: Mapping[Place, Series]) -> tuple[str, ...]:
+    """Versions and number formats that differ between the cells of one task, which are compared; a line each."""
+    found: list[str] = []
+    for task in dict.fromkeys(task for task, _, _ in series):
+        arms = dict.fromkeys(arm for name, _, arm in series if name == task)
+        for what in (*VERSIONS, "number format"):
+            values = {
+                arm: set[str]().union(
+                    *(_values(one, what) for place, one in series.items() if place[::2] == (task, arm))
+                )
+                for arm in arms
+            }
+            if len(set[str]().union(*values.values())) > 1:
+                told = "; ".join(f"{arm}: {', '.join(sorted(some))}" for arm, some in values.items() if some)
+                found.append(f"{task}: {what} ({told})")
+    return tuple(found)
+
+
+def unmatched(study: Study, series: Mapping[Place, Series]) -> tuple[str, ...]:
+    """Arms that were judged on other test records than the reference, so that no difference is told; a line each."""
+    found: list[str] = []
+    for (task, fraction, arm), one in series.items():
+        first = series[task, fraction, study.grid.first_arm]
+        if one.cells and first.cells:
+            mine, its = one.judged[one.cells[0].key], first.judged[first.cells[0].key]
+            if not mine.has_records_of(its):
+                shared = len(set(mine.ids.to_pylist()) & set(its.ids.to_pylist()))
+                found.append(f"{task}: {arm} ({len(mine):,}) and {first.setting.arm} ({len(its):,}) share {shared:,}")
+    return tuple(found)
+
+
+def _values(series: Series, what: str) -> set[str]:
+    """What the finished cells were made with; a baseline has no number format to choose."""
+    results: list[dict[str, Any]] = [series.study.store.result(cell.key) for cell in series.cells]
+    if what == "number format":
+        return set() if series.setting.recipe.run.baseline else {str(one["dtype"]) for one in results}
+    return {str(one["versions"][what]) for one in results}

@@ -1,0 +1,189 @@
+"""A study as a person writes it: which tasks, arms, seeds and rates are crossed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from xdomain.core.errors import RecipeError
+from xdomain.core.recipe import BASELINES, PARTS, Problem
+from xdomain.core.yaml_config import Part, checked, read_yaml
+from xdomain.model import initialise as model_arms
+
+SEE = "see examples/studies/"
+SAME_FOR_ALL = ("name", "source", "reader", "reader_options", "columns", "problem", "metrics", "split")
+"""Parts of a recipe that decide which records are judged, and by what."""
+
+
+def _counted(value: object) -> object:
+    """``5`` means 0, 1, 2, 3, 4."""
+    return list(range(value)) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _one_or_many(value: object) -> object:
+    return value if isinstance(value, list) else [value]
+
+
+def _distinct(values: list[Any]) -> list[Any]:
+    twice = [value for i, value in enumerate(values) if value in values[:i]]
+    if twice:
+        raise ValueError(f"{twice[0]} comes twice")
+    return values
+
+
+Seeds = Annotated[
+    list[Annotated[int, Field(ge=0)]], BeforeValidator(_counted), AfterValidator(_distinct), Field(min_length=1)
+]
+Rates = Annotated[
+    list[Annotated[float, Field(gt=0)]],
+    BeforeValidator(_one_or_many),
+    AfterValidator(_distinct),
+    AfterValidator(sorted),
+]
+Shares = Annotated[
+    list[Annotated[float, Field(gt=0, le=1)]],
+    BeforeValidator(_one_or_many), AfterValidator(_distinct), AfterValidator(sorted), Field(min_length=1),
+]  # fmt: skip
+
+
+class Own(Part):
+    """A plain file of one's own as a task."""
+
+    data: str = Field(description="CSV, TSV or FASTA; beside the study file, or absolute.")
+    domain: str
+    problem: Problem | None = None
+    columns: dict[str, str] = Field(default={}, description="Which column holds what: label: NAME.")
+
+
+class Arm(Part):
+    """What is compared: where the encoder starts, what is trained, how symbols get their wordpieces."""
+
+    name: str = Field(default="", description="None: the init or baseline, with what else is told.")
+    init: Literal["pretrained", "scratch", "reembed", "shuffled", "rescaled"] = "pretrained"
+    transfer: list[str] = Field(default=list(PARTS), min_length=1)
+    tune: Literal["full", "head", "mix", "norms", "lora", "bottleneck"] = "full"
+    mapping: str | None = Field(default=None, description="None: as the task's recipe says.")
+    backbone: str | None = Field(default=None, description="None: that of the study.")
+    baseline: Literal["kmer", "cnn"] | None = None
+    set: dict[str, Any] = Field(default={}, description="Changes to the recipe, for this arm alone.")
+
+    @property
+    def label(self) -> str:
+        """Its name, or what it is made of."""
+        if self.name:
+            return self.name
+        parts = [self.baseline or model_arms.Arm(self.init, tuple(self.transfer), self.tune).label]
+        parts += [self.mapping] if self.mapping else []
+        parts += [f"{key.split('.')[-1]}={value}" for key, value in self.set.items()]
+        return " ".join(parts)
+
+
+def _arm(value: object) -> object:
+    """An arm may be told by a word."""
+    if not isinstance(value, str):
+        return value
+    return {"baseline": value} if value in BASELINES else {"init": value}
+
+
+class Search(Part):
+    """How the learning rate of an arm is chosen: by the mean on validation over few seeds, then kept for all."""
+
+    seeds: int = Field(default=1, gt=0, description="The first so many of the seeds.")
+    mapping_seeds: int = Field(default=1, gt=0, description="The first so many of the mapping seeds.")
+
+
+class Resources(Part):
+    """What a cell takes of a Ray cluster."""
+
+    cpus: float = Field(default=1, gt=0)
+    gpus: float = Field(default=0, ge=0)
+
+
+class Grid(Part):
+    """A study: everything that is crossed, and what is the same for all."""
+
+    name: str = Field(
+        default="", pattern=r"^[\w.-]*$", description="None: that of the file. Names the report's folder."
+    )
+    question: str = ""
+    tasks: Annotated[list[str | Own], BeforeValidator(_one_or_many), Field(min_length=1)]
+    arms: Annotated[list[Annotated[Arm, BeforeValidator(_arm)]], Field(min_length=1)]
+    reference: str = Field(default="", description="The arm that all are compared with. None: the first.")
+    seeds: Seeds = Field(default=[0, 1, 2])
+    mapping_seeds: Seeds = Field(default=[0])
+    design: Literal["crossed", "paired"] = Field(
+        default="crossed", description="paired: mapping seed i goes with seed i alone."
+    )
+    learning_rates: Rates = Field(default=[], description="None: that of the task's recipe, for every arm.")
+    search: Search = Search()
+    fractions: Shares = Field(default=[1.0], description="Of the training records.")
+    backbone: str | None = Field(default=None, description="None: the checkpoint shipped with xdomain.")
+    set: dict[str, Any] = Field(default={}, description="Changes to every recipe: train.epochs: 3.")
+    resources: Resources = Resources()
+    max_cells: int = Field(default=1000, gt=0, description="A grid of more is taken for a slip.")
+
+    @model_validator(mode="after")
+    def _possible(self) -> Grid:
+        labels = [arm.label for arm in self.arms]
+        _distinct(labels)
+        _distinct([str(task) for task in self.tasks])
+        if self.reference and self.reference not in labels:
+            raise ValueError(f"reference: {self.reference} is none of the arms {', '.join(labels)}")
+        if self.design == "paired" and len(self.seeds) != len(self.mapping_seeds):
+            raise ValueError(
+                f"design: {len(self.seeds)} seeds cannot be paired with {len(self.mapping_seeds)} mapping seeds"
+            )
+        for key in ("run.seed", "run.mapping_seed", "train.learning_rate", "split.limit.train", "run.init"):
+            if key in self.set or any(key in arm.set for arm in self.arms):
+                raise ValueError(f"set: {key} is what a study varies; name it where its axis is")
+        for arm in self.arms:
+            if records := [key for key in arm.set if key.split(".")[0] in SAME_FOR_ALL]:
+                raise ValueError(
+                    f"arms: {arm.label}: set: {records[0]} may change which records are judged, and arms are compared "
+                    f"record by record; give it under the study's own set"
+                )
+        return self
+
+    @property
+    def first_arm(self) -> str:
+        """The label of the reference arm."""
+        return self.reference or self.arms[0].label
+
+    def draws(self, *, search: bool = False) -> Iterator[tuple[int, int]]:
+        """Mapping seed and seed of each cell of an arm; `search`: of those that choose its learning rate."""
+        mappings, seeds = self.mapping_seeds, self.seeds
+        if search:
+            mappings, seeds = mappings[: self.search.mapping_seeds], seeds[: self.search.seeds]
+        if self.design == "paired":
+            pairs = list(zip(self.mapping_seeds, self.seeds, strict=True))
+            yield from pairs[: max(len(mappings), len(seeds))] if search else pairs
+            return
+        yield from ((mapping, seed) for mapping in mappings for seed in seeds)
+
+
+def load_grid(path: Path) -> Grid:
+    """A study from a file; files of one's own are looked for beside it.
+
+    Raises
+    ------
+    RecipeError
+        It cannot be read, or it says something impossible: all faults at once.
+    """
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path} cannot be read ({error})", expected="a study in YAML", mend=SEE) from None
+    tree = read_yaml(text, where=str(path), kind="study", see=SEE)
+    grid = checked(Grid, tree, where=str(path), mend=f"edit {path}")
+    tasks = [_beside(task, path.parent) for task in grid.tasks]
+    return grid.model_copy(update={"name": grid.name or path.stem, "tasks": tasks})
+
+
+def _beside(task: str | Own, folder: Path) -> str | Own:
+    if isinstance(task, Own):
+        return task.model_copy(update={"data": str((folder / Path(task.data).expanduser()).resolve())})
+    recipe = folder / task
+    return str(recipe.resolve()) if task.endswith((".yaml", ".yml")) else task

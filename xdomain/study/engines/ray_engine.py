@@ -1,0 +1,100 @@
+"""The Ray engine: a cell is a task with its resources, on as many machines as the cluster has.
+
+All machines must see the store under the same path, as results come back through it alone.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from xdomain.core.errors import MissingError, OutputError, UserError
+from xdomain.pipeline import silent
+from xdomain.study.engines.progress import Progress
+from xdomain.study.engines.worker import PAUSE
+from xdomain.study.study import Study, open_study
+
+TRIES = 3
+"""How often a cell is begun anew when the worker that ran it, or its whole machine, is lost."""
+HANDED_ON = ("XDOMAIN_DATA", "HF_HOME", "HF_HUB_OFFLINE", "PYTHONPATH")
+
+
+def run_on_ray(study: Study, progress: Progress, *, address: str | None = None) -> None:
+    """Work off a study on a Ray cluster; without an address, on one that is started here for it.
+
+    Raises
+    ------
+    MissingError
+        Ray is not installed, or there is no cluster at the address.
+    OutputError
+        The store cannot be written.
+    """
+    ray = _connected(address)
+    resources = {"num_cpus": study.grid.resources.cpus, "num_gpus": study.grid.resources.gpus}
+    attempt = ray.remote(max_retries=TRIES - 1, **resources)(_attempt)
+    folder, store = str(study.folder.resolve()), study.store
+    under_way: dict[Any, str] = {}
+    try:
+        while True:
+            left = [cell for cell in study.known() if store.state(cell.key) in ("open", "running")]
+            for cell in left:
+                if cell.key not in under_way.values() and store.state(cell.key) == "open":
+                    under_way[attempt.remote(folder, cell.key)] = cell.key
+            if not left and not under_way:
+                return
+            if not under_way:  # all that is left is run by others
+                time.sleep(PAUSE)
+                continue
+            ready, _ = ray.wait(list(under_way), timeout=PAUSE)
+            for task in ready:
+                key = under_way.pop(task)
+                state = _state(ray, study, task, key)
+                if state:
+                    progress.tell(key, state)
+    finally:
+        for task in under_way:
+            ray.cancel(task, force=True)
+        ray.shutdown()
+
+
+def _connected(address: str | None) -> Any:
+    try:
+        import ray
+    except ImportError:
+        raise MissingError("Ray is not installed", mend='pip install "xdomain[ray]"') from None
+    given = {name: os.environ[name] for name in HANDED_ON if name in os.environ}
+    try:
+        ray.init(
+            address=address, runtime_env={"env_vars": given}, log_to_driver=False, logging_level=logging.WARNING,
+            include_dashboard=None if address else False,
+        )  # fmt: skip
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise MissingError(
+            f"no Ray cluster at {address or 'this machine'} ({str(error).splitlines()[0]})",
+            expected="HOST:PORT of its head, or auto",
+            mend="ray start --head",
+        ) from None
+    return ray
+
+
+def _attempt(folder: str, key: str) -> str | None:
+    """What a Ray worker does; a store that cannot be written is told, not raised, or Ray would try again."""
+    study = open_study(Path(folder))
+    try:
+        return study.store.attempt(study.cell(key), silent)
+    except UserError as error:
+        return f"error: {error}"
+
+
+def _state(ray: Any, study: Study, task: Any, key: str) -> str | None:
+    try:
+        state = ray.get(task)
+    except ray.exceptions.RayError as error:  # lost more often than it is tried
+        study.store.note_failure(study.cell(key), f"{type(error).__name__} in {TRIES} tries: {error}")
+        return "failed"
+    if state and state.startswith("error: "):
+        raise OutputError(state.removeprefix("error: "))
+    return state

@@ -1,0 +1,233 @@
+"""What may be said of a difference, and what has to be said of a study: decided here, once for words and pictures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+
+from xdomain.metrics.learned import not_above_rule
+from xdomain.study.report.blocks import Inline, Kind, Strong, Text, Verdict
+from xdomain.study.report.formats import clean, count, equals, interval, number, rate, share
+from xdomain.study.results import Difference, Findings, Group, MappingShare
+from xdomain.study.stats.estimate import detectable
+from xdomain.study.stats.standard_error import Spread
+
+LEVEL, ALARM = 0.05, 0.01
+ENOUGH = 5  # cells: t of fewer is 3 and more, that is, half as wide again as the normal interval
+WIDEST = {
+    **dict.fromkeys(("accuracy", "balanced_accuracy", "f1", "f1_binary", "precision", "recall"), 1.0),
+    **dict.fromkeys(("roc_auc", "average_precision"), 1.0),
+    **dict.fromkeys(("matthews_correlation", "spearmanr", "pearsonr"), 2.0),
+}
+"""The largest difference that there can be; other metrics have none."""
+MOST_NAMED = 6  # arms in a warning: the table of results has all
+WORDS: dict[Kind, str] = {
+    "better": "helps",
+    "worse": "hurts",
+    "unseen": "no difference seen",
+    "unknown": "cannot be told",
+}
+SEEDS = 3
+"""The fewest that a study should have: with two, Student's t makes intervals 6.5 times as wide as the normal."""
+FEW_GROUPS = 10
+
+
+def kind_of(difference: Difference) -> Kind:
+    """Q decides whether there is a difference, its sign and the metric's direction which.
+
+    A study too small to see any difference at all has not looked: that it saw none says nothing.
+    """
+    value = difference.estimate.interval.value
+    if not (math.isfinite(difference.q) and math.isfinite(value)):
+        return "unknown"
+    if difference.q >= LEVEL or value == 0:
+        return "unknown" if _blind(difference) else "unseen"
+    return "better" if (value > 0) == difference.higher_is_better else "worse"
+
+
+def word_of(difference: Difference) -> str:
+    """The verdict in a few words; where there is none, with the reason if that is a common one."""
+    kind = kind_of(difference)
+    if kind != "unknown" or not math.isfinite(difference.estimate.interval.value):
+        return WORDS[kind]
+    if not difference.learned:
+        return f"{WORDS[kind]}: neither arm learned"
+    return f"{WORDS[kind]}: one seed" if _one_seed(difference) else WORDS[kind]
+
+
+def _one_seed(difference: Difference) -> bool:
+    return difference.pairs == 1 and not difference.fixed
+
+
+def _blind(difference: Difference) -> bool:
+    return difference.estimate.detectable > WIDEST.get(difference.metric, math.inf)
+
+
+def several_shares(findings: Findings) -> bool:
+    """Whether shares of the training records are compared, so that each row has to name its own."""
+    return len({group.fraction for group in findings.groups}) > 1
+
+
+def verdict(difference: Difference, *, of: int, name_share: bool) -> Verdict:
+    """A line on one of `of` differences."""
+    kind, estimate = kind_of(difference), difference.estimate
+    parts: list[Inline] = [Strong(clean(difference.arm)), f" against {clean(difference.reference)}"]
+    parts.append(f" with {share(difference.fraction)} of the training records" if name_share else "")
+    parts.append(f": test {difference.metric} {interval(estimate.interval, signed=True)}")
+    parts.append("" if difference.higher_is_better else " (lower is better)")
+    parts.append(f", {equals('q', difference.q)}." if math.isfinite(difference.q) else ".")
+    if kind == "unknown":
+        parts.append(_why_unknown(difference))
+    if kind == "unseen":
+        parts.append(_power(difference, of))
+        if estimate.p < LEVEL <= difference.q:
+            parts.append(f" Alone it would pass ({equals('p', estimate.p)}); as one of {of} differences it does not.")
+    if difference.fixed and kind != "unknown":
+        parts.append(" No seed changes either arm: this is over test records alone.")
+    return Verdict(word_of(difference), kind, tuple(parts))
+
+
+def _power(difference: Difference, of: int) -> str:
+    least = difference.estimate.detectable
+    if math.isfinite(least):
+        alone = ", were it the only one" if of > 1 else ""
+        return f" Only a difference of {number(least)} or more would have been seen reliably (80 % power{alone})."
+    return " How large a difference would have been seen is not known."
+
+
+def _why_unknown(difference: Difference) -> str:
+    told, pairs = difference.estimate.interval, difference.pairs
+    if not math.isfinite(told.value):
+        return " It is not defined for these predictions."
+    if not difference.learned:
+        return " Neither arm has shown that it learned."
+    if _one_seed(difference):
+        return _one_seed_is_none(difference)
+    if math.isfinite(difference.q):
+        return f" With {count(pairs, 'pair')} of cells no difference could have been seen, however large."
+    if pairs == 2 and math.isfinite(told.low):
+        return f" Both pairs of cells have the same difference, which may be chance: take {SEEDS} seeds or more."
+    alike = " In every pair both values are the same." if told.value == 0 else ""
+    return f"{alike} {count(pairs, 'pair')} of cells that do not vary: nothing tells how sure this is."
+
+
+def _one_seed_is_none(difference: Difference) -> str:
+    error, told = difference.estimate.standard_error, ""
+    if math.isfinite(error) and error > 0:
+        least = detectable(Spread(0.0, math.inf), error)
+        told = (
+            f" Over test records alone the standard error is {number(error)}: with any number of seeds, only a "
+            f"difference of {number(least)} or more would be seen reliably on this test set."
+        )
+    return (
+        f" Another seed may turn it round: of such differences of one seed, half would pass for an effect where there "
+        f"is none. Take {SEEDS} seeds or more.{told}"
+    )
+
+
+def unmeasured(findings: Findings) -> tuple[Group, ...]:
+    """Groups that should have been compared with the reference and were not: silence would hide them."""
+    compared = {(d.task, d.arm, d.fraction) for d in findings.differences}
+    return tuple(
+        g for g in findings.groups if g.arm != findings.reference and (g.task, g.arm, g.fraction) not in compared
+    )
+
+
+def alarms(findings: Findings) -> tuple[MappingShare, ...]:
+    """Nulls in which an effect was found."""
+    return tuple(s for s in findings.shares if s.null and s.q is not None and s.q < ALARM)
+
+
+def warnings(findings: Findings) -> tuple[Text, ...]:
+    """What weakens the study though nothing failed, a line a task and reason."""
+    found = [
+        ("Learning rate on the edge of its grid", "; a better one may lie beyond.", _edge),
+        ("One cell only", "; the intervals are over test records, another seed or mapping may differ.", _single),
+        ("Few cells", "; intervals are wide, more seeds and mappings would narrow them.", _few),
+        ("Fewer cells than the study asks for", ".", _fewer),
+        ("Cells that did not learn", "; another learning rate or more steps may help them.", _some_unlearned),
+        ("No better than k-mer counts", ".", _against_kmers(findings)),
+        ("Few groups of test records", "; groups are what is resampled, so that intervals are rough.", _few_groups),
+    ]
+    named = several_shares(findings)
+    whole = (
+        *((Strong("Judged on different test records, so not compared"), f", {clean(s)}.") for s in findings.unmatched),
+        *((Strong("Made with different software"), f", {clean(line)}.") for line in findings.mixed),
+    )
+    return whole + tuple(
+        (Strong(what), f", {clean(task)}: {_joined(told)}{end}")
+        for what, end, tell in found
+        for task in tasks_of(findings.groups)
+        if (told := _told(findings.groups, task, tell, named))
+    )
+
+
+def _some_unlearned(group: Group) -> str | None:
+    """Where the arm as a whole did not learn, the report has begun with that."""
+    return f"{group.unlearned} of {group.done}" if group.unlearned and group.not_learned is None else None
+
+
+def _few_groups(group: Group) -> str | None:
+    groups = group.record_groups
+    return f"{group.records:,} records in {groups}" if groups is not None and groups < FEW_GROUPS else None
+
+
+def _against_kmers(findings: Findings) -> Callable[[Group], str | None]:
+    kmers = {
+        (group.task, group.fraction): group.test.interval.value
+        for group in findings.groups
+        if group.baseline == "kmer" and group.test
+    }
+
+    def told(group: Group) -> str | None:
+        counted = kmers.get((group.task, group.fraction), math.nan)
+        if group.baseline or group.test is None or group.not_learned:
+            return None
+        value = group.test.interval.value
+        return f"{number(value)}, k-mers {number(counted)}" if not_above_rule(group.metric, value, counted) else None
+
+    return told
+
+
+def tasks_of(rows: Iterable[Group] | Iterable[Difference] | Iterable[MappingShare]) -> list[str]:
+    """Each task once, in order."""
+    return list(dict.fromkeys(row.task for row in rows))
+
+
+def _joined(told: Sequence[str]) -> str:
+    more = len(told) - MOST_NAMED
+    return ", ".join(told[:MOST_NAMED]) + (f" and {more} more, in the table of results" if more > 0 else "")
+
+
+def _told(groups: Sequence[Group], task: str, tell: Callable[[Group], str | None], named: bool) -> list[str]:
+    return [
+        clean(group.arm) + (f" at {share(group.fraction)}" if named else "") + f" ({told})"
+        for group in groups
+        if group.task == task and (told := tell(group))
+    ]
+
+
+def _edge(group: Group) -> str | None:
+    if not group.at_edge or not group.rates:
+        return None
+    end = "lowest" if group.rate == group.rates[0] else "highest"
+    return f"{rate(group.rate)}, the {end} of {len(group.rates)}"
+
+
+def _single(group: Group) -> str | None:
+    return "1 cell" if _cells_of_trained(group) == 1 else None
+
+
+def _few(group: Group) -> str | None:
+    cells = _cells_of_trained(group)
+    return count(cells, "cell") if 1 < cells < ENOUGH else None
+
+
+def _cells_of_trained(group: Group) -> int:
+    """A baseline without steps comes out the same for every seed, so one is enough: it does not count here."""
+    trained = group.rate is not None or bool(group.losses)
+    return group.test.cells if trained and group.test is not None else 0
+
+
+def _fewer(group: Group) -> str | None:
+    return f"{group.done} of {group.wanted}" if group.done < group.wanted else None

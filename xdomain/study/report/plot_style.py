@@ -1,0 +1,113 @@
+"""What all pictures of a study share: colours, lines, labels, the arrangement of panels."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from xdomain.study.report.formats import clean, share
+from xdomain.study.results import Difference, Findings, MappingShare
+from xdomain.training.plots import AMBER, BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, new_figure
+from xdomain.training.plots import STYLE as PLOT_STYLE
+
+INK, GRID, PAPER = "#1B1F24", "#DDDDDD", "#FFFFFF"
+PAGE_COLOURS = {
+    INK: "currentColor",
+    GRID: "var(--grid)",
+    PAPER: "var(--paper)",
+    BLUE: "var(--blue)",
+    ORANGE: "var(--orange)",
+    GREY: "var(--grey)",
+    GREEN: "var(--green)",
+    PURPLE: "var(--purple)",
+    SKY: "var(--sky)",
+    AMBER: "var(--amber)",
+}
+STYLE: dict[Any, Any] = {
+    **PLOT_STYLE,
+    "font.size": 10,
+    "axes.titlesize": 10.5,
+    "axes.titleweight": "bold",
+    **dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), INK),
+    "text.parse_math": False,  # a $ in a name is a $
+    "axes.formatter.use_mathtext": False,
+    "axes.unicode_minus": True,
+    "svg.fonttype": "none",  # text stays text, in the page's own fonts
+    "svg.hashsalt": "xdomain",
+}
+WIDTH = 8.8  # inches
+COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, AMBER, INK)
+DASHES = ("-", "--", ":")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+
+
+def canvas(height: float) -> Figure:
+    """An empty figure of the common width."""
+    return new_figure(WIDTH, height)
+
+
+def label(text: str, width: int) -> str:
+    """At most two lines of `width` characters; what is too long loses its middle, as names differ at their ends."""
+    text = clean(text)
+    if len(text) <= width:
+        return text
+    if len(text) > 2 * width:
+        return f"{text[: width - 1].rstrip()}…\n…{text[1 - width :].lstrip()}"
+    ends = [found.end() for found in re.finditer(r"[\s/,_-]+", text[:width])]
+    at = max((end for end in ends if len(text) - end <= width), default=width)
+    return f"{text[:at].rstrip()}\n{text[at:].lstrip()}"
+
+
+def name_rows(axes: Axes, rows: Sequence[Difference | MappingShare], named: bool) -> None:
+    """The arms of horizontal rows beside them, with their share of the training records if `named`; upright lines."""
+    names = [clean(row.arm) + (f", {share(row.fraction)}" if named else "") for row in rows]
+    axes.set_yticks(range(len(rows)), [label(name, 32) for name in names])
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="x", color=GRID, linewidth=0.8)
+    axes.set_axisbelow(True)
+
+
+def looks(findings: Findings) -> dict[str, dict[str, Any]]:
+    """How the line of an arm looks, the same in all pictures: by colour and marker first, then by dashes."""
+    arms = list(dict.fromkeys(group.arm for group in findings.groups))
+    return {
+        arm: {
+            "color": COLOURS[i % len(COLOURS)],
+            "linestyle": DASHES[i // len(COLOURS) % len(DASHES)],
+            "marker": MARKERS[(i + i // len(COLOURS)) % len(MARKERS)],
+        }
+        for i, arm in enumerate(arms)
+    }
+
+
+def panels(n: int, *, height: float, legend: Sequence[str]) -> tuple[Figure, list[Axes]]:
+    """A figure of n panels, two a row, with room below for a legend of these names."""
+    columns = 1 if n == 1 else 2
+    rows = -(-n // columns)
+    lines = -(-len(legend) // legend_columns(legend))
+    figure = canvas(rows * height + 0.25 * lines + 0.3)
+    axes = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for empty in axes[n:]:
+        empty.remove()
+    for one in axes[:n]:
+        one.grid(axis="y", color=GRID, linewidth=0.8)
+        one.set_axisbelow(True)
+    return figure, axes[:n]
+
+
+def legend_columns(names: Sequence[str]) -> int:
+    """How many names of a legend fit beside one another."""
+    longest = max((max(map(len, name.split("\n"))) for name in names), default=1)
+    return max(1, min(len(names), int((WIDTH - 0.4) / (0.085 * longest + 0.65))))
+
+
+def add_legend(figure: Figure, handles: Sequence[Any], names: Sequence[str]) -> None:
+    """Below all panels."""
+    figure.legend(
+        handles, names, loc="outside lower center", ncols=legend_columns(names), frameon=False, fontsize=9.5,
+        handlelength=2.6, labelcolor=INK,
+    )  # fmt: skip

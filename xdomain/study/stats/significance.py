@@ -1,0 +1,121 @@
+"""Tests of no difference beside the interval's own: over seeds, over test examples, and over many differences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr
+from scipy.stats import false_discovery_control
+
+from xdomain.study.stats.standard_error import Cells, is_paired, present
+
+MOST_ENUMERATED = 14  # units; 2 ** 14 sign patterns
+DRAWS = 10_000
+FEW_DISCORDANT = 25
+TIE = 1e-9  # statistics that differ by less, relatively, are equal but for rounding
+
+
+def sign_flip(values: Cells) -> tuple[float, float]:
+    """The sign-flip permutation test that the mean over seeds and mappings is 0.
+
+    If differences are symmetric around 0, their signs may be flipped (Fisher 1935, §21; Pesarin & Salmaso
+    2010). Cells of one row share a mapping and cells of one column a training seed, so whole rows are flipped, and
+    for another p whole columns; the larger p counts. That is exact as long as either mappings or seeds add nothing
+    (to which one row, one column and paired cells belong). Where both do, it is approximate, as flipping rows undoes
+    what columns share; for this the statistic is studentized by the spread of both, the square of the sum over the
+    sum of squares of row sums and column sums (Janssen 1997; Canay, Romano & Shaikh 2017), which is the plain sum
+    in the other designs.
+
+    Parameters
+    ----------
+    values
+        Shape (M, S): differences, NaN where there is none.
+
+    Returns
+    -------
+    p, least
+        Two-sided p, and the least it could be with so many rows and columns: 2 / 2^units, so that 5 units cannot
+        reach .05. All patterns are taken up to 14 units, beyond them 10,000 seeded draws and the one observed.
+        Both NaN with fewer than 2 units.
+    """
+    cells = present(values)
+    if is_paired(cells):
+        factors = [np.diag(cells[np.isfinite(cells)])]
+    else:
+        filled = np.nan_to_num(cells)
+        factors = [side for side in (filled, filled.T) if len(side) > 1]
+    tests = [_flip_rows(side) for side in factors if len(side) > 1]
+    if not tests:
+        return float("nan"), float("nan")
+    return max(p for p, _ in tests), max(least for _, least in tests)
+
+
+def _flip_rows(cells: Cells) -> tuple[float, float]:
+    units = len(cells)
+    if units <= MOST_ENUMERATED:  # the first sign may stay, as the statistic is even
+        patterns = np.arange(2 ** (units - 1))[:, None] >> np.arange(units) & 1
+    else:
+        draws = np.random.Generator(np.random.PCG64(0)).integers(2, size=(DRAWS, units))
+        patterns = np.vstack([np.zeros((1, units), np.int64), draws])
+    signs = 1.0 - 2.0 * patterns
+    rows = cells.sum(axis=1)
+    columns = signs @ cells
+    squares = np.square(rows).sum() + np.square(columns).sum(axis=1)
+    statistic = np.square(signs @ rows) / np.where(squares > 0, squares, 1.0)
+    return float(np.mean(statistic >= statistic[0] * (1 - TIE))), 1 / len(patterns)
+
+
+def benjamini_hochberg(p: Sequence[float]) -> list[float]:
+    """The false discovery rate at which each of many tests would be called an effect (Benjamini & Hochberg 1995, §3).
+
+    Parameters
+    ----------
+    p
+        In [0, 1]; NaN where there was no test, which stays NaN and counts for nothing.
+
+    Returns
+    -------
+    list of float
+        q in their order, in [p, 1].
+    """
+    given = np.asarray(p, np.float64)
+    known = np.isfinite(given)
+    q = np.full(len(given), np.nan)
+    if known.any():
+        q[known] = false_discovery_control(given[known], method="bh")
+    return q.tolist()
+
+
+def mcnemar(differences: NDArray[np.integer]) -> float:
+    """McNemar's test that two arms are right equally often, over test examples, for one pair of runs or several.
+
+    The cells of an example are not independent: they are summed, and examples are the units (Eliasziw & Donner 1991;
+    Obuchowski 1998). With d the sums, z = Σd / √Σd²; for one cell its square is the chi-square of McNemar (1947)
+    without continuity correction. Up to 25 examples with d other than 0 all their signs are counted through instead,
+    which for one cell is the exact binomial test. It speaks of these runs on other examples: other seeds or mappings
+    are not in it, so with seeds that matter it is no test of the arms.
+
+    Parameters
+    ----------
+    differences
+        Shape (cells, n): 1 where the arm alone is right, -1 where the reference alone is, 0 where both or none.
+
+    Returns
+    -------
+    float
+        Two-sided p; 1 where no example differs.
+    """
+    sums = differences.sum(axis=0, dtype=np.int64)
+    sums = sums[sums != 0]
+    total = abs(int(sums.sum()))
+    if len(sums) > FEW_DISCORDANT:
+        return float(2 * ndtr(-total / np.sqrt(np.square(sums).sum())))
+    chances = np.ones(1)  # of Σ±|d|, by its distance from the least
+    for size in np.abs(sums):
+        step = np.zeros(2 * size + 1)
+        step[[0, -1]] = 0.5
+        chances = np.convolve(chances, step)
+    reached = np.arange(len(chances)) - len(chances) // 2
+    return min(1.0, float(chances[np.abs(reached) >= total].sum()))

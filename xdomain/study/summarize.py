@@ -1,0 +1,189 @@
+"""From the store to findings: every number that a report holds is made here."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from xdomain.core.recipe import Published
+from xdomain.metrics.metrics import METRICS
+from xdomain.study.arm_results import Place, Series, less, pairs_of, spread_of
+from xdomain.study.caveats import mixed, unlearned, unmatched, why_not_learned
+from xdomain.study.cells import Cell, Setting, is_fixed, mapping_is_drawn
+from xdomain.study.learning_curve import efficiencies
+from xdomain.study.results import Difference, Findings, Group, MappingShare, Missing
+from xdomain.study.stats.components import components
+from xdomain.study.stats.estimate import estimate
+from xdomain.study.stats.significance import benjamini_hochberg, mcnemar, sign_flip
+from xdomain.study.study import Study, study_text
+
+COUNTED = ("classification", "pair")
+"""Problems in which a record is right or wrong."""
+
+
+def collect(study: Study) -> Findings:
+    """All that the finished cells of a study show."""
+    series = {_place(setting): _series(study, setting) for setting in study.settings}
+    known = study.known()
+    groups = tuple(_group(one) for one in series.values())
+    states = [study.store.state(cell.key) for cell in known]
+    done, failed = states.count("done"), states.count("failed")
+    return Findings(
+        name=study.grid.name,
+        question=study.grid.question,
+        reference=study.grid.first_arm,
+        cells=(done, failed, study.count()[1] - done - failed),
+        groups=groups,
+        differences=_differences(study, series, groups),
+        shares=_shares(series),
+        efficiencies=efficiencies(study, series),
+        published=_published(study),
+        missing=_missing(study, known),
+        machine=_machines(study, known),
+        study=study_text(study),
+        mixed=mixed(series),
+        unmatched=unmatched(study, series),
+    )
+
+
+def _place(setting: Setting) -> Place:
+    return setting.task, setting.fraction, setting.arm
+
+
+def _series(study: Study, setting: Setting) -> Series:
+    done = [cell for cell in study.final(setting) if study.store.state(cell.key) == "done"]
+    return Series(study, setting, tuple(done))
+
+
+def _group(series: Series) -> Group:
+    setting, metric = series.setting, METRICS[series.metric]
+    rate = series.study.choice(setting).rate
+    test = None
+    if np.isfinite(series.values).any():
+        examples = spread_of(series.mean_draws(series.cells), series.units)
+        fixed = is_fixed(setting.recipe)
+        test = estimate(series.values, examples, units=series.units, fixed=fixed, possible=metric.possible)
+    judged = next(iter(series.judged.values()), None)
+    return Group(
+        task=setting.task,
+        arm=setting.arm,
+        fraction=setting.fraction,
+        metric=series.metric,
+        higher_is_better=metric.higher_is_better,
+        rate=rate,
+        rates=setting.rates,
+        at_edge=rate is not None and len(setting.rates) > 1 and rate in (setting.rates[0], setting.rates[-1]),
+        wanted=len(setting.draws),
+        done=len(series.cells),
+        test=test,
+        losses=series.losses(),
+        baseline=setting.recipe.run.baseline,
+        constant=series.constant,
+        not_learned=why_not_learned(series),
+        unlearned=len(unlearned(series)),
+        records=len(judged) if judged else 0,
+        record_groups=judged.groups if judged else None,
+    )
+
+
+def _differences(study: Study, series: dict[Place, Series], groups: Sequence[Group]) -> tuple[Difference, ...]:
+    learned = {(g.task, g.fraction, g.arm): g.not_learned is None for g in groups}
+    found: list[Difference] = []
+    for (task, fraction, arm), one in series.items():
+        first = (task, fraction, study.grid.first_arm)
+        either = learned[task, fraction, arm] or learned[first]
+        if one is not series[first] and (difference := _difference(study, one, series[first], learned=either)):
+            found.append(difference)
+    corrected = benjamini_hochberg([one.estimate.p for one in found])
+    return tuple(replace(one, q=q) for one, q in zip(found, corrected, strict=True))
+
+
+def _difference(study: Study, one: Series, reference: Series, *, learned: bool) -> Difference | None:
+    """None where no cell of the one has its partner in the other."""
+    pairs = pairs_of(study, one, reference)
+    if not any(math.isfinite(one.value(a) - reference.value(b)) for a, b in pairs.values()):
+        return None
+    values, draws = less(one, reference, pairs)
+    fixed = is_fixed(one.setting.recipe) and is_fixed(reference.setting.recipe)
+    estimated = estimate(values, spread_of(draws, one.units), units=one.units, fixed=fixed)
+    if not learned:  # two that answer at random may differ, which says nothing of their pre-training
+        estimated = replace(estimated, p=math.nan, detectable=math.nan)
+    p, least = sign_flip(values) if np.nan_to_num(values).any() else (math.nan, math.nan)
+    counted = one.setting.recipe.problem in COUNTED
+    right = [one.judged[a.key].right - reference.judged[b.key].right for a, b in pairs.values()] if counted else []
+    return Difference(
+        task=one.setting.task,
+        arm=one.setting.arm,
+        reference=reference.setting.arm,
+        fraction=one.setting.fraction,
+        metric=one.metric,
+        higher_is_better=METRICS[one.metric].higher_is_better,
+        pairs=len(pairs),
+        estimate=estimated,
+        q=math.nan,
+        sign_flip=p if math.isfinite(p) else None,
+        least_sign_flip=least if math.isfinite(least) else None,
+        mcnemar=mcnemar(np.array(right)) if np.any(right) else None,
+        fixed=fixed,
+        learned=learned,
+    )
+
+
+def _shares(series: dict[Place, Series]) -> tuple[MappingShare, ...]:
+    found: list[MappingShare] = []
+    for one in series.values():
+        whole = min(one.values.shape) > 1 and bool(np.isfinite(one.values).all())
+        if whole and mapping_is_drawn(one.setting.recipe):
+            run = one.setting.recipe.run
+            null = run.init != "pretrained" or "words" not in run.transfer
+            found.append(
+                MappingShare(
+                    one.setting.task, one.setting.arm, one.setting.fraction, components(one.values), null=null, q=None
+                )
+            )
+    nulls = [i for i, share in enumerate(found) if share.null]
+    for i, q in zip(nulls, benjamini_hochberg([found[i].components.mapping_p for i in nulls]), strict=True):
+        found[i] = replace(found[i], q=q)
+    return tuple(found)
+
+
+def _published(study: Study) -> tuple[tuple[str, Published], ...]:
+    found: list[tuple[str, Published]] = []
+    for setting in study.settings:
+        for value in setting.recipe.published:
+            if value.metric == setting.recipe.metrics[0] and (setting.task, value) not in found:
+                found.append((setting.task, value))
+    return tuple(found)
+
+
+def _missing(study: Study, known: Sequence[Cell]) -> tuple[Missing, ...]:
+    """Cells that are not finished, and settings whose cells cannot be known as their search has failed."""
+    found: list[Missing] = []
+    for cell in known:
+        state = study.store.state(cell.key)
+        if state != "done":
+            setting, error = cell.setting, study.store.fault(cell.key) or ""
+            state = "not run" if state == "open" else state
+            found.append(Missing(cell.key, setting.task, setting.arm, str(cell), state, error))
+    for setting in study.settings:
+        choice = study.choice(setting)
+        if setting.rates and choice.settled and choice.rate is None:
+            what = f"{len(setting.draws)} cells of {setting.task}, {setting.arm}"
+            found.append(Missing("", setting.task, setting.arm, what, "not known", "every learning rate failed"))
+    return tuple(found)
+
+
+def _machines(study: Study, known: Sequence[Cell]) -> tuple[str, ...]:
+    """Devices and versions that finished cells were made with, each once."""
+    found: dict[str, None] = {}
+    for cell in known:
+        if study.store.state(cell.key) == "done":
+            result = study.store.result(cell.key)
+            versions: dict[str, Any] = result["versions"]
+            named = ", ".join(f"{name} {versions[name]}" for name in ("xdomain", "torch", "transformers"))
+            found[f"{result['device']} in {result['dtype']}; {named}"] = None
+    return tuple(sorted(found))

@@ -1,0 +1,175 @@
+"""Choose among random mappings before anything is trained: a linear probe on what the frozen encoder makes of each."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.linear_model import Ridge
+from sklearn.preprocessing import StandardScaler
+from transformers import PreTrainedModel
+
+from xdomain.core.errors import DataError, RecipeError
+from xdomain.core.formatting import number
+from xdomain.core.progress import Say, reporter
+from xdomain.core.recipe import Recipe
+from xdomain.data.collate import Collator, Layout
+from xdomain.data.dataset import IGNORED, Examples
+from xdomain.data.windows import Windows
+from xdomain.metrics.metrics import METRICS, compute_metrics
+from xdomain.metrics.scoring import kept
+from xdomain.model.initialise import Arm
+from xdomain.model.token_mapping import TokenMapping
+from xdomain.training.device import best_device
+from xdomain.training.predict import inputs_of, pool
+
+RECORDS, SYMBOLS, FOLDS, BATCH = 512, 65_536, 5, 32
+
+
+def check_search(recipe: Recipe, arm: Arm) -> None:
+    """Refuse a search where there is nothing to choose, or nothing to choose by.
+
+    Raises
+    ------
+    RecipeError
+        Spans, or an arm whose word rows are drawn anew or shuffled.
+    """
+    told = f"mapping {recipe.run.mapping}"
+    if recipe.problem == "span":
+        raise RecipeError(
+            f"{told}: a linear probe finds no answers in passages, so nothing tells a good mapping from a bad one",
+            expected="classification, pair, regression or tagging",
+            mend="--mapping random, or --mapping learned",
+        )
+    if "words" not in arm.parts or arm.init in ("shuffled", "rescaled"):
+        raise RecipeError(
+            f"{told}: the arm {arm.label} draws its word rows at random, so one mapping is as good as another",
+            expected="an arm that takes the checkpoint's word rows over",
+            mend="--mapping random",
+        )
+
+
+def choose_mapping(
+    candidates: Sequence[TokenMapping],
+    model: PreTrainedModel,
+    recipe: Recipe,
+    examples: Examples,
+    layout: Layout,
+    windows: Windows,
+    say: Say,
+) -> tuple[TokenMapping, dict[str, Any]]:
+    """The candidate whose frozen features tell the labels of training records best.
+
+    Features are the last layer's states, averaged over the positions of a record, or for tagging those of each
+    symbol. A ridge regression on them, onto one-hot labels where there are classes, is scored by the task's first
+    metric on training records that it did not see, in five folds. Validation and test are not looked at. Of two
+    equals the first is kept. The records are drawn by the first candidate's seed: the same for all candidates.
+
+    Parameters
+    ----------
+    model
+        As it is before its first step.
+
+    Returns
+    -------
+    tuple
+        The mapping, and for the result: the metric, the records used, seed and score of every candidate, the seed
+        chosen, the seconds it took.
+    """
+    started = time.monotonic()
+    records = _some(examples, candidates[0].seed)
+    metric = recipe.metrics[0]
+    folds = np.arange(len(records)) % FOLDS
+    if examples.problem == "tagging":
+        labels, lengths = examples.labels_of(records), examples.symbols.lengths[records]
+        folds = np.repeat(folds, lengths)  # the symbols of a record are learned from, or judged, together
+    else:
+        labels = examples.labels_of(records)
+    device = best_device(recipe.train.precision).name
+    model.eval().to(device)  # pyright: ignore[reportArgumentType]
+    scores: list[float] = []
+    reporter().started("choosing a mapping", len(candidates))
+    for done, mapping in enumerate(candidates, 1):
+        collate = Collator(examples, None, mapping.ids.astype(np.int64), layout, windows)
+        seen = _features(model, collate, records, device)
+        scores.append(_score(seen, labels, folds, metric, examples))
+        reporter().advanced(done)
+    reporter().finished()
+    model.cpu()
+    value = np.array(scores) if METRICS[metric].higher_is_better else -np.array(scores)
+    known = [score for score in scores if np.isfinite(score)]
+    best = int(np.nanargmax(value)) if known else 0
+    found = [{"seed": m.seed, "score": s} for m, s in zip(candidates, scores, strict=True)]
+    say(f"mapping: draw {candidates[best].seed} is the best of {len(candidates)}, probe {metric} "
+        f"{number(scores[best])} (median {number(float(np.median(known)) if known else None)})")  # fmt: skip
+    return candidates[best], {
+        "metric": metric,
+        "records": len(records),
+        "candidates": found,
+        "chosen": candidates[best].seed,
+        "seconds": time.monotonic() - started,
+    }
+
+
+def _some(examples: Examples, seed: int) -> NDArray[np.int64]:
+    """Training records drawn by `seed`: 512, or fewer where they are so long that memory would be short."""
+    lengths = examples.symbols.lengths + (examples.symbols_b.lengths if examples.symbols_b else 0)
+    train = examples.indices("train")
+    if len(train) < 2 * FOLDS:
+        raise DataError(f"{len(train)} training records are too few to choose a mapping by",
+                        expected=f"{2 * FOLDS} or more", mend="--mapping random")  # fmt: skip
+    drawn = np.random.Generator(np.random.PCG64([seed, 3])).permutation(train)[:RECORDS]
+    within = np.cumsum(lengths[drawn]) <= SYMBOLS
+    return drawn[: max(2 * FOLDS, int(within.sum()))]
+
+
+@torch.inference_mode()
+def _features(model: PreTrainedModel, collate: Collator, records: NDArray[np.int64], device: str) -> NDArray[Any]:
+    """Shape (records, d), or (their symbols, d) for tagging; NaN for symbols that no window holds."""
+    tagging = collate.examples.problem == "tagging"
+    lengths = collate.lengths()[records]
+    found: list[NDArray[Any]] = [np.empty(0)] * len(records)
+    order = np.argsort(-lengths, kind="stable")
+    for first in range(0, len(order), BATCH):
+        places = order[first : first + BATCH]
+        batch = {name: value.to(device) for name, value in collate(records[places].tolist()).items()}
+        states = model.base_model(**inputs_of(batch)).last_hidden_state.float()
+        if not tagging:
+            mask = batch["attention_mask"][..., None].float()
+            means = pool((states * mask).sum(1) / mask.sum(1), batch["windows"]).cpu().numpy()
+            for place, row in zip(places, means, strict=True):
+                found[place] = row
+            continue
+        rows = torch.repeat_interleave(torch.arange(len(places), device=device), batch["windows"])
+        for i, place in enumerate(places):
+            mine = rows == i
+            own = states[mine][batch["owned"][mine]].cpu().numpy()
+            missing = int(lengths[place]) - len(own)
+            found[place] = np.pad(own, ((0, missing), (0, 0)), constant_values=np.nan)
+    return np.concatenate(found) if tagging else np.stack(found)
+
+
+def _score(
+    seen: NDArray[Any], labels: NDArray[Any], folds: NDArray[np.int64], metric: str, examples: Examples
+) -> float:
+    """What held-out records score by a ridge regression on the rest; NaN where that is undefined."""
+    usable = np.isfinite(seen).all(1)
+    if labels.dtype.kind == "f":
+        wanted = labels[:, None].astype(np.float64)
+    else:
+        usable &= labels != IGNORED
+        wanted = np.eye(len(examples.classes))[np.where(usable, labels, 0)]
+    told = np.full(wanted.shape, np.nan)
+    for fold in range(FOLDS):
+        learn, judge = usable & (folds != fold), usable & (folds == fold)
+        if not learn.any() or not judge.any():
+            continue
+        scale = StandardScaler().fit(seen[learn])
+        probe = Ridge(alpha=seen.shape[1]).fit(scale.transform(seen[learn]), wanted[learn])
+        told[judge] = probe.predict(scale.transform(seen[judge])).reshape(-1, wanted.shape[1])
+    scores = told[:, 0] if examples.problem == "regression" else told
+    return compute_metrics([metric], *kept(labels, scores), examples.problem)[metric]["value"]

@@ -1,0 +1,79 @@
+"""The model card: the measured numbers and how to load what lies beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from xdomain.core.formatting import number
+from xdomain.core.recipe import Recipe
+from xdomain.core.run_dir import finite, write_text
+from xdomain.model.heads import head_of
+
+LOADING = """```python
+from transformers import AutoTokenizer, {head}
+tokenizer = AutoTokenizer.from_pretrained("model")
+model = {head}.from_pretrained("model")
+```"""
+
+
+MIX = """This checkpoint is the body and the head alone. The head was trained to read a mix of all layers, which
+`layer_mix.json` holds: without it the scores are others. `xdomain predict` puts it on; in Python:
+
+```python
+from xdomain.model.layer_mix import wear_mix
+wear_mix(model, "model")
+```
+
+![weight of each layer](layer-mix.png)"""
+
+
+def write_card(folder: Path, recipe: Recipe, values: Mapping[str, Any]) -> None:
+    """Write ``model/README.md`` from a result's values."""
+    values = finite(values)
+    lines = [f"# {recipe.title}", ""]
+    lines += [f"`{recipe.name}`, arm `{values['arm']['label']}`, seed {values['seed']}, made with xdomain.", ""]
+    lines += [f"- {note}" for note in values.get("notes", [])] + [""] * bool(values.get("notes"))
+    lines += _metrics(values["metrics"])
+    lines += _classes(values)
+    lines += ["## Data", "", f"{recipe.source.citation} Licence: {recipe.source.licence}.", ""]
+    if recipe.run.baseline is None:
+        lines += _usage(recipe, values)
+    write_text(folder / "model" / "README.md", "\n".join(lines))
+
+
+def _metrics(metrics: Mapping[str, Any]) -> list[str]:
+    splits = list(metrics)
+    lines = ["| metric | " + " | ".join(splits) + " |", "|---|" + "---|" * len(splits)]
+    lines += [
+        f"| {name} | " + " | ".join(number(metrics[split][name]["value"]) for split in splits) + " |"
+        for name in metrics[splits[0]]
+    ]
+    return [*lines, "", "The checkpoint was chosen on validation; test was read once.", ""]
+
+
+def _classes(values: Mapping[str, Any]) -> list[str]:
+    table = values.get("per_class", {}).get("test")
+    if not table:
+        return []
+    lines = ["| class | precision | recall | f1 | records |", "|---|---|---|---|---|"]
+    lines += [
+        f"| {row['class']} | {number(row['precision'])} | {number(row['recall'])} | {number(row['f1'])} "
+        f"| {row['support']} |"
+        for row in table
+    ]
+    return [*lines, ""]
+
+
+def _usage(recipe: Recipe, values: Mapping[str, Any]) -> list[str]:
+    lines = ["## Use", "", LOADING.format(head=head_of(recipe.problem).__name__), ""]
+    if "layer_mix" in values:
+        lines += [MIX, ""]
+    if recipe.problem == "span":
+        lines += ['The question comes first, then a window of the passage; position 0 stands for "not here".', ""]
+    elif values["counts"]["sequences_in_several_windows"]:
+        lines += ["Long sequences were read in windows; the prediction is the mean of the windows' logits.", ""]
+    mapping = values["mapping"]
+    start = f"Mapping `{mapping['strategy']}`, seed {mapping['seed']}, sha256 `{mapping['sha256'][:16]}…`; "
+    return [*lines, start + f"backbone `{values['backbone']['name']}`.", ""]

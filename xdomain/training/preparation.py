@@ -1,0 +1,56 @@
+"""From a recipe to encoded records: read, split, encode, and look for leakage. Nothing here loads torch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from xdomain.core.errors import DataError
+from xdomain.core.plugins import make_adapter
+from xdomain.core.progress import Say, reporter
+from xdomain.core.recipe import Recipe
+from xdomain.core.sequences import Adapter
+from xdomain.data.dataset import Examples, check_symbols, encode_examples
+from xdomain.data.leakage import leakage
+from xdomain.data.loading import load_table
+from xdomain.data.splits import assign
+from xdomain.model.checkpoints import locate_backbone, shipped_folder
+
+JUDGED = ("valid", "test")
+
+
+def adapter_of(recipe: Recipe) -> Adapter:
+    """The adapter that a recipe names; one for text gets the backbone's tokenizer where it is told no other."""
+    options = dict(recipe.adapter.options)
+    if isinstance(named := options.get("tokenizer"), str):
+        options["tokenizer"] = shipped_folder(named)
+    return make_adapter(recipe.adapter.name, options, tokenizer=locate_backbone(recipe.run.backbone))
+
+
+def prepare(recipe: Recipe, adapter: Adapter, say: Say) -> tuple[Examples, dict[str, Any]]:
+    """Read, split and encode a task's records; the counts say what was changed, and what leaks between splits."""
+    reporter().phase("reading")
+    table = load_table(recipe, adapter=adapter, say=say)
+    split = assign(table, recipe.split, recipe.problem)
+    kept = np.flatnonzero(split != "")
+    examples = encode_examples(table.take(kept), adapter, recipe.problem, split[kept])
+    for name, records in examples.sizes().items():
+        if not records:
+            raise DataError(
+                f"{recipe.name} has no {name} records", expected="records to train on, to choose by and to judge by",
+                mend=f"--set split.{name}=0.1" if name in JUDGED else None,
+            )  # fmt: skip
+    check_symbols(examples)
+    counts: dict[str, Any] = dict(examples.symbols.counts)
+    for name, count in (examples.symbols_b.counts if examples.symbols_b else {}).items():
+        counts[name] = counts.get(name, 0) + count
+    flip = getattr(adapter, "reverse_complement", None)
+    told = (examples.symbols, examples.symbols_b)
+    if recipe.problem == "span" and examples.symbols_b:  # a known passage is a leak, whatever is asked about it
+        told = (examples.symbols_b, None)
+    leaks = leakage(*told, examples.split, flip, ids=examples.ids)
+    say(f"{recipe.name}: " + ", ".join(f"{n:,} {name}" for name, n in examples.sizes().items()))
+    for line in leaks.lines():
+        say(f"warning: {line}")
+    return examples, {**counts, "leakage": leaks.as_dict()}

@@ -1,0 +1,248 @@
+"""The encoder's way through a run: mapping, arm, vocabulary slice, fine-tuning, stock checkpoint."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
+from transformers import PreTrainedModel, TrainerCallback
+
+from xdomain.core.errors import RecipeError
+from xdomain.core.recipe import Recipe
+from xdomain.core.run_dir import MAPPING, MODEL
+from xdomain.core.sequences import Adapter
+from xdomain.data.collate import Collator
+from xdomain.data.dataset import Examples
+from xdomain.data.plan_windows import fit_windows
+from xdomain.data.windows import Windows, cut_answers
+from xdomain.model.backbone import Backbone, max_positions
+from xdomain.model.initialise import Arm, build_model, transferred
+from xdomain.model.layer_mix import remove_mix, save_mix
+from xdomain.model.layout import Layout, layout_of
+from xdomain.model.make_mapping import make_mapping
+from xdomain.model.reprogramming import check_size, fold_mixture, insert_mixture, told_mixture
+from xdomain.model.strategies import learned_kind, search_seeds
+from xdomain.model.token_mapping import TokenMapping
+from xdomain.model.tokenizer import check_tokenizer, export_tokenizer
+from xdomain.model.tuning import apply_tuning, merged, trainable
+from xdomain.model.vocab_slice import Slice, restore_vocabulary, slice_vocabulary
+from xdomain.model.vocabulary import Vocabulary
+from xdomain.training.attention_backend import quick_attention
+from xdomain.training.device import Device
+from xdomain.training.layer_mix_plot import LAYER_PLOT, plot_mix
+from xdomain.training.mapping_search import check_search, choose_mapping
+from xdomain.training.saved_encoder import save_model
+from xdomain.training.trackers import make_trackers
+from xdomain.training.trainer import Augment, Fit, Say, Scale, batch_share, fit
+
+CHECKED_RECORDS = 64
+LOWEST, SEMITONES = -5, 12
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What learning left behind, beside the saved model: the course of the fit and facts for the result."""
+
+    fit: Fit
+    facts: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that is decided before anything is learned, or written."""
+
+    arm: Arm
+    vocabulary: Vocabulary
+    mapping: TokenMapping
+    search: dict[str, Any] | None
+    positions: int
+    layout: Layout
+    windows: Windows
+    counts: dict[str, int]
+    trackers: list[TrainerCallback]
+
+
+def plan_encoder(
+    recipe: Recipe, backbone: Backbone, adapter: Adapter, examples: Examples, *, folder: Path, say: Say
+) -> Plan:
+    """The arm, the mapping, the windows and the trackers of a run; what cannot be is refused here."""
+    options, train = recipe.run, recipe.train
+    batch_share(train)
+    if train.augment != "none" and examples.symbols_b is not None:
+        raise RecipeError(
+            f"train.augment: {train.augment} is not for pairs, and there are two columns of sequences",
+            mend="--set train.augment=none",
+        )
+    arm = Arm.of(options)
+    positions = min(max_positions(backbone.config), train.max_length or max_positions(backbone.config))
+    layout = layout_of(backbone.tokenizer)
+    vocabulary = Vocabulary.of(backbone.tokenizer)
+    candidates = _mappings(recipe, vocabulary, adapter)
+    if candidates[1:]:
+        check_search(recipe, arm)
+    if learned_kind(options.mapping):
+        check_size(len(candidates[0].ids), len(vocabulary.ordinary))
+    windows = fit_windows(examples, layout, positions, train)
+    mapping, search = candidates[0], None
+    if candidates[1:]:
+        start = start_model(recipe, backbone, examples)
+        mapping, search = choose_mapping(candidates, start, recipe, examples, layout, windows, say)
+    own = backbone.tokenizer.unk_token_id if options.mapping == "identity" else None  # a text's unknown, at home there
+    if shared := mapping.collides([row for row in backbone.tokenizer.all_special_ids if row != own]):
+        say(f"warning: mapping {options.mapping} puts {', '.join(shared)} on rows of special tokens")
+    cut = {} if examples.answers is None else cut_answers(windows, examples.answers.learned)
+    if lost := cut.get("answers_in_no_window"):
+        say(f"warning: {lost:,} answers fit into no window; a wider train.window_overlap holds more")
+    trackers = make_trackers(train.report_to, folder)
+    return Plan(arm, vocabulary, mapping, search, positions, layout, windows, windows.counts | cut, trackers)
+
+
+def train_encoder(
+    recipe: Recipe,
+    backbone: Backbone,
+    adapter: Adapter,
+    examples: Examples,
+    plan: Plan,
+    *,
+    folder: Path,
+    device: Device,
+    resume: bool,
+    say: Say,
+) -> Learned:
+    """Fine-tune one arm of a backbone and save it, whole and stock, in ``folder/model``."""
+    options, mapping = recipe.run, plan.mapping
+    built = build_learner(recipe, backbone, examples, plan)
+    model, cut, collate = built.model, built.cut, built.collate
+    with quick_attention(model, device, collate.lengths().sum() / len(plan.windows.start)):
+        course = fit(
+            built.learner,
+            examples,
+            collate,
+            recipe,
+            seed=options.seed,
+            device=device,
+            folder=folder,
+            resume=resume,
+            scale=built.scale,
+            augment=_augmentation(recipe.train.augment, adapter),
+            trackers=plan.trackers,
+            say=say,
+        )
+    stock = merged(built.learner).cpu()
+    layers = remove_mix(stock)
+    mixtures = told_mixture(stock, mapping, plan.vocabulary)
+    fold_mixture(stock)
+    if built.scale:
+        built.scale.fold_into(stock)
+    if cut:
+        restore_vocabulary(stock, cut)
+    if os.environ.get("RANK", "0") == "0":
+        tokenizer = export_tokenizer(adapter, mapping, backbone.tokenizer, max_length=plan.positions)
+        sample = [adapter.decode(examples.symbols[i]) for i in range(min(len(examples), CHECKED_RECORDS))]
+        check_tokenizer(tokenizer, adapter, mapping, sample)
+        mapping.save(folder / MAPPING)
+        save_model(stock, tokenizer, folder)
+        if layers:
+            save_mix(layers, folder / MODEL)
+            plot_mix(layers, path=folder / MODEL / LAYER_PLOT, title=f"{recipe.name}, {plan.arm.label}")
+    return Learned(
+        course,
+        {
+            "mapping": {"strategy": mapping.strategy, "seed": mapping.seed, "sha256": mapping.sha256},
+            "backbone": {"name": backbone.name, "sha256": backbone.sha256, "type": backbone.config.model_type},
+            "parameters": {**built.parameters, **transferred(backbone, plan.arm)},
+            "counts": plan.counts,
+            **({"search": plan.search} if plan.search else {}),
+            **({"learned_mapping": mixtures} if mixtures else {}),
+            **({"layer_mix": layers} if layers else {}),
+        },
+    )
+
+
+@dataclass(frozen=True)
+class Built:
+    """A model before its first step, and the batches it is trained on.
+
+    Parameters
+    ----------
+    model, learner
+        The whole model, and the same with what `tune` puts around it: this is what is trained.
+    cut
+        The vocabulary's rows in use, where only they are kept in memory.
+    scale
+        Of the labels, for regression.
+    parameters
+        How many there are, and how many of them are trained.
+    """
+
+    model: PreTrainedModel
+    learner: nn.Module
+    collate: Collator
+    cut: Slice | None
+    scale: Scale | None
+    parameters: dict[str, Any]
+
+
+def build_learner(recipe: Recipe, backbone: Backbone, examples: Examples, plan: Plan) -> Built:
+    """What a run trains: from the same recipe and seed always the same."""
+    options, layout = recipe.run, plan.layout
+    rows = plan.mapping.ids.astype(np.int64)
+    model = start_model(recipe, backbone, examples)
+    in_use = [*rows.tolist(), *layout.rows(), layout.pad]
+    # LoRA freezes the rows, so there is nothing to save; and peft keeps a resized table whole in every checkpoint
+    sliced = recipe.train.slice_vocabulary and options.tune != "lora"
+    cut = slice_vocabulary(model, in_use) if sliced else None
+    if kind := learned_kind(options.mapping):
+        words: Any = cut.table if cut else model.get_input_embeddings().weight  # pyright: ignore
+        compact = cut.compact if cut else None
+        insert_mixture(model, plan.mapping, plan.vocabulary, words, compact, sparse=kind == "sparse")
+    learner = apply_tuning(model, options.tune, seed=options.seed)
+    parameters = trainable(learner, len(set(in_use)))
+    scale = Scale.of(examples) if recipe.problem == "regression" else None
+    collate = Collator(
+        examples,
+        scale.apply(examples.labels) if scale and examples.labels is not None else examples.labels,
+        cut.compact[rows] if cut else rows,
+        layout.moved(cut.compact) if cut else layout,
+        plan.windows,
+    )
+    return Built(model, learner, collate, cut, scale, parameters)
+
+
+def _mappings(recipe: Recipe, vocabulary: Vocabulary, adapter: Adapter) -> list[TokenMapping]:
+    """The mapping that a recipe names, or all that it wants searched."""
+    options = recipe.run
+    return [
+        make_mapping(
+            adapter.alphabet, vocabulary, strategy=options.mapping, seed=seed, given=options.mapping_table or None
+        )
+        for seed in search_seeds(options.mapping, options.mapping_seed)
+    ]
+
+
+def start_model(recipe: Recipe, backbone: Backbone, examples: Examples) -> PreTrainedModel:
+    """The model of a run before its first step, whole: nothing frozen, sliced or put beside it yet."""
+    train = recipe.train
+    return build_model(
+        backbone,
+        Arm.of(recipe.run),
+        problem=recipe.problem,
+        classes=examples.classes,
+        seed=recipe.run.seed,
+        attention_dropout=train.attention_dropout,
+        hidden_dropout=train.hidden_dropout,
+    )
+
+
+def _augmentation(name: str, adapter: Adapter) -> Augment | None:
+    """What `train.augment` names, as a function of a sequence and a number drawn from [0, 1)."""
+    if name == "none":
+        return None
+    domain: Any = adapter  # which has the method, as the recipe was checked
+    if name == "transpose":
+        return lambda ids, drawn: domain.transpose(ids, LOWEST + int(drawn * SEMITONES))
+    return lambda ids, drawn: domain.reverse_complement(ids) if drawn < 0.5 else ids

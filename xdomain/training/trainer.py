@@ -1,0 +1,402 @@
+"""One fine-tuning: `transformers.Trainer` over pooled windows, the best checkpoint chosen on validation."""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.utils.data import Dataset, Sampler
+from transformers import EarlyStoppingCallback, Trainer, TrainerCallback, TrainingArguments, set_seed
+from transformers.trainer_callback import PrinterCallback
+
+from xdomain.core.errors import OutputError, RecipeError, TrainingError
+from xdomain.core.progress import Say, reporter
+from xdomain.core.recipe import Recipe, Train
+from xdomain.core.run_dir import CHECKPOINTS
+from xdomain.core.sequences import Ids
+from xdomain.data.collate import Collator, Indices, LengthGrouped
+from xdomain.data.dataset import IGNORED, Examples
+from xdomain.data.windows import training_windows
+from xdomain.metrics.metrics import METRICS, compute_metrics
+from xdomain.metrics.scoring import scored
+from xdomain.metrics.spans import candidates_only
+from xdomain.training.device import Device
+from xdomain.training.predict import forward, predict_scores
+from xdomain.training.schedule import default_rate, evaluate_every, steps_of
+
+Augment = Callable[[Ids, float], Ids]
+"""A sequence, changed by a number drawn evenly from [0, 1)."""
+LOGS_A_RUN = 50
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What a fine-tuning did.
+
+    Parameters
+    ----------
+    history
+        Rows {step, epoch, loss} and {step, epoch, valid: {metric: value}}, in order of step.
+    train_loss
+        Mean training loss over the last epoch.
+    best_step
+        Where validation was best: the model is the one of that step.
+    tokens_per_second
+        Symbols and special tokens trained on, padding not counted, a second of training.
+    """
+
+    history: list[dict[str, Any]]
+    train_loss: float
+    best_step: int
+    steps: int
+    tokens_per_second: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Regression targets as they are trained: (value - mean) / std of the training labels."""
+
+    mean: float
+    std: float
+
+    @classmethod
+    def of(cls, examples: Examples) -> Scale:
+        """The scale of the training labels."""
+        if examples.labels is None:
+            raise ValueError("no labels")
+        train = examples.labels[examples.indices("train")].astype(np.float64)
+        return cls(float(train.mean()), float(train.std()) or 1.0)
+
+    def apply(self, values: NDArray[Any]) -> NDArray[np.float32]:
+        """Native values to trained ones."""
+        return ((values - self.mean) / self.std).astype(np.float32)
+
+    def undo(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Trained values to native ones."""
+        return values * self.std + self.mean
+
+    @torch.no_grad()
+    def fold_into(self, model: nn.Module) -> None:
+        """Make the model answer in native values: the scale moves into its last linear layer."""
+        last = [m for m in model.modules() if isinstance(m, nn.Linear) and m.out_features == 1][-1]
+        last.weight.mul_(self.std)
+        last.bias.mul_(self.std).add_(self.mean)
+
+
+class _WindowTrainer(Trainer):
+    """`Trainer` whose batches hold several windows a record and whose order depends on seed and epoch alone."""
+
+    def __init__(self, *, examples: Examples, collate: Collator, recipe: Recipe, scale: Scale | None,
+                 augment: Augment | None, device: Device, **options: Any) -> None:  # fmt: skip
+        self._examples, self._collate, self._recipe = examples, collate, recipe
+        self._scale, self._augment, self._device = scale, augment, device
+        self.newest_loss: Tensor | None = None
+        super().__init__(**options)
+        self.model_accepts_loss_kwargs = False
+        self.data_collator = replace(collate, change=self._change(), choose=self._choose())
+
+    def _epoch(self) -> int:
+        return int(self.state.epoch or 0)
+
+    def _change(self) -> Callable[[int, Ids], Ids] | None:
+        augment = self._augment
+        if augment is None:
+            return None
+        drawn: dict[int, NDArray[np.float64]] = {}
+
+        def changed(record: int, symbols: Ids) -> Ids:
+            epoch = self._epoch()
+            if epoch not in drawn:
+                drawn.clear()
+                rng = np.random.Generator(np.random.PCG64([self.args.seed, epoch, 1]))
+                drawn[epoch] = rng.random(len(self._examples))
+            return augment(symbols, float(drawn[epoch][record]))
+
+        return changed
+
+    def _choose(self) -> Callable[[int], list[int]] | None:
+        labels, windows = self._collate.targets, self._collate.windows
+        if self._recipe.problem != "span" or labels is None:
+            return None
+
+        def chosen(record: int) -> list[int]:
+            rng = np.random.Generator(np.random.PCG64([self.args.seed, self._epoch(), record, 2]))
+            return training_windows(windows, record, labels[record], rng)
+
+        return chosen
+
+    def _get_train_sampler(self, train_dataset: Dataset[int] | None = None) -> Sampler[int]:
+        records = self._examples.indices("train")
+        batch = self._recipe.train.batch_size
+        return LengthGrouped(self._collate.costs()[records], batch, self.args.seed, self._epoch)
+
+    def get_decay_parameter_names(self, model: nn.Module) -> list[str]:
+        """All that decays, less the word rows: those that never occur must stay as they are."""
+        words = {id(p) for p in model.get_input_embeddings().parameters()}  # pyright: ignore
+        named = dict(model.named_parameters())
+        return [name for name in super().get_decay_parameter_names(model) if id(named[name]) not in words]
+
+    def compute_loss(self, model: nn.Module, inputs: dict[str, Any], return_outputs: bool = False,
+                     num_items_in_batch: Tensor | int | None = None) -> Any:  # fmt: skip
+        """Cross-entropy or squared error of the pooled logits."""
+        logits, labels = forward(model, inputs), inputs["labels"]
+        if self._recipe.problem == "regression":
+            return nn.functional.mse_loss(logits.squeeze(-1), labels)
+        if self._recipe.problem == "span":
+            kept = candidates_only(logits, inputs["owned"])
+            return sum(mean_cross_entropy(kept[..., i], labels[:, i]) for i in (0, 1)) / 2
+        if labels.ndim == 2:
+            return mean_cross_entropy(logits.flatten(0, 1), labels.flatten())
+        return nn.functional.cross_entropy(logits, labels)
+
+    def training_step(self, *args: Any, **options: Any) -> Tensor:
+        """As `Trainer` has it; the loss is kept, on the device, for whoever shows it."""
+        self.newest_loss = super().training_step(*args, **options)
+        if self._device.name == "cpu":  # elsewhere looking at each loss would hold up the device: see `log`
+            self._check_finite(self.newest_loss.item(), self.state.global_step + 1)
+        return self.newest_loss
+
+    def log(self, logs: dict[str, float], *args: Any, **options: Any) -> None:
+        """As `Trainer` has it, which also logs the means of losses."""
+        self._check_finite(logs.get("loss", 0.0), self.state.global_step)
+        super().log(logs, *args, **options)
+
+    def _check_finite(self, number: float, step: int) -> None:
+        """Stop where training has diverged; whatever would be saved from then on is no model."""
+        if not math.isfinite(number):
+            model: Any = self.model
+            width = model.config.hidden_size
+            raise _diverged(step, self.args.max_steps, self._recipe.train, width, bf16=self._device.bf16)
+
+    def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
+        """Metrics on all of validation, by the same code that scores the finished model."""
+        records = self._examples.indices("valid")
+        model: Any = self.model
+        scores = predict_scores(
+            model, self._collate, records, device=self._device, batch_size=self.args.eval_batch_size,
+            longest=self._recipe.train.max_answer,
+        )  # fmt: skip
+        scores = self._scale.undo(scores) if self._scale else scores
+        if not np.isfinite(scores).any():
+            self._check_finite(math.nan, self.state.global_step)
+        found = compute_metrics(self._recipe.metrics, *scored(self._examples, records, scores), self._recipe.problem)
+        metrics: dict[str, float] = {}
+        for name, entry in found.items():
+            worst = -math.inf if entry["higher_is_better"] else math.inf
+            metrics[f"eval_{name}"] = entry["value"] if math.isfinite(entry["value"]) else worst
+        self.log(dict(metrics))
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+
+def fit(
+    model: nn.Module,
+    examples: Examples,
+    collate: Collator,
+    recipe: Recipe,
+    *,
+    seed: int,
+    device: Device,
+    folder: Path,
+    resume: bool = False,
+    scale: Scale | None = None,
+    augment: Augment | None = None,
+    trackers: Sequence[TrainerCallback] = (),
+    say: Say = print,
+) -> Fit:
+    """Fine-tune `model` in place and leave it at its best step on validation.
+
+    Checkpoints lie in ``folder/checkpoints`` until the run is whole; with `resume` the last one is taken up,
+    and the outcome is the same as that of an undisturbed run.
+    """
+    checkpoints = folder / CHECKPOINTS
+    train = recipe.train
+    records = examples.indices("train")
+    arguments = _arguments(recipe, checkpoints, len(records), seed=seed, device=device)
+    progress = _Progress(say, recipe.metrics[0])
+    callbacks: list[TrainerCallback] = [progress, *trackers]
+    if train.patience:
+        callbacks.append(EarlyStoppingCallback(early_stopping_patience=train.patience))
+    set_seed(seed)  # Trainer seeds itself, but dropout must not depend on what was drawn while building
+    trainer = _WindowTrainer(
+        examples=examples, collate=collate, recipe=recipe, scale=scale, augment=augment, device=device, model=model,
+        args=arguments, train_dataset=Indices(records), eval_dataset=Indices(examples.indices("valid")),
+        data_collator=collate, callbacks=callbacks,
+    )  # fmt: skip
+    trainer.remove_callback(PrinterCallback)
+    progress.watched = trainer
+    last = last_whole(checkpoints) if resume else None
+    if last:
+        say(f"going on from step {last.name.rsplit('-', 1)[1]}")
+    started = time.monotonic()
+    try:
+        outcome = trainer.train(resume_from_checkpoint=str(last) if last else None)
+    except OSError as error:
+        raise OutputError(f"a checkpoint could not be written to {checkpoints}: {error}",
+                          mend="free some space, then the same command with --resume") from error  # fmt: skip
+    seconds = time.monotonic() - started
+    history = _history(trainer.state.log_history)
+    final_epoch = max((row["epoch"] for row in history), default=0.0)
+    losses = [row["loss"] for row in history if "loss" in row and row["epoch"] > final_epoch - 1]
+    special = len(collate.layout.start) + len(collate.layout.end)
+    tokens = float((collate.costs()[records] + special).mean()) * outcome.global_step * train.batch_size
+    trainer.accelerator.wait_for_everyone()  # every process reads the best checkpoint
+    if trainer.is_world_process_zero():
+        shutil.rmtree(checkpoints, ignore_errors=True)
+    return Fit(
+        history=history,
+        train_loss=float(np.mean(losses)) if losses else float("nan"),
+        best_step=trainer.state.best_global_step or outcome.global_step,
+        steps=outcome.global_step,
+        tokens_per_second=tokens / seconds if not last else float("nan"),
+        seconds=seconds,
+    )
+
+
+def _arguments(recipe: Recipe, checkpoints: Path, records: int, *, seed: int, device: Device) -> TrainingArguments:
+    train = recipe.train
+    steps = steps_of(train, records)
+    if train.learning_rate is None or train.evaluations is None:
+        raise ValueError("options of training are not settled: `xdomain.training.schedule.settle` comes first")
+    every = evaluate_every(train, records)
+    first = recipe.metrics[0]
+    arguments = TrainingArguments(
+        output_dir=str(checkpoints),
+        per_device_train_batch_size=batch_share(train),
+        gradient_accumulation_steps=train.gradient_accumulation_steps,
+        per_device_eval_batch_size=4 * train.batch_size,
+        max_steps=steps,
+        learning_rate=train.learning_rate,
+        lr_scheduler_type=train.schedule,
+        warmup_steps=round(train.warmup * steps),
+        weight_decay=train.weight_decay,
+        bf16=device.bf16,
+        use_cpu=device.name == "cpu",
+        eval_strategy="steps",
+        eval_steps=every,
+        save_strategy="steps",
+        save_steps=every,
+        save_total_limit=1,
+        load_best_model_at_end=True,
+        metric_for_best_model=f"eval_{first}",
+        greater_is_better=_higher_is_better(first),
+        logging_strategy="steps",
+        logging_nan_inf_filter=False,  # a loss that is no number stops the run instead of being left out
+        logging_steps=max(1, steps // LOGS_A_RUN),
+        seed=seed,
+        report_to="none",  # trackers are callbacks of ours, made before anything was written
+        run_name=f"{recipe.name} {checkpoints.parent.name}",
+        disable_tqdm=True,
+        remove_unused_columns=False,
+        label_names=["labels"],
+        dataloader_pin_memory=device.name == "cuda",
+        restore_callback_states_from_checkpoint=train.patience is not None,
+    )
+    # One process uses one device: several share a batch under torchrun, and no batch is multiplied in silence.
+    arguments._n_gpu = min(1, arguments.n_gpu)  # pyright: ignore[reportPrivateUsage]
+    return arguments
+
+
+def last_whole(checkpoints: Path) -> Path | None:
+    """The latest checkpoint that was written to its end, which is where `Trainer` writes its state."""
+    whole = [place.parent for place in checkpoints.glob("checkpoint-*/trainer_state.json")]
+    return max(whole, key=lambda place: int(place.name.rsplit("-", 1)[1]), default=None)
+
+
+def batch_share(train: Train) -> int:
+    """The records that a process works off at once: a batch is the same however many processes and parts share it.
+
+    Raises
+    ------
+    RecipeError
+        It cannot be shared evenly.
+    """
+    world, batch_size, parts = (
+        int(os.environ.get("WORLD_SIZE", "1")),
+        train.batch_size,
+        train.gradient_accumulation_steps,
+    )
+    if batch_size % (world * parts):
+        told = [f"{world} processes"] * (world > 1) + [f"{parts} parts"] * (parts > 1)
+        raise RecipeError(f"a batch of {batch_size} cannot be shared by {' of '.join(told)}",
+                          expected=f"train.batch_size divisible by {world * parts}")  # fmt: skip
+    return batch_size // (world * parts)
+
+
+def _diverged(step: int, steps: int, train: Train, width: int, *, bf16: bool) -> TrainingError:
+    rate = train.learning_rate or math.nan
+    smaller = min(rate / 10, default_rate(width))
+    narrow = ", or --set train.precision=fp32" if bf16 else ""
+    return TrainingError(
+        f"training diverged: the loss is not finite at step {step:,} of {steps:,}, with a learning rate of {rate:g}",
+        expected="a finite loss at every step",
+        mend=f"a smaller rate, such as --set train.learning_rate={smaller:g} --overwrite{narrow}",
+    )
+
+
+def _higher_is_better(metric: str) -> bool:
+    return METRICS[metric].higher_is_better
+
+
+def mean_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """The mean over labels that count; 0, not NaN, where none does."""
+    total = nn.functional.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="sum")
+    return total / (labels != IGNORED).sum().clamp(min=1)
+
+
+class _Progress(TrainerCallback):
+    """Report every step, and say a line an evaluation: where the run stands and how long it will take."""
+
+    watched: _WindowTrainer
+
+    def __init__(self, say: Say, metric: str) -> None:
+        self.say, self.metric = say, metric
+        self.started, self.first, self.loss = time.monotonic(), 0, float("nan")
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.started, self.first = time.monotonic(), state.global_step
+        reporter().started("training", state.max_steps, state.global_step)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        loss = self.watched.newest_loss  # of one of the parts that a batch is worked off in
+        reporter().advanced(state.global_step, None if loss is None else loss * args.gradient_accumulation_steps)
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        reporter().finished()
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, float] | None = None, **_: Any) -> None:
+        self.loss = (logs or {}).get("loss", self.loss)
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, metrics: Mapping[str, float] | None = None,
+                    **_: Any) -> None:  # fmt: skip
+        pace = (time.monotonic() - self.started) / max(1, state.global_step - self.first)
+        left = pace * (state.max_steps - state.global_step)
+        value = (metrics or {}).get(f"eval_{self.metric}", float("nan"))
+        if state.is_world_process_zero:
+            self.say(
+                f"step {state.global_step}/{state.max_steps}  train loss {self.loss:.4f}  "
+                f"valid {self.metric} {value:.4f}  {left / 60:.1f} min left"
+            )
+
+
+def _history(log: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for entry in log:
+        place = {"step": entry["step"], "epoch": round(entry.get("epoch", 0.0), 4)}
+        if "loss" in entry:
+            rows.append({**place, "loss": entry["loss"], "learning_rate": entry.get("learning_rate")})
+        valid = {key[5:]: value for key, value in entry.items() if key.startswith("eval_")}
+        if valid:
+            rows.append({**place, "valid": {k: v if math.isfinite(v) else None for k, v in valid.items()}})
+    return rows

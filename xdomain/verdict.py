@@ -1,0 +1,110 @@
+"""What the test values of one run are worth: intervals, values that need no encoder, whether anything was learned."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from xdomain.baselines.simple_rules import KMERS, best_rule, simple_rules
+from xdomain.core.recipe import Recipe
+from xdomain.data.dataset import Examples
+from xdomain.metrics.bootstrap import Interval
+from xdomain.metrics.heldout import NEED_CHANCES, Judged, resampled
+from xdomain.metrics.learned import majority_baseline, not_above_rule, not_learned, what_to_try
+from xdomain.metrics.metrics import METRICS
+
+RULE_NAMES = {KMERS: "k-mer counts under a linear model", "composition": "composition and length alone"}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What stands beside the test metrics of a run.
+
+    Parameters
+    ----------
+    intervals
+        By metric, its 95 % interval over test records (over their groups, where they come in groups).
+    majority
+        By metric, the value of a constant answer: the most frequent class of train, or its mean.
+    rules
+        By rule and metric, what `xdomain.baselines.simple_rules` reach; empty for a baseline.
+    learned
+        Whether the model has shown that it learned something that holds on test.
+    notes
+        Sentences for a person, the most important first; empty where there is nothing to warn of.
+    """
+
+    intervals: dict[str, Interval]
+    majority: dict[str, float]
+    rules: dict[str, dict[str, float]]
+    learned: bool
+    notes: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The parts of ``result.json`` beside ``metrics``."""
+        return {
+            **({"majority": {"test": self.majority}} if self.majority else {}),
+            **({"simple_rules": {"test": self.rules}} if self.rules else {}),
+            "learned": self.learned,
+            "notes": list(self.notes),
+        }
+
+
+def verdict_on(
+    recipe: Recipe,
+    examples: Examples,
+    held_out: Judged,
+    *,
+    label: str,
+    alphabet_size: int,
+    losses: Sequence[float] = (),
+    random_span: float = math.nan,
+) -> Verdict:
+    """Weigh the predictions of one model on the test records.
+
+    Parameters
+    ----------
+    held_out
+        Labels and scores of the test records.
+    label
+        The arm, to begin a sentence with: ``pretrained``.
+    losses
+        Training losses in order of their steps.
+    random_span
+        For span: the first metric of spans drawn at random.
+    """
+    problem, first = recipe.problem, recipe.metrics[0]
+    known = [name for name in recipe.metrics if problem != "tagging" or name not in NEED_CHANCES]
+    intervals = {name: resampled(name, held_out).interval() for name in known}
+    majority: dict[str, float] = {}
+    if examples.labels is not None and problem != "span":
+        train = examples.labels_of(examples.indices("train"))
+        classes = len(examples.classes)
+        majority = majority_baseline(train, held_out.labels, recipe.metrics, problem, n_classes=classes or None)
+    interval = intervals.get(first)
+    reason = not_learned(
+        held_out.labels,
+        held_out.scores,
+        problem,
+        first,
+        constant=random_span if problem == "span" else majority.get(first, math.nan),
+        low=_nearer_end(first, interval),
+        losses=losses,
+        classes=examples.classes,
+    )
+    rules = {} if recipe.run.baseline else simple_rules(recipe, examples, alphabet_size, "test")
+    notes = [f"{label} did not learn: it {reason}.", what_to_try(losses)] if reason else []
+    if interval and (best := best_rule(rules, first)):
+        beaten = not_above_rule(first, interval.value, best[1], RULE_NAMES[best[0]])
+        notes += [f"{label} {beaten}."] if beaten else []
+    return Verdict(intervals, majority, rules, reason is None, tuple(notes))
+
+
+def _nearer_end(metric: str, interval: Interval | None) -> float:
+    """The end of an interval where the metric is worse; as bad as can be where it cannot be told."""
+    if interval is None:
+        return math.nan
+    end, worst = (interval.low, -math.inf) if METRICS[metric].higher_is_better else (interval.high, math.inf)
+    return worst if math.isnan(end) else end
