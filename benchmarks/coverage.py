@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from xdomain.metrics.bootstrap import Interval, Rows, resample
-from xdomain.study.arm_results import spread_of
+from xdomain.study.arm_results import standard_error_of
 from xdomain.study.stats.components import components
-from xdomain.study.stats.estimate import estimate
+from xdomain.study.stats.estimate import mean_with_interval
 from xdomain.study.stats.significance import benjamini_hochberg, mcnemar, sign_flip
 
 Values = NDArray[np.float64]
@@ -128,7 +128,7 @@ def percent(hits: list[bool]) -> str:
 
 
 def show_estimates(repeats: int) -> None:
-    """Coverage, width, false positives and power of `estimate`, its rivals' coverage, `sign_flip`'s false positives."""
+    """Coverage, width, errors, power of `mean_with_interval`; its rivals' coverage; errors of `sign_flip`."""
     print(
         "\nestimate: coverage (%) of it, the percentile bootstrap and t alone; width / oracle's; rates (%) of p < .05"
     )
@@ -140,7 +140,7 @@ def show_estimates(repeats: int) -> None:
     for design, regime, m, s in designs:
         studies = [draw(design, regime, m, s) for _ in range(repeats)]
         truth = math.sqrt(regime.variance(m, 1 if "paired" in design else s))
-        found = [estimate(values, regime.examples) for values in studies]
+        found = [mean_with_interval(values, regime.examples) for values in studies]
         effect = math.sqrt(np.mean([one.detectable**2 for one in found]))
         width = np.mean([one.interval.high - one.interval.low for one in found]) / (2 * 1.96 * truth)
         rival = NONE
@@ -191,7 +191,9 @@ def show_rights(repeats: int) -> None:
         for _ in range(repeats):
             found = rights(cells, n, of_seed)
             examples = float(found.mean(axis=0).std() / math.sqrt(n))
-            known = estimate(found.mean(axis=1, keepdims=True), examples, units=n, fixed=True)  # a run is all there is
+            known = mean_with_interval(
+                found.mean(axis=1, keepdims=True), examples, units=n, fixed=True
+            )  # a run is all there is
             p.append((known.p, mcnemar(found)))
         rates = [percent([row[i] < 0.05 for row in p]) for i in (0, 1)]
         runs = "differ (see mcnemar)" if of_seed else "are all as good"
@@ -214,10 +216,10 @@ def show_families(repeats: int) -> None:
                 values = arms[:, 1:] + arms[:, :1]
                 less = (values[1:] - values[0])[:, None, :]
                 examples = regime.examples * math.sqrt(2)
-                found = [estimate(one, examples) for one in less]
+                found = [mean_with_interval(one, examples) for one in less]
                 single += [one.p < 0.05 for one in found]
                 some.append(min(benjamini_hochberg([one.p for one in found])) < 0.05)
-                p = [estimate(v + d.detectable, examples).p for v, d in zip(less[:6], found, strict=False)]
+                p = [mean_with_interval(v + d.detectable, examples).p for v, d in zip(less[:6], found, strict=False)]
                 called = np.array(benjamini_hochberg([*p, *(one.p for one in found[6:])])) < 0.05
                 share.append(called[6:].sum() / max(1, called.sum()))
             print(f"{n:5}  {regime.name:20}", percent(single), percent(some), f"{percent(share):>42}")
@@ -261,7 +263,11 @@ def show_groups(repeats: int) -> None:
             for found, units, own in ((by_record, len(unit), np.arange(len(unit))), (by_group, groups, unit)):
                 drawn = resample("accuracy", Rows("classification", labels, scores, own, units), draws=RESAMPLES)
                 values = np.array([[drawn.value]])
-                found.append(covers(estimate(values, spread_of(drawn.draws, units), units=units).interval, truth))
+                found.append(
+                    covers(
+                        mean_with_interval(values, standard_error_of(drawn.draws, units), units=units).interval, truth
+                    )
+                )
         print(f"{groups:6}{size:14}{correlation:13.2f}{percent(by_record):>11}{percent(by_group):>10}")
 
 

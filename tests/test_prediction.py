@@ -12,7 +12,7 @@ import xdomain
 from xdomain.core.errors import DataError, RecipeError
 from xdomain.core.plugins import find_recipe
 from xdomain.data.loading import own_recipe
-from xdomain.metrics.heldout import load_judged, resampled
+from xdomain.metrics.heldout import load_held_out, resampled_metric
 
 TAG_OF = {"the": "D", "wewe": "N", "babba,": "N", "he": "P", "you": "P"}
 LOST = "\x7f"  # a control character: BERT's tokenizers leave nothing of it
@@ -65,9 +65,9 @@ def test_words_are_tagged(tagged):
 
 
 def test_a_comparison_counts_words(tagged):
-    judged = load_judged(tagged.folder)
+    judged = load_held_out(tagged.folder)
     assert len(judged) == tagged.values["n"]["test"]
-    assert resampled("accuracy", judged).value == pytest.approx(tagged.metric("accuracy"))
+    assert resampled_metric("accuracy", judged).value == pytest.approx(tagged.metric("accuracy"))
 
 
 def test_words_of_a_new_file_are_tagged_alike(tagged, table, tmp_path, quiet):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from xdomain.study.api import run_study as run_study
     from xdomain.study.compare import compare as compare
     from xdomain.study.study import Study as Study
-    from xdomain.study.study import lay_out as lay_out
+    from xdomain.study.study import plan_study as plan_study
 
 __version__ = version("xdomain")
 
@@ -44,7 +44,7 @@ _HOMES = {
     "predict": "xdomain.prediction:predict",
     "pretrain_synthetic": "xdomain.pretraining.api:pretrain_synthetic",
     "pretrain_text": "xdomain.pretraining.api:pretrain_text",
-    "lay_out": "xdomain.study.study:lay_out",
+    "plan_study": "xdomain.study.study:plan_study",
     "report": "xdomain.study.api:report",
     "run": "xdomain.pipeline:run",
     "run_study": "xdomain.study.api:run_study",
@@ -61,9 +61,9 @@ __all__ = [
     "check",
     "compare",
     "evaluate",
-    "lay_out",
     "load_recipe",
     "load_result",
+    "plan_study",
     "predict",
     "pretrain_synthetic",
     "pretrain_text",

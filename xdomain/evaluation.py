@@ -18,7 +18,7 @@ from xdomain.core.run_dir import PREDICTIONS, RECIPE, load_result
 from xdomain.core.sequences import Adapter
 from xdomain.data.loading import load_file, load_table
 from xdomain.metrics.bootstrap import Interval
-from xdomain.metrics.heldout import judged_of, resampled
+from xdomain.metrics.heldout import held_out_of, resampled_metric
 from xdomain.metrics.scoring import label_column, span_values
 from xdomain.metrics.spans import oracle_spans
 from xdomain.prediction import answered
@@ -96,8 +96,8 @@ def evaluate(
     records = np.arange(len(examples))
     named = {"id": pa.array(examples.ids, pa.string()), **examples.group_column(records)}
     predictions = pa.table({**named, "label": label_column(examples, records), **found})
-    judged = judged_of(predictions, recipe.problem, classes)
-    metrics = {name: resampled(name, judged).interval() for name in recipe.metrics}
+    judged = held_out_of(predictions, recipe.problem, classes)
+    metrics = {name: resampled_metric(name, judged).interval() for name in recipe.metrics}
     oracle: dict[str, float] = {}
     if recipe.problem == "span":
         oracle = span_values(recipe.metrics, judged.labels, oracle_spans(examples, records))

@@ -35,9 +35,9 @@ from xdomain.core.run_dir import (
 )
 from xdomain.core.sequences import Adapter
 from xdomain.data.dataset import Examples
-from xdomain.metrics.heldout import judged_of
+from xdomain.metrics.heldout import held_out_of
 from xdomain.metrics.metrics import check_metrics
-from xdomain.metrics.scoring import judge, label_column, predicted
+from xdomain.metrics.scoring import compute_split_metrics, label_column, predicted
 from xdomain.model.backbone import load_backbone, quiet_loading
 from xdomain.model.initialise import Arm
 from xdomain.saved_model import keep_adapter, load_saved
@@ -48,11 +48,11 @@ from xdomain.training.plots import plot_confusion, plot_history
 from xdomain.training.preparation import JUDGED, adapter_of, prepare
 from xdomain.training.provenance import provenance
 from xdomain.training.schedule import settle, told
-from xdomain.training.train_encoder import Learned, build_learner, plan_encoder, train_encoder
+from xdomain.training.train_encoder import TrainResult, build_learner, plan_encoder, train_encoder
 from xdomain.training.trainer import Say
 from xdomain.verdict import verdict_on
 
-FOR_BASELINES = Device("cpu", False, "simple baselines are fitted there")
+BASELINE_DEVICE = Device("cpu", False, "simple baselines are fitted there")
 
 
 def run(
@@ -118,7 +118,7 @@ def _run(
     examples, counts = prepare(recipe, adapter, say)
     check_metrics(recipe.metrics, recipe.problem, examples.classes)
     plan = plan_encoder(recipe, backbone, adapter, examples, folder=folder, say=say) if backbone else None
-    device = best_device(recipe.train.precision) if backbone else FOR_BASELINES
+    device = best_device(recipe.train.precision) if backbone else BASELINE_DEVICE
     if backbone and plan:
         train, width, sizes = recipe.train, backbone.config.hidden_size, examples.sizes()
         if minutes is None:
@@ -176,7 +176,7 @@ def _finish(
     recipe: Recipe,
     adapter: Adapter,
     examples: Examples,
-    learned: Learned,
+    learned: TrainResult,
     folder: Path,
     counts: dict[str, Any],
     device: Device,
@@ -186,14 +186,14 @@ def _finish(
     """Judge the model as it was saved, and write what the run promised; ``result.json`` last."""
     model = load_saved(folder)
     scores = {split: model.scores(examples, examples.indices(split), device) for split in JUDGED}
-    judged = {split: judge(examples, split, scores[split], recipe.metrics) for split in JUDGED}
+    judged = {split: compute_split_metrics(examples, split, scores[split], recipe.metrics) for split in JUDGED}
     write_history(folder, learned.fit.history)
     predictions = _predictions(examples, adapter, scores)
     write_predictions(folder / PREDICTIONS, predictions)
     verdict = verdict_on(
         recipe,
         examples,
-        judged_of(_test_of(predictions), recipe.problem, examples.classes),
+        held_out_of(_test_of(predictions), recipe.problem, examples.classes),
         label=arm_label(recipe),
         alphabet_size=len(adapter.alphabet),
         losses=[row["loss"] for row in learned.fit.history if row.get("loss") is not None],

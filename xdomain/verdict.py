@@ -11,7 +11,7 @@ from xdomain.baselines.simple_rules import KMERS, best_rule, simple_rules
 from xdomain.core.recipe import Recipe
 from xdomain.data.dataset import Examples
 from xdomain.metrics.bootstrap import Interval
-from xdomain.metrics.heldout import NEED_CHANCES, Judged, resampled
+from xdomain.metrics.heldout import NEED_CHANCES, HeldOutPredictions, resampled_metric
 from xdomain.metrics.learned import majority_baseline, not_above_rule, not_learned, what_to_try
 from xdomain.metrics.metrics import METRICS
 
@@ -55,7 +55,7 @@ class Verdict:
 def verdict_on(
     recipe: Recipe,
     examples: Examples,
-    held_out: Judged,
+    held_out: HeldOutPredictions,
     *,
     label: str,
     alphabet_size: int,
@@ -77,7 +77,7 @@ def verdict_on(
     """
     problem, first = recipe.problem, recipe.metrics[0]
     known = [name for name in recipe.metrics if problem != "tagging" or name not in NEED_CHANCES]
-    intervals = {name: resampled(name, held_out).interval() for name in known}
+    intervals = {name: resampled_metric(name, held_out).interval() for name in known}
     majority: dict[str, float] = {}
     if examples.labels is not None and problem != "span":
         train = examples.labels_of(examples.indices("train"))

@@ -10,13 +10,13 @@ import numpy as np
 
 from xdomain.core.errors import DataError
 from xdomain.core.sequences import Ids
-from xdomain.data.run_length import merged, written
+from xdomain.data.run_length import merged, written_units
 
 from .audio import describe
 from .codebook import Codebook
 from .features import Features
 from .files import ids_of
-from .frame_reader import Notes, hear
+from .frame_reader import Notes, frames_of
 from .make_features import make_features
 
 
@@ -50,7 +50,7 @@ class Utterance:
     @property
     def sequence(self) -> str:
         """Units with blanks between them, each with its run length where that is not 1: ``71:3 12 0:14``."""
-        return written(self.units, self.runs)
+        return written_units(self.units, self.runs)
 
     def row(self) -> dict[str, str | float]:
         """As a row of a table."""
@@ -97,7 +97,7 @@ def encode_files(
     notes = notes or Notes()
     for path, name in zip(paths, ids_of(paths), strict=True):
         try:
-            parts = [codebook.assign(frames) for frames in hear(path, features, notes)]
+            parts = [codebook.assign(frames) for frames in frames_of(path, features, notes)]
             duration = describe(path).duration
         except DataError as error:
             notes.skip(error, skip_bad=skip_bad)

@@ -68,7 +68,7 @@ class Notes:
         return [_line(names, self.done, what) for what, names in told.items() if names]
 
 
-def hear(path: Path, features: Features, notes: Notes) -> Iterator[Frames]:
+def frames_of(path: Path, features: Features, notes: Notes) -> Iterator[Frames]:
     """The frames of one file, chunk by chunk.
 
     Raises
@@ -116,7 +116,7 @@ def hear_all(paths: Iterable[Path], features: Features, notes: Notes, *, skip_ba
     """
     for path in paths:
         try:
-            yield from hear(path, features, notes)
+            yield from frames_of(path, features, notes)
         except DataError as error:
             notes.skip(error, skip_bad=skip_bad)
     notes.check_any()

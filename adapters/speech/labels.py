@@ -21,7 +21,7 @@ Counts = Counter[tuple[int, str | None]]
 
 
 @dataclass(frozen=True)
-class Stretch:
+class LabelSegment:
     """A label of the seconds from `start` to `end`, half-open."""
 
     start: float
@@ -29,7 +29,7 @@ class Stretch:
     label: str
 
 
-def read_labels(path: Path, ids: Sequence[str]) -> dict[str, list[Stretch]]:
+def read_labels(path: Path, ids: Sequence[str]) -> dict[str, list[LabelSegment]]:
     """The stretches of each file, by its id, from a CSV or TSV file; without start and end a label holds throughout.
 
     Parameters
@@ -50,9 +50,9 @@ def read_labels(path: Path, ids: Sequence[str]) -> dict[str, list[Stretch]]:
             expected="id and label, and start and end in seconds where a label holds for a part of the file",
         )
     starts, ends = (cells.get(name, [usual] * table.num_rows) for name, usual in (("start", "0"), ("end", "inf")))
-    stretches: dict[str, list[Stretch]] = {}
+    stretches: dict[str, list[LabelSegment]] = {}
     for row, (name, label, start, end) in enumerate(zip(cells["id"], cells["label"], starts, ends, strict=True), 1):
-        one = Stretch(_seconds(start), _seconds(end), label)
+        one = LabelSegment(_seconds(start), _seconds(end), label)
         if not 0 <= one.start < one.end:
             raise DataError(
                 f"{path}, record {row} ({name}): from {start} to {end} seconds",
@@ -75,7 +75,7 @@ def _seconds(cell: str) -> float:
         return math.nan
 
 
-def count_labels(one: Utterance, stretches: Mapping[str, Sequence[Stretch]]) -> Counts:
+def count_labels(one: Utterance, stretches: Mapping[str, Sequence[LabelSegment]]) -> Counts:
     """Of one file; a frame has the label in which its middle lies, where several do that of the last."""
     units = np.repeat(one.units, one.runs)
     middles = (np.arange(len(units)) + 0.5) / one.rate

@@ -9,13 +9,13 @@ from typing import Any
 import pyarrow as pa
 from numpy.typing import ArrayLike
 
-from xdomain.data.run_length import merged, written
+from xdomain.data.run_length import merged, written_units
 from xdomain.data.targets import ANSWERS
 
 
 def payload(units: ArrayLike, runs: ArrayLike | None = None) -> str:
     """Units as text, equal neighbours merged; a run of one frame is not written."""
-    return written(*merged(units, runs))
+    return written_units(*merged(units, runs))
 
 
 def span_table(rows: Sequence[Mapping[str, object]], said: Sequence[str] = ()) -> pa.Table:

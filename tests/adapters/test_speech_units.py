@@ -19,7 +19,7 @@ from xdomain.adapters.speech.labels import count_labels, labels_told, read_label
 from xdomain.adapters.speech.measures import Usage, agreement, usage  # noqa: E402
 from xdomain.adapters.speech.mfcc import Mfcc  # noqa: E402
 from xdomain.core.errors import DataError, RecipeError  # noqa: E402
-from xdomain.data.run_length import merged, written  # noqa: E402
+from xdomain.data.run_length import merged, written_units  # noqa: E402
 
 MFCC = Mfcc()
 SOUND = np.random.default_rng(0).normal(0, 0.1, 16000)
@@ -34,7 +34,7 @@ def book():
 def test_units_by_hand():
     units, runs = merged(np.array([71, 71, 71, 12, 0, 0], np.uint16))
     assert (units.tolist(), runs.tolist()) == ([71, 12, 0], [3, 1, 2])
-    assert written(units, runs) == "71:3 12 0:2"
+    assert written_units(units, runs) == "71:3 12 0:2"
     assert [part.tolist() for part in merged(np.empty(0, np.uint16))] == [[], []]
 
 
@@ -43,7 +43,7 @@ def test_merging_loses_nothing(ids):
     units, runs = merged(np.array(ids, np.uint16))
     assert np.repeat(units, runs).tolist() == ids
     assert (units[1:] != units[:-1]).all()
-    parsed = [part.partition(":") for part in written(units, runs).split()]
+    parsed = [part.partition(":") for part in written_units(units, runs).split()]
     assert [int(unit) for unit, _, run in parsed for _ in range(int(run or 1))] == ids
 
 

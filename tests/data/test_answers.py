@@ -10,7 +10,7 @@ from xdomain.core.errors import DataError
 from xdomain.core.recipe import Train
 from xdomain.core.sequences import Ragged
 from xdomain.data.answers import place_answers, to_symbols
-from xdomain.data.collate import Collator, Layout
+from xdomain.data.collate import Collator, SpecialTokenLayout
 from xdomain.data.dataset import IGNORED, Examples
 from xdomain.data.plan_windows import fit_windows
 from xdomain.data.validate import validated
@@ -18,7 +18,7 @@ from xdomain.data.windows import cut_answers, training_windows
 
 EDGES = np.array([[0, 0.06], [0.06, 0.08], [0.08, 0.36], [0.36, 0.4]])
 ANSWERS = pa.list_(pa.struct([("start", pa.float64()), ("end", pa.float64())]))
-LAYOUT = Layout(start=(101,), middle=(102,), end=(102,), pad=0, second_type=1)
+LAYOUT = SpecialTokenLayout(start=(101,), middle=(102,), end=(102,), pad=0, second_type=1)
 ROWS = np.arange(10) + 200
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from xdomain.core.sequences import Ragged
 from xdomain.data.dataset import IGNORED, Examples
-from xdomain.metrics.scoring import judge, kept, label_column, per_tag, prediction_columns
+from xdomain.metrics.scoring import compute_split_metrics, drop_unscored, label_column, per_tag, prediction_columns
 
 NAN = float("nan")
 ABC = ("a", "b", "c")
@@ -25,17 +25,17 @@ def logits(*chances):
 
 
 def test_only_what_has_a_label_and_a_score_is_judged():
-    labels, scores = kept(np.array([0, IGNORED, 1, 1]), np.array([[1, 0], [1, 0], [0, NAN], [0, 1.0]]))
+    labels, scores = drop_unscored(np.array([0, IGNORED, 1, 1]), np.array([[1, 0], [1, 0], [0, NAN], [0, 1.0]]))
     assert labels.tolist() == [0, 1]
     assert scores.tolist() == [[1, 0], [0, 1]]
-    values, scores = kept(np.array([1.5, -100.0, 2.5]), np.array([NAN, 3.0, 4.0]))
+    values, scores = drop_unscored(np.array([1.5, -100.0, 2.5]), np.array([NAN, 3.0, 4.0]))
     assert values.tolist() == [-100.0, 2.5]
     assert scores.tolist() == [3.0, 4.0]
 
 
 def test_a_split_is_judged_by_its_own_labels():
     data = examples("classification", [[0]] * 5, [1, 0, 1, 1, 0], ["test", "train", "test", "valid", "test"])
-    found = judge(data, "test", logits((0.1, 0.9), (0.6, 0.4), (0.7, 0.3)), ["accuracy", "recall"])
+    found = compute_split_metrics(data, "test", logits((0.1, 0.9), (0.6, 0.4), (0.7, 0.3)), ["accuracy", "recall"])
     assert found["metrics"]["accuracy"] == {"value": pytest.approx(2 / 3), "higher_is_better": True}
     assert found["metrics"]["recall"]["value"] == pytest.approx((1 + 1 / 2) / 2)
     assert found["confusion"] == [[1, 0], [1, 1]]
@@ -47,7 +47,7 @@ def test_a_split_is_judged_by_its_own_labels():
 
 def test_values_have_no_confusion():
     data = examples("regression", [[0]] * 3, np.array([1, 2, 4], np.float32), ["valid", "train", "valid"], ())
-    assert judge(data, "valid", np.array([2.0, 6.0]), ["mse"]) == {
+    assert compute_split_metrics(data, "valid", np.array([2.0, 6.0]), ["mse"]) == {
         "metrics": {"mse": {"value": pytest.approx((1 + 4) / 2), "higher_is_better": False}}
     }
 
@@ -56,7 +56,7 @@ def test_tags_are_judged_where_they_are_told_and_read():
     data = examples("tagging", [[0, 1], [2], [0, 1, 2]], [0, 1, 1, 1, IGNORED, 0], ["test", "train", "test"])
     # the last symbol of the last record was cut off, the one before has no tag
     scores = np.concatenate([logits((0.9, 0.1), (0.8, 0.2), (0.2, 0.8), (0.9, 0.1)), [[NAN, NAN]]])
-    found = judge(data, "test", scores, ["accuracy"])
+    found = compute_split_metrics(data, "test", scores, ["accuracy"])
     assert found["metrics"]["accuracy"]["value"] == pytest.approx(2 / 3)
     assert found["confusion"] == [[1, 0], [1, 1]]
 
@@ -135,7 +135,7 @@ def test_tags_of_words_are_told_and_judged_a_word():
     columns = prediction_columns("tagging", data.classes, *per_tag(data, np.arange(3), scores, NAN))
     assert columns["prediction"].to_pylist() == [["yes", "yes", "no"], [None, "no"], []]
     assert columns["score"].to_pylist()[1] == [None, pytest.approx(0.9)]
-    found = judge(data, "test", scores, ["accuracy"])  # of yes, no and no two
+    found = compute_split_metrics(data, "test", scores, ["accuracy"])  # of yes, no and no two
     assert found["metrics"]["accuracy"]["value"] == pytest.approx(2 / 3)
 
 

@@ -17,8 +17,8 @@ from xdomain.core.errors import RecipeError
 from xdomain.core.recipe import PARTS
 from xdomain.model.backbone import load_backbone
 from xdomain.model.heads import head_of
-from xdomain.model.initialise import Arm, build_model, part_of
-from xdomain.model.tuning import apply_tuning, merged, trainable
+from xdomain.model.initialise import Arm, build_model, parameter_group
+from xdomain.model.tuning import freeze_for, merge_adapters, trainable
 from xdomain.model.vocab_slice import restore_vocabulary, slice_vocabulary
 
 SMALL = {"vocab_size": 60, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 48}
@@ -48,7 +48,7 @@ def built(backbone, arm, problem="classification", seed=0):
 
 @pytest.mark.parametrize("family", CONFIGS)
 def test_every_parameter_of_every_family_has_a_part(family):
-    parts = {part_of(name) for name, _ in AutoModel.from_config(CONFIGS[family]).named_parameters()}
+    parts = {parameter_group(name) for name, _ in AutoModel.from_config(CONFIGS[family]).named_parameters()}
     assert parts >= {"words", "norms", "attention", "ffn"}
     assert ("positions" in parts) == (family != "modernbert")
 
@@ -59,7 +59,7 @@ def test_what_comes_over_and_what_does_not(backbone, init, transfer):
     fresh = built(backbone, Arm("scratch")).base_model.state_dict()
     model = built(backbone, Arm(init, transfer)).base_model.state_dict()
     for name, tensor in backbone.tensors.items():
-        comes = part_of(name) in transfer and not (init == "reembed" and part_of(name) == "words")
+        comes = parameter_group(name) in transfer and not (init == "reembed" and parameter_group(name) == "words")
         if not comes:
             assert torch.equal(model[name], fresh[name]), name
         elif init in ("pretrained", "reembed"):
@@ -109,7 +109,7 @@ GRADIENTS = {
 
 @pytest.mark.parametrize("tune", GRADIENTS)
 def test_what_is_trained(backbone, tune):
-    model = apply_tuning(built(backbone, Arm()), tune)
+    model = freeze_for(built(backbone, Arm()), tune)
     ids = torch.randint(7, 100, (4, 12))
     model(input_ids=ids, labels=torch.tensor([0, 1, 2, 0])).loss.backward()
     unused = ("token_type", "original_module")
@@ -122,7 +122,7 @@ def test_what_is_trained(backbone, tune):
 @pytest.mark.parametrize("tune", ["lora", "bottleneck"])
 def test_what_was_learned_beside_the_model_folds_into_a_stock_one(backbone, tune, tmp_path):
     torch.manual_seed(0)
-    model = apply_tuning(built(backbone, Arm()), tune)
+    model = freeze_for(built(backbone, Arm()), tune)
     optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], 0.5)
     ids = torch.randint(7, 100, (4, 12))
     for _ in range(3):
@@ -130,7 +130,7 @@ def test_what_was_learned_beside_the_model_folds_into_a_stock_one(backbone, tune
         optimizer.step()
     model.eval()
     before = model(input_ids=ids).logits
-    stock = merged(model)
+    stock = merge_adapters(model)
     stock.save_pretrained(tmp_path)
     again = type(stock).from_pretrained(tmp_path).eval()
     assert not any("lora" in n or "extra" in n for n, _ in again.named_parameters())

@@ -4,11 +4,11 @@ import json
 
 import pytest
 import torch
-from test_arms import CONFIGS
+from test_initialise import CONFIGS
 
 from xdomain.model.heads import head_of
-from xdomain.model.layer_mix import insert_mix, remove_mix, save_mix, wear_mix
-from xdomain.model.tuning import apply_tuning, merged
+from xdomain.model.layer_mix import attach_layer_mix, insert_mix, remove_mix, save_mix
+from xdomain.model.tuning import freeze_for, merge_adapters
 
 PROBLEMS = ("classification", "regression", "tagging", "span")
 IDS = torch.tensor([[2, 5, 3, 3, 17, 40, 3], [2, 6, 3, 3, 33, 12, 3]])  # Longformer wants its separators for spans
@@ -52,7 +52,7 @@ def test_the_mix_by_hand(family):
 
 @pytest.mark.parametrize("family", CONFIGS)
 def test_only_mix_and_head_are_trained_and_the_mix_comes_back_from_disk(family, tmp_path):
-    model = apply_tuning(fresh(family), "mix")
+    model = freeze_for(fresh(family), "mix")
     stock = {name: value.clone() for name, value in model.state_dict().items()}
     optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], 1e-2)
     losses = []
@@ -68,18 +68,18 @@ def test_only_mix_and_head_are_trained_and_the_mix_comes_back_from_disk(family, 
         moves = not name.startswith(inner) or name.startswith(inner + "pooler")
         assert moves or torch.equal(value, stock[name]), name
     before = answers(model)
-    again = merged(model)
+    again = merge_adapters(model)
     mix = remove_mix(again)
     assert sum(row["weight"] for row in mix["layers"]) == pytest.approx(1)
     assert [row["layer"] for row in mix["layers"]] == [0, 1, 2]
     assert mix["gamma"] != 1
     again.save_pretrained(tmp_path)
     loaded = type(again).from_pretrained(tmp_path).eval()
-    assert not wear_mix(loaded, tmp_path)  # nothing lies there yet
+    assert not attach_layer_mix(loaded, tmp_path)  # nothing lies there yet
     assert torch.equal(answers(loaded), answers(again))
     assert not torch.allclose(answers(loaded), before, atol=1e-4)
     save_mix(mix, tmp_path)
-    assert wear_mix(loaded, tmp_path)
+    assert attach_layer_mix(loaded, tmp_path)
     torch.testing.assert_close(answers(loaded), before, atol=1e-6, rtol=1e-5)
     assert loaded.state_dict().keys() == again.state_dict().keys()
     told = json.loads((tmp_path / "layer_mix.json").read_text())

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 import torch
-from test_arms import CONFIGS
+from test_initialise import CONFIGS
 
 from xdomain.core.errors import RecipeError
 from xdomain.core.sequences import Alphabet
 from xdomain.model.heads import head_of
 from xdomain.model.make_mapping import make_mapping
-from xdomain.model.reprogramming import Mixture, check_size, fold_mixture, insert_mixture, sparsemax, told_mixture
-from xdomain.model.tuning import apply_tuning, merged
+from xdomain.model.reprogramming import Mixture, check_size, describe_mixture, fold_mixture, insert_mixture, sparsemax
+from xdomain.model.tuning import freeze_for, merge_adapters
 from xdomain.model.vocab_slice import restore_vocabulary, slice_vocabulary
 from xdomain.model.vocabulary import Vocabulary
 
@@ -56,7 +56,7 @@ def learned(family, tune, *, sparse=False, sliced=True, problem="classification"
     frame = [2, 3, 0] if family != "roberta" else [2, 3, 1]
     cut = slice_vocabulary(model, [*mapping.ids.tolist(), *frame]) if sliced else None
     insert_mixture(model, mapping, WORDS, words, cut.compact if cut else None, sparse=sparse)
-    learner = apply_tuning(model, tune)
+    learner = freeze_for(model, tune)
     optimizer = torch.optim.Adam([p for p in learner.parameters() if p.requires_grad], 1e-2)
     ids = torch.from_numpy(mapping.ids.astype(np.int64))[torch.randint(5, (4, 8))]
     ids[:, 0], ids[:, -1] = 2, 3
@@ -71,8 +71,8 @@ def learned(family, tune, *, sparse=False, sliced=True, problem="classification"
         optimizer.zero_grad()
     assert min(losses[1:]) < losses[0]
     before = learner(input_ids=own).logits
-    stock = merged(learner)
-    told = told_mixture(stock, mapping, WORDS)
+    stock = merge_adapters(learner)
+    told = describe_mixture(stock, mapping, WORDS)
     fold_mixture(stock)
     if cut:
         restore_vocabulary(stock, cut)

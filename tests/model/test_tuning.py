@@ -8,7 +8,7 @@ from xdomain.model.backbone import load_backbone
 from xdomain.model.initialise import Arm, build_model
 from xdomain.model.make_mapping import make_mapping
 from xdomain.model.reprogramming import insert_mixture
-from xdomain.model.tuning import apply_tuning, merged, trainable
+from xdomain.model.tuning import freeze_for, merge_adapters, trainable
 from xdomain.model.vocab_slice import slice_vocabulary
 from xdomain.model.vocabulary import Vocabulary
 
@@ -43,7 +43,7 @@ def built(backbone):
 
 @pytest.mark.parametrize("tune", TRAINED)
 def test_what_is_trained_by_hand(backbone, tune):
-    model = apply_tuning(built(backbone), tune)
+    model = freeze_for(built(backbone), tune)
     unused = (396 - USED) * 32 if tune in ("full", "norms") else 0
     assert trainable(model, USED) == {
         "all": BODY + HEAD + BESIDE.get(tune, 0),
@@ -56,8 +56,8 @@ def test_what_is_trained_by_hand(backbone, tune):
 def test_a_sliced_table_stores_as_much_as_a_whole_one(backbone, tune):
     cut = built(backbone)
     slice_vocabulary(cut, range(USED))
-    whole = apply_tuning(built(backbone), tune)
-    assert trainable(apply_tuning(cut, tune), USED)["bytes_per_task"] == trainable(whole, USED)["bytes_per_task"]
+    whole = freeze_for(built(backbone), tune)
+    assert trainable(freeze_for(cut, tune), USED)["bytes_per_task"] == trainable(whole, USED)["bytes_per_task"]
 
 
 @pytest.mark.parametrize("tune", TRAINED)
@@ -66,7 +66,7 @@ def test_of_a_learned_mapping_the_rows_are_stored_and_not_the_weights(backbone, 
     model = built(backbone)
     mapping = make_mapping(SYMBOLS, vocabulary, strategy="learned")
     insert_mixture(model, mapping, vocabulary, model.get_input_embeddings().weight, None, sparse=False)
-    found = trainable(apply_tuning(model, tune), USED)
+    found = trainable(freeze_for(model, tune), USED)
     weights, unused = 5 * len(vocabulary.ordinary), (396 - USED) * 32
     assert found["trained"] == TRAINED[tune] + weights
     own = -unused if tune in ("full", "norms") else 5 * 32
@@ -75,7 +75,7 @@ def test_of_a_learned_mapping_the_rows_are_stored_and_not_the_weights(backbone, 
 
 def test_a_merged_model_is_a_stock_one_again(backbone):
     pytest.importorskip("peft")
-    assert trainable(merged(apply_tuning(built(backbone), "lora")))["all"] == BODY + HEAD
+    assert trainable(merge_adapters(freeze_for(built(backbone), "lora")))["all"] == BODY + HEAD
 
 
 @pytest.mark.parametrize("tune", ["lora", "bottleneck"])
@@ -83,7 +83,7 @@ def test_what_is_drawn_hangs_on_the_seed_alone(backbone, tune):
     def drawn(state, seed):
         torch.manual_seed(state)
         before = torch.random.get_rng_state()
-        model = apply_tuning(built(backbone), tune, seed=seed)
+        model = freeze_for(built(backbone), tune, seed=seed)
         assert torch.equal(before, torch.random.get_rng_state())
         names = ("lora_A", "extra.weight")
         return torch.cat([p.flatten() for n, p in model.named_parameters() if any(name in n for name in names)])

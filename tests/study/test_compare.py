@@ -11,7 +11,7 @@ import pytest
 from xdomain.core.errors import RecipeError
 from xdomain.core.plugins import find_recipe
 from xdomain.core.recipe import dump_recipe
-from xdomain.metrics.heldout import load_judged, resampled
+from xdomain.metrics.heldout import load_held_out, resampled_metric
 from xdomain.pipeline import load_result
 from xdomain.study.compare import compare
 from xdomain.study.comparison import ArmRuns, comparison_of
@@ -71,7 +71,7 @@ def test_arms_share_splits_mapping_and_test_records(compared):
     assert runs[0]["mapping"] == runs[1]["mapping"]
     mappings = [run.values["mapping"]["seed"] for run in runs_of(compared, "scratch")]
     assert mappings == [0, 1]  # each seed has a mapping of its own
-    labels = [load_judged(row.folder).labels.tolist() for row in compared.rows]
+    labels = [load_held_out(row.folder).labels.tolist() for row in compared.rows]
     assert labels[0] == labels[1] == labels[2]
 
 
@@ -91,10 +91,10 @@ def test_an_arm_twice_is_refused(tmp_path, quiet):
 
 
 def test_areas_under_curves_of_tags_are_refused(compared):
-    found = load_judged(compared.rows[0].folder)
+    found = load_held_out(compared.rows[0].folder)
     if found.problem == "tagging":
         with pytest.raises(RecipeError, match="roc_auc of tagging cannot be compared"):
-            resampled("roc_auc", found)
+            resampled_metric("roc_auc", found)
 
 
 def test_one_seed_is_no_evidence(tiny_bert, tmp_path, quiet):

@@ -6,9 +6,9 @@ import pytest
 
 from xdomain.adapters.bpe import train_bpe
 from xdomain.core.errors import RecipeError
-from xdomain.study.cells import read_setting, settings_of, told
+from xdomain.study.cells import conditions_of, from_dict, to_dict
 from xdomain.study.config import Grid, load_grid
-from xdomain.study.study import lay_out
+from xdomain.study.study import plan_study
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "studies"
 SMALL = {"train.max_steps": 2, "split.limit": {"train": 16, "valid": 8, "test": 8}}
@@ -22,7 +22,7 @@ def refusal(tmp_path, text):
     path = tmp_path / "my.yaml"
     path.write_text(text)
     with pytest.raises(RecipeError) as caught:
-        lay_out(path)
+        plan_study(path)
     return str(caught.value)
 
 
@@ -106,14 +106,16 @@ def test_what_cannot_be_is_refused_before_anything_runs(tmp_path, text, parts):
 
 def test_a_missing_study(tmp_path):
     with pytest.raises(RecipeError, match="cannot be read"):
-        lay_out(tmp_path / "no.yaml")
+        plan_study(tmp_path / "no.yaml")
 
 
 # cells are known by what decides them
 
 
 def keys(**given):
-    return [cell.key for setting in settings_of(grid(**given)) for cell in setting.final(*setting.rates[:1] or [None])]
+    return [
+        cell.key for setting in conditions_of(grid(**given)) for cell in setting.final(*setting.rates[:1] or [None])
+    ]
 
 
 def test_the_same_cell_has_the_same_key_in_any_study(tiny_bert):
@@ -189,13 +191,13 @@ def test_a_file_that_an_option_names_counts_by_what_it_holds(tmp_path):
 @pytest.mark.parametrize("key", ["split.seed", "split.limit.test", "columns.label", "reader_options.n", "metrics"])
 def test_an_arm_may_not_change_which_records_are_judged(key):
     with pytest.raises(RecipeError, match=f"set: {key} may change which records are judged"):
-        lay_out(
+        plan_study(
             {"name": "s", "tasks": "toy/dna-classification", "arms": ["kmer", {"init": "scratch", "set": {key: 1}}]}
         )
 
 
 def test_a_baseline_hangs_on_no_mapping_and_no_rate(tiny_bert):
-    settings = settings_of(
+    settings = conditions_of(
         grid(arms=["kmer", "cnn", "pretrained", {"mapping": "frequent"}], seeds=3, mapping_seeds=2,
              learning_rates=[1e-4, 1e-3], backbone=str(tiny_bert))
     )  # fmt: skip
@@ -205,8 +207,10 @@ def test_a_baseline_hangs_on_no_mapping_and_no_rate(tiny_bert):
 
 
 def test_a_setting_survives_its_file(tiny_bert):
-    for setting in settings_of(grid(arms=["kmer", "scratch"], backbone=str(tiny_bert), set=SMALL, fractions=[0.5, 1])):
-        again = read_setting(told(setting))
+    for setting in conditions_of(
+        grid(arms=["kmer", "scratch"], backbone=str(tiny_bert), set=SMALL, fractions=[0.5, 1])
+    ):
+        again = from_dict(to_dict(setting))
         assert again == setting
         assert [c.key for c in again.final(1e-4)] == [c.key for c in setting.final(1e-4)]
 
@@ -216,24 +220,24 @@ def test_cells_are_the_same_wherever_they_are_reported_from(tiny_bert, tmp_path,
     monkeypatch.chdir(tmp_path)
     named = grid(tasks="toy/text-classification", backbone="words", mapping_seeds=1,
                  arms=[{"mapping": "random", "set": {"adapter.options.tokenizer": "words"}}])  # fmt: skip
-    (setting,) = settings_of(named)
+    (setting,) = conditions_of(named)
     key = setting.final(1e-4)[0].key
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")  # where the tokenizer's folder has no such name
-    assert read_setting(told(setting)).final(1e-4)[0].key == key
+    assert from_dict(to_dict(setting)).final(1e-4)[0].key == key
 
 
 def test_a_study_may_name_a_file_of_ones_own(tmp_path):
     (tmp_path / "my.csv").write_text("sequence,label\n" + "ACGT,x\nGGCC,y\n" * 20)
     (tmp_path / "s.yaml").write_text("tasks: [{data: my.csv, domain: dna}]\narms: [kmer]\n")
-    (setting,) = lay_out(tmp_path / "s.yaml").settings
+    (setting,) = plan_study(tmp_path / "s.yaml").settings
     assert setting.task == "dna/my"
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in EXAMPLES.glob("*.yaml")))
 def test_the_ready_studies_can_be_laid_out(name, monkeypatch, tmp_path):
     monkeypatch.setenv("XDOMAIN_DATA", str(tmp_path))  # where the data are not, cells say so when they are run
-    study = lay_out(EXAMPLES / name, tmp_path)
+    study = plan_study(EXAMPLES / name, tmp_path)
     assert study.grid.question
     assert 10 < study.count()[1] < 200
     assert list(tmp_path.iterdir()) == []

@@ -13,7 +13,7 @@ from xdomain.cli.console import print_findings
 from xdomain.core.errors import OutputError
 from xdomain.core.recipe import Published
 from xdomain.metrics.bootstrap import Interval
-from xdomain.study.report import canvas, forest, formats
+from xdomain.study.report import forest, formats, plot_style
 from xdomain.study.report.conclusions import MOST_NAMED
 from xdomain.study.report.write import write_report
 from xdomain.study.results import Difference, Efficiency, Findings, Group, MappingShare, Missing
@@ -504,7 +504,7 @@ def test_where_nothing_lies_apart_there_is_nothing_to_draw(tmp_path):
     ],
 )
 def test_labels_fit_and_keep_both_ends(name, told):
-    assert canvas.label(name, 12) == told
+    assert plot_style.label(name, 12) == told
 
 
 def test_missing_cells_are_told_above_the_results(told, reports):

@@ -17,10 +17,10 @@ import pytest
 import yaml
 
 from xdomain.cli.main import main
-from xdomain.metrics.heldout import load_judged
+from xdomain.metrics.heldout import load_held_out
 from xdomain.study.api import report, run_study
 from xdomain.study.engines.progress import forecast
-from xdomain.study.study import lay_out, open_study
+from xdomain.study.study import open_study, plan_study
 
 SMALL = {"train.max_steps": 3, "train.precision": "fp32", "split.limit": {"train": 32, "valid": 16, "test": 24}}
 
@@ -163,12 +163,12 @@ def test_records_in_groups_are_resampled_by_group(tmp_path, quiet):
     table = pq.read_table(folder / "predictions.parquet")
     own = {name: group for name, _, _, group in GROUPED}
     assert table["group"].to_pylist() == [own[name] for name in table["id"].to_pylist()]
-    judged = load_judged(folder)
+    judged = load_held_out(folder)
     assert judged.units == judged.groups == group.record_groups
     assert judged.right.max() <= 4
     pq.write_table(table.drop_columns(["group"]), folder / "predictions.parquet")  # as runs wrote it before
-    assert load_judged(folder).groups is None
-    assert load_judged(folder).units == group.records
+    assert load_held_out(folder).groups is None
+    assert load_held_out(folder).units == group.records
 
 
 def test_the_rate_is_the_best_on_validation(done):
@@ -296,7 +296,7 @@ def test_a_folder_that_is_named_like_the_package_does_not_stand_for_it(tiny_bert
 def test_a_worker_that_dies_loses_its_cell_alone(tiny_bert, tmp_path, quiet, monkeypatch):
     # as when the machine has no memory left: the process is gone without a word
     (tmp_path / "sitecustomize.py").write_text("""\
-import os, signal, sys, xdomain.run
+import os, signal, sys, xdomain.pipeline
 module = sys.modules['xdomain.pipeline']
 usual = module.run
 def run(recipe, **options):
@@ -318,7 +318,7 @@ def test_a_full_disk_ends_the_study_and_keeps_what_is_done(tiny_bert, tmp_path, 
     from xdomain.core.errors import OutputError
 
     (tmp_path / "sitecustomize.py").write_text("""\
-import errno, sys, xdomain.run
+import errno, sys, xdomain.pipeline
 module = sys.modules['xdomain.pipeline']
 usual = module.run
 def run(recipe, **options):
@@ -336,7 +336,7 @@ module.run = run
 
 def test_what_it_will_take_is_told_from_what_was_run(done, tiny_bert):
     store, _ = done
-    (row,) = forecast(lay_out(study(tiny_bert, tasks=["toy/dna-classification"], arms=["scratch"], seeds=5), store))
+    (row,) = forecast(plan_study(study(tiny_bert, tasks=["toy/dna-classification"], arms=["scratch"], seeds=5), store))
     assert row["cells"] == 6
     assert row["to run"] == 3
     assert row["minutes"] is not None

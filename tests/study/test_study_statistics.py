@@ -11,9 +11,9 @@ from hypothesis.extra.numpy import arrays
 from scipy import stats
 
 from xdomain.study.stats.components import components
-from xdomain.study.stats.estimate import area, detectable, estimate
+from xdomain.study.stats.estimate import area, detectable, mean_with_interval
 from xdomain.study.stats.significance import benjamini_hochberg, mcnemar, sign_flip
-from xdomain.study.stats.standard_error import Spread, mean_squares, spread
+from xdomain.study.stats.standard_error import StandardError, mean_squares, standard_error
 
 NAN = float("nan")
 TINY = np.array([[1.0, 2.0, 3.0], [2.0, 3.0, 7.0]])  # by hand: rows 2 and 4, columns 1.5, 2.5, 5, mean 3
@@ -42,7 +42,7 @@ def test_independent_cells_are_students_t(shape):
         "paired": paired(cells)[[2, 0, 3, 1]],
         "empty rows": np.vstack([np.full(4, NAN), cells, np.full(4, NAN)]),
     }[shape]
-    found, known = estimate(values), stats.ttest_1samp(cells, 0.0)
+    found, known = mean_with_interval(values), stats.ttest_1samp(cells, 0.0)
     low, high = known.confidence_interval(0.95)
     assert (found.interval.value, found.interval.low, found.interval.high) == pytest.approx((0.25, low, high))
     assert found.p == pytest.approx(known.pvalue)
@@ -53,13 +53,13 @@ def test_independent_cells_are_students_t(shape):
 def test_examples_add_their_square():
     cells = np.array([0.2, 0.5, -0.1, 0.4])
     half = math.sqrt((stats.t.ppf(0.975, 3) * stats.sem(cells)) ** 2 + (stats.norm.ppf(0.975) * 0.3) ** 2)
-    found = estimate(cells[None], 0.3)
+    found = mean_with_interval(cells[None], 0.3)
     assert (found.interval.low, found.interval.high) == pytest.approx((0.25 - half, 0.25 + half))
     assert found.standard_error == pytest.approx(math.hypot(stats.sem(cells), 0.3))
 
 
 def test_a_single_cell_is_no_test():
-    found = estimate(np.array([[NAN, 0.5], [NAN, NAN]]), 0.2)
+    found = mean_with_interval(np.array([[NAN, 0.5], [NAN, NAN]]), 0.2)
     assert found.interval.low == pytest.approx(0.5 - 1.959964 * 0.2)  # over its examples alone
     assert math.isnan(found.p)
     assert math.isnan(found.detectable)
@@ -67,12 +67,12 @@ def test_a_single_cell_is_no_test():
 
 
 def test_two_cells_that_happen_to_be_equal_are_no_test():
-    assert math.isnan(estimate(np.array([[0.5, 0.5]]), 0.2).p)
-    assert estimate(np.array([[0.5, 0.5, 0.5]]), 0.2).p == pytest.approx(2 * stats.norm.sf(2.5))
+    assert math.isnan(mean_with_interval(np.array([[0.5, 0.5]]), 0.2).p)
+    assert mean_with_interval(np.array([[0.5, 0.5, 0.5]]), 0.2).p == pytest.approx(2 * stats.norm.sf(2.5))
 
 
 def test_a_single_cell_that_no_seed_could_change_is_a_test_over_its_examples():
-    found = estimate(np.array([[NAN, 0.5], [NAN, NAN]]), 0.2, fixed=True)
+    found = mean_with_interval(np.array([[NAN, 0.5], [NAN, NAN]]), 0.2, fixed=True)
     assert found.interval.low == pytest.approx(0.5 - 1.959964 * 0.2)
     assert found.p == pytest.approx(2 * stats.norm.sf(2.5))
     assert found.detectable == pytest.approx(0.2 * (1.959964 + 0.841621), rel=1e-5)
@@ -86,40 +86,40 @@ def test_mean_squares_by_hand():
 
 def test_crossed_cells_by_hand():
     # V = (6 + 6.5 - 1.5) / 6; Satterthwaite 11² / (6²/1 + 6.5²/2 + 1.5²/2) = 2.08, rounded down
-    assert spread(TINY) == Spread(pytest.approx(math.sqrt(11 / 6)), 2)
+    assert standard_error(TINY) == StandardError(pytest.approx(math.sqrt(11 / 6)), 2)
 
 
 def test_crossed_cells_whose_rows_and_columns_are_alike_have_their_residual():
     values = np.array([[1.0, 2.0], [2.0, 1.0]])  # mean square 1 in the residual alone
-    assert spread(values) == Spread(pytest.approx(math.sqrt(1 / 4)), 1)
+    assert standard_error(values) == StandardError(pytest.approx(math.sqrt(1 / 4)), 1)
 
 
 @pytest.mark.parametrize("nearly", [0, 1e-9, 1e-6, 1e-3])
 def test_the_standard_error_does_not_jump_where_rows_become_alike(nearly):
     """σ² estimated by the residual alone: 4 / 1 over 4 cells."""
-    assert spread(np.array([[1, -1 + nearly], [-1, 1]])).standard_error == pytest.approx(1, abs=2e-3)
+    assert standard_error(np.array([[1, -1 + nearly], [-1, 1]])).standard_error == pytest.approx(1, abs=2e-3)
 
 
 def test_holes_by_hand():
-    found = spread(HOLED)  # mean 17 / 7; sums by row less their share of it
+    found = standard_error(HOLED)  # mean 17 / 7; sums by row less their share of it
     mean = 17 / 7
     rows = [4 - 2 * mean, 12 - 3 * mean, 1 - 2 * mean]
     columns = [3 - 3 * mean, 5 - 2 * mean, 9 - 2 * mean]
     squares = sum(one**2 for one in [*rows, *columns]) * 3 / 2
-    assert found == Spread(pytest.approx(math.sqrt(squares) / 7), 2)
+    assert found == StandardError(pytest.approx(math.sqrt(squares) / 7), 2)
 
 
 def test_a_hole_makes_the_interval_wider():
     values = draws(3).normal(size=(5, 1)) + draws(4).normal(size=(5, 5))
     holed = values.copy()
     holed[1, 2] = NAN
-    width = [one.interval.high - one.interval.low for one in (estimate(values), estimate(holed))]
+    width = [one.interval.high - one.interval.low for one in (mean_with_interval(values), mean_with_interval(holed))]
     assert width[0] < width[1] < 3 * width[0]
 
 
 @pytest.mark.parametrize("values", [np.full((3, 3), 0.1), paired([0.7] * 3), np.array([[0.3]]), np.full((1, 5), 0.1)])
 def test_no_spread_at_all_says_nothing(values):
-    found = estimate(values)
+    found = mean_with_interval(values)
     assert found.interval.value == pytest.approx(np.nanmean(values))
     assert all(math.isnan(x) for x in (found.interval.low, found.interval.high, found.p, found.detectable))
     assert found.standard_error == 0
@@ -128,7 +128,7 @@ def test_no_spread_at_all_says_nothing(values):
 @pytest.mark.parametrize("values", [np.zeros((3, 3)), np.zeros((1, 1)), paired([0.0] * 4), np.full((2, 2), 0.45)])
 @pytest.mark.parametrize("rounding", [0.0, 3e-17])
 def test_arms_that_never_differ_cannot_be_told_apart(values, rounding):
-    found = estimate(values, rounding * np.nanmax(values))
+    found = mean_with_interval(values, rounding * np.nanmax(values))
     assert math.isnan(found.interval.low)
     assert math.isnan(found.interval.high)
     assert math.isnan(found.p)
@@ -138,36 +138,36 @@ def test_arms_that_never_differ_cannot_be_told_apart(values, rounding):
 @pytest.mark.parametrize("units", [3, 10, 40])
 def test_few_groups_have_students_t(units):
     cells = np.full((1, 4), 0.5)
-    found = estimate(cells, 0.2, units=units)
+    found = mean_with_interval(cells, 0.2, units=units)
     t = stats.t.ppf(0.975, units - 1)
     assert (found.interval.low, found.interval.high) == pytest.approx((0.5 - 0.2 * t, 0.5 + 0.2 * t))
     assert found.p == pytest.approx(2 * stats.t.sf(2.5, units - 1))
-    assert found.detectable > estimate(cells, 0.2).detectable
+    assert found.detectable > mean_with_interval(cells, 0.2).detectable
 
 
 def test_a_single_group_says_nothing_of_others():
-    found = estimate(np.array([[0.4, 0.5, 0.6]]), 0.2, units=1)
+    found = mean_with_interval(np.array([[0.4, 0.5, 0.6]]), 0.2, units=1)
     assert math.isnan(found.interval.low)
     assert math.isnan(found.p)
 
 
 def test_no_cell_is_nan():
-    found = estimate(np.full((2, 3), NAN), 0.1)
+    found = mean_with_interval(np.full((2, 3), NAN), 0.1)
     assert found.cells == 0
     assert math.isnan(found.interval.value)
     assert math.isnan(found.p)
 
 
 def test_unknown_examples_say_nothing():
-    found = estimate(TINY, NAN)
+    found = mean_with_interval(TINY, NAN)
     assert found.interval.value == 3
     assert math.isnan(found.interval.low)
     assert math.isnan(found.p)
 
 
 def test_an_enormous_effect_has_a_p_of_almost_0():
-    assert estimate(np.array([[1.0, 1.0 + 1e-9, 1.0]])).p < 1e-15
-    assert estimate(np.array([[1e6]]), 1.0, fixed=True).p == 0
+    assert mean_with_interval(np.array([[1.0, 1.0 + 1e-9, 1.0]])).p < 1e-15
+    assert mean_with_interval(np.array([[1e6]]), 1.0, fixed=True).p == 0
 
 
 values_of = arrays(
@@ -181,8 +181,8 @@ examples_of = st.sampled_from([0.0, 0.5, 20.0])
 @given(values_of, examples_of, st.integers(-100, 100), st.sampled_from([0.01, 3.0, -2.0]))
 @settings(max_examples=150)
 def test_shifting_and_scaling_values_does_so_to_the_interval(values, examples, shift, scale):
-    one = estimate(values, examples)
-    other = estimate(values * scale + shift, examples * abs(scale))
+    one = mean_with_interval(values, examples)
+    other = mean_with_interval(values * scale + shift, examples * abs(scale))
     ends = sorted((one.interval.low * scale + shift, one.interval.high * scale + shift))
     if one.standard_error > 0:
         found = (other.interval.value, other.interval.low, other.interval.high)
@@ -195,7 +195,7 @@ def test_shifting_and_scaling_values_does_so_to_the_interval(values, examples, s
 def test_the_order_of_seeds_and_mappings_does_not_matter(values, examples, random):
     rows, columns = (random.sample(range(n), n) for n in values.shape)
     for other in (values[rows][:, columns], values.T):
-        one, two = estimate(values, examples), estimate(other, examples)
+        one, two = mean_with_interval(values, examples), mean_with_interval(other, examples)
         assert (one.p, one.standard_error) == pytest.approx((two.p, two.standard_error), nan_ok=True, abs=1e-9)
         assert sign_flip(values) == pytest.approx(sign_flip(other), nan_ok=True)
 
@@ -203,7 +203,7 @@ def test_the_order_of_seeds_and_mappings_does_not_matter(values, examples, rando
 @given(values_of, examples_of)
 @settings(max_examples=200)
 def test_p_is_small_where_and_only_where_the_interval_leaves_0_out(values, examples):
-    found = estimate(values, examples)
+    found = mean_with_interval(values, examples)
     if math.isfinite(found.p):
         assert (found.p < 0.05) == (found.interval.low > 0 or found.interval.high < 0)
         assert 0 <= found.p <= 1
@@ -212,7 +212,7 @@ def test_p_is_small_where_and_only_where_the_interval_leaves_0_out(values, examp
 @given(values_of)
 @settings(max_examples=100)
 def test_more_doubt_over_examples_is_more_doubt(values):
-    found = [estimate(values, examples) for examples in (0.5, 1.0, 2.0)]
+    found = [mean_with_interval(values, examples) for examples in (0.5, 1.0, 2.0)]
     if found[0].cells:
         assert found[0].standard_error < found[1].standard_error < found[2].standard_error
     if math.isfinite(found[0].p):
@@ -231,24 +231,24 @@ def test_intervals_cover(design):
             "residual": (noise, 0.0),
             "examples": (0.1 * noise, 1.0),
         }[design]
-        interval = estimate(values + examples * rng.normal(), examples).interval
+        interval = mean_with_interval(values + examples * rng.normal(), examples).interval
         hits += interval.low <= 0 <= interval.high
     assert hits / repeats >= 0.94 - 0.018  # less two standard errors
 
 
 def test_the_detectable_effect_is_found_four_times_in_five():
     rng, found, examples = draws(12), [], 0.4
-    effect = detectable(Spread(1 / math.sqrt(5), 4), examples)
+    effect = detectable(StandardError(1 / math.sqrt(5), 4), examples)
     for _ in range(1500):
         values = rng.normal(size=(1, 5)) + examples * rng.normal() + effect
-        found.append(estimate(values, examples).p < 0.05)
+        found.append(mean_with_interval(values, examples).p < 0.05)
     assert np.mean(found) == pytest.approx(0.8, abs=0.03)
 
 
 @pytest.mark.parametrize("df", [1, 2, 4, 9, 50])
 def test_detectable_is_the_power_of_the_t_test(df):
     t = stats.t.ppf(0.975, df)
-    effect = detectable(Spread(1.0, df))
+    effect = detectable(StandardError(1.0, df))
     assert stats.nct.sf(t, df, effect) + stats.nct.cdf(-t, df, effect) == pytest.approx(0.8, abs=1e-3)
 
 
@@ -371,7 +371,7 @@ def test_mcnemar_of_several_cells_finds_nothing_where_nothing_is():
 def test_an_interval_ends_where_a_metric_does():
     values = np.diag([0.99, 0.9, 1.0])
     values[values == 0] = NAN
-    free, held = estimate(values), estimate(values, possible=(0.0, 1.0))
+    free, held = mean_with_interval(values), mean_with_interval(values, possible=(0.0, 1.0))
     assert free.interval.high > 1
     assert (held.interval.low, held.interval.high) == (free.interval.low, 1.0)
     assert (held.p, held.detectable) == (free.p, free.detectable)

@@ -10,7 +10,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 import xdomain
 from xdomain.core.recipe import load_recipe
-from xdomain.model.layer_mix import wear_mix
+from xdomain.model.layer_mix import attach_layer_mix
 from xdomain.pipeline import adapter_of, prepare
 
 FAST = ("train.max_steps=6", "split.limit.train=48", "split.limit.valid=16", "split.limit.test=16",
@@ -51,7 +51,7 @@ def test_the_predictions_are_those_of_the_model_with_its_mix_on(tiny_bert, tmp_p
     told = tokenizer(adapter.decode(examples.symbols[where[row["id"]]]), return_tensors="pt", truncation=True)
     with torch.inference_mode():
         without = model(**told).logits.softmax(-1)[0].numpy()
-        assert wear_mix(model, result.folder / "model")
+        assert attach_layer_mix(model, result.folder / "model")
         within = model(**told).logits.softmax(-1)[0].numpy()
     np.testing.assert_allclose(within, row["probabilities"], atol=1e-5)
     assert not np.allclose(without, within, atol=1e-4)

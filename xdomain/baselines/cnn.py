@@ -18,7 +18,7 @@ from xdomain.core.run_dir import write_json
 from xdomain.core.sequences import Ragged
 from xdomain.data.dataset import IGNORED
 from xdomain.metrics.metrics import compute_metrics
-from xdomain.metrics.scoring import kept
+from xdomain.metrics.scoring import drop_unscored
 
 WIDTH, KERNEL, BINS, EPOCHS, PATIENCE, BATCH, RATE = 64, 9, 16, 20, 4, 64, 1e-3
 
@@ -141,7 +141,7 @@ def fit_cnn(
             losses.append(loss.item())
             step += 1
         scores = model.scores(symbols.take(valid), valid_second)
-        value = compute_metrics([metric], *kept(labels[valid_rows], scores), problem)[metric]["value"]
+        value = compute_metrics([metric], *drop_unscored(labels[valid_rows], scores), problem)[metric]["value"]
         model.history += [{"step": step, "epoch": epoch, "loss": float(np.mean(losses))},
                           {"step": step, "epoch": epoch, "valid": {metric: value}}]  # fmt: skip
         improved = better(metric, value, best)

@@ -11,11 +11,11 @@ from xdomain.core.recipe import Recipe
 from xdomain.core.run_dir import MODEL
 from xdomain.core.sequences import Adapter
 from xdomain.data.dataset import Examples
-from xdomain.training.train_encoder import Learned
-from xdomain.training.trainer import Fit
+from xdomain.training.train_encoder import TrainResult
+from xdomain.training.trainer import FitResult
 
 
-def train_baseline(recipe: Recipe, adapter: Adapter, examples: Examples, *, folder: Path, say: Say) -> Learned:
+def train_baseline(recipe: Recipe, adapter: Adapter, examples: Examples, *, folder: Path, say: Say) -> TrainResult:
     """Fit the baseline that the recipe's run names and save it in ``folder/model``."""
     kind = recipe.run.baseline
     if kind is None or examples.labels is None:
@@ -41,5 +41,5 @@ def train_baseline(recipe: Recipe, adapter: Adapter, examples: Examples, *, fold
     say(f"{kind} fitted: {fitted.chosen}")
     tokens = float(examples.symbols.lengths[examples.indices("train")].sum())
     last = fitted.history[-1]["step"] if fitted.history else 0
-    course = Fit(fitted.history, fitted.train_loss, last, last, tokens / seconds, seconds)
-    return Learned(course, {"chosen": fitted.chosen})
+    course = FitResult(fitted.history, fitted.train_loss, last, last, tokens / seconds, seconds)
+    return TrainResult(course, {"chosen": fitted.chosen})

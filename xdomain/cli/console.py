@@ -252,7 +252,7 @@ def print_findings(findings: Findings, folder: Path) -> None:
     print(f"report: {folder / 'report.html'}")
 
 
-class Showing:
+class LiveTable:
     """The table of a study so far, renewed in place in a terminal; nothing in a pipe, which has a line a cell."""
 
     def __enter__(self) -> Callable[[Sequence[Mapping[str, str]]], None] | None:

@@ -33,10 +33,10 @@ def study_command(
 
     The same command again goes on where an interrupted one stopped. Exit code 1: some cells are missing.
     """
-    from xdomain.study.study import lay_out
+    from xdomain.study.study import plan_study
 
-    study = lay_out(file, out)
-    from xdomain.cli.console import Showing, print_findings, print_forecast, print_json
+    study = plan_study(file, out)
+    from xdomain.cli.console import LiveTable, print_findings, print_forecast, print_json
     from xdomain.study.api import run_study
     from xdomain.study.engines.progress import forecast
     from xdomain.study.results import as_dict
@@ -45,7 +45,7 @@ def study_command(
         rows = forecast(study)
         print_json(rows) if as_json else print_forecast(rows, workers)
         return
-    with Showing() as show:
+    with LiveTable() as show:
         found = run_study(
             study, engine=engine, workers=workers, address=address, retry_failed=retry_failed, say=say, show=show
         )

@@ -11,13 +11,13 @@ import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_validator
 
 from xdomain.core.errors import RecipeError, nearest
-from xdomain.core.yaml_config import Part, checked, read_yaml
+from xdomain.core.yaml_config import ConfigModel, checked, read_yaml
 
 Problem = Literal["classification", "regression", "tagging", "pair", "span"]
 SPLITS = ("train", "valid", "test")
 PARTS = ("attention", "ffn", "norms", "words", "positions")
 """The parts of an encoder that can be transferred one by one."""
-OF_AN_ENCODER = ("init", "transfer", "tune", "mapping", "mapping_table")
+ENCODER_FIELDS = ("init", "transfer", "tune", "mapping", "mapping_table")
 """Fields of `Run` that a baseline has no use for."""
 BASELINES = ("kmer", "cnn")
 """What `Run.baseline` may be."""
@@ -34,7 +34,7 @@ def _count_or_share(value: float) -> float:
     return int(value) if value >= 1 else value
 
 
-class Download(Part):
+class Download(ConfigModel):
     """A file that can be fetched: its checksum is compared before it is used."""
 
     url: str
@@ -42,7 +42,7 @@ class Download(Part):
     tried: bool = Field(default=True, description="False where the URL could not be tried by whoever wrote the recipe.")
 
 
-class Source(Part):
+class Source(ConfigModel):
     """Where the raw files lie."""
 
     files: dict[str, str] = Field(
@@ -56,14 +56,14 @@ class Source(Part):
     citation: str
 
 
-class AdapterChoice(Part):
+class AdapterChoice(ConfigModel):
     """The domain and its options."""
 
     name: str
     options: dict[str, Any] = Field(default={})
 
 
-class Columns(Part):
+class Columns(ConfigModel):
     """Which columns of a plain table hold what; None is guessed and the guess is said."""
 
     id: str | None = None
@@ -77,7 +77,7 @@ class Columns(Part):
     group: str | None = None
 
 
-class Split(Part):
+class Split(ConfigModel):
     """How records become train, valid and test."""
 
     rule: Literal["given", "random", "group"] = Field(
@@ -94,7 +94,7 @@ class Split(Part):
     )
 
 
-class Train(Part):
+class Train(ConfigModel):
     """Options of fine-tuning."""
 
     epochs: float | None = Field(default=None, gt=0, description="None: 6, or as many as make 300 steps.")
@@ -132,7 +132,7 @@ class Train(Part):
     report_to: Annotated[list[str], BeforeValidator(_one_or_many)] = Field(default=[])
 
 
-class Run(Part):
+class Run(ConfigModel):
     """Which arm of a comparison a run is: what starts where, what is trained, which draw of the mapping."""
 
     backbone: str | None = Field(
@@ -152,7 +152,7 @@ class Run(Part):
     )
 
 
-class Published(Part):
+class Published(ConfigModel):
     """A value from the literature to stand beside ours."""
 
     model: str
@@ -162,7 +162,7 @@ class Published(Part):
     note: str = ""
 
 
-class Landmark(Part):
+class Landmark(ConfigModel):
     """What is known of a fixed place in the sequences, to lay beside what a model looks at."""
 
     name: str = Field(pattern=r"^\w[\w -]*$", description="Letters, digits, blanks: pictures are named by it.")
@@ -172,7 +172,7 @@ class Landmark(Part):
     source: str
 
 
-class Runtime(Part):
+class Runtime(ConfigModel):
     """A measured run of this recipe with its defaults."""
 
     minutes: float
@@ -180,7 +180,7 @@ class Runtime(Part):
     backbone: str
 
 
-class Recipe(Part):
+class Recipe(ConfigModel):
     """A task, as a person writes it in YAML."""
 
     name: str
@@ -240,7 +240,7 @@ def with_arm(recipe: Recipe, arm: dict[str, Any]) -> Recipe:
     given = {key: value for key, value in arm.items() if value is not None}
     if not given:
         return recipe
-    unused = [key for key in OF_AN_ENCODER if key in given and given.get("baseline")]
+    unused = [key for key in ENCODER_FIELDS if key in given and given.get("baseline")]
     if unused:
         raise RecipeError(
             f"a {given['baseline']} baseline has no {', '.join(unused)}", expected="those go with an encoder",

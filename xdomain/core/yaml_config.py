@@ -13,7 +13,7 @@ from xdomain.core.errors import RecipeError, nearest
 M = TypeVar("M", bound=BaseModel)
 
 
-class Part(BaseModel):
+class ConfigModel(BaseModel):
     """Base of all that is written: unknown keys are errors, values never change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)

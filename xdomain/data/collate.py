@@ -22,7 +22,7 @@ MEGABATCH = 50
 
 
 @dataclass(frozen=True)
-class Layout:
+class SpecialTokenLayout:
     """Where the special tokens go: ``start a end`` or ``start a middle b end``, as vocabulary rows.
 
     `second_type` is the token type of b and what follows it; None where the backbone has no token types.
@@ -42,10 +42,10 @@ class Layout:
         """The special rows that a frame uses, each once; the padding's is not among them."""
         return tuple(dict.fromkeys((*self.start, *self.middle, *self.end)))
 
-    def moved(self, compact: Ids) -> Layout:
+    def moved(self, compact: Ids) -> SpecialTokenLayout:
         """The same layout with row r at ``compact[r]``."""
         start, middle, end = (tuple(int(compact[r]) for r in part) for part in (self.start, self.middle, self.end))
-        return Layout(start, middle, end, int(compact[self.pad]), self.second_type)
+        return SpecialTokenLayout(start, middle, end, int(compact[self.pad]), self.second_type)
 
 
 class Indices(Dataset[int]):
@@ -109,7 +109,7 @@ class Collator:
     examples: Examples
     targets: NDArray[Any] | None
     rows: NDArray[np.int64]
-    layout: Layout
+    layout: SpecialTokenLayout
     windows: Windows
     change: Callable[[int, Ids], Ids] | None = None
     choose: Callable[[int], Sequence[int]] | None = None
@@ -197,7 +197,7 @@ class Collator:
 
 
 def _padded(
-    pieces: Sequence[Pieces], layout: Layout
+    pieces: Sequence[Pieces], layout: SpecialTokenLayout
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64] | None]:
     joints = (layout.start, layout.middle)
     lines = [

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from xdomain.core.errors import DataError
 from xdomain.core.recipe import Train
 from xdomain.core.sequences import Ragged
-from xdomain.data.collate import Layout
+from xdomain.data.collate import SpecialTokenLayout
 from xdomain.data.dataset import Examples
 from xdomain.data.windows import Windows, plan_windows
 
 
-def fit_windows(examples: Examples, layout: Layout, positions: int, train: Train) -> Windows:
+def fit_windows(examples: Examples, layout: SpecialTokenLayout, positions: int, train: Train) -> Windows:
     """The windows of all records.
 
     A pair stands in one window: it is never cut apart, and `train.too_long` says what happens to one that does not

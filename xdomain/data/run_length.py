@@ -30,6 +30,6 @@ def merged(units: ArrayLike, runs: ArrayLike | None = None) -> tuple[Ints, Ints]
     return given[starts], np.add.reduceat(frames, starts)
 
 
-def written(units: NDArray[np.integer], runs: NDArray[np.integer]) -> str:
+def written_units(units: NDArray[np.integer], runs: NDArray[np.integer]) -> str:
     """Units with blanks between them, each with its run length where that is not 1."""
     return " ".join(f"{u}:{r}" if r != 1 else f"{u}" for u, r in zip(units.tolist(), runs.tolist(), strict=True))

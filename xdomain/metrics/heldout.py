@@ -28,7 +28,7 @@ NEED_CHANCES = ("roc_auc", "average_precision")
 
 
 @dataclass(frozen=True)
-class Judged:
+class HeldOutPredictions:
     """Labels and scores of n test records.
 
     Parameters
@@ -59,7 +59,7 @@ class Judged:
         """How many groups the records come in; None where they come in none."""
         return None if self.group is None else int(self.group.max(initial=-1)) + 1
 
-    def has_records_of(self, other: Judged) -> bool:
+    def has_records_of(self, other: HeldOutPredictions) -> bool:
         """Whether both are of the same records in the same order, so that a difference may be paired over them."""
         return self.ids.equals(other.ids)
 
@@ -85,13 +85,13 @@ class Judged:
         return resample(metric, self.rows, draws=RESAMPLES).draws
 
 
-def load_judged(folder: Path, split: str = "test") -> Judged:
+def load_held_out(folder: Path, split: str = "test") -> HeldOutPredictions:
     """The test records of a finished run, or those of another split, as it wrote them."""
     table = pq.read_table(folder / PREDICTIONS, filters=[("split", "==", split)])
-    return judged_of(table, load_recipe(folder / RECIPE).problem, load_result(folder).values["classes"])
+    return held_out_of(table, load_recipe(folder / RECIPE).problem, load_result(folder).values["classes"])
 
 
-def judged_of(table: pa.Table, problem: Problem, names: Sequence[str]) -> Judged:
+def held_out_of(table: pa.Table, problem: Problem, names: Sequence[str]) -> HeldOutPredictions:
     """The labels and scores of a table of predictions; `names` are the model's classes.
 
     Records come in groups where the table has a column ``group``.
@@ -107,26 +107,26 @@ def _groups(table: pa.Table) -> NDArray[np.int64]:
     return np.array([known.setdefault(row if name is None else name, len(known)) for row, name in enumerate(names)])
 
 
-def _judged(table: pa.Table, problem: Problem, names: Sequence[str]) -> Judged:
+def _judged(table: pa.Table, problem: Problem, names: Sequence[str]) -> HeldOutPredictions:
     label, score = (table.column(name).combine_chunks() for name in ("label", "score"))
     if problem == "regression":
-        return Judged(problem, label.to_numpy(), score.to_numpy(), np.arange(len(table) + 1))
+        return HeldOutPredictions(problem, label.to_numpy(), score.to_numpy(), np.arange(len(table) + 1))
     if problem == "span":
         return _spans(label, table)
     classes = pa.array(names, pa.string())
     if problem != "tagging":
         chances = table.column("probabilities").combine_chunks().flatten().to_numpy().reshape(-1, len(classes))
-        return Judged(problem, _index(label, classes), chances, np.arange(len(table) + 1))
+        return HeldOutPredictions(problem, _index(label, classes), chances, np.arange(len(table) + 1))
     lengths = pc.list_value_length(label).to_numpy()
     labels = _index(label.flatten(), classes)
     predicted = _index(table.column("prediction").combine_chunks().flatten(), classes)
     known = (labels != IGNORED) & (predicted != IGNORED)
     record = np.repeat(np.arange(len(table)), lengths)[known]
     scores = np.eye(len(classes))[predicted[known]]
-    return Judged(problem, labels[known], scores, offsets_of(np.bincount(record, minlength=len(table))))
+    return HeldOutPredictions(problem, labels[known], scores, offsets_of(np.bincount(record, minlength=len(table))))
 
 
-def _spans(label: pa.Array, table: pa.Table) -> Judged:
+def _spans(label: pa.Array, table: pa.Table) -> HeldOutPredictions:
     """References padded with NaN, and the spans that were answered."""
     counts = pc.list_value_length(label).to_numpy()
     references = np.full((len(label), int(counts.max()), 2), np.nan)
@@ -135,7 +135,7 @@ def _spans(label: pa.Array, table: pa.Table) -> Judged:
     for place, name in enumerate(("start", "end")):
         references[..., place][there] = flat.field(name).to_numpy()
     spans = np.column_stack([table.column(name).to_numpy() for name in ("start", "end")])
-    return Judged("span", references, spans, np.arange(len(table) + 1))
+    return HeldOutPredictions("span", references, spans, np.arange(len(table) + 1))
 
 
 def check_comparable(metric: str, problem: Problem) -> None:
@@ -150,7 +150,7 @@ def check_comparable(metric: str, problem: Problem) -> None:
         raise RecipeError(f"{metric} of tagging cannot be compared", expected="accuracy, f1 or the like, as the first")
 
 
-def resampled(metric: str, found: Judged) -> Resampled:
+def resampled_metric(metric: str, found: HeldOutPredictions) -> Resampled:
     """A run's test value, and what it would be for other draws of the test records, or of their groups."""
     check_comparable(metric, found.problem)
     return resample(metric, found.rows)

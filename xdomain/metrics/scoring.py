@@ -15,14 +15,16 @@ from xdomain.metrics.metrics import compute_metrics, confusion, per_class
 from xdomain.metrics.spans import RANDOM_DRAWS, found_spans, oracle_spans, random_spans
 
 
-def scored(examples: Examples, records: NDArray[np.int64], scores: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+def metric_inputs(
+    examples: Examples, records: NDArray[np.int64], scores: NDArray[Any]
+) -> tuple[NDArray[Any], NDArray[Any]]:
     """What metrics compare: labels and scores where there are both; references and predicted spans for span."""
     if examples.answers is not None:
         return examples.answers.references(records), found_spans(examples, records, scores)
-    return kept(examples.labels_of(records), scores)
+    return drop_unscored(examples.labels_of(records), scores)
 
 
-def kept(labels: NDArray[Any], scores: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+def drop_unscored(labels: NDArray[Any], scores: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     """Labels and scores where there is both a label and a score."""
     finite = np.isfinite(scores) if scores.ndim == 1 else np.isfinite(scores).all(-1)
     both = finite if labels.dtype.kind == "f" else finite & (labels != IGNORED)
@@ -33,16 +35,16 @@ def metric_values(
     metrics: list[str], examples: Examples, records: NDArray[np.int64], scores: NDArray[Any]
 ) -> dict[str, float]:
     """The value of each metric for the scores of `records`."""
-    found = compute_metrics(metrics, *scored(examples, records, scores), examples.problem)
+    found = compute_metrics(metrics, *metric_inputs(examples, records, scores), examples.problem)
     return {name: one["value"] for name, one in found.items()}
 
 
-def judge(examples: Examples, split: str, scores: NDArray[Any], metrics: list[str]) -> dict[str, Any]:
+def compute_split_metrics(examples: Examples, split: str, scores: NDArray[Any], metrics: list[str]) -> dict[str, Any]:
     """The metrics of a split; for classes also the confusion matrix and a table a class, for span what the references
     reach once they went through symbols (`oracle`) and what spans drawn at random do (`random_span`).
     """
     records = examples.indices(split)
-    labels, given = scored(examples, records, scores)
+    labels, given = metric_inputs(examples, records, scores)
     found: dict[str, Any] = {"metrics": compute_metrics(metrics, labels, given, examples.problem)}
     if examples.problem == "span":
         found["oracle"] = span_values(metrics, labels, oracle_spans(examples, records))
@@ -141,8 +143,8 @@ def label_column(examples: Examples, records: NDArray[np.int64]) -> pa.Array:
     """The true labels of `records`, as the file named them; null where there is none."""
     if examples.answers is not None:
         own = examples.answers
-        kept = [own.spans[own.offsets[r] : own.offsets[r + 1]] for r in records]
-        return pa.array([[{"start": start, "end": end} for start, end in spans.tolist()] for spans in kept])
+        spans_of_each = [own.spans[own.offsets[r] : own.offsets[r + 1]] for r in records]
+        return pa.array([[{"start": start, "end": end} for start, end in spans.tolist()] for spans in spans_of_each])
     labels, lengths = per_tag(examples, records, examples.labels_of(records), IGNORED)
     if examples.problem == "regression":
         return pa.array(labels.astype(np.float64))

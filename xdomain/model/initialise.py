@@ -82,7 +82,7 @@ class Arm:
         return f"{self.init}{some}" + (f"+{self.tune}" if self.tune != "full" else "")
 
 
-def part_of(name: str) -> str:
+def parameter_group(name: str) -> str:
     """The part that a base-model parameter belongs to.
 
     words: the token table and its projection; positions: position and segment rows; norms: every layer norm;
@@ -136,7 +136,7 @@ def transferred(backbone: Backbone, arm: Arm) -> dict[str, int]:
 
 def _moving(backbone: Backbone, arm: Arm) -> list[str]:
     floats = [name for name, tensor in backbone.tensors.items() if tensor.is_floating_point()]
-    return [name for name in floats if part_of(name) in arm.parts]
+    return [name for name in floats if parameter_group(name) in arm.parts]
 
 
 def _started(tensor: Tensor, init: str, seed: int, name: str) -> Tensor:

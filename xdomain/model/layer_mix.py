@@ -2,8 +2,8 @@
 
 ELMo's scalar mix (Peters et al. 2018, arXiv 1802.05365, eq. 1): gamma · Σ softmax(s)_j h_j over the embeddings and
 every layer's states, under the stock pooler and head, with the body frozen. A mix does not fold into stock weights. So
-what is saved is a stock checkpoint of body and head, with the mix beside it as ``layer_mix.json``, which `wear_mix`
-puts on again.
+what is saved is a stock checkpoint of body and head, with the mix beside it as ``layer_mix.json``; `attach_layer_mix`
+puts it on again.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def save_mix(mix: dict[str, Any], folder: Path) -> None:
     (folder / LAYER_MIX).write_text(json.dumps(mix, indent=1) + "\n", "utf-8")
 
 
-def wear_mix(model: PreTrainedModel, folder: str | Path) -> bool:
+def attach_layer_mix(model: PreTrainedModel, folder: str | Path) -> bool:
     """Put the mix on that lies beside a checkpoint, in place; whether there is one.
 
     It is no part of the model's parameters: it is not trained, saved or counted.

@@ -8,10 +8,10 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase
 
 from xdomain.core.errors import BackboneError
-from xdomain.data.collate import Layout
+from xdomain.data.collate import SpecialTokenLayout
 
 
-def layout_of(tokenizer: PreTrainedTokenizerBase) -> Layout:
+def layout_of(tokenizer: PreTrainedTokenizerBase) -> SpecialTokenLayout:
     """The layout that `tokenizer` gives a pair, found by encoding one.
 
     Works for any fast tokenizer: ``[CLS] a [SEP] b [SEP]``, ``<s> a </s></s> b </s>`` and others.
@@ -32,4 +32,4 @@ def layout_of(tokenizer: PreTrainedTokenizerBase) -> Layout:
     has_types = "token_type_ids" in tokenizer.model_input_names
     del second
     pad: Any = tokenizer.pad_token_id
-    return Layout(start, middle, end, int(pad), encoded.type_ids[there[-1]] if has_types else None)
+    return SpecialTokenLayout(start, middle, end, int(pad), encoded.type_ids[there[-1]] if has_types else None)

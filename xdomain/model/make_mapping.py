@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from xdomain.core.errors import RecipeError
 from xdomain.core.sequences import Alphabet
 from xdomain.model.mapping_file import by_hand
-from xdomain.model.strategies import parsed
+from xdomain.model.strategies import parse_strategy
 from xdomain.model.token_mapping import TokenMapping
 from xdomain.model.vocabulary import Vocabulary
 
@@ -57,7 +57,7 @@ def make_mapping(
     RecipeError
         An unknown strategy, an alphabet larger than the vocabulary, or a table that cannot hold.
     """
-    kind, start = parsed(strategy)
+    kind, start = parse_strategy(strategy)
     if (kind == "given") != bool(given):
         raise RecipeError(
             f"mapping {strategy} " + ("without a table" if kind == "given" else "with a table of its own"),

@@ -166,7 +166,7 @@ def fold_mixture(model: PreTrainedModel) -> None:
         model.set_input_embeddings(table.folded())
 
 
-def told_mixture(model: nn.Module, mapping: TokenMapping, vocabulary: Vocabulary) -> dict[str, Any] | None:
+def describe_mixture(model: nn.Module, mapping: TokenMapping, vocabulary: Vocabulary) -> dict[str, Any] | None:
     """Of each symbol of a learned mapping the five heaviest words, and how many words it is spread over.
 
     `spread` is the exponential of the weights' entropy: 1 for a single word, v for all alike.

@@ -36,11 +36,11 @@ def search_seeds(strategy: str, seed: int) -> tuple[int, ...]:
 
     The first is what `random` would draw with that mapping seed; searches with mapping seeds below 1000 share none.
     """
-    kind, many = parsed(strategy)
+    kind, many = parse_strategy(strategy)
     return tuple(seed + STRIDE * i for i in range(many if kind == "search" else 1))
 
 
-def parsed(strategy: str) -> tuple[str, int]:
+def parse_strategy(strategy: str) -> tuple[str, int]:
     """What a mapping is called, and its number: the first row of a block, the draws of a search."""
     kind, colon, argument = strategy.partition(":")
     if kind not in STRATEGIES:

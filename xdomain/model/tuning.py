@@ -10,7 +10,7 @@ from transformers import PreTrainedModel
 
 from xdomain.core.errors import MissingError
 from xdomain.model.bottleneck import fold_bottlenecks, insert_bottlenecks
-from xdomain.model.initialise import part_of
+from xdomain.model.initialise import parameter_group
 from xdomain.model.layer_mix import insert_mix
 from xdomain.model.reprogramming import Mixture, mixture_of
 
@@ -21,7 +21,7 @@ MIXTURE = ".mixture."
 """In the name of a learned mapping's weights, which are trained whatever else is."""
 
 
-def apply_tuning(model: PreTrainedModel, tune: str, *, seed: int = 0) -> nn.Module:
+def freeze_for(model: PreTrainedModel, tune: str, *, seed: int = 0) -> nn.Module:
     """Freeze what is not to be trained, in place; LoRA comes as a `peft` model around it.
 
     head: the classifier, and the pooler below it, which a masked-LM checkpoint does not have;
@@ -52,11 +52,11 @@ def _frozen(model: PreTrainedModel, tune: str) -> nn.Module:
     for name, parameter in model.named_parameters():
         inner = name.removeprefix(prefix)
         head = inner == name or inner.startswith("pooler") or ".extra." in inner or MIXTURE in name
-        parameter.requires_grad_(head or part_of(inner) in trained)
+        parameter.requires_grad_(head or parameter_group(inner) in trained)
     return model
 
 
-def merged(model: nn.Module) -> PreTrainedModel:
+def merge_adapters(model: nn.Module) -> PreTrainedModel:
     """The stock model, with what was learned beside it folded in."""
     if hasattr(model, "merge_and_unload"):
         model = model.merge_and_unload()  # pyright: ignore
@@ -110,7 +110,7 @@ def _with_lora(model: PreTrainedModel) -> nn.Module:
     config = peft.LoraConfig(
         r=LORA_RANK,
         lora_alpha=2 * LORA_RANK,
-        target_modules=[n for n in dense if part_of(n.removeprefix(prefix)) == "attention"],
+        target_modules=[n for n in dense if parameter_group(n.removeprefix(prefix)) == "attention"],
         modules_to_save=heads,
     )
     return peft.get_peft_model(model, config)

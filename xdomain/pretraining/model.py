@@ -76,7 +76,7 @@ def states(model: Model, ids: Tensor, types: Tensor | None) -> Tensor:
     return cast(Any, model).base_model(ids, **given).last_hidden_state
 
 
-def guesses(model: Model, states: Tensor) -> Tensor:
+def mlm_logits(model: Model, states: Tensor) -> Tensor:
     """What may stand at places of which `states`, shape (m, d), are the states: logits of shape (m, v)."""
     parts = cast(Any, model)
     if isinstance(model, ModernBertForMaskedLM):

@@ -13,7 +13,7 @@ from torch.nn.functional import cross_entropy
 
 from xdomain.pretraining.config import Objective
 from xdomain.pretraining.masking import Masking
-from xdomain.pretraining.model import Model, guesses, order, states
+from xdomain.pretraining.model import Model, mlm_logits, order, states
 from xdomain.pretraining.streams import Pieces, Stream
 
 MASKS = 1
@@ -165,7 +165,7 @@ def outcome(model: Model, batch: Batch) -> Outcome:
     """Mean cross-entropy over the chosen positions, the head computed only there, plus that of the order."""
     hidden = states(model, batch.ids, batch.types)
     chosen = hidden.flatten(0, 1).index_select(0, batch.places)
-    logits = guesses(model, chosen).float()
+    logits = mlm_logits(model, chosen).float()
     masked = cross_entropy(logits, batch.wanted)
     if batch.order is None:
         return Outcome(masked, masked, logits, None)

@@ -12,7 +12,7 @@ from xdomain.study.engines.local import run_local
 from xdomain.study.engines.progress import Progress, Table
 from xdomain.study.report.write import write_report
 from xdomain.study.results import Findings
-from xdomain.study.study import Study, lay_out, open_study
+from xdomain.study.study import Study, open_study, plan_study
 from xdomain.study.summarize import collect
 
 
@@ -32,7 +32,7 @@ def run_study(
     Parameters
     ----------
     study
-        A file, what such a file would hold, or a study that `lay_out` made.
+        A file, what such a file would hold, or a study that `plan_study` made.
     out
         The store: cells are shared by all studies in it, and each has a folder for its report.
     engine, workers, address
@@ -45,7 +45,7 @@ def run_study(
     UserError
         The study is impossible, or its store cannot be written. Cells that fail do not raise: the findings tell.
     """
-    laid = study if isinstance(study, Study) else lay_out(study, out)
+    laid = study if isinstance(study, Study) else plan_study(study, out)
     laid.save()
     if retry_failed:
         for cell in laid.known():

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xdomain.core.run_dir import HISTORY
-from xdomain.metrics.heldout import Judged, load_judged
+from xdomain.metrics.heldout import HeldOutPredictions, load_held_out
 from xdomain.metrics.learned import majority_baseline
-from xdomain.study.cells import Cell, Setting, decisive
+from xdomain.study.cells import Cell, Condition, effective_seeds
 from xdomain.study.stats.standard_error import ROUNDING
 from xdomain.study.study import Study
 
@@ -25,11 +25,11 @@ Pairs = dict[tuple[int, int], tuple[Cell, Cell]]
 
 
 @dataclass(frozen=True)
-class Series:
+class ArmResults:
     """The finished cells of a setting, in rows of a mapping seed and columns of a seed."""
 
     study: Study
-    setting: Setting
+    setting: Condition
     cells: tuple[Cell, ...]
 
     @property
@@ -57,9 +57,9 @@ class Series:
         return math.nan if value is None else float(value)
 
     @cached_property
-    def judged(self) -> dict[str, Judged]:
+    def judged(self) -> dict[str, HeldOutPredictions]:
         """Test records of each cell by its key, labels and scores."""
-        return {cell.key: load_judged(self.study.store.run_folder(cell.key)) for cell in self.cells}
+        return {cell.key: load_held_out(self.study.store.run_folder(cell.key)) for cell in self.cells}
 
     @property
     def units(self) -> int:
@@ -81,7 +81,7 @@ class Series:
         value = told.get(self.metric)
         if value is not None or problem == "span":
             return math.nan if value is None else float(value)
-        valid, test = load_judged(self.study.store.run_folder(key), "valid"), self.judged[key]
+        valid, test = load_held_out(self.study.store.run_folder(key), "valid"), self.judged[key]
         k = test.scores.shape[-1] if test.scores.ndim > 1 else None
         return majority_baseline(valid.labels, test.labels, [self.metric], problem, n_classes=k)[self.metric]
 
@@ -105,43 +105,50 @@ class Series:
         return tuple((step, float(np.mean([curve[step] for curve in curves]))) for step in steps)
 
 
-def pairs_of(study: Study, one: Series, reference: Series) -> Pairs:
+def cell_pairs(study: Study, one: ArmResults, reference: ArmResults) -> Pairs:
     """Cells with equal seeds and mapping seeds, by those that change at least one of them, and equal test records."""
     found: Pairs = {}
     ours, theirs = ({(c.mapping_seed, c.seed): c for c in some.cells} for some in (one, reference))
     for draw in study.grid.draws():
-        mine, its = decisive(one.setting.recipe, draw), decisive(reference.setting.recipe, draw)
+        mine, its = effective_seeds(one.setting.recipe, draw), effective_seeds(reference.setting.recipe, draw)
         if mine in ours and its in theirs and _same_records(one, ours[mine], reference, theirs[its]):
             found[max(mine[0], its[0]), max(mine[1], its[1])] = ours[mine], theirs[its]
     return found
 
 
-def _same_records(one: Series, mine: Cell, reference: Series, its: Cell) -> bool:
+def _same_records(one: ArmResults, mine: Cell, reference: ArmResults, its: Cell) -> bool:
     return one.judged[mine.key].has_records_of(reference.judged[its.key])
 
 
-def less(one: Series, reference: Series, pairs: Pairs) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """What the one has more than the other: of each pair, shape (mapping seeds, seeds), NaN where there is none; and of
-    their means on resamples of the test records.
+def paired_difference(
+    one: ArmResults, reference: ArmResults, pairs: Pairs
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Subtract the reference's values from the other arm's.
+
+    Returns
+    -------
+    tuple of arrays
+        The difference of each pair, shape (mapping seeds, seeds), NaN where there is none; and that of the means over
+        pairs, shape (resamples,), on resamples of the test records.
     """
     rows, columns = (list(dict.fromkeys(draw[axis] for draw in pairs)) for axis in (0, 1))
     values = np.full((len(rows), len(columns)), np.nan)
     for (mapping, seed), (mine, its) in pairs.items():
-        values[rows.index(mapping), columns.index(seed)] = less_but_rounding(
+        values[rows.index(mapping), columns.index(seed)] = difference_but_rounding(
             np.array(one.value(mine)), np.array(reference.value(its))
         )
     both = [(a, b) for a, b in pairs.values() if math.isfinite(one.value(a) - reference.value(b))]
     mine, its = zip(*both, strict=True)
-    return values, less_but_rounding(one.mean_draws(mine), reference.mean_draws(its))
+    return values, difference_but_rounding(one.mean_draws(mine), reference.mean_draws(its))
 
 
-def less_but_rounding(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+def difference_but_rounding(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
     """The difference, and 0 where it is one of rounding alone."""
     rounding = ROUNDING * np.maximum(np.abs(one), np.abs(other))
     return np.where(np.abs(one - other) <= rounding, 0.0, one - other)
 
 
-def spread_of(draws: NDArray[np.float64], units: int) -> float:
+def standard_error_of(draws: NDArray[np.float64], units: int) -> float:
     """The standard error over test records, or groups of them, of which there are `units`.
 
     A bootstrap of g units is too narrow by √(1 - 1 / g) (Davison & Hinkley 1997, §2.3), which is made good here.

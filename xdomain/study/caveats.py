@@ -10,7 +10,7 @@ import numpy as np
 
 from xdomain.metrics.learned import not_above, not_learned, of_losses, one_answer
 from xdomain.metrics.metrics import METRICS
-from xdomain.study.arm_results import Place, Series, spread_of
+from xdomain.study.arm_results import ArmResults, Place, standard_error_of
 from xdomain.study.cells import Cell
 from xdomain.study.study import Study
 
@@ -18,7 +18,7 @@ NORMAL = 1.96
 VERSIONS = ("xdomain", "torch", "transformers")
 
 
-def why_not_learned(series: Series) -> str | None:
+def why_not_learned(series: ArmResults) -> str | None:
     """Why the finished cells of an arm, taken together, have not shown that they learned; None where they have.
 
     An interval over test records alone decides whether their mean is better than a constant answer: the question is
@@ -40,24 +40,24 @@ def why_not_learned(series: Series) -> str | None:
     if not known:
         return not_above(series.metric, math.nan, problem=problem)
     value = float(np.mean([series.value(cell) for cell in known]))
-    error = NORMAL * spread_of(series.mean_draws(known), series.units)
+    error = NORMAL * standard_error_of(series.mean_draws(known), series.units)
     low = value - error if METRICS[series.metric].higher_is_better else value + error
     return not_above(series.metric, value, problem=problem, constant=series.constant, low=low, losses=losses)
 
 
-def unlearned(series: Series) -> list[Cell]:
+def unlearned(series: ArmResults) -> list[Cell]:
     """The finished cells that answer with one class or value, or are not better than a constant answer."""
     return [cell for cell in series.cells if _is_unlearned(series, cell)]
 
 
-def _is_unlearned(series: Series, cell: Cell) -> bool:
+def _is_unlearned(series: ArmResults, cell: Cell) -> bool:
     judged, problem = series.judged[cell.key], series.setting.recipe.problem
     if one_answer(judged.labels, judged.scores, problem):
         return True
     return not_above(series.metric, series.value(cell), problem=problem, constant=series.constant) is not None
 
 
-def mixed(series: Mapping[Place, Series]) -> tuple[str, ...]:
+def mixed(series: Mapping[Place, ArmResults]) -> tuple[str, ...]:
     """Versions and number formats that differ between the cells of one task, which are compared; a line each."""
     found: list[str] = []
     for task in dict.fromkeys(task for task, _, _ in series):
@@ -75,7 +75,7 @@ def mixed(series: Mapping[Place, Series]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def unmatched(study: Study, series: Mapping[Place, Series]) -> tuple[str, ...]:
+def unmatched(study: Study, series: Mapping[Place, ArmResults]) -> tuple[str, ...]:
     """Arms that were judged on other test records than the reference, so that no difference is told; a line each."""
     found: list[str] = []
     for (task, fraction, arm), one in series.items():
@@ -88,7 +88,7 @@ def unmatched(study: Study, series: Mapping[Place, Series]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _values(series: Series, what: str) -> set[str]:
+def _values(series: ArmResults, what: str) -> set[str]:
     """What the finished cells were made with; a baseline has no number format to choose."""
     results: list[dict[str, Any]] = [series.study.store.result(cell.key) for cell in series.cells]
     if what == "number format":

@@ -14,23 +14,23 @@ import yaml
 
 from xdomain.core.errors import RecipeError
 from xdomain.core.plugins import find_recipe
-from xdomain.core.recipe import OF_AN_ENCODER, Columns, Recipe, recipe_from, with_arm
+from xdomain.core.recipe import ENCODER_FIELDS, Columns, Recipe, recipe_from, with_arm
 from xdomain.core.run_dir import SCHEMA
 from xdomain.data.loading import own_recipe
 from xdomain.data.sources import neighbour
 from xdomain.metrics.heldout import check_comparable
 from xdomain.metrics.metrics import check_metrics
 from xdomain.model.strategies import is_drawn
-from xdomain.study.config import Arm, Grid, Own
+from xdomain.study.config import Arm, Grid, LocalTask
 from xdomain.study.digests import OPTION, Digests
 
-TOLD_ONLY = ("title", "version", "notes", "published", "landmarks", "runtime")
+METADATA_FIELDS = ("title", "version", "notes", "published", "landmarks", "runtime")
 """Parts of a recipe that no result hangs on."""
 DIGITS = 16
 
 
 @dataclass(frozen=True)
-class Setting:
+class Condition:
     """One arm on one task, trained on one share of its training records: cells differ in seeds and rate alone.
 
     Parameters
@@ -83,7 +83,7 @@ class Setting:
 class Cell:
     """One run of a study."""
 
-    setting: Setting
+    setting: Condition
     mapping_seed: int
     seed: int
     rate: float | None
@@ -107,7 +107,7 @@ class Cell:
         return self._key(exclude=set())
 
     def _key(self, *, exclude: set[str]) -> str:
-        tree = self.recipe.model_dump(mode="json", exclude=set(TOLD_ONLY) | {"source"} | exclude)
+        tree = self.recipe.model_dump(mode="json", exclude=set(METADATA_FIELDS) | {"source"} | exclude)
         tree["train"].pop("report_to")
         tree["run"].pop("backbone")
         for name in self.setting.digests:
@@ -115,8 +115,8 @@ class Cell:
                 tree["adapter"]["options"].pop(name.removeprefix(OPTION))
         if self.recipe.run.baseline:
             tree.pop("train")
-        told = json.dumps({"schema": SCHEMA, **self.setting.digests, **tree}, sort_keys=True)
-        return hashlib.sha256(told.encode()).hexdigest()[:DIGITS]
+        identity = json.dumps({"schema": SCHEMA, **self.setting.digests, **tree}, sort_keys=True)
+        return hashlib.sha256(identity.encode()).hexdigest()[:DIGITS]
 
     def __str__(self) -> str:
         rate = "" if self.rate is None else f", learning rate {self.rate:g}"
@@ -126,7 +126,7 @@ class Cell:
         )
 
 
-def settings_of(grid: Grid) -> tuple[Setting, ...]:
+def conditions_of(grid: Grid) -> tuple[Condition, ...]:
     """Every arm on every task and share, in the order of the study file.
 
     Raises
@@ -152,14 +152,14 @@ def settings_of(grid: Grid) -> tuple[Setting, ...]:
     return found
 
 
-def _setting(grid: Grid, task: str | Own, arm: Arm, fraction: float, digests: Digests) -> Setting:
+def _setting(grid: Grid, task: str | LocalTask, arm: Arm, fraction: float, digests: Digests) -> Condition:
     recipe = _with(_recipe(task), {**grid.set, **arm.set})
     options: dict[str, Any] = {"baseline": arm.baseline}
     if not arm.baseline:
         options |= {"init": arm.init, "transfer": arm.transfer, "tune": arm.tune, "mapping": arm.mapping}
         options |= {"backbone": arm.backbone or grid.backbone}
     elif recipe.run.baseline is None:
-        plain = recipe.run.model_dump(exclude=set(OF_AN_ENCODER))
+        plain = recipe.run.model_dump(exclude=set(ENCODER_FIELDS))
         recipe = recipe.model_copy(update={"run": type(recipe.run)(**plain)})
     recipe = with_arm(recipe, options)
     check_metrics(recipe.metrics, recipe.problem)
@@ -168,7 +168,7 @@ def _setting(grid: Grid, task: str | Own, arm: Arm, fraction: float, digests: Di
         recipe = _with(recipe, {"split.limit": {**recipe.split.limit, "train": fraction}})
     draws, search = (_draws(recipe, grid.draws(search=search)) for search in (False, True))
     rates = () if arm.baseline else tuple(grid.learning_rates) or _own_rate(recipe)
-    return Setting(recipe.name, arm.label, fraction, recipe, rates, draws, search, digests.of(recipe))
+    return Condition(recipe.name, arm.label, fraction, recipe, rates, draws, search, digests.of(recipe))
 
 
 def _own_rate(recipe: Recipe) -> tuple[float, ...]:
@@ -176,7 +176,7 @@ def _own_rate(recipe: Recipe) -> tuple[float, ...]:
     return () if rate is None else (rate,)
 
 
-def _recipe(task: str | Own) -> Recipe:
+def _recipe(task: str | LocalTask) -> Recipe:
     if isinstance(task, str):
         return find_recipe(task)
     file = Path(task.data)
@@ -186,8 +186,8 @@ def _recipe(task: str | Own) -> Recipe:
 
 
 def _with(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
-    told = [f"{key}={value if isinstance(value, str) else _flow(value)}" for key, value in changes.items()]
-    return recipe_from(recipe.model_dump(mode="json"), where=recipe.name, overrides=told) if told else recipe
+    overrides = [f"{key}={value if isinstance(value, str) else _flow(value)}" for key, value in changes.items()]
+    return recipe_from(recipe.model_dump(mode="json"), where=recipe.name, overrides=overrides) if overrides else recipe
 
 
 def _flow(value: Any) -> str:
@@ -195,7 +195,7 @@ def _flow(value: Any) -> str:
     return yaml.safe_dump(value, default_flow_style=True, width=10**6).removesuffix("...\n").strip()
 
 
-def decisive(recipe: Recipe, draw: tuple[int, int]) -> tuple[int, int]:
+def effective_seeds(recipe: Recipe, draw: tuple[int, int]) -> tuple[int, int]:
     """A draw with 0 for what the arm does not hang on: k-mer counts on no seed, letters of their own on no mapping."""
     mapping, seed = draw
     return mapping if mapping_is_drawn(recipe) else 0, 0 if recipe.run.baseline == "kmer" else seed
@@ -203,7 +203,7 @@ def decisive(recipe: Recipe, draw: tuple[int, int]) -> tuple[int, int]:
 
 def is_fixed(recipe: Recipe) -> bool:
     """Whether no seed and no mapping seed changes what a run of it gives."""
-    return decisive(recipe, (1, 1)) == (0, 0)
+    return effective_seeds(recipe, (1, 1)) == (0, 0)
 
 
 def mapping_is_drawn(recipe: Recipe) -> bool:
@@ -212,18 +212,18 @@ def mapping_is_drawn(recipe: Recipe) -> bool:
 
 
 def _draws(recipe: Recipe, draws: Iterator[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
-    return tuple(dict.fromkeys(decisive(recipe, draw) for draw in draws))
+    return tuple(dict.fromkeys(effective_seeds(recipe, draw) for draw in draws))
 
 
-def told(setting: Setting) -> dict[str, Any]:
-    """As JSON, for `read_setting`."""
+def to_dict(setting: Condition) -> dict[str, Any]:
+    """A condition as JSON, for `from_dict`."""
     tree = {part.name: getattr(setting, part.name) for part in fields(setting) if part.init}
     return {**tree, "digests": dict(setting.digests), "recipe": setting.recipe.model_dump(mode="json")}
 
 
-def read_setting(tree: Mapping[str, Any]) -> Setting:
-    """What `told` made."""
-    return Setting(
+def from_dict(tree: Mapping[str, Any]) -> Condition:
+    """The condition that `to_dict` made a dictionary of."""
+    return Condition(
         tree["task"],
         tree["arm"],
         tree["fraction"],

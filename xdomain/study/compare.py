@@ -11,11 +11,11 @@ from xdomain.core.errors import RecipeError
 from xdomain.core.formatting import duration
 from xdomain.core.plugins import find_recipe
 from xdomain.core.progress import Say, part
-from xdomain.core.recipe import BASELINES, OF_AN_ENCODER, Recipe, with_arm
+from xdomain.core.recipe import BASELINES, ENCODER_FIELDS, Recipe, with_arm
 from xdomain.core.run_dir import RECIPE, Result, check_folder, write_json
 from xdomain.metrics.heldout import check_comparable
 from xdomain.pipeline import arm_label, run, silent, with_written_size
-from xdomain.study.cells import decisive, is_fixed
+from xdomain.study.cells import effective_seeds, is_fixed
 from xdomain.study.comparison import ArmRuns, Comparison, SeedPair, comparison_of
 from xdomain.training.pace import TooFewMinutesError, check_minutes
 from xdomain.training.plots import plot_comparison
@@ -218,7 +218,7 @@ def _pairs(start: SeedPair, seeds: int) -> list[SeedPair]:
 
 def _pair_of(recipe: Recipe, pair: SeedPair) -> SeedPair:
     """The seed pair with 0 for a seed that does not change the arm."""
-    return decisive(recipe, pair)
+    return effective_seeds(recipe, pair)
 
 
 def _with_pair(recipe: Recipe, pair: SeedPair) -> Recipe:
@@ -228,7 +228,7 @@ def _with_pair(recipe: Recipe, pair: SeedPair) -> Recipe:
 def _arm(recipe: Recipe, arm: str, options: dict[str, Any]) -> Recipe:
     """The recipe of an arm, which is the name of an init or of a baseline."""
     if arm in BASELINES:
-        plain = {key: value for key, value in options.items() if key not in OF_AN_ENCODER}
+        plain = {key: value for key, value in options.items() if key not in ENCODER_FIELDS}
         return with_arm(recipe, {**plain, "baseline": arm})
     plain = recipe.model_copy(update={"run": recipe.run.model_copy(update={"baseline": None})})
     return with_arm(plain, {**options, "init": arm})

@@ -16,13 +16,13 @@ from xdomain.core.errors import RecipeError
 from xdomain.core.formatting import number
 from xdomain.core.run_dir import HISTORY, Result
 from xdomain.metrics.bootstrap import Interval
-from xdomain.metrics.heldout import Judged, load_judged
+from xdomain.metrics.heldout import HeldOutPredictions, load_held_out
 from xdomain.metrics.learned import what_to_try
 from xdomain.metrics.metrics import METRICS
-from xdomain.study.arm_results import less_but_rounding, spread_of
+from xdomain.study.arm_results import difference_but_rounding, standard_error_of
 from xdomain.study.report.conclusions import LEVEL, SEEDS, kind_of
 from xdomain.study.results import Difference
-from xdomain.study.stats.estimate import estimate
+from xdomain.study.stats.estimate import mean_with_interval
 from xdomain.study.stats.significance import benjamini_hochberg
 
 SeedPair = tuple[int, int]
@@ -141,8 +141,8 @@ def comparison_of(
     pairs
         The seed pairs that they were run with.
     """
-    held_out = {run.folder: load_judged(run.folder) for arm in arms for run in arm.runs.values()}
-    one: Judged = held_out[arms[0].run_of(pairs[0]).folder]
+    held_out = {run.folder: load_held_out(run.folder) for arm in arms for run in arm.runs.values()}
+    one: HeldOutPredictions = held_out[arms[0].run_of(pairs[0]).folder]
     for run_folder, other in held_out.items():
         if not other.has_records_of(one):
             raise RecipeError(
@@ -161,11 +161,13 @@ def comparison_of(
 
     differences: list[Difference] = []
     for arm in arms[1:]:
-        found = less_but_rounding(values(arm), values(arms[0]))
+        found = difference_but_rounding(values(arm), values(arms[0]))
         defined = np.isfinite(found[0])
-        error = spread_of(less_but_rounding(mean_draws(arm, defined), mean_draws(arms[0], defined)), one.units)
+        error = standard_error_of(
+            difference_but_rounding(mean_draws(arm, defined), mean_draws(arms[0], defined)), one.units
+        )
         fixed = arm.fixed and arms[0].fixed
-        estimated = estimate(found, error, units=one.units, fixed=fixed)
+        estimated = mean_with_interval(found, error, units=one.units, fixed=fixed)
         learned = _learned(arm) or _learned(arms[0])
         if not learned:
             estimated = replace(estimated, p=math.nan, detectable=math.nan)
@@ -182,7 +184,11 @@ def comparison_of(
         Row(
             arm=arm.arm,
             value=_interval(
-                arm, values(arm), spread_of(mean_draws(arm, np.isfinite(values(arm)[0])), one.units), one.units, metric
+                arm,
+                values(arm),
+                standard_error_of(mean_draws(arm, np.isfinite(values(arm)[0])), one.units),
+                one.units,
+                metric,
             ),
             difference=differences[i - 1].estimate.interval if i else None,
             train_loss=float(np.mean([_loss(run) for run in arm.runs.values()])),
@@ -239,7 +245,7 @@ def _sentence(difference: Difference) -> str:
 def _interval(arm: ArmRuns, values: NDArray[np.float64], error: float, units: int, metric: str) -> Interval:
     """Of a fixed arm over test records alone: its value is one, not one per seed."""
     kept = values[:, :1] if arm.fixed else values
-    return estimate(kept, error, units=units, fixed=arm.fixed, possible=METRICS[metric].possible).interval
+    return mean_with_interval(kept, error, units=units, fixed=arm.fixed, possible=METRICS[metric].possible).interval
 
 
 def _test_value(run: Result, metric: str) -> float:

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from xdomain.core.errors import RecipeError
 from xdomain.core.recipe import BASELINES, PARTS, Problem
-from xdomain.core.yaml_config import Part, checked, read_yaml
+from xdomain.core.yaml_config import ConfigModel, checked, read_yaml
 from xdomain.model import initialise as model_arms
 
 SEE = "see examples/studies/"
@@ -49,7 +49,7 @@ Shares = Annotated[
 ]  # fmt: skip
 
 
-class Own(Part):
+class LocalTask(ConfigModel):
     """A plain file of one's own as a task."""
 
     data: str = Field(description="CSV, TSV or FASTA; beside the study file, or absolute.")
@@ -58,7 +58,7 @@ class Own(Part):
     columns: dict[str, str] = Field(default={}, description="Which column holds what: label: NAME.")
 
 
-class Arm(Part):
+class Arm(ConfigModel):
     """What is compared: where the encoder starts, what is trained, how symbols get their wordpieces."""
 
     name: str = Field(default="", description="None: the init or baseline, with what else is told.")
@@ -88,28 +88,28 @@ def _arm(value: object) -> object:
     return {"baseline": value} if value in BASELINES else {"init": value}
 
 
-class Search(Part):
+class Search(ConfigModel):
     """How the learning rate of an arm is chosen: by the mean on validation over few seeds, then kept for all."""
 
     seeds: int = Field(default=1, gt=0, description="The first so many of the seeds.")
     mapping_seeds: int = Field(default=1, gt=0, description="The first so many of the mapping seeds.")
 
 
-class Resources(Part):
+class Resources(ConfigModel):
     """What a cell takes of a Ray cluster."""
 
     cpus: float = Field(default=1, gt=0)
     gpus: float = Field(default=0, ge=0)
 
 
-class Grid(Part):
+class Grid(ConfigModel):
     """A study: everything that is crossed, and what is the same for all."""
 
     name: str = Field(
         default="", pattern=r"^[\w.-]*$", description="None: that of the file. Names the report's folder."
     )
     question: str = ""
-    tasks: Annotated[list[str | Own], BeforeValidator(_one_or_many), Field(min_length=1)]
+    tasks: Annotated[list[str | LocalTask], BeforeValidator(_one_or_many), Field(min_length=1)]
     arms: Annotated[list[Annotated[Arm, BeforeValidator(_arm)]], Field(min_length=1)]
     reference: str = Field(default="", description="The arm that all are compared with. None: the first.")
     seeds: Seeds = Field(default=[0, 1, 2])
@@ -182,8 +182,8 @@ def load_grid(path: Path) -> Grid:
     return grid.model_copy(update={"name": grid.name or path.stem, "tasks": tasks})
 
 
-def _beside(task: str | Own, folder: Path) -> str | Own:
-    if isinstance(task, Own):
+def _beside(task: str | LocalTask, folder: Path) -> str | LocalTask:
+    if isinstance(task, LocalTask):
         return task.model_copy(update={"data": str((folder / Path(task.data).expanduser()).resolve())})
     recipe = folder / task
     return str(recipe.resolve()) if task.endswith((".yaml", ".yml")) else task

@@ -8,15 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xdomain.metrics.metrics import METRICS
-from xdomain.study.arm_results import Place, Series, less, pairs_of, spread_of
+from xdomain.study.arm_results import ArmResults, Place, cell_pairs, paired_difference, standard_error_of
 from xdomain.study.results import Efficiency
-from xdomain.study.stats.estimate import area, estimate
+from xdomain.study.stats.estimate import area, mean_with_interval
 from xdomain.study.study import Study
 
 Values = NDArray[np.float64]
 
 
-def efficiencies(study: Study, series: Mapping[Place, Series]) -> tuple[Efficiency, ...]:
+def efficiencies(study: Study, series: Mapping[Place, ArmResults]) -> tuple[Efficiency, ...]:
     """The area under the curve of each arm whose cells are all finished, and how far above the reference's it is."""
     fractions, first = study.grid.fractions, study.grid.first_arm
     if len(fractions) < 2:
@@ -28,11 +28,13 @@ def efficiencies(study: Study, series: Mapping[Place, Series]) -> tuple[Efficien
             continue
         units = curve[0].units
         own = _area(fractions, [(part.values, part.mean_draws(part.cells)) for part in curve], units)
-        whole = estimate(*own, units=units, possible=METRICS[curve[0].metric].possible)
+        whole = mean_with_interval(*own, units=units, possible=METRICS[curve[0].metric].possible)
         more = None
         if arm != first and all(part.whole for part in reference):
-            pairs = [(one, its, pairs_of(study, one, its)) for one, its in zip(curve, reference, strict=True)]
-            more = estimate(*_area(fractions, [less(*pair) for pair in pairs], units), units=units)
+            pairs = [(one, its, cell_pairs(study, one, its)) for one, its in zip(curve, reference, strict=True)]
+            more = mean_with_interval(
+                *_area(fractions, [paired_difference(*pair) for pair in pairs], units), units=units
+            )
         found.append(Efficiency(task, arm, whole, more))
     return tuple(found)
 
@@ -40,4 +42,4 @@ def efficiencies(study: Study, series: Mapping[Place, Series]) -> tuple[Efficien
 def _area(fractions: Sequence[float], parts: Sequence[tuple[Values, Values]], units: int) -> tuple[Values, float]:
     """Of values and of their means on resamples, a share each: the area a cell, and its standard error over records."""
     values, draws = (area(fractions, np.array(part)) for part in zip(*parts, strict=True))
-    return values, spread_of(draws, units)
+    return values, standard_error_of(draws, units)

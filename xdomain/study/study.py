@@ -17,7 +17,7 @@ from xdomain.core.run_dir import write_json
 from xdomain.core.yaml_config import checked
 from xdomain.data.sources import neighbour
 from xdomain.metrics.metrics import METRICS
-from xdomain.study.cells import Cell, Setting, read_setting, settings_of, told
+from xdomain.study.cells import Cell, Condition, conditions_of, from_dict, to_dict
 from xdomain.study.config import Grid, load_grid
 from xdomain.study.store import Store
 
@@ -26,7 +26,7 @@ SCHEMA = 1
 
 
 @dataclass(frozen=True)
-class Choice:
+class SelectedRate:
     """The learning rate of a setting: `settled` once no cell of its search is to come, `rate` None where all failed."""
 
     settled: bool
@@ -44,7 +44,7 @@ class Study:
     """
 
     grid: Grid
-    settings: tuple[Setting, ...]
+    settings: tuple[Condition, ...]
     folder: Path
 
     @cached_property
@@ -66,7 +66,7 @@ class Study:
         tree = {
             "schema": SCHEMA,
             "study": self.grid.model_dump(mode="json"),
-            "settings": [told(s) for s in self.settings],
+            "settings": [to_dict(s) for s in self.settings],
         }
         try:
             self.folder.mkdir(exist_ok=True)
@@ -79,24 +79,24 @@ class Study:
                 mend="another --out",
             ) from None
 
-    def choice(self, setting: Setting) -> Choice:
+    def choice(self, setting: Condition) -> SelectedRate:
         """The learning rate with the best mean on validation over the cells of the search; the lower of two equals.
 
         A rate is out if one of its cells failed or has no value.
         """
         if not setting.rates[1:]:
-            return Choice(settled=True, rate=next(iter(setting.rates), None))
+            return SelectedRate(settled=True, rate=next(iter(setting.rates), None))
         best: tuple[float, float] | None = None
         for rate in setting.rates:
             cells = [cell for cell in setting.searched() if cell.rate == rate]
             states = [self.store.state(cell.key) for cell in cells]
             if any(state in ("open", "running") for state in states):
-                return Choice(settled=False)
+                return SelectedRate(settled=False)
             if all(state == "done" for state in states):
                 mean = sum(self._on_validation(cell) for cell in cells) / len(cells)
                 if math.isfinite(mean) and (best is None or mean > best[0]):
                     best = mean, rate
-        return Choice(settled=True, rate=best[1] if best else None)
+        return SelectedRate(settled=True, rate=best[1] if best else None)
 
     def _on_validation(self, cell: Cell) -> float:
         """The deciding metric, such that more is better; NaN where it is not defined."""
@@ -104,7 +104,7 @@ class Study:
         value = self.store.result(cell.key)["metrics"]["valid"][name]["value"]
         return math.nan if value is None else value if METRICS[name].higher_is_better else -value
 
-    def final(self, setting: Setting) -> list[Cell]:
+    def final(self, setting: Condition) -> list[Cell]:
         """The cells that are judged; none where the rate is not chosen or cannot be."""
         choice = self.choice(setting)
         known = choice.settled and (choice.rate is not None or not setting.rates)
@@ -129,7 +129,7 @@ class Study:
         return settled, len(known) + unknown
 
 
-def lay_out(study: str | Path | Mapping[str, Any] | Grid, out: str | Path = "studies") -> Study:
+def plan_study(study: str | Path | Mapping[str, Any] | Grid, out: str | Path = "studies") -> Study:
     """A study from a file, or from what such a file would hold; nothing is run or written.
 
     Raises
@@ -143,7 +143,7 @@ def lay_out(study: str | Path | Mapping[str, Any] | Grid, out: str | Path = "stu
         grid = study if isinstance(study, Grid) else checked(Grid, study, where="study", mend="change the study")
     if not grid.name:
         raise RecipeError("a study without a name", expected="name: WORD; its report lies in a folder of that name")
-    return Study(grid, settings_of(grid), Path(out) / grid.name)
+    return Study(grid, conditions_of(grid), Path(out) / grid.name)
 
 
 def open_study(folder: str | Path) -> Study:
@@ -157,7 +157,7 @@ def open_study(folder: str | Path) -> Study:
     path = Path(folder) / PLAN
     try:
         tree = json.loads(path.read_text("utf-8"))
-        settings = tuple(read_setting(setting) for setting in tree["settings"])
+        settings = tuple(from_dict(setting) for setting in tree["settings"])
         return Study(checked(Grid, tree["study"], where=str(path), mend="run the study again"), settings, Path(folder))
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise RecipeError(

@@ -11,13 +11,13 @@ import numpy as np
 
 from xdomain.core.recipe import Published
 from xdomain.metrics.metrics import METRICS
-from xdomain.study.arm_results import Place, Series, less, pairs_of, spread_of
+from xdomain.study.arm_results import ArmResults, Place, cell_pairs, paired_difference, standard_error_of
 from xdomain.study.caveats import mixed, unlearned, unmatched, why_not_learned
-from xdomain.study.cells import Cell, Setting, is_fixed, mapping_is_drawn
+from xdomain.study.cells import Cell, Condition, is_fixed, mapping_is_drawn
 from xdomain.study.learning_curve import efficiencies
 from xdomain.study.results import Difference, Findings, Group, MappingShare, Missing
 from xdomain.study.stats.components import components
-from xdomain.study.stats.estimate import estimate
+from xdomain.study.stats.estimate import mean_with_interval
 from xdomain.study.stats.significance import benjamini_hochberg, mcnemar, sign_flip
 from xdomain.study.study import Study, study_text
 
@@ -50,23 +50,23 @@ def collect(study: Study) -> Findings:
     )
 
 
-def _place(setting: Setting) -> Place:
+def _place(setting: Condition) -> Place:
     return setting.task, setting.fraction, setting.arm
 
 
-def _series(study: Study, setting: Setting) -> Series:
+def _series(study: Study, setting: Condition) -> ArmResults:
     done = [cell for cell in study.final(setting) if study.store.state(cell.key) == "done"]
-    return Series(study, setting, tuple(done))
+    return ArmResults(study, setting, tuple(done))
 
 
-def _group(series: Series) -> Group:
+def _group(series: ArmResults) -> Group:
     setting, metric = series.setting, METRICS[series.metric]
     rate = series.study.choice(setting).rate
     test = None
     if np.isfinite(series.values).any():
-        examples = spread_of(series.mean_draws(series.cells), series.units)
+        examples = standard_error_of(series.mean_draws(series.cells), series.units)
         fixed = is_fixed(setting.recipe)
-        test = estimate(series.values, examples, units=series.units, fixed=fixed, possible=metric.possible)
+        test = mean_with_interval(series.values, examples, units=series.units, fixed=fixed, possible=metric.possible)
     judged = next(iter(series.judged.values()), None)
     return Group(
         task=setting.task,
@@ -90,7 +90,7 @@ def _group(series: Series) -> Group:
     )
 
 
-def _differences(study: Study, series: dict[Place, Series], groups: Sequence[Group]) -> tuple[Difference, ...]:
+def _differences(study: Study, series: dict[Place, ArmResults], groups: Sequence[Group]) -> tuple[Difference, ...]:
     learned = {(g.task, g.fraction, g.arm): g.not_learned is None for g in groups}
     found: list[Difference] = []
     for (task, fraction, arm), one in series.items():
@@ -102,14 +102,14 @@ def _differences(study: Study, series: dict[Place, Series], groups: Sequence[Gro
     return tuple(replace(one, q=q) for one, q in zip(found, corrected, strict=True))
 
 
-def _difference(study: Study, one: Series, reference: Series, *, learned: bool) -> Difference | None:
+def _difference(study: Study, one: ArmResults, reference: ArmResults, *, learned: bool) -> Difference | None:
     """None where no cell of the one has its partner in the other."""
-    pairs = pairs_of(study, one, reference)
+    pairs = cell_pairs(study, one, reference)
     if not any(math.isfinite(one.value(a) - reference.value(b)) for a, b in pairs.values()):
         return None
-    values, draws = less(one, reference, pairs)
+    values, draws = paired_difference(one, reference, pairs)
     fixed = is_fixed(one.setting.recipe) and is_fixed(reference.setting.recipe)
-    estimated = estimate(values, spread_of(draws, one.units), units=one.units, fixed=fixed)
+    estimated = mean_with_interval(values, standard_error_of(draws, one.units), units=one.units, fixed=fixed)
     if not learned:  # two that answer at random may differ, which says nothing of their pre-training
         estimated = replace(estimated, p=math.nan, detectable=math.nan)
     p, least = sign_flip(values) if np.nan_to_num(values).any() else (math.nan, math.nan)
@@ -133,7 +133,7 @@ def _difference(study: Study, one: Series, reference: Series, *, learned: bool) 
     )
 
 
-def _shares(series: dict[Place, Series]) -> tuple[MappingShare, ...]:
+def _shares(series: dict[Place, ArmResults]) -> tuple[MappingShare, ...]:
     found: list[MappingShare] = []
     for one in series.values():
         whole = min(one.values.shape) > 1 and bool(np.isfinite(one.values).all())

@@ -17,11 +17,11 @@ from xdomain.core.errors import DataError, RecipeError
 from xdomain.core.formatting import number
 from xdomain.core.progress import Say, reporter
 from xdomain.core.recipe import Recipe
-from xdomain.data.collate import Collator, Layout
+from xdomain.data.collate import Collator, SpecialTokenLayout
 from xdomain.data.dataset import IGNORED, Examples
 from xdomain.data.windows import Windows
 from xdomain.metrics.metrics import METRICS, compute_metrics
-from xdomain.metrics.scoring import kept
+from xdomain.metrics.scoring import drop_unscored
 from xdomain.model.initialise import Arm
 from xdomain.model.token_mapping import TokenMapping
 from xdomain.training.device import best_device
@@ -58,7 +58,7 @@ def choose_mapping(
     model: PreTrainedModel,
     recipe: Recipe,
     examples: Examples,
-    layout: Layout,
+    layout: SpecialTokenLayout,
     windows: Windows,
     say: Say,
 ) -> tuple[TokenMapping, dict[str, Any]]:
@@ -172,4 +172,4 @@ def _score(
         probe = Ridge(alpha=seen.shape[1]).fit(scale.transform(seen[learn]), wanted[learn])
         told[judge] = probe.predict(scale.transform(seen[judge])).reshape(-1, wanted.shape[1])
     scores = told[:, 0] if examples.problem == "regression" else told
-    return compute_metrics([metric], *kept(labels, scores), examples.problem)[metric]["value"]
+    return compute_metrics([metric], *drop_unscored(labels, scores), examples.problem)[metric]["value"]

@@ -12,12 +12,12 @@ from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
 
 from xdomain.core.recipe import Recipe
 from xdomain.core.run_dir import MAPPING, MODEL
-from xdomain.data.collate import Collator, Layout
+from xdomain.data.collate import Collator, SpecialTokenLayout
 from xdomain.data.dataset import Examples
 from xdomain.data.plan_windows import fit_windows
 from xdomain.model.backbone import max_positions, quiet_loading
 from xdomain.model.heads import head_of
-from xdomain.model.layer_mix import wear_mix
+from xdomain.model.layer_mix import attach_layer_mix
 from xdomain.model.layout import layout_of
 from xdomain.model.token_mapping import TokenMapping
 from xdomain.training.device import Device, best_device
@@ -32,7 +32,7 @@ class SavedModel:
 
     recipe: Recipe
     model: PreTrainedModel
-    layout: Layout
+    layout: SpecialTokenLayout
     mapping: TokenMapping
 
     def scores(self, examples: Examples, records: NDArray[np.int64], device: Device | None = None) -> NDArray[Any]:
@@ -65,6 +65,6 @@ def load_encoder(folder: Path, recipe: Recipe) -> SavedModel:
     """Read what `save_model` wrote into the run folder of `recipe`."""
     with quiet_loading():
         model = head_of(recipe.problem).from_pretrained(folder / MODEL, local_files_only=True)
-        wear_mix(model, folder / MODEL)
+        attach_layer_mix(model, folder / MODEL)
         tokenizer = AutoTokenizer.from_pretrained(folder / MODEL, local_files_only=True)
     return SavedModel(recipe, model, layout_of(tokenizer), TokenMapping.load(folder / MAPPING))

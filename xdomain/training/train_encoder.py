@@ -22,13 +22,13 @@ from xdomain.data.windows import Windows, cut_answers
 from xdomain.model.backbone import Backbone, max_positions
 from xdomain.model.initialise import Arm, build_model, transferred
 from xdomain.model.layer_mix import remove_mix, save_mix
-from xdomain.model.layout import Layout, layout_of
+from xdomain.model.layout import SpecialTokenLayout, layout_of
 from xdomain.model.make_mapping import make_mapping
-from xdomain.model.reprogramming import check_size, fold_mixture, insert_mixture, told_mixture
+from xdomain.model.reprogramming import check_size, describe_mixture, fold_mixture, insert_mixture
 from xdomain.model.strategies import learned_kind, search_seeds
 from xdomain.model.token_mapping import TokenMapping
 from xdomain.model.tokenizer import check_tokenizer, export_tokenizer
-from xdomain.model.tuning import apply_tuning, merged, trainable
+from xdomain.model.tuning import freeze_for, merge_adapters, trainable
 from xdomain.model.vocab_slice import Slice, restore_vocabulary, slice_vocabulary
 from xdomain.model.vocabulary import Vocabulary
 from xdomain.training.attention_backend import quick_attention
@@ -37,22 +37,22 @@ from xdomain.training.layer_mix_plot import LAYER_PLOT, plot_mix
 from xdomain.training.mapping_search import check_search, choose_mapping
 from xdomain.training.saved_encoder import save_model
 from xdomain.training.trackers import make_trackers
-from xdomain.training.trainer import Augment, Fit, Say, Scale, batch_share, fit
+from xdomain.training.trainer import Augment, FitResult, Say, Scale, batch_share, fit
 
 CHECKED_RECORDS = 64
 LOWEST, SEMITONES = -5, 12
 
 
 @dataclass(frozen=True)
-class Learned:
+class TrainResult:
     """What learning left behind, beside the saved model: the course of the fit and facts for the result."""
 
-    fit: Fit
+    fit: FitResult
     facts: dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Plan:
+class EncoderPlan:
     """All that is decided before anything is learned, or written."""
 
     arm: Arm
@@ -60,7 +60,7 @@ class Plan:
     mapping: TokenMapping
     search: dict[str, Any] | None
     positions: int
-    layout: Layout
+    layout: SpecialTokenLayout
     windows: Windows
     counts: dict[str, int]
     trackers: list[TrainerCallback]
@@ -68,7 +68,7 @@ class Plan:
 
 def plan_encoder(
     recipe: Recipe, backbone: Backbone, adapter: Adapter, examples: Examples, *, folder: Path, say: Say
-) -> Plan:
+) -> EncoderPlan:
     """The arm, the mapping, the windows and the trackers of a run; what cannot be is refused here."""
     options, train = recipe.run, recipe.train
     batch_share(train)
@@ -98,7 +98,7 @@ def plan_encoder(
     if lost := cut.get("answers_in_no_window"):
         say(f"warning: {lost:,} answers fit into no window; a wider train.window_overlap holds more")
     trackers = make_trackers(train.report_to, folder)
-    return Plan(arm, vocabulary, mapping, search, positions, layout, windows, windows.counts | cut, trackers)
+    return EncoderPlan(arm, vocabulary, mapping, search, positions, layout, windows, windows.counts | cut, trackers)
 
 
 def train_encoder(
@@ -106,13 +106,13 @@ def train_encoder(
     backbone: Backbone,
     adapter: Adapter,
     examples: Examples,
-    plan: Plan,
+    plan: EncoderPlan,
     *,
     folder: Path,
     device: Device,
     resume: bool,
     say: Say,
-) -> Learned:
+) -> TrainResult:
     """Fine-tune one arm of a backbone and save it, whole and stock, in ``folder/model``."""
     options, mapping = recipe.run, plan.mapping
     built = build_learner(recipe, backbone, examples, plan)
@@ -132,9 +132,9 @@ def train_encoder(
             trackers=plan.trackers,
             say=say,
         )
-    stock = merged(built.learner).cpu()
+    stock = merge_adapters(built.learner).cpu()
     layers = remove_mix(stock)
-    mixtures = told_mixture(stock, mapping, plan.vocabulary)
+    mixtures = describe_mixture(stock, mapping, plan.vocabulary)
     fold_mixture(stock)
     if built.scale:
         built.scale.fold_into(stock)
@@ -149,7 +149,7 @@ def train_encoder(
         if layers:
             save_mix(layers, folder / MODEL)
             plot_mix(layers, path=folder / MODEL / LAYER_PLOT, title=f"{recipe.name}, {plan.arm.label}")
-    return Learned(
+    return TrainResult(
         course,
         {
             "mapping": {"strategy": mapping.strategy, "seed": mapping.seed, "sha256": mapping.sha256},
@@ -187,7 +187,7 @@ class Built:
     parameters: dict[str, Any]
 
 
-def build_learner(recipe: Recipe, backbone: Backbone, examples: Examples, plan: Plan) -> Built:
+def build_learner(recipe: Recipe, backbone: Backbone, examples: Examples, plan: EncoderPlan) -> Built:
     """What a run trains: from the same recipe and seed always the same."""
     options, layout = recipe.run, plan.layout
     rows = plan.mapping.ids.astype(np.int64)
@@ -200,7 +200,7 @@ def build_learner(recipe: Recipe, backbone: Backbone, examples: Examples, plan: 
         words: Any = cut.table if cut else model.get_input_embeddings().weight  # pyright: ignore
         compact = cut.compact if cut else None
         insert_mixture(model, plan.mapping, plan.vocabulary, words, compact, sparse=kind == "sparse")
-    learner = apply_tuning(model, options.tune, seed=options.seed)
+    learner = freeze_for(model, options.tune, seed=options.seed)
     parameters = trainable(learner, len(set(in_use)))
     scale = Scale.of(examples) if recipe.problem == "regression" else None
     collate = Collator(

@@ -28,7 +28,7 @@ from xdomain.data.collate import Collator, Indices, LengthGrouped
 from xdomain.data.dataset import IGNORED, Examples
 from xdomain.data.windows import training_windows
 from xdomain.metrics.metrics import METRICS, compute_metrics
-from xdomain.metrics.scoring import scored
+from xdomain.metrics.scoring import metric_inputs
 from xdomain.metrics.spans import candidates_only
 from xdomain.training.device import Device
 from xdomain.training.predict import forward, predict_scores
@@ -40,7 +40,7 @@ LOGS_A_RUN = 50
 
 
 @dataclass(frozen=True)
-class Fit:
+class FitResult:
     """What a fine-tuning did.
 
     Parameters
@@ -190,7 +190,9 @@ class _WindowTrainer(Trainer):
         scores = self._scale.undo(scores) if self._scale else scores
         if not np.isfinite(scores).any():
             self._check_finite(math.nan, self.state.global_step)
-        found = compute_metrics(self._recipe.metrics, *scored(self._examples, records, scores), self._recipe.problem)
+        found = compute_metrics(
+            self._recipe.metrics, *metric_inputs(self._examples, records, scores), self._recipe.problem
+        )
         metrics: dict[str, float] = {}
         for name, entry in found.items():
             worst = -math.inf if entry["higher_is_better"] else math.inf
@@ -214,7 +216,7 @@ def fit(
     augment: Augment | None = None,
     trackers: Sequence[TrainerCallback] = (),
     say: Say = print,
-) -> Fit:
+) -> FitResult:
     """Fine-tune `model` in place and leave it at its best step on validation.
 
     Checkpoints lie in ``folder/checkpoints`` until the run is whole; with `resume` the last one is taken up,
@@ -254,7 +256,7 @@ def fit(
     trainer.accelerator.wait_for_everyone()  # every process reads the best checkpoint
     if trainer.is_world_process_zero():
         shutil.rmtree(checkpoints, ignore_errors=True)
-    return Fit(
+    return FitResult(
         history=history,
         train_loss=float(np.mean(losses)) if losses else float("nan"),
         best_step=trainer.state.best_global_step or outcome.global_step,

@@ -8,7 +8,7 @@ from typing import Any
 
 from xdomain.core.formatting import duration, number
 from xdomain.core.progress import Say
-from xdomain.study.cells import Cell, Setting
+from xdomain.study.cells import Cell, Condition
 from xdomain.study.study import Study
 
 Table = list[dict[str, str]]
@@ -64,7 +64,7 @@ class Progress:
         return [_row(self.study, setting) for setting in self.study.settings]
 
 
-def _row(study: Study, setting: Setting) -> dict[str, str]:
+def _row(study: Study, setting: Condition) -> dict[str, str]:
     choice, final = study.choice(setting), study.final(setting)
     done = [cell for cell in final if study.store.state(cell.key) == "done"]
     name = setting.recipe.metrics[0]
@@ -90,7 +90,7 @@ def remaining(study: Study) -> list[tuple[float, int]]:
     return found
 
 
-def seconds_of(study: Study, setting: Setting) -> float:
+def seconds_of(study: Study, setting: Condition) -> float:
     """What a cell takes, as finished ones of its setting did, or of its task and kind, or as the recipe says."""
     kind = setting.recipe.run.baseline is None
     for others in (
@@ -109,7 +109,7 @@ def seconds_of(study: Study, setting: Setting) -> float:
     return runtime[0].minutes * 60 * setting.fraction if runtime and kind else math.nan
 
 
-def _candidates(setting: Setting) -> list[Cell]:
+def _candidates(setting: Condition) -> list[Cell]:
     """All cells that a setting could have, whatever rate is chosen."""
     return [cell for rate in setting.rates or (None,) for cell in setting.final(rate)]
 

@@ -10,7 +10,7 @@ from xdomain.study.report.blocks import Inline, Kind, Strong, Text, Verdict
 from xdomain.study.report.formats import clean, count, equals, interval, number, rate, share
 from xdomain.study.results import Difference, Findings, Group, MappingShare
 from xdomain.study.stats.estimate import detectable
-from xdomain.study.stats.standard_error import Spread
+from xdomain.study.stats.standard_error import StandardError
 
 LEVEL, ALARM = 0.05, 0.01
 ENOUGH = 5  # cells: t of fewer is 3 and more, that is, half as wide again as the normal interval
@@ -114,7 +114,7 @@ def _why_unknown(difference: Difference) -> str:
 def _one_seed_is_none(difference: Difference) -> str:
     error, told = difference.estimate.standard_error, ""
     if math.isfinite(error) and error > 0:
-        least = detectable(Spread(0.0, math.inf), error)
+        least = detectable(StandardError(0.0, math.inf), error)
         told = (
             f" Over test records alone the standard error is {number(error)}: with any number of seeds, only a "
             f"difference of {number(least)} or more would be seen reliably on this test set."

@@ -12,7 +12,7 @@ from scipy.optimize import root_scalar
 from scipy.special import chdtri, ndtr, ndtri, stdtrit
 
 from xdomain.metrics.bootstrap import Interval
-from xdomain.study.stats.standard_error import ROUNDING, Cells, Spread, spread
+from xdomain.study.stats.standard_error import ROUNDING, Cells, StandardError, standard_error
 
 LEVEL = 0.95
 POWER = 0.8
@@ -45,7 +45,7 @@ class Estimate:
     cells: int
 
 
-def estimate(
+def mean_with_interval(
     values: Cells,
     examples: float = 0.0,
     *,
@@ -56,7 +56,7 @@ def estimate(
     """The mean over seeds and mappings, with an interval for other seeds, other mappings and other test examples.
 
     The half-width is √((t·a)² + (u·e)²), with a the standard error over cells, t of its degrees of freedom
-    (`spread`), e that over examples and u Student's t with `units` - 1: the squares of two independent
+    (`standard_error`), e that over examples and u Student's t with `units` - 1: the squares of two independent
     half-widths added (the method of variance estimates recovery, Zou & Donner 2008, §2). It covers 95 to 99 % at 3, 5
     and 10 seeds whether seeds, mappings or examples dominate, where the percentile bootstrap over seeds and examples
     is far too narrow at so few seeds, and t over seeds alone leaves the examples out (``benchmarks/coverage.py``).
@@ -93,7 +93,7 @@ def estimate(
     known = values[np.isfinite(values)]
     if not len(known):
         return Estimate(Interval(math.nan, math.nan, math.nan), math.nan, math.nan, math.nan, 0)
-    mean, found = float(known.mean()), spread(values)
+    mean, found = float(known.mean()), standard_error(values)
     if examples <= ROUNDING * float(np.abs(known).max()):
         examples = 0.0
     error = math.hypot(found.standard_error, examples)
@@ -110,8 +110,8 @@ def estimate(
     )
 
 
-def detectable(found: Spread, examples: float = 0.0, power: float = POWER, *, units: float = math.inf) -> float:
-    """The smallest true mean that the 95 % interval of `estimate` leaves 0 out of with a chance of `power`.
+def detectable(found: StandardError, examples: float = 0.0, power: float = POWER, *, units: float = math.inf) -> float:
+    """The smallest true mean that the 95 % interval of `mean_with_interval` leaves 0 out of with a chance of `power`.
 
     Takes the standard errors for the true ones: that over cells is estimated anew in the study thought of, by a
     chi-square of `found.df`. Without examples this is the power of the t test (Cohen 1988, ch. 2).
@@ -125,7 +125,7 @@ def detectable(found: Spread, examples: float = 0.0, power: float = POWER, *, un
     power
         In (0.05, 1).
     units
-        As `estimate` has it, 2 or more.
+        As `mean_with_interval` has it, 2 or more.
 
     Returns
     -------
@@ -181,13 +181,13 @@ def _quantile(df: float, deviate: float) -> float:
     return deviate if math.isinf(df) else -float(stdtrit(df, ndtr(-deviate)))  # the lower tail, exact far out
 
 
-def _half_width(found: Spread, examples: float, deviate: float, units: float) -> float:
+def _half_width(found: StandardError, examples: float, deviate: float, units: float) -> float:
     """Of the interval that leaves out as much as lies beyond ± `deviate` in the normal distribution."""
     over_examples = _quantile(units - 1, deviate) * examples if examples else 0.0
     return math.hypot(_quantile(found.df, deviate) * found.standard_error, over_examples)
 
 
-def _p(mean: float, found: Spread, examples: float, units: float) -> float:
+def _p(mean: float, found: StandardError, examples: float, units: float) -> float:
     """The level at which an interval around `mean` would just reach 0."""
     if mean <= _half_width(found, examples, 0.0, units):  # 0 but for rounding
         return 1.0

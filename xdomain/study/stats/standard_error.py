@@ -30,7 +30,7 @@ class MeanSquares:
 
 
 @dataclass(frozen=True)
-class Spread:
+class StandardError:
     """The standard error of a mean over cells, as other seeds and mappings would move it.
 
     Parameters
@@ -71,7 +71,7 @@ def mean_squares(values: Cells) -> MeanSquares:
     return MeanSquares(*(float(square) if square > least else 0.0 for square in found))
 
 
-def spread(values: Cells) -> Spread:
+def standard_error(values: Cells) -> StandardError:
     """The standard error of the mean over the finite cells of `values`, shape (M, S), and its degrees of freedom.
 
     By the design of the cells, rows and columns without any being left out:
@@ -90,12 +90,12 @@ def spread(values: Cells) -> Spread:
     known = np.isfinite(cells)
     n, (mappings, seeds) = int(known.sum()), cells.shape
     if n <= 1:
-        return Spread(0.0, math.inf)
+        return StandardError(0.0, math.inf)
     if min(mappings, seeds) == 1 or is_paired(cells):
         flat = cells[known]
         deviation = float(flat.std(ddof=1))
         rounding = deviation <= ROUNDING * np.abs(flat).max()
-        return Spread(0.0 if rounding else deviation / math.sqrt(n), n - 1)
+        return StandardError(0.0 if rounding else deviation / math.sqrt(n), n - 1)
     if n == cells.size:
         return _crossed(mean_squares(cells), mappings, seeds)
     residuals = np.where(known, cells - cells[known].mean(), 0.0)
@@ -103,14 +103,14 @@ def spread(values: Cells) -> Spread:
     sums = by_row.sum() * mappings / (mappings - 1) + by_column.sum() * seeds / (seeds - 1)
     if np.abs(residuals).max() <= ROUNDING * np.abs(cells[known]).max():
         sums = 0.0
-    return Spread(math.sqrt(sums) / n, min(mappings, seeds) - 1)
+    return StandardError(math.sqrt(sums) / n, min(mappings, seeds) - 1)
 
 
-def _crossed(squares: MeanSquares, mappings: int, seeds: int) -> Spread:
+def _crossed(squares: MeanSquares, mappings: int, seeds: int) -> StandardError:
     m, s, r = squares.mapping, squares.seed, squares.residual
     total, least = max(m + s - r, m, s, r), min(mappings, seeds) - 1
     if total == 0:
-        return Spread(0.0, least)
+        return StandardError(0.0, least)
     m, s, r = m / total, s / total, r / total
     df = 1 / (m**2 / (mappings - 1) + s**2 / (seeds - 1) + r**2 / ((mappings - 1) * (seeds - 1)))
-    return Spread(math.sqrt(total / (mappings * seeds)), max(math.floor(df * (1 + 1e-9)), least))
+    return StandardError(math.sqrt(total / (mappings * seeds)), max(math.floor(df * (1 + 1e-9)), least))
