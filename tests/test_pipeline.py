@@ -66,6 +66,22 @@ def test_the_result_says_what_the_design_lists(finished):
     assert isinstance(first["higher_is_better"], bool)
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="asks Linux what is resident")
+def test_the_memory_told_is_that_of_this_run(tiny_bert, tmp_path, quiet):
+    held = np.ones(2**27)  # 1 GiB, given back before the run
+    before = resident("VmRSS")
+    del held
+    result = fast_run("toy/dna-classification", tiny_bert, tmp_path / "x", quiet, baseline="kmer")
+    told = result.values["peak_memory_bytes"]
+    assert told is None or resident("VmRSS") - 2**28 < told < before - 2**28
+
+
+def resident(what):
+    """Bytes that this process has resident: VmRSS now, VmHWM at most."""
+    lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    return int(lines[what].split()[0]) * 1024
+
+
 def test_predictions_agree_with_the_metrics(finished):
     table = pq.read_table(finished.folder / "predictions.parquet").to_pylist()
     assert [row["split"] for row in table] == ["valid"] * 24 + ["test"] * 24
@@ -145,7 +161,6 @@ def test_augmentation_and_early_stopping_are_obeyed(tiny_bert, tmp_path, quiet):
 KILLED = """
 import os, signal, sys
 import xdomain
-from xdomain.training import trainer as finetune
 seen = []
 class Die:
     def __call__(self, line):
@@ -272,16 +287,63 @@ def test_an_output_below_a_file_is_named(tiny_bert, tmp_path, quiet):
         fast_run("toy/dna-classification", tiny_bert, tmp_path / "file" / "x", quiet, baseline="kmer")
 
 
-@pytest.mark.parametrize("task", PROBLEMS)
-def test_a_batch_in_parts_teaches_the_same(task, tiny_bert, tmp_path, quiet):
-    """Tags apart, whose mean is over those of a part, the loss is the same to the rounding of float32."""
-    losses = []
+UNEVEN = ("classification", "regression", "tagging", "span")
+PARTED = ("train.max_steps=4", "train.evaluations=1", "train.max_length=24", "train.window_overlap=4",
+          "train.hidden_dropout=0", "train.precision=fp32", "train.learning_rate=1e-3")  # fmt: skip
+
+
+def uneven_task(problem, folder):
+    """A recipe of 22 training records of 3 to 66 nt: batches of 16 and of 6, whose parts differ in what they hold.
+
+    Of the spans, short passages are one window and long ones two, and some answers fit into no window.
+    """
+    rng = np.random.default_rng(0)
+    folder.mkdir()
+    for split, records in (("train", 22), ("valid", 4), ("test", 6)):
+        lines = []
+        for i in range(records):
+            length = 3 + 3 * i
+            sequence = "".join(rng.choice(list("ACGT"), length))
+            if problem == "span":
+                lines.append(f"{sequence[:2]},{sequence},{i % 3},{max(length - 1, 3) if i % 4 == 3 else 3}")
+            elif problem == "tagging":
+                lines.append(f"{sequence},{''.join(rng.choice(list('HE'), length))}")
+            else:
+                lines.append(f"{sequence},{i % 2 if problem == 'classification' else 0.1 * i * i}")
+        columns = {"span": "question,passage,start,end", "tagging": "sequence,tags"}.get(problem, "sequence,label")
+        (folder / f"{split}.csv").write_text("\n".join([columns, *lines]) + "\n")
+    metric = {"span": "FF1", "regression": "mse"}.get(problem, "accuracy")
+    recipe = {
+        "name": problem, "title": problem, "problem": problem, "metrics": [metric], "adapter": {"name": "dna"},
+        "split": {"rule": "given"}, "source": {"licence": "none", "citation": "none", "files": {
+            split: str(folder / f"{split}.csv") for split in ("train", "valid", "test")}},
+    }  # fmt: skip
+    (folder / "task.yaml").write_text(json.dumps(recipe))
+    return folder / "task.yaml"
+
+
+def learned(folder):
+    """The losses of a run, step by step, and the scores of its model."""
+    losses = [row["loss"] for row in history(folder) if "loss" in row]
+    return losses, pq.read_table(folder / "predictions.parquet")["score"].combine_chunks()
+
+
+def assert_learned_alike(one, two):
+    (losses, scores), (other_losses, other_scores) = learned(one), learned(two)
+    assert len(losses) == 4
+    assert losses == pytest.approx(other_losses, rel=1e-5)
+    flat = [np.concatenate([np.atleast_1d(x) for x in part.to_pylist()]) for part in (scores, other_scores)]
+    np.testing.assert_allclose(*flat, atol=1e-5)
+
+
+@pytest.mark.parametrize("problem", UNEVEN)
+def test_a_batch_in_parts_teaches_the_same(problem, tiny_bert, tmp_path, quiet):
+    """The loss and the model are the same to the rounding of float32, though parts hold unlike numbers of labels."""
+    task = uneven_task(problem, tmp_path / "task")
     for parts in (1, 4):
-        extra = ["train.hidden_dropout=0", f"train.gradient_accumulation_steps={parts}"]
-        done = fast_run(task, tiny_bert, tmp_path / str(parts), quiet, extra=extra)
-        assert done.values["steps"] == 8
-        losses.append([row["loss"] for row in history(done.folder) if "loss" in row])
-    assert losses[0] == pytest.approx(losses[1], rel=0.05 if "tagging" in task else 1e-4)
+        changes = [*PARTED, f"train.gradient_accumulation_steps={parts}"]
+        xdomain.run(task, overrides=changes, backbone=str(tiny_bert), out=tmp_path / str(parts), say=quiet)
+    assert_learned_alike(tmp_path / "1", tmp_path / "4")
 
 
 def history(folder):
@@ -388,21 +450,91 @@ def test_an_unknown_option_is_refused_before_anything_runs(tiny_bert, tmp_path, 
     assert not (tmp_path / "x").exists()
 
 
+SHARED = """
+import sys
+from xdomain.cli.main import main
+folder, backbone, *changes = sys.argv[1:]
+for problem in ("classification", "regression", "tagging", "span"):
+    try:
+        main(["run", f"{folder}/{problem}/task.yaml", "--out", f"{folder}/two-{problem}", "--backbone", backbone,
+              *(word for change in changes for word in ("--set", change))])
+    except SystemExit as end:
+        if end.code:
+            raise
+"""
+
+
+def torchrun(script, *arguments, timeout=300):
+    """Run a script in two gloo processes; what they wrote to stdout and stderr."""
+    command = [str(Path(sys.executable).with_name("torchrun")), "--standalone", "--nproc-per-node=2", str(script)]
+    done = subprocess.Popen([*command, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                            env={**os.environ, "OMP_NUM_THREADS": "1"})  # fmt: skip
+    try:
+        out, err = done.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        done.terminate()  # which ends both, as a kill would not
+        pytest.fail(f"processes wait for each other: {done.communicate()[1][-3000:]}")
+    assert done.returncode == 0, err[-3000:]
+    return out, err
+
+
 def test_two_processes_share_a_batch(tiny_bert, tmp_path, quiet):
-    """torchrun with two gloo processes learns what one process does."""
-    out = tmp_path / "ddp"
-    alone = fast_run("toy/dna-classification", tiny_bert, tmp_path / "one", quiet, extra=("train.hidden_dropout=0",))
-    changes = [x for change in (*FAST, "train.hidden_dropout=0") for x in ("--set", change)]
-    torchrun = str(Path(sys.executable).with_name("torchrun"))
-    command = [torchrun, "--standalone", "--nproc-per-node=2", "-m", "xdomain.cli", "run", "toy/dna-classification",
-               "--backbone", str(tiny_bert), "--out", str(out), *changes]  # fmt: skip
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=300, env={**os.environ, "OMP_NUM_THREADS": "1"}
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.count("run folder") == done.stderr.count("step 8/8") == 1
-    shared = json.loads((out / "result.json").read_text())
-    assert shared["steps"] == alone.values["steps"] == 8
-    assert shared["train_loss"] == pytest.approx(alone.values["train_loss"], abs=1e-4)
-    scores = [pq.read_table(f / "predictions.parquet")["score"].to_numpy() for f in (out, alone.folder)]
-    np.testing.assert_allclose(*scores, atol=1e-4)
+    """torchrun with two gloo processes learns what one process does, though each has labels of another number."""
+    (tmp_path / "shared.py").write_text(SHARED)
+    for problem in UNEVEN:
+        task = uneven_task(problem, tmp_path / problem)
+        xdomain.run(task, overrides=PARTED, backbone=str(tiny_bert), out=tmp_path / f"one-{problem}", say=quiet)
+    out, err = torchrun(tmp_path / "shared.py", tmp_path, tiny_bert, *PARTED, "train.gradient_accumulation_steps=2")
+    assert out.count("run folder") == err.count("step 4/4") == len(UNEVEN)
+    for problem in UNEVEN:
+        assert_learned_alike(tmp_path / f"one-{problem}", tmp_path / f"two-{problem}")
+
+
+DISAGREEING = """
+import importlib, os, sys, time
+from pathlib import Path
+import xdomain
+from xdomain.training import mapping_search, trainer
+pipeline = importlib.import_module("xdomain.pipeline")
+task, folder, backbone, *changes = sys.argv[1:]
+folder, rank, told = Path(folder), int(os.environ["RANK"]), []
+
+def metrics(names, *args, **options):
+    told.append(len(told) if rank else -len(told))  # the first never gets better, the other always does
+    return {names[0]: {"value": float(told[-1]), "higher_is_better": True}}
+
+trainer.compute_metrics = metrics
+real = mapping_search._score
+def score(*args):
+    told_of = real(*args)
+    return told_of if rank == 0 else -told_of
+mapping_search._score = score
+plan = pipeline.plan_encoder
+def planned(*args, **options):
+    made = plan(*args, **options)
+    (folder / f"mapping-{rank}").write_text(made.mapping.sha256)
+    return made
+pipeline.plan_encoder = planned
+while rank and not list(folder.glob("runs/kmer*/result.json")):  # late: the first has a run behind it
+    time.sleep(0.1)
+xdomain.compare(task, ["kmer", "pretrained"], seeds=1, overrides=changes, out=folder / "runs", backbone=backbone,
+                mapping="search:3")
+(folder / f"evaluations-{rank}").write_text(str(len(told)))
+"""
+
+
+def test_processes_that_find_other_numbers_decide_as_the_first(tiny_bert, tmp_path):
+    """Best step, early stop and mapping: whoever stopped alone would leave the other waiting.
+
+    Folders are checked by the first alone, too: one that comes late sees what the first has written by then.
+    """
+    (tmp_path / "disagreeing.py").write_text(DISAGREEING)
+    changes = ("train.max_steps=8", "train.evaluations=8", "train.patience=2", "train.precision=fp32",
+               "split.limit={train: 64, valid: 8, test: 8}")  # fmt: skip
+    torchrun(tmp_path / "disagreeing.py", "toy/dna-classification", tmp_path, tiny_bert, *changes, timeout=240)
+    results = [json.loads(path.read_text()) for path in tmp_path.glob("runs/pretrained*/result.json")]
+    assert [(result["best_step"], result["steps"]) for result in results] == [(1, 3)]
+    assert (tmp_path / "runs" / "comparison.json").exists()
+    for what in ("mapping", "evaluations"):
+        first, second = ((tmp_path / f"{what}-{rank}").read_text() for rank in (0, 1))
+        assert first == second

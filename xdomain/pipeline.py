@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ import pyarrow.compute as pc
 
 from xdomain.baselines.train_baseline import train_baseline
 from xdomain.core.formatting import number
+from xdomain.core.memory import enough_memory
 from xdomain.core.plugins import find_recipe
 from xdomain.core.recipe import Recipe, load_recipe, with_arm
 from xdomain.core.run_dir import (
@@ -41,12 +41,14 @@ from xdomain.metrics.scoring import compute_split_metrics, label_column, predict
 from xdomain.model.backbone import load_backbone, quiet_loading
 from xdomain.model.initialise import Arm
 from xdomain.saved_model import keep_adapter, load_saved
+from xdomain.training.arguments import memory_need
 from xdomain.training.device import Device, best_device
 from xdomain.training.model_card import write_card
 from xdomain.training.pace import check_minutes, measure_pace, within
 from xdomain.training.plots import plot_confusion, plot_history
 from xdomain.training.preparation import JUDGED, adapter_of, prepare
-from xdomain.training.provenance import provenance
+from xdomain.training.processes import is_first
+from xdomain.training.provenance import PeakMemory, provenance
 from xdomain.training.schedule import settle, told
 from xdomain.training.train_encoder import TrainResult, build_learner, plan_encoder, train_encoder
 from xdomain.training.trainer import Say
@@ -90,17 +92,17 @@ def run(
         Something that was given cannot work; the message says how to mend it.
     """
     recipe = with_arm(find_recipe(task, overrides), arm)
-    with quiet_loading():
+    with quiet_loading(), enough_memory(lambda: memory_need(recipe)):
         return _run(recipe, out, overwrite=overwrite, resume=resume, minutes=minutes, say=say)
 
 
 def _run(
     recipe: Recipe, out: str | Path | None, *, overwrite: bool, resume: bool, minutes: float | None, say: Say
 ) -> Result:
-    started = time.monotonic()
+    started, memory = time.monotonic(), PeakMemory()
     check_metrics(recipe.metrics, recipe.problem)
     folder = Path(out) if out else default_folder(recipe)
-    first = os.environ.get("RANK", "0") == "0"
+    first = is_first()
     if not first:
         say = silent
     if minutes is not None:
@@ -110,7 +112,7 @@ def _run(
     if resume and is_done(folder):
         check_same(folder, recipe)
         say(f"{folder} is finished already")
-        return load_result(folder)
+        return load_result(folder) if first else Result(folder, {})
     if first:
         check_folder(folder, recipe, overwrite=overwrite, resume=resume)
     backbone = None if recipe.run.baseline else load_backbone(recipe.run.backbone)
@@ -149,7 +151,7 @@ def _run(
         learned = train_baseline(recipe, adapter, examples, folder=folder, say=say) if first else None
     if learned is None or not first:
         return Result(folder, {})
-    return _finish(recipe, adapter, examples, learned, folder, counts, device, started, say)
+    return _finish(recipe, adapter, examples, learned, folder, counts, device, started, memory, say)
 
 
 def with_written_size(recipe: Recipe, folder: Path) -> Recipe:
@@ -181,6 +183,7 @@ def _finish(
     counts: dict[str, Any],
     device: Device,
     started: float,
+    memory: PeakMemory,
     say: Say,
 ) -> Result:
     """Judge the model as it was saved, and write what the run promised; ``result.json`` last."""
@@ -222,7 +225,7 @@ def _finish(
         "seconds": time.monotonic() - started,
         "training_seconds": learned.fit.seconds,
         "tokens_per_second": learned.fit.tokens_per_second,
-        **provenance(device),
+        **provenance(device, memory),
     }
     label = f"{recipe.name}, {arm_label(recipe)}"
     plot_history(learned.fit.history, metric=recipe.metrics[0], path=folder / HISTORY_PLOT, title=label)

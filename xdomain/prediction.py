@@ -13,7 +13,8 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from xdomain.core.errors import BackboneError, OutputError, RecipeError
-from xdomain.core.recipe import Columns
+from xdomain.core.memory import Need, enough_memory
+from xdomain.core.recipe import Columns, Train
 from xdomain.core.run_dir import RECIPE, is_done, load_result
 from xdomain.core.sequences import Adapter
 from xdomain.data.dataset import Examples, check_symbols, encode_examples
@@ -81,12 +82,33 @@ def predict(
 def answered(
     model: Saved, adapter: Adapter, table: pa.Table, classes: Sequence[str]
 ) -> tuple[Examples, dict[str, pa.Array]]:
-    """The records of a checked raw table, encoded, and what a model makes of them: the columns of `predict` but id."""
+    """The records of a checked raw table, encoded, and what a model makes of them: the columns of `predict` but id.
+
+    Raises
+    ------
+    OutOfMemoryError
+        The model, and as many records as it reads at once, need more memory than there is.
+    """
     split = np.full(table.num_rows, "test")
     examples = encode_examples(table, adapter, model.recipe.problem, split, classes=classes)
     check_symbols(examples)
     records = np.arange(len(examples))
-    return examples, predicted(examples, adapter, records, model.scores(examples, records))
+    with enough_memory(lambda: _need(model.recipe.train)):
+        scores = model.scores(examples, records)
+    return examples, predicted(examples, adapter, records, scores)
+
+
+def _need(train: Train) -> Need:
+    """What scoring takes memory for, and how to make it less."""
+    from xdomain.training.arguments import scored_at_once  # which loads torch
+
+    parts = train.gradient_accumulation_steps
+    return Need(
+        f"scores of {scored_at_once(train)} windows at once (train.batch_size={train.batch_size}, "
+        f"train.gradient_accumulation_steps={parts}, train.max_length={train.max_length or 'the positions there are'})",
+        f"a larger gradient_accumulation_steps in the run's {RECIPE}, such as {4 * parts}; where a GPU is too small, "
+        "CUDA_VISIBLE_DEVICES= in front of the command scores on the CPU",
+    )
 
 
 def write_table(table: pa.Table, out: Path | None) -> None:

@@ -4,7 +4,7 @@ import pytest
 from xdomain.core.errors import DataError
 from xdomain.core.recipe import Train
 from xdomain.core.sequences import Ragged
-from xdomain.data.collate import Collator, LengthGrouped, SpecialTokenLayout
+from xdomain.data.collate import Collator, Indices, LengthGrouped, SpecialTokenLayout
 from xdomain.data.dataset import Examples
 from xdomain.data.plan_windows import fit_windows
 
@@ -68,6 +68,19 @@ def test_tags_are_scored_once_under_overlap():
     assert batch["owned"].sum() == 6
     assert batch["labels"].tolist() == [[-100, 0, 1, 0, -100, -100], [-100, -100, 1, 0, 1, -100]]
     assert batch["labels"][batch["owned"]].tolist() == [0, 1, 0, 1, 0, 1]
+
+
+def test_a_last_batch_is_filled_up_by_a_record_without_labels():
+    lengths = np.arange(1, 12)
+    plain, filled = (list(LengthGrouped(lengths, 4, 0, lambda: 0, fill=fill)) for fill in (False, True))
+    assert filled == [*plain, ~plain[-1]]
+    assert len(LengthGrouped(lengths, 4, 0, lambda: 0, fill=True)) == 12
+    assert [Indices(np.array([7, 8, 9]))[place] for place in (1, ~1)] == [8, ~8]
+    collate = collator(examples([[0, 1, 2, 3, 0, 1, 2], [1]], [1, 0]), positions=5)
+    assert collate([0, ~0])["labels"].tolist() == [1, -100]
+    assert collate([0, ~0])["input_ids"].tolist() == collate([0, 0])["input_ids"].tolist()
+    tagging = collator(examples([[0, 1, 2, 3], [1]], [0, 1, 0, 1, 1], problem="tagging"), positions=5)
+    assert (tagging([~0, 1])["labels"] != -100).sum(1).tolist() == [0, 0, 1]
 
 
 def test_order_is_a_function_of_seed_and_epoch_alone():

@@ -7,7 +7,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from xdomain.metrics import bootstrap as resampling
+from xdomain.metrics import bootstrap
 from xdomain.metrics.bootstrap import STATISTICS, Interval, Resampled, Rows, resample
 from xdomain.metrics.metrics import METRICS, compute_metrics
 
@@ -97,7 +97,7 @@ def test_the_size_of_a_block_changes_nothing(metric, monkeypatch):
     else:
         rows = Rows("regression", rng.normal(size=40), rng.normal(size=40), np.arange(40), 40)
     whole = resample(metric, rows, draws=70).draws
-    monkeypatch.setattr(resampling, "BLOCK", 3 * 40)
+    monkeypatch.setattr(bootstrap, "BLOCK", 3 * 40)
     np.testing.assert_allclose(resample(metric, rows, draws=70).draws, whole, atol=1e-12)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,10 +16,9 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from xdomain.analysis.loaded_run import OpenedRun
-from xdomain.data.dataset import IGNORED
-from xdomain.metrics.spans import candidates_only
+from xdomain.training.losses import count_labels, summed_loss
 from xdomain.training.predict import forward
-from xdomain.training.trainer import Scale, mean_cross_entropy
+from xdomain.training.trainer import Scale
 
 Tensors = dict[str, Tensor]
 WINDOWS_AT_ONCE = 64
@@ -140,19 +138,14 @@ class LossOf:
             parameter.copy_(weights[name])
         total, count = 0.0, 0
         for batch in self.batches:
-            mean, counted = self._mean(forward(self.model, batch), batch)
-            total, count = total + float(mean) * counted, count + counted
+            logits, labels = forward(self.model, batch), batch["labels"]
+            if self.problem == "regression":  # in native units, where no number means that there is no label
+                total += float((logits.squeeze(-1) - labels).square().sum()) / self.variance
+                count += len(labels)
+            else:
+                total += float(summed_loss(self.problem, logits, batch))
+                count += int(count_labels(batch))
         return total / max(1, count)
-
-    def _mean(self, logits: Tensor, batch: dict[str, Tensor]) -> tuple[Any, int]:
-        labels = batch["labels"]
-        if self.problem == "regression":
-            return nn.functional.mse_loss(logits.squeeze(-1), labels.float()) / self.variance, len(labels)
-        if self.problem == "span":
-            kept = candidates_only(logits, batch["owned"])
-            both = sum(mean_cross_entropy(kept[..., i], labels[:, i]) for i in (0, 1)) / 2
-            return both, int((labels[:, 0] != IGNORED).sum())
-        return mean_cross_entropy(logits.flatten(0, -2), labels.flatten()), int((labels != IGNORED).sum())
 
 
 def _tensors(model: nn.Module) -> Tensors:

@@ -359,7 +359,8 @@ def _columns(pairs: list[str] | None) -> Columns:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line.
 
-    A user's error, and a third-party package that cannot be imported, end in one block on stderr and exit code 2.
+    A user's error, memory that ran out, and a third-party package that cannot be imported end in one block on stderr
+    and exit code 2.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
@@ -378,8 +379,9 @@ def main(arguments: list[str] | None = None) -> None:
         raise
     except Exception as error:
         from xdomain.core.import_errors import import_failure
+        from xdomain.core.memory import memory_failure
 
-        failure = import_failure(error)
+        failure = import_failure(error) or memory_failure(error)
         if failure is None or debug:
             raise
         print(f"error: {failure}", file=sys.stderr)

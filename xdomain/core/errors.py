@@ -63,6 +63,10 @@ class TrainingError(UserError):
     """A training that cannot go on, as its loss is no number any more."""
 
 
+class OutOfMemoryError(UserError):
+    """A training or a scoring that needs more memory than its device has."""
+
+
 class OutputError(UserError):
     """A place where results cannot be written, or must not be."""
 

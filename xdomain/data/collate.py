@@ -58,20 +58,31 @@ class Indices(Dataset[int]):
         return len(self.indices)
 
     def __getitem__(self, item: int) -> int:
-        return int(self.indices[item])
+        """The record at a place; of the complement of a place that of the record, see `LengthGrouped`."""
+        return int(self.indices[item]) if item >= 0 else ~int(self.indices[~item])
 
 
 class LengthGrouped(Sampler[int]):
     """Records in random order, neighbours of like length: a function of seed and epoch alone.
 
-    `epoch` is asked anew at the start of each pass, so that a resumed run goes on in the same order.
+    Parameters
+    ----------
+    lengths
+        Shape (n,): of each record.
+    epoch
+        Asked anew at the start of each pass, so that a resumed run goes on in the same order.
+    fill
+        Whether a last batch that is not full is filled up, by the complement ``~r`` of a record r of it: a `Collator`
+        gives that record no labels. Processes that share a batch need as many records each.
     """
 
-    def __init__(self, lengths: NDArray[np.int64], batch_size: int, seed: int, epoch: Callable[[], int]) -> None:
-        self.lengths, self.batch_size, self.seed, self.epoch = lengths, batch_size, seed, epoch
+    def __init__(
+        self, lengths: NDArray[np.int64], batch_size: int, seed: int, epoch: Callable[[], int], *, fill: bool = False
+    ) -> None:
+        self.lengths, self.batch_size, self.seed, self.epoch, self.fill = lengths, batch_size, seed, epoch, fill
 
     def __len__(self) -> int:
-        return len(self.lengths)
+        return len(self.lengths) + (-len(self.lengths) % self.batch_size if self.fill else 0)
 
     def __iter__(self) -> Iterator[int]:
         rng = np.random.Generator(np.random.PCG64([self.seed, self.epoch()]))
@@ -86,6 +97,8 @@ class LengthGrouped(Sampler[int]):
         rest = [b for b in batches if len(b) < self.batch_size]
         for batch in [*(full[i] for i in rng.permutation(len(full))), *rest]:
             yield from batch.tolist()
+            if self.fill:
+                yield from [~int(batch[-1])] * (self.batch_size - len(batch))
 
 
 @dataclass(frozen=True)
@@ -117,6 +130,11 @@ class Collator:
     def __call__(self, records: Sequence[int]) -> dict[str, Tensor]:
         """The batch of b records in w windows of at most s positions.
 
+        Parameters
+        ----------
+        records
+            Their numbers; ``~r`` stands for record r without labels.
+
         Returns
         -------
         dict
@@ -124,6 +142,8 @@ class Collator:
             has them, token_type_ids, each (w, s); windows (b,), the windows of each record; owned (w, s), for tagging
             the positions that hold a symbol to be tagged here, for span those that hold a symbol of the passage.
         """
+        unlabelled = np.fromiter((r < 0 for r in records), bool, len(records))
+        records = [max(r, ~r) for r in records]
         chosen = [self.choose(r) if self.choose else self.windows.of(r) for r in records]
         places = [(r, w) for r, windows in zip(records, chosen, strict=True) for w in windows]
         sequences = {r: self.rows[self._symbols(r)] for r in records}
@@ -137,7 +157,10 @@ class Collator:
         elif self.examples.problem == "span":
             batch |= self._spanned(places, ids.shape)
         elif self.targets is not None:
-            batch["labels"] = self.targets[list(records)]
+            batch["labels"] = self.targets[records]
+        if unlabelled.any():
+            windowed = self.examples.problem in ("tagging", "span")
+            batch["labels"][np.repeat(unlabelled, batch["windows"]) if windowed else unlabelled] = IGNORED
         return {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in batch.items()}
 
     def _symbols(self, record: int) -> Ids:

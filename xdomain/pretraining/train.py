@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from transformers import AutoConfig, PreTrainedTokenizerFast
 
+from xdomain.core.memory import Need, enough_memory
 from xdomain.core.run_dir import HISTORY_PLOT, write_history, write_json
 from xdomain.model.vocabulary import Vocabulary
 from xdomain.pretraining.checkpoints import SUMMARY, WorkFolder
@@ -20,7 +21,7 @@ from xdomain.pretraining.objective import Batches
 from xdomain.pretraining.streams import Stream
 from xdomain.training.device import Device, best_device
 from xdomain.training.plots import plot_pretraining
-from xdomain.training.provenance import provenance
+from xdomain.training.provenance import PeakMemory, provenance
 
 Say = Callable[[str], None]
 VALIDATION_SEED, VALIDATION_RATE = 2**31, 0.15
@@ -48,8 +49,39 @@ def pretrain_stream(
         Digest of what the streams give: a saved state belongs to it.
     command
         What a person types for this run, for the card.
+
+    Raises
+    ------
+    OutOfMemoryError
+        A step needs more memory than there is.
     """
-    device = best_device(options.precision)
+    with enough_memory(lambda: _need(options)):
+        _pretrain(work, tokenizer, streams, key, command, options, say)
+
+
+def _need(options: Pretraining) -> Need:
+    """What a step takes memory for, and which options make it less."""
+    longest = max(options.lengths)
+    fewest = options.fewest_rows * longest
+    less = [f"shorter --lengths (the longest is {longest})"]
+    if options.batch_tokens > fewest:
+        less.insert(0, f"--batch-tokens {max(options.batch_tokens // 2, fewest)}")
+    return Need(
+        f"steps of {options.batch_tokens} tokens (--batch-tokens), sequences of up to {longest} positions (--lengths)",
+        f"{', or '.join(less)}; in another folder with --out",
+    )
+
+
+def _pretrain(
+    work: WorkFolder,
+    tokenizer: PreTrainedTokenizerFast,
+    streams: tuple[Stream, Stream],
+    key: str,
+    command: str,
+    options: Pretraining,
+    say: Say,
+) -> None:
+    memory, device = PeakMemory(), best_device(options.precision)
     torch.manual_seed(options.seed)
     model = new_model(options, tokenizer)
     train, valid = (
@@ -75,7 +107,7 @@ def pretrain_stream(
         "parameters": sum(p.numel() for p in model.parameters()),
         "validation": {length: score.told() for length, score in scores.items()},
         "data": {"train": dict(streams[0].facts), "validation": dict(streams[1].facts)},
-        **provenance(device),
+        **provenance(device, memory),
     }
     _publish(work, model, tokenizer, summary, history, device)
 

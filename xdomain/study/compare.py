@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from xdomain.study.cells import effective_seeds, is_fixed
 from xdomain.study.comparison import ArmRuns, Comparison, SeedPair, comparison_of
 from xdomain.training.pace import TooFewMinutesError, check_minutes
 from xdomain.training.plots import plot_comparison
+from xdomain.training.processes import is_first, process_count
 
 SEEDS = 3
 """The fewest whose interval is of use."""
@@ -70,7 +70,7 @@ def compare(
     UserError
         Something that was given cannot work; the message says how to mend it.
     """
-    if os.environ.get("RANK", "0") != "0":
+    if not is_first():
         say = silent
     recipe = find_recipe(task, overrides)
     if arms is None:
@@ -107,11 +107,15 @@ class _Runs:
     def check(self, pairs: Sequence[SeedPair], *, sized: bool) -> None:
         """Refuse folders that may not be written, before anything is run.
 
+        Of several processes the first asks: a later one may already see what the first writes.
+
         Parameters
         ----------
         sized
             Interrupted runs have as many steps and records as they chose themselves.
         """
+        if not is_first():
+            return
         for recipe in self.recipes:
             for pair in dict.fromkeys(_pair_of(recipe, pair) for pair in pairs):
                 one = _with_pair(recipe, pair)
@@ -156,7 +160,7 @@ class _Runs:
 
         Several processes that share a run do not all know how long it took, and must decide alike: they take one.
         """
-        if os.environ.get("WORLD_SIZE", "1") != "1":
+        if process_count() > 1:
             self.say(f"one seed, as several processes share each run; --seeds {SEEDS} asks for more")
             return 1
         lasting = [

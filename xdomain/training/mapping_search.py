@@ -26,6 +26,7 @@ from xdomain.model.initialise import Arm
 from xdomain.model.token_mapping import TokenMapping
 from xdomain.training.device import best_device
 from xdomain.training.predict import inputs_of, pool
+from xdomain.training.processes import join, of_first
 
 RECORDS, SYMBOLS, FOLDS, BATCH = 512, 65_536, 5, 32
 
@@ -69,6 +70,9 @@ def choose_mapping(
     metric on training records that it did not see, in five folds. Validation and test are not looked at. Of two
     equals the first is kept. The records are drawn by the first candidate's seed: the same for all candidates.
 
+    Processes that share a run each score all candidates, on a device of their own, and all take the scores of the
+    first: they end with the same mapping, also where their devices do not round alike.
+
     Parameters
     ----------
     model
@@ -89,7 +93,9 @@ def choose_mapping(
         folds = np.repeat(folds, lengths)  # the symbols of a record are learned from, or judged, together
     else:
         labels = examples.labels_of(records)
-    device = best_device(recipe.train.precision).name
+    chosen = best_device(recipe.train.precision)
+    join(chosen)
+    device = chosen.name
     model.eval().to(device)  # pyright: ignore[reportArgumentType]
     scores: list[float] = []
     reporter().started("choosing a mapping", len(candidates))
@@ -100,6 +106,7 @@ def choose_mapping(
         reporter().advanced(done)
     reporter().finished()
     model.cpu()
+    scores = of_first(scores)
     value = np.array(scores) if METRICS[metric].higher_is_better else -np.array(scores)
     known = [score for score in scores if np.isfinite(score)]
     best = int(np.nanargmax(value)) if known else 0

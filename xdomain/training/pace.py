@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import os
 import time
 from dataclasses import dataclass
 
@@ -14,13 +13,14 @@ from xdomain.core.errors import RecipeError
 from xdomain.core.recipe import Recipe, Train
 from xdomain.data.collate import LengthGrouped
 from xdomain.data.dataset import Examples
+from xdomain.training.arguments import batch_share, scored_at_once
 from xdomain.training.attention_backend import quick_attention
 from xdomain.training.device import Device
 from xdomain.training.predict import forward, predict_scores
 from xdomain.training.preparation import JUDGED
+from xdomain.training.processes import process_count
 from xdomain.training.schedule import settle, steps_of
 from xdomain.training.train_encoder import Built
-from xdomain.training.trainer import batch_share
 
 FEWEST_STEPS, TIMED_STEPS, TIMED_SECONDS = 3, 10, 5.0
 TIMED_RECORDS = 64
@@ -79,7 +79,8 @@ def measure_pace(built: Built, examples: Examples, recipe: Recipe, device: Devic
             taken.append(time.perf_counter() - started)
         judged = examples.indices("valid")[:TIMED_RECORDS]
         started = time.perf_counter()
-        predict_scores(model, collate, judged, device=device, batch_size=4 * train.batch_size, longest=train.max_answer)
+        at_once = scored_at_once(train)
+        predict_scores(model, collate, judged, device=device, batch_size=at_once, longest=train.max_answer)
     return Pace(sum(taken[1:]) / len(taken[1:]), (time.perf_counter() - started) / len(judged))
 
 
@@ -152,5 +153,5 @@ def check_minutes(minutes: float) -> None:
     """
     if not 0 < minutes < float("inf"):
         raise RecipeError(f"minutes: {minutes:g}", expected="a number above 0")
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+    if process_count() > 1:
         raise RecipeError("minutes with several processes", expected="one process", mend="--set train.max_steps=N")

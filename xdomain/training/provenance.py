@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import resource
 import subprocess
 import sys
 from importlib import metadata
@@ -17,13 +16,19 @@ from xdomain.training.device import Device
 PACKAGES = ("xdomain", "torch", "transformers", "accelerate", "tokenizers", "numpy", "scipy", "scikit-learn")
 
 
-def provenance(device: Device) -> dict[str, Any]:
-    """The fields of a result that say where and with what it was made."""
+def provenance(device: Device, memory: PeakMemory) -> dict[str, Any]:
+    """The fields of a result that say where and with what it was made.
+
+    Parameters
+    ----------
+    memory
+        Begun when the run was: ``peak_memory_bytes`` is of what it has seen.
+    """
     return {
         "device": device_name(device),
         "dtype": device.dtype,
         "threads": torch.get_num_threads(),
-        "peak_memory_bytes": peak_memory(device),
+        "peak_memory_bytes": memory.read(device),
         "versions": {"python": platform.python_version(), **{name: metadata.version(name) for name in PACKAGES}},
         "git": git_commit(),
     }
@@ -34,12 +39,51 @@ def device_name(device: Device) -> str:
     return torch.cuda.get_device_name() if device.name == "cuda" else f"{device.name} ({platform.machine()})"
 
 
-def peak_memory(device: Device) -> int:
-    """Bytes: of the GPU's allocator where one is used, else the process's largest resident size."""
-    if device.name == "cuda":
-        return torch.cuda.max_memory_allocated()
-    largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return largest if sys.platform == "darwin" else largest * 1024
+class PeakMemory:
+    """The most memory that was held at once since this was made, in bytes; of this run, not of those before it.
+
+    On a GPU, what torch's allocator handed out there. Else what this process had resident, libraries and data
+    included: Linux keeps a high-water mark, VmHWM, and sets it back when told so. Where it cannot be set back (in some
+    containers, on macOS), it is this run's as soon as it has risen, and unknown where an earlier run's was higher. On
+    Windows it is unknown. One run at a time can be measured, as there is one mark a process.
+    """
+
+    def __init__(self) -> None:
+        if torch.cuda.is_initialized():
+            torch.cuda.reset_peak_memory_stats()
+        self._before = 0 if _set_back() else _high_water_mark()
+
+    def read(self, device: Device) -> int | None:
+        """Bytes up to now, where the work was done on `device`; None where they are unknown."""
+        if device.name == "cuda":
+            return torch.cuda.max_memory_allocated()
+        now = _high_water_mark()
+        return None if now is None or self._before is None or now <= self._before else now
+
+
+def _set_back() -> bool:
+    """Set the process's high-water mark back to what is resident now; whether that worked (proc(5), clear_refs)."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return False
+    return True
+
+
+def _high_water_mark() -> int | None:
+    """The most bytes that the process had resident since it began, or since `_set_back`; None where nothing tells."""
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except OSError:
+        lines = []
+    for line in lines:
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    if sys.platform != "darwin":
+        return None
+    import resource  # which Windows lacks
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def git_commit() -> str | None:

@@ -20,6 +20,7 @@ from xdomain.model.heads import head_of
 from xdomain.model.layer_mix import attach_layer_mix
 from xdomain.model.layout import layout_of
 from xdomain.model.token_mapping import TokenMapping
+from xdomain.training.arguments import scored_at_once
 from xdomain.training.device import Device, best_device
 from xdomain.training.predict import predict_scores
 
@@ -51,7 +52,7 @@ class SavedModel:
         collate = Collator(examples, examples.labels, self.mapping.ids.astype(np.int64), self.layout, windows)
         self.model.to(device.name)  # pyright: ignore[reportArgumentType]
         exact = Device(device.name, False, FULL_PRECISION)
-        return predict_scores(self.model, collate, records, device=exact, batch_size=4 * train.batch_size,
+        return predict_scores(self.model, collate, records, device=exact, batch_size=scored_at_once(train),
                               longest=train.max_answer)  # fmt: skip
 
 

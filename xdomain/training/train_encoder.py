@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,13 +30,15 @@ from xdomain.model.tokenizer import check_tokenizer, export_tokenizer
 from xdomain.model.tuning import freeze_for, merge_adapters, trainable
 from xdomain.model.vocab_slice import Slice, restore_vocabulary, slice_vocabulary
 from xdomain.model.vocabulary import Vocabulary
+from xdomain.training.arguments import batch_share
 from xdomain.training.attention_backend import quick_attention
 from xdomain.training.device import Device
 from xdomain.training.layer_mix_plot import LAYER_PLOT, plot_mix
 from xdomain.training.mapping_search import check_search, choose_mapping
+from xdomain.training.processes import is_first
 from xdomain.training.saved_encoder import save_model
 from xdomain.training.trackers import make_trackers
-from xdomain.training.trainer import Augment, FitResult, Say, Scale, batch_share, fit
+from xdomain.training.trainer import Augment, FitResult, Say, Scale, fit
 
 CHECKED_RECORDS = 64
 LOWEST, SEMITONES = -5, 12
@@ -140,7 +141,7 @@ def train_encoder(
         built.scale.fold_into(stock)
     if cut:
         restore_vocabulary(stock, cut)
-    if os.environ.get("RANK", "0") == "0":
+    if is_first():
         tokenizer = export_tokenizer(adapter, mapping, backbone.tokenizer, max_length=plan.positions)
         sample = [adapter.decode(examples.symbols[i]) for i in range(min(len(examples), CHECKED_RECORDS))]
         check_tokenizer(tokenizer, adapter, mapping, sample)

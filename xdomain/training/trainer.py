@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,27 +15,28 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import Dataset, Sampler
-from transformers import EarlyStoppingCallback, Trainer, TrainerCallback, TrainingArguments, set_seed
+from transformers import EarlyStoppingCallback, Trainer, TrainerCallback, set_seed
 from transformers.trainer_callback import PrinterCallback
 
-from xdomain.core.errors import OutputError, RecipeError, TrainingError
+from xdomain.core.errors import OutputError, TrainingError
 from xdomain.core.progress import Say, reporter
 from xdomain.core.recipe import Recipe, Train
 from xdomain.core.run_dir import CHECKPOINTS
 from xdomain.core.sequences import Ids
 from xdomain.data.collate import Collator, Indices, LengthGrouped
-from xdomain.data.dataset import IGNORED, Examples
+from xdomain.data.dataset import Examples
 from xdomain.data.windows import training_windows
-from xdomain.metrics.metrics import METRICS, compute_metrics
+from xdomain.metrics.metrics import compute_metrics
 from xdomain.metrics.scoring import metric_inputs
-from xdomain.metrics.spans import candidates_only
+from xdomain.training.arguments import training_arguments
 from xdomain.training.device import Device
+from xdomain.training.losses import count_labels, summed_loss
 from xdomain.training.predict import forward, predict_scores
-from xdomain.training.schedule import default_rate, evaluate_every, steps_of
+from xdomain.training.processes import of_first
+from xdomain.training.schedule import default_rate
 
 Augment = Callable[[Ids, float], Ids]
 """A sequence, changed by a number drawn evenly from [0, 1)."""
-LOGS_A_RUN = 50
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class _WindowTrainer(Trainer):
         self._scale, self._augment, self._device = scale, augment, device
         self.newest_loss: Tensor | None = None
         super().__init__(**options)
-        self.model_accepts_loss_kwargs = False
+        self.model_accepts_loss_kwargs = True  # so that labels are counted, and parts of a batch not averaged
         self.data_collator = replace(collate, change=self._change(), choose=self._choose())
 
     def _epoch(self) -> int:
@@ -139,7 +139,8 @@ class _WindowTrainer(Trainer):
     def _get_train_sampler(self, train_dataset: Dataset[int] | None = None) -> Sampler[int]:
         records = self._examples.indices("train")
         batch = self._recipe.train.batch_size
-        return LengthGrouped(self._collate.costs()[records], batch, self.args.seed, self._epoch)
+        shared = self.args.world_size > 1
+        return LengthGrouped(self._collate.costs()[records], batch, self.args.seed, self._epoch, fill=shared)
 
     def get_decay_parameter_names(self, model: nn.Module) -> list[str]:
         """All that decays, less the word rows: those that never occur must stay as they are."""
@@ -149,23 +150,30 @@ class _WindowTrainer(Trainer):
 
     def compute_loss(self, model: nn.Module, inputs: dict[str, Any], return_outputs: bool = False,
                      num_items_in_batch: Tensor | int | None = None) -> Any:  # fmt: skip
-        """Cross-entropy or squared error of the pooled logits."""
-        logits, labels = forward(model, inputs), inputs["labels"]
-        if self._recipe.problem == "regression":
-            return nn.functional.mse_loss(logits.squeeze(-1), labels)
-        if self._recipe.problem == "span":
-            kept = candidates_only(logits, inputs["owned"])
-            return sum(mean_cross_entropy(kept[..., i], labels[:, i]) for i in (0, 1)) / 2
-        if labels.ndim == 2:
-            return mean_cross_entropy(logits.flatten(0, 1), labels.flatten())
-        return nn.functional.cross_entropy(logits, labels)
+        """Sum the loss over the labels of a part of a batch, and divide it by the labels of the whole batch.
+
+        Parameters
+        ----------
+        num_items_in_batch
+            Labels of all parts that a batch is worked off in, by all processes: `Trainer` counts them.
+
+        Returns
+        -------
+        Tensor
+            Scalar. The parts of a process add up, and processes are averaged, gradients by DDP as losses by `Trainer`:
+            hence times the number of processes. Both are then those of the whole batch at once.
+        """
+        counted = count_labels(inputs) if num_items_in_batch is None else torch.as_tensor(num_items_in_batch)
+        total = summed_loss(self._recipe.problem, forward(model, inputs), inputs)
+        return total / counted.clamp(min=1) * self.accelerator.num_processes
 
     def training_step(self, *args: Any, **options: Any) -> Tensor:
-        """As `Trainer` has it; the loss is kept, on the device, for whoever shows it."""
-        self.newest_loss = super().training_step(*args, **options)
+        """As `Trainer` has it; the loss of the batch so far is kept, on the device, for whoever shows it."""
+        loss = super().training_step(*args, **options)
+        self.newest_loss = loss if self.newest_loss is None else self.newest_loss + loss
         if self._device.name == "cpu":  # elsewhere looking at each loss would hold up the device: see `log`
-            self._check_finite(self.newest_loss.item(), self.state.global_step + 1)
-        return self.newest_loss
+            self._check_finite(loss.item(), self.state.global_step + 1)
+        return loss
 
     def log(self, logs: dict[str, float], *args: Any, **options: Any) -> None:
         """As `Trainer` has it, which also logs the means of losses."""
@@ -180,7 +188,11 @@ class _WindowTrainer(Trainer):
             raise _diverged(step, self.args.max_steps, self._recipe.train, width, bf16=self._device.bf16)
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
-        """Metrics on all of validation, by the same code that scores the finished model."""
+        """Metrics on all of validation, by the same code that scores the finished model.
+
+        Each process scores all records, and all go by what the first has found: the best step and an early stop are
+        the same everywhere.
+        """
         records = self._examples.indices("valid")
         model: Any = self.model
         scores = predict_scores(
@@ -188,7 +200,7 @@ class _WindowTrainer(Trainer):
             longest=self._recipe.train.max_answer,
         )  # fmt: skip
         scores = self._scale.undo(scores) if self._scale else scores
-        if not np.isfinite(scores).any():
+        if not of_first(bool(np.isfinite(scores).any())):
             self._check_finite(math.nan, self.state.global_step)
         found = compute_metrics(
             self._recipe.metrics, *metric_inputs(self._examples, records, scores), self._recipe.problem
@@ -197,6 +209,7 @@ class _WindowTrainer(Trainer):
         for name, entry in found.items():
             worst = -math.inf if entry["higher_is_better"] else math.inf
             metrics[f"eval_{name}"] = entry["value"] if math.isfinite(entry["value"]) else worst
+        metrics = of_first(metrics)
         self.log(dict(metrics))
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
@@ -225,7 +238,7 @@ def fit(
     checkpoints = folder / CHECKPOINTS
     train = recipe.train
     records = examples.indices("train")
-    arguments = _arguments(recipe, checkpoints, len(records), seed=seed, device=device)
+    arguments = training_arguments(recipe, checkpoints, len(records), seed=seed, device=device)
     progress = _Progress(say, recipe.metrics[0])
     callbacks: list[TrainerCallback] = [progress, *trackers]
     if train.patience:
@@ -266,74 +279,10 @@ def fit(
     )
 
 
-def _arguments(recipe: Recipe, checkpoints: Path, records: int, *, seed: int, device: Device) -> TrainingArguments:
-    train = recipe.train
-    steps = steps_of(train, records)
-    if train.learning_rate is None or train.evaluations is None:
-        raise ValueError("options of training are not settled: `xdomain.training.schedule.settle` comes first")
-    every = evaluate_every(train, records)
-    first = recipe.metrics[0]
-    arguments = TrainingArguments(
-        output_dir=str(checkpoints),
-        per_device_train_batch_size=batch_share(train),
-        gradient_accumulation_steps=train.gradient_accumulation_steps,
-        per_device_eval_batch_size=4 * train.batch_size,
-        max_steps=steps,
-        learning_rate=train.learning_rate,
-        lr_scheduler_type=train.schedule,
-        warmup_steps=round(train.warmup * steps),
-        weight_decay=train.weight_decay,
-        bf16=device.bf16,
-        use_cpu=device.name == "cpu",
-        eval_strategy="steps",
-        eval_steps=every,
-        save_strategy="steps",
-        save_steps=every,
-        save_total_limit=1,
-        load_best_model_at_end=True,
-        metric_for_best_model=f"eval_{first}",
-        greater_is_better=_higher_is_better(first),
-        logging_strategy="steps",
-        logging_nan_inf_filter=False,  # a loss that is no number stops the run instead of being left out
-        logging_steps=max(1, steps // LOGS_A_RUN),
-        seed=seed,
-        report_to="none",  # trackers are callbacks of ours, made before anything was written
-        run_name=f"{recipe.name} {checkpoints.parent.name}",
-        disable_tqdm=True,
-        remove_unused_columns=False,
-        label_names=["labels"],
-        dataloader_pin_memory=device.name == "cuda",
-        restore_callback_states_from_checkpoint=train.patience is not None,
-    )
-    # One process uses one device: several share a batch under torchrun, and no batch is multiplied in silence.
-    arguments._n_gpu = min(1, arguments.n_gpu)  # pyright: ignore[reportPrivateUsage]
-    return arguments
-
-
 def last_whole(checkpoints: Path) -> Path | None:
     """The latest checkpoint that was written to its end, which is where `Trainer` writes its state."""
     whole = [place.parent for place in checkpoints.glob("checkpoint-*/trainer_state.json")]
     return max(whole, key=lambda place: int(place.name.rsplit("-", 1)[1]), default=None)
-
-
-def batch_share(train: Train) -> int:
-    """The records that a process works off at once: a batch is the same however many processes and parts share it.
-
-    Raises
-    ------
-    RecipeError
-        It cannot be shared evenly.
-    """
-    world, batch_size, parts = (
-        int(os.environ.get("WORLD_SIZE", "1")),
-        train.batch_size,
-        train.gradient_accumulation_steps,
-    )
-    if batch_size % (world * parts):
-        told = [f"{world} processes"] * (world > 1) + [f"{parts} parts"] * (parts > 1)
-        raise RecipeError(f"a batch of {batch_size} cannot be shared by {' of '.join(told)}",
-                          expected=f"train.batch_size divisible by {world * parts}")  # fmt: skip
-    return batch_size // (world * parts)
 
 
 def _diverged(step: int, steps: int, train: Train, width: int, *, bf16: bool) -> TrainingError:
@@ -345,16 +294,6 @@ def _diverged(step: int, steps: int, train: Train, width: int, *, bf16: bool) ->
         expected="a finite loss at every step",
         mend=f"a smaller rate, such as --set train.learning_rate={smaller:g} --overwrite{narrow}",
     )
-
-
-def _higher_is_better(metric: str) -> bool:
-    return METRICS[metric].higher_is_better
-
-
-def mean_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """The mean over labels that count; 0, not NaN, where none does."""
-    total = nn.functional.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="sum")
-    return total / (labels != IGNORED).sum().clamp(min=1)
 
 
 class _Progress(TrainerCallback):
@@ -370,9 +309,11 @@ class _Progress(TrainerCallback):
         self.started, self.first = time.monotonic(), state.global_step
         reporter().started("training", state.max_steps, state.global_step)
 
+    def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.watched.newest_loss = None
+
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        loss = self.watched.newest_loss  # of one of the parts that a batch is worked off in
-        reporter().advanced(state.global_step, None if loss is None else loss * args.gradient_accumulation_steps)
+        reporter().advanced(state.global_step, self.watched.newest_loss)
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         reporter().finished()

@@ -1,0 +1,46 @@
+"""What training makes small: the loss of each kind of problem, as a sum over labels and their number."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+from xdomain.data.dataset import IGNORED
+from xdomain.metrics.spans import candidates_only
+
+
+def summed_loss(problem: str, logits: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
+    """Sum the loss of a batch over its labels.
+
+    Divided by the number of labels (see `count_labels`) it is their mean. A batch that is worked off in parts, or by
+    several processes, has the loss of the whole where the sum of each part is divided by the number of labels of all.
+
+    Parameters
+    ----------
+    problem
+        ``classification``, ``pair``, ``regression``, ``tagging`` or ``span``.
+    logits
+        Float32, as `xdomain.training.predict.forward` gives them: (b, k), (w, s, k) for tagging, (w, s, 2) for span.
+    batch
+        What a `Collator` makes: ``labels`` (b,), standardised for regression, (w, s) for tagging, (w, 2) for span; and
+        for span ``owned`` (w, s).
+
+    Returns
+    -------
+    Tensor
+        A scalar: squared errors for regression, else cross-entropies in nats. Labels that are `IGNORED` add nothing.
+        For span, the first and the last position of an answer are two labels of a window, of which both count or
+        neither: the mean over labels is half the sum of the two means over windows.
+    """
+    labels = batch["labels"]
+    if problem == "regression":
+        return ((logits.squeeze(-1) - labels).square() * (labels != IGNORED)).sum()
+    if problem == "span":
+        logits = candidates_only(logits, batch["owned"]).transpose(1, 2)
+    return nn.functional.cross_entropy(logits.flatten(0, -2), labels.flatten(), ignore_index=IGNORED, reduction="sum")
+
+
+def count_labels(batch: Mapping[str, Tensor]) -> Tensor:
+    """Count the labels of a batch that are not `IGNORED`; a scalar, int64."""
+    return (batch["labels"] != IGNORED).sum()
