@@ -14,32 +14,36 @@ if TYPE_CHECKING:
     from xdomain.core.recipe import Recipe as Recipe
     from xdomain.evaluation import evaluate as evaluate
     from xdomain.inspection import check as check
-    from xdomain.pipeline import Result as Result
-    from xdomain.pipeline import load_result as load_result
     from xdomain.pipeline import run as run
     from xdomain.prediction import predict as predict
     from xdomain.pretraining.api import Pretraining as Pretraining
     from xdomain.pretraining.api import pretrain_synthetic as pretrain_synthetic
     from xdomain.pretraining.api import pretrain_text as pretrain_text
+    from xdomain.result import Result as Result
+    from xdomain.result import load_result as load_result
     from xdomain.study.api import report as report
     from xdomain.study.api import run_study as run_study
     from xdomain.study.compare import compare as compare
     from xdomain.study.study import Study as Study
     from xdomain.study.study import plan_study as plan_study
+    from xdomain.trained_model import Model as Model
+    from xdomain.trained_model import load as load
 
 __version__ = version("xdomain")
 
 # Loaded at first use: torch takes seconds, and `xdomain ls` does not need it.
 _HOMES = {
     "Recipe": "xdomain.core.recipe:Recipe",
-    "Result": "xdomain.pipeline:Result",
+    "Result": "xdomain.result:Result",
+    "Model": "xdomain.trained_model:Model",
+    "load": "xdomain.trained_model:load",
     "UserError": "xdomain.core.errors:UserError",
     "analyze": "xdomain.analysis.analyze:analyze",
     "check": "xdomain.inspection:check",
     "compare": "xdomain.study.compare:compare",
     "evaluate": "xdomain.evaluation:evaluate",
     "load_recipe": "xdomain.core.plugins:find_recipe",
-    "load_result": "xdomain.pipeline:load_result",
+    "load_result": "xdomain.result:load_result",
     "Pretraining": "xdomain.pretraining.api:Pretraining",
     "predict": "xdomain.prediction:predict",
     "pretrain_synthetic": "xdomain.pretraining.api:pretrain_synthetic",
@@ -52,6 +56,7 @@ _HOMES = {
     "task_names": "xdomain.core.plugins:task_names",
 }
 __all__ = [
+    "Model",
     "Pretraining",
     "Recipe",
     "Result",
@@ -61,6 +66,7 @@ __all__ = [
     "check",
     "compare",
     "evaluate",
+    "load",
     "load_recipe",
     "load_result",
     "plan_study",

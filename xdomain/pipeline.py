@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from xdomain.baselines.train_baseline import train_baseline
+from xdomain.core.errors import RecipeError
 from xdomain.core.formatting import number
 from xdomain.core.memory import enough_memory
-from xdomain.core.plugins import find_recipe
-from xdomain.core.recipe import Recipe, load_recipe, with_arm
+from xdomain.core.options import names_misspelt_options
+from xdomain.core.plugins import adapter_names, find_recipe
+from xdomain.core.recipe import Problem, Recipe, columns_of, load_recipe, with_arm
 from xdomain.core.run_dir import (
     CONFUSION_PLOT,
     HISTORY_PLOT,
@@ -23,11 +25,9 @@ from xdomain.core.run_dir import (
     RECIPE,
     RESULT,
     SCHEMA,
-    Result,
     check_folder,
     check_same,
     is_done,
-    load_result,
     open_folder,
     write_history,
     write_json,
@@ -35,11 +35,14 @@ from xdomain.core.run_dir import (
 )
 from xdomain.core.sequences import Adapter
 from xdomain.data.dataset import Examples
+from xdomain.data.in_memory import data_file
+from xdomain.data.loading import own_recipe
 from xdomain.metrics.heldout import held_out_of
 from xdomain.metrics.metrics import check_metrics
 from xdomain.metrics.scoring import compute_split_metrics, label_column, predicted
 from xdomain.model.backbone import load_backbone, quiet_loading
 from xdomain.model.initialise import Arm
+from xdomain.result import Result, load_result
 from xdomain.saved_model import keep_adapter, load_saved
 from xdomain.training.arguments import memory_need
 from xdomain.training.device import Device, best_device
@@ -54,26 +57,67 @@ from xdomain.training.train_encoder import TrainResult, build_learner, plan_enco
 from xdomain.training.trainer import Say
 from xdomain.verdict import verdict_on
 
+ONE_OF_TWO = "the name of a task, or data=… and domain=…"
 BASELINE_DEVICE = Device("cpu", False, "simple baselines are fitted there")
 
 
+@names_misspelt_options
 def run(
-    task: str | Path | Recipe,
+    task: str | Path | Recipe | None = None,
     *,
+    data: Any = None,
+    domain: str | None = None,
+    label: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    problem: Problem | None = None,
+    backbone: str | None = None,
+    init: str | None = None,
+    transfer: Sequence[str] | None = None,
+    tune: str | None = None,
+    mapping: str | None = None,
+    mapping_table: Mapping[str, str] | None = None,
+    mapping_seed: int | None = None,
+    seed: int | None = None,
+    baseline: str | None = None,
     overrides: Sequence[str] = (),
     out: str | Path | None = None,
     overwrite: bool = False,
     resume: bool = False,
     minutes: float | None = None,
     say: Say = print,
-    **arm: Any,
 ) -> Result:
     """Fine-tune one model on one task and write its run folder.
 
     Parameters
     ----------
     task
-        The name of a shipped task (``dna/splice``), a recipe file, or a `Recipe`.
+        The name of a shipped task (``dna/splice``), a recipe file, or a `Recipe`; None with `data`.
+    data
+        Records of one's own instead of a task: the path of a CSV, TSV or FASTA file, a ``pandas.DataFrame``, a
+        ``pyarrow.Table``, or (sequences, labels).
+    domain
+        With `data`: what the sequences are, ``dna``, ``protein``, ``speech``, ``music``, ``synthetic`` or ``text``.
+    label
+        With `data`: the column of labels.
+    columns
+        With `data`: other columns by what they hold, ``{"sequence": NAME, "split": NAME, …}``; what is not told is
+        guessed, and the guess is said.
+    problem
+        With `data`: classification, regression, tagging, pair or span; guessed where None.
+    backbone
+        A folder or hub id of a checkpoint. None: what the recipe says, which by default is the one shipped.
+    init
+        pretrained, scratch, reembed, shuffled or rescaled.
+    transfer
+        Which parts come over from the checkpoint.
+    tune
+        full, head, mix, norms, lora or bottleneck.
+    mapping, mapping_table, mapping_seed
+        How symbols get their wordpieces; symbol to wordpiece, for the mapping ``given``; which draw of it, 0 or more.
+    seed
+        Of the training, 0 or more.
+    baseline
+        kmer or cnn, instead of the encoder.
     overrides
         Changes to the recipe, ``key.sub=value``.
     out
@@ -83,17 +127,52 @@ def run(
     minutes
         Take fewer steps, and judge by fewer records, where the run would otherwise last longer: the pace is measured
         first, and what was chosen is said and written into ``recipe.yaml``. Simple baselines are not shortened.
-    arm
-        Fields of `xdomain.core.recipe.Run`: backbone, init, transfer, tune, mapping, mapping_seed, seed, baseline.
+    say
+        Called with each line that tells how the run goes.
+
+    Returns
+    -------
+    Result
+        The run folder and what it holds.
 
     Raises
     ------
     UserError
         Something that was given cannot work; the message says how to mend it.
     """
+    held = {**(columns or {}), **({} if label is None else {"label": label})}
+    task = _task_of(task, data, domain, held, problem, say)
+    arm = {
+        "backbone": backbone, "init": init, "transfer": list(transfer) if transfer is not None else None, "tune": tune,
+        "mapping": mapping, "mapping_table": dict(mapping_table) if mapping_table is not None else None,
+        "mapping_seed": mapping_seed, "seed": seed, "baseline": baseline,
+    }  # fmt: skip
     recipe = with_arm(find_recipe(task, overrides), arm)
     with quiet_loading(), enough_memory(lambda: memory_need(recipe)):
         return _run(recipe, out, overwrite=overwrite, resume=resume, minutes=minutes, say=say)
+
+
+def _task_of(
+    task: str | Path | Recipe | None,
+    data: Any,
+    domain: str | None,
+    columns: Mapping[str, str],
+    problem: Problem | None,
+    say: Say,
+) -> str | Path | Recipe:
+    """The task that was asked for, or a recipe for records of one's own; what had to be guessed is said."""
+    if (task is None) == (data is None):
+        raise RecipeError("a task and data" if data is not None else "neither a task nor data", expected=ONE_OF_TWO)
+    if task is not None:
+        if domain is not None or columns or problem is not None:
+            raise RecipeError(f"domain, label, columns or problem for the task {task}", expected=ONE_OF_TWO)
+        return task
+    if domain is None:
+        raise RecipeError("data without its domain", expected=f"domain: one of {', '.join(adapter_names())}")
+    recipe, guesses = own_recipe(data_file(data), domain, columns=columns_of(columns), problem=problem)
+    for sentence in guesses:
+        say(sentence)
+    return recipe
 
 
 def _run(

@@ -345,7 +345,7 @@ def _recipe(
 
 def _columns(pairs: list[str] | None) -> Columns:
     """Which column holds what, from ROLE=NAME."""
-    from xdomain.core.recipe import Columns
+    from xdomain.core.recipe import Columns, columns_of
 
     told: dict[str, str] = {}
     for pair in pairs or []:
@@ -353,7 +353,7 @@ def _columns(pairs: list[str] | None) -> Columns:
         if not equals or role not in Columns.model_fields:
             raise RecipeError(f"--column {pair}", expected=f"ROLE=NAME, ROLE one of {', '.join(Columns.model_fields)}")
         told[role] = name
-    return Columns(**told)
+    return columns_of(told)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_validator
 
-from xdomain.core.errors import RecipeError, nearest
+from xdomain.core.errors import RecipeError, nearest, unknown
 from xdomain.core.yaml_config import ConfigModel, checked, read_yaml
 
 Problem = Literal["classification", "regression", "tagging", "pair", "span"]
@@ -75,6 +75,25 @@ class Columns(ConfigModel):
     end: str | None = None
     split: str | None = None
     group: str | None = None
+
+
+def columns_of(names: Mapping[str, str]) -> Columns:
+    """Check which columns hold what, as a person told it.
+
+    Parameters
+    ----------
+    names
+        The name of a column, by what it holds: ``{"label": "activity"}``.
+
+    Raises
+    ------
+    RecipeError
+        Nothing of that kind can be held.
+    """
+    for role in names:
+        if role not in Columns.model_fields:
+            raise unknown("kind of column", role, Columns.model_fields)
+    return Columns(**names)
 
 
 class Split(ConfigModel):

@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from xdomain.core.errors import OutputError, RecipeError
+from xdomain.core.errors import OutputError, RecipeError, unknown
 from xdomain.core.recipe import Recipe, dump_recipe, load_recipe
 
 SCHEMA = 1
@@ -42,9 +42,34 @@ class Result:
     values: dict[str, Any]
 
     def metric(self, name: str | None = None, split: str = "test") -> float:
-        """A metric's value on a split; by default that of the task's first metric on test."""
-        metrics = self.values["metrics"][split]
-        return metrics[name or next(iter(metrics))]["value"]
+        """Look up the value of a metric.
+
+        Parameters
+        ----------
+        name
+            By default the first of the task's metrics, which decides.
+        split
+            ``test`` or ``valid``.
+
+        Returns
+        -------
+        float
+            NaN where it is not defined.
+
+        Raises
+        ------
+        RecipeError
+            The run has no such metric or split.
+        """
+        splits = self.values["metrics"]
+        if split not in splits:
+            raise unknown("split", split, splits)
+        metrics = splits[split]
+        name = name or next(iter(metrics))
+        if name not in metrics:
+            raise unknown("metric", name, metrics)
+        value = metrics[name]["value"]
+        return math.nan if value is None else float(value)
 
 
 def is_done(folder: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,13 +29,40 @@ STYLE: dict[Any, Any] = {
 
 def new_figure(width: float, height: float) -> Figure:
     """A figure of so many inches to draw into, within ``matplotlib.rc_context(STYLE)``."""
-    figure = Figure(figsize=(width, height), dpi=140, layout="constrained")
+    figure = _Plot(figsize=(width, height), dpi=140, layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
 
+class _Plot(Figure):
+    """A figure that notebooks show."""
+
+    def _repr_png_(self) -> bytes:
+        content = io.BytesIO()
+        with mpl.rc_context(STYLE):
+            self.savefig(content, format="png")
+        return content.getvalue()
+
+
 def plot_history(history: Sequence[Mapping[str, Any]], *, metric: str, path: Path, title: str) -> None:
-    """Training loss above, the validation metric below, against the step; the chosen step is marked."""
+    """Write the plot of `draw_history` to a file."""
+    figure = draw_history(history, metric=metric, title=title)
+    with mpl.rc_context(STYLE):
+        figure.savefig(path)
+
+
+def draw_history(history: Sequence[Mapping[str, Any]], *, metric: str, title: str) -> Figure:
+    """Draw training loss above, the validation metric below, against the step; the chosen step is marked.
+
+    Parameters
+    ----------
+    history
+        The rows of ``history.jsonl``.
+    metric
+        The one that chose the step.
+    title
+        Stands above.
+    """
     losses = [(row["step"], row["loss"]) for row in history if row.get("loss") is not None]
     told = [(row["step"], (row.get("valid") or {}).get(metric)) for row in history]
     valid = [(step, value) for step, value in told if value is not None and np.isfinite(value)]
@@ -58,7 +86,7 @@ def plot_history(history: Sequence[Mapping[str, Any]], *, metric: str, path: Pat
         below.set_ylabel(f"validation\n{metric}")
         below.set_xlabel("training step")
         below.margins(y=0.25)
-        figure.savefig(path)
+    return figure
 
 
 def plot_pretraining(history: Sequence[Mapping[str, Any]], *, path: Path, title: str) -> None:

@@ -1,0 +1,34 @@
+"""Keyword options as people type them in Python."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+from xdomain.core.errors import unknown
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def names_misspelt_options(function: Callable[P, T]) -> Callable[P, T]:
+    """Let a function name the nearest of its options where it is given one that it does not have.
+
+    Raises
+    ------
+    RecipeError
+        On such a call, in place of Python's TypeError.
+    """
+    options = [name for name, one in inspect.signature(function).parameters.items() if one.kind is one.KEYWORD_ONLY]
+    known = {*inspect.signature(function).parameters}
+
+    @functools.wraps(function)
+    def checked(*args: P.args, **given: P.kwargs) -> T:
+        for name in given:
+            if name not in known:
+                raise unknown(f"option of {function.__name__}", name, options)
+        return function(*args, **given)
+
+    return checked

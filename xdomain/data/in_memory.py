@@ -1,0 +1,78 @@
+"""Records that are in memory: written to a file once, so that a recipe can name them and a run be repeated."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+
+from xdomain.core.errors import DataError
+from xdomain.data.sources import data_home
+
+EXPECTED = "a path, a pandas or Arrow table, or (sequences, labels)"
+
+
+def data_file(data: Any) -> Path:
+    """The file of some records.
+
+    Parameters
+    ----------
+    data
+        The path of a file, which is returned as it is; or records in memory: a ``pandas.DataFrame``, a
+        ``pyarrow.Table``, or two sequences of equal length, the sequences of the domain and their labels.
+
+    Returns
+    -------
+    Path
+        Of a CSV below ``data_home() / "in-memory"`` for records in memory, named by what it holds.
+
+    Raises
+    ------
+    DataError
+        Something else, or sequences and labels that differ in number.
+    """
+    if isinstance(data, (str, Path)):
+        return Path(data)
+    table = _table(data)
+    columns = {name: _plain(table.column(name)) for name in table.column_names}
+    sink = pa.BufferOutputStream()
+    pa_csv.write_csv(pa.table(columns), sink)
+    content = sink.getvalue().to_pybytes()
+    file = data_home() / "in-memory" / f"table-{hashlib.sha256(content).hexdigest()[:8]}.csv"
+    if not file.is_file():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        part = file.with_suffix(".part")
+        part.write_bytes(content)
+        part.replace(file)
+    return file
+
+
+def _table(data: Any) -> pa.Table:
+    if isinstance(data, pa.Table):
+        return data
+    if hasattr(data, "iloc") and hasattr(data, "columns"):  # a DataFrame; pandas is not ours to import
+        return pa.Table.from_pandas(data, preserve_index=False)
+    if isinstance(data, tuple) and len(parts := tuple(data)) == 2 and not isinstance(parts[0], (str, bytes)):  # pyright: ignore
+        sequences, labels = (list(part) for part in parts)  # pyright: ignore
+        if len(sequences) != len(labels):
+            raise DataError(f"{len(sequences):,} sequences and {len(labels):,} labels", expected="a label a sequence")
+        return pa.table({"sequence": _array(sequences), "label": _array(labels)})
+    raise DataError(f"data of type {type(data).__name__}", expected=EXPECTED)
+
+
+def _array(values: Sequence[Any]) -> pa.Array:
+    try:
+        return pa.array(values)
+    except pa.ArrowException as error:
+        raise DataError(f"values of mixed types ({error})", expected=EXPECTED) from None
+
+
+def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
+    """Lists, such as a tag a symbol, as a CSV has them: joined by spaces."""
+    if not (pa.types.is_list(column.type) or pa.types.is_large_list(column.type)):
+        return column
+    return pa.array([None if row is None else " ".join(map(str, row)) for row in column.to_pylist()])

@@ -1,0 +1,99 @@
+"""What a run hands back in Python: its metrics, its predictions, its plot, its model."""
+
+from __future__ import annotations
+
+import html
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow.parquet as pq
+
+from xdomain.core import run_dir
+from xdomain.core.formatting import number
+from xdomain.core.run_dir import HISTORY, PREDICTIONS
+from xdomain.trained_model import Model, load
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class Result(run_dir.Result):
+    """A finished run, as `xdomain.run` returns it.
+
+    Parameters
+    ----------
+    folder
+        The run folder.
+    values
+        What its ``result.json`` holds.
+    """
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The test value of every metric of the task, by name, the deciding one first; NaN where not defined."""
+        return {name: self.metric(name) for name in self.values["metrics"]["test"]}
+
+    def predictions(self) -> Any:
+        """Read the predictions for validation and test records.
+
+        Returns
+        -------
+        pandas.DataFrame or pyarrow.Table
+            A row a record: ``id``, ``split``, ``label``, ``prediction``, ``score``, and for classes ``p(NAME)`` each.
+            A DataFrame where pandas is installed.
+        """
+        table = pq.read_table(self.folder / PREDICTIONS)
+        if "probabilities" in table.column_names:
+            chances = table.column("probabilities").combine_chunks()
+            by_class = chances.flatten().to_numpy().reshape(len(table), -1)
+            table = table.drop_columns("probabilities")
+            for name, column in zip(self.values["classes"], by_class.T, strict=True):
+                table = table.append_column(f"p({name})", [column])
+        try:
+            import pandas  # noqa: F401
+        except ImportError:
+            return table
+        return table.to_pandas()
+
+    def model(self) -> Model:
+        """Read the trained model, which predicts for other sequences."""
+        return load(self.folder)
+
+    def plot(self) -> Figure:
+        """Draw training loss and validation metric over steps; a notebook shows the figure."""
+        import json
+
+        from xdomain.training.plots import draw_history
+
+        rows = [json.loads(line) for line in (self.folder / HISTORY).read_text("utf-8").splitlines()]
+        first = next(iter(self.values["metrics"]["test"]))
+        return draw_history(rows, metric=first, title=f"{self.values['task']}, {self.values['arm']['label']}")
+
+    def _repr_html_(self) -> str:
+        """A table of the metrics, for notebooks."""
+        found = self.values["metrics"]
+        rows = "".join(
+            f"<tr><td>{html.escape(name)}</td><td>{number(found['valid'][name]['value'])}</td>"
+            f"<td>{number(entry['value'])}{_interval(entry)}</td></tr>"
+            for name, entry in found["test"].items()
+        )
+        notes = "".join(f"<p>{html.escape(note)}</p>" for note in self.values.get("notes", ()))
+        head = f"<p>{html.escape(self.values['task'])}, {html.escape(self.values['arm']['label'])}</p>"
+        return f"{head}{notes}<table><tr><th>metric</th><th>valid</th><th>test [95 %]</th></tr>{rows}</table>"
+
+
+def load_result(folder: str | Path) -> Result:
+    """Read the result of a finished run.
+
+    Raises
+    ------
+    RecipeError
+        `folder` holds none.
+    """
+    found = run_dir.load_result(folder)
+    return Result(found.folder, found.values)
+
+
+def _interval(entry: dict[str, Any]) -> str:
+    low, high = entry.get("low"), entry.get("high")
+    return "" if low is None or high is None else f" [{number(low)}, {number(high)}]"

@@ -1,0 +1,138 @@
+"""A finished run's model in Python: predictions for sequences in memory, under scikit-learn's names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from xdomain.core.errors import BackboneError, DataError, RecipeError
+from xdomain.core.run_dir import RECIPE, is_done, load_result
+from xdomain.core.sequences import Adapter
+from xdomain.data.media_files import transcribed
+from xdomain.prediction import answered
+from xdomain.saved_model import Saved, load_saved, saved_adapter
+
+Pair = tuple[str, str]
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """The trained model of a run, ready to predict.
+
+    Parameters
+    ----------
+    folder
+        The run folder.
+    classes
+        Names of the classes, in the order of the columns of `predict_proba`; empty for regression and span.
+    """
+
+    folder: Path
+    classes: tuple[str, ...]
+    _saved: Saved
+    _adapter: Adapter
+    _paired: bool
+
+    def predict(self, sequences: Sequence[str] | Sequence[Pair]) -> NDArray[Any]:
+        """Predict the label of each sequence.
+
+        Parameters
+        ----------
+        sequences
+            Records as in the training data: strings; pairs of strings for a model that reads two sequences (for span:
+            question and passage).
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape (n,): names of classes; values, float64, for regression; an object array of lists of tags for tagging,
+            and of (start, end) for span, half-open, in the passage's own coordinate.
+
+        Raises
+        ------
+        DataError
+            No sequences, another kind of records than the model reads, or a sequence that the domain cannot read.
+        """
+        found = self._answers(sequences)
+        if self._saved.recipe.problem == "span":
+            return _objects(list(zip(found["start"].to_pylist(), found["end"].to_pylist(), strict=True)))
+        predictions = found["prediction"]
+        if pa.types.is_list(predictions.type):
+            return _objects(predictions.to_pylist())
+        return np.asarray(predictions.to_pylist())
+
+    def predict_proba(self, sequences: Sequence[str] | Sequence[Pair]) -> NDArray[np.float64]:
+        """Predict the probability of each class.
+
+        Parameters
+        ----------
+        sequences
+            As for `predict`.
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape (n, k), in the order of `classes`; rows sum to 1.
+
+        Raises
+        ------
+        RecipeError
+            The model does not tell classes of whole records apart.
+        """
+        problem = self._saved.recipe.problem
+        if problem not in ("classification", "pair"):
+            raise RecipeError(f"predict_proba of a model for {problem}", expected="classification or pair")
+        chances = self._answers(sequences)["probabilities"]
+        return np.asarray(chances.flatten(), np.float64).reshape(-1, len(self.classes))
+
+    def _answers(self, sequences: Sequence[str] | Sequence[Pair]) -> dict[str, pa.Array]:
+        if isinstance(sequences, (str, bytes)):
+            raise DataError("a single string", expected="a list of sequences", mend="model.predict([sequence])")
+        records: list[Any] = list(sequences)
+        if not records:
+            raise DataError("no sequences", expected="one or more")
+        wrong = next((i for i, one in enumerate(records) if isinstance(one, str) == self._paired), None)
+        if wrong is not None:
+            expected = "a pair of strings each" if self._paired else "a string each"
+            raise DataError(f"record {wrong + 1}: {type(records[wrong]).__name__}", expected=expected)
+        columns: dict[str, Any] = {"id": [str(i + 1) for i in range(len(records))]}
+        if self._paired:
+            columns |= {"sequence": [one for one, _ in records], "sequence_b": [other for _, other in records]}
+        else:
+            columns["sequence"] = records
+        table = transcribed(pa.table(columns), self._adapter, Path())
+        return answered(self._saved, self._adapter, table, self.classes)[1]
+
+
+def load(run_dir: str | Path) -> Model:
+    """Read the trained model of a finished run.
+
+    Parameters
+    ----------
+    run_dir
+        A run folder, as `xdomain.run` or ``xdomain run`` wrote it.
+
+    Raises
+    ------
+    BackboneError
+        It holds no finished run.
+    """
+    folder = Path(run_dir)
+    if (folder / RECIPE).is_file() and not is_done(folder):
+        raise BackboneError(f"the run in {folder} is not finished", mend="the same `xdomain run …` with --resume")
+    saved = load_saved(folder)
+    told = load_result(folder).values
+    return Model(folder, tuple(told["classes"]), saved, saved_adapter(folder, saved.recipe), bool(told["paired"]))
+
+
+def _objects(values: Sequence[Any]) -> NDArray[Any]:
+    """Shape (n,): each value as one object, also where all are lists of one length."""
+    array = np.empty(len(values), object)
+    array[:] = values
+    return array
