@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from xdomain.pretraining.api import pretrain_text as pretrain_text
     from xdomain.result import Result as Result
     from xdomain.result import load_result as load_result
+    from xdomain.study.api import Study as Study
     from xdomain.study.api import report as report
     from xdomain.study.api import run_study as run_study
     from xdomain.study.compare import compare as compare
-    from xdomain.study.study import Study as Study
-    from xdomain.study.study import plan_study as plan_study
+    from xdomain.study.plan import plan_study as plan_study
     from xdomain.trained_model import Model as Model
     from xdomain.trained_model import load as load
 
@@ -48,11 +48,11 @@ _HOMES = {
     "predict": "xdomain.prediction:predict",
     "pretrain_synthetic": "xdomain.pretraining.api:pretrain_synthetic",
     "pretrain_text": "xdomain.pretraining.api:pretrain_text",
-    "plan_study": "xdomain.study.study:plan_study",
+    "plan_study": "xdomain.study.plan:plan_study",
     "report": "xdomain.study.api:report",
     "run": "xdomain.pipeline:run",
     "run_study": "xdomain.study.api:run_study",
-    "Study": "xdomain.study.study:Study",
+    "Study": "xdomain.study.api:Study",
     "task_names": "xdomain.core.plugins:task_names",
 }
 __all__ = [

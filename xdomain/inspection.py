@@ -39,7 +39,7 @@ def _task_row(recipe: Recipe) -> dict[str, Any]:
 
 
 def _studies(store: Path) -> list[dict[str, Any]]:
-    from xdomain.study.study import open_study, studies_in
+    from xdomain.study.plan import open_study, studies_in
 
     rows: list[dict[str, Any]] = []
     for folder in studies_in(store) if store.is_dir() else []:

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from xdomain.core import run_dir
 from xdomain.core.formatting import number
+from xdomain.core.frames import as_frame
 from xdomain.core.run_dir import HISTORY, PREDICTIONS
 from xdomain.trained_model import Model, load
 
@@ -49,11 +50,7 @@ class Result(run_dir.Result):
             table = table.drop_columns("probabilities")
             for name, column in zip(self.values["classes"], by_class.T, strict=True):
                 table = table.append_column(f"p({name})", [column])
-        try:
-            import pandas  # noqa: F401
-        except ImportError:
-            return table
-        return table.to_pandas()
+        return as_frame(table)
 
     def model(self) -> Model:
         """Read the trained model, which predicts for other sequences."""

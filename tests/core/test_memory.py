@@ -11,7 +11,7 @@ from xdomain.cli.main import main
 from xdomain.core.errors import OutOfMemoryError
 from xdomain.core.memory import ANYTHING, enough_memory, is_out_of_memory
 from xdomain.pretraining.api import Pretraining, pretrain_synthetic
-from xdomain.study.study import plan_study
+from xdomain.study.plan import plan_study
 
 TASK = "toy/dna-classification"
 SMALL = ("train.max_steps=2", "train.precision=fp32", "split.limit={train: 32, valid: 8, test: 8}")

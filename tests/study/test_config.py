@@ -8,7 +8,7 @@ from xdomain.adapters.bpe import train_bpe
 from xdomain.core.errors import RecipeError
 from xdomain.study.cells import conditions_of, from_dict, to_dict
 from xdomain.study.config import Grid, load_grid
-from xdomain.study.study import plan_study
+from xdomain.study.plan import plan_study
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "studies"
 SMALL = {"train.max_steps": 2, "split.limit": {"train": 16, "valid": 8, "test": 8}}

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from xdomain.study.api import run_study
-from xdomain.study.study import open_study
+from xdomain.study.plan import open_study
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # Ray's own
 

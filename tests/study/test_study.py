@@ -16,11 +16,13 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+import xdomain
 from xdomain.cli.main import main
+from xdomain.core.errors import RecipeError
 from xdomain.metrics.heldout import load_held_out
 from xdomain.study.api import report, run_study
 from xdomain.study.engines.progress import forecast
-from xdomain.study.study import open_study, plan_study
+from xdomain.study.plan import open_study, plan_study
 
 SMALL = {"train.max_steps": 3, "train.precision": "fp32", "split.limit": {"train": 32, "valid": 16, "test": 24}}
 
@@ -223,6 +225,27 @@ def test_arms_that_were_judged_on_different_records_are_not_compared(done, tmp_p
     ]  # fmt: skip
     assert found.unmatched == ("toy/dna-classification: scratch (24) and pretrained (24) share 23",)
     assert "Judged on different test records, so not compared" in (store / "small" / "report.md").read_text()
+
+
+def test_a_study_in_python_is_the_same_study(done, tiny_bert, quiet):
+    store, found = done
+    given = study(tiny_bert)
+    again = xdomain.Study(
+        given["tasks"], given["arms"], name="python", seeds=2, learning_rates=given["learning_rates"],
+        backbone=given["backbone"], set=given["set"], out=store,
+    ).run(say=quiet)  # fmt: skip
+    assert again.findings.groups == found.groups
+    table = again.differences()
+    columns = list(table.columns) if hasattr(table, "iloc") else table.column_names
+    assert columns[:8] == ["task", "arm", "reference", "fraction", "metric", "difference", "low", "high"]
+    assert len(table) == len(found.differences)
+    assert len(again.results()) == len(found.groups)
+    assert (again.folder / "report.html").is_file()
+
+
+def test_a_misspelt_option_of_a_study_names_the_nearest():
+    with pytest.raises(RecipeError, match=r"unknown option of Study 'sedes'[\s\S]*seeds"):
+        xdomain.Study("toy/dna-classification", ["kmer"], sedes=2)
 
 
 @pytest.mark.slow

@@ -33,7 +33,7 @@ def study_command(
 
     The same command again goes on where an interrupted one stopped. Exit code 1: some cells are missing.
     """
-    from xdomain.study.study import plan_study
+    from xdomain.study.plan import plan_study
 
     study = plan_study(file, out)
     from xdomain.cli.console import LiveTable, print_findings, print_forecast, print_json
@@ -60,7 +60,7 @@ def report_command(
     as_json: Json = False,
 ) -> None:
     """Write the report of a study anew, from its finished cells alone: Markdown, HTML and plots."""
-    from xdomain.study.study import studies_in
+    from xdomain.study.plan import studies_in
 
     places = studies_in(folder)
     from xdomain.cli.console import print_findings, print_json

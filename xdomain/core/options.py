@@ -23,12 +23,13 @@ def names_misspelt_options(function: Callable[P, T]) -> Callable[P, T]:
     """
     options = [name for name, one in inspect.signature(function).parameters.items() if one.kind is one.KEYWORD_ONLY]
     known = {*inspect.signature(function).parameters}
+    title = function.__qualname__.removesuffix(".__init__")
 
     @functools.wraps(function)
     def checked(*args: P.args, **given: P.kwargs) -> T:
         for name in given:
             if name not in known:
-                raise unknown(f"option of {function.__name__}", name, options)
+                raise unknown(f"option of {title}", name, options)
         return function(*args, **given)
 
     return checked

@@ -1,23 +1,30 @@
-"""A study, start to finish: lay out, run what is not finished yet, tell what was found."""
+"""A study, start to finish: plan, run what is not finished yet, report what was found."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import pyarrow as pa
+
+from xdomain.core.frames import as_frame
+from xdomain.core.options import names_misspelt_options
 from xdomain.core.progress import Say
+from xdomain.metrics.bootstrap import Interval
 from xdomain.study.config import Grid
 from xdomain.study.engines.local import run_local
 from xdomain.study.engines.progress import Progress, Table
+from xdomain.study.plan import StudyPlan, open_study, plan_study
+from xdomain.study.report.conclusions import word_of
 from xdomain.study.report.write import write_report
 from xdomain.study.results import Findings
-from xdomain.study.study import Study, open_study, plan_study
 from xdomain.study.summarize import collect
 
 
 def run_study(
-    study: str | Path | Mapping[str, Any] | Grid | Study,
+    study: str | Path | Mapping[str, Any] | Grid | StudyPlan,
     *,
     out: str | Path = "studies",
     engine: Literal["local", "ray"] = "local",
@@ -45,7 +52,7 @@ def run_study(
     UserError
         The study is impossible, or its store cannot be written. Cells that fail do not raise: the findings tell.
     """
-    laid = study if isinstance(study, Study) else plan_study(study, out)
+    laid = study if isinstance(study, StudyPlan) else plan_study(study, out)
     laid.save()
     if retry_failed:
         for cell in laid.known():
@@ -73,3 +80,157 @@ def report(folder: str | Path) -> Findings:
     with study.store.alone(study.grid.name):
         write_report(findings, study.folder)
     return findings
+
+
+class Study:
+    """Many runs, compared: tasks × arms × seeds, each run once and shared by all studies of a store.
+
+    Parameters
+    ----------
+    tasks
+        Names of shipped tasks, recipe files, or ``{"data": FILE, "domain": NAME}``; one or several.
+    arms
+        Names of inits or baselines, or dicts as in a study file (docs/studies.md): ``{"init": "scratch", "tune": …}``.
+    name
+        Names the folder of the report, below `out`.
+    reference
+        The arm that all others are compared with. None: the first.
+    seeds, mapping_seeds
+        How many, or which.
+    design
+        crossed: every mapping seed with every seed; paired: the i-th of the one with the i-th of the other.
+    learning_rates
+        Searched on validation for each arm alike; empty: that of the task.
+    fractions
+        Shares of the training records, in (0, 1].
+    backbone
+        A folder or hub id. None: the checkpoint shipped with xdomain.
+    set
+        Changes to every recipe: ``{"train.epochs": 3}``.
+    out
+        The store.
+
+    Raises
+    ------
+    RecipeError
+        The study is impossible: all faults are told at once.
+    """
+
+    @names_misspelt_options
+    def __init__(
+        self,
+        tasks: str | Sequence[Any],
+        arms: Sequence[str | Mapping[str, Any]],
+        *,
+        name: str = "study",
+        question: str = "",
+        reference: str = "",
+        seeds: int | Sequence[int] = 3,
+        mapping_seeds: int | Sequence[int] = 1,
+        design: Literal["crossed", "paired"] = "crossed",
+        learning_rates: Sequence[float] = (),
+        fractions: Sequence[float] = (1.0,),
+        backbone: str | None = None,
+        set: Mapping[str, Any] | None = None,
+        out: str | Path = "studies",
+    ) -> None:
+        given = {
+            "name": name,
+            "question": question,
+            "tasks": tasks if isinstance(tasks, str) else list(tasks),
+            "arms": list(arms),
+            "reference": reference,
+            "seeds": _listed(seeds),
+            "mapping_seeds": _listed(mapping_seeds),
+            "design": design,
+            "learning_rates": list(learning_rates),
+            "fractions": list(fractions),
+            "backbone": backbone,
+            "set": dict(set or {}),
+        }
+        self.plan = plan_study(given, out)
+
+    @property
+    def folder(self) -> Path:
+        """Where the report lies: ``report.md``, ``report.html`` and plots."""
+        return self.plan.folder
+
+    def run(
+        self,
+        *,
+        workers: int = 1,
+        engine: Literal["local", "ray"] = "local",
+        address: str | None = None,
+        retry_failed: bool = False,
+        say: Say = print,
+    ) -> Study:
+        """Run what is not finished yet, and write the report.
+
+        Parameters
+        ----------
+        workers, engine, address, retry_failed, say
+            As for `run_study`.
+
+        Returns
+        -------
+        Study
+            This one.
+        """
+        run_study(self.plan, workers=workers, engine=engine, address=address, retry_failed=retry_failed, say=say)
+        return self
+
+    @property
+    def findings(self) -> Findings:
+        """All that the finished cells show."""
+        return collect(self.plan)
+
+    def results(self) -> Any:
+        """Tabulate the arms.
+
+        Returns
+        -------
+        pandas.DataFrame or pyarrow.Table
+            A row an arm, task and share of the training records: the mean of the deciding test metric with its 95 %
+            interval ``low`` to ``high``, how many of its cells are finished, and whether it has shown that it learned.
+            A DataFrame where pandas is installed.
+        """
+        rows = [
+            {
+                "task": group.task, "arm": group.arm, "fraction": group.fraction, "metric": group.metric,
+                **_interval("value", group.test.interval if group.test else None),
+                "learning_rate": group.rate, "cells": group.done, "learned": group.not_learned is None,
+            }
+            for group in self.findings.groups
+        ]  # fmt: skip
+        return as_frame(pa.Table.from_pylist(rows))
+
+    def differences(self) -> Any:
+        """Tabulate the differences to the reference arm.
+
+        Returns
+        -------
+        pandas.DataFrame or pyarrow.Table
+            A row a difference of the deciding test metric, with its 95 % interval ``low`` to ``high``, p, q (after
+            Benjamini & Hochberg over all), the number of pairs of cells and the verdict in words. A DataFrame where
+            pandas is installed.
+        """
+        rows = [
+            {
+                "task": one.task, "arm": one.arm, "reference": one.reference, "fraction": one.fraction,
+                "metric": one.metric, **_interval("difference", one.estimate.interval), "p": one.estimate.p, "q": one.q,
+                "pairs": one.pairs, "verdict": word_of(one),
+            }
+            for one in self.findings.differences
+        ]  # fmt: skip
+        return as_frame(pa.Table.from_pylist(rows))
+
+
+def _listed(values: int | Sequence[int]) -> int | list[int]:
+    return values if isinstance(values, int) else list(values)
+
+
+def _interval(name: str, told: Interval | None) -> dict[str, float]:
+    return {
+        name: told.value if told else math.nan, "low": told.low if told else math.nan,
+        "high": told.high if told else math.nan,
+    }  # fmt: skip

@@ -15,8 +15,8 @@ from xdomain.core.run_dir import HISTORY
 from xdomain.metrics.heldout import HeldOutPredictions, load_held_out
 from xdomain.metrics.learned import majority_baseline
 from xdomain.study.cells import Cell, Condition, effective_seeds
+from xdomain.study.plan import StudyPlan
 from xdomain.study.stats.standard_error import ROUNDING
-from xdomain.study.study import Study
 
 Place = tuple[str, float, str]
 """Task, share of the training records, arm."""
@@ -28,7 +28,7 @@ Pairs = dict[tuple[int, int], tuple[Cell, Cell]]
 class ArmResults:
     """The finished cells of a setting, in rows of a mapping seed and columns of a seed."""
 
-    study: Study
+    study: StudyPlan
     setting: Condition
     cells: tuple[Cell, ...]
 
@@ -105,7 +105,7 @@ class ArmResults:
         return tuple((step, float(np.mean([curve[step] for curve in curves]))) for step in steps)
 
 
-def cell_pairs(study: Study, one: ArmResults, reference: ArmResults) -> Pairs:
+def cell_pairs(study: StudyPlan, one: ArmResults, reference: ArmResults) -> Pairs:
     """Cells with equal seeds and mapping seeds, by those that change at least one of them, and equal test records."""
     found: Pairs = {}
     ours, theirs = ({(c.mapping_seed, c.seed): c for c in some.cells} for some in (one, reference))

@@ -12,7 +12,7 @@ from xdomain.metrics.learned import not_above, not_learned, of_losses, one_answe
 from xdomain.metrics.metrics import METRICS
 from xdomain.study.arm_results import ArmResults, Place, standard_error_of
 from xdomain.study.cells import Cell
-from xdomain.study.study import Study
+from xdomain.study.plan import StudyPlan
 
 NORMAL = 1.96
 VERSIONS = ("xdomain", "torch", "transformers")
@@ -75,7 +75,7 @@ def mixed(series: Mapping[Place, ArmResults]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def unmatched(study: Study, series: Mapping[Place, ArmResults]) -> tuple[str, ...]:
+def unmatched(study: StudyPlan, series: Mapping[Place, ArmResults]) -> tuple[str, ...]:
     """Arms that were judged on other test records than the reference, so that no difference is told; a line each."""
     found: list[str] = []
     for (task, fraction, arm), one in series.items():

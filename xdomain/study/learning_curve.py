@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 
 from xdomain.metrics.metrics import METRICS
 from xdomain.study.arm_results import ArmResults, Place, cell_pairs, paired_difference, standard_error_of
+from xdomain.study.plan import StudyPlan
 from xdomain.study.results import Efficiency
 from xdomain.study.stats.estimate import area, mean_with_interval
-from xdomain.study.study import Study
 
 Values = NDArray[np.float64]
 
 
-def efficiencies(study: Study, series: Mapping[Place, ArmResults]) -> tuple[Efficiency, ...]:
+def efficiencies(study: StudyPlan, series: Mapping[Place, ArmResults]) -> tuple[Efficiency, ...]:
     """The area under the curve of each arm whose cells are all finished, and how far above the reference's it is."""
     fractions, first = study.grid.fractions, study.grid.first_arm
     if len(fractions) < 2:

@@ -15,17 +15,17 @@ from xdomain.study.arm_results import ArmResults, Place, cell_pairs, paired_diff
 from xdomain.study.caveats import mixed, unlearned, unmatched, why_not_learned
 from xdomain.study.cells import Cell, Condition, is_fixed, mapping_is_drawn
 from xdomain.study.learning_curve import efficiencies
+from xdomain.study.plan import StudyPlan, study_text
 from xdomain.study.results import Difference, Findings, Group, MappingShare, Missing
 from xdomain.study.stats.components import components
 from xdomain.study.stats.estimate import mean_with_interval
 from xdomain.study.stats.significance import benjamini_hochberg, mcnemar, sign_flip
-from xdomain.study.study import Study, study_text
 
 COUNTED = ("classification", "pair")
 """Problems in which a record is right or wrong."""
 
 
-def collect(study: Study) -> Findings:
+def collect(study: StudyPlan) -> Findings:
     """All that the finished cells of a study show."""
     series = {_place(setting): _series(study, setting) for setting in study.settings}
     known = study.known()
@@ -54,7 +54,7 @@ def _place(setting: Condition) -> Place:
     return setting.task, setting.fraction, setting.arm
 
 
-def _series(study: Study, setting: Condition) -> ArmResults:
+def _series(study: StudyPlan, setting: Condition) -> ArmResults:
     done = [cell for cell in study.final(setting) if study.store.state(cell.key) == "done"]
     return ArmResults(study, setting, tuple(done))
 
@@ -90,7 +90,7 @@ def _group(series: ArmResults) -> Group:
     )
 
 
-def _differences(study: Study, series: dict[Place, ArmResults], groups: Sequence[Group]) -> tuple[Difference, ...]:
+def _differences(study: StudyPlan, series: dict[Place, ArmResults], groups: Sequence[Group]) -> tuple[Difference, ...]:
     learned = {(g.task, g.fraction, g.arm): g.not_learned is None for g in groups}
     found: list[Difference] = []
     for (task, fraction, arm), one in series.items():
@@ -102,7 +102,7 @@ def _differences(study: Study, series: dict[Place, ArmResults], groups: Sequence
     return tuple(replace(one, q=q) for one, q in zip(found, corrected, strict=True))
 
 
-def _difference(study: Study, one: ArmResults, reference: ArmResults, *, learned: bool) -> Difference | None:
+def _difference(study: StudyPlan, one: ArmResults, reference: ArmResults, *, learned: bool) -> Difference | None:
     """None where no cell of the one has its partner in the other."""
     pairs = cell_pairs(study, one, reference)
     if not any(math.isfinite(one.value(a) - reference.value(b)) for a, b in pairs.values()):
@@ -151,7 +151,7 @@ def _shares(series: dict[Place, ArmResults]) -> tuple[MappingShare, ...]:
     return tuple(found)
 
 
-def _published(study: Study) -> tuple[tuple[str, Published], ...]:
+def _published(study: StudyPlan) -> tuple[tuple[str, Published], ...]:
     found: list[tuple[str, Published]] = []
     for setting in study.settings:
         for value in setting.recipe.published:
@@ -160,7 +160,7 @@ def _published(study: Study) -> tuple[tuple[str, Published], ...]:
     return tuple(found)
 
 
-def _missing(study: Study, known: Sequence[Cell]) -> tuple[Missing, ...]:
+def _missing(study: StudyPlan, known: Sequence[Cell]) -> tuple[Missing, ...]:
     """Cells that are not finished, and settings whose cells cannot be known as their search has failed."""
     found: list[Missing] = []
     for cell in known:
@@ -177,7 +177,7 @@ def _missing(study: Study, known: Sequence[Cell]) -> tuple[Missing, ...]:
     return tuple(found)
 
 
-def _machines(study: Study, known: Sequence[Cell]) -> tuple[str, ...]:
+def _machines(study: StudyPlan, known: Sequence[Cell]) -> tuple[str, ...]:
     """Devices and versions that finished cells were made with, each once."""
     found: dict[str, None] = {}
     for cell in known:

@@ -16,7 +16,7 @@ from typing import Any
 
 from xdomain.core.errors import OutputError
 from xdomain.study.engines.progress import Progress
-from xdomain.study.study import Study
+from xdomain.study.plan import StudyPlan
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
@@ -31,7 +31,7 @@ class _Worker:
     cell: str | None = None
 
 
-def run_local(study: Study, progress: Progress, *, workers: int = 1) -> None:
+def run_local(study: StudyPlan, progress: Progress, *, workers: int = 1) -> None:
     """Work off a study with so many processes; a process that dies takes its cell with it, and another is started.
 
     Raises
@@ -64,7 +64,7 @@ def run_local(study: Study, progress: Progress, *, workers: int = 1) -> None:
             _ended(worker)
 
 
-def _start(study: Study, number: int, workers: int, events: queue.Queue[Any]) -> _Worker:
+def _start(study: StudyPlan, number: int, workers: int, events: queue.Queue[Any]) -> _Worker:
     path = study.folder / f"worker-{os.getpid()}-{number}.log"
     with path.open("w", encoding="utf-8") as log:
         process = subprocess.Popen(  # -P: a clone in the current folder is not the package that is installed

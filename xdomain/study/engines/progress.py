@@ -9,7 +9,7 @@ from typing import Any
 from xdomain.core.formatting import duration, number
 from xdomain.core.progress import Say
 from xdomain.study.cells import Cell, Condition
-from xdomain.study.study import Study
+from xdomain.study.plan import StudyPlan
 
 Table = list[dict[str, str]]
 
@@ -27,7 +27,9 @@ class Progress:
         For the table so far, whenever a line is said.
     """
 
-    def __init__(self, study: Study, *, workers: int, say: Say, show: Callable[[Table], None] | None = None) -> None:
+    def __init__(
+        self, study: StudyPlan, *, workers: int, say: Say, show: Callable[[Table], None] | None = None
+    ) -> None:
         self.study, self.workers, self.say, self.show = study, workers, say, show
 
     def start(self) -> None:
@@ -64,7 +66,7 @@ class Progress:
         return [_row(self.study, setting) for setting in self.study.settings]
 
 
-def _row(study: Study, setting: Condition) -> dict[str, str]:
+def _row(study: StudyPlan, setting: Condition) -> dict[str, str]:
     choice, final = study.choice(setting), study.final(setting)
     done = [cell for cell in final if study.store.state(cell.key) == "done"]
     name = setting.recipe.metrics[0]
@@ -79,7 +81,7 @@ def _row(study: Study, setting: Condition) -> dict[str, str]:
     }
 
 
-def remaining(study: Study) -> list[tuple[float, int]]:
+def remaining(study: StudyPlan) -> list[tuple[float, int]]:
     """Of each setting: seconds a cell takes (NaN where nothing tells), and how many of its cells are to come."""
     found: list[tuple[float, int]] = []
     for setting in study.settings:
@@ -90,7 +92,7 @@ def remaining(study: Study) -> list[tuple[float, int]]:
     return found
 
 
-def seconds_of(study: Study, setting: Condition) -> float:
+def seconds_of(study: StudyPlan, setting: Condition) -> float:
     """What a cell takes, as finished ones of its setting did, or of its task and kind, or as the recipe says."""
     kind = setting.recipe.run.baseline is None
     for others in (
@@ -114,7 +116,7 @@ def _candidates(setting: Condition) -> list[Cell]:
     return [cell for rate in setting.rates or (None,) for cell in setting.final(rate)]
 
 
-def forecast(study: Study) -> list[dict[str, Any]]:
+def forecast(study: StudyPlan) -> list[dict[str, Any]]:
     """A row a setting: its cells, how many are finished, and minutes that the rest takes; what ``--dry-run`` prints."""
     rows: list[dict[str, Any]] = []
     for setting, (seconds, left) in zip(study.settings, remaining(study), strict=True):

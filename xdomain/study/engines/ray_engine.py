@@ -15,14 +15,14 @@ from xdomain.core.errors import MissingError, OutputError, UserError
 from xdomain.pipeline import silent
 from xdomain.study.engines.progress import Progress
 from xdomain.study.engines.worker import PAUSE
-from xdomain.study.study import Study, open_study
+from xdomain.study.plan import StudyPlan, open_study
 
 TRIES = 3
 """How often a cell is begun anew when the worker that ran it, or its whole machine, is lost."""
 HANDED_ON = ("XDOMAIN_DATA", "HF_HOME", "HF_HUB_OFFLINE", "PYTHONPATH")
 
 
-def run_on_ray(study: Study, progress: Progress, *, address: str | None = None) -> None:
+def run_on_ray(study: StudyPlan, progress: Progress, *, address: str | None = None) -> None:
     """Work off a study on a Ray cluster; without an address, on one that is started here for it.
 
     Raises
@@ -89,7 +89,7 @@ def _attempt(folder: str, key: str) -> str | None:
         return f"error: {error}"
 
 
-def _state(ray: Any, study: Study, task: Any, key: str) -> str | None:
+def _state(ray: Any, study: StudyPlan, task: Any, key: str) -> str | None:
     try:
         state = ray.get(task)
     except ray.exceptions.RayError as error:  # lost more often than it is tried

@@ -17,14 +17,14 @@ from pathlib import Path
 
 from xdomain.core.errors import UserError
 from xdomain.pipeline import silent
-from xdomain.study.study import Study, open_study
+from xdomain.study.plan import StudyPlan, open_study
 
 Tell = Callable[[str, str], None]
 PAUSE = 1.0
 """Seconds between two looks at cells that others run."""
 
 
-def work(study: Study, tell: Tell) -> None:
+def work(study: StudyPlan, tell: Tell) -> None:
     """Run one cell after another until all are done or failed, whoever runs them.
 
     Parameters

@@ -34,7 +34,7 @@ class SelectedRate:
 
 
 @dataclass(frozen=True)
-class Study:
+class StudyPlan:
     """What was asked for, in full, and where it lies.
 
     Parameters
@@ -129,7 +129,7 @@ class Study:
         return settled, len(known) + unknown
 
 
-def plan_study(study: str | Path | Mapping[str, Any] | Grid, out: str | Path = "studies") -> Study:
+def plan_study(study: str | Path | Mapping[str, Any] | Grid, out: str | Path = "studies") -> StudyPlan:
     """A study from a file, or from what such a file would hold; nothing is run or written.
 
     Raises
@@ -143,10 +143,10 @@ def plan_study(study: str | Path | Mapping[str, Any] | Grid, out: str | Path = "
         grid = study if isinstance(study, Grid) else checked(Grid, study, where="study", mend="change the study")
     if not grid.name:
         raise RecipeError("a study without a name", expected="name: WORD; its report lies in a folder of that name")
-    return Study(grid, conditions_of(grid), Path(out) / grid.name)
+    return StudyPlan(grid, conditions_of(grid), Path(out) / grid.name)
 
 
-def open_study(folder: str | Path) -> Study:
+def open_study(folder: str | Path) -> StudyPlan:
     """A study that was begun, from its folder.
 
     Raises
@@ -158,7 +158,9 @@ def open_study(folder: str | Path) -> Study:
     try:
         tree = json.loads(path.read_text("utf-8"))
         settings = tuple(from_dict(setting) for setting in tree["settings"])
-        return Study(checked(Grid, tree["study"], where=str(path), mend="run the study again"), settings, Path(folder))
+        return StudyPlan(
+            checked(Grid, tree["study"], where=str(path), mend="run the study again"), settings, Path(folder)
+        )
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise RecipeError(
             f"{folder} holds no study ({type(error).__name__}: {error})",
@@ -182,7 +184,7 @@ def studies_in(folder: str | Path) -> list[Path]:
     raise RecipeError(f"{folder} holds no study", expected="what `xdomain study` wrote", nearest=neighbour(folder))
 
 
-def study_text(study: Study) -> str:
+def study_text(study: StudyPlan) -> str:
     """The study file with what was left to defaults, in YAML."""
     tree = study.grid.model_dump(mode="json", exclude_defaults=True)
     return yaml.safe_dump(tree, sort_keys=False, allow_unicode=True, width=100)
