@@ -19,6 +19,7 @@ FLOORS = (  # lowest first; rooms of one floor stand side by side
     ("xdomain/trained_model.py",),
     ("xdomain/result.py",),
     ("xdomain/pipeline.py",),
+    ("xdomain/sklearn.py",),
     ("xdomain/evaluation.py",),
     ("xdomain/analysis/", "xdomain/study/"),
     ("xdomain/inspection.py",),

@@ -1,0 +1,162 @@
+"""A classifier of sequences for scikit-learn: in pipelines, ``cross_val_score`` and grid searches."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import weakref
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.model_selection import StratifiedShuffleSplit
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted
+
+from xdomain.core.errors import DataError
+from xdomain.pipeline import run, silent
+from xdomain.result import Result
+from xdomain.trained_model import Model
+
+
+class XDomainClassifier(ClassifierMixin, BaseEstimator):
+    """Fine-tune a text-pretrained BERT on sequences, as a scikit-learn estimator.
+
+    Parameters
+    ----------
+    domain
+        What the sequences are: dna, protein, speech, music, synthetic or text.
+    backbone, init, tune, mapping, mapping_seed, seed, baseline, overrides, minutes
+        As for `xdomain.run`.
+    valid
+        Share of the records given to `fit` that are held out to choose the best step, in (0, 1).
+    out
+        The run folder, replaced by each `fit`. None: a temporary one, which goes with the estimator.
+
+    Attributes
+    ----------
+    classes_
+        Shape (k,): the labels, sorted.
+    result_
+        The run. Its test metrics are those of the held-out records, which chose the step: they are no test.
+    """
+
+    def __init__(
+        self,
+        domain: str = "dna",
+        *,
+        backbone: str | None = None,
+        init: str | None = None,
+        tune: str | None = None,
+        mapping: str | None = None,
+        mapping_seed: int = 0,
+        seed: int = 0,
+        baseline: str | None = None,
+        overrides: Sequence[str] = (),
+        minutes: float | None = None,
+        valid: float = 0.1,
+        out: str | Path | None = None,
+    ) -> None:
+        self.domain = domain
+        self.backbone = backbone
+        self.init = init
+        self.tune = tune
+        self.mapping = mapping
+        self.mapping_seed = mapping_seed
+        self.seed = seed
+        self.baseline = baseline
+        self.overrides = overrides
+        self.minutes = minutes
+        self.valid = valid
+        self.out = out
+
+    def fit(self, X: Sequence[str], y: Sequence[Any]) -> XDomainClassifier:  # noqa: N803
+        """Fine-tune on sequences.
+
+        Parameters
+        ----------
+        X
+            Shape (n,): strings.
+        y
+            Shape (n,): a label each, of two kinds or more.
+
+        Raises
+        ------
+        UserError
+            Records that cannot be learned from; the message says how to mend it.
+        """
+        sequences, labels = _strings(X), np.asarray(y)
+        check_classification_targets(labels)
+        if len(sequences) != len(labels):
+            raise DataError(f"{len(sequences):,} sequences and {len(labels):,} labels", expected="a label a sequence")
+        self.classes_, codes = np.unique(labels, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise DataError(f"one class, {self.classes_[0]!r}", expected="two or more")
+        share = max(self.valid, len(self.classes_) / len(labels))
+        splitter = StratifiedShuffleSplit(1, test_size=share, random_state=self.seed)
+        _, held = next(splitter.split(np.zeros(len(codes)), codes))
+        split = np.where(np.isin(np.arange(len(codes)), held), "valid", "train")
+        table = pa.table(
+            {  # a run asks for test records; those held out stand in, as whoever calls this has a test of their own
+                "sequence": [*sequences, *(sequences[i] for i in held)],
+                "label": [f"c{code:06d}" for code in (*codes, *codes[held])],
+                "split": [*split.tolist(), *["test"] * len(held)],
+            }
+        )
+        self.result_ = run(
+            data=table, domain=self.domain, columns={"split": "split"}, problem="classification",
+            backbone=self.backbone, init=self.init, tune=self.tune, mapping=self.mapping,
+            mapping_seed=self.mapping_seed, seed=self.seed, baseline=self.baseline, overrides=tuple(self.overrides),
+            minutes=self.minutes, out=self._folder(), overwrite=True, say=silent,
+        )  # fmt: skip
+        self._model = self.result_.model()
+        return self
+
+    def predict(self, X: Sequence[str]) -> NDArray[Any]:  # noqa: N803
+        """Predict the label of each sequence, shape (n,)."""
+        chances = self.predict_proba(X)
+        return self.classes_[chances.argmax(1)]
+
+    def predict_proba(self, X: Sequence[str]) -> NDArray[np.float64]:  # noqa: N803
+        """Predict the probability of each class, shape (n, k), in the order of `classes_`."""
+        check_is_fitted(self, "result_")
+        return self._trained().predict_proba(_strings(X))
+
+    def _folder(self) -> Path:
+        if self.out is not None:
+            return Path(self.out)
+        folder = tempfile.mkdtemp(prefix="xdomain-")
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        return Path(folder) / "run"
+
+    def _trained(self) -> Model:
+        result: Result = self.result_
+        if "_model" not in vars(self):
+            self._model = result.model()
+        return self._model
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the model out, which is read from the run folder again."""
+        return {name: value for name, value in super().__getstate__().items() if name != "_model"}
+
+    def __sklearn_tags__(self) -> Any:
+        """Tell scikit-learn that records are strings."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        tags.input_tags.one_d_array = True
+        tags.input_tags.two_d_array = False
+        return tags
+
+
+def _strings(given: Any) -> list[str]:
+    values = given.to_numpy() if hasattr(given, "to_numpy") else given
+    array: NDArray[Any] = np.asarray(values, dtype=object)
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim != 1 or not all(isinstance(one, str) for one in array):
+        raise DataError(f"records of shape {array.shape}", expected="strings, shape (n,)")
+    return array.tolist()
