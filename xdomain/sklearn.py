@@ -141,7 +141,8 @@ class XDomainClassifier(ClassifierMixin, BaseEstimator):
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the model out, which is read from the run folder again."""
-        return {name: value for name, value in super().__getstate__().items() if name != "_model"}
+        state: dict[str, Any] = super().__getstate__()  # pyright: ignore[reportAssignmentType]
+        return {name: value for name, value in state.items() if name != "_model"}
 
     def __sklearn_tags__(self) -> Any:
         """Tell scikit-learn that records are strings."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Any
 
 import pyarrow as pa
@@ -9,8 +10,4 @@ import pyarrow as pa
 
 def as_frame(table: pa.Table) -> Any:
     """Give a table as a ``pandas.DataFrame`` where pandas is installed, else as it is."""
-    try:
-        import pandas  # noqa: F401
-    except ImportError:
-        return table
-    return table.to_pandas()
+    return table.to_pandas() if find_spec("pandas") else table
