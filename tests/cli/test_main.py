@@ -1,5 +1,6 @@
 """The command line: every option arrives, every promise is kept, a mistake ends in exit code 2 and one block."""
 
+import contextlib
 import json
 import signal
 import subprocess
@@ -437,3 +438,9 @@ def test_the_command_itself_is_installed():
     assert done.returncode == 0
     for command in ("run", "compare", "ls", "show", "check", "predict", "doctor", "pretrain"):
         assert command in done.stdout
+
+
+def test_the_version_is_told(capsys):
+    with contextlib.suppress(SystemExit):
+        main(["--version"])
+    assert capsys.readouterr().out.startswith("xdomain 0.")
