@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
+from xdomain.core.adapter_protocols import CutsFiles
 from xdomain.core.errors import BackboneError, OutputError, RecipeError
 from xdomain.core.memory import Need, enough_memory
 from xdomain.core.recipe import Columns, Train
@@ -63,7 +63,7 @@ def predict(
     told = load_result(folder).values
     paths = [Path(file) for file in files]
     as_files = bool(paths) and all(is_media(path, adapter) for path in paths)
-    if clip and not (as_files and model.recipe.problem == "span"):
+    if clip and not (as_files and model.recipe.problem == "span" and isinstance(adapter, CutsFiles)):
         raise RecipeError(f"{clip}: no answer can be cut out", expected="a question and a passage that are sound files")
     if as_files:
         table = transcribed(table_of_files(paths, paired=told["paired"]), adapter, Path())
@@ -73,9 +73,8 @@ def predict(
         single = f", or files that end in {', '.join(endings(adapter))}" if endings(adapter) else ""
         raise RecipeError(f"{len(paths)} files to predict", expected=f"one CSV, TSV or FASTA file{single}")
     examples, found = answered(model, adapter, table, told["classes"])
-    if clip:
-        cut: Any = adapter.clip  # pyright: ignore
-        cut(paths[1], found["start"][0].as_py(), found["end"][0].as_py(), Path(clip))
+    if clip and isinstance(adapter, CutsFiles):
+        adapter.clip(paths[1], found["start"][0].as_py(), found["end"][0].as_py(), Path(clip))
     return pa.table({"id": pa.array(examples.ids, pa.string()), **found})
 
 

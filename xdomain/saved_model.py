@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xdomain.baselines.api import load_baseline
+from xdomain.core.adapter_protocols import KeepsFiles
 from xdomain.core.errors import BackboneError
 from xdomain.core.plugins import make_adapter
 from xdomain.core.recipe import Recipe, load_recipe
@@ -72,10 +73,9 @@ def load_saved(folder: Path) -> SavedModel | SavedBaseline:
 
 def keep_adapter(adapter: Adapter, folder: Path) -> None:
     """Put the files that an adapter's options name into ``folder/adapter``, so that the run needs no other place."""
-    keep = getattr(adapter, "keep", None)
-    if keep:
+    if isinstance(adapter, KeepsFiles):
         (folder / ADAPTER).mkdir(exist_ok=True)
-        keep(folder / ADAPTER)
+        adapter.keep(folder / ADAPTER)
         if not any((folder / ADAPTER).iterdir()):
             (folder / ADAPTER).rmdir()
 

@@ -174,15 +174,7 @@ class Adapter(Protocol):
     Written as a frozen dataclass whose fields are the options that change the output; they enter its fingerprint, and
     those that name files are made by `path_option`. Found through the entry-point group ``xdomain.adapters``.
 
-    More methods are used where an adapter has them: ``reverse_complement(ids) -> ids``, for leakage and
-    augmentation; ``word_starts(payloads) -> Ragged``, where tags are one a word and symbols are pieces of words;
-    ``spans(payloads)``, float64 of shape (total symbols, 2), from where to where each symbol that `encode` yields
-    reaches in the sequence's own coordinate (seconds, characters, nt), half-open, which answers in a passage need;
-    ``keep(folder)``, which copies into a folder, under the name of the option, each file that an option names.
-    Where raw records are files of their own, as sound is: ``media``, the endings of their names, and
-    ``transcribe(paths) -> list of payloads``; ``clip(path, start, end, out)`` cuts a piece out of one.
-    ``vet(told)`` refuses a file of records that were made otherwise than the adapter makes them: `told` is what
-    `xdomain.data.constant_columns.constants_of` returns.
+    What only some adapters can do is in `xdomain.core.adapter_protocols`: places of symbols, files as records, ….
     An option called `tokenizer` that is left out gets the backbone's tokenizer.
     """
 

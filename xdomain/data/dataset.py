@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute
 from numpy.typing import NDArray
 
+from xdomain.core.adapter_protocols import HasSpans, HasWordStarts
 from xdomain.core.errors import DataError, RecipeError
 from xdomain.core.recipe import Problem
 from xdomain.core.sequences import Adapter, Ragged
@@ -115,9 +116,9 @@ def encode_examples(
     symbols = _encode(adapter, table.column("sequence").combine_chunks(), ids)
     paired = "sequence_b" in table.column_names
     symbols_b = _encode(adapter, table.column("sequence_b").combine_chunks(), ids) if paired else None
-    word_starts = getattr(adapter, "word_starts", None) if problem == "tagging" else None
-    heads: Ragged | None = word_starts(table.column("sequence").combine_chunks()) if word_starts else None
-    if heads is not None:
+    heads = None
+    if problem == "tagging" and isinstance(adapter, HasWordStarts):
+        heads = adapter.word_starts(table.column("sequence").combine_chunks())
         lost = int((heads.values == np.repeat(symbols.lengths, heads.lengths)).sum())
         symbols = replace(symbols, counts={**symbols.counts, "words_without_symbols": lost})
     if problem == "span" and symbols_b is not None:
@@ -135,10 +136,9 @@ def encode_examples(
 
 
 def _edges(adapter: Adapter, passages: pa.Array, symbols: Ragged) -> Spans:
-    spans = getattr(adapter, "spans", None)
-    if spans is None:
+    if not isinstance(adapter, HasSpans):
         raise RecipeError(f"the {adapter.name} adapter knows no places in a sequence", expected="one with `spans`")
-    edges: Spans = spans(passages)
+    edges: Spans = adapter.spans(passages)
     if edges.shape != (len(symbols.values), 2):
         raise RuntimeError(f"the {adapter.name} adapter has {len(symbols.values)} symbols, but {edges.shape} edges")
     return edges

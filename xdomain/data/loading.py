@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from xdomain.core.adapter_protocols import ChecksRecords
 from xdomain.core.errors import DataError, RecipeError, unknown
 from xdomain.core.plugins import readers
 from xdomain.core.recipe import Columns, Problem, Recipe, recipe_from
@@ -133,6 +134,5 @@ def own_recipe(
 
 def _vet(table: pa.Table, adapter: Adapter | None) -> None:
     """Let an adapter refuse records that were made otherwise than it makes them."""
-    vet: Any = getattr(adapter, "vet", None)
-    if vet:
-        vet(constants_of(table))
+    if isinstance(adapter, ChecksRecords):
+        adapter.vet(constants_of(table))

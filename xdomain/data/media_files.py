@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from xdomain.core.adapter_protocols import ReadsFiles
 from xdomain.core.errors import DataError, RecipeError
 from xdomain.core.sequences import Adapter
 from xdomain.data.sources import neighbour
@@ -17,7 +18,7 @@ ROLES = ("sequence", "sequence_b")
 
 def endings(adapter: Adapter) -> tuple[str, ...]:
     """The endings of the names of raw files that an adapter reads; none where its records are text."""
-    return getattr(adapter, "media", ())
+    return adapter.media if isinstance(adapter, ReadsFiles) else ()
 
 
 def is_media(path: Path, adapter: Adapter) -> bool:
@@ -38,6 +39,8 @@ def transcribed(table: pa.Table, adapter: Adapter, folder: Path) -> pa.Table:
     DataError
         A file that is not there, or a row that names none where others do.
     """
+    if not isinstance(adapter, ReadsFiles):
+        return table
     for name, paths in _columns(table, adapter, folder).items():
         column: Any = pa.array(_read(paths, adapter), pa.string())
         table = table.set_column(table.column_names.index(name), name, column)
@@ -108,9 +111,8 @@ def table_of_files(files: Sequence[Path], *, paired: bool) -> pa.Table:
     return pa.table({"id": [two.name], "sequence": [str(one)], "sequence_b": [str(two)]})
 
 
-def _read(paths: Sequence[Path], adapter: Adapter) -> list[str]:
+def _read(paths: Sequence[Path], adapter: ReadsFiles) -> list[str]:
     """Each file once, however often it is named."""
     once = list(dict.fromkeys(paths))
-    transcribe: Any = adapter.transcribe  # pyright: ignore
-    content = dict(zip(once, transcribe(once), strict=True))
+    content = dict(zip(once, adapter.transcribe(once), strict=True))
     return [content[path] for path in paths]

@@ -9,6 +9,7 @@ import numpy as np
 from tokenizers import AddedToken, processors
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
+from xdomain.core.adapter_protocols import SpacesTokens
 from xdomain.core.errors import BackboneError, RecipeError
 from xdomain.core.sequences import Adapter, Ragged
 from xdomain.model.layout import layout_of
@@ -108,8 +109,7 @@ def check_tokenizer(
     RuntimeError
         It does not: a fault of the adapter, whose `encode` and `stock_tokenizer` must agree.
     """
-    spaced = getattr(adapter, "spaced", None)
-    texts = [spaced(p) if spaced else p for p in payloads]
+    texts = [adapter.spaced(p) for p in payloads] if isinstance(adapter, SpacesTokens) else list(payloads)
     # The library's own batch call: it says nothing about records longer than one window.
     told = tokenizer.backend_tokenizer.encode_batch_fast(texts, add_special_tokens=False)
     symbols: Ragged = adapter.encode(payloads)  # pyright: ignore[reportUnknownMemberType]

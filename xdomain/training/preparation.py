@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from xdomain.core.adapter_protocols import ReverseComplements
 from xdomain.core.errors import DataError
 from xdomain.core.plugins import make_adapter
 from xdomain.core.progress import Say, reporter
@@ -45,7 +46,7 @@ def prepare(recipe: Recipe, adapter: Adapter, say: Say) -> tuple[Examples, dict[
     counts: dict[str, Any] = dict(examples.symbols.counts)
     for name, count in (examples.symbols_b.counts if examples.symbols_b else {}).items():
         counts[name] = counts.get(name, 0) + count
-    flip = getattr(adapter, "reverse_complement", None)
+    flip = adapter.reverse_complement if isinstance(adapter, ReverseComplements) else None
     told = (examples.symbols, examples.symbols_b)
     if recipe.problem == "span" and examples.symbols_b:  # a known passage is a leak, whatever is asked about it
         told = (examples.symbols_b, None)

@@ -10,6 +10,7 @@ import numpy as np
 from torch import nn
 from transformers import PreTrainedModel, TrainerCallback
 
+from xdomain.core.adapter_protocols import ReverseComplements, Transposes
 from xdomain.core.errors import RecipeError
 from xdomain.core.recipe import Recipe
 from xdomain.core.run_dir import MAPPING, MODEL
@@ -241,9 +242,10 @@ def start_model(recipe: Recipe, backbone: Backbone, examples: Examples) -> PreTr
 
 def _augmentation(name: str, adapter: Adapter) -> Augment | None:
     """What `train.augment` names, as a function of a sequence and a number drawn from [0, 1)."""
+    if name == "transpose" and isinstance(adapter, Transposes):
+        return lambda ids, drawn: adapter.transpose(ids, LOWEST + int(drawn * SEMITONES))
+    if name == "reverse_complement" and isinstance(adapter, ReverseComplements):
+        return lambda ids, drawn: adapter.reverse_complement(ids) if drawn < 0.5 else ids
     if name == "none":
         return None
-    domain: Any = adapter  # which has the method, as the recipe was checked
-    if name == "transpose":
-        return lambda ids, drawn: domain.transpose(ids, LOWEST + int(drawn * SEMITONES))
-    return lambda ids, drawn: domain.reverse_complement(ids) if drawn < 0.5 else ids
+    raise RecipeError(f"train.augment: {name} for the domain {adapter.name}", expected="an adapter that can do it")

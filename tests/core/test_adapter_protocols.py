@@ -1,0 +1,32 @@
+"""What each shipped domain can do beside encoding."""
+
+import inspect
+
+import pytest
+
+from xdomain.core import adapter_protocols
+from xdomain.core.plugins import make_adapter
+from xdomain.core.sequences import Adapter
+
+PROTOCOLS = {
+    name: one
+    for name, one in vars(adapter_protocols).items()
+    if inspect.isclass(one) and one.__module__ == adapter_protocols.__name__
+}
+
+
+@pytest.mark.parametrize(
+    ("domain", "able"),
+    [
+        ("dna", {"HasSpans", "KeepsFiles", "ReverseComplements", "SpacesTokens"}),
+        ("protein", {"HasSpans"}),
+        ("speech", {"HasSpans", "ReadsFiles", "CutsFiles", "KeepsFiles", "ChecksRecords", "SpacesTokens"}),
+        ("music", {"HasSpans", "ReadsFiles", "Transposes", "SpacesTokens"}),
+        ("text", {"HasSpans", "HasWordStarts", "KeepsFiles"}),
+        ("synthetic", set()),
+    ],
+)
+def test_a_domain_has_what_it_is_asked_for(domain, able, tiny_bert):
+    adapter = make_adapter(domain, tokenizer=str(tiny_bert))
+    assert isinstance(adapter, Adapter)
+    assert {name for name, one in PROTOCOLS.items() if isinstance(adapter, one)} == able
