@@ -13,7 +13,7 @@ import pyarrow as pa
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from xdomain.core.errors import RecipeError
-from xdomain.core.sequences import Alphabet, Ids, Payload, Ragged, offsets_of
+from xdomain.core.sequences import Alphabet, Ids, Payload, Ragged, offsets_of, path_option
 
 from .draws import LENGTHS, LONGEST, PARTS, Draws, Integers, below, stream_words, units
 from .frequencies import Law, make_law
@@ -65,7 +65,7 @@ class Synthetic:
     kind: str = "flat:128"
     symbols: int = 29_995
     law: str = "uniform"
-    counts: str | tuple[float, ...] = ""
+    counts: str | tuple[float, ...] = path_option()
     lengths: tuple[int, int] = (100, 120)
     distinct: bool | None = None
     total: int = 0

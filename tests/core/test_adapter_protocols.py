@@ -5,7 +5,7 @@ import inspect
 import pytest
 
 from xdomain.core import adapter_protocols
-from xdomain.core.plugins import make_adapter
+from xdomain.core.plugins import make_adapter, path_options
 from xdomain.core.sequences import Adapter
 
 PROTOCOLS = {
@@ -23,10 +23,19 @@ PROTOCOLS = {
         ("speech", {"HasSpans", "ReadsFiles", "CutsFiles", "KeepsFiles", "ChecksRecords", "SpacesTokens"}),
         ("music", {"HasSpans", "ReadsFiles", "Transposes", "SpacesTokens"}),
         ("text", {"HasSpans", "HasWordStarts", "KeepsFiles"}),
-        ("synthetic", set()),
+        ("synthetic", {"KeepsFiles"}),
     ],
 )
 def test_a_domain_has_what_it_is_asked_for(domain, able, tiny_bert):
     adapter = make_adapter(domain, tokenizer=str(tiny_bert))
     assert isinstance(adapter, Adapter)
     assert {name for name, one in PROTOCOLS.items() if isinstance(adapter, one)} == able
+
+
+@pytest.mark.parametrize(
+    ("domain", "options"),
+    [("dna", ("merges",)), ("speech", ("codebook",)), ("text", ("tokenizer",)), ("synthetic", ("counts",))],
+)
+def test_options_that_name_files_say_so(domain, options):
+    """What a domain keeps beside a run is what a study looks into."""
+    assert path_options(domain) == options
