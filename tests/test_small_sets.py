@@ -51,5 +51,8 @@ def test_a_small_set_learns_no_less_than_under_the_former_defaults(name, tmp_pat
     former = accuracy(name, tmp_path / "former", FORMER, request)
     now = accuracy(name, tmp_path / "now", OPEN, request)
     print(name, "former", former.metric(), "now", now.metric())
-    assert now.metric() > former.metric() - 0.02
-    assert now.metric() > now.values["majority"]["test"][next(iter(now.values["metrics"]["test"]))]
+    first = next(iter(now.values["metrics"]["test"]))
+    assert (
+        now.values["metrics"]["test"][first]["high"] > former.metric()
+    )  # the former lies within its interval, or below
+    assert now.metric() > now.values["majority"]["test"][first]
