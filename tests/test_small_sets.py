@@ -51,8 +51,6 @@ def test_a_small_set_learns_no_less_than_under_the_former_defaults(name, tmp_pat
     former = accuracy(name, tmp_path / "former", FORMER, request)
     now = accuracy(name, tmp_path / "now", OPEN, request)
     print(name, "former", former.metric(), "now", now.metric())
-    first = next(iter(now.values["metrics"]["test"]))
-    assert (
-        now.values["metrics"]["test"][first]["high"] > former.metric()
-    )  # the former lies within its interval, or below
+    first, test = next(iter(now.values["metrics"]["test"].items()))
+    assert test["high"] > former.metric()  # which lies in the interval, or below
     assert now.metric() > now.values["majority"]["test"][first]
