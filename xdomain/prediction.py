@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -55,12 +56,7 @@ def predict(
     UserError
         `run_dir` holds no trained model, or a record of `file` cannot be read.
     """
-    folder = Path(run_dir)
-    if (folder / RECIPE).is_file() and not is_done(folder):
-        raise BackboneError(f"the run in {folder} is not finished", mend="the same `xdomain run …` with --resume")
-    model = load_saved(folder)
-    adapter = saved_adapter(folder, model.recipe)
-    told = load_result(folder).values
+    model, adapter, told = finished_run(Path(run_dir))
     paths = [Path(file) for file in files]
     as_files = bool(paths) and all(is_media(path, adapter) for path in paths)
     if clip and not (as_files and model.recipe.problem == "span" and isinstance(adapter, CutsFiles)):
@@ -76,6 +72,20 @@ def predict(
     if clip and isinstance(adapter, CutsFiles):
         adapter.clip(paths[1], found["start"][0].as_py(), found["end"][0].as_py(), Path(clip))
     return pa.table({"id": pa.array(examples.ids, pa.string()), **found})
+
+
+def finished_run(folder: Path) -> tuple[Saved, Adapter, dict[str, Any]]:
+    """The model of a finished run, its adapter, and what its ``result.json`` says.
+
+    Raises
+    ------
+    BackboneError
+        `folder` holds no finished run.
+    """
+    if (folder / RECIPE).is_file() and not is_done(folder):
+        raise BackboneError(f"the run in {folder} is not finished", mend="the same `xdomain run …` with --resume")
+    model = load_saved(folder)
+    return model, saved_adapter(folder, model.recipe), load_result(folder).values
 
 
 def answered(

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.parquet as pq
 
 from xdomain.core import run_dir
-from xdomain.core.formatting import number
+from xdomain.core.formatting import number, with_interval
 from xdomain.core.frames import as_frame
-from xdomain.core.run_dir import HISTORY, PREDICTIONS
+from xdomain.core.run_dir import PREDICTIONS, read_history
 from xdomain.trained_model import Model, load
 
 if TYPE_CHECKING:
@@ -58,20 +58,19 @@ class Result(run_dir.Result):
 
     def plot(self) -> Figure:
         """Draw training loss and validation metric over steps; a notebook shows the figure."""
-        import json
-
         from xdomain.training.plots import draw_history
 
-        rows = [json.loads(line) for line in (self.folder / HISTORY).read_text("utf-8").splitlines()]
         first = next(iter(self.values["metrics"]["test"]))
-        return draw_history(rows, metric=first, title=f"{self.values['task']}, {self.values['arm']['label']}")
+        return draw_history(
+            read_history(self.folder), metric=first, title=f"{self.values['task']}, {self.values['arm']['label']}"
+        )
 
     def _repr_html_(self) -> str:
         """A table of the metrics, for notebooks."""
         found = self.values["metrics"]
         rows = "".join(
             f"<tr><td>{html.escape(name)}</td><td>{number(found['valid'][name]['value'])}</td>"
-            f"<td>{number(entry['value'])}{_interval(entry)}</td></tr>"
+            f"<td>{with_interval(entry)}</td></tr>"
             for name, entry in found["test"].items()
         )
         notes = "".join(f"<p>{html.escape(note)}</p>" for note in self.values.get("notes", ()))
@@ -89,8 +88,3 @@ def load_result(folder: str | Path) -> Result:
     """
     found = run_dir.load_result(folder)
     return Result(found.folder, found.values)
-
-
-def _interval(entry: dict[str, Any]) -> str:
-    low, high = entry.get("low"), entry.get("high")
-    return "" if low is None or high is None else f" [{number(low)}, {number(high)}]"

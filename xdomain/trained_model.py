@@ -11,12 +11,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from xdomain.core.errors import BackboneError, DataError, RecipeError
-from xdomain.core.run_dir import RECIPE, is_done, load_result
+from xdomain.core.errors import DataError, RecipeError
 from xdomain.core.sequences import Adapter
 from xdomain.data.media_files import transcribed
-from xdomain.prediction import answered
-from xdomain.saved_model import Saved, load_saved, saved_adapter
+from xdomain.prediction import answered, finished_run
+from xdomain.saved_model import Saved
 
 Pair = tuple[str, str]
 
@@ -124,11 +123,8 @@ def load(run_dir: str | Path) -> Model:
         It holds no finished run.
     """
     folder = Path(run_dir)
-    if (folder / RECIPE).is_file() and not is_done(folder):
-        raise BackboneError(f"the run in {folder} is not finished", mend="the same `xdomain run …` with --resume")
-    saved = load_saved(folder)
-    told = load_result(folder).values
-    return Model(folder, tuple(told["classes"]), saved, saved_adapter(folder, saved.recipe), bool(told["paired"]))
+    saved, adapter, told = finished_run(folder)
+    return Model(folder, tuple(told["classes"]), saved, adapter, bool(told["paired"]))
 
 
 def _objects(values: Sequence[Any]) -> NDArray[Any]:

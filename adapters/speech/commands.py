@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from xdomain.cli.pretrain import say
 from xdomain.core.errors import OutputError, RecipeError
 from xdomain.core.formatting import duration
+from xdomain.core.progress import say
 
 if TYPE_CHECKING:  # printing the help does without what the commands use
     from .frame_reader import Notes

@@ -52,8 +52,7 @@ def simple_rules(recipe: Recipe, examples: Examples, alphabet_size: int, split: 
     if recipe.problem != "regression" and len(np.unique(labels[train])) < 2:
         return {}
     scores = {COMPOSITION: _composition_scores(recipe, examples, labels, train, judged, alphabet_size)}
-    sides = [examples.symbols, *([examples.symbols_b] if examples.symbols_b is not None else [])]
-    if K_UP_TO * sum(side.lengths[train].sum() for side in sides) <= MOST_KMERS:
+    if K_UP_TO * sum(side.lengths[train].sum() for side in _sides(examples)) <= MOST_KMERS:
         scores[KMERS] = _kmer_scores(recipe, examples, labels, alphabet_size)[judged]
     return {name: metric_values(recipe.metrics, examples, judged, one) for name, one in scores.items()}
 
@@ -97,8 +96,7 @@ def _composition_scores(
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    sides = [examples.symbols, *([examples.symbols_b] if examples.symbols_b is not None else [])]
-    seen = np.hstack([_composition(side, alphabet_size) for side in sides])
+    seen = np.hstack([_composition(side, alphabet_size) for side in _sides(examples)])
     if recipe.problem == "regression":
         model = make_pipeline(StandardScaler(), Ridge()).fit(seen[train], labels[train])
         return model.predict(seen[judged])
@@ -108,6 +106,10 @@ def _composition_scores(
     scores = np.full((len(judged), len(examples.classes)), -1e9)  # a class that train lacks is never answered
     scores[:, model.classes_] = model.predict_log_proba(seen[judged])
     return scores
+
+
+def _sides(examples: Examples) -> list[Ragged]:
+    return [side for side in (examples.symbols, examples.symbols_b) if side is not None]
 
 
 def _composition(symbols: Ragged, alphabet_size: int) -> NDArray[np.float64]:

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from xdomain.cli.pretrain import say
 from xdomain.cli.study import Json
 from xdomain.core.errors import RecipeError
+from xdomain.core.progress import say
 
 Records = Annotated[int, typer.Option(min=2, help="The most records that are read.")]
 Symbol = Annotated[str | None, typer.Option(help="The symbol whose contexts are compared.")]

@@ -16,7 +16,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from xdomain.core.formatting import duration, number
+from xdomain.core.formatting import duration, number, with_interval
 
 if TYPE_CHECKING:  # a listing should not wait for torch
     from xdomain.evaluation import Evaluation
@@ -109,7 +109,7 @@ def print_result(result: Result) -> None:
             {
                 "metric": name,
                 "valid": number(metrics["valid"][name]["value"]),
-                "test [95 %]": _with_interval(metrics["test"][name]),
+                "test [95 %]": with_interval(metrics["test"][name]),
                 **{part: number(values[part]["test"][name]) for part in BOUNDS if part in values},
                 **({"k-mers": number(rules[KMERS][name])} if KMERS in rules else {}),
             }
@@ -144,13 +144,6 @@ def _bracketed(interval: Interval) -> str:
     if not (math.isfinite(interval.low) and math.isfinite(interval.high)):
         return f"{number(interval.value)} [–]"
     return str(interval)
-
-
-def _with_interval(entry: Mapping[str, Any]) -> str:
-    """A metric's value and its interval, where the run kept one."""
-    if entry.get("low") is None or entry.get("high") is None:
-        return number(entry["value"])
-    return f"{number(entry['value'])} [{number(entry['low'])}, {number(entry['high'])}]"
 
 
 def print_evaluation(evaluation: Evaluation) -> None:

@@ -11,9 +11,10 @@ import typer
 
 from xdomain.cli.analyze import analyze_command
 from xdomain.cli.plugins import WithPlugins
-from xdomain.cli.pretrain import pretrain_app, say
+from xdomain.cli.pretrain import pretrain_app
 from xdomain.cli.study import Json, report_command, study_command
 from xdomain.core.errors import RecipeError, UserError
+from xdomain.core.progress import say
 
 if TYPE_CHECKING:
     from xdomain.core.recipe import Columns, Recipe

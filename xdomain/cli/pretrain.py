@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
 from xdomain.core.errors import RecipeError
+from xdomain.core.progress import say
 
 pretrain_app = typer.Typer(help="Pre-train a small encoder.", no_args_is_help=True)
 
@@ -167,11 +167,6 @@ def pretrain_synthetic_command(
             kind, out, options=options, symbols=symbols, law=law, counts=counts, distinct=distinct, say=tell
         )
     print(made)
-
-
-def say(line: str) -> None:
-    """Progress goes to stderr: stdout holds what was asked for."""
-    print(line, file=sys.stderr, flush=True)
 
 
 def numbers(text: str, kind: Any) -> list[Any]:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from xdomain.cli.pretrain import say
+from xdomain.core.progress import say
 
 STORE = Path("studies")
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]

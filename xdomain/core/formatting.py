@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 
 def number(value: float | None) -> str:
     """Four digits, or a dash where a metric is undefined."""
     return f"{value:.4f}" if value is not None and math.isfinite(value) else "–"
+
+
+def with_interval(entry: Mapping[str, Any]) -> str:
+    """A metric's value and its interval, where the run kept one."""
+    if entry.get("low") is None or entry.get("high") is None:
+        return number(entry["value"])
+    return f"{number(entry['value'])} [{number(entry['low'])}, {number(entry['high'])}]"
 
 
 def duration(seconds: float) -> str:

@@ -21,8 +21,8 @@ def names_misspelt_options(function: Callable[P, T]) -> Callable[P, T]:
     RecipeError
         On such a call, in place of Python's TypeError.
     """
-    options = [name for name, one in inspect.signature(function).parameters.items() if one.kind is one.KEYWORD_ONLY]
-    known = {*inspect.signature(function).parameters}
+    known = inspect.signature(function).parameters
+    options = [name for name, one in known.items() if one.kind is one.KEYWORD_ONLY]
     title = function.__qualname__.removesuffix(".__init__")
 
     @functools.wraps(function)

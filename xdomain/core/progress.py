@@ -5,6 +5,7 @@ What takes long reports to `reporter()`; whoever wants to see it puts a `Reporte
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -12,6 +13,11 @@ from typing import Protocol, SupportsFloat
 
 Say = Callable[[str], None]
 """Takes a line of text for the person who started a run."""
+
+
+def say(line: str) -> None:
+    """Progress goes to stderr: stdout holds what was asked for."""
+    print(line, file=sys.stderr, flush=True)
 
 
 class Reporter(Protocol):

@@ -191,6 +191,11 @@ def finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+def read_history(folder: Path) -> list[dict[str, Any]]:
+    """What `write_history` wrote of a finished run."""
+    return [json.loads(line) for line in (folder / HISTORY).read_text("utf-8").splitlines()]
+
+
 def write_history(folder: Path, history: Sequence[Mapping[str, Any]]) -> None:
     """One JSON object a line."""
     write_text(folder / HISTORY, "".join(json.dumps(finite(row)) + "\n" for row in history))

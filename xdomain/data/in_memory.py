@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from xdomain.core.errors import DataError
+from xdomain.core.run_dir import write_text
 from xdomain.data.sources import data_home
 
 EXPECTED = "a path, a pandas or Arrow table, or (sequences, labels)"
@@ -45,9 +46,7 @@ def data_file(data: Any) -> Path:
     file = data_home() / "in-memory" / f"table-{hashlib.sha256(content).hexdigest()[:8]}.csv"
     if not file.is_file():
         file.parent.mkdir(parents=True, exist_ok=True)
-        part = file.with_suffix(".part")
-        part.write_bytes(content)
-        part.replace(file)
+        write_text(file, content.decode())
     return file
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from xdomain.core.run_dir import HISTORY
+from xdomain.core.run_dir import read_history
 from xdomain.metrics.heldout import HeldOutPredictions, load_held_out
 from xdomain.metrics.learned import majority_baseline
 from xdomain.study.cells import Cell, Condition, effective_seeds
@@ -98,8 +97,7 @@ class ArmResults:
         """Mean training loss at the steps that all cells have."""
         curves: list[dict[int, float]] = []
         for cell in self.cells:
-            text = (self.study.store.run_folder(cell.key) / HISTORY).read_text("utf-8")
-            rows = [json.loads(line) for line in text.splitlines()]
+            rows = read_history(self.study.store.run_folder(cell.key))
             curves.append({row["step"]: row["loss"] for row in rows if row.get("loss") is not None})
         steps = sorted(set.intersection(*map(set, curves))) if curves else []
         return tuple((step, float(np.mean([curve[step] for curve in curves]))) for step in steps)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 
 from xdomain.core.errors import RecipeError
 from xdomain.core.formatting import number
-from xdomain.core.run_dir import HISTORY, Result
+from xdomain.core.run_dir import Result, read_history
 from xdomain.metrics.bootstrap import Interval
 from xdomain.metrics.heldout import HeldOutPredictions, load_held_out
 from xdomain.metrics.learned import what_to_try
@@ -260,8 +259,7 @@ def _loss(run: Result) -> float:
 
 def _losses(arm: ArmRuns) -> list[float]:
     """The training losses of the arm's first run, in order of their steps."""
-    text = (next(iter(arm.runs.values())).folder / HISTORY).read_text("utf-8")
-    rows = [json.loads(line) for line in text.splitlines()]
+    rows = read_history(next(iter(arm.runs.values())).folder)
     return [row["loss"] for row in rows if row.get("loss") is not None]
 
 
