@@ -18,11 +18,9 @@ import numpy as np
 import torch
 from transformers import BertConfig, BertForMaskedLM
 
-from xdomain.pretraining.masking import Masking
-from xdomain.pretraining.objective import Batch, Batches, outcome
+from xdomain.pretraining.objective import Batch, Batches, Masking, outcome
 from xdomain.pretraining.streams import Documents
-from xdomain.training.attention_backend import quick_attention
-from xdomain.training.device import Device, best_device
+from xdomain.training.device import Device, best_device, quick_attention
 
 FIRST = 5
 Loss = Callable[[BertForMaskedLM, Batch], torch.Tensor]

@@ -37,8 +37,7 @@ from xdomain.data.corpus import corpus_key, describe_files, stored_documents, tr
 from xdomain.pretraining.checkpoints import WorkFolder
 from xdomain.pretraining.config import Pretraining
 from xdomain.pretraining.engine import CLIP, Engine
-from xdomain.pretraining.masking import Masking
-from xdomain.pretraining.objective import Batch, Batches
+from xdomain.pretraining.objective import Batch, Batches, Masking
 from xdomain.pretraining.streams import hold_out
 from xdomain.training.device import best_device
 

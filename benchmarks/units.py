@@ -17,13 +17,11 @@ from pathlib import Path
 
 import numpy as np
 
-from xdomain.adapters.speech.codebook import Codebook
+from xdomain.adapters.speech.codebook import SAMPLE, Codebook, fit_codebook, sample_frames
 from xdomain.adapters.speech.encode import encode_files
 from xdomain.adapters.speech.files import find_audio
-from xdomain.adapters.speech.frame_reader import Notes, hear_all
-from xdomain.adapters.speech.kmeans import SAMPLE, fit_codebook, sample_frames
-from xdomain.adapters.speech.make_features import make_features
-from xdomain.adapters.speech.measures import agreement
+from xdomain.adapters.speech.frame_reader import Notes, hear_all, make_features
+from xdomain.adapters.speech.labels import agreement
 
 RATE = 44100  # so that long files are resampled too
 

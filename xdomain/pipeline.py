@@ -12,10 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from xdomain.baselines.train_baseline import train_baseline
-from xdomain.core.errors import RecipeError
+from xdomain.core.errors import RecipeError, names_misspelt_options
 from xdomain.core.formatting import number
 from xdomain.core.memory import enough_memory
-from xdomain.core.options import names_misspelt_options
 from xdomain.core.plugins import adapter_names, find_recipe
 from xdomain.core.recipe import Problem, Recipe, columns_of, load_recipe, with_arm
 from xdomain.core.run_dir import (
@@ -45,12 +44,11 @@ from xdomain.model.initialise import Arm
 from xdomain.result import Result, load_result
 from xdomain.saved_model import keep_adapter, load_saved
 from xdomain.training.arguments import memory_need
-from xdomain.training.device import Device, best_device
+from xdomain.training.device import Device, best_device, is_first
 from xdomain.training.model_card import write_card
 from xdomain.training.pace import check_minutes, measure_pace, within
 from xdomain.training.plots import plot_confusion, plot_history
 from xdomain.training.preparation import JUDGED, adapter_of, prepare
-from xdomain.training.processes import is_first
 from xdomain.training.provenance import PeakMemory, provenance
 from xdomain.training.schedule import settle, told
 from xdomain.training.train_encoder import TrainResult, build_learner, plan_encoder, train_encoder

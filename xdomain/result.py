@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.parquet as pq
 
 from xdomain.core import run_dir
-from xdomain.core.formatting import number, with_interval
-from xdomain.core.frames import as_frame
+from xdomain.core.formatting import as_frame, number, with_interval
 from xdomain.core.run_dir import PREDICTIONS, read_history
 from xdomain.trained_model import Model, load
 

@@ -15,8 +15,8 @@ from xdomain.core.formatting import duration
 from xdomain.core.progress import say
 
 if TYPE_CHECKING:  # printing the help does without what the commands use
+    from .files import SoundTable
     from .frame_reader import Notes
-    from .tables import SoundTable
 
 app = typer.Typer(help="Turn speech into discrete units.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -63,11 +63,9 @@ def fit_command(
     """Fit a codebook of units to sound files, by k-means."""
     import numpy as np
 
-    from .codebook import check_place
-    from .frame_reader import Notes, hear_all
-    from .kmeans import fit_codebook, sample_frames
-    from .make_features import make_features
-    from .measures import usage
+    from .codebook import check_place, fit_codebook, sample_frames
+    from .frame_reader import Notes, hear_all, make_features
+    from .labels import usage
 
     check_place(out, overwrite=overwrite)
     paths, _ = _named(wavs)
@@ -123,12 +121,9 @@ def encode_command(
 
     from .codebook import Codebook
     from .encode import encode_files
-    from .files import ids_of
-    from .frame_reader import Notes
-    from .labels import Counts, count_labels, labels_told, read_labels
-    from .make_features import make_features
-    from .measures import Usage, usage
-    from .tables import writing
+    from .files import ids_of, writing
+    from .frame_reader import Notes, make_features
+    from .labels import Counts, Usage, count_labels, labels_told, read_labels, usage
 
     _check_file(out, overwrite=overwrite)
     book = Codebook.load(codebook)
@@ -177,7 +172,7 @@ def import_command(
 ) -> None:
     """Make a codebook from centroids fitted elsewhere, such as by fairseq or s3prl, saved as a .npy array."""
     from .codebook import Codebook, check_place
-    from .make_features import make_features
+    from .frame_reader import make_features
 
     check_place(out, overwrite=overwrite)
     book = Codebook.of_array(centroids, features=make_features(features))
@@ -259,8 +254,7 @@ class Progress:
 
 def _named(wavs: Sequence[str]) -> tuple[list[Path], SoundTable | None]:
     """The sound files that were named, and the table that names them where one does."""
-    from .files import find_audio
-    from .tables import is_table, read_sound_table
+    from .files import find_audio, is_table, read_sound_table
 
     if len(wavs) == 1 and is_table(Path(wavs[0])):
         table = read_sound_table(Path(wavs[0]))

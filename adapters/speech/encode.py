@@ -16,8 +16,7 @@ from .audio import describe
 from .codebook import Codebook
 from .features import Features
 from .files import ids_of
-from .frame_reader import Notes, frames_of
-from .make_features import make_features
+from .frame_reader import Notes, frames_of, make_features
 
 
 @dataclass(frozen=True)

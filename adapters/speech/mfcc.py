@@ -1,17 +1,32 @@
-"""MFCC with their deltas: features that need no weights."""
+"""MFCC features as Kaldi computes them, with deltas; no weights needed."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from . import kaldi
 from .audio import Samples
 from .features import Frames
 
+Array = NDArray[np.float64]
+
+RATE = 16_000  # samples a second
+WINDOW, HOP = 400, 160  # samples: 25 ms and 10 ms
+FFT = 512  # points
+PREEMPHASIS = 0.97
+MEL_BINS = 23
+LOWEST, HIGHEST = 20.0, 8000.0  # Hz: the outer edges of the first and the last mel bin
+FLOOR = float(np.finfo(np.float32).eps)  # of a mel bin's energy, before the logarithm
+CEPSTRA = 13  # c0 to c12
+LIFTER = 22
+DELTA_WINDOW = 5  # frames
+BLOCK = 128  # frames that are worked on at a time: few enough for the processor's cache
 SETTINGS = {
     "function": "kaldi mfcc",
     "sample_frequency": kaldi.RATE,
@@ -30,6 +45,89 @@ SETTINGS = {
     "difference_window": kaldi.DELTA_WINDOW,
 }
 """What the digest is made from. Codebooks hold that digest, so this must not change while the numbers do not."""
+
+
+def mfcc(samples: Samples) -> Array:
+    """Mel-frequency cepstral coefficients, as ``compute-mfcc-feats --use-energy=false --dither=0`` gives them.
+
+    Per frame: subtract the mean, apply pre-emphasis, the Povey window and a Fourier transform, sum the power in
+    triangular mel bins, take the logarithm, a cosine transform and liftering. All of it is done in 64 bits.
+
+    librosa's MFCC are other numbers: window, mel scale, scaling of the bins and liftering differ, and there a frame is
+    neither centred on 0 nor pre-emphasised by itself.
+
+    Parameters
+    ----------
+    samples
+        Shape (n,), at 16 kHz, full scale ±1. Kaldi itself reads integers up to ±32768, which adds a constant to c0.
+
+    Returns
+    -------
+    Shape (1 + (n - 400) // 160, 13), or (0, 13) for n < 400: frame i covers samples [160 i, 160 i + 400).
+    """
+    if len(samples) < WINDOW:
+        return np.empty((0, CEPSTRA))
+    frames = np.lib.stride_tricks.sliding_window_view(samples, WINDOW)[::HOP]
+    return np.concatenate([_cepstra(frames[start : start + BLOCK]) for start in range(0, len(frames), BLOCK)])
+
+
+def deltas(features: Array) -> Array:
+    """Slope of each feature, by least squares over 5 frames; beyond the ends the first and last frames are repeated.
+
+    Parameters
+    ----------
+    features
+        Shape (frames, width), at least one frame.
+
+    Returns
+    -------
+    The same shape.
+    """
+    padded = np.pad(features, ((2, 2), (0, 0)), mode="edge")
+    return (padded[3:-1] - padded[1:-3] + 2 * (padded[4:] - padded[:-4])) / 10
+
+
+def _cepstra(frames: NDArray[np.float32]) -> Array:
+    """MFCC of frames of samples, shape (m, 400)."""
+    from scipy.fft import rfft
+
+    waves = frames.astype(np.float64)
+    waves -= waves.mean(axis=1, keepdims=True)
+    waves[:, 1:] -= PREEMPHASIS * waves[:, :-1]
+    waves[:, 0] *= 1 - PREEMPHASIS  # the sample before the first is taken to equal it
+    spectrum: NDArray[np.complex128] = np.asarray(rfft(waves * _povey_window(), FFT))
+    energies = (spectrum.real**2 + spectrum.imag**2) @ _mel_bins()
+    return np.log(np.maximum(energies, FLOOR)) @ _liftered_dct()
+
+
+@cache
+def _povey_window() -> Array:
+    """Shape (400,): a Hann window, raised to the power 0.85."""
+    return (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(WINDOW) / (WINDOW - 1))) ** 0.85
+
+
+@cache
+def _mel_bins() -> Array:
+    """Weights, shape (257, 23): triangles of height 1, each from the peak before to the peak after it."""
+    # peaks in equal steps on the mel scale
+    edges = np.linspace(_mel(LOWEST), _mel(HIGHEST), MEL_BINS + 2)
+    left, centre, right = edges[:-2], edges[1:-1], edges[2:]
+    places = _mel(np.arange(FFT // 2 + 1) * RATE / FFT)[:, None]
+    return np.maximum(0, np.minimum((places - left) / (centre - left), (right - places) / (right - centre)))
+
+
+def _mel(hertz: Array | float) -> Array:
+    """Kaldi's mel scale."""
+    return 1127 * np.log1p(np.asarray(hertz) / 700)
+
+
+@cache
+def _liftered_dct() -> Array:
+    """Shape (23, 13): an orthonormal DCT-II whose k-th output is scaled by 1 + 11 sin(πk / 22)."""
+    from scipy.fft import dct
+
+    basis: Array = np.asarray(dct(np.eye(MEL_BINS), norm="ortho"))
+    return basis[:, :CEPSTRA] * (1 + LIFTER / 2 * np.sin(np.pi * np.arange(CEPSTRA) / LIFTER))
 
 
 @dataclass(frozen=True)

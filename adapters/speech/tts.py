@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from xdomain.core.errors import DataError, MissingError, OutputError
 
-from .tables import writing
+from .files import writing
 
 Seconds = tuple[float, float]
 COLUMNS = ("id", "question", "passage", "start", "end")

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from xdomain.core.errors import DataError, RecipeError, nearest, unknown
 from xdomain.core.recipe import SPLITS
-from xdomain.data.constant_columns import constants, noted
+from xdomain.data.assemble import constants, noted
 from xdomain.data.read_file import read_text
 from xdomain.data.tables import raw_table
 

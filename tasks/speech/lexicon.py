@@ -1,14 +1,16 @@
-"""Which units a made-up speaker has for each sound: a lexicon drawn from a seed."""
+"""Phonemes of words, and the units that a simulated speaker has for each, drawn from a seed."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from xdomain.core.errors import RecipeError
+from xdomain.core.errors import DataError, MissingError, RecipeError
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -24,6 +26,7 @@ SLOTS = 3  # the units of a sound: one for where it comes from, one for itself, 
 SILENT = 0.04  # share of the units that mean silence
 SILENCE_LASTS = 0.8  # standard deviations
 FEWEST = 32
+STRESS = str.maketrans("", "", "ˈˌ")
 
 
 @dataclass(frozen=True)
@@ -112,3 +115,30 @@ def _sizes(shares: Floats, units: int) -> Ints:
 def _parts(pool: Ints) -> list[Ints]:
     """The units for the beginning, the middle and the end of a sound; where they are few, the same for all."""
     return np.array_split(pool, SLOTS) if len(pool) >= SLOTS else [pool] * SLOTS
+
+
+def phonemes(words: Sequence[str], *, voice: str = "en") -> dict[str, list[str]]:
+    """Each word's phonemes in the International Phonetic Alphabet, without stress; letters where it has none.
+
+    Raises
+    ------
+    MissingError
+        Where espeak-ng is not installed.
+    """
+    program = shutil.which("espeak-ng")
+    if program is None:
+        raise MissingError("espeak-ng is not installed", expected="it, for phonemes", mend="apt install espeak-ng")
+    told = subprocess.run(
+        [program, "-q", "--ipa", "--sep=_", "-v", voice, "--stdin"],
+        input="\n\n".join(words) + "\n",  # a blank line ends a clause, so that each word is one
+        capture_output=True, encoding="utf-8", check=False,
+    )  # fmt: skip
+    lines = told.stdout.splitlines()
+    if told.returncode or len(lines) != len(words):
+        raise DataError(
+            f"espeak-ng pronounced {len(lines):,} of {len(words):,} words ({told.stderr.strip()[:80]})",
+            expected="a line a word",
+            mend="reader_options.phonemes=graphemes",
+        )
+    found = [line.translate(STRESS).replace("_", " ").split() for line in lines]
+    return {word: sounds or list(word) for word, sounds in zip(words, found, strict=True)}

@@ -15,12 +15,11 @@ import pyarrow as pa
 from xdomain.core.errors import RecipeError, unknown
 
 from ..tables import wanted
+from .lexicon import phonemes as pronounce
 from .nmsqa import Question, by_title
 from .payloads import payload, span_table
-from .phonemes import phonemes as pronounce
 from .simulator import RATE, Ints, Simulator
-from .word_errors import with_errors
-from .words import Word, sentences, spoken_words
+from .words import Word, sentences, spoken_words, with_errors
 
 FORMS = ("units", "text")
 PASSAGES = ("whole", "sentences")

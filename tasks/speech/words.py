@@ -1,10 +1,13 @@
-"""Written English as the words a speaker would say: numbers spelled, signs named, letters a to z alone."""
+"""Written English to spoken words, and recognition errors simulated on them."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 SIGNS = {"%": "percent", "&": "and", "$": "dollars", "£": "pounds", "€": "euros", "+": "plus", "=": "equals"}
 SMALL = [
@@ -27,6 +30,7 @@ SHORT = re.compile(
     r"(?:^|[\s(])(?:[A-Z]|Mr|Mrs|Ms|Dr|St|Jr|Sr|vs|No|Vol|cf|ca|c|Gen|Lt|Col|Sgt|Rev|Prof|Capt|Gov|Sen|Rep|Inc|Ltd|"
     r"Co|Corp|e\.g|i\.e|[A-Z]\.[A-Z])\.$"
 )
+SUBSTITUTED, DELETED = 0.8, 0.1  # the rest are insertions
 
 
 @dataclass(frozen=True)
@@ -120,3 +124,51 @@ def _ordinal(word: str) -> str:
     if word in ORDINALS:
         return ORDINALS[word]
     return word[:-1] + "ieth" if word.endswith("y") else word + "th"
+
+
+def with_errors(
+    words: Sequence[Word],
+    rate: float,
+    rng: np.random.Generator,
+    vocabulary: Sequence[str],
+    kept: Sequence[tuple[int, int]] = (),
+) -> tuple[list[Word], list[int]]:
+    """Words of which a share is replaced (8 of 10 errors), left out, or followed by one that was not said.
+
+    Parameters
+    ----------
+    rate
+        Errors a word, from 0 to 1.
+    vocabulary
+        What other words are drawn from, evenly: a word stands in it as often as it is used.
+    kept
+        Runs of words, half-open, of which one at least is not left out (it is replaced instead).
+
+    Returns
+    -------
+    The words, and for each the place in `words` it comes from, rising; an inserted one has that of the word before it.
+    """
+    if not rate:
+        return list(words), list(range(len(words)))
+    kinds = rng.random(len(words))
+    wrong = rng.random(len(words)) < rate
+    others = rng.integers(0, len(vocabulary), len(words))
+    left_out = wrong & (kinds >= SUBSTITUTED) & (kinds < SUBSTITUTED + DELETED)
+    for start, end in [*kept, (0, len(words))]:
+        if left_out[start:end].all():
+            left_out[start] = False
+            kinds[start] = 0.0
+    found: list[Word] = []
+    origins: list[int] = []
+    for place, word in enumerate(words):
+        if left_out[place]:
+            continue
+        other = vocabulary[others[place]]
+        replaced = wrong[place] and kinds[place] < SUBSTITUTED
+        inserted = wrong[place] and kinds[place] >= SUBSTITUTED + DELETED
+        found.append(replace(word, text=other if replaced else word.text, pause=word.pause and not inserted))
+        origins.append(place)
+        if inserted:
+            found.append(replace(word, text=other))
+            origins.append(place)
+    return found, origins

@@ -10,8 +10,7 @@ from hypothesis.extra.numpy import arrays
 
 pytest.importorskip("soundfile")
 
-from xdomain.adapters.speech.codebook import Codebook
-from xdomain.adapters.speech.kmeans import fit_codebook, sample_frames
+from xdomain.adapters.speech.codebook import Codebook, fit_codebook, sample_frames
 from xdomain.adapters.speech.mfcc import Mfcc
 from xdomain.core.errors import DataError, OutputError, RecipeError
 

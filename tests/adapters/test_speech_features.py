@@ -22,7 +22,7 @@ from transformers import (
 )
 
 from xdomain.adapters.speech.features import Features, frame_rate, stream
-from xdomain.adapters.speech.make_features import make_features
+from xdomain.adapters.speech.frame_reader import make_features
 from xdomain.adapters.speech.mfcc import Mfcc
 from xdomain.core.errors import BackboneError, MissingError, RecipeError
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from xdomain.adapters.speech import kaldi
+from xdomain.adapters.speech import mfcc
 from xdomain.adapters.speech.mfcc import Mfcc
 
 TIMES = np.arange(32000) / 16000
@@ -22,7 +22,7 @@ SOUNDS = {
     "silence": np.zeros(32000),
 }
 
-# frames 0 and 2 of the sound in the test below, by torchaudio 2.11.0: kaldi.mfcc(wave, sample_frequency=16000,
+# frames 0 and 2 of the sound in the test below, by torchaudio 2.11.0: mfcc.mfcc(wave, sample_frequency=16000,
 # use_energy=False), compute_deltas of that, and compute_deltas of those
 GOLDEN = """
  8.8040 -34.7848 -12.0498 -12.0617 -0.5827 -7.6364 5.2946 4.1448 -2.4850 14.1618 15.2816 -3.3374 -2.3551
@@ -111,11 +111,11 @@ def test_mfcc_of_silence_are_finite():
 
 @pytest.mark.parametrize(("length", "frames"), [(399, 0), (400, 1), (559, 1), (560, 2), (400 + 160 * 129, 130)])
 def test_only_whole_frames_are_made(length, frames):
-    assert kaldi.mfcc(NOISE[:length].astype(np.float32)).shape == (frames, 13)
+    assert mfcc.mfcc(NOISE[:length].astype(np.float32)).shape == (frames, 13)
     assert Mfcc()(NOISE[:length].astype(np.float32)).shape == (frames, 39)
 
 
 def test_deltas_by_hand():
     line = np.arange(7.0)[:, None] * [1, -2]
-    assert kaldi.deltas(line)[2:-2].tolist() == [[1, -2]] * 3
-    assert kaldi.deltas(np.array([[1.0], [4.0]])).tolist() == [[0.9], [0.9]]  # (4 - 1 + 2 (4 - 1)) / 10, both
+    assert mfcc.deltas(line)[2:-2].tolist() == [[1, -2]] * 3
+    assert mfcc.deltas(np.array([[1.0], [4.0]])).tolist() == [[0.9], [0.9]]  # (4 - 1 + 2 (4 - 1)) / 10, both

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from xdomain.adapters.speech.make_features import make_features
+from xdomain.adapters.speech.frame_reader import make_features
 from xdomain.adapters.speech.optional_deps import library
 from xdomain.core.errors import MissingError
 

@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 soundfile = pytest.importorskip("soundfile")
 
 from xdomain.adapters.speech.adapter import Speech  # noqa: E402
-from xdomain.adapters.speech.codebook import Codebook  # noqa: E402
+from xdomain.adapters.speech.codebook import (  # noqa: E402
+    Codebook,
+    fit_codebook,
+    sample_frames,
+)
 from xdomain.adapters.speech.encode import Utterance, encode_files, transcribe  # noqa: E402
 from xdomain.adapters.speech.frame_reader import Notes, hear_all  # noqa: E402
-from xdomain.adapters.speech.kmeans import fit_codebook, sample_frames  # noqa: E402
-from xdomain.adapters.speech.labels import count_labels, labels_told, read_labels  # noqa: E402
-from xdomain.adapters.speech.measures import Usage, agreement, usage  # noqa: E402
+from xdomain.adapters.speech.labels import Usage, agreement, count_labels, labels_told, read_labels, usage  # noqa: E402  # noqa: E402
 from xdomain.adapters.speech.mfcc import Mfcc  # noqa: E402
 from xdomain.core.errors import DataError, RecipeError  # noqa: E402
 from xdomain.data.run_length import merged, written_units  # noqa: E402

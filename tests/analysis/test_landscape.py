@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from xdomain.analysis.landscape import ANALYSIS, around, steps
-from xdomain.analysis.landscape_plots import basin
+from xdomain.analysis.landscape import ANALYSIS, around, basin, steps
 from xdomain.analysis.loaded_run import open_runs
 from xdomain.analysis.loss_surface import LossOf, Path, cosine, norm_of, path_of, random_like, second_run, unlike
 from xdomain.analysis.result import Options, write_finding

@@ -7,9 +7,8 @@ import pytest
 from scipy import stats
 
 from xdomain.analysis.layers import held, symbol_vectors
-from xdomain.analysis.linear_probe import interval, probe
 from xdomain.analysis.loaded_run import open_runs
-from xdomain.analysis.probes import ANALYSIS
+from xdomain.analysis.probes import ANALYSIS, interval, probe
 from xdomain.analysis.result import Options, write_finding
 
 RNG = np.random.default_rng(0)

@@ -9,11 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xdomain.analysis import layers
-from xdomain.analysis.cka import hsic, layer_of, linear_cka, pwcca
 from xdomain.analysis.layers import held, held_by_all, same_symbols, symbol_vectors
 from xdomain.analysis.loaded_run import open_runs
 from xdomain.analysis.result import Options, write_finding
-from xdomain.analysis.similarity import ANALYSIS
+from xdomain.analysis.similarity import ANALYSIS, hsic, layer_of, linear_cka, pwcca
 from xdomain.core.errors import RecipeError
 
 SEEDS = st.integers(0, 2**32 - 1)

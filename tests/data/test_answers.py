@@ -10,9 +10,8 @@ from xdomain.core.errors import DataError
 from xdomain.core.recipe import Train
 from xdomain.core.sequences import Ragged
 from xdomain.data.answers import place_answers, to_symbols
-from xdomain.data.collate import Collator, SpecialTokenLayout
+from xdomain.data.collate import Collator, SpecialTokenLayout, fit_windows
 from xdomain.data.dataset import IGNORED, Examples
-from xdomain.data.plan_windows import fit_windows
 from xdomain.data.validate import validated
 from xdomain.data.windows import cut_answers, training_windows
 

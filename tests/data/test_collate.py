@@ -4,9 +4,8 @@ import pytest
 from xdomain.core.errors import DataError
 from xdomain.core.recipe import Train
 from xdomain.core.sequences import Ragged
-from xdomain.data.collate import Collator, Indices, LengthGrouped, SpecialTokenLayout
+from xdomain.data.collate import Collator, Indices, LengthGrouped, SpecialTokenLayout, fit_windows
 from xdomain.data.dataset import Examples
-from xdomain.data.plan_windows import fit_windows
 
 BERT = SpecialTokenLayout(start=(2,), middle=(3,), end=(3,), pad=0, second_type=1)
 ROBERTA = SpecialTokenLayout(start=(0,), middle=(2, 2), end=(2,), pad=1, second_type=None)

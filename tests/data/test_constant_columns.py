@@ -2,8 +2,8 @@
 
 import pyarrow as pa
 
-from xdomain.data.constant_columns import constants, constants_of, noted
-from xdomain.data.readers import CORE
+from xdomain.data.assemble import constants, constants_of, noted
+from xdomain.data.loading import CORE
 
 
 def test_only_what_every_row_has():

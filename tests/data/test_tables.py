@@ -10,7 +10,7 @@ from xdomain.core.errors import DataError, RecipeError
 from xdomain.core.recipe import Columns
 from xdomain.data.assemble import posed, said
 from xdomain.data.fasta import read_fasta
-from xdomain.data.readers import guess_file, reader_for
+from xdomain.data.loading import guess_file, reader_for
 from xdomain.data.tables import guess_delimiter, raw_table, read_table
 from xdomain.data.validate import check_variety, validated
 

@@ -16,10 +16,9 @@ from transformers import (
 from xdomain.core.errors import RecipeError
 from xdomain.core.recipe import PARTS
 from xdomain.model.backbone import load_backbone
-from xdomain.model.heads import head_of
-from xdomain.model.initialise import Arm, build_model, parameter_group
+from xdomain.model.initialise import Arm, build_model, head_of, parameter_group
 from xdomain.model.tuning import freeze_for, merge_adapters, trainable
-from xdomain.model.vocab_slice import restore_vocabulary, slice_vocabulary
+from xdomain.model.vocabulary import restore_vocabulary, slice_vocabulary
 
 SMALL = {"vocab_size": 60, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 48}
 CONFIGS = {

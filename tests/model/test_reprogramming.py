@@ -7,12 +7,11 @@ from test_initialise import CONFIGS
 
 from xdomain.core.errors import RecipeError
 from xdomain.core.sequences import Alphabet
-from xdomain.model.heads import head_of
+from xdomain.model.initialise import head_of
 from xdomain.model.make_mapping import make_mapping
 from xdomain.model.reprogramming import Mixture, check_size, describe_mixture, fold_mixture, insert_mixture, sparsemax
 from xdomain.model.tuning import freeze_for, merge_adapters
-from xdomain.model.vocab_slice import restore_vocabulary, slice_vocabulary
-from xdomain.model.vocabulary import Vocabulary
+from xdomain.model.vocabulary import Vocabulary, restore_vocabulary, slice_vocabulary
 
 DNA = Alphabet(("A", "C", "G", "T", "[MASK]"), "letter", "[MASK]")
 PIECES = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *(f"word{i}" for i in range(55)))

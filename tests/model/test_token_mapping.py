@@ -13,10 +13,8 @@ from transformers import PreTrainedTokenizerFast
 
 from xdomain.core.errors import DataError, RecipeError
 from xdomain.core.sequences import Alphabet
-from xdomain.model.make_mapping import make_mapping
-from xdomain.model.mapping_file import load_given
-from xdomain.model.strategies import STRATEGIES, is_drawn, learned_kind, search_seeds
-from xdomain.model.token_mapping import TokenMapping
+from xdomain.model.make_mapping import load_given, make_mapping
+from xdomain.model.token_mapping import STRATEGIES, TokenMapping, is_drawn, learned_kind, search_seeds
 from xdomain.model.vocabulary import Vocabulary
 
 DNA = Alphabet(tuple("ACGTN"), "nt", "N")

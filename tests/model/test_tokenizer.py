@@ -24,9 +24,8 @@ from transformers import (
 from xdomain.core.errors import BackboneError, RecipeError
 from xdomain.core.plugins import make_adapter
 from xdomain.core.sequences import Alphabet, Ragged
-from xdomain.model.layout import layout_of
 from xdomain.model.make_mapping import make_mapping
-from xdomain.model.tokenizer import check_tokenizer, export_tokenizer
+from xdomain.model.tokenizer import check_tokenizer, export_tokenizer, layout_of
 from xdomain.model.vocabulary import Vocabulary
 
 TEXTS = ["ACGT", "acgun", "AC-GT R", "TTTTN"]

@@ -9,8 +9,7 @@ from xdomain.model.initialise import Arm, build_model
 from xdomain.model.make_mapping import make_mapping
 from xdomain.model.reprogramming import insert_mixture
 from xdomain.model.tuning import freeze_for, merge_adapters, trainable
-from xdomain.model.vocab_slice import slice_vocabulary
-from xdomain.model.vocabulary import Vocabulary
+from xdomain.model.vocabulary import Vocabulary, slice_vocabulary
 
 HEAD = (32 * 32 + 32) + (32 * 3 + 3)  # pooler and three classes
 NORMS = 5 * 2 * 32  # of the embeddings, two a layer

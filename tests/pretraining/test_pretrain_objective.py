@@ -12,9 +12,8 @@ from transformers import BertConfig, BertForMaskedLM, PreTrainedTokenizerFast
 from xdomain.core.formatting import duration
 from xdomain.core.sequences import Ragged
 from xdomain.pretraining.config import Pretraining
-from xdomain.pretraining.masking import Masking
 from xdomain.pretraining.model import new_model, tile_positions
-from xdomain.pretraining.objective import Batches, outcome
+from xdomain.pretraining.objective import Batches, Masking, outcome
 from xdomain.pretraining.streams import Pieces, hold_out
 
 CLS, SEP, MASK, FIRST, ROWS = 2, 3, 4, 5, 60

@@ -13,7 +13,7 @@ from xdomain.cli.console import print_findings
 from xdomain.core.errors import OutputError
 from xdomain.core.recipe import Published
 from xdomain.metrics.bootstrap import Interval
-from xdomain.study.report import forest, formats, plot_style
+from xdomain.study.report import figures, formats, plot_style
 from xdomain.study.report.conclusions import MOST_NAMED
 from xdomain.study.report.write import write_report
 from xdomain.study.results import Difference, Efficiency, Findings, Group, MappingShare, Missing
@@ -478,7 +478,7 @@ def test_a_number_stays_on_one_line_with_its_interval(tmp_path):
 def test_one_vast_interval_does_not_hide_the_others():
     def width(*halves):
         rows = tuple(difference("pretrained", 0.05, 0.2, half=half) for half in halves)
-        (axes,) = forest.draw_differences(replace(ORDINARY, differences=rows)).axes
+        (axes,) = figures.draw_differences(replace(ORDINARY, differences=rows)).axes
         low, high = axes.get_xlim()
         return high - low
 

@@ -15,12 +15,11 @@ from xdomain.core.plugins import find_recipe, readers
 from xdomain.data.assemble import said
 from xdomain.data.loading import load_table
 from xdomain.data.splits import assign
+from xdomain.tasks.speech.lexicon import phonemes
 from xdomain.tasks.speech.payloads import payload
-from xdomain.tasks.speech.phonemes import phonemes
 from xdomain.tasks.speech.simulated_qa import Speaker
 from xdomain.tasks.speech.simulator import RUNS, Simulator
-from xdomain.tasks.speech.word_errors import with_errors
-from xdomain.tasks.speech.words import Word, sentences, spelled, spoken_words
+from xdomain.tasks.speech.words import Word, sentences, spelled, spoken_words, with_errors
 
 PASSAGES = {
     "Bears": "A brown bear sleeps all winter. It eats salmon in 2016, mostly. In spring it wakes. Then it is hungry!",

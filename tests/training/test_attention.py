@@ -4,8 +4,7 @@ import pytest
 import torch
 from transformers import BertConfig, BertModel
 
-from xdomain.training.attention_backend import SHORT, quick_attention
-from xdomain.training.device import Device
+from xdomain.training.device import SHORT, Device, quick_attention
 
 CPU = Device("cpu", True, "")
 

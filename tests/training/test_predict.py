@@ -9,13 +9,12 @@ from scipy.special import softmax
 
 from xdomain.core.recipe import Train
 from xdomain.core.sequences import Ragged
-from xdomain.data.collate import Collator
+from xdomain.data.collate import Collator, fit_windows
 from xdomain.data.dataset import Examples
-from xdomain.data.plan_windows import fit_windows
 from xdomain.metrics.scoring import probabilities
 from xdomain.model.backbone import load_backbone
 from xdomain.model.initialise import Arm, build_model
-from xdomain.model.layout import layout_of
+from xdomain.model.tokenizer import layout_of
 from xdomain.training.device import Device
 from xdomain.training.predict import pool, predict_scores
 

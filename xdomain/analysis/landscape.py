@@ -6,10 +6,17 @@ Source: arXiv 1908.05620; random directions scaled as in Li et al. 2018, arXiv 1
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+import matplotlib as mpl
 import numpy as np
+import pyarrow as pa
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import BoundaryNorm
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
 
-from xdomain.analysis.landscape_plots import Drawn, Floats, Line, Surface, line_finding, surface_finding
 from xdomain.analysis.loaded_run import OpenedRun
 from xdomain.analysis.loss_surface import (
     LossOf,
@@ -22,11 +29,15 @@ from xdomain.analysis.loss_surface import (
     second_run,
     unlike,
 )
-from xdomain.analysis.result import Analysis, Finding, Options, one_task
+from xdomain.analysis.result import STYLE, Analysis, Finding, Options, empty_figure, one_task
 from xdomain.core.errors import BackboneError
-from xdomain.training.plots import COLOURS
+from xdomain.training.plots import COLOURS, GREY
 
 PLANE_SHARE = 4  # a plane has many points: each is read off a quarter of the records
+Floats = NDArray[np.float64]
+MARGIN = 0.1  # nats, or squared standard deviations: how much worse still counts as the same valley
+COLUMNS = 3
+LEVELS = 15
 
 
 def steps(points: int) -> Floats:
@@ -102,3 +113,207 @@ ANALYSIS = Analysis(
     refuses=_refuses,
     find=_find,
 )
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Labels of the runs, and what the loss is and counted in."""
+
+    labels: tuple[str, ...]
+    problem: str
+
+    @property
+    def kind(self) -> str:
+        """The loss in words."""
+        return "mean squared error" if self.problem == "regression" else "mean cross-entropy"
+
+    @property
+    def unit(self) -> str:
+        """Its unit."""
+        return "of standardised values" if self.problem == "regression" else "nats"
+
+    @property
+    def short(self) -> str:
+        """What stands behind a number."""
+        return "" if self.problem == "regression" else " nats"
+
+
+@dataclass(frozen=True)
+class Line:
+    """Losses along a run's path, shape (points,) each; `length` is that of the path."""
+
+    train: Floats
+    valid: Floats
+    length: float
+
+
+@dataclass(frozen=True)
+class Surface:
+    """Losses, shape (betas, alphas); which direction beta is; whether a second run ended at its 1."""
+
+    losses: Floats
+    aside: str
+    second: bool
+
+
+def basin(alphas: Floats, losses: Floats, *, margin: float = MARGIN) -> tuple[float, float]:
+    """The stretch around 1 where the loss stays at most `margin` above that at 1.
+
+    Parameters
+    ----------
+    alphas, losses
+        Shape (points,); 1 is among the alphas.
+
+    Returns
+    -------
+    tuple
+        Its two ends, between two points as a straight line has it; the axis' own end where it goes on.
+    """
+    here = int(np.flatnonzero(alphas == 1)[0])
+    ends = [_end(alphas[here::way], losses[here::way], losses[here] + margin) for way in (-1, 1)]
+    return ends[0], ends[1]
+
+
+def _end(alphas: Floats, losses: Floats, most: float) -> float:
+    losses = np.where(np.isnan(losses), np.inf, losses)
+    above = np.flatnonzero(losses > most)
+    if not len(above):
+        return float(alphas[-1])
+    last = int(above[0])
+    share = (most - losses[last - 1]) / (losses[last] - losses[last - 1])
+    return float(alphas[last - 1] + share * (alphas[last] - alphas[last - 1]))
+
+
+def line_finding(drawn: Drawn, alphas: Floats, lines: Sequence[Line], counts: tuple[int, int]) -> Finding:
+    """One line a run, over the same axes; `counts` are those of the training and validation records."""
+    title = "How wide is the valley that fine-tuning ended in?"
+    kind, unit, short = drawn.kind, drawn.unit, drawn.short
+    with mpl.rc_context(STYLE):
+        figure = empty_figure(4.2)
+        axes = figure.subplots()
+        for label, line, colour in zip(drawn.labels, lines, COLOURS, strict=False):
+            axes.plot(alphas, line.train, color=colour, marker="o", markersize=3, label=label)
+            axes.plot(alphas, line.valid, color=colour, linestyle="--", linewidth=1.2)
+        for place, name in ((0, " start"), (1, " fine-tuned")):
+            axes.axvline(place, color=GREY, linewidth=1, linestyle=":", zorder=0)
+            axes.annotate(name, (place, 1), xycoords=("data", "axes fraction"), va="top", color=GREY, fontsize=9)
+        axes.plot([], [], color=GREY, label=f"{counts[0]:,} training records")
+        axes.plot([], [], color=GREY, linestyle="--", linewidth=1.2, label=f"{counts[1]:,} validation records")
+        axes.set_ylim(0, _top(lines, alphas))
+        axes.set_xlabel("α: weights = start + α (fine-tuned − start)")
+        axes.set_ylabel(f"{kind} ({unit})")
+        axes.set_title(title)
+        axes.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1, 0.5))
+    parts = [_basin_told(label, alphas, line, short) for label, line in zip(drawn.labels, lines, strict=True)]
+    caption = (
+        f"{kind[0].upper()}{kind[1:]} ({unit}), dropout off, of {counts[0]:,} training records (solid) and "
+        f"{counts[1]:,} validation records (dashed) on the straight line from the start (α = 0) through the fine-tuned "
+        "weights (α = 1); word rows, layer norms, biases and head move along. "
+        f"Around α = 1 the training loss stays within {MARGIN}{short} of what it is there: {'; '.join(parts)}."
+    )
+    table = pa.table(
+        {
+            "run": [label for label in drawn.labels for _ in alphas],
+            "alpha": np.tile(alphas, len(drawn.labels)),
+            "train_loss": np.concatenate([line.train for line in lines]),
+            "valid_loss": np.concatenate([line.valid for line in lines]),
+            "path_length": np.repeat([line.length for line in lines], len(alphas)),
+        }
+    )
+    return Finding("landscape-line", title, caption, table, figure)
+
+
+def _top(lines: Sequence[Line], alphas: Floats) -> float:
+    """Enough to see all of the path itself; what rises far beyond at its ends is cut off."""
+    inside = (alphas >= 0) & (alphas <= 1)
+    seen = np.concatenate([losses for line in lines for losses in (line.train, line.valid)])
+    path = np.concatenate([losses[inside] for line in lines for losses in (line.train, line.valid)])
+    return 1.08 * float(min(np.nanmax(seen), 2 * np.nanmax(path))) or 1.0
+
+
+def _basin_told(label: str, alphas: Floats, line: Line, short: str) -> str:
+    low, high = basin(alphas, line.train)
+    open_ended = "at least " if low == alphas[0] or high == alphas[-1] else ""
+    least = int(np.nanargmin(line.train))
+    here = float(line.train[alphas == 1][0])
+    lower = f", lowest {line.train[least]:.3f} at α = {alphas[least]:.2g}" if line.train[least] < here - 0.001 else ""
+    width = high - low
+    return (
+        f"{label} from α = {low:.2f} to {high:.2f}, {open_ended}{width:.2f} of a path of length {line.length:.1f}, "
+        f"that is {open_ended}{width * line.length:.1f} (loss {here:.3f}{short} at α = 1{lower})"
+    )
+
+
+def surface_finding(drawn: Drawn, alphas: Floats, betas: Floats, surfaces: Sequence[Surface], records: int) -> Finding:
+    """One panel a run, of the same axes and colours."""
+    title = "What does the loss look like beside the path?"
+    kind, unit, short = drawn.kind, drawn.unit, drawn.short
+    levels = _levels(surfaces, alphas, betas)
+    columns = min(COLUMNS, len(drawn.labels))
+    rows = -(-len(drawn.labels) // columns)
+    with mpl.rc_context(STYLE):
+        figure = empty_figure(1.2 + (3.3 if columns < COLUMNS else 2.4) * rows)
+        figure.set_layout_engine("compressed")  # panels are square: no room is left beside them
+        grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+        scale = ScalarMappable(BoundaryNorm(levels, 256, extend="max"), "viridis_r")
+        for label, surface, axes in zip(drawn.labels, surfaces, grid.flat, strict=False):
+            shown = np.nan_to_num(surface.losses, nan=np.inf, posinf=1e9).clip(max=1e9)
+            axes.contourf(alphas, betas, shown, levels=levels, cmap=scale.cmap, norm=scale.norm, extend="max")
+            axes.contour(alphas, betas, shown, levels=levels, colors="white", linewidths=0.4, alpha=0.6)
+            _mark(axes, surface)
+            axes.set_title(label)
+            axes.set_aspect("equal")
+        for axes in list(grid.flat)[len(drawn.labels) :]:
+            axes.set_visible(False)
+        for axes in grid[:, 0]:
+            axes.set_ylabel("β: aside")
+        for axes in grid[-1]:
+            axes.set_xlabel("α: along the run's path")
+        figure.colorbar(scale, ax=grid, label=f"{kind}\n({unit})", shrink=0.8)
+        figure.suptitle(title, x=0.01, ha="left", fontsize=10.5)
+    parts = [
+        _surface_told(label, alphas, betas, surface) for label, surface in zip(drawn.labels, surfaces, strict=True)
+    ]
+    caption = (
+        f"Training loss ({kind}, {unit}, dropout off, {records:,} records) on a plane: α goes along the run's own path "
+        f"(0 start ○, 1 fine-tuned ●), β along a second direction. {' '.join(parts)} "
+        f"Same axes and colours in all panels; within {MARGIN}{short} of the fine-tuned weights counts as the valley."
+    )
+    table = pa.table(
+        {
+            "run": [label for label in drawn.labels for _ in range(len(alphas) * len(betas))],
+            "alpha": np.tile(alphas, len(betas) * len(drawn.labels)),
+            "beta": np.tile(np.repeat(betas, len(alphas)), len(drawn.labels)),
+            "train_loss": np.concatenate([surface.losses.ravel() for surface in surfaces]),
+        }
+    )
+    return Finding("landscape-surface", title, caption, table, figure)
+
+
+def _levels(surfaces: Sequence[Surface], alphas: Floats, betas: Floats) -> Floats:
+    """One scale for all panels: from the least loss to half above the greatest on the paths themselves."""
+    inside = (alphas >= 0) & (alphas <= 1)
+    path = max(float(np.nanmax(surface.losses[betas == 0][:, inside])) for surface in surfaces)
+    least = min(float(np.nanmin(surface.losses)) for surface in surfaces)
+    most = min(1.5 * path, max(float(np.nanmax(surface.losses)) for surface in surfaces))
+    return np.asarray(MaxNLocator(LEVELS).tick_values(least, max(most, least + 1e-6)))
+
+
+def _mark(axes: Axes, surface: Surface) -> None:
+    axes.plot([0, 1], [0, 0], color="black", linewidth=0.8, linestyle=":")
+    axes.plot(0, 0, "o", markerfacecolor="white", markeredgecolor="black", markersize=7, clip_on=False)
+    axes.plot(1, 0, "o", color="black", markersize=7, clip_on=False)
+    if surface.second:
+        axes.plot(0, 1, "s", color="black", markersize=6, clip_on=False)
+
+
+def _surface_told(label: str, alphas: Floats, betas: Floats, surface: Surface) -> str:
+    """Where each panel's second direction comes from, its ends, and how much of it is valley."""
+    (row,), (zero,), (one,) = (np.flatnonzero(found) for found in (betas == 0, alphas == 0, alphas == 1))
+    start, end = surface.losses[row, zero], surface.losses[row, one]
+    valley = int((surface.losses <= end + MARGIN).sum())
+    there = " (its end ■)" if surface.second else ""
+    return (
+        f"{label}: β is {surface.aside}{there}; {start:.3f} at the start, {end:.3f} fine-tuned, "
+        f"{valley} of {surface.losses.size} points in the valley."
+    )

@@ -18,12 +18,11 @@ from xdomain.core.errors import BackboneError
 from xdomain.core.recipe import Recipe
 from xdomain.core.run_dir import load_result
 from xdomain.core.sequences import Adapter
-from xdomain.data.collate import Collator
+from xdomain.data.collate import Collator, fit_windows
 from xdomain.data.dataset import Examples
-from xdomain.data.plan_windows import fit_windows
 from xdomain.model.backbone import load_backbone, max_positions, quiet_loading
 from xdomain.model.reprogramming import fold_mixture, insert_mixture
-from xdomain.model.strategies import learned_kind
+from xdomain.model.token_mapping import learned_kind
 from xdomain.model.vocabulary import Vocabulary
 from xdomain.pipeline import silent
 from xdomain.saved_model import SavedBaseline, load_saved, saved_adapter

@@ -35,24 +35,6 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(pretrain_app, name="pretrain")
-
-
-def _print_version(asked: bool) -> None:
-    if asked:
-        print(f"xdomain {version('xdomain')}")
-        raise typer.Exit
-
-
-@app.callback()
-def options(
-    *,
-    _version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
-    ] = False,
-) -> None:
-    """Fine-tune a text-pretrained BERT on sequences that are not text."""
-
-
 Task = Annotated[str | None, typer.Argument(help="A shipped task (see `xdomain ls`) or a recipe file.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="Change the recipe: key.sub=value. Repeatable.")]
 Out = Annotated[Path | None, typer.Option(help="Folder to write; default runs/TASK/…")]
@@ -85,6 +67,22 @@ Seed = Annotated[int | None, typer.Option(min=0, help="Seed of head, batches and
 Minutes = Annotated[
     float | None, typer.Option(help="About how long it may take: steps are chosen by the measured pace, and said.")
 ]
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"xdomain {version('xdomain')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    *,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Fine-tune a text-pretrained BERT on sequences that are not text."""
 
 
 @app.command("run")
@@ -314,7 +312,7 @@ def _mapping(text: str | None) -> dict[str, Any]:
     """The fields of a recipe's `run` part that --mapping gives; a table is read from its file."""
     if text is None or not text.startswith("given:"):
         return {"mapping": text}
-    from xdomain.model.mapping_file import load_given
+    from xdomain.model.make_mapping import load_given
 
     return {"mapping": "given", "mapping_table": load_given(Path(text.removeprefix("given:")))}
 

@@ -77,7 +77,7 @@ class ChecksRecords(Protocol):
     """Can tell whether records were made as it makes them."""
 
     def vet(self, told: Mapping[str, Sequence[str]]) -> None:
-        """Refuse others with a `UserError`; `told` is what `xdomain.data.constant_columns.constants_of` returns."""
+        """Refuse others with a `UserError`; `told` is what `xdomain.data.assemble.constants_of` returns."""
         ...
 
 

@@ -1,9 +1,15 @@
-"""What a person is told when their input, not the program, is at fault."""
+"""Errors that are the user's to fix: one message each, with what was expected and how to fix it."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import functools
+import inspect
+from collections.abc import Callable, Iterable
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class UserError(Exception):
@@ -85,3 +91,25 @@ def unknown(kind: str, name: str, names: Iterable[str], *, error: type[UserError
     """The error for a name that is none of `names`."""
     known = sorted(names)
     return error(f"unknown {kind} {name!r}", expected=f"one of {', '.join(known)}", nearest=nearest(name, known))
+
+
+def names_misspelt_options(function: Callable[P, T]) -> Callable[P, T]:
+    """Let a function name the nearest of its options where it is given one that it does not have.
+
+    Raises
+    ------
+    RecipeError
+        On such a call, in place of Python's TypeError.
+    """
+    known = inspect.signature(function).parameters
+    options = [name for name, one in known.items() if one.kind is one.KEYWORD_ONLY]
+    title = function.__qualname__.removesuffix(".__init__")
+
+    @functools.wraps(function)
+    def checked(*args: P.args, **given: P.kwargs) -> T:
+        for name in given:
+            if name not in known:
+                raise unknown(f"option of {title}", name, options)
+        return function(*args, **given)
+
+    return checked

@@ -1,10 +1,14 @@
-"""Numbers as a person reads them."""
+"""Numbers and tables formatted for people."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # messages do without arrays
+    import pyarrow as pa
 
 
 def number(value: float | None) -> str:
@@ -25,3 +29,8 @@ def duration(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def as_frame(table: pa.Table) -> Any:
+    """Give a table as a ``pandas.DataFrame`` where pandas is installed, else as it is."""
+    return table.to_pandas() if find_spec("pandas") else table

@@ -1,11 +1,12 @@
-"""Explain why a third-party package cannot be imported, and how to repair it."""
+"""Third-party packages: imported late, and explained where they cannot be imported."""
 
 from __future__ import annotations
 
 import sys
 import traceback
 from collections.abc import Iterator
-from importlib import metadata
+from importlib import import_module, metadata
+from typing import Any
 
 from xdomain.core.errors import MissingError
 
@@ -108,3 +109,19 @@ def _version(package: str) -> str | None:
         return metadata.version(_installed_as(package))
     except metadata.PackageNotFoundError:
         return None
+
+
+class LazyModule:
+    """Stand in for a module until one of its attributes is asked for.
+
+    Parameters
+    ----------
+    name
+        The full name of the module, such as ``sklearn.metrics``.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, attribute: str) -> Any:
+        return getattr(import_module(self._name), attribute)

@@ -1,23 +1,25 @@
-"""One raw table from the files of a source: what the core's readers share."""
+"""One raw table from the files of a source, with columns filled in that hold the same value in every row."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from xdomain.core.errors import RecipeError
 from xdomain.core.recipe import SPLITS, Columns, Problem
-from xdomain.data.constant_columns import constants, noted
-from xdomain.data.infer_columns import guess_columns
+from xdomain.data.infer_columns import are_parted, guess_columns, split_tags
 from xdomain.data.rows import missing_column
-from xdomain.data.sample import are_parted, split_tags
 from xdomain.data.validate import MAX_CHARACTERS, row_checked, target_columns, validated
 
 Raw = Callable[[Path], pa.Table]
 """Reads one file into string columns under the file's own names."""
+KEY = b"constants"
+LONGEST = 200  # characters; what is longer is a record
 
 
 def assemble(
@@ -42,7 +44,7 @@ def assemble(
     Returns
     -------
     The raw table of `xdomain.data.validate.validated`; `said` tells what was guessed, `posed` the problem,
-    `xdomain.data.constant_columns.constants_of` what is alike in all records of a file.
+    `xdomain.data.assemble.constants_of` what is alike in all records of a file.
     Where several files use the same ids, each id is led by the name of its file, as in ``test:7``.
     """
     if not files:
@@ -123,3 +125,26 @@ def _with_own_ids(tables: Mapping[str, pa.Table]) -> list[pa.Table]:
         table.set_column(table.column_names.index("id"), "id", pa.array([f"{name}:{own}" for own in ids[name]]))
         for name, table in tables.items()
     ]
+
+
+def constants(file: pa.Table) -> dict[str, str]:
+    """By column, the cell that is the same in every row of a table of strings."""
+    found: dict[str, str] = {}
+    for name in file.column_names if file.num_rows else ():
+        column: Any = file.column(name)
+        cell = column[0].as_py()
+        if cell and len(cell) <= LONGEST and pc.all(pc.equal(column, cell)).as_py():  # pyright: ignore
+            found[name] = cell
+    return found
+
+
+def noted(table: pa.Table, files: Sequence[Mapping[str, str]]) -> pa.Table:
+    """A raw table with the `constants` of the files that it was read from, for `constants_of`."""
+    names = dict.fromkeys(name for file in files for name in file)
+    told = {name: list(dict.fromkeys(file[name] for file in files if name in file)) for name in names}
+    return table.replace_schema_metadata({**(table.schema.metadata or {}), KEY: json.dumps(told)})
+
+
+def constants_of(table: pa.Table) -> dict[str, list[str]]:
+    """By column, the different constants of the files that a raw table was read from; nothing where none were noted."""
+    return json.loads((table.schema.metadata or {}).get(KEY, b"{}"))

@@ -1,4 +1,4 @@
-"""A recipe to its raw table, and a person's own file to a recipe."""
+"""Load the raw table of a recipe, and make a recipe for a user's own file."""
 
 from __future__ import annotations
 
@@ -10,16 +10,19 @@ import pyarrow as pa
 
 from xdomain.core.adapter_protocols import ChecksRecords
 from xdomain.core.errors import DataError, RecipeError, unknown
-from xdomain.core.plugins import readers
+from xdomain.core.plugins import Reader, readers
 from xdomain.core.recipe import Columns, Problem, Recipe, recipe_from
 from xdomain.core.sequences import Adapter
-from xdomain.data.assemble import said
-from xdomain.data.constant_columns import constants_of
+from xdomain.data.assemble import constants_of, said
+from xdomain.data.fasta import fasta_columns, raw_fasta, read_fasta
+from xdomain.data.infer_columns import Guess, guess_columns
 from xdomain.data.media_files import transcribed
-from xdomain.data.readers import CORE, guess_file, reader_for
+from xdomain.data.read_file import read_text
 from xdomain.data.sources import locate, neighbour
+from xdomain.data.tables import raw_table, read_table
 from xdomain.data.validate import check_variety, validated
 
+CORE: Mapping[str, Reader] = {"table": read_table, "fasta": read_fasta}
 METRICS: Mapping[Problem, list[str]] = {
     "classification": ["accuracy", "f1", "matthews_correlation"],
     "pair": ["accuracy", "f1", "matthews_correlation"],
@@ -28,10 +31,28 @@ METRICS: Mapping[Problem, list[str]] = {
     "span": ["FF1", "AOS", "exact_match"],
 }
 """What one's own data is judged by; the first decides."""
-
-
 OVERLAP = 64
 """Symbols that two windows of a passage share, so that answers of one's own data are cut by none."""
+
+
+def reader_for(path: Path) -> str:
+    """``fasta`` where the first character is '>', else ``table``."""
+    return "fasta" if read_text(path).lstrip().startswith(b">") else "table"
+
+
+def guess_file(
+    path: Path, columns: Columns | None = None, problem: Problem | None = None, *, labelled: bool = True
+) -> tuple[str, Guess]:
+    """The reader that a file wants, and what its columns hold."""
+    name = reader_for(path)
+    told = columns or Columns()
+    table: pa.Table
+    if name == "fasta":
+        table = raw_fasta(path, label=told.label or told.tags, labelled=labelled)
+        told = fasta_columns(told, labelled=labelled)
+    else:
+        table = raw_table(path)
+    return name, guess_columns(table, told, problem, where=str(path), labelled=labelled)
 
 
 def load_table(recipe: Recipe, *, adapter: Adapter | None = None, say: Callable[[str], None] = print) -> pa.Table:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xdomain.core.errors import RecipeError, unknown
-from xdomain.core.lazy_module import LazyModule
+from xdomain.core.import_errors import LazyModule
 from xdomain.core.recipe import Problem
 
 sk: Any = LazyModule("sklearn.metrics")  # takes a while to load, and checking names does without
@@ -24,6 +24,7 @@ SPANS: tuple[Problem, ...] = ("span",)
 NOTHING: Any = 0  # what a class that is never predicted scores
 UNDEFINED: Any = math.nan
 Compute = Callable[[NDArray[Any], NDArray[Any]], float]
+SIGNED, ERROR = (-1.0, 1.0), (0.0, math.inf)
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,6 @@ def exact(references: NDArray[Any], spans: NDArray[Any]) -> NDArray[np.float64]:
     return np.asarray(np.isclose(references, spans[:, None], rtol=0, atol=1e-6).all(-1).any(-1), np.float64)
 
 
-SIGNED, ERROR = (-1.0, 1.0), (0.0, math.inf)
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (

@@ -1,4 +1,4 @@
-"""The arms of a comparison: what of a checkpoint a model starts with."""
+"""Initialise a model: what of a checkpoint it starts with, and which head it gets."""
 
 from __future__ import annotations
 
@@ -12,15 +12,8 @@ import numpy as np
 from xdomain.core.errors import RecipeError, unknown
 from xdomain.core.recipe import PARTS, Problem, Run
 
-if TYPE_CHECKING:  # naming an arm does without torch
-    from torch import Tensor
-    from transformers import PreTrainedModel
-
-    from xdomain.model.backbone import Backbone
-
 INITS = ("pretrained", "scratch", "reembed", "shuffled", "rescaled")
 TUNES = ("full", "head", "mix", "norms", "lora", "bottleneck")
-
 PATTERNS = (  # the first that matches a parameter's name decides; families: see `backbone.FAMILIES`
     ("norms", r"norm|layer_norm"),
     ("words", r"word_embeddings|tok_embeddings|embeddings_project|embedding_hidden_mapping_in"),
@@ -28,6 +21,26 @@ PATTERNS = (  # the first that matches a parameter's name decides; families: see
     ("attention", r"attention|attn"),
     ("ffn", r"intermediate|output|ffn|mlp|lin[12]|pooler|dense"),
 )
+
+
+def head_of(problem: Problem) -> Any:
+    """The class of `transformers` that builds and loads a model for a problem."""
+    import transformers
+
+    if problem == "tagging":
+        return transformers.AutoModelForTokenClassification
+    return (
+        transformers.AutoModelForQuestionAnswering
+        if problem == "span"
+        else transformers.AutoModelForSequenceClassification
+    )
+
+
+if TYPE_CHECKING:  # naming an arm does without torch
+    from torch import Tensor
+    from transformers import PreTrainedModel
+
+    from xdomain.model.backbone import Backbone
 
 
 @dataclass(frozen=True)
@@ -113,7 +126,7 @@ def build_model(
     import torch
 
     from xdomain.model.backbone import quiet_loading
-    from xdomain.model.heads import head_of
+    from xdomain.model.initialise import head_of
 
     config = _head_config(backbone, problem, classes, attention_dropout, hidden_dropout)
     with torch.random.fork_rng(devices=[]), quiet_loading():

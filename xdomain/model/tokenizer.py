@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,35 @@ from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 from xdomain.core.adapter_protocols import SpacesTokens
 from xdomain.core.errors import BackboneError, RecipeError
 from xdomain.core.sequences import Adapter, Ragged
-from xdomain.model.layout import layout_of
+from xdomain.data.collate import SpecialTokenLayout
 from xdomain.model.token_mapping import TokenMapping
 from xdomain.model.vocabulary import Vocabulary
 
 ROLES = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token", "bos_token", "eos_token")
+
+
+def layout_of(tokenizer: PreTrainedTokenizerBase) -> SpecialTokenLayout:
+    """The layout that `tokenizer` gives a pair, found by encoding one.
+
+    Works for any fast tokenizer: ``[CLS] a [SEP] b [SEP]``, ``<s> a </s></s> b </s>`` and others.
+    """
+    backend: Any = tokenizer.backend_tokenizer
+    encoded = backend.encode("a", "a")
+    there = [i for i, seen in enumerate(encoded.attention_mask) if seen]  # some tokenizers are saved to pad to 128
+    runs = [
+        (bool(special), list(places))
+        for special, places in groupby(there, key=lambda i: encoded.special_tokens_mask[i])
+    ]
+    if [special for special, _ in runs] != [True, False, True, False, True]:
+        raise BackboneError(
+            f"the tokenizer of {tokenizer.name_or_path} does not frame a pair with special tokens",
+            expected="a layout such as [CLS] a [SEP] b [SEP]",
+        )
+    start, _, middle, second, end = (tuple(encoded.ids[i] for i in places) for _, places in runs)
+    has_types = "token_type_ids" in tokenizer.model_input_names
+    del second
+    pad: Any = tokenizer.pad_token_id
+    return SpecialTokenLayout(start, middle, end, int(pad), encoded.type_ids[there[-1]] if has_types else None)
 
 
 def export_tokenizer(

@@ -18,8 +18,7 @@ from xdomain.pretraining.checkpoints import WorkFolder
 from xdomain.pretraining.config import Pretraining, Stage
 from xdomain.pretraining.model import Model, tile_positions
 from xdomain.pretraining.objective import Batches, outcome
-from xdomain.training.attention_backend import quick_attention
-from xdomain.training.device import Device
+from xdomain.training.device import Device, quick_attention
 
 VALIDATION_TOKENS = 4096
 FEW, MANY = 8, 32

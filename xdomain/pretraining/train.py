@@ -14,10 +14,9 @@ from xdomain.model.vocabulary import Vocabulary
 from xdomain.pretraining.checkpoints import SUMMARY, WorkFolder
 from xdomain.pretraining.config import Pretraining
 from xdomain.pretraining.engine import Engine, Score
-from xdomain.pretraining.masking import Masking
 from xdomain.pretraining.model import Model, inputs, new_model
 from xdomain.pretraining.model_card import write_pretraining_card
-from xdomain.pretraining.objective import Batches
+from xdomain.pretraining.objective import Batches, Masking
 from xdomain.pretraining.streams import Stream
 from xdomain.training.device import Device, best_device
 from xdomain.training.plots import plot_pretraining

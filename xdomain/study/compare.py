@@ -16,9 +16,9 @@ from xdomain.metrics.heldout import check_comparable
 from xdomain.pipeline import arm_label, run, silent, with_written_size
 from xdomain.study.cells import effective_seeds, is_fixed
 from xdomain.study.comparison import ArmRuns, Comparison, SeedPair, comparison_of
+from xdomain.training.device import is_first, process_count
 from xdomain.training.pace import TooFewMinutesError, check_minutes
 from xdomain.training.plots import plot_comparison
-from xdomain.training.processes import is_first, process_count
 
 SEEDS = 3
 """The fewest whose interval is of use."""

@@ -1,28 +1,58 @@
-"""From the store to findings: every number that a report holds is made here."""
+"""Summarise a store: every number that a report shows is computed here."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xdomain.core.recipe import Published
 from xdomain.metrics.metrics import METRICS
 from xdomain.study.arm_results import ArmResults, Place, cell_pairs, paired_difference, standard_error_of
 from xdomain.study.caveats import mixed, unlearned, unmatched, why_not_learned
 from xdomain.study.cells import Cell, Condition, is_fixed, mapping_is_drawn
-from xdomain.study.learning_curve import efficiencies
 from xdomain.study.plan import StudyPlan, study_text
-from xdomain.study.results import Difference, Findings, Group, MappingShare, Missing
+from xdomain.study.results import Difference, Efficiency, Findings, Group, MappingShare, Missing
 from xdomain.study.stats.components import components
-from xdomain.study.stats.estimate import mean_with_interval
+from xdomain.study.stats.estimate import area, mean_with_interval
 from xdomain.study.stats.significance import benjamini_hochberg, mcnemar, sign_flip
 
+Values = NDArray[np.float64]
 COUNTED = ("classification", "pair")
 """Problems in which a record is right or wrong."""
+
+
+def efficiencies(study: StudyPlan, series: Mapping[Place, ArmResults]) -> tuple[Efficiency, ...]:
+    """The area under the curve of each arm whose cells are all finished, and how far above the reference's it is."""
+    fractions, first = study.grid.fractions, study.grid.first_arm
+    if len(fractions) < 2:
+        return ()
+    found: list[Efficiency] = []
+    for task, arm in dict.fromkeys((task, arm) for task, _, arm in series):
+        curve, reference = ([series[task, fraction, name] for fraction in fractions] for name in (arm, first))
+        if not all(part.whole for part in curve):
+            continue
+        units = curve[0].units
+        own = _area(fractions, [(part.values, part.mean_draws(part.cells)) for part in curve], units)
+        whole = mean_with_interval(*own, units=units, possible=METRICS[curve[0].metric].possible)
+        more = None
+        if arm != first and all(part.whole for part in reference):
+            pairs = [(one, its, cell_pairs(study, one, its)) for one, its in zip(curve, reference, strict=True)]
+            more = mean_with_interval(
+                *_area(fractions, [paired_difference(*pair) for pair in pairs], units), units=units
+            )
+        found.append(Efficiency(task, arm, whole, more))
+    return tuple(found)
+
+
+def _area(fractions: Sequence[float], parts: Sequence[tuple[Values, Values]], units: int) -> tuple[Values, float]:
+    """Of values and of their means on resamples, a share each: the area a cell, and its standard error over records."""
+    values, draws = (area(fractions, np.array(part)) for part in zip(*parts, strict=True))
+    return values, standard_error_of(draws, units)
 
 
 def collect(study: StudyPlan) -> Findings:

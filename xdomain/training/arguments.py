@@ -1,19 +1,22 @@
-"""What `transformers.Trainer` is told: a recipe's options of training, and how a batch is shared."""
+"""Arguments and trackers for `transformers.Trainer`, from a recipe's training options."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from transformers import AutoConfig, TrainingArguments
+from transformers import AutoConfig, TrainerCallback, TrainingArguments
+from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
 
-from xdomain.core.errors import RecipeError
+from xdomain.core.errors import RecipeError, unknown
 from xdomain.core.memory import Need
 from xdomain.core.recipe import Recipe, Train
+from xdomain.core.run_dir import TENSORBOARD
 from xdomain.metrics.metrics import METRICS
 from xdomain.model.backbone import max_positions
 from xdomain.model.checkpoints import locate_backbone
-from xdomain.training.device import Device
-from xdomain.training.processes import process_count
+from xdomain.training.device import Device, process_count
 from xdomain.training.schedule import evaluate_every, steps_of
 
 LOGS_A_RUN = 50
@@ -120,3 +123,31 @@ def batch_share(train: Train) -> int:
 def scored_at_once(train: Train) -> int:
     """The windows that are scored at once: with no gradients to keep, four times the records of a part of a batch."""
     return max(1, 4 * train.batch_size // train.gradient_accumulation_steps)
+
+
+def make_trackers(names: Sequence[str], folder: Path) -> list[TrainerCallback]:
+    """The callbacks of the trackers called `names`; TensorBoard's events go to ``folder/tensorboard``.
+
+    Nothing is written before training begins.
+
+    Raises
+    ------
+    RecipeError
+        An unknown tracker, or one whose package is not installed.
+    """
+    trackers: list[TrainerCallback] = []
+    for name in names:
+        if name not in INTEGRATION_TO_CALLBACK:
+            raise unknown("tracker", name, INTEGRATION_TO_CALLBACK)
+        try:
+            tracker: Any = INTEGRATION_TO_CALLBACK[name]()
+        except (RuntimeError, ImportError) as error:
+            raise RecipeError(
+                f"the tracker {name} cannot be used: {str(error).splitlines()[0]}",
+                expected="a tracker whose package is installed",
+                mend=f"pip install {name.replace('_', '-')}, or leave it out of train.report_to",
+            ) from None
+        if name == "tensorboard":
+            tracker.logging_dir = str(folder / TENSORBOARD)
+        trackers.append(tracker)
+    return trackers

@@ -1,13 +1,20 @@
-"""Which device and number format a run uses, and why."""
+"""Where a run computes: device, number format, attention kernel, and the processes that share it."""
 
 from __future__ import annotations
 
 import contextlib
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 Precision = Literal["auto", "bf16", "fp32"]
+SHORT = 256
+"""Positions up to which the plain products win. Measured with 6 layers of width 384 on 2 cores: the fused kernel takes
+1.3 to 1.4 times a training step at 62 and at 128 positions, 1.0 to 1.1 times at 256, 0.75 times at 512."""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -62,3 +69,55 @@ def _cpu_flags() -> frozenset[str]:
     except OSError:
         return frozenset()
     return frozenset(next((line.split() for line in lines if line.startswith("flags")), []))
+
+
+@contextmanager
+def quick_attention(model: Any, device: Device, positions: float) -> Generator[None]:
+    """A context in which `model` attends by whichever is quicker for sequences of so many positions."""
+    usual = model.config._attn_implementation
+    plain = usual == "sdpa" and device.name == "cpu" and device.bf16 and positions <= SHORT
+    if plain:
+        model.set_attn_implementation("eager")
+    try:
+        yield
+    finally:
+        if plain:
+            model.set_attn_implementation(usual)
+
+
+if TYPE_CHECKING:
+    from xdomain.training.device import Device
+
+
+def process_count() -> int:
+    """How many processes share this run; 1 without torchrun."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def is_first() -> bool:
+    """Whether this process is the one that says, checks and writes for all of them."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def join(device: Device) -> None:
+    """Meet the others, and take a GPU of one's own where `device` is one; nothing to do for a process alone.
+
+    `transformers.Trainer` does the same later, and finds it done.
+    """
+    if process_count() > 1:
+        from accelerate import PartialState  # which loads torch
+
+        PartialState(cpu=device.name == "cpu")
+
+
+def of_first(value: T) -> T:
+    """The first process's value, in all of them, which call this together.
+
+    Decisions are made of it where each process computes by itself: numbers of several devices may differ in their last
+    bits, and a process that stops alone leaves the others waiting for ever.
+    """
+    if process_count() == 1:
+        return value
+    from accelerate.utils import broadcast_object_list  # which loads torch
+
+    return broadcast_object_list([value])[0]

@@ -24,9 +24,8 @@ from xdomain.metrics.metrics import METRICS, compute_metrics
 from xdomain.metrics.scoring import drop_unscored
 from xdomain.model.initialise import Arm
 from xdomain.model.token_mapping import TokenMapping
-from xdomain.training.device import best_device
+from xdomain.training.device import best_device, join, of_first
 from xdomain.training.predict import inputs_of, pool
-from xdomain.training.processes import join, of_first
 
 RECORDS, SYMBOLS, FOLDS, BATCH = 512, 65_536, 5, 32
 

@@ -9,7 +9,7 @@ from typing import Any
 from xdomain.core.formatting import number
 from xdomain.core.recipe import Recipe
 from xdomain.core.run_dir import finite, write_text
-from xdomain.model.heads import head_of
+from xdomain.model.initialise import head_of
 
 LOADING = """```python
 from transformers import AutoTokenizer, {head}

@@ -14,11 +14,9 @@ from xdomain.core.recipe import Recipe, Train
 from xdomain.data.collate import LengthGrouped
 from xdomain.data.dataset import Examples
 from xdomain.training.arguments import batch_share, scored_at_once
-from xdomain.training.attention_backend import quick_attention
-from xdomain.training.device import Device
+from xdomain.training.device import Device, process_count, quick_attention
 from xdomain.training.predict import forward, predict_scores
 from xdomain.training.preparation import JUDGED
-from xdomain.training.processes import process_count
 from xdomain.training.schedule import settle, steps_of
 from xdomain.training.train_encoder import Built
 

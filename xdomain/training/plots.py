@@ -25,6 +25,7 @@ STYLE: dict[Any, Any] = {
     "axes.spines.right": False,
     "axes.titlelocation": "left",
 }
+LAYER_PLOT = "layer-mix.png"
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -156,4 +157,26 @@ def plot_comparison(
         axes.set_title(title, fontsize=11, parse_math=False)
         axes.grid(axis="x", color="#dddddd", linewidth=0.8)
         axes.set_axisbelow(True)
+        figure.savefig(path)
+
+
+def plot_mix(mix: Mapping[str, Any], *, path: Path, title: str) -> None:
+    """A bar a layer: its weight in the mix, beside the weight that all had at the start."""
+    layers = [row["layer"] for row in mix["layers"]]
+    weights = [row["weight"] for row in mix["layers"]]
+    with mpl.rc_context(STYLE):
+        figure = new_figure(max(4.8, 1.6 + 0.5 * len(layers)), 3.4)
+        axes = figure.subplots()
+        axes.bar(layers, weights, color=BLUE, width=0.7)
+        axes.axhline(1 / len(layers), color=GREY, linewidth=1, linestyle=":", label="at the start: all alike")
+        for layer, weight in zip(layers, weights, strict=True):
+            axes.annotate(f"{weight:.2f}", (layer, weight), textcoords="offset points", xytext=(0, 3), ha="center",
+                          fontsize=9)  # fmt: skip
+        names = ["embed-\ndings", *map(str, layers[1:])]
+        axes.set_xticks(layers, names)
+        axes.set_xlabel("layer")
+        axes.set_ylabel("weight in the mix")
+        axes.set_ylim(0, max(weights) * 1.3)
+        axes.legend(frameon=False, fontsize=9, loc="upper right")
+        axes.set_title(f"Which layer is used?\n{title}, gamma {mix['gamma']:.2f}", fontsize=11, parse_math=False)
         figure.savefig(path)

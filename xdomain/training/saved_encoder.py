@@ -12,14 +12,13 @@ from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
 
 from xdomain.core.recipe import Recipe
 from xdomain.core.run_dir import MAPPING, MODEL
-from xdomain.data.collate import Collator, SpecialTokenLayout
+from xdomain.data.collate import Collator, SpecialTokenLayout, fit_windows
 from xdomain.data.dataset import Examples
-from xdomain.data.plan_windows import fit_windows
 from xdomain.model.backbone import max_positions, quiet_loading
-from xdomain.model.heads import head_of
+from xdomain.model.initialise import head_of
 from xdomain.model.layer_mix import attach_layer_mix
-from xdomain.model.layout import layout_of
 from xdomain.model.token_mapping import TokenMapping
+from xdomain.model.tokenizer import layout_of
 from xdomain.training.arguments import scored_at_once
 from xdomain.training.device import Device, best_device
 from xdomain.training.predict import predict_scores

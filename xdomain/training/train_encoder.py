@@ -15,30 +15,23 @@ from xdomain.core.errors import RecipeError
 from xdomain.core.recipe import Recipe
 from xdomain.core.run_dir import MAPPING, MODEL
 from xdomain.core.sequences import Adapter
-from xdomain.data.collate import Collator
+from xdomain.data.collate import Collator, fit_windows
 from xdomain.data.dataset import Examples
-from xdomain.data.plan_windows import fit_windows
 from xdomain.data.windows import Windows, cut_answers
 from xdomain.model.backbone import Backbone, max_positions
 from xdomain.model.initialise import Arm, build_model, transferred
 from xdomain.model.layer_mix import remove_mix, save_mix
-from xdomain.model.layout import SpecialTokenLayout, layout_of
 from xdomain.model.make_mapping import make_mapping
 from xdomain.model.reprogramming import check_size, describe_mixture, fold_mixture, insert_mixture
-from xdomain.model.strategies import learned_kind, search_seeds
-from xdomain.model.token_mapping import TokenMapping
-from xdomain.model.tokenizer import check_tokenizer, export_tokenizer
+from xdomain.model.token_mapping import TokenMapping, learned_kind, search_seeds
+from xdomain.model.tokenizer import SpecialTokenLayout, check_tokenizer, export_tokenizer, layout_of
 from xdomain.model.tuning import freeze_for, merge_adapters, trainable
-from xdomain.model.vocab_slice import Slice, restore_vocabulary, slice_vocabulary
-from xdomain.model.vocabulary import Vocabulary
-from xdomain.training.arguments import batch_share
-from xdomain.training.attention_backend import quick_attention
-from xdomain.training.device import Device
-from xdomain.training.layer_mix_plot import LAYER_PLOT, plot_mix
+from xdomain.model.vocabulary import Slice, Vocabulary, restore_vocabulary, slice_vocabulary
+from xdomain.training.arguments import batch_share, make_trackers
+from xdomain.training.device import Device, is_first, quick_attention
 from xdomain.training.mapping_search import check_search, choose_mapping
-from xdomain.training.processes import is_first
+from xdomain.training.plots import LAYER_PLOT, plot_mix
 from xdomain.training.saved_encoder import save_model
-from xdomain.training.trackers import make_trackers
 from xdomain.training.trainer import Augment, FitResult, Say, Scale, fit
 
 CHECKED_RECORDS = 64

@@ -29,10 +29,9 @@ from xdomain.data.windows import training_windows
 from xdomain.metrics.metrics import compute_metrics
 from xdomain.metrics.scoring import metric_inputs
 from xdomain.training.arguments import training_arguments
-from xdomain.training.device import Device
+from xdomain.training.device import Device, of_first
 from xdomain.training.losses import count_labels, summed_loss
 from xdomain.training.predict import forward, predict_scores
-from xdomain.training.processes import of_first
 from xdomain.training.schedule import default_rate
 
 Augment = Callable[[Ids, float], Ids]

@@ -3,25 +3,237 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
-from xdomain.study.report.blocks import Picture
-from xdomain.study.report.conclusions import several_shares
-from xdomain.study.report.curves import draw_efficiency, draw_losses
-from xdomain.study.report.forest import draw_differences, drawn_rows
-from xdomain.study.report.formats import clean
-from xdomain.study.report.plot_style import PAGE_COLOURS, STYLE
-from xdomain.study.report.seed_plot import draw_variance
-from xdomain.study.results import Findings
+from xdomain.study.report.blocks import Kind, Picture
+from xdomain.study.report.conclusions import kind_of, several_shares, tasks_of
+from xdomain.study.report.formats import clean, interval, share
+from xdomain.study.report.plot_style import (
+    AMBER,
+    INK,
+    PAGE_COLOURS,
+    PAPER,
+    STYLE,
+    add_legend,
+    canvas,
+    label,
+    looks,
+    name_rows,
+    panels,
+)
+from xdomain.study.results import Difference, Findings, Group, MappingShare
+from xdomain.training.plots import BLUE, GREY, ORANGE
 
+SOURCES = (("mapping", BLUE), ("seed", AMBER), ("residual", GREY))
+SEED_ROW, BAR = 0.62, 0.25  # inches, of a row
+SEEDS_REACH = 2.5  # times the longest bar: intervals of few mappings reach far beyond
+ROW, FRAME = 0.36, 0.85  # inches
+FARTHEST = 2.5  # times the largest difference, or the narrowest interval: one vast interval would hide the others
+MOST_ROWS = 80  # with more, the largest share of the training records alone
+LOOKS: dict[Kind, dict[str, Any]] = {
+    "better": {"color": BLUE, "marker": "o", "markerfacecolor": BLUE},
+    "worse": {"color": ORANGE, "marker": "s", "markerfacecolor": ORANGE},
+    "unseen": {"color": GREY, "marker": "o", "markerfacecolor": PAPER},
+    "unknown": {"color": GREY, "marker": "x", "markerfacecolor": PAPER},
+}
+PANEL, TITLE, NAME = 2.7, 35, 34  # inches, characters, characters
+MOST_MARKED = 12  # points: a marker on each of more hides the line
 Draw = Callable[[Findings], Figure | None]
+
+
+def draw_variance(findings: Findings) -> Figure | None:
+    """A panel a task, as units may differ; standard deviations, as variances have units that nobody thinks in.
+
+    A task on which nothing lies apart has nothing to draw.
+    """
+    shares = [s for s in findings.shares if np.isfinite(_values(s)).all()]
+    tasks = tasks_of(s for s in shares if any(_values(s)))
+    if not tasks:
+        return None
+    by_task = [[s for s in shares if s.task == task] for task in tasks]
+    figure = canvas(sum(SEED_ROW * len(rows) + FRAME for rows in by_task) + 0.4)
+    ratios = [len(rows) for rows in by_task]
+    axes = figure.subplots(len(tasks), 1, squeeze=False, gridspec_kw={"height_ratios": ratios}).flat
+    metrics = {group.task: group.metric for group in findings.groups}
+    named = len({s.fraction for s in shares}) > 1
+    for one, task, rows in zip(axes, tasks, by_task, strict=True):
+        _seed_panel(one, rows, named)
+        one.set_title(label(task, 60))
+        one.set_xlabel(f"standard deviation of test {metrics.get(task, 'values')}")
+    handles = [Patch(color=colour, alpha=0.65) for _, colour in SOURCES]
+    add_legend(figure, handles, [name for name, _ in SOURCES])
+    return figure
+
+
+def _values(row: MappingShare) -> list[float]:
+    return [getattr(row.components, name).value for name, _ in SOURCES]
+
+
+def _seed_panel(axes: Axes, rows: Sequence[MappingShare], named: bool) -> None:
+    longest = 0.0
+    for place, row in enumerate(rows):
+        for k, (name, colour) in enumerate(SOURCES):
+            told = getattr(row.components, name)
+            bar = float(np.sqrt(max(told.value, 0)))
+            longest = max(longest, bar)
+            axes.barh(place + (k - 1) * BAR, bar, height=BAR * 0.9, color=colour, alpha=0.65)
+    edge = SEEDS_REACH * longest or 1.0
+    reach = longest
+    for place, row in enumerate(rows):
+        for k, (name, _) in enumerate(SOURCES):
+            told, y = getattr(row.components, name), place + (k - 1) * BAR
+            if not np.isfinite(told.low) or np.isnan(told.high):
+                continue
+            low, high = float(np.sqrt(max(told.low, 0))), float(np.sqrt(max(told.high, 0)))
+            reach = max(reach, min(high, edge))
+            axes.plot([low, min(high, edge)], [y, y], color=INK, linewidth=1.1)
+            if high > edge:
+                axes.plot(edge, y, marker=">", color=INK, markersize=5)
+    axes.set_xlim(0, reach * 1.03 or 1.0)
+    name_rows(axes, rows, named)
+    axes.set_ylim(len(rows) - 0.45, -0.55)
+
+
+def drawn_rows(findings: Findings) -> list[Difference]:
+    """Those that there is room for."""
+    rows = [d for d in findings.differences if np.isfinite(d.estimate.interval.value)]
+    whole = max((d.fraction for d in rows), default=1.0)
+    return rows if len(rows) <= MOST_ROWS else [d for d in rows if d.fraction == whole]
+
+
+def draw_differences(findings: Findings) -> Figure | None:
+    """A panel a task; on one scale where all have one metric."""
+    rows = drawn_rows(findings)
+    if not rows:
+        return None
+    tasks = tasks_of(rows)
+    by_task = [[d for d in rows if d.task == task] for task in tasks]
+    heights = [ROW * len(group) + FRAME for group in by_task]
+    one_scale = len({d.metric for d in rows}) == 1
+    figure = canvas(sum(heights) + 0.1)
+    axes = figure.subplots(
+        len(tasks), 1, squeeze=False, sharex=one_scale, gridspec_kw={"height_ratios": [len(g) for g in by_task]}
+    ).flat
+    named = len({d.fraction for d in rows}) > 1
+    for one, task, group in zip(axes, tasks, by_task, strict=True):
+        _panel(one, group, named, _reach(rows if one_scale else group))
+        one.set_title(label(task, 60))
+    return figure
+
+
+def _reach(rows: Sequence[Difference]) -> float:
+    """How far from 0 intervals are drawn."""
+    told = [row.estimate.interval for row in rows]
+    ends = [max(abs(i.low), abs(i.high)) for i in told if np.isfinite((i.low, i.high)).all() and i.low < i.high]
+    return FARTHEST * max(*(abs(i.value) for i in told), min(ends, default=0.0), 0.0)
+
+
+def _panel(axes: Axes, rows: Sequence[Difference], named: bool, reach: float) -> None:
+    axes.axvline(0, color=INK, linewidth=1.2)
+    for place, row in enumerate(rows):
+        told = row.estimate.interval
+        look = LOOKS[kind_of(row)]
+        if np.isfinite((told.low, told.high)).all():
+            low, high = max(told.low, -reach), min(told.high, reach)
+            line = ":" if kind_of(row) == "unknown" else "-"
+            axes.plot([low, high], [place, place], color=look["color"], linewidth=2, linestyle=line)
+            for end, drawn, arrow in ((told.low, low, "<"), (told.high, high, ">")):
+                if end != drawn:
+                    axes.plot(drawn, place, marker=arrow, color=look["color"], markersize=6)
+        axes.plot(told.value, place, markersize=7, markeredgewidth=1.6, linestyle="none", **look)
+        axes.text(1.01, place, interval(told, signed=True), transform=axes.get_yaxis_transform(), va="center",
+                  fontsize=9)  # fmt: skip
+    name_rows(axes, rows, named)
+    axes.tick_params(axis="x", labelbottom=True)
+    axes.spines["left"].set_visible(False)
+    axes.set_ylim(len(rows) - 0.4, -0.6)
+    axes.margins(x=0.06)
+    first = rows[0]
+    direction = "" if first.higher_is_better else " (lower is better)"
+    axes.set_xlabel(f"test {first.metric}, less that of {label(first.reference, 30)}{direction}".replace("\n", " "))
+
+
+def draw_losses(findings: Findings) -> Figure | None:
+    """Mean training loss against the step, on the largest share of the training records."""
+    groups = [group for group in findings.groups if _curve(group)]
+    if not groups:
+        return None
+    whole = {task: max(g.fraction for g in groups if g.task == task) for task in tasks_of(groups)}
+    groups = [group for group in groups if group.fraction == whole[group.task]]
+    return _draw(findings, groups, _draw_loss, ("training step", "training loss"))
+
+
+def draw_efficiency(findings: Findings) -> Figure | None:
+    """The test metric against the share of the training records, where there are several."""
+    groups = [g for g in findings.groups if g.test is not None and math.isfinite(g.test.interval.value)]
+    if not several_shares(findings) or not groups:
+        return None
+    figure = _draw(findings, groups, _draw_shares, ("share of the training records", ""))
+    for axes, task in zip(figure.axes, tasks_of(groups), strict=True):
+        _scale_of_shares(axes, [group for group in groups if group.task == task])
+    return figure
+
+
+def _draw(findings: Findings, groups: list[Group], line: Any, axis_labels: tuple[str, str]) -> Figure:
+    tasks = tasks_of(groups)
+    arms = [arm for arm in looks(findings) if any(group.arm == arm for group in groups)]
+    names = [label(arm, NAME) for arm in arms]
+    figure, axes = panels(len(tasks), height=PANEL, legend=names)
+    handles: dict[str, Any] = {}
+    for one, task in zip(axes, tasks, strict=True):
+        here = [group for group in groups if group.task == task]
+        for place, arm in enumerate(arms):
+            mine = [group for group in here if group.arm == arm]
+            if mine:
+                dodge = place - (len(arms) - 1) / 2
+                handles.setdefault(arm, line(one, mine, looks(findings)[arm], dodge))
+        one.set_title(label(task, TITLE))
+        one.set_xlabel(axis_labels[0])
+        direction = "" if here[0].higher_is_better else "\n(lower is better)"
+        one.set_ylabel(axis_labels[1] or f"test {here[0].metric}{direction}")
+    add_legend(figure, [handles[arm] for arm in arms], names)
+    return figure
+
+
+def _curve(group: Group) -> list[tuple[int, float]]:
+    return [(step, loss) for step, loss in group.losses if math.isfinite(loss)]
+
+
+def _draw_loss(axes: Axes, groups: list[Group], look: dict[str, Any], _dodge: float) -> Any:
+    points = _curve(groups[0])
+    every = max(1, len(points) // MOST_MARKED)
+    (line,) = axes.plot(*zip(*points, strict=True), markersize=4, markevery=every, linewidth=1.6, **look)
+    return line
+
+
+def _draw_shares(axes: Axes, groups: list[Group], look: dict[str, Any], dodge: float) -> Any:
+    """Intervals stand a little beside one another, so that none hides another."""
+    groups = sorted(groups, key=lambda group: group.fraction)
+    told = [group.test.interval for group in groups if group.test]
+    places = np.array([group.fraction for group in groups]) * 2 ** (0.035 * dodge)
+    axes.vlines(places, [i.low for i in told], [i.high for i in told], color=look["color"], linewidth=1, alpha=0.7)
+    (line,) = axes.plot(places, [i.value for i in told], markersize=5, linewidth=1.4, **look)
+    return line
+
+
+def _scale_of_shares(axes: Axes, groups: list[Group]) -> None:
+    marks = sorted({group.fraction for group in groups})
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(marks, [share(mark) for mark in marks])
+    axes.minorticks_off()
+
+
 DRAWN: dict[str, tuple[Draw, str, str]] = {
     "differences": (
         draw_differences,
