@@ -100,7 +100,7 @@ def measure(small: Small, tried: str, train: dict[str, Any], work: Path) -> dict
     arm: dict[str, Any] = {"baseline": "kmer"} if tried == "kmer" else {}
     options = {} if tried == "kmer" else {**train, "evaluations": EVALUATIONS}
     with mean_pooling() if tried == MEAN else nullcontext():
-        result = xdomain.run(small.task, overrides=small.overrides(**options), out=work / "run", say=quiet, **arm)
+        result = xdomain.run(small.task, overrides=small.overrides(**options), out=work / "run", **arm)
     values = result.values
     metric, test = next(iter(values["metrics"]["test"].items()))
     history = [json.loads(line) for line in (result.folder / "history.jsonl").read_text("utf-8").splitlines()]

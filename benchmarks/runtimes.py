@@ -41,7 +41,7 @@ def measure(task: str, work: Path) -> tuple[float, float, float, float]:
 
     limits = [f"split.limit.{split}={RECORDS}" for split in ("valid", "test")]
     for steps in (FEW, MANY):  # the first warms up
-        done = xdomain.run(task, overrides=[*limits, f"train.max_steps={steps}"], out=work / str(steps), say=quiet)
+        done = xdomain.run(task, overrides=[*limits, f"train.max_steps={steps}"], out=work / str(steps))
 
     model, device = load_saved(work / str(MANY)), best_device()
     records = np.random.default_rng(0).permutation(examples.indices("test"))[:RECORDS]

@@ -40,9 +40,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as store:
             started = time.perf_counter()
             with cluster(workers) if given.engine == "ray" else nullcontext() as address:
-                run_study(
-                    study, out=Path(store), engine=given.engine, workers=workers, address=address, say=lambda _: None
-                )
+                run_study(study, out=Path(store), engine=given.engine, workers=workers, address=address)
             seconds = time.perf_counter() - started
         alone = alone or seconds
         print(f"{workers:7}  {cells:5}  {seconds:7.1f}  {alone / seconds:9.0%}", flush=True)

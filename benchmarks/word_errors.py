@@ -44,7 +44,7 @@ def judged(run: Path, rates: list[float]) -> list[dict[str, Any]]:
     """The metrics of a run at each rate."""
     rows: list[dict[str, Any]] = []
     for rate in rates:
-        found = xdomain.evaluate(run, overrides=[f"reader_options.noise={rate}"], say=lambda _: None)
+        found = xdomain.evaluate(run, overrides=[f"reader_options.noise={rate}"])
         row: dict[str, Any] = {"run": run.name, "word errors": rate, "questions": len(found)}
         for name in METRICS:
             value = found.metrics[name]

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -71,7 +74,39 @@ def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+class Listener(logging.Handler):
+    """Calls a function with each message, as the command line shows it; what the function raises ends the run."""
+
+    def __init__(self, call: Callable[[str], object]) -> None:
+        super().__init__()
+        self.call = call
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.call(("warning: " if record.levelno >= logging.WARNING else "") + record.getMessage())
+
+
+@contextmanager
+def listening(call: Callable[[str], object]) -> Generator[None]:
+    logger, listener = logging.getLogger("xdomain"), Listener(call)
+    level = logger.level
+    logger.addHandler(listener)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(listener)
+        logger.setLevel(level)
+
+
+@pytest.fixture
+def said() -> Generator[list[str]]:
+    """The messages of a test, in their order."""
+    lines: list[str] = []
+    with listening(lines.append):
+        yield lines
+
+
 @pytest.fixture(scope="session")
-def quiet():
-    """A `say` that says nothing."""
-    return lambda line: None
+def listen() -> Callable[[Callable[[str], object]], AbstractContextManager[None]]:
+    """A context within which a function is called with each message."""
+    return listening

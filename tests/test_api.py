@@ -25,7 +25,7 @@ def cache(tmp_path, monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def result(tiny_bert, tmp_path_factory, quiet):
+def result(tiny_bert, tmp_path_factory):
     folder = tmp_path_factory.mktemp("api")
     patch = pytest.MonkeyPatch()
     patch.setenv("XDOMAIN_DATA", str(folder / "cache"))
@@ -34,7 +34,7 @@ def result(tiny_bert, tmp_path_factory, quiet):
     with patch.context():
         yield xdomain.run(
             data=table, domain="protein", label="activity", columns={"sequence": "peptide"}, backbone=str(tiny_bert),
-            overrides=QUICK, out=folder / "run", say=quiet,
+            overrides=QUICK, out=folder / "run",
         )  # fmt: skip
     patch.undo()
 
@@ -106,7 +106,7 @@ def test_what_a_model_cannot_read_is_refused(result, given, told):
 
 
 @pytest.mark.parametrize("kind", ["lists", "pandas", "file"])
-def test_records_come_from_lists_a_frame_or_a_file(kind, tiny_bert, tmp_path, quiet):
+def test_records_come_from_lists_a_frame_or_a_file(kind, tiny_bert, tmp_path):
     sequences, labels = records(40)
     if kind == "lists":
         data = (sequences, labels)
@@ -115,10 +115,10 @@ def test_records_come_from_lists_a_frame_or_a_file(kind, tiny_bert, tmp_path, qu
     else:
         data = tmp_path / "mine.csv"
         data.write_text("\n".join(["sequence,label", *map(",".join, zip(sequences, labels, strict=True))]))
-    found = xdomain.run(data=data, domain="protein", baseline="kmer", out=tmp_path / "run", say=quiet)
+    found = xdomain.run(data=data, domain="protein", baseline="kmer", out=tmp_path / "run")
     assert sum(found.values["n"].values()) == 40
     assert found.values["classes"] == ["no", "yes"]
-    repeated = xdomain.run(found.folder / "recipe.yaml", out=tmp_path / "again", say=quiet)
+    repeated = xdomain.run(found.folder / "recipe.yaml", out=tmp_path / "again")
     assert repeated.metrics == found.metrics
 
 

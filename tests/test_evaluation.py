@@ -23,7 +23,7 @@ def write(path, records):
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory, tiny_bert, quiet):
+def told(tmp_path_factory, tiny_bert):
     """A run that tells what is rich in A and T from what is rich in G and C, its folder's folder, and its records."""
     folder = tmp_path_factory.mktemp("told")
     rng = np.random.default_rng(0)
@@ -31,16 +31,16 @@ def told(tmp_path_factory, tiny_bert, quiet):
     rows = [(f"r{number}", "".join(rng.choice(list(kind), 20)), kind) for number, kind in enumerate(kinds)]
     recipe, _ = own_recipe(write(folder / "own.csv", rows), "dna")
     return (
-        xdomain.run(recipe, out=folder / "run", overrides=(*FAST, ONE), backbone=str(tiny_bert), say=quiet),
+        xdomain.run(recipe, out=folder / "run", overrides=(*FAST, ONE), backbone=str(tiny_bert)),
         folder,
         rows,
     )
 
 
 @pytest.mark.parametrize("task", ["toy/dna-regression", "toy/dna-span"])
-def test_test_again_is_what_the_run_told(task, tiny_bert, tmp_path, quiet):
-    run = xdomain.run(task, out=tmp_path / "run", overrides=(*FAST, *FEW), backbone=str(tiny_bert), say=quiet)
-    again = xdomain.evaluate(run.folder, say=quiet)
+def test_test_again_is_what_the_run_told(task, tiny_bert, tmp_path):
+    run = xdomain.run(task, out=tmp_path / "run", overrides=(*FAST, *FEW), backbone=str(tiny_bert))
+    again = xdomain.evaluate(run.folder)
     assert {name: value.value for name, value in again.metrics.items()} == {
         name: pytest.approx(found["value"], abs=1e-6, nan_ok=True)
         for name, found in run.values["metrics"]["test"].items()
@@ -51,35 +51,32 @@ def test_test_again_is_what_the_run_told(task, tiny_bert, tmp_path, quiet):
     assert again.oracle == run.values.get("oracle", {}).get("test", {})
 
 
-def test_a_baseline_is_judged_again(tmp_path, quiet):
-    run = xdomain.run(
-        "toy/dna-classification", baseline="kmer", out=tmp_path / "run", overrides=(*FEW[:3], ONE), say=quiet
-    )
-    assert xdomain.evaluate(run.folder, say=quiet).metrics["accuracy"].value == pytest.approx(run.metric())
+def test_a_baseline_is_judged_again(tmp_path):
+    run = xdomain.run("toy/dna-classification", baseline="kmer", out=tmp_path / "run", overrides=(*FEW[:3], ONE))
+    assert xdomain.evaluate(run.folder).metrics["accuracy"].value == pytest.approx(run.metric())
 
 
-def test_records_read_otherwise_are_the_same_records(told, quiet):
+def test_records_read_otherwise_are_the_same_records(told):
     run, folder, rows = told
     assert run.metric() == 1
     opposite = str.maketrans("ACGT", "CATG")  # what was rich in A and T is now rich in C and G
     write(folder / "noisy.csv", [(name, dna.translate(opposite), kind) for name, dna, kind in rows])
-    noisy = xdomain.evaluate(run.folder, overrides=[f"source.files.data={folder / 'noisy.csv'}"], say=quiet)
+    noisy = xdomain.evaluate(run.folder, overrides=[f"source.files.data={folder / 'noisy.csv'}"])
     assert noisy.metrics["accuracy"].value == 0
     test = pq.read_table(run.folder / "predictions.parquet", filters=[("split", "==", "test")])
     assert noisy.predictions["id"].to_pylist() == test["id"].to_pylist()
 
 
-def test_only_part_of_the_test_records_is_said_and_none_is_refused(told):
+def test_only_part_of_the_test_records_is_said_and_none_is_refused(told, said):
     run, folder, rows = told
     test = pq.read_table(run.folder / "predictions.parquet", filters=[("split", "==", "test")])["id"].to_pylist()
     write(folder / "some.csv", [row for row in rows if row[0] not in test[1:]])
-    said = []
-    found = xdomain.evaluate(run.folder, overrides=[f"source.files.data={folder / 'some.csv'}"], say=said.append)
+    found = xdomain.evaluate(run.folder, overrides=[f"source.files.data={folder / 'some.csv'}"])
     assert len(found) == 1
     assert f"{run.values['n']['test'] - 1} of {run.values['n']['test']} test records are not there" in said
     write(folder / "others.csv", [(f"x{name}", dna, kind) for name, dna, kind in rows])
     with pytest.raises(DataError, match=r"(?s)none of the run's .* records is there.*evaluate RUN FILE"):
-        xdomain.evaluate(run.folder, overrides=[f"source.files.data={folder / 'others.csv'}"], say=said.append)
+        xdomain.evaluate(run.folder, overrides=[f"source.files.data={folder / 'others.csv'}"])
 
 
 def typed(*words):
@@ -108,14 +105,14 @@ def test_a_labelled_file_from_the_command_line(told, tmp_path, capsys):
     assert xdomain.evaluate(run.folder, alike).metrics["accuracy"].value == 1
 
 
-def test_what_cannot_be_judged_is_refused(told, tmp_path, quiet):
+def test_what_cannot_be_judged_is_refused(told, tmp_path):
     run, _, rows = told
     strange = write(tmp_path / "strange.csv", [(name, dna, "TA") for name, dna, _ in rows])
     with pytest.raises(DataError, match=r"(?s)label 'TA' is none that the model knows.*AT, GC"):
-        xdomain.evaluate(run.folder, strange, say=quiet)
+        xdomain.evaluate(run.folder, strange)
     with pytest.raises(RecipeError, match="one of them"):
-        xdomain.evaluate(run.folder, strange, overrides=["columns.label=label"], say=quiet)
+        xdomain.evaluate(run.folder, strange, overrides=["columns.label=label"])
     with pytest.raises(RecipeError, match=r"(?s)train cannot be another once a model is trained.*reader_options"):
-        xdomain.evaluate(run.folder, overrides=["train.epochs=3"], say=quiet)
+        xdomain.evaluate(run.folder, overrides=["train.epochs=3"])
     with pytest.raises(RecipeError, match="is not there"):
-        xdomain.evaluate(run.folder, tmp_path / "none.csv", say=quiet)
+        xdomain.evaluate(run.folder, tmp_path / "none.csv")

@@ -65,14 +65,14 @@ train: {max_steps: 2}
 SCRIPT = """
 import json, sys, xdomain
 assert "morse/distress" in xdomain.task_names()
-result = xdomain.run("morse/distress", backbone=sys.argv[1], out=sys.argv[2], say=lambda line: None)
+result = xdomain.run("morse/distress", backbone=sys.argv[1], out=sys.argv[2])
 from xdomain.cli.main import main
 from xdomain.prediction import predict
 try:
     main(["morse", "tap", "sos"])
 except SystemExit as end:
     assert not end.code
-table = predict(sys.argv[2], sys.argv[3], sys.argv[3], say=lambda line: None)
+table = predict(sys.argv[2], sys.argv[3], sys.argv[3])
 assert table.column("id").to_pylist() == ["a.key"] * 2
 assert table.column("prediction")[0].as_py() in ("sos", "noise")
 print(json.dumps(result.values["n"]))

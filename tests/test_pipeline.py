@@ -26,15 +26,15 @@ FAST = ("train.epochs=2", "split.limit.train=64", "split.limit.valid=24", "split
 PROBLEMS = ("toy/dna-classification", "toy/dna-regression", "toy/dna-tagging", "toy/dna-pair")
 
 
-def fast_run(task, backbone, out, quiet, **options):
+def fast_run(task, backbone, out, **options):
     extra = options.pop("extra", ())
-    return xdomain.run(task, overrides=(*FAST, *extra), backbone=str(backbone), out=out, say=quiet, **options)
+    return xdomain.run(task, overrides=(*FAST, *extra), backbone=str(backbone), out=out, **options)
 
 
 @pytest.fixture(scope="module", params=PROBLEMS)
-def finished(request, tiny_bert, tmp_path_factory, quiet):
+def finished(request, tiny_bert, tmp_path_factory):
     out = tmp_path_factory.mktemp("runs") / request.param.replace("/", "-")
-    return fast_run(request.param, tiny_bert, out, quiet)
+    return fast_run(request.param, tiny_bert, out)
 
 
 def test_the_folder_holds_what_was_promised(finished):
@@ -68,11 +68,11 @@ def test_the_result_says_what_the_design_lists(finished):
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="asks Linux what is resident")
-def test_the_memory_told_is_that_of_this_run(tiny_bert, tmp_path, quiet):
+def test_the_memory_told_is_that_of_this_run(tiny_bert, tmp_path):
     held = np.ones(2**27)  # 1 GiB, given back before the run
     before = resident("VmRSS")
     del held
-    result = fast_run("toy/dna-classification", tiny_bert, tmp_path / "x", quiet, baseline="kmer")
+    result = fast_run("toy/dna-classification", tiny_bert, tmp_path / "x", baseline="kmer")
     told = result.values["peak_memory_bytes"]
     assert told is None or resident("VmRSS") - 2**28 < told < before - 2**28
 
@@ -95,8 +95,8 @@ def test_predictions_agree_with_the_metrics(finished):
         assert right == pytest.approx(finished.metric("accuracy"))
 
 
-def test_the_resolved_recipe_repeats_the_run(finished, tmp_path, quiet):
-    again = xdomain.run(finished.folder / "recipe.yaml", out=tmp_path / "again", say=quiet)
+def test_the_resolved_recipe_repeats_the_run(finished, tmp_path):
+    again = xdomain.run(finished.folder / "recipe.yaml", out=tmp_path / "again")
     one, two = (pq.read_table(r.folder / "predictions.parquet") for r in (finished, again))
     assert one.equals(two)
     assert load_recipe(finished.folder / "recipe.yaml") == load_recipe(again.folder / "recipe.yaml")
@@ -107,7 +107,7 @@ def test_the_model_alone_gives_the_same_predictions(finished, tmp_path):
     recipe = load_recipe(finished.folder / "recipe.yaml")
     from xdomain.data.loading import load_table
 
-    rows = {row["id"]: row for row in load_table(recipe, say=lambda _: None).to_pylist()}
+    rows = {row["id"]: row for row in load_table(recipe).to_pylist()}
     told = [r for r in pq.read_table(finished.folder / "predictions.parquet").to_pylist() if r["split"] == "test"]
     job = {
         "model": str(finished.folder / "model"), "problem": recipe.problem,
@@ -145,35 +145,37 @@ print(json.dumps(out))
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_long_sequences_are_read_in_windows_to_the_end(precision, tiny_bert, tmp_path, quiet):
+def test_long_sequences_are_read_in_windows_to_the_end(precision, tiny_bert, tmp_path):
     extra = ("train.max_length=20", "train.window_overlap=4", f"train.precision={precision}")
-    result = fast_run("toy/dna-classification", tiny_bert, tmp_path / "w", quiet, extra=extra)
+    result = fast_run("toy/dna-classification", tiny_bert, tmp_path / "w", extra=extra)
     assert result.values["counts"]["sequences_in_several_windows"] == 112
     assert result.values["counts"]["truncated"] == 0
 
 
-def test_augmentation_and_early_stopping_are_obeyed(tiny_bert, tmp_path, quiet):
+def test_augmentation_and_early_stopping_are_obeyed(tiny_bert, tmp_path):
     extra = ("train.augment=reverse_complement", "train.patience=1", "train.evaluations=8")
-    result = fast_run("toy/dna-classification", tiny_bert, tmp_path / "a", quiet, extra=extra)
+    result = fast_run("toy/dna-classification", tiny_bert, tmp_path / "a", extra=extra)
     evaluations = [json.loads(x) for x in (result.folder / "history.jsonl").read_text().splitlines()]
     assert len([e for e in evaluations if "valid" in e]) <= 8
 
 
 KILLED = """
-import os, signal, sys
+import logging, os, signal, sys
 import xdomain
 seen = []
-class Die:
-    def __call__(self, line):
-        if line.startswith("step "):
-            seen.append(line)
-            if len(seen) == 2:
-                os.kill(os.getpid(), signal.SIGKILL)
-xdomain.run(sys.argv[1], overrides=sys.argv[4:], backbone=sys.argv[2], out=sys.argv[3], say=Die())
+def die(record):
+    if record.getMessage().startswith("step "):
+        seen.append(record)
+        if len(seen) == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+    return True
+logging.basicConfig(level="INFO")
+logging.getLogger("xdomain").addFilter(die)
+xdomain.run(sys.argv[1], overrides=sys.argv[4:], backbone=sys.argv[2], out=sys.argv[3])
 """
 
 
-def test_patience_goes_on_counting_after_an_interruption(tiny_bert, tmp_path, quiet):
+def test_patience_goes_on_counting_after_an_interruption(tiny_bert, tmp_path):
     task = "toy/dna-classification"
     changes = (
         *FAST,
@@ -182,10 +184,10 @@ def test_patience_goes_on_counting_after_an_interruption(tiny_bert, tmp_path, qu
         "train.patience=2",
         "train.learning_rate=1e-9",  # never better: stops at once
     )
-    whole = xdomain.run(task, overrides=changes, backbone=str(tiny_bert), out=tmp_path / "whole", say=quiet)
+    whole = xdomain.run(task, overrides=changes, backbone=str(tiny_bert), out=tmp_path / "whole")
     command = [sys.executable, "-c", KILLED, task, str(tiny_bert), str(tmp_path / "cut"), *changes]
     assert subprocess.run(command, capture_output=True).returncode == -signal.SIGKILL
-    options = {"overrides": changes, "backbone": str(tiny_bert), "out": tmp_path / "cut", "say": quiet}
+    options = {"overrides": changes, "backbone": str(tiny_bert), "out": tmp_path / "cut"}
     resumed = xdomain.run(task, **options, resume=True)
     assert resumed.values["steps"] == whole.values["steps"] == 12
 
@@ -199,7 +201,7 @@ def test_a_checkpoint_that_was_cut_short_is_passed_over(tmp_path):
     assert last_whole(tmp_path / "nowhere") is None
 
 
-def test_killed_and_resumed_is_the_same_run(tiny_bert, tmp_path, quiet):
+def test_killed_and_resumed_is_the_same_run(tiny_bert, tmp_path):
     task, changes = "toy/dna-classification", (*FAST, "train.epochs=3", "train.augment=reverse_complement")
     typed = [x for change in changes for x in ("--set", change)]
 
@@ -214,7 +216,7 @@ def test_killed_and_resumed_is_the_same_run(tiny_bert, tmp_path, quiet):
     assert subprocess.run(command, capture_output=True).returncode == -signal.SIGKILL
     assert not (tmp_path / "cut" / "result.json").exists()
 
-    options = {"overrides": changes, "backbone": str(tiny_bert), "out": tmp_path / "cut", "say": quiet}
+    options = {"overrides": changes, "backbone": str(tiny_bert), "out": tmp_path / "cut"}
     with pytest.raises(OutputError, match="interrupted run") as caught:
         xdomain.run(task, **options)
     assert "--resume" in str(caught.value)
@@ -226,66 +228,65 @@ def test_killed_and_resumed_is_the_same_run(tiny_bert, tmp_path, quiet):
     assert losses[0] == losses[1]
 
 
-def test_a_folder_is_never_overwritten_without_being_told(tiny_bert, tmp_path, quiet):
+def test_a_folder_is_never_overwritten_without_being_told(tiny_bert, tmp_path):
     out = tmp_path / "run"
-    fast_run("toy/dna-classification", tiny_bert, out, quiet, baseline="kmer")
+    fast_run("toy/dna-classification", tiny_bert, out, baseline="kmer")
     with pytest.raises(OutputError, match="a finished run"):
-        fast_run("toy/dna-classification", tiny_bert, out, quiet, baseline="kmer")
+        fast_run("toy/dna-classification", tiny_bert, out, baseline="kmer")
     with pytest.raises(OutputError, match="other options"):
         (out / "result.json").unlink()
-        fast_run("toy/dna-classification", tiny_bert, out, quiet, baseline="kmer", seed=1, resume=True)
-    fast_run("toy/dna-classification", tiny_bert, out, quiet, baseline="kmer", seed=1, overwrite=True)
+        fast_run("toy/dna-classification", tiny_bert, out, baseline="kmer", seed=1, resume=True)
+    fast_run("toy/dna-classification", tiny_bert, out, baseline="kmer", seed=1, overwrite=True)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("years of work")
     with pytest.raises(OutputError, match=r"holds thesis.tex, which no run wrote"):
-        fast_run("toy/dna-classification", tiny_bert, tmp_path / "mine", quiet, baseline="kmer", overwrite=True)
+        fast_run("toy/dna-classification", tiny_bert, tmp_path / "mine", baseline="kmer", overwrite=True)
     assert (tmp_path / "mine" / "thesis.tex").read_text() == "years of work"
 
 
-def test_a_finished_run_of_other_options_is_not_passed_off_as_this_one(tiny_bert, tmp_path, quiet):
-    first = fast_run("toy/dna-classification", tiny_bert, tmp_path / "x", quiet, baseline="kmer")
-    again = fast_run("toy/dna-classification", tiny_bert, tmp_path / "x", quiet, baseline="kmer", resume=True)
+def test_a_finished_run_of_other_options_is_not_passed_off_as_this_one(tiny_bert, tmp_path):
+    first = fast_run("toy/dna-classification", tiny_bert, tmp_path / "x", baseline="kmer")
+    again = fast_run("toy/dna-classification", tiny_bert, tmp_path / "x", baseline="kmer", resume=True)
     assert again == first
     with pytest.raises(OutputError, match="was started with other options"):
-        fast_run("toy/dna-classification", tiny_bert, tmp_path / "x", quiet, baseline="kmer", seed=1, resume=True)
+        fast_run("toy/dna-classification", tiny_bert, tmp_path / "x", baseline="kmer", seed=1, resume=True)
 
 
 @pytest.mark.parametrize("split", ["valid", "test"])
-def test_a_run_without_a_split_is_refused_before_it_learns(split, tiny_bert, tmp_path, quiet):
+def test_a_run_without_a_split_is_refused_before_it_learns(split, tiny_bert, tmp_path):
     with pytest.raises(DataError, match=f"toy/dna-classification has no {split} records") as told:
-        fast_run("toy/dna-classification", tiny_bert, tmp_path / "x", quiet, extra=(f"split.{split}=0",))
+        fast_run("toy/dna-classification", tiny_bert, tmp_path / "x", extra=(f"split.{split}=0",))
     assert f"--set split.{split}=0.1" in str(told.value)
 
 
-def test_an_unwritable_folder_is_named(tiny_bert, tmp_path, quiet, monkeypatch):
+def test_an_unwritable_folder_is_named(tiny_bert, tmp_path, monkeypatch):
     tmp_path.chmod(0o500)
     if os.geteuid() == 0:  # who may write everywhere
         monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path)
     with pytest.raises(OutputError, match=rf"cannot be written \(no permission to write to {tmp_path}\)"):
-        fast_run("toy/dna-classification", tiny_bert, tmp_path / "x", quiet, baseline="kmer")
+        fast_run("toy/dna-classification", tiny_bert, tmp_path / "x", baseline="kmer")
 
 
-def test_what_is_refused_leaves_a_finished_run_and_an_empty_place_as_they_were(tiny_bert, tmp_path, quiet):
-    done = fast_run("toy/dna-classification", tiny_bert, tmp_path / "x", quiet, baseline="kmer")
+def test_what_is_refused_leaves_a_finished_run_and_an_empty_place_as_they_were(tiny_bert, tmp_path):
+    done = fast_run("toy/dna-classification", tiny_bert, tmp_path / "x", baseline="kmer")
     for place in ("x", "y"):
         with pytest.raises(RecipeError, match="unknown mapping"):
-            fast_run("toy/dna-classification", tiny_bert, tmp_path / place, quiet, mapping="frequnt", overwrite=True)
-    assert xdomain.run(done.folder / "recipe.yaml", out=done.folder, resume=True, say=quiet) == done
+            fast_run("toy/dna-classification", tiny_bert, tmp_path / place, mapping="frequnt", overwrite=True)
+    assert xdomain.run(done.folder / "recipe.yaml", out=done.folder, resume=True) == done
     assert not (tmp_path / "y").exists()
 
 
-def test_an_undefined_metric_is_told_as_such(tiny_bert, tmp_path):
-    told = []
+def test_an_undefined_metric_is_told_as_such(tiny_bert, tmp_path, said):
     extra = ("split.limit.test=2", "metrics=[roc_auc, accuracy]", "train.max_steps=1")
-    result = fast_run("toy/dna-classification", tiny_bert, tmp_path / "x", told.append, extra=extra)
+    result = fast_run("toy/dna-classification", tiny_bert, tmp_path / "x", extra=extra)
     assert math.isnan(result.metric("roc_auc")) or 0 <= result.metric("roc_auc") <= 1
-    assert "test roc_auc" in told[-1]
+    assert "test roc_auc" in said[-1]
 
 
-def test_an_output_below_a_file_is_named(tiny_bert, tmp_path, quiet):
+def test_an_output_below_a_file_is_named(tiny_bert, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be written"):
-        fast_run("toy/dna-classification", tiny_bert, tmp_path / "file" / "x", quiet, baseline="kmer")
+        fast_run("toy/dna-classification", tiny_bert, tmp_path / "file" / "x", baseline="kmer")
 
 
 UNEVEN = ("classification", "regression", "tagging", "span")
@@ -338,12 +339,12 @@ def assert_learned_alike(one, two):
 
 
 @pytest.mark.parametrize("problem", UNEVEN)
-def test_a_batch_in_parts_teaches_the_same(problem, tiny_bert, tmp_path, quiet):
+def test_a_batch_in_parts_teaches_the_same(problem, tiny_bert, tmp_path):
     """The loss and the model are the same to the rounding of float32, though parts hold unlike numbers of labels."""
     task = uneven_task(problem, tmp_path / "task")
     for parts in (1, 4):
         changes = [*PARTED, f"train.gradient_accumulation_steps={parts}"]
-        xdomain.run(task, overrides=changes, backbone=str(tiny_bert), out=tmp_path / str(parts), say=quiet)
+        xdomain.run(task, overrides=changes, backbone=str(tiny_bert), out=tmp_path / str(parts))
     assert_learned_alike(tmp_path / "1", tmp_path / "4")
 
 
@@ -351,77 +352,75 @@ def history(folder):
     return [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
 
 
-def test_a_batch_that_cannot_be_parted_is_refused_before_anything_is_written(tiny_bert, tmp_path, quiet):
+def test_a_batch_that_cannot_be_parted_is_refused_before_anything_is_written(tiny_bert, tmp_path):
     with pytest.raises(RecipeError, match="a batch of 16 cannot be shared by 3 parts"):
         extra = ["train.gradient_accumulation_steps=3"]
-        fast_run("toy/dna-classification", tiny_bert, tmp_path / "r", quiet, extra=extra)
+        fast_run("toy/dna-classification", tiny_bert, tmp_path / "r", extra=extra)
     assert not (tmp_path / "r").exists()
 
 
 @pytest.mark.parametrize("baseline", ["kmer", "cnn"])
 @pytest.mark.parametrize("task", PROBLEMS)
-def test_baselines_give_the_same_result_schema(task, baseline, tiny_bert, tmp_path, quiet):
-    result = fast_run(task, tiny_bert, tmp_path / "b", quiet, baseline=baseline)
+def test_baselines_give_the_same_result_schema(task, baseline, tiny_bert, tmp_path):
+    result = fast_run(task, tiny_bert, tmp_path / "b", baseline=baseline)
     assert result.values["arm"]["label"] == baseline
     assert {"metrics", "n", "train_loss", "seconds", "counts"} <= result.values.keys()
     assert pq.read_table(result.folder / "predictions.parquet").num_rows == 48
 
 
 @pytest.mark.parametrize("init", ["scratch", "reembed", "shuffled", "rescaled"])
-def test_every_init_runs(init, tiny_bert, tmp_path, quiet):
-    result = fast_run(
-        "toy/dna-classification", tiny_bert, tmp_path / "r", quiet, init=init, extra=("train.max_steps=2",)
-    )
+def test_every_init_runs(init, tiny_bert, tmp_path):
+    result = fast_run("toy/dna-classification", tiny_bert, tmp_path / "r", init=init, extra=("train.max_steps=2",))
     assert result.values["arm"]["init"] == init
 
 
 @pytest.mark.parametrize("tune", ["head", "norms", "lora", "bottleneck"])
 @pytest.mark.parametrize("task", ["toy/dna-classification", "toy/dna-tagging"])
-def test_every_tuning_runs_and_repeats(task, tune, tiny_bert, tmp_path, quiet):
-    result = fast_run(task, tiny_bert, tmp_path / "t", quiet, tune=tune, extra=("train.max_steps=2",))
+def test_every_tuning_runs_and_repeats(task, tune, tiny_bert, tmp_path):
+    result = fast_run(task, tiny_bert, tmp_path / "t", tune=tune, extra=("train.max_steps=2",))
     assert result.values["arm"]["tune"] == tune
-    table = xdomain.predict(result.folder, _table_of(task, tmp_path), say=quiet)
+    table = xdomain.predict(result.folder, _table_of(task, tmp_path))
     assert table.num_rows == 5
 
 
 def _table_of(task, tmp_path):
     from xdomain.data.loading import load_table
 
-    rows = load_table(find_recipe(task), say=lambda _: None).slice(0, 5).to_pylist()
+    rows = load_table(find_recipe(task)).slice(0, 5).to_pylist()
     path = tmp_path / "new.csv"
     path.write_text("id,sequence\n" + "".join(f"{r['id']},{r['sequence']}\n" for r in rows))
     return path
 
 
-def test_predict_repeats_the_runs_own_predictions(finished, tmp_path, quiet):
-    predicted_again(finished, tmp_path / "test.csv", quiet)
+def test_predict_repeats_the_runs_own_predictions(finished, tmp_path):
+    predicted_again(finished, tmp_path / "test.csv")
 
 
 @pytest.mark.parametrize("baseline", [None, "kmer"])
 @pytest.mark.parametrize(
     ("task", "option"), [("toy/text-classification", "tokenizer"), ("toy/dna-classification", "merges")]
 )
-def test_a_run_needs_no_file_but_its_own(task, option, baseline, tiny_bert, tmp_path, quiet):
+def test_a_run_needs_no_file_but_its_own(task, option, baseline, tiny_bert, tmp_path):
     backbone, merges = shutil.copytree(tiny_bert, tmp_path / "backbone"), tmp_path / "merges.json"
     train_bpe(["ACGTTGCATTAGGACCA" * 4], 12, merges)
     bpe = ("adapter.options.tokens=bpe", f"adapter.options.merges={merges}") if option == "merges" else ()
-    result = fast_run(task, backbone, tmp_path / "run", quiet, extra=bpe, baseline=baseline)
+    result = fast_run(task, backbone, tmp_path / "run", extra=bpe, baseline=baseline)
     shutil.rmtree(backbone)
     merges.unlink()
-    predicted_again(result, tmp_path / "test.csv", quiet)
+    predicted_again(result, tmp_path / "test.csv")
 
 
-def predicted_again(finished, path, quiet):
+def predicted_again(finished, path):
     """Predict a run's test records from a CSV, and compare with what the run itself wrote."""
     from xdomain.data.loading import load_table
 
     recipe = load_recipe(finished.folder / "recipe.yaml")
-    rows = {r["id"]: r for r in load_table(recipe, say=quiet).to_pylist()}
+    rows = {r["id"]: r for r in load_table(recipe).to_pylist()}
     told = [r for r in pq.read_table(finished.folder / "predictions.parquet").to_pylist() if r["split"] == "test"]
     columns = [c for c in ("id", "sequence", "sequence_b") if c in rows[told[0]["id"]]]
     lines = [",".join(columns)] + [",".join(rows[r["id"]][c] for c in columns) for r in told]
     path.write_text("\n".join(lines) + "\n")
-    again = xdomain.predict(finished.folder, path, say=quiet).to_pylist()
+    again = xdomain.predict(finished.folder, path).to_pylist()
     assert [r["id"] for r in again] == [r["id"] for r in told]
     if recipe.problem == "regression":
         assert [r["prediction"] for r in again] == pytest.approx([r["prediction"] for r in told], abs=1e-5)
@@ -429,11 +428,11 @@ def predicted_again(finished, path, quiet):
         assert [r["prediction"] for r in again] == [r["prediction"] for r in told]
 
 
-def test_text_is_read_by_a_model_of_made_up_integers(tmp_path, quiet):
+def test_text_is_read_by_a_model_of_made_up_integers(tmp_path):
     # stage two of Chiang & Lee 2022: the wordpieces of a text model, each at the row of some integer
     plan = Pretraining(layers=1, width=32, heads=2, lengths=(16, 32), shares=(1, 1), tokens=8192)
-    made_up = pretrain_synthetic("shuffle:4", tmp_path / "bert", options=plan, symbols=9000, say=quiet)
-    options = {"backbone": str(made_up), "mapping": "random", "say": quiet}
+    made_up = pretrain_synthetic("shuffle:4", tmp_path / "bert", options=plan, symbols=9000)
+    options = {"backbone": str(made_up), "mapping": "random"}
     with pytest.raises(RecipeError, match="knows no letters"):
         xdomain.run("toy/text-classification", overrides=FAST, out=tmp_path / "run", **options)
     told = [*FAST, "adapter.options.tokenizer=english-4x256"]
@@ -445,9 +444,9 @@ def test_text_is_read_by_a_model_of_made_up_integers(tmp_path, quiet):
     assert [piece for piece in mapping["pieces"] if not piece.isdecimal()] == ["[UNK]"]
 
 
-def test_an_unknown_option_is_refused_before_anything_runs(tiny_bert, tmp_path, quiet):
+def test_an_unknown_option_is_refused_before_anything_runs(tiny_bert, tmp_path):
     with pytest.raises(RecipeError, match=r"did you mean: train.epochs"):
-        fast_run("toy/dna-classification", tiny_bert, tmp_path / "x", quiet, extra=("train.epocs=2",))
+        fast_run("toy/dna-classification", tiny_bert, tmp_path / "x", extra=("train.epocs=2",))
     assert not (tmp_path / "x").exists()
 
 
@@ -479,12 +478,12 @@ def torchrun(script, *arguments, timeout=300):
     return out, err
 
 
-def test_two_processes_share_a_batch(tiny_bert, tmp_path, quiet):
+def test_two_processes_share_a_batch(tiny_bert, tmp_path):
     """torchrun with two gloo processes learns what one process does, though each has labels of another number."""
     (tmp_path / "shared.py").write_text(SHARED)
     for problem in UNEVEN:
         task = uneven_task(problem, tmp_path / problem)
-        xdomain.run(task, overrides=PARTED, backbone=str(tiny_bert), out=tmp_path / f"one-{problem}", say=quiet)
+        xdomain.run(task, overrides=PARTED, backbone=str(tiny_bert), out=tmp_path / f"one-{problem}")
     out, err = torchrun(tmp_path / "shared.py", tmp_path, tiny_bert, *PARTED, "train.gradient_accumulation_steps=2")
     assert out.count("run folder") == err.count("step 4/4") == len(UNEVEN)
     for problem in UNEVEN:

@@ -19,9 +19,9 @@ LOST = "\x7f"  # a control character: BERT's tokenizers leave nothing of it
 FAST = ("train.precision=fp32", "train.learning_rate=1e-2", "train.epochs=12", "train.batch_size=8")
 
 
-def run(path, out, quiet, *changes, domain="dna", problem=None, **arm):
+def run(path, out, *changes, domain="dna", problem=None, **arm):
     recipe, _ = own_recipe(path, domain, problem=problem)
-    return xdomain.run(recipe, out=out, overrides=(*FAST, *changes), say=quiet, **arm)
+    return xdomain.run(recipe, out=out, overrides=(*FAST, *changes), **arm)
 
 
 # Words: one tag each, some of several pieces, one of none.
@@ -45,8 +45,8 @@ def table(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def tagged(table, tiny_bert, tmp_path_factory, quiet):
-    return run(table, tmp_path_factory.mktemp("tagged") / "run", quiet, "run.mapping=identity", "train.max_length=7",
+def tagged(table, tiny_bert, tmp_path_factory):
+    return run(table, tmp_path_factory.mktemp("tagged") / "run", "run.mapping=identity", "train.max_length=7",
                "train.window_overlap=2", domain="text", backbone=str(tiny_bert))  # fmt: skip
 
 
@@ -70,19 +70,19 @@ def test_a_comparison_counts_words(tagged):
     assert resampled_metric("accuracy", judged).value == pytest.approx(tagged.metric("accuracy"))
 
 
-def test_words_of_a_new_file_are_tagged_alike(tagged, table, tmp_path, quiet):
+def test_words_of_a_new_file_are_tagged_alike(tagged, table, tmp_path):
     told = pq.read_table(tagged.folder / "predictions.parquet")
-    again = {row["id"]: row for row in xdomain.predict(tagged.folder, table, say=quiet).to_pylist()}
+    again = {row["id"]: row for row in xdomain.predict(tagged.folder, table).to_pylist()}
     for row in told.to_pylist():
         assert again[row["id"]]["prediction"] == row["prediction"]
         assert again[row["id"]]["score"] == pytest.approx(row["score"], abs=1e-5)
     (tmp_path / "new.tsv").write_text("text\nhe wewe, the\n")  # a single column, with a comma
-    (row,) = xdomain.predict(tagged.folder, tmp_path / "new.tsv", say=quiet).to_pylist()
+    (row,) = xdomain.predict(tagged.folder, tmp_path / "new.tsv").to_pylist()
     assert row["prediction"] == ["P", "N", "D"]
 
 
 @torch.no_grad()
-def test_the_model_alone_tags_the_first_pieces_alike(tagged, quiet, tmp_path):
+def test_the_model_alone_tags_the_first_pieces_alike(tagged, tmp_path):
     tokenizer = AutoTokenizer.from_pretrained(tagged.folder / "model")
     model = AutoModelForTokenClassification.from_pretrained(tagged.folder / "model").eval()
     for text in ("he wewe", "you babba,"):  # what fits into one window
@@ -91,23 +91,22 @@ def test_the_model_alone_tags_the_first_pieces_alike(tagged, quiet, tmp_path):
         names = [model.config.id2label[i] for i in model(**inputs).logits[0].argmax(-1).tolist()]
         alone = [names[1 + first[1:].index(word.start())] for word in re.finditer(r"\S+", text)]
         (tmp_path / "new.tsv").write_text(f"text\n{text}\n")
-        (row,) = xdomain.predict(tagged.folder, tmp_path / "new.tsv", say=quiet).to_pylist()
+        (row,) = xdomain.predict(tagged.folder, tmp_path / "new.tsv").to_pylist()
         assert row["prediction"] == alone
 
 
 @pytest.mark.parametrize("baseline", ["kmer", "cnn"])
-def test_baselines_tag_words_too(baseline, table, tiny_bert, tmp_path, quiet):
-    result = run(table, tmp_path / "run", quiet, domain="text", backbone=str(tiny_bert), baseline=baseline)
+def test_baselines_tag_words_too(baseline, table, tiny_bert, tmp_path):
+    result = run(table, tmp_path / "run", domain="text", backbone=str(tiny_bert), baseline=baseline)
     assert result.metric("accuracy") > 0.5  # two words of five are P
     rows = pq.read_table(result.folder / "predictions.parquet").to_pylist()
-    again = {row["id"]: row for row in xdomain.predict(result.folder, table, say=quiet).to_pylist()}
+    again = {row["id"]: row for row in xdomain.predict(result.folder, table).to_pylist()}
     assert all(again[row["id"]]["prediction"] == row["prediction"] for row in rows)
 
 
-def test_a_text_whose_unknown_token_stays_at_home_is_no_cause_to_warn(table, tiny_bert, tmp_path):
-    said = []
+def test_a_text_whose_unknown_token_stays_at_home_is_no_cause_to_warn(table, tiny_bert, tmp_path, said):
     few = ("train.max_steps=1", "run.mapping=identity")
-    run(table, tmp_path / "run", said.append, *few, domain="text", backbone=str(tiny_bert))
+    run(table, tmp_path / "run", *few, domain="text", backbone=str(tiny_bert))
     assert not [line for line in said if "special tokens" in line]
 
 
@@ -129,9 +128,9 @@ def affinities(tmp_path_factory):
 
 
 @pytest.fixture(scope="module", params=[None, "kmer", "cnn"])
-def measured(request, affinities, tiny_bert, tmp_path_factory, quiet):
+def measured(request, affinities, tiny_bert, tmp_path_factory):
     out = tmp_path_factory.mktemp("measured") / "run"
-    return run(affinities, out, quiet, "train.max_steps=20", backbone=str(tiny_bert), baseline=request.param)
+    return run(affinities, out, "train.max_steps=20", backbone=str(tiny_bert), baseline=request.param)
 
 
 def test_pairs_with_a_measured_label_need_no_more_to_be_told(measured):
@@ -140,58 +139,58 @@ def test_pairs_with_a_measured_label_need_no_more_to_be_told(measured):
     assert list(measured.values["metrics"]["test"]) == ["spearmanr", "pearsonr", "mse"]
 
 
-def test_values_of_new_pairs_are_predicted_alike(measured, affinities, tmp_path, quiet):
+def test_values_of_new_pairs_are_predicted_alike(measured, affinities, tmp_path):
     told = pq.read_table(measured.folder / "predictions.parquet").to_pylist()
-    again = {row["id"]: row for row in xdomain.predict(measured.folder, affinities, say=quiet).to_pylist()}
+    again = {row["id"]: row for row in xdomain.predict(measured.folder, affinities).to_pylist()}
     assert [again[row["id"]]["prediction"] for row in told] == pytest.approx([r["prediction"] for r in told], abs=1e-5)
     # the second sequence is read: without the first's partner another value comes out
     swapped = tmp_path / "swapped.csv"
     swapped.write_text(affinities.read_text().replace("seq1,seq2", "seq2,seq1"))
-    other = {row["id"]: row for row in xdomain.predict(measured.folder, swapped, say=quiet).to_pylist()}
+    other = {row["id"]: row for row in xdomain.predict(measured.folder, swapped).to_pylist()}
     assert [r["prediction"] for r in other.values()] != pytest.approx([r["prediction"] for r in again.values()])
 
 
-def test_a_file_without_the_second_sequence_is_refused(measured, tmp_path, quiet):
+def test_a_file_without_the_second_sequence_is_refused(measured, tmp_path):
     (tmp_path / "one.csv").write_text("name,seq1\na,ACGT\n")
     with pytest.raises(DataError) as told:
-        xdomain.predict(measured.folder, tmp_path / "one.csv", say=quiet)
+        xdomain.predict(measured.folder, tmp_path / "one.csv")
     assert "one.csv has no column 'seq2' for the sequence_b" in str(told.value)
     assert "--column sequence_b=NAME" in str(told.value)
     (tmp_path / "one.fasta").write_text(">a\nACGT\n")
     with pytest.raises(DataError, match="has no column 'seq2' for the sequence_b"):
-        xdomain.predict(measured.folder, tmp_path / "one.fasta", say=quiet)
+        xdomain.predict(measured.folder, tmp_path / "one.fasta")
 
 
-def test_a_second_sequence_that_the_run_never_saw_is_passed_over(affinities, tiny_bert, tmp_path, quiet):
+def test_a_second_sequence_that_the_run_never_saw_is_passed_over(affinities, tiny_bert, tmp_path):
     single = tmp_path / "single.csv"
     rows = [line.split(",") for line in affinities.read_text().splitlines()]
     single.write_text("".join(f"{name},{first},{value}\n" for name, first, _, value in rows))
-    result = run(single, tmp_path / "run", quiet, backbone=str(tiny_bert), baseline="kmer")
+    result = run(single, tmp_path / "run", backbone=str(tiny_bert), baseline="kmer")
     assert not result.values["paired"]
-    one, two = (xdomain.predict(result.folder, path, say=quiet) for path in (single, affinities))
+    one, two = (xdomain.predict(result.folder, path) for path in (single, affinities))
     assert one.equals(two)
 
 
-def test_one_half_of_a_pair_is_not_turned_to_the_other_strand(affinities, tiny_bert, tmp_path, quiet):
+def test_one_half_of_a_pair_is_not_turned_to_the_other_strand(affinities, tiny_bert, tmp_path):
     with pytest.raises(RecipeError, match="reverse_complement is not for pairs"):
-        run(affinities, tmp_path / "run", quiet, "train.augment=reverse_complement", backbone=str(tiny_bert))
+        run(affinities, tmp_path / "run", "train.augment=reverse_complement", backbone=str(tiny_bert))
     assert not (tmp_path / "run").exists()
 
 
 # A format that only its own reader reads.
 
 
-def test_a_file_that_only_the_runs_own_reader_reads_is_refused(tiny_bert, tmp_path, quiet, monkeypatch):
+def test_a_file_that_only_the_runs_own_reader_reads_is_refused(tiny_bert, tmp_path, monkeypatch):
     words = [("the", "DET"), ("wewe", "NOUN"), ("he,", "PRON")]
     lines = [f"{place}\t{word}\t_\t{tag}\t_\t_\t0\tdep\t_\t_" for place, (word, tag) in enumerate(words, 1)]
     (tmp_path / "my.conllu").write_text(("\n".join(lines) + "\n\n") * 20)
     monkeypatch.setenv("XDOMAIN_DATA", str(tmp_path))
     changes = [f"source.files.{split}=my.conllu" for split in ("train", "test")]
     recipe = find_recipe("text/ud-english-pos", (*FAST, *changes, "train.max_steps=1"))
-    result = xdomain.run(recipe, backbone=str(tiny_bert), out=tmp_path / "run", say=quiet)
+    result = xdomain.run(recipe, backbone=str(tiny_bert), out=tmp_path / "run")
     with pytest.raises(DataError) as told:
-        xdomain.predict(result.folder, tmp_path / "my.conllu", say=quiet)
+        xdomain.predict(result.folder, tmp_path / "my.conllu")
     assert "a CSV, TSV or FASTA file is read here, not what the run's own reader conllu reads" in str(told.value)
     (tmp_path / "new.csv").write_text('sequence\n"he, the"\n')
-    (row,) = xdomain.predict(result.folder, tmp_path / "new.csv", say=quiet).to_pylist()
+    (row,) = xdomain.predict(result.folder, tmp_path / "new.csv").to_pylist()
     assert len(row["prediction"]) == 2

@@ -43,7 +43,7 @@ def accuracy(name, folder, overrides, request):
     task, fixed = SETS[name]
     if name == "digits":
         overrides = (f"source.files.all={request.getfixturevalue('units')}", *overrides)
-    return xdomain.run(task, overrides=(*CUT, *fixed, *overrides), out=folder, say=print)
+    return xdomain.run(task, overrides=(*CUT, *fixed, *overrides), out=folder)
 
 
 @pytest.mark.parametrize("name", SETS)

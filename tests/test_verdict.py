@@ -10,8 +10,8 @@ from xdomain.core.errors import TrainingError
 QUICK = ("train.max_length=64", "split.limit.train=60", "split.limit.valid=20", "split.limit.test=40")
 
 
-def quick_run(task, backbone, out, *extra, say=lambda line: None, **options):
-    return xdomain.run(task, overrides=(*QUICK, *extra), backbone=str(backbone), out=out, say=say, **options)
+def quick_run(task, backbone, out, *extra, **options):
+    return xdomain.run(task, overrides=(*QUICK, *extra), backbone=str(backbone), out=out, **options)
 
 
 @pytest.mark.parametrize("task", ["toy/dna-classification", "toy/dna-regression", "toy/dna-tagging"])
@@ -26,11 +26,9 @@ def test_a_loss_that_is_no_number_stops_the_run(task, tiny_bert, tmp_path):
     assert not (tmp_path / "run" / "result.json").exists()
 
 
-def test_a_run_that_did_not_learn_says_so_first(tiny_bert, tmp_path):
-    said = []
+def test_a_run_that_did_not_learn_says_so_first(tiny_bert, tmp_path, said):
     result = quick_run(
         "toy/dna-classification", tiny_bert, tmp_path / "run", "train.max_steps=1", "train.learning_rate=1e-9",
-        say=said.append,
     )  # fmt: skip
     assert result.values["learned"] is False
     (first, *_) = result.values["notes"]
@@ -62,8 +60,6 @@ def test_length_alone_is_a_rule_that_a_run_names(tiny_bert, tmp_path):
         "citation: x}\nadapter: {name: dna}\nproblem: classification\nmetrics: [accuracy]\n"
     )
     overrides = ("train.max_steps=1", "train.learning_rate=1e-9")
-    result = xdomain.run(
-        recipe, overrides=overrides, backbone=str(tiny_bert), out=tmp_path / "run", say=lambda line: None
-    )
+    result = xdomain.run(recipe, overrides=overrides, backbone=str(tiny_bert), out=tmp_path / "run")
     assert result.values["simple_rules"]["test"]["composition"]["accuracy"] == 1.0
     assert any("1.0000 of " in note for note in result.values["notes"])

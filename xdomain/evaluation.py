@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from xdomain.core.errors import DataError, RecipeError
 from xdomain.core.plugins import find_recipe
+from xdomain.core.progress import log
 from xdomain.core.recipe import Columns, Recipe
 from xdomain.core.run_dir import PREDICTIONS, RECIPE, load_result
 from xdomain.core.sequences import Adapter
@@ -61,7 +62,6 @@ def evaluate(
     *,
     columns: Columns | None = None,
     overrides: Sequence[str] = (),
-    say: Callable[[str], None] = print,
 ) -> Evaluation:
     """Judge a run's model by the labels of records that it was not trained on.
 
@@ -86,12 +86,12 @@ def evaluate(
     recipe, classes = model.recipe, values["classes"]
     adapter = saved_adapter(folder, recipe)
     if file is None:
-        table = _own(folder, _read_otherwise(folder, recipe, overrides), adapter, say)
+        table = _own(folder, _read_otherwise(folder, recipe, overrides), adapter)
     elif overrides:
         raise RecipeError("a file, and the run's own data read otherwise", expected="one of them", mend="no --set")
     else:
         paired = values["paired"]
-        table = load_file(Path(file), recipe, adapter, columns=columns, paired=paired, labelled=True, say=say)
+        table = load_file(Path(file), recipe, adapter, columns=columns, paired=paired, labelled=True)
     examples, found = answered(model, adapter, table, classes)
     records = np.arange(len(examples))
     named = {"id": pa.array(examples.ids, pa.string()), **examples.group_column(records)}
@@ -117,10 +117,10 @@ def _read_otherwise(folder: Path, before: Recipe, overrides: Sequence[str]) -> R
     return recipe
 
 
-def _own(folder: Path, recipe: Recipe, adapter: Adapter, say: Callable[[str], None]) -> pa.Table:
+def _own(folder: Path, recipe: Recipe, adapter: Adapter) -> pa.Table:
     """The records that were in test, as the recipe reads them now."""
     known = pq.read_table(folder / PREDICTIONS, columns=["id"], filters=[("split", "==", "test")])["id"].to_pylist()
-    table = load_table(recipe, adapter=adapter, say=say)
+    table = load_table(recipe, adapter=adapter)
     wanted = set(known)
     rows = [row for row, name in enumerate(table["id"].to_pylist()) if name in wanted]
     if not rows:
@@ -130,5 +130,5 @@ def _own(folder: Path, recipe: Recipe, adapter: Adapter, say: Callable[[str], No
             mend="for other data: `xdomain evaluate RUN FILE`",
         )
     if len(rows) < len(known):
-        say(f"{len(known) - len(rows):,} of {len(known):,} test records are not there")
+        log.info(f"{len(known) - len(rows):,} of {len(known):,} test records are not there")
     return table.take(rows)

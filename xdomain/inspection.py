@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,9 +64,7 @@ def _home(adapter: str) -> str:
     return entry.value
 
 
-def check(
-    task: str | Path | Recipe, *, overrides: Sequence[str] = (), say: Callable[[str], None] = print
-) -> dict[str, Any]:
+def check(task: str | Path | Recipe, *, overrides: Sequence[str] = ()) -> dict[str, Any]:
     """Read a task's data exactly as a run would, and tell what is in it.
 
     Returns
@@ -83,7 +81,7 @@ def check(
 
     recipe = find_recipe(task, overrides)
     adapter = adapter_of(recipe)
-    examples, counts = prepare(recipe, adapter, say)
+    examples, counts = prepare(recipe, adapter)
     return {
         "task": recipe.name,
         "problem": recipe.problem,

@@ -16,6 +16,7 @@ from xdomain.core.errors import RecipeError, names_misspelt_options
 from xdomain.core.formatting import number
 from xdomain.core.memory import enough_memory
 from xdomain.core.plugins import adapter_names, find_recipe
+from xdomain.core.progress import log, muted
 from xdomain.core.recipe import Problem, Recipe, columns_of, load_recipe, with_arm
 from xdomain.core.run_dir import (
     CONFUSION_PLOT,
@@ -52,7 +53,6 @@ from xdomain.training.preparation import JUDGED, adapter_of, prepare
 from xdomain.training.provenance import PeakMemory, provenance
 from xdomain.training.schedule import settle, told
 from xdomain.training.train_encoder import TrainResult, build_learner, plan_encoder, train_encoder
-from xdomain.training.trainer import Say
 from xdomain.verdict import verdict_on
 
 ONE_OF_TWO = "the name of a task, or data=… and domain=…"
@@ -82,7 +82,6 @@ def run(
     overwrite: bool = False,
     resume: bool = False,
     minutes: float | None = None,
-    say: Say = print,
 ) -> Result:
     """Fine-tune one model on one task and write its run folder.
 
@@ -125,8 +124,6 @@ def run(
     minutes
         Take fewer steps, and judge by fewer records, where the run would otherwise last longer: the pace is measured
         first, and what was chosen is said and written into ``recipe.yaml``. Simple baselines are not shortened.
-    say
-        Called with each line that tells how the run goes.
 
     Returns
     -------
@@ -139,15 +136,15 @@ def run(
         Something that was given cannot work; the message says how to mend it.
     """
     held = {**(columns or {}), **({} if label is None else {"label": label})}
-    task = _task_of(task, data, domain, held, problem, say)
+    task = _task_of(task, data, domain, held, problem)
     arm = {
         "backbone": backbone, "init": init, "transfer": list(transfer) if transfer is not None else None, "tune": tune,
         "mapping": mapping, "mapping_table": dict(mapping_table) if mapping_table is not None else None,
         "mapping_seed": mapping_seed, "seed": seed, "baseline": baseline,
     }  # fmt: skip
     recipe = with_arm(find_recipe(task, overrides), arm)
-    with quiet_loading(), enough_memory(lambda: memory_need(recipe)):
-        return _run(recipe, out, overwrite=overwrite, resume=resume, minutes=minutes, say=say)
+    with quiet_loading(), enough_memory(lambda: memory_need(recipe)), muted(not is_first()):
+        return _run(recipe, out, overwrite=overwrite, resume=resume, minutes=minutes)
 
 
 def _task_of(
@@ -156,7 +153,6 @@ def _task_of(
     domain: str | None,
     columns: Mapping[str, str],
     problem: Problem | None,
-    say: Say,
 ) -> str | Path | Recipe:
     """The task that was asked for, or a recipe for records of one's own; what had to be guessed is said."""
     if (task is None) == (data is None):
@@ -169,34 +165,30 @@ def _task_of(
         raise RecipeError("data without its domain", expected=f"domain: one of {', '.join(adapter_names())}")
     recipe, guesses = own_recipe(data_file(data), domain, columns=columns_of(columns), problem=problem)
     for sentence in guesses:
-        say(sentence)
+        log.info(sentence)
     return recipe
 
 
-def _run(
-    recipe: Recipe, out: str | Path | None, *, overwrite: bool, resume: bool, minutes: float | None, say: Say
-) -> Result:
+def _run(recipe: Recipe, out: str | Path | None, *, overwrite: bool, resume: bool, minutes: float | None) -> Result:
     started, memory = time.monotonic(), PeakMemory()
     check_metrics(recipe.metrics, recipe.problem)
     folder = Path(out) if out else default_folder(recipe)
     first = is_first()
-    if not first:
-        say = silent
     if minutes is not None:
         check_minutes(minutes)
         if resume and (folder / RECIPE).is_file():
             recipe, minutes = with_written_size(recipe, folder), None
     if resume and is_done(folder):
         check_same(folder, recipe)
-        say(f"{folder} is finished already")
+        log.info(f"{folder} is finished already")
         return load_result(folder) if first else Result(folder, {})
     if first:
         check_folder(folder, recipe, overwrite=overwrite, resume=resume)
     backbone = None if recipe.run.baseline else load_backbone(recipe.run.backbone)
     adapter = adapter_of(recipe)
-    examples, counts = prepare(recipe, adapter, say)
+    examples, counts = prepare(recipe, adapter)
     check_metrics(recipe.metrics, recipe.problem, examples.classes)
-    plan = plan_encoder(recipe, backbone, adapter, examples, folder=folder, say=say) if backbone else None
+    plan = plan_encoder(recipe, backbone, adapter, examples, folder=folder) if backbone else None
     device = best_device(recipe.train.precision) if backbone else BASELINE_DEVICE
     if backbone and plan:
         train, width, sizes = recipe.train, backbone.config.hidden_size, examples.sizes()
@@ -206,29 +198,27 @@ def _run(
             pace = measure_pace(build_learner(recipe, backbone, examples, plan), examples, recipe, device)
             spent = time.monotonic() - started
             train, limit = within(minutes, pace, train, sizes=sizes, spent=spent, width=width)
-            say(f"{minutes:g} minutes: {pace.step:.2f} s a step")
+            log.info(f"{minutes:g} minutes: {pace.step:.2f} s a step")
             if limit:
                 recipe = recipe.model_copy(
                     update={"split": recipe.split.model_copy(update={"limit": {**recipe.split.limit, **limit}})}
                 )
-                examples, counts = prepare(recipe, adapter, say)
-                plan = plan_encoder(recipe, backbone, adapter, examples, folder=folder, say=say)
+                examples, counts = prepare(recipe, adapter)
+                plan = plan_encoder(recipe, backbone, adapter, examples, folder=folder)
         recipe = recipe.model_copy(update={"train": train})
     if first:  # nothing was written so far: whatever was refused left all as it was
         open_folder(folder, recipe, overwrite=overwrite)
         keep_adapter(adapter, folder)
-    say(f"{arm_label(recipe)} on {device}")
+    log.info(f"{arm_label(recipe)} on {device}")
     if backbone:
-        say(told(recipe.train, examples.sizes()["train"]))
+        log.info(told(recipe.train, examples.sizes()["train"]))
     if backbone and plan:
-        learned = train_encoder(
-            recipe, backbone, adapter, examples, plan, folder=folder, device=device, resume=resume, say=say
-        )
+        learned = train_encoder(recipe, backbone, adapter, examples, plan, folder=folder, device=device, resume=resume)
     else:
-        learned = train_baseline(recipe, adapter, examples, folder=folder, say=say) if first else None
+        learned = train_baseline(recipe, adapter, examples, folder=folder) if first else None
     if learned is None or not first:
         return Result(folder, {})
-    return _finish(recipe, adapter, examples, learned, folder, counts, device, started, memory, say)
+    return _finish(recipe, adapter, examples, learned, folder, counts, device, started, memory)
 
 
 def with_written_size(recipe: Recipe, folder: Path) -> Recipe:
@@ -261,7 +251,6 @@ def _finish(
     device: Device,
     started: float,
     memory: PeakMemory,
-    say: Say,
 ) -> Result:
     """Judge the model as it was saved, and write what the run promised; ``result.json`` last."""
     model = load_saved(folder)
@@ -314,8 +303,8 @@ def _finish(
     result = load_result(folder)
     first = recipe.metrics[0]
     for note in verdict.notes:
-        say(f"warning: {note}")
-    say(f"test {first} {number(result.metric())}  valid {number(result.metric(split='valid'))}  -> {folder}")
+        log.warning(note)
+    log.info(f"test {first} {number(result.metric())}  valid {number(result.metric(split='valid'))}  -> {folder}")
     return result
 
 
@@ -342,7 +331,3 @@ def _predictions(examples: Examples, adapter: Adapter, scores: dict[str, Any]) -
         parts.append(pa.table(columns))
     whole = pa.concat_tables(parts).combine_chunks()
     return {name: whole.column(name) for name in whole.column_names}
-
-
-def silent(_: str) -> None:
-    """Say nothing: another process does, or nobody has to."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,6 @@ def predict(
     *files: str | Path,
     columns: Columns | None = None,
     clip: str | Path | None = None,
-    say: Callable[[str], None] = print,
 ) -> pa.Table:
     """The predictions of a run's model for the records of a file, or for files that are records.
 
@@ -64,7 +63,7 @@ def predict(
     if as_files:
         table = transcribed(table_of_files(paths, paired=told["paired"]), adapter, Path())
     elif len(paths) == 1:
-        table = load_file(paths[0], model.recipe, adapter, columns=columns, paired=told["paired"], say=say)
+        table = load_file(paths[0], model.recipe, adapter, columns=columns, paired=told["paired"])
     else:
         single = f", or files that end in {', '.join(endings(adapter))}" if endings(adapter) else ""
         raise RecipeError(f"{len(paths)} files to predict", expected=f"one CSV, TSV or FASTA file{single}")

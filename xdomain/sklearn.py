@@ -18,7 +18,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from xdomain.core.errors import DataError
-from xdomain.pipeline import run, silent
+from xdomain.pipeline import run
 from xdomain.result import Result
 from xdomain.trained_model import Model
 
@@ -111,7 +111,7 @@ class XDomainClassifier(ClassifierMixin, BaseEstimator):
             data=table, domain=self.domain, columns={"split": "split"}, problem="classification",
             backbone=self.backbone, init=self.init, tune=self.tune, mapping=self.mapping,
             mapping_seed=self.mapping_seed, seed=self.seed, baseline=self.baseline, overrides=tuple(self.overrides),
-            minutes=self.minutes, out=self._folder(), overwrite=True, say=silent,
+            minutes=self.minutes, out=self._folder(), overwrite=True,
         )  # fmt: skip
         self._model = self.result_.model()
         return self

@@ -12,7 +12,7 @@ import typer
 
 from xdomain.core.errors import OutputError, RecipeError
 from xdomain.core.formatting import duration
-from xdomain.core.progress import say
+from xdomain.core.progress import log
 
 if TYPE_CHECKING:  # printing the help does without what the commands use
     from .files import SoundTable
@@ -74,8 +74,8 @@ def fit_command(
     heard = hear_all(paths, hears, notes, skip_bad=skip_bad)
     sample, total = sample_frames(heard, frames, width=hears.width, seed=seed)
     for line in notes.lines():
-        say(line)
-    say(f"k-means: {units:,} units from {len(sample):,} of {total:,} frames")
+        log.info(line)
+    log.info(f"k-means: {units:,} units from {len(sample):,} of {total:,} frames")
     book, distance = fit_codebook(sample, units, features=hears, seed=seed)
     fitted = book.assign(sample)
     book.save(out, overwrite=overwrite)
@@ -145,7 +145,7 @@ def encode_command(
         for row in table.rows(units) if table else ():
             write(row | {"codebook": book.mark})
     for line in notes.lines():
-        say(line)
+        log.info(line)
     told = {
         "files": use.files,
         "skipped": len(notes.skipped),
@@ -218,7 +218,7 @@ def speak_command(
             expected="answers in text",
             mend="e.g. `xdomain units speak speech/simulated-qa-text`",
         )
-    table = load_table(recipe, say=say)
+    table = load_table(recipe)
     progress = Progress(len(table), "questions")
     speak_questions(table, out, voices=voices.split(","), words_per_minute=words_per_minute, progress=progress.tell)
     print(f"written: {out}")
@@ -249,7 +249,7 @@ class Progress:
         if self.live:
             print(f"\r{line}\x1b[K", end="\n" if last else "", file=sys.stderr, flush=True)
         else:
-            say(line)
+            log.info(line)
 
 
 def _named(wavs: Sequence[str]) -> tuple[list[Path], SoundTable | None]:

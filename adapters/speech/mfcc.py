@@ -10,7 +10,6 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from . import kaldi
 from .audio import Samples
 from .features import Frames
 
@@ -29,20 +28,20 @@ DELTA_WINDOW = 5  # frames
 BLOCK = 128  # frames that are worked on at a time: few enough for the processor's cache
 SETTINGS = {
     "function": "kaldi mfcc",
-    "sample_frequency": kaldi.RATE,
+    "sample_frequency": RATE,
     "frame_length_ms": 25,
     "frame_shift_ms": 10,
-    "num_mel_bins": kaldi.MEL_BINS,
-    "num_ceps": kaldi.CEPSTRA,
+    "num_mel_bins": MEL_BINS,
+    "num_ceps": CEPSTRA,
     "low_freq": 20,
     "window": "povey",
-    "preemphasis": kaldi.PREEMPHASIS,
-    "lifter": kaldi.LIFTER,
+    "preemphasis": PREEMPHASIS,
+    "lifter": LIFTER,
     "use_energy": False,
     "snip_edges": True,
     "dither": 0,
     "differences": 2,
-    "difference_window": kaldi.DELTA_WINDOW,
+    "difference_window": DELTA_WINDOW,
 }
 """What the digest is made from. Codebooks hold that digest, so this must not change while the numbers do not."""
 
@@ -141,10 +140,10 @@ class Mfcc:
     """
 
     name: str = "mfcc"
-    sample_rate: int = kaldi.RATE
-    width: int = 3 * kaldi.CEPSTRA
-    window: int = kaldi.WINDOW
-    hop: int = kaldi.HOP
+    sample_rate: int = RATE
+    width: int = 3 * CEPSTRA
+    window: int = WINDOW
+    hop: int = HOP
     context: int = 4
     chunk: int = 6000
 
@@ -157,6 +156,6 @@ class Mfcc:
         """Samples at 16 kHz, shape (n,), to frames, shape (1 + (n - 400) // 160, 39), or (0, 39)."""
         if len(samples) < self.window:
             return np.empty((0, self.width), np.float32)
-        cepstra = kaldi.mfcc(samples)
-        first = kaldi.deltas(cepstra)
-        return np.hstack((cepstra, first, kaldi.deltas(first))).astype(np.float32)
+        cepstra = mfcc(samples)
+        first = deltas(cepstra)
+        return np.hstack((cepstra, first, deltas(first))).astype(np.float32)

@@ -16,14 +16,14 @@ TINY = ("train.epochs=1", "train.precision=fp32", "train.learning_rate=1e-3", "s
 
 
 @pytest.fixture(scope="session")
-def tiny_run(tiny_bert, tmp_path_factory, quiet) -> Callable[..., Path]:
+def tiny_run(tiny_bert, tmp_path_factory) -> Callable[..., Path]:
     """A finished run of a toy task by its name and init, made once."""
 
     @cache
     def run(task: str, init: str = "pretrained") -> Path:
         recipe = find_recipe(task, TINY)
         out = tmp_path_factory.mktemp("looked-at") / f"{task.replace('/', '-')}-{init}"
-        return xdomain.run(recipe, backbone=str(tiny_bert), init=init, out=out, say=quiet).folder
+        return xdomain.run(recipe, backbone=str(tiny_bert), init=init, out=out).folder
 
     return run
 

@@ -147,7 +147,7 @@ def test_far_enough_along_the_difference_the_other_language_comes_out(tiny_bert,
     assert last.second[ALPHAS.index(1)] == last.second[ALPHAS.index(3)] == 1
 
 
-def test_twins_are_found_and_everything_is_written(twins, texts):
+def test_twins_are_found_and_everything_is_written(twins, texts, said):
     findings = align(twins, *texts, Options())
     assert [f.name for f in findings] == ["alignment-retrieval", "alignment-conversion"]
     rows = findings[0].table.to_pylist()
@@ -155,8 +155,7 @@ def test_twins_are_found_and_everything_is_written(twins, texts):
     assert {row["way"] for row in rows} == {"ours → theirs", "theirs → ours"}
     assert {row["chance"] for row in rows} == {0.1}
     assert "ours → theirs: 100.0% (layer 0) as they are" in findings[0].caption
-    said: list[str] = []
-    again = analyze_parallel(twins, *texts, say=said.append)
+    again = analyze_parallel(twins, *texts)
     assert {p.name for p in (twins / "analysis").iterdir()} == {"README.md"} | {
         f"{f.name}{e}" for f in findings for e in (".png", ".csv")
     }

@@ -22,9 +22,8 @@ def typed(*arguments):
 QUICK = Options(records=8, grid=3)
 
 
-def test_every_question_that_suits_is_answered_with_a_picture_and_a_table(looked_at, tmp_path):
-    said = []
-    found = analyze(*looked_at, options=QUICK, out=tmp_path, say=said.append)
+def test_every_question_that_suits_is_answered_with_a_picture_and_a_table(looked_at, tmp_path, said):
+    found = analyze(*looked_at, options=QUICK, out=tmp_path)
     names = {finding.name for finding in found}
     assert {"embeddings", "probes", "similarity-cka", "landscape-line", "mutagenesis", "saliency"} <= names
     assert any(name.startswith("attention") for name in names)
@@ -37,9 +36,8 @@ def test_every_question_that_suits_is_answered_with_a_picture_and_a_table(looked
     assert len(said) == len(found)
 
 
-def test_what_does_not_suit_is_said_and_left_out(tiny_run, tmp_path):
-    said = []
-    found = analyze(tiny_run("toy/dna-tagging"), options=QUICK, out=tmp_path, say=said.append)
+def test_what_does_not_suit_is_said_and_left_out(tiny_run, tmp_path, said):
+    found = analyze(tiny_run("toy/dna-tagging"), options=QUICK, out=tmp_path)
     assert "probes" in {finding.name for finding in found}
     assert any(line.startswith("without mutagenesis: ") for line in said)
     with pytest.raises(RecipeError, match="mutagenesis"):

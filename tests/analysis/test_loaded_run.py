@@ -56,20 +56,19 @@ def test_a_look_that_asks_nothing_is_refused(looked_at, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_what_cannot_be_found_does_not_stop_the_rest(looked_at, tmp_path, monkeypatch):
+def test_what_cannot_be_found_does_not_stop_the_rest(looked_at, tmp_path, monkeypatch, said):
     def too_few(*_):
         raise RecipeError("G occurs 1 times before A in the records that are read")
 
     broken = replace(ANALYSES[0], find=too_few)
     other = next(analysis for analysis in ANALYSES if analysis.name == "mutagenesis")
     monkeypatch.setattr("xdomain.analysis.analyze.ANALYSES", (broken, other))
-    said = []
-    found = analyze(looked_at[0], options=Options(records=8), out=tmp_path, say=said.append)
+    found = analyze(looked_at[0], options=Options(records=8), out=tmp_path)
     assert [finding.name for finding in found] == ["mutagenesis"]
     assert "without embeddings: G occurs 1 times before A in the records that are read" in said
     for only, options in ((["embeddings"], Options()), (None, Options(symbol="G"))):
         with pytest.raises(RecipeError, match="G occurs"):
-            analyze(looked_at[0], only=only, options=options, out=tmp_path, say=said.append)
+            analyze(looked_at[0], only=only, options=options, out=tmp_path)
     monkeypatch.setattr("xdomain.analysis.analyze.ANALYSES", (broken,))
     with pytest.raises(RecipeError, match="nothing can be asked"):
-        analyze(looked_at[0], out=tmp_path, say=said.append)
+        analyze(looked_at[0], out=tmp_path)

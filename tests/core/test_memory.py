@@ -55,9 +55,9 @@ def test_a_training_that_needs_too_much_says_what_makes_it_less(
 
 
 @pytest.fixture(scope="module")
-def finished(tiny_bert, tmp_path_factory, quiet):
+def finished(tiny_bert, tmp_path_factory):
     out = tmp_path_factory.mktemp("memory") / "run"
-    return xdomain.run(TASK, overrides=SMALL, backbone=str(tiny_bert), out=out, say=quiet)
+    return xdomain.run(TASK, overrides=SMALL, backbone=str(tiny_bert), out=out)
 
 
 def test_scoring_that_needs_too_much_says_so(finished, tmp_path, capsys, monkeypatch):
@@ -70,7 +70,7 @@ def test_scoring_that_needs_too_much_says_so(finished, tmp_path, capsys, monkeyp
         assert "a larger gradient_accumulation_steps in the run's recipe.yaml" in told
 
 
-def test_parts_of_a_batch_make_scoring_smaller_too(tiny_bert, tmp_path, quiet, monkeypatch):
+def test_parts_of_a_batch_make_scoring_smaller_too(tiny_bert, tmp_path, monkeypatch):
     from xdomain.training import predict, saved_encoder
 
     seen = []
@@ -83,28 +83,28 @@ def test_parts_of_a_batch_make_scoring_smaller_too(tiny_bert, tmp_path, quiet, m
     monkeypatch.setattr("xdomain.training.trainer.predict_scores", watched)
     monkeypatch.setattr(saved_encoder, "predict_scores", watched)
     changes = [*SMALL, "train.gradient_accumulation_steps=4"]
-    xdomain.run(TASK, overrides=changes, backbone=str(tiny_bert), out=tmp_path / "run", say=quiet)
+    xdomain.run(TASK, overrides=changes, backbone=str(tiny_bert), out=tmp_path / "run")
     assert set(seen) == {16}
 
 
-def test_pretraining_that_needs_too_much_leaves_nothing_behind(tmp_path, quiet, monkeypatch):
+def test_pretraining_that_needs_too_much_leaves_nothing_behind(tmp_path, monkeypatch):
     monkeypatch.setattr("xdomain.pretraining.engine.outcome", too_much_for_a_cpu)
     plan = Pretraining(layers=1, width=32, heads=2, lengths=(16, 32), shares=(1, 1), tokens=8192)
     with pytest.raises(OutOfMemoryError) as caught:
-        pretrain_synthetic("shuffle:4", tmp_path / "bert", options=plan, symbols=90, say=quiet)
+        pretrain_synthetic("shuffle:4", tmp_path / "bert", options=plan, symbols=90)
     assert "steps of 2048 tokens (--batch-tokens), sequences of up to 32 positions" in str(caught.value)
     assert "--batch-tokens 1024, or shorter --lengths" in str(caught.value)
     assert not (tmp_path / "bert").exists()
 
 
-def test_a_study_keeps_it_as_a_failure_of_its_cell(tiny_bert, tmp_path, quiet, monkeypatch):
+def test_a_study_keeps_it_as_a_failure_of_its_cell(tiny_bert, tmp_path, monkeypatch):
     monkeypatch.setattr("xdomain.training.trainer.forward", too_much_for_a_gpu)
     options = {"train.max_steps": 2, "train.precision": "fp32", "split.limit": {"train": 32, "valid": 8, "test": 8}}
     laid = plan_study({"name": "small", "tasks": [TASK], "arms": ["pretrained"], "seeds": 1, "learning_rates": [1e-3],
                     "backbone": str(tiny_bert), "set": options}, tmp_path)  # fmt: skip
     laid.store.open()
     (cell,) = laid.known()
-    assert laid.store.attempt(cell, quiet) == "failed"
+    assert laid.store.attempt(cell) == "failed"
     (kept,) = (tmp_path / "cells").glob("*.failed.json")
     told = json.loads(kept.read_text())
     assert told["error"].startswith("memory ran out, where 2.50 GiB more were asked for, for batches of 16 records")

@@ -15,10 +15,10 @@ from xdomain.core.progress import Silent, part, reporter, reporting
 LONG = "a line that is said and is longer than the terminal is wide, " * 3
 SCRIPT = f"""
 import sys, time
-from xdomain.cli.pretrain import say
+from xdomain.cli.messages import messages_on_stderr
 from xdomain.cli.progress_bar import progress_bar
-from xdomain.core.progress import part, reporter
-with progress_bar(say) as tell:
+from xdomain.core.progress import log, part, reporter
+with messages_on_stderr(), progress_bar():
     reporter().phase("reading")
     time.sleep(0.3)
     for arm in (1, 2):
@@ -27,7 +27,7 @@ with progress_bar(say) as tell:
             for step in range(1, 4):
                 reporter().advanced(step, 0.6931)
                 time.sleep(0.2)
-            tell({LONG!r} + f"[bold] {{arm}}")
+            log.info({LONG!r} + f"[bold] {{arm}}")
             reporter().finished()
     if sys.argv[1] == "raise":
         raise KeyboardInterrupt
@@ -131,7 +131,7 @@ def test_a_run_reports_every_step_with_its_loss(tiny_bert, tmp_path):
                "train.gradient_accumulation_steps=2")  # fmt: skip
     with reporting(recorder), part("arm 2 of 3"):
         xdomain.run("toy/dna-classification", overrides=changes, backbone=str(tiny_bert), out=tmp_path / "run",
-                    mapping="search:2", say=lambda _: None)  # fmt: skip
+                    mapping="search:2")  # fmt: skip
     assert recorder.told == [
         "arm 2 of 3", "reading",
         ("choosing a mapping", 2, 0), (1, False), (2, False), "finished",

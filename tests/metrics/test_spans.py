@@ -77,7 +77,6 @@ def answered(tiny_bert, tmp_path_factory):
         overrides=["reader_options.records=120", "train.max_steps=4", "train.window_overlap=4", "train.max_length=24"],
         backbone=str(tiny_bert),
         out=tmp_path_factory.mktemp("span") / "run",
-        say=lambda _: None,
     )
 
 
@@ -103,7 +102,7 @@ def test_the_saved_model_is_stock_and_answers_alike(answered, tmp_path):
     folder = answered.folder / "model"
     model, tokenizer = (c.from_pretrained(folder) for c in (AutoModelForQuestionAnswering, AutoTokenizer))
     (tmp_path / "new.csv").write_text("id,question,passage\nnew,3 4,31:2 3 4:5 17 80 9\n")
-    (row,) = predict(answered.folder, tmp_path / "new.csv", say=lambda _: None).to_pylist()
+    (row,) = predict(answered.folder, tmp_path / "new.csv").to_pylist()
     batch = tokenizer("3 4", "31 3 4 17 80 9", return_tensors="pt")
     with torch.no_grad():
         logits = model(**batch)
@@ -127,14 +126,14 @@ def test_ones_own_questions_need_no_recipe(tiny_bert, tmp_path):
     assert recipe.metrics == NAMES
     assert any("problem: span" in line for line in said)
     changes = ["train.max_steps=2", "train.window_overlap=0", "run.mapping=identity"]
-    told = xdomain.run(recipe, overrides=changes, backbone=str(tiny_bert), out=tmp_path / "run", say=lambda _: None)
+    told = xdomain.run(recipe, overrides=changes, backbone=str(tiny_bert), out=tmp_path / "run")
     assert told.values["oracle"]["test"]["exact_match"] == 1
     assert json.loads((tmp_path / "run" / "result.json").read_text())["classes"] == []
 
 
 def test_no_baseline_answers_questions(tiny_bert):
     with pytest.raises(RecipeError, match="finds no spans"):
-        xdomain.run("toy/dna-span", baseline="kmer", say=lambda _: None)
+        xdomain.run("toy/dna-span", baseline="kmer")
 
 
 @pytest.fixture
@@ -161,9 +160,7 @@ def tiny_longformer(tiny_bert, tmp_path):
 
 def test_a_long_context_takes_the_whole_passage(tiny_longformer, tmp_path):
     changes = ["reader_options.records=40", "train.max_steps=2", "train.batch_size=4"]
-    told = xdomain.run(
-        "toy/dna-span", overrides=changes, backbone=str(tiny_longformer), out=tmp_path / "run", say=lambda _: None
-    )
+    told = xdomain.run("toy/dna-span", overrides=changes, backbone=str(tiny_longformer), out=tmp_path / "run")
     assert told.values["counts"]["windows"] == 40
     assert told.values["backbone"]["type"] == "longformer"
     rows = pq.read_table(told.folder / "predictions.parquet").to_pylist()

@@ -36,13 +36,12 @@ def tokenizer(books, tmp_path_factory):
     return str(folder)
 
 
-def pretrain(files, out, say=lambda line: None, **options):
-    return pretrain_text(files, out, options=Pretraining(**{**TINY, **options}), say=say)
+def pretrain(files, out, **options):
+    return pretrain_text(files, out, options=Pretraining(**{**TINY, **options}))
 
 
-def test_it_learns_and_leaves_a_stock_checkpoint_with_a_card(books, tmp_path):
-    lines = []
-    out = pretrain([books], tmp_path / "bert", lines.append, tokens=40_000, save_every=100, licence="cc0-1.0")
+def test_it_learns_and_leaves_a_stock_checkpoint_with_a_card(books, tmp_path, said):
+    out = pretrain([books], tmp_path / "bert", tokens=40_000, save_every=100, licence="cc0-1.0")
     told = json.loads((out / "pretraining.json").read_text())
     assert told["validation"]["8"]["loss"] < np.log(60)
     assert told["tokens_seen"] == 312 * 128
@@ -58,7 +57,7 @@ def test_it_learns_and_leaves_a_stock_checkpoint_with_a_card(books, tmp_path):
                  f"| 16 | {told['validation']['16']['loss']:.3f} |", f"--out {out}", "--tokens 40000",
                  "torch 2."):  # fmt: skip
         assert fact in card
-    assert any("tokens/s" in line and line.endswith("left") for line in lines)
+    assert any("tokens/s" in line and line.endswith("left") for line in said)
     history = [json.loads(line) for line in (out / "history.jsonl").read_text().splitlines()]
     assert [row["step"] for row in history if "valid" in row] == [100, 200, 300]
     assert history[-1]["tokens"] == told["tokens_seen"]
@@ -68,13 +67,16 @@ def test_it_learns_and_leaves_a_stock_checkpoint_with_a_card(books, tmp_path):
 
 
 KILLED = """
-import os, signal, sys
+import logging, os, signal, sys
 from pathlib import Path
 from xdomain.pretraining.api import Pretraining, pretrain_text
-def say(line):
-    if line.startswith("step 19/"):
+def stop(record):
+    if record.getMessage().startswith("step 19/"):
         os.kill(os.getpid(), signal.SIGKILL)
-pretrain_text([Path(sys.argv[1])], Path(sys.argv[2]), options=Pretraining(tokenizer=sys.argv[3], OPTIONS), say=say)
+    return True
+logging.basicConfig(level="INFO")
+logging.getLogger("xdomain").addFilter(stop)
+pretrain_text([Path(sys.argv[1])], Path(sys.argv[2]), options=Pretraining(tokenizer=sys.argv[3], OPTIONS))
 """
 RESUMED = {**TINY, "objective": "mlm+nsp"}
 
@@ -84,15 +86,14 @@ def history(out):
     return [{key: value for key, value in row.items() if key != "tokens_per_second"} for row in rows]
 
 
-def test_killed_and_resumed_gives_the_same_weights_and_history(books, tokenizer, tmp_path):
+def test_killed_and_resumed_gives_the_same_weights_and_history(books, tokenizer, tmp_path, said):
     script = KILLED.replace("OPTIONS", ", ".join(f"{key}={value!r}" for key, value in RESUMED.items()))
     environment = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}
     command = [sys.executable, "-c", script, books, tmp_path / "cut", tokenizer]
     assert subprocess.run(command, env=environment).returncode == -9
     assert not (tmp_path / "cut" / "model.safetensors").exists()
-    lines = []
-    cut = pretrain([books], tmp_path / "cut", lines.append, tokenizer=tokenizer, **RESUMED)
-    assert any(line.endswith("from step 16") for line in lines)
+    cut = pretrain([books], tmp_path / "cut", tokenizer=tokenizer, **RESUMED)
+    assert any(line.endswith("from step 16") for line in said)
     whole = pretrain([books], tmp_path / "whole", tokenizer=tokenizer, **RESUMED)
     weights = [load_file(out / "model.safetensors") for out in (cut, whole)]
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[1])
@@ -103,33 +104,28 @@ class StopError(Exception):
     """Instead of a kill, within the process."""
 
 
-def stop_at(line_start):
-    def say(line):
-        if line.startswith(line_start):
+@pytest.fixture
+def interrupted(books, tokenizer, tmp_path, listen):
+    def stop(line):
+        if line.startswith("validation at"):
             raise StopError
 
-    return say
-
-
-@pytest.fixture
-def interrupted(books, tokenizer, tmp_path):
-    with pytest.raises(StopError):
-        pretrain([books], tmp_path / "out", stop_at("validation at"), tokenizer=tokenizer)
+    with pytest.raises(StopError), listen(stop):
+        pretrain([books], tmp_path / "out", tokenizer=tokenizer)
     return tmp_path / "out"
 
 
-def test_an_interrupted_run_goes_on_with_what_it_was_started_with_alone(books, tokenizer, interrupted, tmp_path):
+def test_an_interrupted_run_goes_on_with_what_it_was_started_with_alone(books, tokenizer, interrupted, tmp_path, said):
     with pytest.raises(OutputError, match=r"learning rate: 0\.001 there, 0\.01 now.*tokens: 4096 there, 5000 now"):
         pretrain([books], interrupted, tokenizer=tokenizer, learning_rate=1e-2, tokens=5000)
     other = tmp_path / "other.txt"
     other.write_text(books.read_text() + "more")
     with pytest.raises(OutputError, match="files: "):
         pretrain([other], interrupted, tokenizer=tokenizer)
-    lines = []
     moved = tmp_path / "moved.txt"
     moved.write_text(books.read_text())
-    assert pretrain([moved], interrupted, lines.append, tokenizer=tokenizer, save_every=30).is_dir()
-    assert any("from step 8" in line for line in lines)
+    assert pretrain([moved], interrupted, tokenizer=tokenizer, save_every=30).is_dir()
+    assert any("from step 8" in line for line in said)
 
 
 def test_a_state_of_other_tokens_or_a_broken_one_is_refused(books, tokenizer, interrupted):
@@ -143,13 +139,14 @@ def test_a_state_of_other_tokens_or_a_broken_one_is_refused(books, tokenizer, in
         pretrain([books], interrupted, tokenizer=tokenizer)
 
 
-def test_two_processes_do_not_train_in_one_folder(books, tokenizer, tmp_path):
-    def say(line):
+def test_two_processes_do_not_train_in_one_folder(books, tokenizer, tmp_path, listen):
+    def begin_again(line):
         if line.startswith("training on"):
             with pytest.raises(OutputError, match="another process"):
                 pretrain([books], tmp_path / "out", tokenizer=tokenizer)
 
-    assert (pretrain([books], tmp_path / "out", say, tokenizer=tokenizer) / "model.safetensors").exists()
+    with listen(begin_again):
+        assert (pretrain([books], tmp_path / "out", tokenizer=tokenizer) / "model.safetensors").exists()
 
 
 def test_a_full_disk_is_said_and_leaves_the_last_state(books, tokenizer, interrupted, monkeypatch):
@@ -209,12 +206,11 @@ def test_a_bad_corpus_is_named_and_nothing_is_left(content, error, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_documents_too_short_are_found_before_training(books, tokenizer, tmp_path):
-    lines = []
+def test_documents_too_short_are_found_before_training(books, tokenizer, tmp_path, said):
     with pytest.raises(DataError, match="2048 positions need a document of 2046 tokens"):
-        pretrain([books], tmp_path / "out", lines.append, tokenizer=tokenizer, lengths=(8, 2048), batch_tokens=2048,
+        pretrain([books], tmp_path / "out", tokenizer=tokenizer, lengths=(8, 2048), batch_tokens=2048,
                  tokens=40_000)  # fmt: skip
-    assert not any(line.startswith("training") for line in lines)
+    assert not any(line.startswith("training") for line in said)
     path = tmp_path / "brief.txt"
     path.write_text("the cat sat\fthe dog ran on\f" * 30)
     with pytest.raises(DataError, match="the longest document has"):

@@ -81,7 +81,7 @@ def test_pieces_of_kinds_that_cannot_be_so_short_are_cut_from_longer_ones():
 
 
 def test_it_becomes_a_stock_checkpoint_of_integers(made, tmp_path):
-    out = pretrain_synthetic("count", tmp_path / "bert", options=PLAN, symbols=50, law="zipf:1", say=lambda _: None)
+    out = pretrain_synthetic("count", tmp_path / "bert", options=PLAN, symbols=50, law="zipf:1")
     assert made == [("synthetic", {"kind": "count", "symbols": 50, "law": "zipf:1", "seed": 0, "total": 384,
                                     "lengths": (14, 14)})]  # fmt: skip
     model, tokenizer = AutoModelForMaskedLM.from_pretrained(out), AutoTokenizer.from_pretrained(out)
@@ -105,28 +105,27 @@ def test_what_cannot_be_made_up_is_refused_before_anything_is_written(made, tmp_
     assert not (tmp_path / "bert").exists()
 
 
-def test_an_interrupted_run_goes_on_with_the_same_generator_alone(made, tmp_path):
+def test_an_interrupted_run_goes_on_with_the_same_generator_alone(made, tmp_path, said, listen):
     class StopError(Exception):
         pass
 
-    def say(line):
+    def stop(line):
         if line.startswith("validation at"):
             raise StopError
 
     plan = Pretraining(**{**PLAN.told(), "lengths": PLAN.lengths, "shares": PLAN.shares, "save_every": 20})
-    with pytest.raises(StopError):
-        pretrain_synthetic("count", tmp_path / "bert", options=plan, symbols=50, say=say)
+    with pytest.raises(StopError), listen(stop):
+        pretrain_synthetic("count", tmp_path / "bert", options=plan, symbols=50)
     with pytest.raises(OutputError, match='law: "uniform" there, "zipf:1" now'):
         pretrain_synthetic("count", tmp_path / "bert", options=plan, symbols=50, law="zipf:1")
-    lines = []
-    pretrain_synthetic("count", tmp_path / "bert", options=plan, symbols=50, say=lines.append)
-    assert any("from step 20" in line for line in lines)
+    pretrain_synthetic("count", tmp_path / "bert", options=plan, symbols=50)
+    assert any("from step 20" in line for line in said)
 
 
 def test_a_table_of_counts_is_part_of_what_is_resumed(made, tmp_path):
     (tmp_path / "counts.txt").write_text("1\n" * 50)
     out = pretrain_synthetic("count", tmp_path / "bert", options=PLAN, symbols=50, law="table", distinct=False,
-                             counts=tmp_path / "counts.txt", say=lambda _: None)  # fmt: skip
+                             counts=tmp_path / "counts.txt")  # fmt: skip
     assert made[0][1]["counts"] == str(tmp_path / "counts.txt")
     assert made[0][1]["distinct"] is False
     assert len(json.loads((out / "pretraining.json").read_text())["data"]["train"]["counts"]) == 64

@@ -22,11 +22,9 @@ SMALL = ("split.limit.train=48", "split.limit.valid=16", "split.limit.test=24", 
 
 
 @pytest.fixture(scope="module", params=["classification", "regression", "tagging", "pair"])
-def compared(request, tiny_bert, tmp_path_factory, quiet):
+def compared(request, tiny_bert, tmp_path_factory):
     out = tmp_path_factory.mktemp("compare") / request.param
-    return compare(
-        f"toy/dna-{request.param}", ARMS, seeds=2, overrides=SMALL, backbone=str(tiny_bert), out=out, say=quiet
-    )
+    return compare(f"toy/dna-{request.param}", ARMS, seeds=2, overrides=SMALL, backbone=str(tiny_bert), out=out)
 
 
 def runs_of(compared, arm):
@@ -75,19 +73,18 @@ def test_arms_share_splits_mapping_and_test_records(compared):
     assert labels[0] == labels[1] == labels[2]
 
 
-def test_a_finished_comparison_is_taken_up_without_running_again(compared, tiny_bert, quiet):
+def test_a_finished_comparison_is_taken_up_without_running_again(compared, tiny_bert):
     before = [(row.folder / "result.json").stat().st_mtime_ns for row in compared.rows]
     again = compare(
         compared.task, ARMS, seeds=2, overrides=SMALL, backbone=str(tiny_bert), out=compared.folder, resume=True,
-        say=quiet,
     )  # fmt: skip
     assert json.dumps(again.as_dict()) == json.dumps(compared.as_dict())
     assert [(row.folder / "result.json").stat().st_mtime_ns for row in compared.rows] == before
 
 
-def test_an_arm_twice_is_refused(tmp_path, quiet):
+def test_an_arm_twice_is_refused(tmp_path):
     with pytest.raises(RecipeError, match="each once"):
-        compare("toy/dna-pair", ("kmer", "kmer"), out=tmp_path / "x", say=quiet)
+        compare("toy/dna-pair", ("kmer", "kmer"), out=tmp_path / "x")
 
 
 def test_areas_under_curves_of_tags_are_refused(compared):
@@ -97,32 +94,28 @@ def test_areas_under_curves_of_tags_are_refused(compared):
             resampled_metric("roc_auc", found)
 
 
-def test_one_seed_is_no_evidence(tiny_bert, tmp_path, quiet):
+def test_one_seed_is_no_evidence(tiny_bert, tmp_path):
     found = compare(
         "toy/dna-classification", ("pretrained", "scratch"), seeds=1, overrides=SMALL, backbone=str(tiny_bert),
-        out=tmp_path, say=quiet,
+        out=tmp_path,
     )  # fmt: skip
     (last,) = [sentence for sentence in found.conclusions if "Does text pre-training help here?" in sentence]
     assert "Cannot be told" in last
     assert not any(word in last for word in ("Yes", "better"))
 
 
-def test_cheap_seeds_are_added_without_being_asked_for(tiny_bert, tmp_path):
-    said = []
+def test_cheap_seeds_are_added_without_being_asked_for(tiny_bert, tmp_path, said):
     found = compare(
         "toy/dna-classification", ("pretrained", "kmer"), overrides=SMALL, backbone=str(tiny_bert), out=tmp_path,
-        say=said.append,
     )  # fmt: skip
     assert found.seeds == 3
     assert any(line.startswith("2 more seeds of each arm, about ") for line in said)
 
 
-def test_dear_seeds_are_not_added_and_it_is_said(tiny_bert, tmp_path, monkeypatch):
+def test_dear_seeds_are_not_added_and_it_is_said(tiny_bert, tmp_path, monkeypatch, said):
     monkeypatch.setattr("xdomain.study.compare.CHEAP_SECONDS", 0)
-    said = []
     found = compare(
         "toy/dna-classification", ("pretrained",), overrides=SMALL, backbone=str(tiny_bert), out=tmp_path,
-        say=said.append,
     )  # fmt: skip
     assert found.seeds == 1
     assert any("--seeds 3 asks for them" in line for line in said)

@@ -24,7 +24,7 @@ def wanted(tiny_bert):
     }
 
 
-def test_a_lost_node_costs_no_cell(tiny_bert, tmp_path, quiet):
+def test_a_lost_node_costs_no_cell(tiny_bert, tmp_path, listen):
     from ray.cluster_utils import Cluster
 
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
@@ -32,7 +32,7 @@ def test_a_lost_node_costs_no_cell(tiny_bert, tmp_path, quiet):
     cluster.wait_for_nodes()
     begun, said = threading.Event(), []
 
-    def say(line):
+    def finished(line):
         if line.startswith("["):
             said.append(line)
             begun.set()
@@ -43,25 +43,25 @@ def test_a_lost_node_costs_no_cell(tiny_bert, tmp_path, quiet):
 
     threading.Thread(target=kill, daemon=True).start()
     try:
-        found = run_study(wanted(tiny_bert), out=tmp_path, engine="ray", address=cluster.address, say=say)
+        with listen(finished):
+            found = run_study(wanted(tiny_bert), out=tmp_path, engine="ray", address=cluster.address)
     finally:
         cluster.shutdown()
     assert found.cells == (9, 0, 0)
     assert len(said) == 9
-    local = run_study(wanted(tiny_bert), out=tmp_path / "local", say=quiet)
+    local = run_study(wanted(tiny_bert), out=tmp_path / "local")
     assert [group.test for group in local.groups] == [group.test for group in found.groups]
     assert len(open_study(tmp_path / "ray").known()) == 9
 
 
-def test_two_processes_and_ray_on_one_store_run_every_cell_once(tiny_bert, tmp_path, quiet):
+def test_two_processes_and_ray_on_one_store_run_every_cell_once(tiny_bert, tmp_path, said):
     (tmp_path / "ray.yaml").write_text(yaml.safe_dump(wanted(tiny_bert), sort_keys=False))
     command = [sys.executable, "-m", "xdomain.cli", "study", str(tmp_path / "ray.yaml"), "--out", str(tmp_path)]
     processes = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]
-    lines = []
-    found = run_study(wanted(tiny_bert), out=tmp_path, engine="ray", say=lines.append)
+    found = run_study(wanted(tiny_bert), out=tmp_path, engine="ray")
     for process in processes:
-        lines += process.communicate()[1].splitlines()
+        said += process.communicate()[1].splitlines()
         assert process.returncode == 0
-    told = [line.partition("] ")[2].partition(": ")[0] for line in lines if line.startswith("[")]
+    told = [line.partition("] ")[2].partition(": ")[0] for line in said if line.startswith("[")]
     assert found.cells == (9, 0, 0)
     assert len(told) == len(set(told)) == 9

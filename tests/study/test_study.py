@@ -51,10 +51,10 @@ def finished(store):
 
 
 @pytest.fixture(scope="module")
-def done(tiny_bert, tmp_path_factory, quiet):
+def done(tiny_bert, tmp_path_factory):
     """A store with a finished study, and what was found."""
     store = tmp_path_factory.mktemp("done")
-    return store, run_study(study(tiny_bert), out=store, say=quiet)
+    return store, run_study(study(tiny_bert), out=store)
 
 
 def test_every_arm_has_its_cells_and_its_search(done):
@@ -139,9 +139,9 @@ def test_a_study_whose_arms_did_not_learn_says_so_first(alike):
         )
 
 
-def test_one_seed_gives_no_verdict_and_no_test(done, tiny_bert, quiet):
+def test_one_seed_gives_no_verdict_and_no_test(done, tiny_bert):
     store, _ = done
-    found = run_study(study(tiny_bert, seeds=1, name="one"), out=store, say=quiet)
+    found = run_study(study(tiny_bert, seeds=1, name="one"), out=store)
     assert {one.pairs for one in found.differences} == {1}
     assert all(math.isnan(one.q) and math.isnan(one.estimate.p) for one in found.differences)
     text = (store / "one" / "report.md").read_text()
@@ -153,10 +153,10 @@ def test_one_seed_gives_no_verdict_and_no_test(done, tiny_bert, quiet):
 GROUPED = [(f"r{i}", "ACGT"[i % 4] * 12 + "ACGT"[(i // 4) % 4] * 8, "AG"[i % 2], f"g{i // 4}") for i in range(160)]
 
 
-def test_records_in_groups_are_resampled_by_group(tmp_path, quiet):
+def test_records_in_groups_are_resampled_by_group(tmp_path):
     (tmp_path / "own.csv").write_text("\n".join(["id,sequence,label,group", *map(",".join, GROUPED)]))
     tasks = [{"data": str(tmp_path / "own.csv"), "domain": "dna"}]
-    found = run_study({"name": "grouped", "tasks": tasks, "arms": ["kmer", "cnn"]}, out=tmp_path / "store", say=quiet)
+    found = run_study({"name": "grouped", "tasks": tasks, "arms": ["kmer", "cnn"]}, out=tmp_path / "store")
     group = found.groups[0]
     assert group.record_groups == group.records / 4
     told = (tmp_path / "store" / "grouped" / "report.md").read_text()
@@ -227,13 +227,13 @@ def test_arms_that_were_judged_on_different_records_are_not_compared(done, tmp_p
     assert "Judged on different test records, so not compared" in (store / "small" / "report.md").read_text()
 
 
-def test_a_study_in_python_is_the_same_study(done, tiny_bert, quiet):
+def test_a_study_in_python_is_the_same_study(done, tiny_bert):
     store, found = done
     given = study(tiny_bert)
     again = xdomain.Study(
         given["tasks"], given["arms"], name="python", seeds=2, learning_rates=given["learning_rates"],
         backbone=given["backbone"], set=given["set"], out=store,
-    ).run(say=quiet)  # fmt: skip
+    ).run()  # fmt: skip
     assert again.findings.groups == found.groups
     table = again.differences()
     columns = list(table.columns) if hasattr(table, "iloc") else table.column_names
@@ -249,12 +249,12 @@ def test_a_misspelt_option_of_a_study_names_the_nearest():
 
 
 @pytest.mark.slow
-def test_curves_of_ever_fewer_records_are_compared(done, tiny_bert, tmp_path, quiet):
+def test_curves_of_ever_fewer_records_are_compared(done, tiny_bert, tmp_path):
     store = tmp_path / "store"
     shutil.copytree(done[0], store)  # where some of the cells are
     wanted = study(tiny_bert, tasks="toy/dna-classification", fractions=[0.5, 1], learning_rates=[1e-3],
                    mapping_seeds=2, design="paired", arms=["pretrained", "kmer"])  # fmt: skip
-    found = run_study(wanted, out=store, say=quiet)
+    found = run_study(wanted, out=store)
     means = {(g.arm, g.fraction): g.test.interval.value for g in found.groups}
     for one in found.efficiencies:
         half, whole = (means[one.arm, fraction] for fraction in (0.5, 1))
@@ -268,24 +268,23 @@ def test_curves_of_ever_fewer_records_are_compared(done, tiny_bert, tmp_path, qu
     assert [one.arm for one in found.efficiencies] == ["pretrained", "kmer"]
 
 
-def test_a_finished_cell_is_never_run_again(done, tiny_bert, tmp_path, quiet):
+def test_a_finished_cell_is_never_run_again(done, tiny_bert, tmp_path, said):
     store = tmp_path / "store"
     shutil.copytree(done[0], store)
     times = {key: (store / "cells" / key / "result.json").stat().st_mtime_ns for key in finished(store)}
-    said = []
     wider = study(tiny_bert, name="wider", tasks=["toy/dna-classification"], arms=["pretrained"], seeds=3)
-    found = run_study(wider, out=store, say=said.append)
+    found = run_study(wider, out=store)
     assert found.groups[0].done == 3
     assert said[0].startswith("1 of 4 cells to run; ")
     assert said[0].endswith(" left")  # its setting's cells tell how long
     assert [line.startswith("[4/4] ") for line in said] == [False, True]
     assert {key: (store / "cells" / key / "result.json").stat().st_mtime_ns for key in times} == times
     assert len(finished(store)) == len(times) + 1
-    assert run_study(wider, out=store, say=said.append).cells == (4, 0, 0)
+    assert run_study(wider, out=store).cells == (4, 0, 0)
     assert said[-1] == "all 4 cells are finished already"
 
 
-def test_what_fails_is_named_and_the_rest_goes_on(done, tiny_bert, tmp_path, quiet):
+def test_what_fails_is_named_and_the_rest_goes_on(done, tiny_bert, tmp_path):
     store = tmp_path / "store"
     shutil.copytree(done[0], store)
     broken, cut, *_ = finished(store)
@@ -294,7 +293,7 @@ def test_what_fails_is_named_and_the_rest_goes_on(done, tiny_bert, tmp_path, qui
     predictions.write_bytes(predictions.read_bytes()[:-100])
     (tmp_path / "gone.yaml").write_text(yaml.safe_dump(GONE))
     wanted = study(tiny_bert, tasks=["toy/dna-classification", "toy/dna-regression", str(tmp_path / "gone.yaml")])
-    found = run_study(wanted, out=store, say=quiet)
+    found = run_study(wanted, out=store)
     told = {one.what: one.error for one in found.missing}
     assert any("no/such.csv" in error for error in told.values())
     assert any("result.json cannot be read" in error for error in told.values())
@@ -303,20 +302,20 @@ def test_what_fails_is_named_and_the_rest_goes_on(done, tiny_bert, tmp_path, qui
     text = (store / "small" / "report.md").read_text()
     assert "missing" in text
     assert "no/such.csv" in text
-    again = run_study(study(tiny_bert), out=store, retry_failed=True, say=quiet)
+    again = run_study(study(tiny_bert), out=store, retry_failed=True)
     assert again.missing == ()
 
 
-def test_a_folder_that_is_named_like_the_package_does_not_stand_for_it(tiny_bert, tmp_path, quiet, monkeypatch):
+def test_a_folder_that_is_named_like_the_package_does_not_stand_for_it(tiny_bert, tmp_path, monkeypatch):
     # as when a study is run in a clone from which the package was installed
     (tmp_path / "xdomain").mkdir()
     (tmp_path / "xdomain" / "__init__.py").write_text("raise ImportError")
     monkeypatch.chdir(tmp_path)
     wanted = study(tiny_bert, tasks=["toy/dna-classification"], arms=["kmer"], seeds=1)
-    assert run_study(wanted, out=tmp_path / "store", say=quiet).cells == (1, 0, 0)
+    assert run_study(wanted, out=tmp_path / "store").cells == (1, 0, 0)
 
 
-def test_a_worker_that_dies_loses_its_cell_alone(tiny_bert, tmp_path, quiet, monkeypatch):
+def test_a_worker_that_dies_loses_its_cell_alone(tiny_bert, tmp_path, monkeypatch):
     # as when the machine has no memory left: the process is gone without a word
     (tmp_path / "sitecustomize.py").write_text("""\
 import os, signal, sys, xdomain.pipeline
@@ -330,14 +329,14 @@ module.run = run
 """)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path) + os.pathsep + os.environ.get("PYTHONPATH", ""))
     wanted = study(tiny_bert, tasks=["toy/dna-classification"], arms=["pretrained", "scratch"], learning_rates=[1e-3])
-    found = run_study(wanted, out=tmp_path / "store", say=quiet)
+    found = run_study(wanted, out=tmp_path / "store")
     assert [(group.arm, group.done) for group in found.groups] == [("pretrained", 2), ("scratch", 1)]
     (lost,) = found.missing
     assert lost.state == "failed"
     assert "SIGKILL: the machine had no memory left" in lost.error
 
 
-def test_a_full_disk_ends_the_study_and_keeps_what_is_done(tiny_bert, tmp_path, quiet, monkeypatch):
+def test_a_full_disk_ends_the_study_and_keeps_what_is_done(tiny_bert, tmp_path, monkeypatch):
     from xdomain.core.errors import OutputError
 
     (tmp_path / "sitecustomize.py").write_text("""\
@@ -353,7 +352,7 @@ module.run = run
     monkeypatch.setenv("PYTHONPATH", str(tmp_path) + os.pathsep + os.environ.get("PYTHONPATH", ""))
     wanted = study(tiny_bert, tasks=["toy/dna-classification"], arms=["pretrained"], learning_rates=[1e-3])
     with pytest.raises(OutputError, match=r"No space left on device\); finished cells are kept"):
-        run_study(wanted, out=tmp_path / "store", say=quiet)
+        run_study(wanted, out=tmp_path / "store")
     assert len(finished(tmp_path / "store")) == 1
 
 

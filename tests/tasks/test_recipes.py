@@ -54,10 +54,6 @@ MADE = ("speech/digits", "speech/speakers", "speech/nmsqa")
 """On data that does not come as it is: units that are made of sound, and columns of a hub."""
 
 
-def quiet(line):
-    """Say nothing."""
-
-
 def test_there_are_recipes():
     assert len(TASKS) >= 34
     assert set(TASKS) - set(TOYS) == {*REAL, *MADE}
@@ -80,8 +76,8 @@ def test_a_recipe_is_whole(task):
 @pytest.mark.parametrize("task", TOYS)
 def test_a_toy_is_the_same_each_time_and_can_be_learned(task, tiny_bert):
     recipe = find_recipe(task)
-    table = load_table(recipe, say=quiet)
-    assert table.slice(0, 50).equals(load_table(recipe, say=quiet).slice(0, 50))
+    table = load_table(recipe)
+    assert table.slice(0, 50).equals(load_table(recipe).slice(0, 50))
     adapter = make_adapter(recipe.adapter.name, recipe.adapter.options, tokenizer=str(tiny_bert))
     examples = encode_examples(table, adapter, recipe.problem, assign(table, recipe.split, recipe.problem))
     if recipe.problem == "span":
@@ -108,7 +104,7 @@ def test_a_recipe_reads_its_data(task, tmp_path):
     if not os.environ.get("XDOMAIN_DATA"):
         pytest.skip("XDOMAIN_DATA is not set")
     recipe = find_recipe(task)
-    table = load_table(recipe, adapter=adapter_of(recipe), say=quiet)
+    table = load_table(recipe, adapter=adapter_of(recipe))
     split = assign(table, recipe.split, recipe.problem)
     sizes = tuple(int((split == name).sum()) for name in ("train", "valid", "test"))
     assert min(sizes) > 0
@@ -137,7 +133,7 @@ def test_digits_and_speakers_are_read_from_the_units_of_their_recordings(tmp_pat
     monkeypatch.setenv("XDOMAIN_DATA", str(tmp_path))
     for task, classes in (("speech/digits", 10), ("speech/speakers", 6)):
         recipe = find_recipe(task)
-        table = load_table(recipe, say=quiet)
+        table = load_table(recipe)
         split = assign(table, recipe.split, recipe.problem)
         assert Counter(split.tolist()) == {"train": 2430, "valid": 270, "test": 300}
         examples = encode_examples(table, adapter_of(recipe), recipe.problem, split)
@@ -148,10 +144,10 @@ def test_digits_and_speakers_are_read_from_the_units_of_their_recordings(tmp_pat
 def test_published_sizes():
     if not os.environ.get("XDOMAIN_DATA"):
         pytest.skip("XDOMAIN_DATA is not set")
-    splice = load_table(find_recipe("dna/splice"), say=quiet)
+    splice = load_table(find_recipe("dna/splice"))
     labels = splice.column("label").to_pylist()
     assert {c: labels.count(c) for c in set(labels)} == {"EI": 767, "IE": 768, "N": 1655}
-    gfp = load_table(find_recipe("protein/fluorescence"), say=quiet)
+    gfp = load_table(find_recipe("protein/fluorescence"))
     assert gfp.num_rows == 51_715
 
 
@@ -169,7 +165,7 @@ TEXT = {  # records of each file: GLUE's train and dev (arXiv 1804.07461), UD En
 def test_published_sizes_of_text(task):
     if not os.environ.get("XDOMAIN_DATA"):
         pytest.skip("XDOMAIN_DATA is not set")
-    assert Counter(load_table(find_recipe(task), say=quiet).column("split").to_pylist()) == TEXT[task]
+    assert Counter(load_table(find_recipe(task)).column("split").to_pylist()) == TEXT[task]
 
 
 @pytest.mark.realdata
@@ -181,19 +177,19 @@ def test_text_is_read_as_it_stands():
         ("text/mrpc", ("1", 2_753), 'Amrozi accused his brother, whom he called "the witness", of deliberately'),
         ("text/qnli", ("entailment", 2_702), "What came into force after the new constitution was herald?"),
     ):
-        table = load_table(find_recipe(task), say=quiet)
+        table = load_table(find_recipe(task))
         assert table.column("label").to_pylist().count(positive[0]) == positive[1]
         assert table.column("sequence")[0].as_py().startswith(first)
-    scores = load_table(find_recipe("text/sts-b"), say=quiet).column("label").to_numpy()
+    scores = load_table(find_recipe("text/sts-b")).column("label").to_numpy()
     assert (scores.min(), scores.max()) == (0, 5)
-    tags = load_table(find_recipe("text/ud-english-pos"), say=quiet).column("tags").combine_chunks().flatten()
+    tags = load_table(find_recipe("text/ud-english-pos")).column("tags").combine_chunks().flatten()
     assert (len(tags), len(tags.unique())) == (50_241, 17)
 
 
 def test_missing_data_says_where_to_put_it(monkeypatch, tmp_path):
     monkeypatch.setenv("XDOMAIN_DATA", str(tmp_path))
     with pytest.raises(MissingError) as caught:
-        load_table(find_recipe("protein/localization"), say=quiet)
+        load_table(find_recipe("protein/localization"))
     assert "protein/multiloc/ER.fasta" in str(caught.value)
     assert "XDOMAIN_DATA" in str(caught.value)
 

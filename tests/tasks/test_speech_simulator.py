@@ -268,7 +268,7 @@ def test_phonemes(nmsqa):
 def test_no_article_is_in_two_splits(task):
     if not os.environ.get("XDOMAIN_DATA"):
         pytest.skip("XDOMAIN_DATA is not set")
-    table = load_table(find_recipe(task), say=lambda line: None)
+    table = load_table(find_recipe(task))
     assert table.num_rows == 10_570
     split = assign(table, find_recipe(task).split, "span")
     groups = np.array(table.column("group").to_pylist())

@@ -19,9 +19,9 @@ PROBLEMS = ("classification", "regression", "tagging", "pair", "span")
 
 
 @pytest.mark.parametrize("problem", PROBLEMS)
-def test_every_problem_reads_a_mix(problem, tiny_bert, tmp_path, quiet):
+def test_every_problem_reads_a_mix(problem, tiny_bert, tmp_path):
     result = xdomain.run(
-        f"toy/dna-{problem}", overrides=FAST, backbone=str(tiny_bert), tune="mix", out=tmp_path / "run", say=quiet
+        f"toy/dna-{problem}", overrides=FAST, backbone=str(tiny_bert), tune="mix", out=tmp_path / "run"
     )
     mix = result.values["layer_mix"]
     assert [row["layer"] for row in mix["layers"]] == [0, 1, 2]
@@ -36,15 +36,15 @@ def test_every_problem_reads_a_mix(problem, tiny_bert, tmp_path, quiet):
     assert result.metric(first, "valid") == pytest.approx(best, abs=5e-3)  # ranks of a folded scale may differ
 
 
-def test_the_predictions_are_those_of_the_model_with_its_mix_on(tiny_bert, tmp_path, quiet):
+def test_the_predictions_are_those_of_the_model_with_its_mix_on(tiny_bert, tmp_path):
     result = xdomain.run(
-        "toy/dna-classification", overrides=FAST, backbone=str(tiny_bert), tune="mix", out=tmp_path / "run", say=quiet
+        "toy/dna-classification", overrides=FAST, backbone=str(tiny_bert), tune="mix", out=tmp_path / "run"
     )
     rows = pq.read_table(result.folder / "predictions.parquet").to_pylist()
     model = AutoModelForSequenceClassification.from_pretrained(result.folder / "model").eval()
     recipe = load_recipe(result.folder / "recipe.yaml")
     adapter = adapter_of(recipe)
-    examples, _ = prepare(recipe, adapter, quiet)
+    examples, _ = prepare(recipe, adapter)
     tokenizer = AutoTokenizer.from_pretrained(result.folder / "model")
     where = {name: i for i, name in enumerate(examples.ids)}
     row = rows[0]
@@ -57,19 +57,19 @@ def test_the_predictions_are_those_of_the_model_with_its_mix_on(tiny_bert, tmp_p
     assert not np.allclose(without, within, atol=1e-4)
 
 
-def test_a_mix_that_was_interrupted_ends_the_same(tiny_bert, tmp_path, quiet):
+def test_a_mix_that_was_interrupted_ends_the_same(tiny_bert, tmp_path, listen):
     whole = xdomain.run("toy/dna-classification", overrides=FAST, backbone=str(tiny_bert), tune="mix",
-                        mapping="learned", out=tmp_path / "whole", say=quiet)  # fmt: skip
+                        mapping="learned", out=tmp_path / "whole")  # fmt: skip
 
     def stop(line):
         if line.startswith("step 6/"):
             raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt), listen(stop):
         xdomain.run("toy/dna-classification", overrides=FAST, backbone=str(tiny_bert), tune="mix",
-                    mapping="learned", out=tmp_path / "cut", say=stop)  # fmt: skip
+                    mapping="learned", out=tmp_path / "cut")  # fmt: skip
     again = xdomain.run("toy/dna-classification", overrides=FAST, backbone=str(tiny_bert), tune="mix",
-                        mapping="learned", out=tmp_path / "cut", resume=True, say=quiet)  # fmt: skip
+                        mapping="learned", out=tmp_path / "cut", resume=True)  # fmt: skip
     assert again.values["layer_mix"] == whole.values["layer_mix"]
     assert again.values["learned_mapping"] == whole.values["learned_mapping"]
     one, two = (pq.read_table(r.folder / "predictions.parquet") for r in (whole, again))

@@ -52,12 +52,12 @@ def test_what_takes_too_long_to_judge_is_judged_by_fewer_records():
     assert limit == {"test": 30}  # never fewer, and those that are few anyway stay
 
 
-def test_a_run_reads_fewer_records_and_writes_down_how_many(tiny_bert, tmp_path, monkeypatch):
+def test_a_run_reads_fewer_records_and_writes_down_how_many(tiny_bert, tmp_path, monkeypatch, said):
     monkeypatch.setattr(import_module("xdomain.pipeline"), "measure_pace", lambda *given: Pace(1.0, 10.0))
-    said, limits = [], ("split.limit.train=40", "split.limit.valid=60", "split.limit.test=90")
+    limits = ("split.limit.train=40", "split.limit.valid=60", "split.limit.test=90")
     result = xdomain.run(
         "toy/dna-regression", overrides=(*limits, "train.max_steps=9"), backbone=str(tiny_bert), minutes=40,
-        out=tmp_path / "run", say=said.append,
+        out=tmp_path / "run",
     )  # fmt: skip
     n = result.values["n"]
     assert n["train"] == 40
@@ -68,12 +68,11 @@ def test_a_run_reads_fewer_records_and_writes_down_how_many(tiny_bert, tmp_path,
     assert any(f"{n['valid']} valid, {n['test']} test" in line for line in said)
 
 
-def test_a_comparison_takes_as_many_seeds_as_there_is_time_for(tiny_bert, tmp_path, monkeypatch):
+def test_a_comparison_takes_as_many_seeds_as_there_is_time_for(tiny_bert, tmp_path, monkeypatch, said):
     monkeypatch.setattr(import_module("xdomain.pipeline"), "measure_pace", lambda *given: Pace(50.0, 0.01))
-    said = []
     found = xdomain.compare(
         "toy/dna-regression", ["pretrained", "scratch"], overrides=SMALL, backbone=str(tiny_bert), out=tmp_path,
-        minutes=24, say=said.append,
+        minutes=24,
     )  # fmt: skip
     assert found.seeds == 2  # 5 steps of 50 s, 4 runs: 20 min of the .85 × 24
     assert "24 minutes: 2 seeds of each arm" in said
@@ -84,7 +83,7 @@ def test_a_comparison_names_the_minutes_that_were_asked_for_and_those_needed(tin
     with pytest.raises(RecipeError, match="2 minutes are too few") as told:
         xdomain.compare(
             "toy/dna-regression", ["pretrained", "scratch"], seeds=2, overrides=SMALL, backbone=str(tiny_bert),
-            out=tmp_path, minutes=2, say=lambda line: None,
+            out=tmp_path, minutes=2,
         )  # fmt: skip
     needed = float(str(told.value).split("expected: ")[1].split(" minutes")[0])
     assert 4 * 5 * 60 / 0.85 / 60 < needed < 30
@@ -94,7 +93,6 @@ def test_an_interrupted_comparison_that_chose_its_steps_goes_on(tiny_bert, tmp_p
     monkeypatch.setattr(import_module("xdomain.pipeline"), "measure_pace", lambda *given: Pace(500.0, 0.01))
     options = {
         "seeds": 2, "overrides": SMALL, "backbone": str(tiny_bert), "out": tmp_path, "minutes": 200,
-        "say": lambda line: None,
     }  # fmt: skip
     arms = ["pretrained", "scratch"]
     whole = xdomain.compare("toy/dna-regression", arms, **options)
@@ -123,7 +121,7 @@ def test_several_processes_would_not_agree(monkeypatch):
         check_minutes(1)
 
 
-def test_a_run_chooses_its_steps_says_so_and_is_resumed_with_the_same(tiny_bert, tmp_path, monkeypatch):
+def test_a_run_chooses_its_steps_says_so_and_is_resumed_with_the_same(tiny_bert, tmp_path, monkeypatch, said):
     measured, real = [], pacing.measure_pace
 
     def slow(*given):
@@ -131,8 +129,8 @@ def test_a_run_chooses_its_steps_says_so_and_is_resumed_with_the_same(tiny_bert,
         return Pace(500.0, 0.01)  # so slow that it matters little how long reading took
 
     monkeypatch.setattr(import_module("xdomain.pipeline"), "measure_pace", slow)
-    said, changes = [], (*SMALL, "train.max_steps=100000")
-    options = {"overrides": changes, "backbone": str(tiny_bert), "out": tmp_path / "run", "say": said.append}
+    changes = (*SMALL, "train.max_steps=100000")
+    options = {"overrides": changes, "backbone": str(tiny_bert), "out": tmp_path / "run"}
     result = xdomain.run("toy/dna-regression", **options, minutes=100)
     assert measured[0].step > 0
     assert measured[0].record > 0

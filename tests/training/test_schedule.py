@@ -64,29 +64,26 @@ def test_steps_cannot_be_told_before_they_are_settled():
         steps_of(Train(), 80)
 
 
-def test_a_run_says_and_writes_what_it_chose(tiny_bert, tmp_path, monkeypatch):
+def test_a_run_says_and_writes_what_it_chose(tiny_bert, tmp_path, monkeypatch, said):
     monkeypatch.setattr(schedule, "LEAST_STEPS", 24)
-    said, changes = [], (*SMALL, "train.epochs=null", "train.learning_rate=null")
+    changes = (*SMALL, "train.epochs=null", "train.learning_rate=null")
     options = {"overrides": changes, "backbone": str(tiny_bert), "out": tmp_path / "run"}
-    result = xdomain.run("toy/dna-classification", **options, say=said.append)
+    result = xdomain.run("toy/dna-classification", **options)
     assert result.values["steps"] == 24  # 3 an epoch: 8 epochs
     assert "24 steps of 16 records (8 epochs), learning rate 0.0005, 8 evaluations" in said
     written = yaml.safe_load((tmp_path / "run" / "recipe.yaml").read_text())["train"]
     assert (written["epochs"], written["learning_rate"], written["evaluations"]) == (8, 5e-4, 8)
 
-    again = xdomain.run("toy/dna-classification", **options, resume=True, say=said.append)
+    again = xdomain.run("toy/dna-classification", **options, resume=True)
     assert again.values == result.values
     with pytest.raises(OutputError, match="other options"):
         xdomain.run("toy/dna-classification", **options | {"overrides": (*changes, "train.epochs=7")}, resume=True)
 
 
 @pytest.mark.parametrize(("steps", "asked"), [(25, 20), (7, 3), (10, 10), (5, 20)])
-def test_as_many_evaluations_are_told_as_are_made(steps, asked, tiny_bert, tmp_path):
-    said = []
+def test_as_many_evaluations_are_told_as_are_made(steps, asked, tiny_bert, tmp_path, said):
     options = (f"train.max_steps={steps}", f"train.evaluations={asked}", *SMALL)
-    result = xdomain.run(
-        "toy/dna-classification", overrides=options, backbone=str(tiny_bert), out=tmp_path / "run", say=said.append
-    )
+    result = xdomain.run("toy/dna-classification", overrides=options, backbone=str(tiny_bert), out=tmp_path / "run")
     made = sum("valid" in row or any(key.startswith("eval") for key in row) for row in history(result.folder))
     told_of = next(line for line in said if line.startswith(f"{steps} steps of"))
     assert told_of.endswith(f"{made} evaluation{'s' * (made != 1)}")

@@ -11,11 +11,10 @@ FEW = ["split.limit.train=32", "split.limit.valid=16", "split.limit.test=16", "t
 
 
 @pytest.fixture
-def run(tiny_bert, tmp_path, quiet):
+def run(tiny_bert, tmp_path):
     def run(*overrides):
         return xdomain.run(
             "toy/dna-classification", overrides=[*FEW, *overrides], backbone=str(tiny_bert), out=tmp_path / "r",
-            say=quiet,
         )  # fmt: skip
 
     return run

@@ -10,7 +10,7 @@ from xdomain.analysis.alignment import align
 from xdomain.analysis.loaded_run import open_runs
 from xdomain.analysis.result import Analysis, Finding, Options, write_finding
 from xdomain.core.errors import OutputError, RecipeError, UserError, unknown
-from xdomain.core.progress import Say
+from xdomain.core.progress import log
 
 ANALYSES: tuple[Analysis, ...] = (
     embeddings.ANALYSIS,
@@ -31,7 +31,6 @@ def analyze(
     only: Sequence[str] | None = None,
     options: Options | None = None,
     out: str | Path | None = None,
-    say: Say = print,
 ) -> list[Finding]:
     """Look into finished runs, and write a picture, a table and a sentence a question.
 
@@ -71,9 +70,9 @@ def analyze(
                     raise
                 why = error.what
         if why:
-            say(f"without {analysis.name}: {why}")
+            log.info(f"without {analysis.name}: {why}")
             continue
-        _write(found, folder, say)
+        _write(found, folder)
         findings += found
     if not findings:
         raise RecipeError("nothing can be asked of these runs", expected=f"runs that suit one of {', '.join(NAMES)}")
@@ -88,7 +87,6 @@ def analyze_parallel(
     *,
     options: Options | None = None,
     out: str | Path | None = None,
-    say: Say = print,
 ) -> list[Finding]:
     """Ask whether a checkpoint, or a run's, puts two languages into one space; line i of `a` means line i of `b`.
 
@@ -103,7 +101,7 @@ def analyze_parallel(
     _check_used(options, {"records", "seed"})
     folder = Path(out) if out else (Path(checkpoint) if Path(checkpoint).is_dir() else Path()) / FOLDER
     findings = align(Path(checkpoint), Path(a), Path(b), options)
-    _write(findings, folder, say)
+    _write(findings, folder)
     _write_index(findings, folder)
     return findings
 
@@ -130,12 +128,12 @@ def _check_used(options: Options, used: Collection[str]) -> None:
             raise RecipeError(f"--{name} changes nothing here", expected=f"it goes with {fit}")
 
 
-def _write(findings: Sequence[Finding], folder: Path, say: Say) -> None:
+def _write(findings: Sequence[Finding], folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for finding in findings:
             write_finding(finding, folder)
-            say(f"{finding.title}\n  {finding.caption}\n  -> {folder / finding.name}.png, .csv")
+            log.info(f"{finding.title}\n  {finding.caption}\n  -> {folder / finding.name}.png, .csv")
     except OSError as error:
         raise OutputError(f"{folder} cannot be written ({error.strerror})", mend="another --out") from None
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from xdomain.core.errors import BackboneError
+from xdomain.core.progress import muted
 from xdomain.core.recipe import Recipe
 from xdomain.core.run_dir import load_result
 from xdomain.core.sequences import Adapter
@@ -24,7 +25,6 @@ from xdomain.model.backbone import load_backbone, max_positions, quiet_loading
 from xdomain.model.reprogramming import fold_mixture, insert_mixture
 from xdomain.model.token_mapping import learned_kind
 from xdomain.model.vocabulary import Vocabulary
-from xdomain.pipeline import silent
 from xdomain.saved_model import SavedBaseline, load_saved, saved_adapter
 from xdomain.training.predict import inputs_of
 from xdomain.training.preparation import prepare
@@ -151,7 +151,8 @@ def _open(folder: Path) -> OpenedRun:
     _to_look_at(saved.model)
     recipe = saved.recipe
     adapter = saved_adapter(folder, recipe)
-    examples, _ = prepare(recipe, adapter, silent)
+    with muted():
+        examples, _ = prepare(recipe, adapter)
     mapping = "" if recipe.run.mapping == "identity" else f" m{recipe.run.mapping_seed}"
     label = f"{values['arm']['label']}{mapping} s{recipe.run.seed}"
     return OpenedRun(folder, label, recipe, adapter, examples, saved, values)

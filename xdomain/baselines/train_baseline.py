@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from xdomain.baselines.api import fit_baseline
-from xdomain.core.progress import Say, reporter
+from xdomain.core.progress import log, reporter
 from xdomain.core.recipe import Recipe
 from xdomain.core.run_dir import MODEL
 from xdomain.core.sequences import Adapter
@@ -15,7 +15,7 @@ from xdomain.training.train_encoder import TrainResult
 from xdomain.training.trainer import FitResult
 
 
-def train_baseline(recipe: Recipe, adapter: Adapter, examples: Examples, *, folder: Path, say: Say) -> TrainResult:
+def train_baseline(recipe: Recipe, adapter: Adapter, examples: Examples, *, folder: Path) -> TrainResult:
     """Fit the baseline that the recipe's run names and save it in ``folder/model``."""
     kind = recipe.run.baseline
     if kind is None or examples.labels is None:
@@ -38,7 +38,7 @@ def train_baseline(recipe: Recipe, adapter: Adapter, examples: Examples, *, fold
     reporter().finished()
     (folder / MODEL).mkdir(exist_ok=True)
     fitted.save(folder / MODEL)
-    say(f"{kind} fitted: {fitted.chosen}")
+    log.info(f"{kind} fitted: {fitted.chosen}")
     tokens = float(examples.symbols.lengths[examples.indices("train")].sum())
     last = fitted.history[-1]["step"] if fitted.history else 0
     course = FitResult(fitted.history, fitted.train_loss, last, last, tokens / seconds, seconds)

@@ -9,7 +9,6 @@ import typer
 
 from xdomain.cli.study import Json
 from xdomain.core.errors import RecipeError
-from xdomain.core.progress import say
 
 Records = Annotated[int, typer.Option(min=2, help="The most records that are read.")]
 Symbol = Annotated[str | None, typer.Option(help="The symbol whose contexts are compared.")]
@@ -54,9 +53,9 @@ def analyze_command(
     if parallel:
         if len(runs) > 1 or only:
             raise RecipeError("--parallel looks into one checkpoint", expected="one folder, and no --only")
-        found = analyze_parallel(runs[0], *parallel, options=options, out=out, say=say)
+        found = analyze_parallel(runs[0], *parallel, options=options, out=out)
     else:
         names = None if only is None else [name.strip() for name in only.split(",") if name.strip()]
-        found = analyze(*runs, only=names, options=options, out=out, say=say)
+        found = analyze(*runs, only=names, options=options, out=out)
     if as_json:
         print_json([{"name": one.name, "title": one.title, "caption": one.caption} for one in found])

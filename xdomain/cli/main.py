@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from xdomain.cli.analyze import analyze_command
+from xdomain.cli.messages import messages_on_stderr
 from xdomain.cli.plugins import WithPlugins
 from xdomain.cli.pretrain import pretrain_app
 from xdomain.cli.study import Json, report_command, study_command
 from xdomain.core.errors import RecipeError, UserError
-from xdomain.core.progress import say
+from xdomain.core.progress import log
 
 if TYPE_CHECKING:
     from xdomain.core.recipe import Columns, Recipe
@@ -113,7 +114,7 @@ def run_command(
     from xdomain.cli.progress_bar import progress_bar
 
     recipe = _recipe(task, data, domain, column, problem, changes, backbone)
-    with progress_bar(say) as tell:
+    with progress_bar():
         from xdomain.pipeline import run  # which loads torch
 
         result = run(
@@ -122,7 +123,6 @@ def run_command(
             overwrite=overwrite,
             resume=resume,
             minutes=minutes,
-            say=tell,
             backbone=backbone,
             init=init,
             transfer=_listed(transfer),
@@ -170,7 +170,7 @@ def compare_command(
     from xdomain.cli.progress_bar import progress_bar
 
     recipe = _recipe(task, data, domain, column, problem, changes, backbone)
-    with progress_bar(say) as tell:
+    with progress_bar():
         from xdomain.study.compare import compare  # which loads torch
 
         found = compare(
@@ -181,7 +181,6 @@ def compare_command(
             resume=resume,
             seeds=seeds,
             minutes=minutes,
-            say=tell,
             backbone=backbone,
             transfer=_listed(transfer),
             tune=tune,
@@ -241,7 +240,7 @@ def check_command(
     from xdomain.inspection import check
 
     recipe = _task(None, Path(task), domain, column, problem) if is_data_file(task) else task
-    found = check(recipe, overrides=changes or (), say=say)
+    found = check(recipe, overrides=changes or ())
     print_json(found) if as_json else print_report(found)
 
 
@@ -262,7 +261,7 @@ def predict_command(
     from xdomain.cli.console import print_json
     from xdomain.prediction import predict, write_table
 
-    table = predict(run_dir, *files, columns=_columns(column), clip=clip, say=say)
+    table = predict(run_dir, *files, columns=_columns(column), clip=clip)
     if as_json:
         print_json(table.to_pylist())
     if out or not as_json:
@@ -286,7 +285,7 @@ def evaluate_command(
     from xdomain.evaluation import evaluate
     from xdomain.prediction import write_table
 
-    found = evaluate(run_dir, file, columns=_columns(column), overrides=changes or (), say=say)
+    found = evaluate(run_dir, file, columns=_columns(column), overrides=changes or ())
     if out:
         write_table(found.predictions, out)
     print_json(found.as_dict()) if as_json else print_evaluation(found)
@@ -338,7 +337,7 @@ def _task(task: str | None, data: Path | None, domain: str | None, column: list[
         raise RecipeError(f"what does {data} hold?", expected=f"--domain, one of {', '.join(adapter_names())}")
     recipe, said = own_recipe(data, domain, columns=_columns(column), problem=problem)
     for sentence in said:
-        say(sentence)
+        log.info(sentence)
     return recipe
 
 
@@ -384,7 +383,8 @@ def main(arguments: list[str] | None = None) -> None:
     if debug:
         given.remove("--debug")
     try:
-        app(given)
+        with messages_on_stderr():
+            app(given)
     except UserError as error:
         if debug:
             raise

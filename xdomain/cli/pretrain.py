@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal
 import typer
 
 from xdomain.core.errors import RecipeError
-from xdomain.core.progress import say
 
 pretrain_app = typer.Typer(help="Pre-train a small encoder.", no_args_is_help=True)
 
@@ -99,8 +98,8 @@ def pretrain_text_command(
         save_every=save_every,
         licence=licence,
     )
-    with progress_bar(say) as tell:
-        made = pretrain_text(files, out, options=options, say=tell)
+    with progress_bar():
+        made = pretrain_text(files, out, options=options)
     print(made)
 
 
@@ -162,9 +161,9 @@ def pretrain_synthetic_command(
         save_every=save_every,
         licence=licence,
     )
-    with progress_bar(say) as tell:
+    with progress_bar():
         made = pretrain_synthetic(
-            kind, out, options=options, symbols=symbols, law=law, counts=counts, distinct=distinct, say=tell
+            kind, out, options=options, symbols=symbols, law=law, counts=counts, distinct=distinct
         )
     print(made)
 

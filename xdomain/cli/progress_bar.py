@@ -1,4 +1,4 @@
-"""A progress bar on a terminal; in a pipe nothing but the lines that are said."""
+"""A progress bar on a terminal; in a pipe nothing but the messages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.table import Column
 from rich.text import Text
 
-from xdomain.core.progress import Say, reporting
+from xdomain.cli.messages import messages_to
+from xdomain.core.progress import reporting
 
 PAUSE = 0.1  # seconds between two updates, at least: more often slows training and is not seen
 FRESH = 0.1  # weight of the newest loss in the mean that is shown
@@ -25,21 +26,15 @@ ECHO = 2  # characters of the ^C that a terminal writes after the bar, which mus
 
 
 @contextmanager
-def progress_bar(say: Say) -> Generator[Say]:
-    """Show a bar on stderr while this context lasts, where stderr is a terminal.
-
-    Yields
-    ------
-    Say
-        What to say lines with: on a terminal they stand above the bar, elsewhere `say` gets them.
-    """
+def progress_bar() -> Generator[None]:
+    """Show a bar on stderr while this context lasts, where stderr is a terminal; messages stand above it."""
     console = Console(stderr=True)
     if not sys.stderr.isatty() or not console.is_interactive or os.environ.get("RANK", "0") != "0":
-        yield say
+        yield
         return
     bar = ProgressBar(console)
-    with bar.shown(), reporting(bar):
-        yield bar.say
+    with bar.shown(), reporting(bar), messages_to(bar.print_line):
+        yield
 
 
 class ProgressBar:
@@ -75,7 +70,7 @@ class ProgressBar:
         with self._progress:
             yield
 
-    def say(self, line: str) -> None:
+    def print_line(self, line: str) -> None:
         """Print a line above the bar, as it is."""
         self._progress.console.print(Text(line), soft_wrap=True, highlight=False)
 

@@ -7,8 +7,6 @@ from typing import Annotated, Literal
 
 import typer
 
-from xdomain.core.progress import say
-
 STORE = Path("studies")
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Workers = Annotated[int, typer.Option(min=1, help="Processes of the local engine; each gets its share of cores.")]
@@ -46,9 +44,7 @@ def study_command(
         print_json(rows) if as_json else print_forecast(rows, workers)
         return
     with LiveTable() as show:
-        found = run_study(
-            study, engine=engine, workers=workers, address=address, retry_failed=retry_failed, say=say, show=show
-        )
+        found = run_study(study, engine=engine, workers=workers, address=address, retry_failed=retry_failed, show=show)
     print_json(as_dict(found)) if as_json else print_findings(found, study.folder)
     if found.missing:
         raise typer.Exit(1)

@@ -1,23 +1,31 @@
-"""How far a run has come, for whoever shows it. Nothing is shown unless the command line asks for it.
+"""Messages and progress of what takes long, for whoever shows them. By default nothing is shown.
 
 What takes long reports to `reporter()`; whoever wants to see it puts a `Reporter` there with `reporting`.
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Generator
+import logging
+from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Protocol, SupportsFloat
 
-Say = Callable[[str], None]
-"""Takes a line of text for the person who started a run."""
+log = logging.getLogger("xdomain")
+"""Takes all messages: INFO for how it is going, WARNING for what may be wrong. Who wants to see them adds a handler, as
+the command line does, or calls ``logging.basicConfig(level="INFO")``."""
+_muted: ContextVar[bool] = ContextVar("muted", default=False)
+log.addFilter(lambda _: not _muted.get())
 
 
-def say(line: str) -> None:
-    """Progress goes to stderr: stdout holds what was asked for."""
-    print(line, file=sys.stderr, flush=True)
+@contextmanager
+def muted(when: bool = True) -> Generator[None]:
+    """Log nothing within this context, unless `when` is false."""
+    token = _muted.set(when or _muted.get())
+    try:
+        yield
+    finally:
+        _muted.reset(token)
 
 
 class Reporter(Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import pyarrow as pa
 from xdomain.core.adapter_protocols import ChecksRecords
 from xdomain.core.errors import DataError, RecipeError, unknown
 from xdomain.core.plugins import Reader, readers
+from xdomain.core.progress import log
 from xdomain.core.recipe import Columns, Problem, Recipe, recipe_from
 from xdomain.core.sequences import Adapter
 from xdomain.data.assemble import constants_of, said
@@ -55,7 +56,7 @@ def guess_file(
     return name, guess_columns(table, told, problem, where=str(path), labelled=labelled)
 
 
-def load_table(recipe: Recipe, *, adapter: Adapter | None = None, say: Callable[[str], None] = print) -> pa.Table:
+def load_table(recipe: Recipe, *, adapter: Adapter | None = None) -> pa.Table:
     """The checked raw table of a recipe's data, from which something can be learned; what had to be guessed is said.
 
     Where the table names files (of sound, of music), `adapter` reads them; None leaves the names.
@@ -72,7 +73,7 @@ def load_table(recipe: Recipe, *, adapter: Adapter | None = None, say: Callable[
     except TypeError as error:
         raise RecipeError(f"{recipe.name}: reader {recipe.reader}: {error}", mend="edit reader_options") from None
     for sentence in said(table):
-        say(sentence)
+        log.info(sentence)
     _vet(table, adapter)
     where = ", ".join(str(path) for path in files.values()) or recipe.name
     checked = validated(table, recipe.problem, where=where)
@@ -88,7 +89,6 @@ def load_file(
     columns: Columns | None = None,
     paired: bool = False,
     labelled: bool = False,
-    say: Callable[[str], None] = print,
 ) -> pa.Table:
     """The records of a file for a trained model.
 
@@ -117,7 +117,7 @@ def load_file(
         mend = f"{error.mend}; {note}" if error.mend else note
         raise DataError(error.what, expected=error.expected, nearest=error.nearest, mend=mend) from None
     for sentence in said(table):
-        say(sentence)
+        log.info(sentence)
     _vet(table, adapter)
     if labelled:
         table = validated(table, posed, where=str(file))

@@ -14,7 +14,7 @@ from transformers import PreTrainedTokenizerFast
 
 from xdomain.core.errors import RecipeError
 from xdomain.core.plugins import make_adapter
-from xdomain.core.progress import reporter
+from xdomain.core.progress import log, reporter
 from xdomain.core.sequences import Alphabet
 from xdomain.data.corpus import (
     SPECIALS,
@@ -28,7 +28,7 @@ from xdomain.pretraining.checkpoints import WorkFolder
 from xdomain.pretraining.config import Pretraining
 from xdomain.pretraining.engine import VALIDATION_TOKENS
 from xdomain.pretraining.streams import Generated, Generator, hold_out
-from xdomain.pretraining.train import Say, pretrain_stream
+from xdomain.pretraining.train import pretrain_stream
 
 __all__ = ["Pretraining", "pretrain_synthetic", "pretrain_text"]
 
@@ -38,9 +38,7 @@ SHORT = Pretraining(lengths=(16, 32, 64, 128), shares=(0.15, 0.25, 0.3, 0.3))
 """Of made-up sequences, which nobody has published longer than 128."""
 
 
-def pretrain_text(
-    files: Sequence[str | Path], out: str | Path, *, options: Pretraining | None = None, say: Say = print
-) -> Path:
+def pretrain_text(files: Sequence[str | Path], out: str | Path, *, options: Pretraining | None = None) -> Path:
     """Pre-train a BERT on plain text and write it to `out` as a stock checkpoint with a card.
 
     The same call after an interruption goes on from the last saved state, to the same weights on a CPU.
@@ -71,9 +69,9 @@ def pretrain_text(
         "tokenizer": _digest(given) if given else "learned",
     }
     with work.opened({"options": options.decisive(), "data": data}):
-        tokenizer = given or _learned(files, options, work, say)
+        tokenizer = given or _learned(files, options, work)
         reporter().phase("encoding")
-        say(f"encoding {len(files)} file{'s' if len(files) > 1 else ''}")
+        log.info(f"encoding {len(files)} file{'s' if len(files) > 1 else ''}")
         key = corpus_key(told, tokenizer)
         with work.guarded():
             store = stored_documents(files, tokenizer, key, work.path)
@@ -81,21 +79,21 @@ def pretrain_text(
         train, valid, part = hold_out(
             store, max(options.lengths), specials=options.special_tokens, seed=options.seed, facts=facts
         )
-        say(f"{train.tokens:,} tokens in {len(train.starts):,} documents; held out: {part}")
+        log.info(f"{train.tokens:,} tokens in {len(train.starts):,} documents; held out: {part}")
         for length in options.lengths:
             if (reached := train.reached(length - options.special_tokens)) < 0.9:
-                say(f"documents long enough for {length} positions hold {reached:.0%} of the tokens")
+                log.info(f"documents long enough for {length} positions hold {reached:.0%} of the tokens")
         command = options.command(["text", *map(str, files)], str(out))
-        pretrain_stream(work, tokenizer, (train, valid), key, command, options, say)
+        pretrain_stream(work, tokenizer, (train, valid), key, command, options)
     return out
 
 
-def _learned(files: Sequence[Path], options: Pretraining, work: WorkFolder, say: Say) -> PreTrainedTokenizerFast:
+def _learned(files: Sequence[Path], options: Pretraining, work: WorkFolder) -> PreTrainedTokenizerFast:
     """The tokenizer of an earlier start of this run, or a new one."""
     folder = work.path / "tokenizer"
     if not folder.exists():
         reporter().phase("learning wordpieces")
-        say(f"learning {options.vocabulary:,} wordpieces")
+        log.info(f"learning {options.vocabulary:,} wordpieces")
         part = folder.with_suffix(".part")
         with work.guarded():
             train_wordpieces(files, options.vocabulary).save_pretrained(part)
@@ -129,7 +127,6 @@ def pretrain_synthetic(
     law: str = "uniform",
     counts: str | Path | None = None,
     distinct: bool | None = None,
-    say: Say = print,
 ) -> Path:
     """Pre-train a BERT on made-up sequences of integers and write it to `out` as a stock checkpoint with a card.
 
@@ -176,7 +173,7 @@ def pretrain_synthetic(
         tokenizer = integer_tokenizer(source)
         command = options.command(["synthetic", kind], str(out), _typed(symbols, law, counts, distinct), SHORT)
         key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-        pretrain_stream(work, tokenizer, (train, valid), key, command, options, say)
+        pretrain_stream(work, tokenizer, (train, valid), key, command, options)
     return out
 
 

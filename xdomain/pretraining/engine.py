@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +12,7 @@ from torch import Tensor
 
 from xdomain.core.errors import RecipeError
 from xdomain.core.formatting import duration
-from xdomain.core.progress import reporter
+from xdomain.core.progress import log, reporter
 from xdomain.pretraining.checkpoints import WorkFolder
 from xdomain.pretraining.config import Pretraining, Stage
 from xdomain.pretraining.model import Model, tile_positions
@@ -63,7 +62,6 @@ class Engine:
     device: Device
     work: WorkFolder
     key: str
-    say: Callable[[str], None] = print
     optimizer: torch.optim.AdamW = field(init=False)
 
     def __post_init__(self) -> None:
@@ -83,11 +81,11 @@ class Engine:
         OutputError
             A state cannot be written or read.
         """
-        options, say = self.options, self.say
+        options = self.options
         first = self.work.restore(self.model, self.optimizer, self.key)
         history = self.work.history(first)
         self.work.keep_history(history)
-        say(f"training on {self.device}" + (f", from step {first}" if first else ""))
+        log.info(f"training on {self.device}" + (f", from step {first}" if first else ""))
         every = max(1, min(100, options.steps // 20))
         losses: list[Tensor] = []
         clock, behind = time.monotonic(), first
@@ -114,7 +112,7 @@ class Engine:
                 history.append({**row, "learning_rate": options.rate_at(step), "tokens_per_second": round(pace)})
                 self.work.add_history(history[-1])
                 left = (options.tokens_before(options.steps) - tokens) / pace
-                say(
+                log.info(
                     f"step {done:,}/{options.steps:,}  {stage.length} positions  loss {mean:.3f}  "
                     f"{pace:,.0f} tokens/s  {duration(left)} left"
                 )
@@ -124,7 +122,7 @@ class Engine:
                 history.append({"step": done, "tokens": tokens, "length": stage.length, "valid": score.told()})
                 self.work.add_history(history[-1])
                 self.work.save(self.model, self.optimizer, done, self.key)
-                say(f"validation at {stage.length} positions: {score}")
+                log.info(f"validation at {stage.length} positions: {score}")
                 clock = time.monotonic()
         reporter().finished()
         return history

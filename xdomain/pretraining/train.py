@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from transformers import AutoConfig, PreTrainedTokenizerFast
 
 from xdomain.core.memory import Need, enough_memory
+from xdomain.core.progress import log
 from xdomain.core.run_dir import HISTORY_PLOT, write_history, write_json
 from xdomain.model.vocabulary import Vocabulary
 from xdomain.pretraining.checkpoints import SUMMARY, WorkFolder
@@ -22,7 +22,6 @@ from xdomain.training.device import Device, best_device
 from xdomain.training.plots import plot_pretraining
 from xdomain.training.provenance import PeakMemory, provenance
 
-Say = Callable[[str], None]
 VALIDATION_SEED, VALIDATION_RATE = 2**31, 0.15
 """Validation is masked like BERT's training, whatever the rate of this one, so that losses can be compared."""
 
@@ -34,7 +33,6 @@ def pretrain_stream(
     key: str,
     command: str,
     options: Pretraining,
-    say: Say,
 ) -> None:
     """Train on the first stream, judge by the second, and write the checkpoint.
 
@@ -55,7 +53,7 @@ def pretrain_stream(
         A step needs more memory than there is.
     """
     with enough_memory(lambda: _need(options)):
-        _pretrain(work, tokenizer, streams, key, command, options, say)
+        _pretrain(work, tokenizer, streams, key, command, options)
 
 
 def _need(options: Pretraining) -> Need:
@@ -78,7 +76,6 @@ def _pretrain(
     key: str,
     command: str,
     options: Pretraining,
-    say: Say,
 ) -> None:
     memory, device = PeakMemory(), best_device(options.precision)
     torch.manual_seed(options.seed)
@@ -92,12 +89,12 @@ def _pretrain(
             strict=True,
         )
     )
-    engine = Engine(model, train, valid, options, device, work, key, say)
+    engine = Engine(model, train, valid, options, device, work, key)
     history = engine.run()
     scores: dict[str, Score] = {}
     for length in options.lengths:
         scores[str(length)] = engine.score(length)
-        say(f"validation at {length} positions: {scores[str(length)]}")
+        log.info(f"validation at {length} positions: {scores[str(length)]}")
     summary = {
         **options.told(),
         "command": command,

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from xdomain.core.errors import names_misspelt_options
 from xdomain.core.formatting import as_frame
-from xdomain.core.progress import Say
+from xdomain.core.progress import log
 from xdomain.metrics.bootstrap import Interval
 from xdomain.study.config import Grid
 from xdomain.study.engines.local import run_local
@@ -31,7 +31,6 @@ def run_study(
     workers: int = 1,
     address: str | None = None,
     retry_failed: bool = False,
-    say: Say = print,
     show: Callable[[Table], None] | None = None,
 ) -> Findings:
     """Run the cells of a study that are not finished yet, and write its report.
@@ -58,10 +57,10 @@ def run_study(
         for cell in laid.known():
             if laid.store.state(cell.key) == "failed":
                 laid.store.forget_failure(cell.key)
-    progress = Progress(laid, workers=workers, say=say, show=show)
+    progress = Progress(laid, workers=workers, show=show)
     settled, total = laid.count()
     if settled == total:
-        say(f"all {total} cells are finished already")
+        log.info(f"all {total} cells are finished already")
         return report(laid.folder)
     progress.start()
     if engine == "ray":
@@ -162,13 +161,12 @@ class Study:
         engine: Literal["local", "ray"] = "local",
         address: str | None = None,
         retry_failed: bool = False,
-        say: Say = print,
     ) -> Study:
         """Run what is not finished yet, and write the report.
 
         Parameters
         ----------
-        workers, engine, address, retry_failed, say
+        workers, engine, address, retry_failed
             As for `run_study`.
 
         Returns
@@ -176,7 +174,7 @@ class Study:
         Study
             This one.
         """
-        run_study(self.plan, workers=workers, engine=engine, address=address, retry_failed=retry_failed, say=say)
+        run_study(self.plan, workers=workers, engine=engine, address=address, retry_failed=retry_failed)
         return self
 
     @property

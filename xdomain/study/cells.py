@@ -14,6 +14,7 @@ import yaml
 
 from xdomain.core.errors import RecipeError, UserError
 from xdomain.core.plugins import find_recipe, make_adapter, path_options, uses_tokenizer
+from xdomain.core.progress import muted
 from xdomain.core.recipe import ENCODER_FIELDS, Columns, Recipe, Source, recipe_from, with_arm
 from xdomain.core.run_dir import SCHEMA
 from xdomain.data.loading import load_table, own_recipe
@@ -76,7 +77,9 @@ class Digests:
                 return {}
             source = recipe.model_dump_json(include={"source", "reader", "reader_options", "columns", "problem"})
             if source not in self._named:
-                files = named_files(load_table(recipe, say=lambda _: None), adapter, _folder(recipe.source))
+                with muted():
+                    table = load_table(recipe)
+                files = named_files(table, adapter, _folder(recipe.source))
                 self._named[source] = digest({str(i): path for i, path in enumerate(files)}) if files else ""
         except UserError:  # its cells say why when they are run
             return {"named files": "absent"}

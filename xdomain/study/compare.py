@@ -9,11 +9,11 @@ from typing import Any
 from xdomain.core.errors import RecipeError
 from xdomain.core.formatting import duration
 from xdomain.core.plugins import find_recipe
-from xdomain.core.progress import Say, part
+from xdomain.core.progress import log, part
 from xdomain.core.recipe import BASELINES, ENCODER_FIELDS, Recipe, with_arm
 from xdomain.core.run_dir import RECIPE, Result, check_folder, write_json
 from xdomain.metrics.heldout import check_comparable
-from xdomain.pipeline import arm_label, run, silent, with_written_size
+from xdomain.pipeline import arm_label, run, with_written_size
 from xdomain.study.cells import effective_seeds, is_fixed
 from xdomain.study.comparison import ArmRuns, Comparison, SeedPair, comparison_of
 from xdomain.training.device import is_first, process_count
@@ -36,7 +36,6 @@ def compare(
     resume: bool = False,
     overwrite: bool = False,
     minutes: float | None = None,
-    say: Say = print,
     **options: Any,
 ) -> Comparison:
     """Run each arm of a task on the same splits, with the same seeds and mappings, and compare them on test.
@@ -70,8 +69,6 @@ def compare(
     UserError
         Something that was given cannot work; the message says how to mend it.
     """
-    if not is_first():
-        say = silent
     recipe = find_recipe(task, overrides)
     if arms is None:
         arms = ("pretrained", "scratch") if recipe.problem == "span" else ("pretrained", "scratch", "kmer")
@@ -84,7 +81,7 @@ def compare(
     check_comparable(recipe.metrics[0], recipe.problem)
     if minutes is not None:
         check_minutes(minutes)
-    runs = _Runs(recipes, folder, resume=resume, overwrite=overwrite, say=say)
+    runs = _Runs(recipes, folder, resume=resume, overwrite=overwrite)
     start = recipes[0].run.mapping_seed, recipes[0].run.seed
     runs.check(_pairs(start, seeds or SEEDS), sized=minutes is not None)  # all before the first is run
     if minutes is not None:
@@ -99,9 +96,9 @@ def compare(
 class _Runs:
     """The runs of a comparison: one per arm and seed pair, but once only for an arm that no seed changes."""
 
-    def __init__(self, recipes: list[Recipe], folder: Path, *, resume: bool, overwrite: bool, say: Say) -> None:
+    def __init__(self, recipes: list[Recipe], folder: Path, *, resume: bool, overwrite: bool) -> None:
         self.recipes, self.folder = recipes, folder
-        self.resume, self.overwrite, self.say = resume, overwrite, say
+        self.resume, self.overwrite = resume, overwrite
         self.results: list[dict[SeedPair, Result]] = [{} for _ in recipes]
 
     def check(self, pairs: Sequence[SeedPair], *, sized: bool) -> None:
@@ -145,7 +142,7 @@ class _Runs:
                 continue
             own = _with_pair(self.recipes[first], _pair_of(self.recipes[first], pair))
             self.recipes = [with_written_size(one, self._place(own)) for one in self.recipes]
-            self.say(f"{minutes:g} minutes: {number} seed{'s' * (number > 1)} of each arm")
+            log.info(f"{minutes:g} minutes: {number} seed{'s' * (number > 1)} of each arm")
             return number
         raise ValueError("no number of seeds to choose from")
 
@@ -161,7 +158,7 @@ class _Runs:
         Several processes that share a run do not all know how long it took, and must decide alike: they take one.
         """
         if process_count() > 1:
-            self.say(f"one seed, as several processes share each run; --seeds {SEEDS} asks for more")
+            log.info(f"one seed, as several processes share each run; --seeds {SEEDS} asks for more")
             return 1
         lasting = [
             one.values["seconds"]
@@ -172,9 +169,9 @@ class _Runs:
         further = (SEEDS - 1) * sum(lasting)
         if not lasting or further <= CHEAP_SECONDS:
             if lasting:
-                self.say(f"{SEEDS - 1} more seeds of each arm, about {duration(further)}")
+                log.info(f"{SEEDS - 1} more seeds of each arm, about {duration(further)}")
             return SEEDS if lasting else 1
-        self.say(f"one seed: {SEEDS - 1} more would take about {duration(further)}; --seeds {SEEDS} asks for them")
+        log.info(f"one seed: {SEEDS - 1} more would take about {duration(further)}; --seeds {SEEDS} asks for them")
         return 1
 
     def _run(self, arm: int, pair: SeedPair, *, minutes: float | None = None) -> None:
@@ -183,7 +180,7 @@ class _Runs:
             return
         one = _with_pair(self.recipes[arm], own)
         self.results[arm][own] = run(
-            one, out=self._place(one), resume=self.resume, overwrite=self.overwrite, minutes=minutes, say=self.say
+            one, out=self._place(one), resume=self.resume, overwrite=self.overwrite, minutes=minutes
         )
 
     def _place(self, recipe: Recipe) -> Path:

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from xdomain.core.errors import OutputError, UserError
-from xdomain.core.progress import Say
+from xdomain.core.progress import muted
 from xdomain.core.recipe import Recipe, load_recipe
 from xdomain.core.run_dir import PREDICTIONS, RECIPE, RESULT, same_run, write_json
 from xdomain.study.cells import Cell
@@ -120,7 +120,7 @@ class Store:
         except (OSError, KeyError, ValueError) as error:
             return f"{self._failed(key)} cannot be read ({error})"
 
-    def attempt(self, cell: Cell, say: Say, *, begun: Callable[[], None] | None = None) -> State | None:
+    def attempt(self, cell: Cell, *, begun: Callable[[], None] | None = None) -> State | None:
         """Run a cell; what goes wrong is kept, not raised. None where there was nothing to do: another process had it.
 
         For processes that do nothing else, as the engines start them: one that stood still for so long that another
@@ -145,7 +145,7 @@ class Store:
                 return None
             if begun:
                 begun()
-            return self._run(cell, say)
+            return self._run(cell)
 
     def forget_failure(self, key: str) -> None:
         """Let a failed cell be run again, from its beginning."""
@@ -179,12 +179,13 @@ class Store:
                 mend="the same command again",
             )
 
-    def _run(self, cell: Cell, say: Say) -> State:
+    def _run(self, cell: Cell) -> State:
         from xdomain.pipeline import run  # which loads torch
 
         folder = self._unfinished(cell.key)
         try:
-            run(cell.recipe, out=folder, resume=_begun(folder, cell.recipe), say=say)
+            with muted():
+                run(cell.recipe, out=folder, resume=_begun(folder, cell.recipe))
             folder.replace(self.run_folder(cell.key))
         except OutputError:
             raise

@@ -15,7 +15,7 @@ from transformers import PreTrainedModel
 
 from xdomain.core.errors import DataError, RecipeError
 from xdomain.core.formatting import number
-from xdomain.core.progress import Say, reporter
+from xdomain.core.progress import log, reporter
 from xdomain.core.recipe import Recipe
 from xdomain.data.collate import Collator, SpecialTokenLayout
 from xdomain.data.dataset import IGNORED, Examples
@@ -60,7 +60,6 @@ def choose_mapping(
     examples: Examples,
     layout: SpecialTokenLayout,
     windows: Windows,
-    say: Say,
 ) -> tuple[TokenMapping, dict[str, Any]]:
     """The candidate whose frozen features tell the labels of training records best.
 
@@ -110,7 +109,7 @@ def choose_mapping(
     known = [score for score in scores if np.isfinite(score)]
     best = int(np.nanargmax(value)) if known else 0
     found = [{"seed": m.seed, "score": s} for m, s in zip(candidates, scores, strict=True)]
-    say(f"mapping: draw {candidates[best].seed} is the best of {len(candidates)}, probe {metric} "
+    log.info(f"mapping: draw {candidates[best].seed} is the best of {len(candidates)}, probe {metric} "
         f"{number(scores[best])} (median {number(float(np.median(known)) if known else None)})")  # fmt: skip
     return candidates[best], {
         "metric": metric,

@@ -9,7 +9,7 @@ import numpy as np
 from xdomain.core.adapter_protocols import ReverseComplements
 from xdomain.core.errors import DataError
 from xdomain.core.plugins import make_adapter
-from xdomain.core.progress import Say, reporter
+from xdomain.core.progress import log, reporter
 from xdomain.core.recipe import Recipe
 from xdomain.core.sequences import Adapter
 from xdomain.data.dataset import Examples, check_symbols, encode_examples
@@ -29,10 +29,10 @@ def adapter_of(recipe: Recipe) -> Adapter:
     return make_adapter(recipe.adapter.name, options, tokenizer=locate_backbone(recipe.run.backbone))
 
 
-def prepare(recipe: Recipe, adapter: Adapter, say: Say) -> tuple[Examples, dict[str, Any]]:
+def prepare(recipe: Recipe, adapter: Adapter) -> tuple[Examples, dict[str, Any]]:
     """Read, split and encode a task's records; the counts say what was changed, and what leaks between splits."""
     reporter().phase("reading")
-    table = load_table(recipe, adapter=adapter, say=say)
+    table = load_table(recipe, adapter=adapter)
     split = assign(table, recipe.split, recipe.problem)
     kept = np.flatnonzero(split != "")
     examples = encode_examples(table.take(kept), adapter, recipe.problem, split[kept])
@@ -51,7 +51,7 @@ def prepare(recipe: Recipe, adapter: Adapter, say: Say) -> tuple[Examples, dict[
     if recipe.problem == "span" and examples.symbols_b:  # a known passage is a leak, whatever is asked about it
         told = (examples.symbols_b, None)
     leaks = leakage(*told, examples.split, flip, ids=examples.ids)
-    say(f"{recipe.name}: " + ", ".join(f"{n:,} {name}" for name, n in examples.sizes().items()))
+    log.info(f"{recipe.name}: " + ", ".join(f"{n:,} {name}" for name, n in examples.sizes().items()))
     for line in leaks.lines():
-        say(f"warning: {line}")
+        log.warning(line)
     return examples, {**counts, "leakage": leaks.as_dict()}

@@ -12,6 +12,7 @@ from transformers import PreTrainedModel, TrainerCallback
 
 from xdomain.core.adapter_protocols import ReverseComplements, Transposes
 from xdomain.core.errors import RecipeError
+from xdomain.core.progress import log
 from xdomain.core.recipe import Recipe
 from xdomain.core.run_dir import MAPPING, MODEL
 from xdomain.core.sequences import Adapter
@@ -32,7 +33,7 @@ from xdomain.training.device import Device, is_first, quick_attention
 from xdomain.training.mapping_search import check_search, choose_mapping
 from xdomain.training.plots import LAYER_PLOT, plot_mix
 from xdomain.training.saved_encoder import save_model
-from xdomain.training.trainer import Augment, FitResult, Say, Scale, fit
+from xdomain.training.trainer import Augment, FitResult, Scale, fit
 
 CHECKED_RECORDS = 64
 LOWEST, SEMITONES = -5, 12
@@ -62,7 +63,7 @@ class EncoderPlan:
 
 
 def plan_encoder(
-    recipe: Recipe, backbone: Backbone, adapter: Adapter, examples: Examples, *, folder: Path, say: Say
+    recipe: Recipe, backbone: Backbone, adapter: Adapter, examples: Examples, *, folder: Path
 ) -> EncoderPlan:
     """The arm, the mapping, the windows and the trackers of a run; what cannot be is refused here."""
     options, train = recipe.run, recipe.train
@@ -85,13 +86,13 @@ def plan_encoder(
     mapping, search = candidates[0], None
     if candidates[1:]:
         start = start_model(recipe, backbone, examples)
-        mapping, search = choose_mapping(candidates, start, recipe, examples, layout, windows, say)
+        mapping, search = choose_mapping(candidates, start, recipe, examples, layout, windows)
     own = backbone.tokenizer.unk_token_id if options.mapping == "identity" else None  # a text's unknown, at home there
     if shared := mapping.collides([row for row in backbone.tokenizer.all_special_ids if row != own]):
-        say(f"warning: mapping {options.mapping} puts {', '.join(shared)} on rows of special tokens")
+        log.warning(f"mapping {options.mapping} puts {', '.join(shared)} on rows of special tokens")
     cut = {} if examples.answers is None else cut_answers(windows, examples.answers.learned)
     if lost := cut.get("answers_in_no_window"):
-        say(f"warning: {lost:,} answers fit into no window; a wider train.window_overlap holds more")
+        log.warning(f"{lost:,} answers fit into no window; a wider train.window_overlap holds more")
     trackers = make_trackers(train.report_to, folder)
     return EncoderPlan(arm, vocabulary, mapping, search, positions, layout, windows, windows.counts | cut, trackers)
 
@@ -106,7 +107,6 @@ def train_encoder(
     folder: Path,
     device: Device,
     resume: bool,
-    say: Say,
 ) -> TrainResult:
     """Fine-tune one arm of a backbone and save it, whole and stock, in ``folder/model``."""
     options, mapping = recipe.run, plan.mapping
@@ -125,7 +125,6 @@ def train_encoder(
             scale=built.scale,
             augment=_augmentation(recipe.train.augment, adapter),
             trackers=plan.trackers,
-            say=say,
         )
     stock = merge_adapters(built.learner).cpu()
     layers = remove_mix(stock)

@@ -19,7 +19,7 @@ from transformers import EarlyStoppingCallback, Trainer, TrainerCallback, set_se
 from transformers.trainer_callback import PrinterCallback
 
 from xdomain.core.errors import OutputError, TrainingError
-from xdomain.core.progress import Say, reporter
+from xdomain.core.progress import log, reporter
 from xdomain.core.recipe import Recipe, Train
 from xdomain.core.run_dir import CHECKPOINTS
 from xdomain.core.sequences import Ids
@@ -227,7 +227,6 @@ def fit(
     scale: Scale | None = None,
     augment: Augment | None = None,
     trackers: Sequence[TrainerCallback] = (),
-    say: Say = print,
 ) -> FitResult:
     """Fine-tune `model` in place and leave it at its best step on validation.
 
@@ -238,7 +237,7 @@ def fit(
     train = recipe.train
     records = examples.indices("train")
     arguments = training_arguments(recipe, checkpoints, len(records), seed=seed, device=device)
-    progress = _Progress(say, recipe.metrics[0])
+    progress = _Progress(recipe.metrics[0])
     callbacks: list[TrainerCallback] = [progress, *trackers]
     if train.patience:
         callbacks.append(EarlyStoppingCallback(early_stopping_patience=train.patience))
@@ -252,7 +251,7 @@ def fit(
     progress.watched = trainer
     last = last_whole(checkpoints) if resume else None
     if last:
-        say(f"going on from step {last.name.rsplit('-', 1)[1]}")
+        log.info(f"going on from step {last.name.rsplit('-', 1)[1]}")
     started = time.monotonic()
     try:
         outcome = trainer.train(resume_from_checkpoint=str(last) if last else None)
@@ -300,8 +299,8 @@ class _Progress(TrainerCallback):
 
     watched: _WindowTrainer
 
-    def __init__(self, say: Say, metric: str) -> None:
-        self.say, self.metric = say, metric
+    def __init__(self, metric: str) -> None:
+        self.metric = metric
         self.started, self.first, self.loss = time.monotonic(), 0, float("nan")
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
@@ -326,7 +325,7 @@ class _Progress(TrainerCallback):
         left = pace * (state.max_steps - state.global_step)
         value = (metrics or {}).get(f"eval_{self.metric}", float("nan"))
         if state.is_world_process_zero:
-            self.say(
+            log.info(
                 f"step {state.global_step}/{state.max_steps}  train loss {self.loss:.4f}  "
                 f"valid {self.metric} {value:.4f}  {left / 60:.1f} min left"
             )

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from xdomain.core.formatting import duration, number
-from xdomain.core.progress import Say
+from xdomain.core.progress import log
 from xdomain.study.cells import Cell, Condition
 from xdomain.study.plan import StudyPlan
 
@@ -21,21 +21,17 @@ class Progress:
     ----------
     workers
         Cells at a time.
-    say
-        For a line a cell.
     show
         For the table so far, whenever a line is said.
     """
 
-    def __init__(
-        self, study: StudyPlan, *, workers: int, say: Say, show: Callable[[Table], None] | None = None
-    ) -> None:
-        self.study, self.workers, self.say, self.show = study, workers, say, show
+    def __init__(self, study: StudyPlan, *, workers: int, show: Callable[[Table], None] | None = None) -> None:
+        self.study, self.workers, self.show = study, workers, show
 
     def start(self) -> None:
         """Before the first cell: how many are to come, and how long they take where anything tells."""
         settled, total = self.study.count()
-        self.say(f"{total - settled} of {total} cells to run; a line for each that is finished{self._left()}")
+        log.info(f"{total - settled} of {total} cells to run; a line for each that is finished{self._left()}")
 
     def tell(self, key: str, state: str) -> None:
         """A cell is begun, done or failed."""
@@ -49,7 +45,7 @@ class Progress:
             name = cell.recipe.metrics[0]
             what = f"{name} {number(found['metrics']['test'][name]['value'])}, {duration(found['seconds'])}"
         settled, total = self.study.count()
-        self.say(f"[{settled}/{total}] {cell}: {what}{self._left()}")
+        log.info(f"[{settled}/{total}] {cell}: {what}{self._left()}")
         if self.show:
             self.show(self.table())
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from xdomain.core.errors import MissingError, OutputError, UserError
-from xdomain.pipeline import silent
 from xdomain.study.engines.progress import Progress
 from xdomain.study.engines.worker import PAUSE
 from xdomain.study.plan import StudyPlan, open_study
@@ -84,7 +83,7 @@ def _attempt(folder: str, key: str) -> str | None:
     """What a Ray worker does; a store that cannot be written is told, not raised, or Ray would try again."""
     study = open_study(Path(folder))
     try:
-        return study.store.attempt(study.cell(key), silent)
+        return study.store.attempt(study.cell(key))
     except UserError as error:
         return f"error: {error}"
 

@@ -16,7 +16,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from xdomain.core.errors import UserError
-from xdomain.pipeline import silent
 from xdomain.study.plan import StudyPlan, open_study
 
 Tell = Callable[[str, str], None]
@@ -44,7 +43,7 @@ def work(study: StudyPlan, tell: Tell) -> None:
             return
         for key, cell in left.items():
             if store.state(key) == "open":
-                state = store.attempt(cell, silent, begun=lambda key=key: tell(key, "begun"))
+                state = store.attempt(cell, begun=lambda key=key: tell(key, "begun"))
                 if state:
                     tell(key, state)
                     break
