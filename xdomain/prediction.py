@@ -97,16 +97,22 @@ def answered(
     OutOfMemoryError
         The model, and as many records as it reads at once, need more memory than there is.
     """
-    split = np.full(table.num_rows, "test")
-    examples = encode_examples(table, adapter, model.recipe.problem, split, classes=classes)
-    check_symbols(examples)
+    examples = encoded(model, adapter, table, classes)
     records = np.arange(len(examples))
-    with enough_memory(lambda: _need(model.recipe.train)):
+    with enough_memory(lambda: scoring_need(model.recipe.train)):
         scores = model.scores(examples, records)
     return examples, predicted(examples, adapter, records, scores)
 
 
-def _need(train: Train) -> Need:
+def encoded(model: Saved, adapter: Adapter, table: pa.Table, classes: Sequence[str]) -> Examples:
+    """Encode the records of a checked raw table, without labels, as those of the model's own data."""
+    split = np.full(table.num_rows, "test")
+    examples = encode_examples(table, adapter, model.recipe.problem, split, classes=classes)
+    check_symbols(examples)
+    return examples
+
+
+def scoring_need(train: Train) -> Need:
     """What scoring takes memory for, and how to make it less."""
     from xdomain.training.arguments import scored_at_once  # which loads torch
 

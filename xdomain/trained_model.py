@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from xdomain.core.errors import DataError, RecipeError
+from xdomain.core.memory import enough_memory
 from xdomain.core.sequences import Adapter
 from xdomain.data.media_files import transcribed
-from xdomain.prediction import answered, finished_run
-from xdomain.saved_model import Saved
+from xdomain.prediction import answered, encoded, finished_run, scoring_need
+from xdomain.saved_model import Saved, SavedBaseline
+
+if TYPE_CHECKING:  # a simple baseline does without torch
+    from xdomain.training.embed import Pooling
 
 Pair = tuple[str, str]
 
@@ -90,7 +94,43 @@ class Model:
         chances = self._answers(sequences)["probabilities"]
         return np.asarray(chances.flatten(), np.float64).reshape(-1, len(self.classes))
 
+    def embed(
+        self, sequences: Sequence[str] | Sequence[Pair], *, layer: int = -1, pooling: Pooling = "mean"
+    ) -> NDArray[Any]:
+        """Compute the embedding of each sequence.
+
+        Parameters
+        ----------
+        sequences
+            As for `predict`.
+        layer
+            As in the ``hidden_states`` of `transformers`: 0 is the embedding layer, -1 the last layer.
+        pooling
+            ``mean``: over the symbols of a record, special tokens left out. ``cls``: the state of the first token,
+            averaged over windows. ``none``: one vector per symbol.
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape (n, width), float32; for ``none`` an object array of n matrices, shape (symbols, width).
+
+        Raises
+        ------
+        RecipeError
+            A simple baseline has no embeddings, or the model has no such layer.
+        """
+        if isinstance(self._saved, SavedBaseline):
+            raise RecipeError(
+                f"embed of a {self._saved.recipe.run.baseline} baseline", expected="the run of an encoder"
+            )
+        examples = encoded(self._saved, self._adapter, self._table(sequences), self.classes)
+        with enough_memory(lambda: scoring_need(self._saved.recipe.train)):
+            return self._saved.embed(examples, layer=layer, pooling=pooling)
+
     def _answers(self, sequences: Sequence[str] | Sequence[Pair]) -> dict[str, pa.Array]:
+        return answered(self._saved, self._adapter, self._table(sequences), self.classes)[1]
+
+    def _table(self, sequences: Sequence[str] | Sequence[Pair]) -> pa.Table:
         if isinstance(sequences, (str, bytes)):
             raise DataError("a single string", expected="a list of sequences", mend="model.predict([sequence])")
         records: list[Any] = list(sequences)
@@ -105,8 +145,7 @@ class Model:
             columns |= {"sequence": [one for one, _ in records], "sequence_b": [other for _, other in records]}
         else:
             columns["sequence"] = records
-        table = transcribed(pa.table(columns), self._adapter, Path())
-        return answered(self._saved, self._adapter, table, self.classes)[1]
+        return transcribed(pa.table(columns), self._adapter, Path())
 
 
 def load(run_dir: str | Path) -> Model:

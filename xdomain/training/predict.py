@@ -83,7 +83,7 @@ def predict_scores(
     lengths = collate.lengths()[records]
     problem = collate.examples.problem
     found: dict[int, NDArray[Any]] = {}
-    for chosen in _batches_of_like_length(records, lengths, np.diff(collate.windows.offsets), batch_size):
+    for chosen in batches_of_like_length(records, lengths, np.diff(collate.windows.offsets), batch_size):
         batch = {name: value.to(device.name) for name, value in collate(chosen).items()}
         with device.autocast():
             logits = forward(model, batch)
@@ -128,7 +128,7 @@ def _whole(scores: NDArray[np.float32], length: int) -> NDArray[np.float32]:
     return scores if not missing else np.pad(scores, ((0, missing), (0, 0)), constant_values=np.nan)
 
 
-def _batches_of_like_length(
+def batches_of_like_length(
     records: NDArray[np.int64], lengths: NDArray[np.int64], windows: NDArray[np.int64], batch_size: int
 ) -> list[list[int]]:
     """The longest first, each batch of at most `batch_size` windows, or of one record that has more."""

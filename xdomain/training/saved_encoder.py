@@ -21,6 +21,7 @@ from xdomain.model.token_mapping import TokenMapping
 from xdomain.model.tokenizer import layout_of
 from xdomain.training.arguments import scored_at_once
 from xdomain.training.device import Device, best_device
+from xdomain.training.embed import Pooling, embed, stacked
 from xdomain.training.predict import predict_scores
 
 FULL_PRECISION = "scores are written in float32, so that any machine repeats them"
@@ -45,14 +46,32 @@ class SavedModel:
         device
             Where to compute; None: the fastest device of this machine.
         """
+        exact, collate = self._placed(device), self._collator(examples)
+        return predict_scores(self.model, collate, records, device=exact, batch_size=scored_at_once(self.recipe.train),
+                              longest=self.recipe.train.max_answer)  # fmt: skip
+
+    def embed(self, examples: Examples, *, layer: int, pooling: Pooling) -> NDArray[Any]:
+        """Embeddings of all records in float32: see `xdomain.training.embed.embed`.
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape (n, width); for ``none`` an object array of n matrices.
+        """
+        exact, collate, records = self._placed(None), self._collator(examples), np.arange(len(examples))
+        vectors = embed(self.model, collate, records, device=exact, batch_size=scored_at_once(self.recipe.train),
+                        layer=layer, pooling=pooling)  # fmt: skip
+        return stacked(vectors, pooling)
+
+    def _placed(self, device: Device | None) -> Device:
+        """The device, to which the model has been moved, in float32."""
         device = device or best_device()
-        train = self.recipe.train
-        windows = fit_windows(examples, self.layout, max_positions(self.model.config), train)
-        collate = Collator(examples, examples.labels, self.mapping.ids.astype(np.int64), self.layout, windows)
         self.model.to(device.name)  # pyright: ignore[reportArgumentType]
-        exact = Device(device.name, False, FULL_PRECISION)
-        return predict_scores(self.model, collate, records, device=exact, batch_size=scored_at_once(train),
-                              longest=train.max_answer)  # fmt: skip
+        return Device(device.name, False, FULL_PRECISION)
+
+    def _collator(self, examples: Examples) -> Collator:
+        windows = fit_windows(examples, self.layout, max_positions(self.model.config), self.recipe.train)
+        return Collator(examples, examples.labels, self.mapping.ids.astype(np.int64), self.layout, windows)
 
 
 def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:

@@ -1,0 +1,109 @@
+"""Embeddings of records: the hidden states of one layer, pooled over a record's symbols."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from xdomain.core.errors import RecipeError, unknown
+from xdomain.data.collate import Collator
+from xdomain.training.device import Device
+from xdomain.training.predict import batches_of_like_length, inputs_of, pool
+
+Pooling = Literal["mean", "cls", "none"]
+
+
+@torch.inference_mode()
+def embed(
+    model: PreTrainedModel,
+    collate: Collator,
+    records: NDArray[np.int64],
+    *,
+    device: Device,
+    batch_size: int,
+    layer: int = -1,
+    pooling: Pooling = "mean",
+) -> list[NDArray[np.float32]]:
+    """Compute the embedding of each record.
+
+    Parameters
+    ----------
+    model
+        An encoder with or without a head, on `device`.
+    collate
+        Makes batches of the records, in windows where they are long.
+    records
+        Shape (n,): places in ``collate.examples``.
+    device
+        Where `model` is, and in which number format it computes.
+    batch_size
+        Windows read at once.
+    layer
+        Of the ``hidden_states`` of `transformers`: 0 is the embedding layer, 1 the first layer, -1 the last.
+    pooling
+        ``mean``: over the symbols of a record, each counted once however many windows hold it, special tokens left
+        out. ``cls``: the state of the first token, averaged over windows. ``none``: one vector per symbol.
+
+    Returns
+    -------
+    list of numpy.ndarray
+        n arrays, in the order of `records`, float32: shape (width,), or (symbols, width) where nothing is pooled. Of a
+        pair, the symbols of the first sequence stand before those of the second.
+
+    Raises
+    ------
+    RecipeError
+        The model has no such layer, or there is no such pooling.
+    """
+    if pooling not in get_args(Pooling):
+        raise unknown("pooling", pooling, get_args(Pooling))
+    layers = int(model.config.num_hidden_layers)
+    if not -layers - 1 <= layer <= layers:
+        raise RecipeError(f"layer {layer}", expected=f"0 to {layers} (the last, also -1), as in hidden_states")
+    model.eval()
+    found: dict[int, NDArray[np.float32]] = {}
+    windows = np.diff(collate.windows.offsets)
+    for chosen in batches_of_like_length(records, collate.lengths()[records], windows, batch_size):
+        batch = {name: value.to(device.name) for name, value in collate(chosen).items()}
+        with device.autocast():
+            told = model.base_model(**inputs_of(batch), output_hidden_states=True)
+        states: Tensor = told.hidden_states[layer].float()
+        if pooling == "cls":
+            found |= dict(zip(chosen, pool(states[:, 0], batch["windows"]).cpu().numpy(), strict=True))
+            continue
+        row = 0
+        for record in chosen:
+            symbols = _symbols_of(states, collate, record, row)
+            row += int(windows[record])
+            found[record] = (symbols.mean(0) if pooling == "mean" else symbols).cpu().numpy()
+    return [found[int(record)] for record in records]
+
+
+def _symbols_of(states: Tensor, collate: Collator, record: int, row: int) -> Tensor:
+    """Shape (symbols, width): the states of a record's symbols, whose windows begin at `row` of a batch."""
+    plan, layout = collate.windows, collate.layout
+    before = len(layout.start)
+    parts: list[Tensor] = []
+    if plan.first is not None:
+        first = int(plan.first[record])
+        parts.append(states[row, before : before + first])
+        before += first + len(layout.middle)
+    for number, window in enumerate(plan.of(record)):
+        begin, end = (int(edge[window] - plan.start[window]) for edge in (plan.own_start, plan.own_stop))
+        parts.append(states[row + number, before + begin : before + end])
+    return torch.cat(parts)
+
+
+def stacked(vectors: Sequence[NDArray[np.float32]], pooling: Pooling) -> NDArray[Any]:
+    """Shape (n, width) of pooled vectors, float32; else an object array, shape (n,), of the matrices of all records."""
+    if pooling != "none":
+        return np.stack(vectors)
+    array = np.empty(len(vectors), object)
+    array[:] = vectors
+    return array
