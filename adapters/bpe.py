@@ -51,7 +51,7 @@ def train_bpe(sequences: Sequence[Payload] | pa.Array, size: int, path: str | Pa
     try:
         Path(path).write_text(tokenizer.to_str(), "utf-8")
     except OSError as error:
-        raise OutputError(f"{path} cannot be written ({error.strerror})", mend="another path") from None
+        raise OutputError(f"{path} cannot be written ({error.strerror})", fix="another path") from None
     return Path(path)
 
 

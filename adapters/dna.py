@@ -14,12 +14,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from xdomain.core.choices import check_choices
 from xdomain.core.errors import RecipeError
 from xdomain.core.sequences import Alphabet, Ids, Payload, Ragged, path_option
 from xdomain.data.char_encoder import ByteTable
 
 from .bpe import BPE
-from .choices import check_choices
 from .kmers import KMers
 from .nucleotides import COMPLEMENT, nucleotide_table
 
@@ -72,7 +72,7 @@ class DNA:
             raise RecipeError(
                 f"dna options tokens={self.tokens}, merges={self.merges!r}",
                 expected="tokens=bpe and merges=FILE together, or neither",
-                mend="xdomain.adapters.bpe.train_bpe makes such a file",
+                fix="xdomain.adapters.bpe.train_bpe makes such a file",
             )
 
     @property
@@ -114,7 +114,7 @@ class DNA:
         if self._pieces is None:
             return edges
         if not isinstance(self._pieces, KMers):
-            raise RecipeError("the pieces of a BPE do not tell their places", mend="tokens=nucleotide or tokens=kmer")
+            raise RecipeError("the pieces of a BPE do not tell their places", fix="tokens=nucleotide or tokens=kmer")
         first, last = self._pieces.reach(self._letters.encode(payloads))
         return np.column_stack([edges[first, 0], edges[last, 1]])
 
@@ -123,20 +123,20 @@ class DNA:
         return (self._pieces or self._letters).decode(ids)
 
     def stock_tokenizer(self, vocabulary: Mapping[str, int], unk_token: str) -> Tokenizer:
-        """One token a nucleotide; for k-mers one a space-separated k-mer (see `spaced`); or the pieces of a BPE."""
+        """One token per nucleotide, per space-separated k-mer (see `to_tokenizer_text`), or per piece of a BPE."""
         return (self._pieces or self._letters).stock_tokenizer(vocabulary, unk_token)
 
-    def spaced(self, payload: Payload) -> str:
+    def to_tokenizer_text(self, payload: Payload) -> str:
         """What the plain tokenizer reads for a sequence: itself, or for k-mers those, with spaces between.
 
-        So ``tokenizer(adapter.spaced(sequence))`` gives what `encode` does; a plain tokenizer has no means to cut
+        So ``tokenizer(adapter.to_tokenizer_text(sequence))`` gives what `encode` does; a plain tokenizer cannot cut
         overlapping k-mers itself, and a k-mer model of others, such as DNABERT, asks for the same.
         """
         if isinstance(self._pieces, KMers):
-            return self._pieces.spaced(self._letters.encode([payload]))
+            return self._pieces.to_tokenizer_text(self._letters.encode([payload]))
         return payload.decode() if isinstance(payload, bytes) else payload
 
-    def keep(self, folder: Path) -> None:
+    def export_assets(self, folder: Path) -> None:
         """Copy the pieces of a BPE."""
         if self.merges:
             shutil.copy(self.merges, folder / "merges.json")

@@ -107,7 +107,7 @@ class KMers:
         tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
         return tokenizer
 
-    def spaced(self, nucleotides: Ragged) -> str:
+    def to_tokenizer_text(self, nucleotides: Ragged) -> str:
         """The k-mers of one sequence, with spaces between: what the plain tokenizer reads."""
         return " ".join(self.alphabet.symbols[i] for i in self.encode(nucleotides).values)
 

@@ -12,10 +12,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from xdomain.core.choices import check_choices
 from xdomain.core.sequences import Alphabet, Ids, Payload, Ragged
 from xdomain.data.char_encoder import ByteTable
-
-from .choices import check_choices
 
 RESIDUES = "ACDEFGHIKLMNPQRSTVWY"
 RARE = "BJOUZ"  # D or N, I or L, pyrrolysine, selenocysteine, E or Q: IUPAC-IUB 1984, doi 10.1351/pac198456050595

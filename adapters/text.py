@@ -46,9 +46,9 @@ class Text:
 
     @cached_property
     def _source(self) -> PreTrainedTokenizerFast:
-        mend = "--set adapter.options.tokenizer=DIR"
+        fix = "--set adapter.options.tokenizer=DIR"
         if not self.tokenizer:
-            raise RecipeError("the text adapter needs a tokenizer", mend=mend)
+            raise RecipeError("the text adapter needs a tokenizer", fix=fix)
         try:
             source = AutoTokenizer.from_pretrained(self.tokenizer, local_files_only=Path(self.tokenizer).is_dir())
         except Exception as error:  # OSError, ValueError, and the Rust library's own bare Exception
@@ -56,21 +56,21 @@ class Text:
             raise RecipeError(
                 f"no tokenizer can be loaded from {self.tokenizer} ({why[0] if why else type(error).__name__})",
                 expected="a folder with tokenizer.json, or vocab.txt and config.json",
-                mend=mend,
+                fix=fix,
             ) from None
         model = json.loads(source.backend_tokenizer.to_str())["model"]["type"] if source.is_fast else "slow"
         if model not in MAPPABLE or not source.unk_token:
             raise RecipeError(
                 f"{self.tokenizer} has a {model} tokenizer" + ("" if source.unk_token else " without unknown token"),
                 expected=f"{', '.join(MAPPABLE)}, with an unknown token",
-                mend=mend,
+                fix=fix,
             )
         if not any(character.isalpha() for piece in set(source.get_vocab()) - set(source.all_special_tokens)
                    for character in piece):  # fmt: skip
             raise RecipeError(
                 f"the tokenizer of {self.tokenizer} knows no letters: that model was trained on made-up integers",
                 expected="the tokenizer of a text model, whose wordpieces are then mapped onto the integers",
-                mend="--mapping random --set adapter.options.tokenizer=NAME, one of `xdomain ls backbones` or a folder",
+                fix="--mapping random --set adapter.options.tokenizer=NAME, one of `xdomain ls backbones` or a folder",
             )
         return source
 
@@ -149,7 +149,7 @@ class Text:
         encoded = self._core.encode_batch(strings, add_special_tokens=False)
         return np.array([edge for e in encoded for edge in e.offsets], np.float64).reshape(-1, 2)
 
-    def keep(self, folder: Path) -> None:
+    def export_assets(self, folder: Path) -> None:
         """Save the tokenizer."""
         self._source.save_pretrained(folder / "tokenizer")
 
@@ -190,5 +190,5 @@ def _decoded(text: Payload, record: int) -> str:
         raise DataError(
             f"record {record + 1}: byte 0x{error.object[error.start]:02x}, its number {error.start + 1}, is not UTF-8",
             expected="text in UTF-8",
-            mend="save the file as UTF-8",
+            fix="save the file as UTF-8",
         ) from None

@@ -51,8 +51,8 @@ def measure(domain: str, options: dict[str, Any], letters: str, megabytes: float
     adapter = make_adapter(domain, options)
     rows = {symbol: i for i, symbol in enumerate(adapter.alphabet.symbols)} | {"[UNK]": len(adapter.alphabet)}
     tokenizer = adapter.stock_tokenizer(rows, "[UNK]")
-    spaced = getattr(adapter, "spaced", lambda text: text)
-    readable = [spaced(text) for text in few]
+    to_tokenizer_text = getattr(adapter, "spaced", lambda text: text)
+    readable = [to_tokenizer_text(text) for text in few]
     for ids, told in zip(adapter.encode(few), tokenizer.encode_batch_fast(readable), strict=True):
         if ids.tolist() != told.ids:
             raise SystemExit(f"{domain} {options}: the two disagree")

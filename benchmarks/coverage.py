@@ -235,14 +235,15 @@ def show_components(repeats: int) -> None:
             regime = Regime("", *(math.sqrt(one) for one in variances), 0.0)
             found = [components(crossed(regime, m, s)) for _ in range(repeats // 2)]
             share = variances[0] / sum(variances)
+            widths = [one.mapping_variance_share.high - one.mapping_variance_share.low for one in found]
             print(
                 f"{f'{m} x {s}':15}{', '.join(map(str, variances)):20}",
                 percent([covers(one.mapping, variances[0]) for one in found]),
                 percent([covers(one.seed, variances[1]) for one in found]),
                 percent([covers(one.residual, variances[2]) for one in found]),
-                percent([covers(one.mapping_share, share) for one in found]),
+                percent([covers(one.mapping_variance_share, share) for one in found]),
                 percent([one.mapping_p < 0.05 for one in found]),
-                f"{np.median([one.mapping_share.high - one.mapping_share.low for one in found]):6.2f}",
+                f"{np.median(widths):6.2f}",
             )
 
 

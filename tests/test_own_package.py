@@ -24,7 +24,7 @@ class Morse:
     def decode(self, ids): return self._table.decode(ids)
     def stock_tokenizer(self, vocabulary, unk_token): return self._table.stock_tokenizer(vocabulary, unk_token)
     media = (".key",)
-    def transcribe(self, paths): return [path.read_text() for path in paths]
+    def encode_files(self, paths): return [path.read_text() for path in paths]
 
 app = typer.Typer()
 

@@ -88,7 +88,7 @@ def evaluate(
     if file is None:
         table = _own(folder, _read_otherwise(folder, recipe, overrides), adapter)
     elif overrides:
-        raise RecipeError("a file, and the run's own data read otherwise", expected="one of them", mend="no --set")
+        raise RecipeError("a file, and the run's own data read otherwise", expected="one of them", fix="no --set")
     else:
         paired = values["paired"]
         table = load_file(Path(file), recipe, adapter, columns=columns, paired=paired, labelled=True)
@@ -112,7 +112,7 @@ def _read_otherwise(folder: Path, before: Recipe, overrides: Sequence[str]) -> R
             raise RecipeError(
                 f"{name} cannot be another once a model is trained",
                 expected=f"--set for {', '.join(READING)}",
-                mend=f"`xdomain run` with that {name}",
+                fix=f"`xdomain run` with that {name}",
             )
     return recipe
 
@@ -127,7 +127,7 @@ def _own(folder: Path, recipe: Recipe, adapter: Adapter) -> pa.Table:
         raise DataError(
             f"none of the run's {len(known):,} test records is there",
             expected=f"records with their ids, such as {known[0]!r}",
-            mend="for other data: `xdomain evaluate RUN FILE`",
+            fix="for other data: `xdomain evaluate RUN FILE`",
         )
     if len(rows) < len(known):
         log.info(f"{len(known) - len(rows):,} of {len(known):,} test records are not there")

@@ -12,12 +12,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from xdomain.baselines.train_baseline import train_baseline
+from xdomain.core.choices import Problem
 from xdomain.core.errors import RecipeError, names_misspelt_options
 from xdomain.core.formatting import number
 from xdomain.core.memory import enough_memory
 from xdomain.core.plugins import adapter_names, find_recipe
 from xdomain.core.progress import log, muted
-from xdomain.core.recipe import Problem, Recipe, columns_of, load_recipe, with_arm
+from xdomain.core.recipe import Recipe, columns_of, load_recipe, with_arm
 from xdomain.core.run_dir import (
     CONFUSION_PLOT,
     HISTORY_PLOT,
@@ -133,7 +134,7 @@ def run(
     Raises
     ------
     UserError
-        Something that was given cannot work; the message says how to mend it.
+        Something that was given cannot work; the message says how to fix it.
     """
     held = {**(columns or {}), **({} if label is None else {"label": label})}
     task = _task_of(task, data, domain, held, problem)

@@ -82,7 +82,7 @@ def finished_run(folder: Path) -> tuple[Saved, Adapter, dict[str, Any]]:
         `folder` holds no finished run.
     """
     if (folder / RECIPE).is_file() and not is_done(folder):
-        raise BackboneError(f"the run in {folder} is not finished", mend="the same `xdomain run …` with --resume")
+        raise BackboneError(f"the run in {folder} is not finished", fix="the same `xdomain run …` with --resume")
     model = load_saved(folder)
     return model, saved_adapter(folder, model.recipe), load_result(folder).values
 
@@ -136,7 +136,7 @@ def write_table(table: pa.Table, out: Path | None) -> None:
             pa_csv.write_csv(flat, out)
             return
     except OSError as error:
-        raise OutputError(f"{out} cannot be written ({error.strerror})", mend="another --out") from None
+        raise OutputError(f"{out} cannot be written ({error.strerror})", fix="another --out") from None
     sink = pa.BufferOutputStream()
     pa_csv.write_csv(flat, sink)
     sys.stdout.write(sink.getvalue().to_pybytes().decode())

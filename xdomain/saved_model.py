@@ -75,7 +75,7 @@ def keep_adapter(adapter: Adapter, folder: Path) -> None:
     """Put the files that an adapter's options name into ``folder/adapter``, so that the run needs no other place."""
     if isinstance(adapter, KeepsFiles):
         (folder / ADAPTER).mkdir(exist_ok=True)
-        adapter.keep(folder / ADAPTER)
+        adapter.export_assets(folder / ADAPTER)
         if not any((folder / ADAPTER).iterdir()):
             (folder / ADAPTER).rmdir()
 

@@ -87,7 +87,7 @@ class XDomainClassifier(ClassifierMixin, BaseEstimator):
         Raises
         ------
         UserError
-            Records that cannot be learned from; the message says how to mend it.
+            Records that cannot be learned from; the message says how to fix it.
         """
         sequences, labels = _strings(X), np.asarray(y)
         check_classification_targets(labels)

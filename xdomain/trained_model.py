@@ -16,7 +16,7 @@ from xdomain.core.memory import enough_memory
 from xdomain.core.sequences import Adapter
 from xdomain.data.media_files import transcribed
 from xdomain.prediction import answered, encoded, finished_run, scoring_need
-from xdomain.saved_model import Saved, SavedBaseline
+from xdomain.saved_model import Saved
 
 if TYPE_CHECKING:  # a simple baseline does without torch
     from xdomain.training.embed import Pooling
@@ -119,20 +119,21 @@ class Model:
         RecipeError
             A simple baseline has no embeddings, or the model has no such layer.
         """
-        if isinstance(self._saved, SavedBaseline):
-            raise RecipeError(
-                f"embed of a {self._saved.recipe.run.baseline} baseline", expected="the run of an encoder"
-            )
-        examples = encoded(self._saved, self._adapter, self._table(sequences), self.classes)
-        with enough_memory(lambda: scoring_need(self._saved.recipe.train)):
-            return self._saved.embed(examples, layer=layer, pooling=pooling)
+        from xdomain.training.saved_encoder import SavedModel  # which loads torch
+
+        saved = self._saved
+        if not isinstance(saved, SavedModel):
+            raise RecipeError(f"embed of a {saved.recipe.run.baseline} baseline", expected="the run of an encoder")
+        examples = encoded(saved, self._adapter, self._table(sequences), self.classes)
+        with enough_memory(lambda: scoring_need(saved.recipe.train)):
+            return saved.embed(examples, layer=layer, pooling=pooling)
 
     def _answers(self, sequences: Sequence[str] | Sequence[Pair]) -> dict[str, pa.Array]:
         return answered(self._saved, self._adapter, self._table(sequences), self.classes)[1]
 
     def _table(self, sequences: Sequence[str] | Sequence[Pair]) -> pa.Table:
         if isinstance(sequences, (str, bytes)):
-            raise DataError("a single string", expected="a list of sequences", mend="model.predict([sequence])")
+            raise DataError("a single string", expected="a list of sequences", fix="model.predict([sequence])")
         records: list[Any] = list(sequences)
         if not records:
             raise DataError("no sequences", expected="one or more")

@@ -14,10 +14,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from tokenizers import Tokenizer, models, pre_tokenizers
 
+from xdomain.core.choices import check_choices
 from xdomain.core.errors import RecipeError, nearest
 from xdomain.core.sequences import Alphabet, Ids, Payload, Ragged, narrow
 
-from ..choices import check_choices
 from .events import Events, Pitches
 from .midi import SUFFIXES, read_midi, write_midi
 from .miditokens import KNOWN, MidiTokens
@@ -32,7 +32,7 @@ EVEN_BEATS_A_SECOND = 2
 class Music:
     """Notes in order of onset, chords from low to high, one symbol or several a note.
 
-    Records are MIDI files, or the lines of text that `transcribe` makes of them (see `xdomain.adapters.music.notes`).
+    Records are MIDI files, or the lines of text that `encode_files` makes of them (see `xdomain.adapters.music.notes`).
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ class Music:
         """Pitches; or bar, places, pitches, durations, velocities; or MidiTok's vocabulary."""
         return self._writing.alphabet
 
-    def transcribe(self, paths: Sequence[Path]) -> list[str]:
+    def encode_files(self, paths: Sequence[Path]) -> list[str]:
         """The notes of MIDI files, each as one line of text.
 
         Raises
@@ -191,12 +191,12 @@ class Music:
         write_midi(self._writing.decode(ids), path)
 
     def stock_tokenizer(self, vocabulary: Mapping[str, int], unk_token: str) -> Tokenizer:
-        """One token a symbol, symbols parted by blanks (see `spaced`)."""
+        """One token a symbol, symbols parted by blanks (see `to_tokenizer_text`)."""
         tokenizer = Tokenizer(models.WordLevel(dict(vocabulary), unk_token))
         tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
         return tokenizer
 
-    def spaced(self, payload: Payload) -> str:
+    def to_tokenizer_text(self, payload: Payload) -> str:
         """What the plain tokenizer reads for a piece: the names of its symbols, with blanks between."""
         return " ".join(self.alphabet.symbols[i] for i in self.encode([payload]).values)
 

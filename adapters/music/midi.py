@@ -73,7 +73,7 @@ def library(name: str) -> Any:
         return __import__(name)
     except ImportError:
         extra = "'xdomain[music]'" if name in READERS else name
-        raise MissingError(f"{name} is not installed", mend=f"pip install {extra}") from None
+        raise MissingError(f"{name} is not installed", fix=f"pip install {extra}") from None
 
 
 def read_midi(path: Path, *, reader: Reader = "symusic") -> Piece:
@@ -127,7 +127,7 @@ def _read_track(events: bytes, ticks: int, reader: Reader, path: Path, number: i
         raise DataError(
             f"{path}, track {number}: {reader} cannot read it ({str(error) or type(error).__name__})",
             expected="a Standard MIDI File",
-            mend=f"try the other reader: --set adapter.options.reader={_other(reader)}",
+            fix=f"try the other reader: --set adapter.options.reader={_other(reader)}",
         ) from None
     odd = events.count(TEMPO) != events.count(TEMPO + b"\x03")
     if odd or (track.tempos is None and TEMPO in events):
@@ -198,7 +198,7 @@ def _check_tempos(tracks: Sequence[Track], raw: Sequence[bytes], path: Path) -> 
                     f"{path} has a second tempo map: track {number}, event {event} (tick {tick}) says {_bpm(lasting)}, "
                     f"track {first} says {_bpm(other)}",
                     expected="one tempo at one tick",
-                    mend="delete the tempo events of one of these tracks",
+                    fix="delete the tempo events of one of these tracks",
                 )
         known |= {tick: (number, lasting) for tick, lasting in told.items()}
 
@@ -211,7 +211,7 @@ def _refuse_silence(tracks: Sequence[bytes], path: Path) -> None:
     lost = sum(unended(track, path, number) for number, track in enumerate(tracks, 1))
     why = f": {lost} begin{'s' if lost == 1 else ''} and never end{'s' if lost == 1 else ''}" if lost else ""
     raise DataError(f"{path} has no notes in {len(tracks)} track{'s' if len(tracks) != 1 else ''}{why}",
-                    expected="at least one note with its end", mend="leave the file out")  # fmt: skip
+                    expected="at least one note with its end", fix="leave the file out")  # fmt: skip
 
 
 def write_midi(piece: Piece, path: Path) -> None:

@@ -50,7 +50,7 @@ class MidiTokens:
     def _tokenizer(self) -> Any:
         miditok = library("miditok")
         if not hasattr(miditok, self.kind):
-            raise RecipeError(f"the MidiTok that is installed has no {self.kind}", mend="pip install -U miditok")
+            raise RecipeError(f"the MidiTok that is installed has no {self.kind}", fix="pip install -U miditok")
         return getattr(miditok, self.kind)(miditok.TokenizerConfig(pitch_range=(0, 127)))
 
     @cached_property
@@ -89,5 +89,5 @@ class MidiTokens:
         raise RecipeError(
             f"the tokens of MidiTok's {self.kind} have no times",
             expected="symbols with times: pitch or events",
-            mend="--set adapter.options.symbols=events",
+            fix="--set adapter.options.symbols=events",
         )

@@ -66,7 +66,7 @@ def layout_of(data: bytes, path: Path) -> Layout:
         It is empty, no MIDI file, broken off, of format 2, or not in ticks a beat.
     """
     if not data:
-        raise DataError(f"{path} is empty (0 bytes)", expected=OPEN_END, mend="copy the file anew")
+        raise DataError(f"{path} is empty (0 bytes)", expected=OPEN_END, fix="copy the file anew")
     if data[:4] != b"MThd":
         raise DataError(f"{path} is not a MIDI file: it begins with {data[:4]!r}", expected="b'MThd' (.mid, .midi)")
     if len(data) < 14:
@@ -78,7 +78,7 @@ def layout_of(data: bytes, path: Path) -> Layout:
         raise DataError(
             f"{path} is of MIDI format 2: {count} pieces in one file, each with a tempo map of its own",
             expected="format 0 or 1: one piece a file",
-            mend="write each of its tracks to a file of format 0",
+            fix="write each of its tracks to a file of format 0",
         )
     if kind > 2:
         raise DataError(f"{path} says that it is of MIDI format {kind}", expected="format 0 or 1")
@@ -86,7 +86,7 @@ def layout_of(data: bytes, path: Path) -> Layout:
         raise DataError(
             f"{path} counts time in film frames (SMPTE, division 0x{ticks:04X})",
             expected="ticks a beat",
-            mend="save it anew with ticks a beat (pulses per quarter note)",
+            fix="save it anew with ticks a beat (pulses per quarter note)",
         )
     if not ticks:
         raise DataError(f"{path} has 0 ticks a beat: its notes have no time", expected="1 to 32767 ticks a beat")
@@ -117,7 +117,7 @@ def _are(number: int) -> str:
 
 
 def _cut(path: Path, why: str) -> DataError:
-    return DataError(f"{path} is broken off: {why}", expected=OPEN_END, mend="copy the file anew")
+    return DataError(f"{path} is broken off: {why}", expected=OPEN_END, fix="copy the file anew")
 
 
 def walk(track: bytes, path: Path, number: int, *, broken_off: bool = False) -> Iterator[Event]:
@@ -167,7 +167,7 @@ def walk(track: bytes, path: Path, number: int, *, broken_off: bool = False) -> 
         except IndexError:
             if broken_off:
                 return
-            raise DataError(f"{where} is broken off", expected=OPEN_END, mend="copy the file anew") from None
+            raise DataError(f"{where} is broken off", expected=OPEN_END, fix="copy the file anew") from None
         place += length
         _check(status, meta, inside, where)
         yield Event(count, tick, status, inside, meta, place)

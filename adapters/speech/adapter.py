@@ -98,12 +98,12 @@ class Speech:
         """Numbers with blanks between."""
         return " ".join(map(str, ids.tolist()))
 
-    def spaced(self, payload: Payload) -> str:
+    def to_tokenizer_text(self, payload: Payload) -> str:
         """What the plain tokenizer reads for a record: its units alone, merged where `merge` says so."""
         return self.decode(self.encode([payload]).values)
 
     def stock_tokenizer(self, vocabulary: Mapping[str, int], unk_token: str) -> Tokenizer:
-        """One token a unit, of text as `spaced` writes it."""
+        """One token a unit, of text as `to_tokenizer_text` writes it."""
         tokenizer = Tokenizer(models.WordLevel(dict(vocabulary), unk_token))
         tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
         return tokenizer
@@ -115,7 +115,7 @@ class Speech:
 
         return SUFFIXES
 
-    def transcribe(self, paths: Sequence[Path]) -> list[str]:
+    def encode_files(self, paths: Sequence[Path]) -> list[str]:
         """Sound files to records.
 
         Raises
@@ -126,13 +126,13 @@ class Speech:
         if not self.codebook:
             raise MissingError(
                 f"{paths[0]} is sound, and no codebook is named to make units of it",
-                mend="xdomain run … --set adapter.options.codebook=DIR, made by `xdomain units fit WAVS --out DIR`",
+                fix="xdomain run … --set adapter.options.codebook=DIR, made by `xdomain units fit WAVS --out DIR`",
             )
-        from .encode import transcribe
+        from .encode import units_of_files
 
-        return transcribe(paths, self._codebook)
+        return units_of_files(paths, self._codebook)
 
-    def vet(self, told: Mapping[str, Sequence[str]]) -> None:
+    def check_compatible(self, told: Mapping[str, Sequence[str]]) -> None:
         """Hold the column ``codebook``, which ``xdomain units encode`` writes, against the codebook of this adapter.
 
         Raises
@@ -148,7 +148,7 @@ class Speech:
             raise DataError(
                 f"these are units of the codebook {other}, {own_is} {own}",
                 expected="one codebook for all units",
-                mend="name that which they were made with, or make them anew: xdomain units encode",
+                fix="name that which they were made with, or make them anew: xdomain units encode",
             )
 
     def clip(self, path: Path, start: float, end: float, out: Path) -> None:
@@ -157,7 +157,7 @@ class Speech:
 
         cut_audio(path, start, end, out)
 
-    def keep(self, folder: Path) -> None:
+    def export_assets(self, folder: Path) -> None:
         """Copy the codebook."""
         if self.codebook:
             shutil.copytree(self.codebook, folder / "codebook", dirs_exist_ok=True)
@@ -170,6 +170,6 @@ class Speech:
             raise DataError(
                 f"record {record}: unit {runs.units[beyond[0]]}",
                 expected=f"units below {len(self.alphabet)}",
-                mend=f"--set adapter.options.units={runs.units.max() + 1}, or what the codebook's size is",
+                fix=f"--set adapter.options.units={runs.units.max() + 1}, or what the codebook's size is",
             )
         return runs.merged() if self.merge else runs.frames()

@@ -173,7 +173,7 @@ def _opened(path: Path) -> Any:
         raise DataError(
             f"{path} is no sound file that can be read: {_looks(path) or str(error).split(': ', 1)[-1]}",
             expected=READS,
-            mend=f"ffmpeg -i {path.name} {path.stem}-mended.wav, if it is sound of another kind",
+            fix=f"ffmpeg -i {path.name} {path.stem}-fixed.wav, if it is sound of another kind",
         ) from None
     if file.format == "MP3":
         # else soundfile jumps to where it is after every read, and an mp3 decoder that jumps has lost the bits which
@@ -206,13 +206,13 @@ def _described(path: Path, file: Any) -> Sound:
         raise DataError(
             f"{path} is cut off: its header tells {int(told[1]):,} bytes of sound, it holds {int(told[2]):,}",
             expected="a whole file",
-            mend=_mend_cut(path),
+            fix=_mend_cut(path),
         )
     if "lacks an end-of-stream bit" in file.extra_info:
         raise DataError(
             f"{path} is cut off after {sound.duration:.2f} s: its last page is missing",
             expected="a whole file",
-            mend=_mend_cut(path),
+            fix=_mend_cut(path),
         )
     return sound
 
@@ -246,7 +246,7 @@ def _next(path: Path, file: Any, sound: Sound, start: int, number: int) -> Sampl
         raise DataError(
             f"{path}: the sample at {(start + at) / sound.rate:.4f} s is {block[at][~np.isfinite(block[at])][0]}",
             expected="finite numbers",
-            mend="write the file anew from its source, or leave it out",
+            fix="write the file anew from its source, or leave it out",
         )
     return block[:, 0] if sound.channels == 1 else block.mean(axis=1)
 
@@ -256,9 +256,9 @@ def _cut(sound: Sound, read: int) -> DataError:
         f"{sound.path} is cut off or damaged: its header tells {sound.samples:,} samples ({sound.duration:.2f} s), "
         f"{read:,} ({read / sound.rate:.2f} s) could be read",
         expected="a whole file",
-        mend=_mend_cut(sound.path),
+        fix=_mend_cut(sound.path),
     )
 
 
 def _mend_cut(path: Path) -> str:
-    return f"get it again, or keep what is there: ffmpeg -i {path.name} {path.stem}-mended.wav"
+    return f"get it again, or keep what is there: ffmpeg -i {path.name} {path.stem}-fixed.wav"

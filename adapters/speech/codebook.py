@@ -98,7 +98,7 @@ class Codebook:
             raise DataError(
                 f"{where} holds centroids of {array.shape[1]} numbers",
                 expected=f"{features.width}, as frames of {features.name} have",
-                mend="name the features, and the layer, that the centroids were fitted to",
+                fix="name the features, and the layer, that the centroids were fitted to",
             )
         if not np.isfinite(array).all():
             raise DataError(f"{where}: centroid {int(np.isfinite(array).all(1).argmin())} is not finite")
@@ -118,7 +118,7 @@ class Codebook:
                 f"the codebook was fitted to {self.features} (sha256 {self.digest}), "
                 f"the features given are {features.name} (sha256 {features.digest})",
                 expected="the same weights, layer and settings",
-                mend="name those features, or fit a codebook to these: xdomain units fit … --features " + features.name,
+                fix="name those features, or fit a codebook to these: xdomain units fit … --features " + features.name,
             )
 
     def assign(self, frames: Frames, *, device: str | None = None) -> Ids:
@@ -180,7 +180,7 @@ class Codebook:
                 shutil.rmtree(folder)
             part.replace(folder)
         except OSError as error:
-            raise OutputError(f"{folder} cannot be written ({error.strerror})", mend="another --out") from None
+            raise OutputError(f"{folder} cannot be written ({error.strerror})", fix="another --out") from None
 
     @classmethod
     def load(cls, folder: Path) -> Codebook:
@@ -196,7 +196,7 @@ class Codebook:
                 f"{folder} is no codebook" if folder.exists() else f"{folder} is not there",
                 expected=f"a folder with {FACTS} and {CENTROIDS}",
                 nearest=neighbour(folder),
-                mend=f"xdomain units fit WAVS… --out {folder}",
+                fix=f"xdomain units fit WAVS… --out {folder}",
             )
         try:
             facts: Any = json.loads((folder / FACTS).read_text("utf-8"))
@@ -237,12 +237,12 @@ def check_place(folder: Path, *, overwrite: bool) -> None:
             raise OutputError(
                 f"{folder} holds {', '.join(strange[:3])}, which is no part of a codebook",
                 expected="an empty or new folder",
-                mend="another --out",
+                fix="another --out",
             )
         if any(folder.iterdir()) and not overwrite:
-            raise OutputError(f"{folder} holds a codebook", mend="--overwrite, or another --out")
+            raise OutputError(f"{folder} holds a codebook", fix="--overwrite, or another --out")
     elif folder.exists():
-        raise OutputError(f"{folder} is a file", expected="a folder to write a codebook into", mend="another --out")
+        raise OutputError(f"{folder} is a file", expected="a folder to write a codebook into", fix="another --out")
 
 
 def _read_array(path: Path) -> NDArray[Any]:
@@ -254,7 +254,7 @@ def _read_array(path: Path) -> NDArray[Any]:
         raise DataError(
             f"{path} is no .npy file of numbers",
             expected="an array of shape (k, width)",
-            mend='of a scikit-learn model that you trust: numpy.save("centroids.npy", '
+            fix='of a scikit-learn model that you trust: numpy.save("centroids.npy", '
             'joblib.load("km.bin").cluster_centers_)',
         ) from None
 
@@ -263,7 +263,7 @@ def _damaged(folder: Path, why: str) -> DataError:
     return DataError(
         f"{folder} is damaged ({why})",
         expected="a codebook as it was saved",
-        mend="copy it again, or fit it anew: xdomain units fit WAVS… --overwrite --out " + str(folder),
+        fix="copy it again, or fit it anew: xdomain units fit WAVS… --overwrite --out " + str(folder),
     )
 
 
@@ -341,5 +341,5 @@ def _check_enough(sample: Frames, size: int) -> None:
         raise DataError(
             f"{size:,} units from {len(sample):,} frames, of which {different:,} differ",
             expected="at least one frame a unit, better a hundred",
-            mend=f"give more audio, or fewer units: --units {max(1, different // 100)}",
+            fix=f"give more audio, or fewer units: --units {max(1, different // 100)}",
         )

@@ -16,7 +16,7 @@ from xdomain.core.progress import log
 
 if TYPE_CHECKING:  # printing the help does without what the commands use
     from .files import SoundTable
-    from .frame_reader import Notes
+    from .frame_reader import ReadLog
 
 app = typer.Typer(help="Turn speech into discrete units.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -64,13 +64,13 @@ def fit_command(
     import numpy as np
 
     from .codebook import check_place, fit_codebook, sample_frames
-    from .frame_reader import Notes, hear_all, make_features
+    from .frame_reader import ReadLog, hear_all, make_features
     from .labels import usage
 
     check_place(out, overwrite=overwrite)
     paths, _ = _named(wavs)
     hears = make_features(features)
-    notes = Notes(Progress(len(paths)))
+    notes = ReadLog(Progress(len(paths)))
     heard = hear_all(paths, hears, notes, skip_bad=skip_bad)
     sample, total = sample_frames(heard, frames, width=hears.width, seed=seed)
     for line in notes.lines():
@@ -122,7 +122,7 @@ def encode_command(
     from .codebook import Codebook
     from .encode import encode_files
     from .files import ids_of, writing
-    from .frame_reader import Notes, make_features
+    from .frame_reader import ReadLog, make_features
     from .labels import Counts, Usage, count_labels, labels_told, read_labels, usage
 
     _check_file(out, overwrite=overwrite)
@@ -130,7 +130,7 @@ def encode_command(
     paths, table = _named(wavs)
     stretches = read_labels(labels, ids_of(paths)) if labels else {}
     hears = make_features(features or book.features)
-    notes = Notes(Progress(len(paths)))
+    notes = ReadLog(Progress(len(paths)))
     use, labelled = Usage(np.zeros(book.size, np.int64), 0, 0.0, 0), Counts()
     units: dict[Path, str] = {}
     with writing(out, COLUMNS if table is None else tuple(dict.fromkeys((*table.columns, "codebook")))) as write:
@@ -216,7 +216,7 @@ def speak_command(
         raise RecipeError(
             f"{recipe.name} is of the problem {recipe.problem} in the domain {recipe.adapter.name}",
             expected="answers in text",
-            mend="e.g. `xdomain units speak speech/simulated-qa-text`",
+            fix="e.g. `xdomain units speak speech/simulated-qa-text`",
         )
     table = load_table(recipe)
     progress = Progress(len(table), "questions")
@@ -233,7 +233,7 @@ class Progress:
         self.told = time.monotonic()
         self.begun: tuple[float, int] | None = None  # when libraries were loaded and the first sound was heard
 
-    def __call__(self, notes: Notes) -> None:
+    def __call__(self, notes: ReadLog) -> None:
         self.tell(notes.done, notes.seconds)
 
     def tell(self, done: int, seconds: float) -> None:
@@ -274,6 +274,6 @@ def _show(told: dict[str, Any], *, as_json: bool, where: Path) -> None:
 
 def _check_file(path: Path, *, overwrite: bool) -> None:
     if path.is_dir():
-        raise OutputError(f"{path} is a folder", expected="a CSV file to write", mend="another --out")
+        raise OutputError(f"{path} is a folder", expected="a CSV file to write", fix="another --out")
     if path.exists() and not overwrite:
-        raise OutputError(f"{path} is there already", mend="--overwrite, or another --out")
+        raise OutputError(f"{path} is there already", fix="--overwrite, or another --out")

@@ -16,7 +16,7 @@ from .audio import describe
 from .codebook import Codebook
 from .features import Features
 from .files import ids_of
-from .frame_reader import Notes, frames_of, make_features
+from .frame_reader import ReadLog, frames_of, make_features
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def encode_files(
     *,
     features: Features | None = None,
     skip_bad: bool = False,
-    notes: Notes | None = None,
+    notes: ReadLog | None = None,
 ) -> Iterator[Utterance]:
     """The units of each file, one after another; memory holds one chunk of sound and one file's units.
 
@@ -93,7 +93,7 @@ def encode_files(
     """
     features = features or make_features(codebook.features)
     codebook.check(features)
-    notes = notes or Notes()
+    notes = notes or ReadLog()
     for path, name in zip(paths, ids_of(paths), strict=True):
         try:
             parts = [codebook.assign(frames) for frames in frames_of(path, features, notes)]
@@ -106,6 +106,6 @@ def encode_files(
     notes.check_any()
 
 
-def transcribe(paths: Sequence[Path], codebook: Codebook) -> list[str]:
+def units_of_files(paths: Sequence[Path], codebook: Codebook) -> list[str]:
     """The units of each file as text, such as ``71:3 12 0:14``."""
     return [utterance.sequence for utterance in encode_files(paths, codebook)]

@@ -159,6 +159,6 @@ def writing(path: Path, columns: Sequence[str]) -> Generator[Callable[[Mapping[s
             os.fsync(file.fileno())
         part.replace(path)
     except OSError as error:
-        raise OutputError(f"{path} cannot be written ({error.strerror})", mend="another --out") from None
+        raise OutputError(f"{path} cannot be written ({error.strerror})", fix="another --out") from None
     finally:
         part.unlink(missing_ok=True)

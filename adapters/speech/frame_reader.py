@@ -55,7 +55,7 @@ def make_features(name: str, *, device: str | None = None) -> Features:
 
 
 @dataclass
-class Notes:
+class ReadLog:
     """What there is to say of the files heard so far; it grows as they are heard.
 
     Parameters
@@ -68,7 +68,7 @@ class Notes:
         Errors of the files left out; names of those without sound, and of those with several channels.
     """
 
-    told: Callable[[Notes], None] | None = None
+    told: Callable[[ReadLog], None] | None = None
     heard: int = 0
     seconds: float = 0.0
     skipped: list[DataError] = field(default_factory=list[DataError])
@@ -96,9 +96,7 @@ class Notes:
         """Refuse to go on with nothing: raises the first error where every file was skipped."""
         if self.skipped and not self.heard:
             first = self.skipped[0]
-            raise DataError(
-                f"none of {len(self.skipped):,} files can be read; the first: {first.what}", mend=first.mend
-            )
+            raise DataError(f"none of {len(self.skipped):,} files can be read; the first: {first.what}", fix=first.fix)
 
     def lines(self) -> list[str]:
         """The count and the first names, a line a kind."""
@@ -110,7 +108,7 @@ class Notes:
         return [_line(names, self.done, what) for what, names in told.items() if names]
 
 
-def frames_of(path: Path, features: Features, notes: Notes) -> Iterator[Frames]:
+def frames_of(path: Path, features: Features, notes: ReadLog) -> Iterator[Frames]:
     """The frames of one file, chunk by chunk.
 
     Raises
@@ -146,7 +144,7 @@ def frames_of(path: Path, features: Features, notes: Notes) -> Iterator[Frames]:
     notes.tell()
 
 
-def hear_all(paths: Iterable[Path], features: Features, notes: Notes, *, skip_bad: bool = False) -> Iterator[Frames]:
+def hear_all(paths: Iterable[Path], features: Features, notes: ReadLog, *, skip_bad: bool = False) -> Iterator[Frames]:
     """The frames of many files, chunk by chunk.
 
     With `skip_bad`, of a file that turns out damaged half-way its frames up to there are among them.

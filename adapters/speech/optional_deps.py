@@ -38,9 +38,9 @@ def library(name: str) -> Any:
 
 def _missing(package: str, error: Exception) -> MissingError:
     extra, purpose = EXTRAS.get(package, ("", ""))
-    mend = f"pip install 'xdomain[{extra}]'" if extra else "`xdomain doctor` lists what is installed and what is broken"
+    fix = f"pip install 'xdomain[{extra}]'" if extra else "`xdomain doctor` lists what is installed and what is broken"
     needed = f"{package}, needed {purpose}," if purpose else package
     if isinstance(error, ModuleNotFoundError) and error.name == package:
-        return MissingError(f"{needed} is not installed", mend=mend)
+        return MissingError(f"{needed} is not installed", fix=fix)
     reason = str(error).strip().split("\n", 1)[0]
-    return MissingError(f"{needed} cannot be imported ({reason})", expected=PAIRS.get(package), mend=mend)
+    return MissingError(f"{needed} cannot be imported ({reason})", expected=PAIRS.get(package), fix=fix)

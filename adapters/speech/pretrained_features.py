@@ -156,7 +156,7 @@ def load_pipeline(pipeline: str, layer: int, *, device: str | None = None) -> Hi
         raise MissingError(
             f"the weights of {name} could not be downloaded ({error})",
             expected="a network connection, or the file in torch.hub's folder from an earlier download",
-            mend="go online once, or use --features mfcc, which needs no weights",
+            fix="go online once, or use --features mfcc, which needs no weights",
         ) from None
     place = device or _device(torch)
     model = model.to(place).eval()
@@ -202,7 +202,7 @@ def _described(source: str) -> tuple[Any, Any]:
         raise BackboneError(
             f"{source} cannot be loaded ({_short(error)})",
             expected="a folder or hub id with config.json",
-            mend="give a folder, go online once, or use --features mfcc, which needs no weights",
+            fix="give a folder, go online once, or use --features mfcc, which needs no weights",
         ) from None
     wanted = ("conv_stride", "conv_kernel", "num_hidden_layers", "hidden_size")
     if not all(hasattr(config, key) for key in wanted):
@@ -215,7 +215,7 @@ def _described(source: str) -> tuple[Any, Any]:
     except (OSError, ValueError):
         raise BackboneError(
             f"{source} has no preprocessor_config.json, which says the sample rate and whether samples are normalised",
-            mend="copy preprocessor_config.json from the original checkpoint into the folder of config.json",
+            fix="copy preprocessor_config.json from the original checkpoint into the folder of config.json",
         ) from None
 
 

@@ -52,7 +52,7 @@ def speak(text: str | Sequence[str], path: Path, *, voice: str = "en", words_per
     program = shutil.which("espeak-ng")
     if program is None:
         raise MissingError(
-            "espeak-ng is not installed", expected="the program that speaks text", mend="apt install espeak-ng"
+            "espeak-ng is not installed", expected="the program that speaks text", fix="apt install espeak-ng"
         )
     if not 80 <= words_per_minute <= 450:
         raise DataError(f"{words_per_minute} words per minute", expected="80 to 450")

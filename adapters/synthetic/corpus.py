@@ -261,7 +261,7 @@ class Synthetic:
         tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
         return tokenizer
 
-    def keep(self, folder: Path) -> None:
+    def export_assets(self, folder: Path) -> None:
         """Copy the file of counts."""
         if isinstance(self.counts, str) and self.counts:
             shutil.copy(self.counts, folder / "counts.txt")

@@ -156,7 +156,7 @@ def _table(counts: str | Sequence[float], size: int) -> Law:
     if weights.shape != (size,):
         raise RecipeError(
             f"{where}counts of {weights.size:,} integers", expected=f"one for each of the {size:,}",
-            mend=f"symbols={weights.size}, or another table",
+            fix=f"symbols={weights.size}, or another table",
         )  # fmt: skip
     wrong = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
     if len(wrong):

@@ -60,7 +60,5 @@ def _refusal(
         f"record {record + 1}: {told!r} at position {word - ends[record] + 1} is not in the alphabet",
         expected=f"integers from 0 to {limit - 1:,}, in plain decimal, separated by spaces",
         nearest=str(int(text)) if plain and len(text) < 20 and int(text) < limit else None,
-        mend=f"--set adapter.options.symbols={int(text) + 1}"
-        if plain and limit <= int(text[:20]) < 2**32 - 1
-        else None,
+        fix=f"--set adapter.options.symbols={int(text) + 1}" if plain and limit <= int(text[:20]) < 2**32 - 1 else None,
     )

@@ -88,7 +88,7 @@ def read_asap(
                 rows.append({"id": file.removesuffix(".mid"), "sequence": str(metadata.parent.resolve() / file),
                              "label": composer, "split": split, "group": name})  # fmt: skip
     if not rows:
-        raise DataError(f"{metadata}: no composer has {min_pieces} pieces", mend="reader_options.min_pieces=3")
+        raise DataError(f"{metadata}: no composer has {min_pieces} pieces", fix="reader_options.min_pieces=3")
     _check_files([str(row["sequence"]) for row in rows], metadata)
     return table(rows)
 
@@ -122,7 +122,7 @@ def _check_files(paths: Sequence[str], metadata: Path) -> None:
         raise MissingError(
             f"{len(absent)} of {len(paths)} MIDI files that {metadata} names are not there, the first: {absent[0]}",
             expected="the whole data set, the folders of the composers beside metadata.csv",
-            mend="git clone https://github.com/fosfrancesco/asap-dataset, and put its contents there",
+            fix="git clone https://github.com/fosfrancesco/asap-dataset, and put its contents there",
         )
 
 

@@ -59,7 +59,7 @@ def read_labelled_units(
                 f"{path} has no column {column!r}",
                 expected=f"one of its columns: {', '.join(cells.column_names)}",
                 nearest=nearest(column, cells.column_names),
-                mend="xdomain units encode WAVS… --codebook CODEBOOK --out units.csv",
+                fix="xdomain units encode WAVS… --codebook CODEBOOK --out units.csv",
             )
     names: list[str] = cells.column(by).to_pylist()
     rows = [
@@ -140,7 +140,7 @@ def _with_names(rows: list[dict[str, object]], names: list[str], where: str, **p
             raise DataError(
                 f"{where}: the pattern for {split}, {told[split].pattern!r}, is in none of {len(names):,} names",
                 expected=f"some names that have it; the first is {names[0]!r}",
-                mend=f"reader_options.{split}=PATTERN",
+                fix=f"reader_options.{split}=PATTERN",
             )
     return table(rows)
 
@@ -164,7 +164,7 @@ def _within(pattern: re.Pattern[str], name: str, where: str, key: str) -> str:
         raise DataError(
             f"{where}: the pattern for the {key}, {pattern.pattern!r}, is not in {name!r}",
             expected="every name to have it",
-            mend=f"reader_options.{key}=PATTERN",
+            fix=f"reader_options.{key}=PATTERN",
         )
     return match[1]
 

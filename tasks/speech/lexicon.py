@@ -127,7 +127,7 @@ def phonemes(words: Sequence[str], *, voice: str = "en") -> dict[str, list[str]]
     """
     program = shutil.which("espeak-ng")
     if program is None:
-        raise MissingError("espeak-ng is not installed", expected="it, for phonemes", mend="apt install espeak-ng")
+        raise MissingError("espeak-ng is not installed", expected="it, for phonemes", fix="apt install espeak-ng")
     told = subprocess.run(
         [program, "-q", "--ipa", "--sep=_", "-v", voice, "--stdin"],
         input="\n\n".join(words) + "\n",  # a blank line ends a clause, so that each word is one
@@ -138,7 +138,7 @@ def phonemes(words: Sequence[str], *, voice: str = "en") -> dict[str, list[str]]
         raise DataError(
             f"espeak-ng pronounced {len(lines):,} of {len(words):,} words ({told.stderr.strip()[:80]})",
             expected="a line a word",
-            mend="reader_options.phonemes=graphemes",
+            fix="reader_options.phonemes=graphemes",
         )
     found = [line.translate(STRESS).replace("_", " ").split() for line in lines]
     return {word: sounds or list(word) for word, sounds in zip(words, found, strict=True)}

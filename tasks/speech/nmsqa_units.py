@@ -45,7 +45,7 @@ def read_dual_units(files: Mapping[str, Path], *, codes: str = "codes", rate: fl
             raise MissingError(
                 f"{folder} is no folder",
                 expected="DUAL's units: NAME.code and NAME.cnt for each recording",
-                mend="reader_options.codes=FOLDER",
+                fix="reader_options.codes=FOLDER",
             )
         passages = _Passages(folder)
         for question in read_questions(path):
@@ -100,7 +100,7 @@ def read_nmsqa_code(
                     raise DataError(
                         f"{path} has no column {column!r}",
                         expected=f"units in one of {', '.join(c for c in row if 'unit' in c) or ', '.join(row)}",
-                        mend="reader_options.question=COLUMN and reader_options.context=COLUMN",
+                        fix="reader_options.question=COLUMN and reader_options.context=COLUMN",
                     )
             about = question_of(row, path, number)
             sides = [_frames(row[column], frames, path, about.id) for column in (question, context)]
@@ -180,7 +180,7 @@ def _frames(cell: object, key: str, path: Path, name: str) -> Ints:
         raise DataError(
             f"{path}, record {name!r}: its units cannot be read ({type(error).__name__}: {str(error)[:60]})",
             expected=f'JSON like [{{"{key}": [71, 71, 12]}}], a unit for each frame',
-            mend="reader_options.frames=KEY",
+            fix="reader_options.frames=KEY",
         ) from None
 
 

@@ -32,7 +32,7 @@ def rows(adapter):
 
 def agrees(adapter, text):
     vocabulary = rows(adapter)
-    read = adapter.spaced(text)
+    read = adapter.to_tokenizer_text(text)
     told = adapter.stock_tokenizer(vocabulary, "[UNK]").encode(read, add_special_tokens=False).ids
     return told == [vocabulary[adapter.alphabet.symbols[i]] for i in adapter.encode([text])[0]]
 
@@ -77,7 +77,7 @@ def test_keeping_iupac_letters_gives_them_symbols():
 
 
 @pytest.mark.parametrize(
-    ("options", "texts", "what", "mend"),
+    ("options", "texts", "what", "fix"),
     [
         ({}, ["ACGT", "ACEG"], "record 2: 'E' at position 3 is not in the alphabet", "unknown=count"),
         ({"ambiguous": "error"}, ["AR"], "record 1: 'R' at position 2 is not in the alphabet", "ambiguous=fold"),
@@ -86,13 +86,13 @@ def test_keeping_iupac_letters_gives_them_symbols():
         ({"gaps": "error", "unknown": "count"}, ["EA."], "record 1: '.' at position 3", "gaps=drop"),
     ],
 )
-def test_errors_say_how_to_mend_them(options, texts, what, mend):
+def test_errors_say_how_to_mend_them(options, texts, what, fix):
     with pytest.raises(DataError) as caught:
         DNA(**options).encode(texts)
     assert caught.value.what.startswith(what)
     assert caught.value.expected == "nt letters: ACGTN"
-    assert caught.value.mend == f"--set adapter.options.{mend}, or mend the file"
-    repaired = DNA(**options | dict([mend.split("=")]))
+    assert caught.value.fix == f"--set adapter.options.{fix}, or fix the file"
+    repaired = DNA(**options | dict([fix.split("=")]))
     assert len(repaired.encode(texts)) == len(texts)
 
 
@@ -166,10 +166,10 @@ def test_the_plain_tokenizer_reads_spaced_kmers(text, k):
 
 
 def test_spaced_kmers():
-    assert DNA(tokens="kmer", k=3).spaced("acguN") == "ACG CGT NNN"
-    assert DNA(tokens="kmer", k=3, stride=3).spaced("ACGTTTA") == "ACG TTT"
-    assert DNA(tokens="kmer", k=3).spaced("") == ""
-    assert DNA().spaced("ac-gu") == "ac-gu"
+    assert DNA(tokens="kmer", k=3).to_tokenizer_text("acguN") == "ACG CGT NNN"
+    assert DNA(tokens="kmer", k=3, stride=3).to_tokenizer_text("ACGTTTA") == "ACG TTT"
+    assert DNA(tokens="kmer", k=3).to_tokenizer_text("") == ""
+    assert DNA().to_tokenizer_text("ac-gu") == "ac-gu"
 
 
 def test_the_plain_tokenizer_folds_kmers_written_by_hand():

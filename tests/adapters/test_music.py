@@ -35,7 +35,7 @@ ANY = settings(max_examples=50)
 
 
 def names(adapter, line):
-    return adapter.spaced(line).split()
+    return adapter.to_tokenizer_text(line).split()
 
 
 def test_the_defaults():
@@ -170,7 +170,7 @@ def test_a_file_that_can_be_played(symbols, tmp_path):
     adapter = Music(symbols=symbols, drums="keep")
     ids = adapter.encode([CHORDS]).values
     adapter.to_midi(ids, tmp_path / "a.mid")
-    (line,) = adapter.transcribe([tmp_path / "a.mid"])
+    (line,) = adapter.encode_files([tmp_path / "a.mid"])
     assert adapter.encode([line]).values.tolist() == ids.tolist()
 
 
@@ -219,7 +219,11 @@ def test_events_are_transposed_in_their_pitches_alone():
 def test_the_plain_tokenizer_agrees(line, events):
     adapter = Music(symbols="events" if events else "pitch", drums="keep")
     vocabulary = {symbol: 5 + 2 * i for i, symbol in enumerate(adapter.alphabet.symbols)} | {"[UNK]": 1}
-    told = adapter.stock_tokenizer(vocabulary, "[UNK]").encode(adapter.spaced(line), add_special_tokens=False).ids
+    told = (
+        adapter.stock_tokenizer(vocabulary, "[UNK]")
+        .encode(adapter.to_tokenizer_text(line), add_special_tokens=False)
+        .ids
+    )
     assert told == [5 + 2 * i for i in adapter.encode([line]).values]
 
 
@@ -307,5 +311,5 @@ def test_the_tokenizers_of_miditok(kind):
 
 def test_miditok_that_is_not_installed(monkeypatch):
     monkeypatch.setitem(sys.modules, "miditok", None)
-    with pytest.raises(MissingError, match="miditok is not installed\n  to mend it: pip install miditok"):
+    with pytest.raises(MissingError, match="miditok is not installed\n  to fix it: pip install miditok"):
         Music(symbols="miditok:REMI").encode(["60"])

@@ -198,7 +198,7 @@ def test_notes_by_hand(case, library, tmp_path):
     path = tmp_path / "a.mid"
     path.write_bytes(contents)
     assert written(read_midi(path, reader=library)) == line
-    assert Music(reader=library).transcribe([path, path]) == [line, line]
+    assert Music(reader=library).encode_files([path, path]) == [line, line]
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
@@ -230,7 +230,7 @@ def test_a_library_that_is_not_installed(tmp_path, monkeypatch):
     path = tmp_path / "a.mid"
     path.write_bytes(GOOD["one note"][0])
     monkeypatch.setitem(__import__("sys").modules, "symusic", None)
-    with pytest.raises(MissingError, match=r"symusic is not installed\n  to mend it: pip install 'xdomain\[music\]'"):
+    with pytest.raises(MissingError, match=r"symusic is not installed\n  to fix it: pip install 'xdomain\[music\]'"):
         read_midi(path)
 
 

@@ -63,7 +63,7 @@ def test_the_alphabet(options, symbols):
 
 
 @pytest.mark.parametrize(
-    ("options", "texts", "what", "mend"),
+    ("options", "texts", "what", "fix"),
     [
         ({}, ["MK", "M1K"], "record 2: '1' at position 2 is not in the alphabet", "unknown=count"),
         ({"ambiguous": "error"}, ["MKU"], "record 1: 'U' at position 3 is not in the alphabet", "ambiguous=fold"),
@@ -71,12 +71,12 @@ def test_the_alphabet(options, symbols):
         ({"stop": "error"}, ["MK*"], "record 1: '*' at position 3 is not in the alphabet", "stop=drop"),
     ],
 )
-def test_errors_say_how_to_mend_them(options, texts, what, mend):
+def test_errors_say_how_to_mend_them(options, texts, what, fix):
     with pytest.raises(DataError) as caught:
         Protein(**options).encode(texts)
     assert caught.value.what == what
-    assert caught.value.mend == f"--set adapter.options.{mend}, or mend the file"
-    assert len(Protein(**options | dict([mend.split("=")])).encode(texts)) == len(texts)
+    assert caught.value.fix == f"--set adapter.options.{fix}, or fix the file"
+    assert len(Protein(**options | dict([fix.split("=")])).encode(texts)) == len(texts)
 
 
 @given(

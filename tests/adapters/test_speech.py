@@ -81,9 +81,9 @@ def test_a_unit_beyond_the_codebook_is_refused():
 def test_the_stock_tokenizer_reads_what_spaced_writes():
     speech = Speech(units=10)
     tokenizer = speech.stock_tokenizer({**{str(i): i + 1 for i in range(10)}, "[UNK]": 0}, "[UNK]")
-    assert tokenizer.encode(speech.spaced("3:4 3 7:2 0"), add_special_tokens=False).ids == [4, 8, 1]
+    assert tokenizer.encode(speech.to_tokenizer_text("3:4 3 7:2 0"), add_special_tokens=False).ids == [4, 8, 1]
 
 
 def test_sound_without_a_codebook_is_refused(tmp_path):
     with pytest.raises(MissingError, match="no codebook"):
-        Speech().transcribe([tmp_path / "a.wav"])
+        Speech().encode_files([tmp_path / "a.wav"])

@@ -155,7 +155,7 @@ def test_a_file_that_is_cut_off(tmp_path, name, told):
     found = fault(tmp_path / name)
     assert "is cut off" in found.what
     assert told in found.what
-    assert found.mend.startswith("get it again")
+    assert found.fix.startswith("get it again")
 
 
 def test_a_wav_from_a_pipe_has_no_length_and_is_whole(tmp_path):

@@ -13,11 +13,13 @@ from typer.testing import CliRunner  # noqa: E402
 
 from xdomain.adapters.speech import commands  # noqa: E402
 from xdomain.adapters.speech.codebook import Codebook  # noqa: E402
+from xdomain.cli.messages import messages_on_stderr  # noqa: E402
 from xdomain.core.errors import DataError, OutputError, RecipeError  # noqa: E402
 
 
 def typed(*words):
-    return CliRunner().invoke(commands.app, [str(word) for word in words])
+    with messages_on_stderr():
+        return CliRunner().invoke(commands.app, [str(word) for word in words])
 
 
 def refused(error, *words):
@@ -194,13 +196,13 @@ def test_centroids_from_elsewhere(wavs, tmp_path):
 
 
 def test_a_terminal_has_one_line(capsys, monkeypatch):
-    from xdomain.adapters.speech.frame_reader import Notes
+    from xdomain.adapters.speech.frame_reader import ReadLog
 
     monkeypatch.setattr(commands.sys.stderr, "isatty", lambda: True)
     progress = commands.Progress(1200)
     progress.told -= 1
-    progress(Notes(heard=600, seconds=90))
-    progress(Notes(heard=1200, seconds=180))
+    progress(ReadLog(heard=600, seconds=90))
+    progress(ReadLog(heard=1200, seconds=180))
     assert capsys.readouterr().err == (
         "\r600 of 1,200 files, 2 min of audio\x1b[K\r1,200 of 1,200 files, 3 min of audio\x1b[K\n"
     )

@@ -32,13 +32,13 @@ def test_a_library_that_is_not_installed(monkeypatch):
     monkeypatch.setitem(sys.modules, "soundfile", None)
     found = missing("soundfile")
     assert found.what == "soundfile, needed to read sound files, is not installed"
-    assert found.mend == "pip install 'xdomain[speech]'"
+    assert found.fix == "pip install 'xdomain[speech]'"
 
 
 def test_a_library_of_the_core_that_is_not_there():
     found = missing("torch_of_tomorrow")
     assert found.what == "torch_of_tomorrow is not installed"
-    assert "xdomain doctor" in found.mend
+    assert "xdomain doctor" in found.fix
 
 
 class NoTorchaudio:
@@ -56,7 +56,7 @@ def test_pipelines_without_torchaudio(monkeypatch):
     with pytest.raises(MissingError) as caught:
         make_features("torchaudio:HUBERT_BASE:6")
     assert caught.value.what == "torchaudio, needed for features torchaudio:PIPELINE:LAYER, is not installed"
-    assert caught.value.mend == "pip install 'xdomain[torchaudio]'"
+    assert caught.value.fix == "pip install 'xdomain[torchaudio]'"
 
 
 @pytest.mark.usefixtures("forget_torchaudio")
@@ -66,7 +66,7 @@ def test_a_torchaudio_that_does_not_fit_torch(monkeypatch, tmp_path):
     found = missing("torchaudio.pipelines")
     assert found.what.endswith(" cannot be imported (undefined symbol: torch_list_push_back)")
     assert found.expected.startswith("torchaudio 2.11.0 with torch 2.11.0")
-    assert found.mend == "pip install 'xdomain[torchaudio]'"
+    assert found.fix == "pip install 'xdomain[torchaudio]'"
 
 
 WORDS = (

@@ -16,8 +16,8 @@ from xdomain.adapters.speech.codebook import (  # noqa: E402
     fit_codebook,
     sample_frames,
 )
-from xdomain.adapters.speech.encode import Utterance, encode_files, transcribe  # noqa: E402
-from xdomain.adapters.speech.frame_reader import Notes, hear_all  # noqa: E402
+from xdomain.adapters.speech.encode import Utterance, encode_files, units_of_files  # noqa: E402
+from xdomain.adapters.speech.frame_reader import ReadLog, hear_all  # noqa: E402
 from xdomain.adapters.speech.labels import Usage, agreement, count_labels, labels_told, read_labels, usage  # noqa: E402  # noqa: E402
 from xdomain.adapters.speech.mfcc import Mfcc  # noqa: E402
 from xdomain.core.errors import DataError, RecipeError  # noqa: E402
@@ -67,7 +67,7 @@ def test_a_file_becomes_the_nearest_centroids(tmp_path, book):
         "file": str(paths[1]),
         "codebook": book.mark,
     }
-    assert transcribe(paths, book) == [one.sequence for one in found]
+    assert units_of_files(paths, book) == [one.sequence for one in found]
 
 
 def test_other_features_are_refused(tmp_path, book):
@@ -80,7 +80,7 @@ def test_odd_files_are_read_and_told(tmp_path, book):
     soundfile.write(tmp_path / "quiet.wav", np.zeros(8000), 16000)
     soundfile.write(tmp_path / "both.wav", np.stack([SOUND, SOUND], 1), 16000)
     soundfile.write(tmp_path / "plain.wav", SOUND, 16000)
-    notes = Notes()
+    notes = ReadLog()
     quiet, both, plain = encode_files(
         sorted(tmp_path.iterdir(), key=lambda p: "qbp".index(p.name[0])), book, notes=notes
     )
@@ -101,14 +101,14 @@ def test_one_bad_file_stops_all_unless_asked(tmp_path, book):
     with pytest.raises(DataError, match=r"b\.wav is no sound file"):
         list(encode_files(paths, book))
     with pytest.raises(DataError, match=r"b\.wav is no sound file"):
-        list(hear_all(paths, MFCC, Notes()))
+        list(hear_all(paths, MFCC, ReadLog()))
     steps = []
-    notes = Notes(lambda notes: steps.append(notes.done))
+    notes = ReadLog(lambda notes: steps.append(notes.done))
     assert [one.id for one in encode_files(paths, book, skip_bad=True, notes=notes)] == ["a"]
     assert (notes.heard, notes.done, steps[-1]) == (1, 3, 3)
     assert notes.lines()[0].startswith(f"2 of 3 files are skipped: {tmp_path / 'b.wav'} is no sound file")
     assert f"{tmp_path / 'c.wav'} is 24.9 ms long, shorter than a frame" in notes.lines()[0]
-    assert sum(len(f) for f in hear_all(paths, MFCC, Notes(), skip_bad=True)) == 98
+    assert sum(len(f) for f in hear_all(paths, MFCC, ReadLog(), skip_bad=True)) == 98
     with pytest.raises(DataError, match="none of 2 files can be read; the first: "):
         list(encode_files(paths[1:], book, skip_bad=True))
 
@@ -194,7 +194,7 @@ def test_units_of_real_digits_tell_digits():
     paths = [
         folder / f"{digit}_{who}_{take}.wav" for digit in range(10) for who in ("theo", "nicolas") for take in range(8)
     ]
-    sample, total = sample_frames(hear_all(paths, MFCC, Notes()), 10_000, width=39)
+    sample, total = sample_frames(hear_all(paths, MFCC, ReadLog()), 10_000, width=39)
     made, _ = fit_codebook(sample, 50, features=MFCC)
     found = list(encode_files(paths, made))
     assert sum(int(one.runs.sum()) for one in found) == total
@@ -210,8 +210,8 @@ def test_the_codebook_that_does_not_fit_is_named(tmp_path, book):
     book.save(tmp_path / "book")
     own, other, third = book.mark, "0" * 16, "1" * 16
     adapter = Speech(codebook=str(tmp_path / "book"))
-    adapter.vet({"codebook": [own, "hubert-100"], "rate": ["50"]})
+    adapter.check_compatible({"codebook": [own, "hubert-100"], "rate": ["50"]})
     with pytest.raises(DataError, match=f"units of the codebook {other}, .*book is {own}"):
-        adapter.vet({"codebook": [own, other]})
+        adapter.check_compatible({"codebook": [own, other]})
     with pytest.raises(DataError, match=f"units of the codebook {third}, those of another file are of {other}"):
-        Speech().vet({"codebook": [other, third]})
+        Speech().check_compatible({"codebook": [other, third]})

@@ -162,7 +162,7 @@ def test_the_plain_tokenizer_agrees(text):
 
 
 @pytest.mark.parametrize(
-    ("text", "what", "nearest", "mend"),
+    ("text", "what", "nearest", "fix"),
     [
         ("3 x5", "'x5' at position 2", None, None),
         ("3 120", "'120' at position 2", None, "--set adapter.options.symbols=121"),
@@ -173,12 +173,12 @@ def test_the_plain_tokenizer_agrees(text):
         ("5 日", "'日' at position 2", None, None),
     ],
 )
-def test_what_is_no_integer(text, what, nearest, mend):
+def test_what_is_no_integer(text, what, nearest, fix):
     with pytest.raises(DataError) as caught:
         Synthetic(kind="uniform", symbols=120).encode(["1 2", "", text])
     assert caught.value.what == f"record 3: {what} is not in the alphabet"
     assert caught.value.expected == "integers from 0 to 119, in plain decimal, separated by spaces"
-    assert (caught.value.nearest, caught.value.mend) == (nearest, mend)
+    assert (caught.value.nearest, caught.value.fix) == (nearest, fix)
 
 
 def test_options_decide_the_fingerprint():
@@ -274,7 +274,7 @@ def test_a_file_of_counts(tmp_path):
     adapter = Synthetic(kind="unigram", symbols=3, law="table", counts=str(path))
     again = Synthetic(kind="unigram", symbols=3, law="table", counts=(5, 0, 3.5))
     assert lists(adapter.sequences(0, 5)) == lists(again.sequences(0, 5))
-    adapter.keep(tmp_path)
+    adapter.export_assets(tmp_path)
     assert (tmp_path / "counts.txt").read_text() == "5\n0\n3.5\n"
 
 

@@ -188,7 +188,7 @@ def test_first_pieces_of_strings_bytes_and_arrow_columns_are_the_same(text):
 def test_without_a_tokenizer():
     with pytest.raises(RecipeError, match="the text adapter needs a tokenizer") as caught:
         make_adapter("text").encode(["we"])
-    assert caught.value.mend == "--set adapter.options.tokenizer=DIR"
+    assert caught.value.fix == "--set adapter.options.tokenizer=DIR"
 
 
 def test_a_folder_without_a_tokenizer(tmp_path):

@@ -103,7 +103,7 @@ def test_a_study_keeps_it_as_a_failure_of_its_cell(tiny_bert, tmp_path, monkeypa
     laid = plan_study({"name": "small", "tasks": [TASK], "arms": ["pretrained"], "seeds": 1, "learning_rates": [1e-3],
                     "backbone": str(tiny_bert), "set": options}, tmp_path)  # fmt: skip
     laid.store.open()
-    (cell,) = laid.known()
+    (cell,) = laid.planned_cells()
     assert laid.store.attempt(cell) == "failed"
     (kept,) = (tmp_path / "cells").glob("*.failed.json")
     told = json.loads(kept.read_text())

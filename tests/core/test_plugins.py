@@ -130,7 +130,7 @@ def test_two_packages_that_offer_one_domain(install):
         assert "two packages offer 'dna' in xdomain.adapters: " in told
         assert "rival_domain:DNA" in told
         assert "xdomain.adapters.dna:DNA" in told
-        assert "to mend it: uninstall one of them" in told
+        assert "to fix it: uninstall one of them" in told
 
 
 def test_one_package_that_is_seen_twice_is_no_clash(install):
@@ -188,14 +188,14 @@ def test_two_packages_that_offer_one_task(install):
     install("rival", "[xdomain.tasks]\nrival = rival_tasks\n", files)
     for told in (refusal(task_names), refusal(find_recipe, "dna/splice")):
         assert "two task packages offer 'dna/splice'" in told
-        assert "to mend it: uninstall one of them" in told
+        assert "to fix it: uninstall one of them" in told
 
 
 def test_two_packages_that_offer_one_reader(install):
     install("rival", "[xdomain.tasks]\nrival = rival_tasks\n", {"rival_tasks/__init__.py": READS % "uci"})
     told = refusal(readers)
     assert "two task packages offer a reader 'uci'" in told
-    assert "to mend it: uninstall one of them" in told
+    assert "to fix it: uninstall one of them" in told
 
 
 def test_two_packages_under_one_name_of_tasks(install):
@@ -203,3 +203,12 @@ def test_two_packages_under_one_name_of_tasks(install):
     told = refusal(task_names)
     assert "two packages offer 'xdomain' in xdomain.tasks: " in told
     assert "rival_tasks" in told
+
+
+def test_an_adapter_with_a_method_of_former_times_is_told_its_name(install):
+    install(
+        "olden", "[xdomain.adapters]\nolden = olden:Olden\n",
+        {"olden.py": "import dataclasses\n@dataclasses.dataclass\nclass Olden:\n    def keep(self, folder): ...\n"},
+    )  # fmt: skip
+    with pytest.raises(RecipeError, match="has a method keep\n  expected: export_assets"):
+        make_adapter("olden")

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from xdomain.core.choices import PARTS
 from xdomain.core.errors import RecipeError
-from xdomain.core.recipe import PARTS, Recipe, dump_recipe, load_recipe, parse_recipe, recipe_from
+from xdomain.core.recipe import Recipe, dump_recipe, load_recipe, parse_recipe, recipe_from
 
 MINIMAL = """
 name: my/own
@@ -217,7 +218,7 @@ run: {seed: -1}
     ]:
         (line,) = [line for line in lines if line.startswith(f"  {place}: ")]
         assert line.endswith(f"(got {came})")
-    assert lines[-1] == "  to mend it: edit my.yaml, or --set key=value"
+    assert lines[-1] == "  to fix it: edit my.yaml, or --set key=value"
 
 
 def test_a_choice_that_is_none_names_the_choices():

@@ -93,13 +93,13 @@ def test_a_finished_run_is_kept(finished):
     told = refusal(finished)
     assert is_done(finished)
     assert f"{finished} holds a finished run" in told
-    assert "to mend it: --overwrite, or another --out" in told
+    assert "to fix it: --overwrite, or another --out" in told
 
 
 def test_an_interrupted_run_is_kept_and_can_be_finished(interrupted):
     told = refusal(interrupted)
     assert f"{interrupted} holds an interrupted run" in told
-    assert "to mend it: --resume to finish it, or --overwrite" in told
+    assert "to fix it: --resume to finish it, or --overwrite" in told
     before = contents(interrupted)
     assert contents(opened(interrupted, resume=True)) == before
 
@@ -126,7 +126,7 @@ def test_what_is_no_run_is_never_touched(tmp_path, asked):
     told = refusal(tmp_path, **asked)
     assert f"{tmp_path} holds data.csv, notes.md, thesis.tex …, which no run wrote" in told
     assert "expected: an empty or new folder; what is no run is never overwritten" in told
-    assert "to mend it: another --out" in told
+    assert "to fix it: another --out" in told
 
 
 @pytest.mark.parametrize("asked", [{"overwrite": True}, {"resume": True}])
@@ -155,7 +155,7 @@ def test_a_place_where_nobody_can_write(tmp_path):
     told = refusal(tmp_path / "file" / "run")
     assert f"{tmp_path / 'file' / 'run'} cannot be written ({tmp_path / 'file'} is a file)" in told
     assert "expected: a folder you may write to" in told
-    assert "to mend it: another --out" in told
+    assert "to fix it: another --out" in told
 
 
 def test_a_link_to_nowhere_cannot_be_written(tmp_path):

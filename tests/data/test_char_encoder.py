@@ -109,20 +109,20 @@ def test_an_unknown_character_is_named(texts, told):
     with pytest.raises(DataError) as caught:
         STRICT.encode(texts)
     assert str(caught.value) == (
-        f"{told}\n  expected: letter letters: ab\n  to mend it: --set adapter.options.unknown=count, or mend the file"
+        f"{told}\n  expected: letter letters: ab\n  to fix it: --set adapter.options.unknown=count, or fix the file"
     )
 
 
 def test_a_refused_character_names_its_own_option():
     with pytest.raises(DataError, match="'#' at position 2") as caught:
         STRICT.encode(["b#"])
-    assert caught.value.mend == "--set adapter.options.hash=drop, or mend the file"
+    assert caught.value.fix == "--set adapter.options.hash=drop, or fix the file"
 
 
 def test_without_options_there_is_nothing_to_set():
     with pytest.raises(DataError) as caught:
         ByteTable(Alphabet(("a",), "letter")).encode(["b"])
-    assert caught.value.mend == "mend the file"
+    assert caught.value.fix == "fix the file"
 
 
 def test_the_position_is_in_characters():

@@ -188,7 +188,7 @@ def test_a_bad_symbol_is_told_with_the_files_own_name(name):
     assert f"record {name!r}" in text.splitlines()[0]
     assert "'Q' at position 3" in text
     assert "expected: nt letters: ACGTN" in text
-    assert "to mend it: --set adapter.options.unknown=count" in text
+    assert "to fix it: --set adapter.options.unknown=count" in text
 
 
 def test_a_bad_symbol_in_the_second_of_a_pair():

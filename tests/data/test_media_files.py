@@ -17,7 +17,7 @@ class Listening(Protein):
 
     media = (".pep",)
 
-    def transcribe(self, paths):
+    def encode_files(self, paths):
         assert len(set(paths)) == len(paths)  # each is read once
         return [path.read_text() for path in paths]
 

@@ -77,7 +77,7 @@ def test_all_missing_files_are_told_at_once_with_where_and_how(home):
         f"  test: {home / 'd' / 'test.csv'}\n"
         f"  expected: below {home} (XDOMAIN_DATA)\n"
         "  did you mean: traim.csv\n"
-        "  to mend it: unpack it below that folder, or set XDOMAIN_DATA to the folder that holds train.csv, "
+        "  to fix it: unpack it below that folder, or set XDOMAIN_DATA to the folder that holds train.csv, "
         "or get the data set from https://example.org/set"
     )
 

@@ -227,7 +227,7 @@ def test_a_download_that_was_cut_short(copy, kept):
     told = refusal(copy)
     assert f"the weights in {copy} are damaged or cut short" in told
     assert f"here: model.safetensors {weights.stat().st_size:,} bytes" in told
-    assert "to mend it: copy or download the checkpoint again" in told
+    assert "to fix it: copy or download the checkpoint again" in told
 
 
 def test_an_error_page_in_place_of_weights(copy):

@@ -13,8 +13,8 @@ from transformers import (
     RobertaConfig,
 )
 
+from xdomain.core.choices import PARTS
 from xdomain.core.errors import RecipeError
-from xdomain.core.recipe import PARTS
 from xdomain.model.backbone import load_backbone
 from xdomain.model.initialise import Arm, build_model, head_of, parameter_group
 from xdomain.model.tuning import freeze_for, merge_adapters, trainable

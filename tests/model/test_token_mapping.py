@@ -109,7 +109,7 @@ def test_every_symbol_has_a_row_of_its_own(strategy, seed, n):
     assert [SMALL.pieces[i] for i in mapping.ids] == list(mapping.pieces)
     if strategy != "block":
         assert set(mapping.ids.tolist()) <= set(SMALL.ordinary.tolist())
-        assert mapping.collides(SMALL.special) == ()
+        assert mapping.special_token_collisions(SMALL.special) == ()
 
 
 @cases(st.sampled_from(["frequent", "rare", "permute", "shift", "block"]), st.integers(0, 99), st.integers(0, 10))
@@ -184,8 +184,8 @@ def test_block_takes_raw_rows_and_tells_which_collide():
     mapping = make_mapping(DNA, SMALL, strategy="block:2", seed=3)
     assert mapping.ids.tolist() == [2, 3, 4, 5, 6]
     assert mapping.strategy == "block:2"
-    assert mapping.collides(SMALL.special) == ("C", "G", "T", "N")
-    assert mapping.collides({0}) == ()
+    assert mapping.special_token_collisions(SMALL.special) == ("C", "G", "T", "N")
+    assert mapping.special_token_collisions({0}) == ()
 
 
 def test_given_follows_the_table_and_draws_the_rest_with_the_seed():

@@ -225,7 +225,7 @@ def test_lower_case_dna_is_not_unknown(reloaded):
 def test_a_symbol_may_share_the_row_of_a_special_token(backbones, tmp_path):
     adapter = make_adapter("dna")
     tokenizer, mapping = exported(adapter, backbones["bert"], "block")
-    assert mapping.collides(backbones["bert"].all_special_ids) == ("A", "C", "G", "T", "N")
+    assert mapping.special_token_collisions(backbones["bert"].all_special_ids) == ("A", "C", "G", "T", "N")
     assert (tokenizer.pad_token, tokenizer.pad_token_id) == ("A", 0)
     assert (tokenizer.mask_token, tokenizer.mask_token_id) == ("N", 4)
     tokenizer.save_pretrained(tmp_path)
@@ -270,7 +270,7 @@ def test_records_longer_than_a_window_are_checked_in_silence(backbone, caplog):
 def test_kmers_are_read_with_spaces_between(backbone):
     adapter = make_adapter("dna", {"tokens": "kmer", "k": 3})
     tokenizer, mapping = exported(adapter, backbone)
-    assert adapter.spaced("ACGTA") == "ACG CGT GTA"
+    assert adapter.to_tokenizer_text("ACGTA") == "ACG CGT GTA"
     check_tokenizer(tokenizer, adapter, mapping, ["ACGTA", "ACNNGTT"])
 
 

@@ -46,7 +46,7 @@ learning_rates: [1e-3, 1e-4]
     assert found.seeds == [0, 1, 2]
     assert found.mapping_seeds == [4, 7]
     assert found.learning_rates == [1e-4, 1e-3]
-    assert found.first_arm == "pretrained"
+    assert found.reference_arm == "pretrained"
 
 
 @pytest.mark.parametrize(
@@ -65,12 +65,12 @@ def test_an_arm_is_called_by_what_it_is_made_of(arm, label):
 
 
 def test_crossed_and_paired_draws():
-    assert list(grid(seeds=2, mapping_seeds=[5, 6]).draws()) == [(5, 0), (5, 1), (6, 0), (6, 1)]
+    assert list(grid(seeds=2, mapping_seeds=[5, 6]).seed_pairs()) == [(5, 0), (5, 1), (6, 0), (6, 1)]
     paired = grid(seeds=3, mapping_seeds=[5, 6, 7], design="paired")
-    assert list(paired.draws()) == [(5, 0), (6, 1), (7, 2)]
-    assert list(paired.draws(search=True)) == [(5, 0)]
+    assert list(paired.seed_pairs()) == [(5, 0), (6, 1), (7, 2)]
+    assert list(paired.seed_pairs(search=True)) == [(5, 0)]
     crossed = grid(seeds=3, mapping_seeds=2, search={"seeds": 2})
-    assert list(crossed.draws(search=True)) == [(0, 0), (0, 1)]
+    assert list(crossed.seed_pairs(search=True)) == [(0, 0), (0, 1)]
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_a_baseline_hangs_on_no_mapping_and_no_rate(tiny_bert):
         grid(arms=["kmer", "cnn", "pretrained", {"mapping": "frequent"}], seeds=3, mapping_seeds=2,
              learning_rates=[1e-4, 1e-3], backbone=str(tiny_bert))
     )  # fmt: skip
-    assert [len(setting.draws) for setting in settings] == [1, 3, 6, 3]
+    assert [len(setting.seed_pairs) for setting in settings] == [1, 3, 6, 3]
     assert [len(setting.searched()) for setting in settings] == [0, 0, 2, 2]
     assert [setting.most_cells for setting in settings] == [1, 3, 7, 4]
 
@@ -213,6 +213,9 @@ def test_a_setting_survives_its_file(tiny_bert):
         again = from_dict(to_dict(setting))
         assert again == setting
         assert [c.key for c in again.final(1e-4)] == [c.key for c in setting.final(1e-4)]
+        former = to_dict(setting)
+        former |= {"draws": former.pop("seed_pairs"), "search_draws": former.pop("search_pairs")}
+        assert from_dict(former) == setting  # as version 0.1 wrote it
 
 
 def test_cells_are_the_same_wherever_they_are_reported_from(tiny_bert, tmp_path, monkeypatch):

@@ -25,7 +25,7 @@ def race(base, runners):
 
     def grab():
         barrier.wait()
-        got.append(Claim(base).take())
+        got.append(Claim(base).acquire())
 
     threads = [threading.Thread(target=grab) for _ in range(runners)]
     for thread in threads:
@@ -42,24 +42,26 @@ def test_one_of_many_gets_it(base):
 
 def test_what_is_released_can_be_taken_again(base):
     claim = Claim(base)
-    with claim.kept(claim.take(), lost=pytest.fail):
+    with claim.holding(claim.acquire(), lost=pytest.fail):
         assert claim.held()
-        assert Claim(base).take() is None
+        assert Claim(base).acquire() is None
     assert not claim.held()
     assert list(base.parent.iterdir()) == []
-    assert Claim(base).take() is not None
+    assert Claim(base).acquire() is not None
 
 
 def test_a_claim_lapses_with_the_process_that_made_it(base):
-    code = f"from pathlib import Path; from xdomain.study.locks import Claim; print(Claim(Path({str(base)!r})).take())"
+    code = (
+        f"from pathlib import Path; from xdomain.study.locks import Claim; print(Claim(Path({str(base)!r})).acquire())"
+    )
     made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
     assert made.endswith("cell.claim-1")
     assert not Claim(base).held()
-    assert Claim(base).take().name == "cell.claim-2"
+    assert Claim(base).acquire().name == "cell.claim-2"
 
 
 def test_a_claim_from_another_machine_lapses_by_its_silence(base):
-    mine = Claim(base).take()
+    mine = Claim(base).acquire()
     mine.write_text(json.dumps({"host": "elsewhere", "pid": 1}))
     assert Claim(base).held()
     os.utime(mine, (time.time() - 61, time.time() - 61))
@@ -69,15 +71,15 @@ def test_a_claim_from_another_machine_lapses_by_its_silence(base):
 
 def test_an_owner_gives_signs_of_life(base):
     claim = Claim(base, beat=0.02, lapse=0.3)
-    mine = claim.take()
-    with claim.kept(mine, lost=pytest.fail):
+    mine = claim.acquire()
+    with claim.holding(mine, lost=pytest.fail):
         time.sleep(0.5)
         assert claim.held()
 
 
 def test_an_owner_that_was_overtaken_is_told(base):
     claim, lost = Claim(base, beat=0.02), threading.Event()
-    with claim.kept(claim.take(), lost=lost.set):
+    with claim.holding(claim.acquire(), lost=lost.set):
         base.with_name("cell.claim-2").write_text("{}")
         assert lost.wait(5)
     assert [path.name for path in base.parent.iterdir()] == ["cell.claim-2"]
@@ -85,6 +87,6 @@ def test_an_owner_that_was_overtaken_is_told(base):
 
 def test_who_is_overtaken_while_writing_a_report_is_told_so_and_lives_on(tmp_path):
     store = Store(tmp_path, beat=0.02, lapse=60)
-    with pytest.raises(OutputError, match="taken over"), store.alone("study"):
+    with pytest.raises(OutputError, match="taken over"), store.locked("study"):
         (tmp_path / "study.claim-2").write_text("{}")  # as a process does that holds this one for dead
         time.sleep(0.3)

@@ -51,7 +51,7 @@ def test_a_lost_node_costs_no_cell(tiny_bert, tmp_path, listen):
     assert len(said) == 9
     local = run_study(wanted(tiny_bert), out=tmp_path / "local")
     assert [group.test for group in local.groups] == [group.test for group in found.groups]
-    assert len(open_study(tmp_path / "ray").known()) == 9
+    assert len(open_study(tmp_path / "ray").planned_cells()) == 9
 
 
 def test_two_processes_and_ray_on_one_store_run_every_cell_once(tiny_bert, tmp_path, said):

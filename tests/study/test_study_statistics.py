@@ -411,7 +411,7 @@ def test_components_by_hand():
     assert found.mapping.value == pytest.approx((6 - 1.5) / 3)
     assert found.seed.value == pytest.approx((6.5 - 1.5) / 2)
     assert found.residual.value == pytest.approx(1.5)
-    assert found.mapping_share.value == pytest.approx(1.5 / (1.5 + 2.5 + 1.5))
+    assert found.mapping_variance_share.value == pytest.approx(1.5 / (1.5 + 2.5 + 1.5))
     assert found.mapping_p == pytest.approx(stats.f.sf(6 / 1.5, 1, 2))
     low, high = 2 * 1.5 / stats.chi2.ppf([0.975, 0.025], 2)
     assert (found.residual.low, found.residual.high) == pytest.approx((low, high))
@@ -422,7 +422,9 @@ def test_without_a_residual_the_mapping_has_the_chi_square_interval():
     found = components(np.repeat(mapping[:, None], 3, axis=1))
     low, high = 3 * mapping.var(ddof=1) / stats.chi2.ppf([0.975, 0.025], 3)
     assert (found.mapping.low, found.mapping.high) == pytest.approx((low, high))
-    assert found.mapping_share.value == found.mapping_share.low == found.mapping_share.high == 1
+    assert (
+        found.mapping_variance_share.value == found.mapping_variance_share.low == found.mapping_variance_share.high == 1
+    )
     assert found.residual.high == found.seed.high == 0
     assert math.isnan(found.mapping_p)  # as accuracies have only so many values, it happens by chance
 
@@ -439,7 +441,11 @@ def test_the_interval_of_the_mapping_reaches_0_where_the_f_test_does_not_find_it
 def test_equal_cells_have_no_variance(value):
     found = components(np.full((3, 4), value))
     assert [one.high for one in (found.mapping, found.seed, found.residual)] == [0, 0, 0]
-    assert (found.mapping_share.value, found.mapping_share.low, found.mapping_share.high) == (0, 0, 1)
+    assert (
+        found.mapping_variance_share.value,
+        found.mapping_variance_share.low,
+        found.mapping_variance_share.high,
+    ) == (0, 0, 1)
     assert math.isnan(found.mapping_p)
 
 
@@ -459,12 +465,12 @@ def test_components_hold_their_estimates_and_follow_scale_and_order(values, scal
     one = components(values)
     rows, columns = (random.sample(range(n), n) for n in values.shape)
     two = components(values[rows][:, columns] * scale + 7)
-    for name, factor in (("mapping", scale**2), ("seed", scale**2), ("residual", scale**2), ("mapping_share", 1)):
+    for name, factor in (("mapping", scale**2), ("seed", scale**2), ("residual", scale**2), ("mapping_variance_share", 1)):
         first, second = getattr(one, name), getattr(two, name)
         assert 0 <= first.low <= first.value <= first.high
         ends = [first.value * factor, first.low * factor, first.high * factor]
         assert [second.value, second.low, second.high] == pytest.approx(ends, rel=1e-6, abs=1e-9)
-    assert one.mapping_share.high <= 1
+    assert one.mapping_variance_share.high <= 1
     assert one.mapping_p == pytest.approx(two.mapping_p, abs=1e-9, nan_ok=True)
     turned, mapping = components(values.T).seed, one.mapping
     assert [turned.value, turned.low, turned.high] == pytest.approx([mapping.value, mapping.low, mapping.high])
@@ -475,7 +481,7 @@ def test_components_cover():
     for _ in range(600):
         rows, columns, rest = rng.normal(size=(5, 1)), rng.normal(size=(1, 4)), rng.normal(size=(5, 4))
         one = components(math.sqrt(truth[0]) * rows + math.sqrt(truth[1]) * columns + math.sqrt(truth[2]) * rest)
-        intervals = (one.mapping, one.seed, one.residual, one.mapping_share)
+        intervals = (one.mapping, one.seed, one.residual, one.mapping_variance_share)
         found.append([i.low <= t <= i.high for i, t in zip(intervals, (*truth, truth[0] / sum(truth)), strict=True)])
     assert (np.mean(found, axis=0) >= 0.94 - 0.018).all()
 

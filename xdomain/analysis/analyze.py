@@ -135,7 +135,7 @@ def _write(findings: Sequence[Finding], folder: Path) -> None:
             write_finding(finding, folder)
             log.info(f"{finding.title}\n  {finding.caption}\n  -> {folder / finding.name}.png, .csv")
     except OSError as error:
-        raise OutputError(f"{folder} cannot be written ({error.strerror})", mend="another --out") from None
+        raise OutputError(f"{folder} cannot be written ({error.strerror})", fix="another --out") from None
 
 
 def _write_index(findings: Sequence[Finding], folder: Path) -> None:

@@ -122,7 +122,7 @@ def _asked(runs: Sequence[OpenedRun], options: Options) -> list[Asked]:
         return [_everywhere(run, valid, reach, options.motif, options)]
     marks = landmarks_of_records(run)
     if not marks:
-        raise RecipeError(f"{run.recipe.name} has no landmarks to look for", mend="name a motif with --motif")
+        raise RecipeError(f"{run.recipe.name} has no landmarks to look for", fix="name a motif with --motif")
     return [_at_landmark(run, valid, reach, mark, options) for mark in marks]
 
 
@@ -143,7 +143,7 @@ def _at_landmark(run: OpenedRun, valid: Places, reach: Places, mark: Landmark, o
     long = valid[reach > places[-1]]
     pool = np.intersect1d(long, of_class(run, "valid", mark.label))
     if not len(pool):
-        raise RecipeError(f"no validation record of {run.recipe.name} has the {mark.name}", mend="--motif SYMBOLS")
+        raise RecipeError(f"no validation record of {run.recipe.name} has the {mark.name}", fix="--motif SYMBOLS")
     records = drawn(pool, options.records, options.seed)
     others = drawn(np.setdiff1d(long, pool), options.records, options.seed)
     kind = f" of class {mark.label}" if mark.label else ""

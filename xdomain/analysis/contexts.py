@@ -195,7 +195,7 @@ def _checked(symbol: str, groups: list[Group]) -> tuple[Group, ...]:
         if len(group.places) < LEAST:
             raise RecipeError(
                 f"{symbol} occurs {len(group.places)} times {group.name} in the records that are read",
-                expected=f"{LEAST} or more, to compare them", mend="more --records, or another --symbol or --at",
+                expected=f"{LEAST} or more, to compare them", fix="more --records, or another --symbol or --at",
             )  # fmt: skip
     return tuple(groups)
 

@@ -126,7 +126,7 @@ def integrate(
     try:
         from captum.attr import IntegratedGradients
     except ImportError:
-        raise MissingError("captum is not installed", mend=MEND) from None
+        raise MissingError("captum is not installed", fix=MEND) from None
 
     names = [name for name in inputs_of(batch) if name != "input_ids"]
 

@@ -18,7 +18,7 @@ from transformers import PreTrainedModel
 from xdomain.analysis.loaded_run import OpenedRun
 from xdomain.training.losses import count_labels, summed_loss
 from xdomain.training.predict import forward
-from xdomain.training.trainer import Scale
+from xdomain.training.trainer import TargetScaler
 
 Tensors = dict[str, Tensor]
 WINDOWS_AT_ONCE = 64
@@ -51,7 +51,7 @@ def path_of(run: OpenedRun) -> Path:
     start: PreTrainedModel = run.start
     if run.recipe.problem == "regression":
         start = copy.deepcopy(start)
-        Scale.of(run.examples).fold_into(start)
+        TargetScaler.of(run.examples).fold_into(start)
     return Path(_tensors(start), _tensors(run.model))
 
 
@@ -126,7 +126,7 @@ class LossOf:
         longest_first = records[np.argsort(-collate.lengths()[records], kind="stable")]
         most = int(np.diff(collate.windows.offsets)[records].max())
         batches = [batch for _, batch in run.batches(longest_first, size=max(1, WINDOWS_AT_ONCE // most))]
-        variance = Scale.of(run.examples).std ** 2 if run.recipe.problem == "regression" else 1.0
+        variance = TargetScaler.of(run.examples).std ** 2 if run.recipe.problem == "regression" else 1.0
         model = copy.deepcopy(run.model)
         model.set_attn_implementation("sdpa")  # attention itself is not looked at: the quicker kernel will do
         return cls(model, batches, run.recipe.problem, variance)

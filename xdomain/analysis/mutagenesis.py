@@ -163,7 +163,7 @@ def _choose(runs: Sequence[OpenedRun], options: Options) -> tuple[int, str]:
     pool = drawn(pool if len(pool) else first.examples.indices("valid"), options.records, options.seed)
     kind = f"validation records of class {label}" if label else "validation records"
     if not len(pool):
-        raise RecipeError(f"{first.recipe.name} has no validation records", mend="name a record with --record ID")
+        raise RecipeError(f"{first.recipe.name} has no validation records", fix="name a record with --record ID")
     scores = [run.saved.scores(run.examples, pool, CPU) for run in runs]
     truth = first.examples.labels_of(pool)
     if first.recipe.problem == "regression":

@@ -125,7 +125,7 @@ def find(runs: Sequence[OpenedRun], options: Options) -> list[Finding]:
     positions = sum(map(len, slots))
     if positions < LEAST_POSITIONS:
         raise RecipeError(f"{positions} symbols in the records that are read", expected=f"{LEAST_POSITIONS} or more",
-                          mend="more --records")  # fmt: skip
+                          fix="more --records")  # fmt: skip
 
     def states(run: OpenedRun) -> dict[str, list[Layer]]:
         models = {"start": run.start, "tuned": run.model}

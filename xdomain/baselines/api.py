@@ -9,8 +9,8 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from xdomain.core.choices import Problem
 from xdomain.core.errors import BackboneError
-from xdomain.core.recipe import Problem
 from xdomain.core.sequences import Ragged
 
 Kind = Literal["kmer", "cnn"]

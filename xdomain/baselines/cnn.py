@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from xdomain.baselines.selection import better, rows_of
-from xdomain.core.recipe import Problem
+from xdomain.core.choices import Problem
 from xdomain.core.run_dir import write_json
 from xdomain.core.sequences import Ragged
 from xdomain.data.dataset import IGNORED

@@ -14,8 +14,8 @@ from safetensors.numpy import load_file, save_file
 from scipy import sparse
 
 from xdomain.baselines.selection import better, rows_of
+from xdomain.core.choices import Problem
 from xdomain.core.errors import DataError, RecipeError
-from xdomain.core.recipe import Problem
 from xdomain.core.run_dir import write_json
 from xdomain.core.sequences import Ragged
 from xdomain.data.dataset import IGNORED

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from xdomain.core.recipe import Problem
+from xdomain.core.choices import Problem
 from xdomain.core.sequences import Ragged
 from xdomain.metrics.metrics import METRICS
 

@@ -63,7 +63,7 @@ def _transformers_models() -> dict[str, str]:
         from transformers import BertModel  # noqa: F401  # pyright: ignore[reportUnusedImport]
     except Exception as error:
         failure = import_failure(error)
-        told = f"{failure.what}; {failure.mend}" if failure else str(error).splitlines()[0][:200]
+        told = f"{failure.what}; {failure.fix}" if failure else str(error).splitlines()[0][:200]
         return _row("models", "broken", f"transformers cannot import its models: {told}")
     return _row("models", "ok", "transformers imports them")
 

@@ -14,6 +14,8 @@ from xdomain.cli.messages import messages_on_stderr
 from xdomain.cli.plugins import WithPlugins
 from xdomain.cli.pretrain import pretrain_app
 from xdomain.cli.study import Json, report_command, study_command
+from xdomain.core import choices
+from xdomain.core.choices import listed
 from xdomain.core.errors import RecipeError, UserError
 from xdomain.core.progress import log
 
@@ -47,15 +49,13 @@ Domain = Annotated[str | None, typer.Option(help="What --data holds: dna, protei
 ColumnOption = Annotated[
     list[str] | None, typer.Option("--column", help="Which column holds what: label=NAME. Repeatable.")
 ]
-ProblemOption = Annotated[
-    Literal["classification", "regression", "tagging", "pair", "span"] | None, typer.Option(help="Overrules the guess.")
-]
+ProblemOption = Annotated[choices.Problem | None, typer.Option(help="Overrules the guess.")]
 Arms = Annotated[
     str | None,
     typer.Option(help="Inits and baselines, the first the reference; default: pretrained,scratch,kmer."),
 ]
-Transfer = Annotated[str | None, typer.Option(help="Parts that come over: attention,ffn,norms,words,positions.")]
-Tune = Annotated[str | None, typer.Option(help="full, head, mix (of all layers), norms, lora or bottleneck.")]
+Transfer = Annotated[str | None, typer.Option(help=f"Parts that come over: {','.join(choices.PARTS)}.")]
+Tune = Annotated[str | None, typer.Option(help=f"What is trained: {listed(choices.Tune)}.")]
 MappingOption = Annotated[
     str | None,
     typer.Option(
@@ -95,13 +95,13 @@ def run_command(
     column: ColumnOption = None,
     problem: ProblemOption = None,
     backbone: Backbone = None,
-    init: Annotated[str | None, typer.Option(help="pretrained, scratch, reembed, shuffled or rescaled.")] = None,
+    init: Annotated[str | None, typer.Option(help=f"Where the encoder starts: {listed(choices.Init)}.")] = None,
     transfer: Transfer = None,
     tune: Tune = None,
     mapping: MappingOption = None,
     mapping_seed: MappingSeed = None,
     seed: Seed = None,
-    baseline: Annotated[str | None, typer.Option(help="kmer or cnn, instead of the encoder.")] = None,
+    baseline: Annotated[str | None, typer.Option(help=f"{listed(choices.Baseline)}, instead of the encoder.")] = None,
     minutes: Minutes = None,
     changes: Set = None,
     out: Out = None,
@@ -325,7 +325,7 @@ def _task(task: str | None, data: Path | None, domain: str | None, column: list[
         )
     if data is None:
         if domain or column or problem:
-            raise RecipeError("--domain, --column and --problem go with --data", mend="--set for a task's recipe")
+            raise RecipeError("--domain, --column and --problem go with --data", fix="--set for a task's recipe")
         return task
     from xdomain.core.plugins import adapter_names
     from xdomain.data.loading import own_recipe

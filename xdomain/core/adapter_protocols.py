@@ -49,7 +49,7 @@ class ReadsFiles(Protocol):
         """Endings of the names of such files, in lower case, with their dots; none where options rule them out."""
         ...
 
-    def transcribe(self, paths: Sequence[Path]) -> list[str]:
+    def encode_files(self, paths: Sequence[Path]) -> list[str]:
         """Turn each file into what `encode` reads."""
         ...
 
@@ -67,7 +67,7 @@ class CutsFiles(Protocol):
 class KeepsFiles(Protocol):
     """Needs files that its options name, also when the run has moved."""
 
-    def keep(self, folder: Path) -> None:
+    def export_assets(self, folder: Path) -> None:
         """Copy each into `folder`, under the name of the option."""
         ...
 
@@ -76,7 +76,7 @@ class KeepsFiles(Protocol):
 class ChecksRecords(Protocol):
     """Can tell whether records were made as it makes them."""
 
-    def vet(self, told: Mapping[str, Sequence[str]]) -> None:
+    def check_compatible(self, told: Mapping[str, Sequence[str]]) -> None:
         """Refuse others with a `UserError`; `told` is what `xdomain.data.assemble.constants_of` returns."""
         ...
 
@@ -103,6 +103,6 @@ class Transposes(Protocol):
 class SpacesTokens(Protocol):
     """Writes a record in another way for the plain tokenizer than it is in the data."""
 
-    def spaced(self, payload: Payload) -> str:
+    def to_tokenizer_text(self, payload: Payload) -> str:
         """Write it so that `stock_tokenizer` finds the symbols of `encode`."""
         ...

@@ -20,7 +20,7 @@ def entry_points(group: str) -> dict[str, metadata.EntryPoint]:
         if entry.name in found and found[entry.name].value != entry.value:
             raise RecipeError(
                 f"two packages offer {entry.name!r} in {group}: {found[entry.name].value} and {entry.value}",
-                mend="uninstall one of them",
+                fix="uninstall one of them",
             )
         found[entry.name] = entry
     return found

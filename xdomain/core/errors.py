@@ -23,8 +23,8 @@ class UserError(Exception):
         What was expected instead.
     nearest
         The nearest thing that exists ("did you mean …").
-    mend
-        The command or edit that mends it.
+    fix
+        The command or edit that fixes it.
     """
 
     def __init__(
@@ -33,12 +33,12 @@ class UserError(Exception):
         *,
         expected: str | None = None,
         nearest: str | None = None,
-        mend: str | None = None,
+        fix: str | None = None,
     ) -> None:
         self.what = what
         self.expected = expected
         self.nearest = nearest
-        self.mend = mend
+        self.fix = fix
         super().__init__(self.block())
 
     def block(self) -> str:
@@ -48,8 +48,8 @@ class UserError(Exception):
             lines.append(f"  expected: {self.expected}")
         if self.nearest:
             lines.append(f"  did you mean: {self.nearest}")
-        if self.mend:
-            lines.append(f"  to mend it: {self.mend}")
+        if self.fix:
+            lines.append(f"  to fix it: {self.fix}")
         return "\n".join(lines)
 
 

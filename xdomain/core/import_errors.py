@@ -47,13 +47,13 @@ def import_failure(error: BaseException) -> MissingError | None:
     told = (str(root).strip() or type(root).__name__).splitlines()[0][:200]
     version = _version(package)
     if version is None:
-        return MissingError(f"{package} is not installed ({told})", mend=f"pip install {_installed_as(package)}")
+        return MissingError(f"{package} is not installed ({told})", fix=f"pip install {_installed_as(package)}")
     name = _installed_as(package)
     fix = f"pip install --force-reinstall {name}; where nothing else needs it: pip uninstall {name}"
     return MissingError(
         f"{package} {version} is installed but cannot be imported ({told})",
         expected="packages that fit each other; `xdomain doctor` lists their versions",
-        mend=KNOWN_FIXES.get(package, fix),
+        fix=KNOWN_FIXES.get(package, fix),
     )
 
 

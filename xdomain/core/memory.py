@@ -1,4 +1,4 @@
-"""Memory that runs out: torch's errors recognised, and told as a person's who can mend it."""
+"""Memory that runs out: torch's errors recognised, and told as a person's who can fix it."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ class Need:
     ----------
     what
         The sizes in use: ``training with batches of 16 records …``.
-    mend
+    fix
         Options or commands that make them smaller.
     """
 
     what: str
-    mend: str
+    fix: str
 
 
 ANYTHING = Need(
@@ -79,7 +79,7 @@ def enough_memory(need: Callable[[], Need]) -> Generator[None]:
 
 
 def _failure(error: BaseException, need: Need) -> OutOfMemoryError:
-    return OutOfMemoryError(f"memory ran out, {_asked_for(str(error))}for {need.what}", mend=need.mend)
+    return OutOfMemoryError(f"memory ran out, {_asked_for(str(error))}for {need.what}", fix=need.fix)
 
 
 def _asked_for(text: str) -> str:

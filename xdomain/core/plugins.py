@@ -24,6 +24,13 @@ if TYPE_CHECKING:  # naming a task should not wait for pyarrow
 Reader = Callable[..., "pa.Table"]
 """``reader(files: Mapping[str, Path], **options) -> pyarrow.Table``, its columns as `xdomain.data.validate.validated`
 wants them."""
+RENAMED_METHODS = {
+    "keep": "export_assets",
+    "spaced": "to_tokenizer_text",
+    "transcribe": "encode_files",
+    "vet": "check_compatible",
+}
+"""Optional methods of adapters as version 0.1 called them: an adapter of then would silently do without."""
 
 
 def adapter_names() -> list[str]:
@@ -47,6 +54,9 @@ def make_adapter(name: str, options: Mapping[str, Any] | None = None, *, tokeniz
             raise unknown(f"option of the {name} adapter", option, fields)
     if tokenizer and "tokenizer" in fields:
         given.setdefault("tokenizer", tokenizer)
+    for former, present in RENAMED_METHODS.items():
+        if hasattr(kind, former) and not hasattr(kind, present):
+            raise RecipeError(f"the {name} adapter has a method {former}", expected=f"{present}, as it is called now")
     try:
         return kind(**given)
     except UserError:
@@ -84,7 +94,7 @@ def _recipe_files() -> Mapping[str, Any]:
                     if file.name.endswith(".yaml"):
                         name = f"{folder.name}/{file.name.removesuffix('.yaml')}"
                         if name in found:
-                            raise RecipeError(f"two task packages offer {name!r}", mend="uninstall one of them")
+                            raise RecipeError(f"two task packages offer {name!r}", fix="uninstall one of them")
                         found[name] = file
     return found
 
@@ -109,7 +119,7 @@ def readers() -> Mapping[str, Reader]:
     for module in _task_modules():
         for name, reader in getattr(module, "READERS", {}).items():
             if name in found:
-                raise RecipeError(f"two task packages offer a reader {name!r}", mend="uninstall one of them")
+                raise RecipeError(f"two task packages offer a reader {name!r}", fix="uninstall one of them")
             found[name] = reader
     return found
 

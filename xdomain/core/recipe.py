@@ -10,17 +10,13 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_validator
 
+from xdomain.core.choices import PARTS, Baseline, Init, Problem, Tune, listed
 from xdomain.core.errors import RecipeError, nearest, unknown
 from xdomain.core.yaml_config import ConfigModel, checked, read_yaml
 
-Problem = Literal["classification", "regression", "tagging", "pair", "span"]
 SPLITS = ("train", "valid", "test")
-PARTS = ("attention", "ffn", "norms", "words", "positions")
-"""The parts of an encoder that can be transferred one by one."""
 ENCODER_FIELDS = ("init", "transfer", "tune", "mapping", "mapping_table")
 """Fields of `Run` that a baseline has no use for."""
-BASELINES = ("kmer", "cnn")
-"""What `Run.baseline` may be."""
 
 
 def _one_or_many(value: object) -> object:
@@ -157,18 +153,16 @@ class Run(ConfigModel):
     backbone: str | None = Field(
         default=None, description="A folder or hub id; None: the checkpoint shipped with xdomain."
     )
-    init: str = Field(default="pretrained", description="pretrained, scratch, reembed, shuffled or rescaled.")
+    init: str = Field(default="pretrained", description=f"{listed(Init)}.")
     transfer: list[str] = Field(
         default=list(PARTS), description="Which parts come over from the checkpoint.", min_length=1
     )
-    tune: str = Field(default="full", description="full, head, mix, norms, lora or bottleneck.")
+    tune: str = Field(default="full", description=f"{listed(Tune)}.")
     mapping: str = Field(default="random", description="How symbols get their wordpieces.")
     mapping_table: dict[str, str] = Field(default={}, description="Symbol to wordpiece, for the mapping `given`.")
     mapping_seed: int = Field(default=0, ge=0)
     seed: int = Field(default=0, ge=0)
-    baseline: Literal["kmer", "cnn"] | None = Field(
-        default=None, description="A simple baseline instead of the encoder."
-    )
+    baseline: Baseline | None = Field(default=None, description="A simple baseline instead of the encoder.")
 
 
 class Published(ConfigModel):
@@ -251,7 +245,7 @@ def recipe_from(tree: Mapping[str, Any], *, where: str, overrides: Sequence[str]
     whole = _deep_copy(tree)
     for override in overrides:
         _override(whole, override)
-    return checked(Recipe, whole, where=where, mend=f"edit {where}, or --set key=value")
+    return checked(Recipe, whole, where=where, fix=f"edit {where}, or --set key=value")
 
 
 def with_arm(recipe: Recipe, arm: dict[str, Any]) -> Recipe:
@@ -263,7 +257,7 @@ def with_arm(recipe: Recipe, arm: dict[str, Any]) -> Recipe:
     if unused:
         raise RecipeError(
             f"a {given['baseline']} baseline has no {', '.join(unused)}", expected="those go with an encoder",
-            mend="leave them out, or leave --baseline out",
+            fix="leave them out, or leave --baseline out",
         )  # fmt: skip
     tree = recipe.model_dump(mode="json")
     tree["run"] |= given

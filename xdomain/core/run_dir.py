@@ -96,7 +96,7 @@ def check_folder(folder: Path, recipe: Recipe, *, overwrite: bool, resume: bool)
     """
     try:
         if folder.exists() and not folder.is_dir():
-            raise OutputError(f"{folder} is a file", expected="a folder to write a run into", mend="another --out")
+            raise OutputError(f"{folder} is a file", expected="a folder to write a run into", fix="another --out")
         holds = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
         there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
     except OSError as error:
@@ -129,7 +129,7 @@ def open_folder(folder: Path, recipe: Recipe, *, overwrite: bool) -> None:
 
 def _unwritable(folder: Path, why: str | None) -> OutputError:
     told = f"{folder} cannot be written ({why})"
-    return OutputError(told, expected="a folder you may write to", mend="another --out")
+    return OutputError(told, expected="a folder you may write to", fix="another --out")
 
 
 def _allow(folder: Path, holds: list[str], recipe: Recipe, *, overwrite: bool, resume: bool) -> None:
@@ -139,14 +139,14 @@ def _allow(folder: Path, holds: list[str], recipe: Recipe, *, overwrite: bool, r
         raise OutputError(
             f"{folder} holds {', '.join(told[:3])}{' …' if len(told) > 3 else ''}, which no run wrote",
             expected="an empty or new folder; what is no run is never overwritten",
-            mend="another --out",
+            fix="another --out",
         )
     if overwrite:
         return
     if not resume:
         state = "a finished run" if RESULT in holds else "an interrupted run"
-        mend = "--overwrite, or another --out" if RESULT in holds else "--resume to finish it, or --overwrite"
-        raise OutputError(f"{folder} holds {state}", mend=mend)
+        fix = "--overwrite, or another --out" if RESULT in holds else "--resume to finish it, or --overwrite"
+        raise OutputError(f"{folder} holds {state}", fix=fix)
     check_same(folder, recipe)
 
 

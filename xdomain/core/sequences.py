@@ -119,9 +119,7 @@ class Ragged:
         try:
             table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
         except pa.ArrowInvalid as error:
-            raise DataError(
-                f"{path} is not a whole Arrow file ({error})", mend=f"delete {path} and run again"
-            ) from None
+            raise DataError(f"{path} is not a whole Arrow file ({error})", fix=f"delete {path} and run again") from None
         column = table.column("symbols").combine_chunks()
         counts = json.loads((table.schema.metadata or {}).get(b"counts", b"{}"))
         return cls(column.values.to_numpy(), column.offsets.to_numpy().astype(np.int64), counts)

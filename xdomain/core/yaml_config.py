@@ -36,12 +36,12 @@ def read_yaml(text: str, *, where: str, kind: str, see: str) -> dict[str, Any]:
     return tree  # pyright: ignore[reportUnknownVariableType]
 
 
-def checked(model: type[M], tree: Mapping[str, Any], *, where: str, mend: str) -> M:
+def checked(model: type[M], tree: Mapping[str, Any], *, where: str, fix: str) -> M:
     """A model from nested mappings; all faults at once in a RecipeError, near misses of keys named."""
     try:
         return model.model_validate(tree)
     except ValidationError as error:
-        raise RecipeError(f"{where}: {_faults(error, model)}", mend=mend) from None
+        raise RecipeError(f"{where}: {_faults(error, model)}", fix=fix) from None
 
 
 class _Loader(yaml.SafeLoader):

@@ -117,5 +117,5 @@ def _check_inside(span: Spans, edges: Spans, name: str) -> None:
         raise DataError(
             f"record {name!r}: the answer reaches from {span[0]:g} to {span[1]:g}, but its passage ends at {length:g}",
             expected="answers inside their passages, in the passage's own coordinate (seconds, characters, nt)",
-            mend="mend the answer's start and end, or the rate of the units (adapter.options.rate)",
+            fix="fix the answer's start and end, or the rate of the units (adapter.options.rate)",
         )

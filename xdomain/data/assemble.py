@@ -10,8 +10,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from xdomain.core.choices import Problem
 from xdomain.core.errors import RecipeError
-from xdomain.core.recipe import SPLITS, Columns, Problem
+from xdomain.core.recipe import SPLITS, Columns
 from xdomain.data.infer_columns import are_parted, guess_columns, split_tags
 from xdomain.data.rows import missing_column
 from xdomain.data.validate import MAX_CHARACTERS, row_checked, target_columns, validated
@@ -90,7 +91,7 @@ def _decides_split(files: Mapping[str, Path]) -> bool:
         raise RecipeError(
             f"source.files names {given[0]!r} beside {other!r}",
             expected="train, valid and test alone, or none of them",
-            mend=f"rename {other!r}, or choose a reader that knows it",
+            fix=f"rename {other!r}, or choose a reader that knows it",
         )
     if given and "train" not in given:
         raise RecipeError(f"source.files names {', '.join(given)} but no train", expected="train among them")

@@ -159,7 +159,7 @@ class ByteTable:
             f"record {record + 1}: {text[before]!r} at position {before + 1} is not in the alphabet"
             + (f" (the first of {len(places):,} such characters)" if len(places) > 1 else ""),
             expected=f"{self.alphabet.unit} letters: {letters}",
-            mend=(f"--set adapter.options.{option}, or " if option else "") + "mend the file",
+            fix=(f"--set adapter.options.{option}, or " if option else "") + "fix the file",
         )
 
     def decode(self, ids: Ids) -> str:
@@ -228,5 +228,5 @@ def _check_utf8(data: bytes, offsets: NDArray[np.int64]) -> None:
     raise DataError(
         f"record {record + 1}: byte 0x{data[place]:02x}, its number {place - start + 1}, is not UTF-8",
         expected="ASCII letters, or text in UTF-8",
-        mend="save the file as UTF-8",
+        fix="save the file as UTF-8",
     )

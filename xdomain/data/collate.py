@@ -280,7 +280,7 @@ def _fit_passages(questions: Ragged, passages: Ragged, room: int, train: Train, 
             f"the question of record {ids[first]!r} has {asked[first]} symbols, more than half of a window of {room}"
             + (f" ({len(beyond)} questions are too long)" if len(beyond) > 1 else ""),
             expected="questions that leave as much room for the passage",
-            mend="--set train.too_long=truncate, or a backbone with more positions",
+            fix="--set train.too_long=truncate, or a backbone with more positions",
         )
     kept = np.minimum(asked, room // 2)
     plan = _planned(passages.lengths, room - kept, train, ids)
@@ -296,7 +296,7 @@ def _fit_pairs(a: NDArray[np.int64], b: NDArray[np.int64], room: int, train: Tra
             f"record {ids[first]!r} is a pair of {a[first]} and {b[first]} symbols, which do not fit in {room}"
             + (f" ({len(beyond)} pairs are too long)" if len(beyond) > 1 else ""),
             expected="pairs that fit the backbone's positions, since halves are not read apart",
-            mend="--set train.too_long=truncate",
+            fix="--set train.too_long=truncate",
         )
     kept_a = np.minimum(a, np.maximum(room - b, room - room // 2))
     kept_b = np.minimum(b, room - kept_a)

@@ -49,7 +49,7 @@ def describe_files(files: Sequence[Path]) -> list[dict[str, Any]]:
             raise DataError(
                 f"{twin} and {file} hold the same text",
                 expected="every text once: a twin of what is held out would be trained on",
-                mend="name one of them",
+                fix="name one of them",
             )
     return told
 
@@ -74,7 +74,7 @@ def documents(files: Sequence[Path]) -> Iterator[list[str]]:
             raise DataError(
                 f"{file}: byte {error.start} is not UTF-8",
                 expected="plain text in UTF-8",
-                mend=f"iconv -f latin1 -t utf-8 {file} > {file.stem}.utf8.txt",
+                fix=f"iconv -f latin1 -t utf-8 {file} > {file.stem}.utf8.txt",
             ) from None
         except OSError as error:
             raise _unreadable(file, error) from None
@@ -103,7 +103,7 @@ def train_wordpieces(files: Sequence[Path], size: int) -> PreTrainedTokenizerFas
         raise DataError(
             f"the corpus yields {tokenizer.get_vocab_size()} wordpieces, fewer than the {size} asked for",
             expected="a larger corpus, or a smaller vocabulary",
-            mend=f"--vocabulary {tokenizer.get_vocab_size()}",
+            fix=f"--vocabulary {tokenizer.get_vocab_size()}",
         )
     rows = tokenizer.get_vocab()
     tokenizer.post_processor = processors.BertProcessing(("[SEP]", rows["[SEP]"]), ("[CLS]", rows["[CLS]"]))

@@ -13,8 +13,8 @@ import pyarrow.compute
 from numpy.typing import NDArray
 
 from xdomain.core.adapter_protocols import HasSpans, HasWordStarts
+from xdomain.core.choices import Problem
 from xdomain.core.errors import DataError, RecipeError
-from xdomain.core.recipe import Problem
 from xdomain.core.sequences import Adapter, Ragged
 from xdomain.data.answers import Answers, Spans, place_answers
 
@@ -171,7 +171,7 @@ def _encode(adapter: Adapter, column: pa.Array, ids: tuple[str, ...]) -> Ragged:
         return adapter.encode(column)
     except DataError as error:
         what = re.sub(r"^record ([\d,]+)", lambda n: f"record {ids[int(n[1].replace(',', '')) - 1]!r}", error.what)
-        raise DataError(what, expected=error.expected, nearest=error.nearest, mend=error.mend) from None
+        raise DataError(what, expected=error.expected, nearest=error.nearest, fix=error.fix) from None
 
 
 def _labels(

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from xdomain.core.choices import Problem
 from xdomain.core.errors import DataError, nearest
-from xdomain.core.recipe import Columns, Problem
+from xdomain.core.recipe import Columns
 from xdomain.data.assemble import assemble
 from xdomain.data.read_file import line_of, read_text
 from xdomain.data.validate import MAX_CHARACTERS
@@ -84,7 +85,7 @@ def raw_fasta(path: Path, *, label: str | None = None, labelled: bool = False) -
         raise DataError(
             f"{path}: line {line_of(content, len(content) - len(start))} is before the first header: {line[:60]!r}",
             expected="a first line that begins with '>'",
-            mend="delete what stands before the first '>'; name a table .csv or .tsv",
+            fix="delete what stands before the first '>'; name a table .csv or .tsv",
         )
     titles: list[str] = []
     sequences: list[str] = []
@@ -96,7 +97,7 @@ def raw_fasta(path: Path, *, label: str | None = None, labelled: bool = False) -
                 f"{path}: record {len(titles)}, '>{titles[-1][:60]}' (line {_header_line(content, len(titles))}), "
                 "has a header without sequence",
                 expected="at least one line of sequence below every header",
-                mend="delete the header, or add its sequence",
+                fix="delete the header, or add its sequence",
             )
     keys = [dict(BARE.findall(title) + BRACKETED.findall(title)) for title in titles]
     columns: dict[str, list[str | None]] = {
@@ -141,11 +142,11 @@ def _check_labelled(columns: Mapping[str, object], label: str | None, title: str
             f"{path}: the headers have no key {label!r}",
             expected=f"one of {', '.join(keys)}" if keys else f"headers like '>{title.split()[0]} {label}=…'",
             nearest=nearest(label, keys),
-            mend="--column label=KEY, or a table with columns sequence and label",
+            fix="--column label=KEY, or a table with columns sequence and label",
         )
     if not keys:
         raise DataError(
             f"{path}: the headers hold no labels (the first is '>{title[:60]}')",
             expected="'>id|label' or '>id label=…' in every header",
-            mend="add them, or use a CSV with columns sequence,label; `xdomain predict` needs none",
+            fix="add them, or use a CSV with columns sequence,label; `xdomain predict` needs none",
         )

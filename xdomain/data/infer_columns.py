@@ -10,8 +10,9 @@ from itertools import pairwise
 
 import pyarrow as pa
 
+from xdomain.core.choices import Problem
 from xdomain.core.errors import DataError
-from xdomain.core.recipe import Columns, Problem
+from xdomain.core.recipe import Columns
 from xdomain.data.rows import missing_column
 from xdomain.data.validate import SPLIT_NAMES
 
@@ -291,7 +292,7 @@ class _Look:
             raise DataError(
                 f"{self.where}: the first line looks like a record, not like names of columns: {best[:40]!r}",
                 expected="a header in the first line, e.g. sequence,label",
-                mend="add a header, or give the reader option names, e.g. reader_options: {names: [sequence, label]}",
+                fix="add a header, or give the reader option names, e.g. reader_options: {names: [sequence, label]}",
             )
         return best
 
@@ -305,7 +306,7 @@ class _Look:
         raise DataError(
             f"{self.where}: {len(could)} columns could be the label: {', '.join(could)}",
             expected="one that is named, or can only be it",
-            mend=f"say which: --column label={could[-1]}",
+            fix=f"say which: --column label={could[-1]}",
         )
 
     def _could_be_label(self, name: str, problem: Problem | None) -> bool:

@@ -9,10 +9,11 @@ from typing import Any
 import pyarrow as pa
 
 from xdomain.core.adapter_protocols import ChecksRecords
+from xdomain.core.choices import Problem
 from xdomain.core.errors import DataError, RecipeError, unknown
 from xdomain.core.plugins import Reader, readers
 from xdomain.core.progress import log
-from xdomain.core.recipe import Columns, Problem, Recipe, recipe_from
+from xdomain.core.recipe import Columns, Recipe, recipe_from
 from xdomain.core.sequences import Adapter
 from xdomain.data.assemble import constants_of, said
 from xdomain.data.fasta import fasta_columns, raw_fasta, read_fasta
@@ -71,7 +72,7 @@ def load_table(recipe: Recipe, *, adapter: Adapter | None = None) -> pa.Table:
     try:
         table = offered[recipe.reader](files, **options)
     except TypeError as error:
-        raise RecipeError(f"{recipe.name}: reader {recipe.reader}: {error}", mend="edit reader_options") from None
+        raise RecipeError(f"{recipe.name}: reader {recipe.reader}: {error}", fix="edit reader_options") from None
     for sentence in said(table):
         log.info(sentence)
     _vet(table, adapter)
@@ -114,8 +115,8 @@ def load_file(
         if recipe.reader in CORE:
             raise
         note = f"a CSV, TSV or FASTA file is read here, not what the run's own reader {recipe.reader} reads"
-        mend = f"{error.mend}; {note}" if error.mend else note
-        raise DataError(error.what, expected=error.expected, nearest=error.nearest, mend=mend) from None
+        fix = f"{error.fix}; {note}" if error.fix else note
+        raise DataError(error.what, expected=error.expected, nearest=error.nearest, fix=fix) from None
     for sentence in said(table):
         log.info(sentence)
     _vet(table, adapter)
@@ -156,4 +157,4 @@ def own_recipe(
 def _vet(table: pa.Table, adapter: Adapter | None) -> None:
     """Let an adapter refuse records that were made otherwise than it makes them."""
     if isinstance(adapter, ChecksRecords):
-        adapter.vet(constants_of(table))
+        adapter.check_compatible(constants_of(table))

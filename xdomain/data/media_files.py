@@ -114,5 +114,5 @@ def table_of_files(files: Sequence[Path], *, paired: bool) -> pa.Table:
 def _read(paths: Sequence[Path], adapter: ReadsFiles) -> list[str]:
     """Each file once, however often it is named."""
     once = list(dict.fromkeys(paths))
-    content = dict(zip(once, adapter.transcribe(once), strict=True))
+    content = dict(zip(once, adapter.encode_files(once), strict=True))
     return [content[path] for path in paths]

@@ -38,12 +38,12 @@ def read_text(path: Path) -> bytes:
             content = gzip.decompress(content)
     except FileNotFoundError:
         raise DataError(
-            f"{path} does not exist", nearest=neighbour(path), mend="check the path; it is read as given"
+            f"{path} does not exist", nearest=neighbour(path), fix="check the path; it is read as given"
         ) from None
     except IsADirectoryError:
-        raise DataError(f"{path} is a folder", expected=TEXT, mend="name a file in it") from None
+        raise DataError(f"{path} is a folder", expected=TEXT, fix="name a file in it") from None
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(f"{path} is not a whole gzip file ({error})", mend="copy or download it again") from None
+        raise DataError(f"{path} is not a whole gzip file ({error})", fix="copy or download it again") from None
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror})", expected=TEXT) from None
     content = content.removeprefix(BOM)
@@ -61,12 +61,12 @@ def line_of(content: bytes, position: int) -> int:
 def _check_is_text(content: bytes, path: Path) -> None:
     for magic, kind in KINDS.items():
         if content.startswith(magic):
-            raise DataError(f"{path} is {kind}", expected=TEXT, mend="export it as CSV in UTF-8")
+            raise DataError(f"{path} is {kind}", expected=TEXT, fix="export it as CSV in UTF-8")
     if (nul := content.find(b"\0")) >= 0:
         raise DataError(
             f"{path} is a binary file: byte {nul} (line {line_of(content, nul)}) is zero",
             expected=TEXT,
-            mend="export the data as CSV in UTF-8",
+            fix="export the data as CSV in UTF-8",
         )
     try:
         content.decode()
@@ -74,5 +74,5 @@ def _check_is_text(content: bytes, path: Path) -> None:
         raise DataError(
             f"{path}: byte {error.start} (line {line_of(content, error.start)}) is not UTF-8",
             expected=TEXT,
-            mend=f"iconv -f latin1 -t utf-8 {path} > {path.stem}.utf8{path.suffix}",
+            fix=f"iconv -f latin1 -t utf-8 {path} > {path.stem}.utf8{path.suffix}",
         ) from None

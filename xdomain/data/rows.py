@@ -20,7 +20,7 @@ def missing_column(name: str, columns: Sequence[str], where: str, *, role: str |
         f"{where} has no column {short(name)!r}" + (f" for the {role}" if role and role != name else ""),
         expected=f"one of its columns: {shown}",
         nearest=nearest(name, columns),
-        mend=f"--column {role or name}=NAME (columns.{role or name} in a recipe)",
+        fix=f"--column {role or name}=NAME (columns.{role or name} in a recipe)",
     )
 
 
@@ -61,5 +61,5 @@ def check_filled(column: pa.Array, name: str, ids: Sequence[str], where: str) ->
         raise DataError(
             f"{row_name(where, row, ids)}: empty {name}" + (f", and {many - 1} more" if many > 1 else ""),
             expected=f"a {name} in every row",
-            mend="fill or delete the row" + ("s" if many > 1 else ""),
+            fix="fill or delete the row" + ("s" if many > 1 else ""),
         )

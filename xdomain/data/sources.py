@@ -38,7 +38,7 @@ def locate(source: Source) -> dict[str, Path]:
     Raises
     ------
     MissingError
-        Files that are neither there nor to be had, all at once: where they were looked for, and what mends it.
+        Files that are neither there nor to be had, all at once: where they were looked for, and what fixes it.
     """
     stray = [name for name in source.downloads if name not in source.files]
     if stray:
@@ -110,16 +110,16 @@ def _missing(lost: Mapping[str, Path], source: Source) -> MissingError:
     place = "XDOMAIN_DATA" if os.environ.get("XDOMAIN_DATA") else "the default, as XDOMAIN_DATA is not set"
     relative = [name for name in lost if not Path(source.files[name]).expanduser().is_absolute()]
     if relative:
-        mend = f"unpack it below that folder, or set XDOMAIN_DATA to the folder that holds {source.files[relative[0]]}"
+        fix = f"unpack it below that folder, or set XDOMAIN_DATA to the folder that holds {source.files[relative[0]]}"
     else:
-        mend = "put it there, or write the right path into source.files"
+        fix = "put it there, or write the right path into source.files"
     if source.homepage:
-        mend += f", or get the data set from {source.homepage}"
+        fix += f", or get the data set from {source.homepage}"
     return MissingError(
         f"{len(lost)} data file{'s are' if len(lost) > 1 else ' is'} not on this machine:{told}",
         expected=f"below {data_home()} ({place})" if relative else None,
         nearest=", ".join(dict.fromkeys(near)) or None,
-        mend=mend,
+        fix=fix,
     )
 
 
@@ -145,5 +145,5 @@ def _fetch(download: Download, path: Path, source: Source) -> None:
         raise MissingError(
             f"{path} is not on this machine and could not be downloaded ({_reason(error, download.url)})",
             expected=f"{download.url} with sha256 {download.sha256}{untried}",
-            mend=f"fetch it by hand and put it at {path}{homepage}, or set XDOMAIN_DATA to a folder that holds it",
+            fix=f"fetch it by hand and put it at {path}{homepage}, or set XDOMAIN_DATA to a folder that holds it",
         ) from None

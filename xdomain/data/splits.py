@@ -8,8 +8,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from xdomain.core.choices import Problem
 from xdomain.core.errors import DataError, nearest
-from xdomain.core.recipe import SPLITS, Problem, Split
+from xdomain.core.recipe import SPLITS, Split
 from xdomain.data.validate import SPLIT_NAMES
 
 Indices = NDArray[np.int64]
@@ -58,7 +59,7 @@ def _shares(split: Split) -> dict[str, float]:
         raise DataError(
             f"split.valid {split.valid:g} and split.test {split.test:g} leave nothing to train on",
             expected="shares whose sum is below 1",
-            mend="--set split.valid=0.1 --set split.test=0.1",
+            fix="--set split.valid=0.1 --set split.test=0.1",
         )
     return {name: share for name, share in (("test", split.test), ("valid", split.valid)) if share > 0}
 
@@ -74,7 +75,7 @@ def _groups(table: pa.Table) -> Indices:
         raise DataError(
             "split.rule is group, but the data has no column 'group'",
             expected="a column that names what must stay together, as a family or a piece",
-            mend="--column group=NAME (columns.group in a recipe), or --set split.rule=random",
+            fix="--column group=NAME (columns.group in a recipe), or --set split.rule=random",
         )
     return np.unique(np.asarray(table.column("group").to_pylist(), np.str_), return_inverse=True)[1].astype(np.int64)
 
@@ -84,7 +85,7 @@ def _given(table: pa.Table) -> Names:
         raise DataError(
             "split.rule is given, but the data does not say which record is in which split",
             expected="files named train, valid and test, or a column 'split'",
-            mend="--column split=NAME (columns.split in a recipe), or --set split.rule=random",
+            fix="--column split=NAME (columns.split in a recipe), or --set split.rule=random",
         )
     told: list[str] = [(name or "").strip().lower() for name in table.column("split").to_pylist()]
     strange = next((name for name in told if name not in SPLIT_NAMES), None)
@@ -157,7 +158,7 @@ def _draw_groups(
         raise DataError(
             f"{len(present)} group{'s' if len(present) != 1 else ''} for {len(shares) + 1} splits",
             expected="at least one group for each split",
-            mend="--set split.rule=random, or another --column group=NAME",
+            fix="--set split.rule=random, or another --column group=NAME",
         )
     drawn = np.full(len(present), "train", "<U5")
     for _ in range(DRAWS):
@@ -225,7 +226,7 @@ def _check(names: Names, split: Split, classes: NDArray[np.str_] | None) -> None
         raise DataError(
             f"too few records: {records} for {len(wanted)} splits" if few else f"no record is in {' or '.join(empty)}",
             expected="at least one record in each of train, valid and test",
-            mend="add records, or change split.valid and split.test" + ("" if few else "; see split.rule"),
+            fix="add records, or change split.valid and split.test" + ("" if few else "; see split.rule"),
         )
     if classes is None:
         return
@@ -237,5 +238,5 @@ def _check(names: Names, split: Split, classes: NDArray[np.str_] | None) -> None
         raise DataError(
             f"class {kind!r} is in {' and '.join(others)} but not in train{more}",
             expected="every class in train",
-            mend="--set split.rule=random, another split.seed, or leave those records out",
+            fix="--set split.rule=random, another split.seed, or leave those records out",
         )

@@ -11,8 +11,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
+from xdomain.core.choices import Problem
 from xdomain.core.errors import DataError
-from xdomain.core.recipe import Columns, Problem
+from xdomain.core.recipe import Columns
 from xdomain.data.assemble import assemble
 from xdomain.data.read_file import read_text
 from xdomain.data.validate import MAX_CHARACTERS
@@ -84,7 +85,7 @@ def raw_table(
         raise DataError(
             f"{path}: the first line has more than {LONGEST_HEADER:,} characters",
             expected="a header of column names, e.g. sequence,label",
-            mend="give FASTA files a name that ends in .fasta, or put a header first",
+            fix="give FASTA files a name that ends in .fasta, or put a header first",
         )
     lone = "\t" if ".tsv" in path.suffixes else ","
     mark = guess_delimiter(lines, lone=lone) if delimiter is None else _delimiter(delimiter)
@@ -96,7 +97,7 @@ def raw_table(
         raise DataError(
             f"{path}: the first line is a single column when parted by {DELIMITERS.get(mark, repr(mark))}",
             expected=f"columns; they seem to be parted by {DELIMITERS[other]}",
-            mend=f"--set reader_options.delimiter={DELIMITERS[other]}, or leave the delimiter out: it is then guessed",
+            fix=f"--set reader_options.delimiter={DELIMITERS[other]}, or leave the delimiter out: it is then guessed",
         )
     if names is None and not content.strip()[len(lines[0].strip().encode()) :]:
         raise DataError(f"{path} holds a header but no records", expected="at least one record below the header")
@@ -174,5 +175,5 @@ def _tell(faults: Sequence[pa_csv.InvalidRow], header: Sequence[str], path: Path
         f"{path}: {row} has {first.actual_columns} field{'s' if first.actual_columns != 1 else ''}"
         f" ({first.text[:60]!r}){more}",
         expected=f"{first.expected_columns}, as in the header: {', '.join(header)[:200]}",
-        mend="quote cells that hold the delimiter, or mend the row",
+        fix="quote cells that hold the delimiter, or fix the row",
     )

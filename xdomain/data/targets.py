@@ -37,7 +37,7 @@ def values_of(table: pa.Table, ids: Sequence[str], where: str) -> pa.Array:
                 f"{row_name(where, row, ids)}: the target is {f'{shown!r}' if shown else 'empty'}",
                 expected="a finite number, as the problem is regression",
                 nearest=shown.replace(",", ".") if comma else None,
-                mend="fill or delete the row; for class names: --problem classification",
+                fix="fill or delete the row; for class names: --problem classification",
             )
     return pa.array(numbers)
 
@@ -87,7 +87,7 @@ def answers_of(table: pa.Table, ids: Sequence[str], where: str) -> pa.Array:
     counts = pc.fill_null(pc.list_value_length(answers), 0).to_numpy()
     if not counts.all():
         row = int(np.argmin(counts))
-        raise DataError(f"{row_name(where, row, ids)}: no answer", expected="at least one", mend="delete the row")
+        raise DataError(f"{row_name(where, row, ids)}: no answer", expected="at least one", fix="delete the row")
     flat = answers.flatten()
     start, end = (flat.field(name).to_numpy(zero_copy_only=False) for name in ("start", "end"))
     wrong = np.flatnonzero(~(np.isfinite(start) & np.isfinite(end) & (start < end)))

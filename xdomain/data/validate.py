@@ -8,8 +8,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute
 
+from xdomain.core.choices import Problem
 from xdomain.core.errors import DataError, nearest
-from xdomain.core.recipe import SPLITS, Problem
+from xdomain.core.recipe import SPLITS
 from xdomain.data.rows import check_filled, first_row, missing_column, row_name, short, strings
 from xdomain.data.targets import answers_of, labels_of, tags_of, values_of
 
@@ -130,7 +131,7 @@ def _check_lengths(column: pa.Array, name: str, ids: Sequence[str], where: str, 
         raise DataError(
             f"{row_name(where, row, ids)}: a {name} of {lengths[row].as_py():,} characters",
             expected=f"at most {most:,}",
-            mend="cut it into shorter records, or raise the reader option max_characters",
+            fix="cut it into shorter records, or raise the reader option max_characters",
         )
 
 
@@ -144,7 +145,7 @@ def _split_names(table: pa.Table, ids: Sequence[str], where: str) -> pa.Array:
             f"{row_name(where, row, ids)}: unknown split {short(told[row].as_py())!r}",
             expected=f"one of {', '.join(SPLITS)}, or nothing to leave the record out",
             nearest=nearest(lower[row], SPLIT_NAMES),
-            mend="rename it, or name another column: --column split=NAME",
+            fix="rename it, or name another column: --column split=NAME",
         )
     return pa.array([known[name] for name in lower], pa.string())
 
@@ -159,7 +160,7 @@ def _check_ids(table: pa.Table, where: str) -> None:
             raise DataError(
                 f"{where}: rows {rows[name] + 1} and {row + 1} have the same id {short(name)!r}",
                 expected=f"{len(ids)} different ids; there are {len(set(ids))}",
-                mend="make the ids unique, or leave the id column out: rows are then numbered",
+                fix="make the ids unique, or leave the id column out: rows are then numbered",
             )
         rows[name] = row
 
@@ -178,5 +179,5 @@ def check_variety(table: pa.Table, problem: Problem, where: str) -> None:
         raise DataError(
             f"{where}: only {only} in {table.num_rows:,} records" if found else f"{where}: {only} in any record",
             expected=f"at least two different {kind}{'es' if kind == 'class' else 's'}",
-            mend=f"check that --column {name}=NAME names the right column",
+            fix=f"check that --column {name}=NAME names the right column",
         )

@@ -93,7 +93,7 @@ def plan_windows(
             f"record {ids[first]!r} has {lengths[first]} symbols and needs {needed[first]} windows of {room[first]}"
             + (f" ({len(beyond)} records are too long)" if len(beyond) > 1 else ""),
             expected=f"at most {max_windows} windows (train.max_windows)",
-            mend=f"--set train.max_windows={needed.max()} or --set train.too_long=truncate",
+            fix=f"--set train.max_windows={needed.max()} or --set train.too_long=truncate",
         )
     count = np.minimum(needed, max_windows)
     kept = np.minimum(lengths, room + (count - 1) * step)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from xdomain.core.recipe import Problem
+from xdomain.core.choices import Problem
 from xdomain.metrics.metrics import METRICS, as_chances, check_metrics, compute_metrics, covering, exact, lead
 
 Floats = NDArray[np.float64]

@@ -14,8 +14,9 @@ import pyarrow.compute
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from xdomain.core.choices import Problem
 from xdomain.core.errors import RecipeError
-from xdomain.core.recipe import Problem, load_recipe
+from xdomain.core.recipe import load_recipe
 from xdomain.core.run_dir import PREDICTIONS, RECIPE, load_result
 from xdomain.core.sequences import offsets_of
 from xdomain.data.dataset import IGNORED

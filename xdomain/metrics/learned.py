@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from xdomain.core.choices import Problem
 from xdomain.core.formatting import number
-from xdomain.core.recipe import Problem
 from xdomain.data.dataset import IGNORED
 from xdomain.metrics.metrics import METRICS, SIGNED, compute_metrics
 

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from xdomain.core.choices import Problem
 from xdomain.core.errors import RecipeError, unknown
 from xdomain.core.import_errors import LazyModule
-from xdomain.core.recipe import Problem
 
 sk: Any = LazyModule("sklearn.metrics")  # takes a while to load, and checking names does without
 stats: Any = LazyModule("scipy.stats")
@@ -167,7 +167,7 @@ def check_metrics(names: Sequence[str], problem: Problem, classes: Sequence[str]
                 f"{name} is about the positive one of two classes, but there are {len(classes)}",
                 expected="two classes",
                 nearest="f1",
-                mend="name f1, the mean over all classes, in metrics",
+                fix="name f1, the mean over all classes, in metrics",
             )
 
 

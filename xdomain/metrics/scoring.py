@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from xdomain.core.recipe import Problem
+from xdomain.core.choices import Problem
 from xdomain.core.sequences import Adapter
 from xdomain.data.dataset import IGNORED, Examples
 from xdomain.metrics.metrics import compute_metrics, confusion, per_class

@@ -129,7 +129,7 @@ def _explained(name: str, path: str, error: Exception, *, local: bool) -> Backbo
         return BackboneError(
             f"the weights in {path} are damaged or cut short ({told})",
             expected=f"a whole safetensors file; here: {sizes}",
-            mend="copy or download the checkpoint again",
+            fix="copy or download the checkpoint again",
         )
     return BackboneError(
         f"{path} cannot be loaded ({kind}: {told})", expected=f"an encoder checkpoint: {', '.join(FAMILIES)}"

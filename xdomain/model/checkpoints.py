@@ -30,7 +30,7 @@ def locate_backbone(name: str | None = None) -> str:
     if name is None:
         shipped = bundled_backbones()
         if not shipped:
-            raise BackboneError("no checkpoint is shipped with this installation", mend="--backbone DIR")
+            raise BackboneError("no checkpoint is shipped with this installation", fix="--backbone DIR")
         name = shipped[0].name
     folder = Path(shipped_folder(name)).expanduser()
     if folder.is_file():
@@ -58,7 +58,7 @@ def _check_folder(folder: Path) -> None:
             raise BackboneError(
                 f"{folder} holds its weights as a pickle, which can run code when it is read",
                 expected="model.safetensors",
-                mend="load it once where you trust it and save_pretrained(…) it: that writes safetensors",
+                fix="load it once where you trust it and save_pretrained(…) it: that writes safetensors",
             )
         raise BackboneError(f"{folder} holds no weights", expected="model.safetensors beside config.json")
     if not set(holds) & set(TOKENIZERS):

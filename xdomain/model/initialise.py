@@ -5,15 +5,14 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
+from xdomain.core.choices import PARTS, Init, Problem, Tune
 from xdomain.core.errors import RecipeError, unknown
-from xdomain.core.recipe import PARTS, Problem, Run
+from xdomain.core.recipe import Run
 
-INITS = ("pretrained", "scratch", "reembed", "shuffled", "rescaled")
-TUNES = ("full", "head", "mix", "norms", "lora", "bottleneck")
 PATTERNS = (  # the first that matches a parameter's name decides; families: see `backbone.FAMILIES`
     ("norms", r"norm|layer_norm"),
     ("words", r"word_embeddings|tok_embeddings|embeddings_project|embedding_hidden_mapping_in"),
@@ -64,7 +63,7 @@ class Arm:
     tune: str = "full"
 
     def __post_init__(self) -> None:
-        for kind, value, known in (("init", self.init, INITS), ("tune", self.tune, TUNES)):
+        for kind, value, known in (("init", self.init, get_args(Init)), ("tune", self.tune, get_args(Tune))):
             if value not in known:
                 raise unknown(kind, value, known)
         for part in self.transfer:
@@ -72,7 +71,7 @@ class Arm:
                 raise unknown("part to transfer", part, PARTS)
         if self.init == "scratch" and set(self.transfer) != set(PARTS):
             raise RecipeError("init scratch transfers nothing, yet parts to transfer were named",
-                              mend="leave --transfer out, or --init pretrained")  # fmt: skip
+                              fix="leave --transfer out, or --init pretrained")  # fmt: skip
 
     @classmethod
     def of(cls, options: Run) -> Arm:

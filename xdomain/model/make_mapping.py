@@ -104,7 +104,7 @@ def make_mapping(
         touched;
         block: symbol i gets raw row i, or N + i for ``block:N``, special and unused rows included, as speech
         toolkits do by how they resize embeddings. Symbols may so share the row of [CLS], or of [PAD], which
-        PyTorch gives no gradient: `TokenMapping.collides` names them;
+        PyTorch gives no gradient: `TokenMapping.special_token_collisions` names them;
         given: as the table `given` says; symbols it does not name at random;
         learned, ``learned:sparse``: random's rows, which training fills: `xdomain.model.reprogramming`;
         search, ``search:N``: random's rows; `xdomain.training.mapping_search` makes one for each of `search_seeds`, by
@@ -125,7 +125,7 @@ def make_mapping(
         raise RecipeError(
             f"mapping {strategy} " + ("without a table" if kind == "given" else "with a table of its own"),
             expected="a table goes with the mapping given, and only with it",
-            mend="run.mapping: given, and run.mapping_table: {A: we, T: you, C: he, G: she}",
+            fix="run.mapping: given, and run.mapping_table: {A: we, T: you, C: he, G: she}",
         )
     if seed < 0:
         raise RecipeError(f"mapping seed {seed}", expected="0 or more")

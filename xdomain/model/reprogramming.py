@@ -150,7 +150,7 @@ def check_size(symbols: int, words: int) -> None:
             f"a learned mapping of {symbols:,} symbols onto {words:,} words has {symbols * words / 1e6:,.0f} million "
             "weights",
             expected=f"{MOST_WEIGHTS // 10**6} million at most: a smaller alphabet, such as shorter k-mers",
-            mend="--mapping random, or --mapping search:16",
+            fix="--mapping random, or --mapping search:16",
         )
 
 

@@ -115,7 +115,7 @@ class TokenMapping:
         """Of everything that the file on disk says."""
         return hashlib.sha256(json.dumps(self._told(), sort_keys=True).encode()).hexdigest()
 
-    def collides(self, special: Collection[int]) -> tuple[str, ...]:
+    def special_token_collisions(self, special: Collection[int]) -> tuple[str, ...]:
         """The symbols whose row is one of `special`, such as the padding's.
 
         Only ``block`` and ``given`` do that; and ``identity``, which leaves a text's unknown token at its own row.
@@ -151,11 +151,11 @@ class TokenMapping:
         except (OSError, ValueError, TypeError, OverflowError) as error:
             raise DataError(f"{path} is no mapping ({error})", expected="mapping.json as a run writes it") from None
         if schema != SCHEMA:
-            raise DataError(f"{path} has schema {schema}", expected=f"schema {SCHEMA}", mend="upgrade xdomain")
+            raise DataError(f"{path} has schema {schema}", expected=f"schema {SCHEMA}", fix="upgrade xdomain")
         if recorded != mapping.sha256:
             raise DataError(
                 f"{path} was edited after it was written: its contents have sha256 {mapping.sha256[:12]}…",
                 expected=f"sha256 {str(recorded)[:12]}…, as the file itself says",
-                mend="put the file back as it was; for rows of your own use the mapping `given`",
+                fix="put the file back as it was; for rows of your own use the mapping `given`",
             )
         return mapping

@@ -126,15 +126,15 @@ def check_tokenizer(
 ) -> None:
     """Make sure that the tokenizer gives the same ids as the bulk path.
 
-    An adapter whose raw records a plain tokenizer cannot cut, such as overlapping k-mers, has a method ``spaced``
-    that writes one as the tokenizer reads it.
+    An adapter whose raw records a plain tokenizer cannot cut, such as overlapping k-mers, has a method
+    ``to_tokenizer_text`` that writes one as the tokenizer reads it.
 
     Raises
     ------
     RuntimeError
         It does not: a fault of the adapter, whose `encode` and `stock_tokenizer` must agree.
     """
-    texts = [adapter.spaced(p) for p in payloads] if isinstance(adapter, SpacesTokens) else list(payloads)
+    texts = [adapter.to_tokenizer_text(p) for p in payloads] if isinstance(adapter, SpacesTokens) else list(payloads)
     # The library's own batch call: it says nothing about records longer than one window.
     told = tokenizer.backend_tokenizer.encode_batch_fast(texts, add_special_tokens=False)
     symbols: Ragged = adapter.encode(payloads)  # pyright: ignore[reportUnknownMemberType]

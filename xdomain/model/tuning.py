@@ -23,7 +23,7 @@ MIXTURE = ".mixture."
 """In the name of a learned mapping's weights, which are trained whatever else is."""
 
 
-class _In(nn.Module):
+class _WidenedIn(nn.Module):
     """The first layer with r more outputs, which alone are trained."""
 
     def __init__(self, frozen: nn.Linear, rank: int) -> None:
@@ -42,7 +42,7 @@ class _In(nn.Module):
         return whole
 
 
-class _Out(nn.Module):
+class _WidenedOut(nn.Module):
     """The second layer, reading r more inputs; its own part is zero at the start, so nothing changes at first."""
 
     def __init__(self, frozen: nn.Linear, rank: int) -> None:
@@ -73,8 +73,8 @@ def insert_bottlenecks(model: PreTrainedModel, rank: int) -> None:
         for first, second in PAIRS:
             inner, outer = _child(parent, first), _child(parent, second)
             if isinstance(inner, nn.Linear) and isinstance(outer, nn.Linear):
-                _put(parent, first, _In(inner, rank))
-                _put(parent, second, _Out(outer, rank))
+                _put(parent, first, _WidenedIn(inner, rank))
+                _put(parent, second, _WidenedOut(outer, rank))
                 found += 1
     if not found:
         raise BackboneError(
@@ -91,8 +91,8 @@ def fold_bottlenecks(model: PreTrainedModel) -> int:
         for names in PAIRS:
             for name in names:
                 part = _child(parent, name)
-                if isinstance(part, (_In, _Out)):
-                    rank = part.extra.out_features if isinstance(part, _In) else part.extra.in_features
+                if isinstance(part, (_WidenedIn, _WidenedOut)):
+                    rank = part.extra.out_features if isinstance(part, _WidenedIn) else part.extra.in_features
                     _put(parent, name, part.folded())
     for size in SIZES:
         if rank and hasattr(model.config, size):
@@ -193,7 +193,7 @@ def trainable(model: nn.Module, rows_in_use: int | None = None) -> dict[str, int
 
 def _with_lora(model: PreTrainedModel) -> nn.Module:
     if find_spec("peft") is None:
-        raise MissingError("tune lora needs the package peft", mend="pip install 'xdomain[peft]'")
+        raise MissingError("tune lora needs the package peft", fix="pip install 'xdomain[peft]'")
     import peft
 
     prefix = model.base_model_prefix + "."

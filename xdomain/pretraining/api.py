@@ -68,7 +68,7 @@ def pretrain_text(files: Sequence[str | Path], out: str | Path, *, options: Pret
         "files": [file["sha256"] for file in told],
         "tokenizer": _digest(given) if given else "learned",
     }
-    with work.opened({"options": options.decisive(), "data": data}):
+    with work.opened({"options": options.options_that_decide(), "data": data}):
         tokenizer = given or _learned(files, options, work)
         reporter().phase("encoding")
         log.info(f"encoding {len(files)} file{'s' if len(files) > 1 else ''}")
@@ -169,7 +169,7 @@ def pretrain_synthetic(
     valid = Generated(source, longest, lambda step: step * VALIDATION_TOKENS, shift, FAR, {**facts, "first": FAR})
     for length in options.lengths:
         train.batch(0, 1, length - options.special_tokens)
-    with work.opened({"options": options.decisive(), "data": facts}):
+    with work.opened({"options": options.options_that_decide(), "data": facts}):
         tokenizer = integer_tokenizer(source)
         command = options.command(["synthetic", kind], str(out), _typed(symbols, law, counts, distinct), SHORT)
         key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

@@ -48,19 +48,19 @@ class WorkFolder:
         """
         try:
             if self.out.exists() and not self.out.is_dir():
-                raise OutputError(f"{self.out} is a file", expected="a folder to write to", mend="another --out")
+                raise OutputError(f"{self.out} is a file", expected="a folder to write to", fix="another --out")
             holds = sorted(path.name for path in self.out.iterdir()) if self.out.is_dir() else []
         except OSError as error:
             raise self._unwritable(error.strerror) from None
         if MODEL in holds and UNFINISHED not in holds:
-            raise OutputError(f"{self.out} already holds a checkpoint", mend="name another folder with --out")
+            raise OutputError(f"{self.out} already holds a checkpoint", fix="name another folder with --out")
         strange = [name for name in holds if name.removesuffix(".part") not in WRITTEN]
         if strange or (holds and UNFINISHED not in holds):
             told = strange or holds
             raise OutputError(
                 f"{self.out} holds {', '.join(told[:3])}{' …' if len(told) > 3 else ''}, which no pre-training wrote",
                 expected="an empty or new folder",
-                mend="another --out",
+                fix="another --out",
             )
 
     @contextmanager
@@ -108,7 +108,7 @@ class WorkFolder:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise OutputError(
-                f"another process pre-trains in {self.out}", expected="one at a time", mend="wait, or another --out"
+                f"another process pre-trains in {self.out}", expected="one at a time", fix="wait, or another --out"
             ) from None
         except OSError:  # a file system without locks
             return
@@ -135,7 +135,7 @@ class WorkFolder:
             raise OutputError(
                 f"the run in {self.out} was started with something else ({'; '.join(differing)})",
                 expected="the same command, to go on from its last state",
-                mend=f"another --out, or remove {self.path} to give that run up",
+                fix=f"another --out, or remove {self.path} to give that run up",
             )
 
     def write(self, name: str, value: Mapping[str, Any]) -> None:
@@ -155,7 +155,7 @@ class WorkFolder:
 
     def _unwritable(self, why: str | None) -> OutputError:
         told = f"{self.out} cannot be written ({why})"
-        return OutputError(told, expected="a folder you may write to, with room on its disk", mend="another --out")
+        return OutputError(told, expected="a folder you may write to, with room on its disk", fix="another --out")
 
     def save(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer, step: int, key: str) -> None:
         """Write the state after `step` steps, whole or not at all: the state before it stays until then."""
@@ -191,12 +191,12 @@ class WorkFolder:
             tensors = load_file(path)
             step = int(metadata["step"])
         except (SafetensorError, OSError, KeyError, ValueError) as error:
-            raise OutputError(f"{path} cannot be read ({error})", mend=f"remove {self.path} to begin anew") from None
+            raise OutputError(f"{path} cannot be read ({error})", fix=f"remove {self.path} to begin anew") from None
         if metadata.get("corpus") != key:
             raise OutputError(
                 f"{path} was trained on other tokens than those of this corpus and tokenizer",
                 expected="the tokenizer that the run was started with",
-                mend=f"remove {self.path} to begin anew",
+                fix=f"remove {self.path} to begin anew",
             )
         named = dict(model.named_parameters())
         optimized: dict[int, dict[str, Tensor]] = {}

@@ -112,7 +112,7 @@ class Pretraining:
             yield RecipeError(
                 f"rotary positions with the objective {self.objective}",
                 expected="mlm: a ModernBERT knows no second segment",
-                mend="--objective mlm, or --positions learned",
+                fix="--objective mlm, or --positions learned",
             )
         for name in ("layers", "width", "heads", "vocabulary", "tokens", "batch_tokens", "save_every"):
             if getattr(self, name) < 1:
@@ -123,7 +123,7 @@ class Pretraining:
             yield RecipeError(
                 f"width {self.width} cannot be shared out among {self.heads} heads",
                 expected="a width that is a multiple of the heads",
-                mend=f"--heads {best}",
+                fix=f"--heads {best}",
             )
         if not 0 < self.mask_rate < 1:
             yield RecipeError(f"mask rate {self.mask_rate}", expected="a share in (0, 1)")
@@ -145,7 +145,7 @@ class Pretraining:
             yield RecipeError(
                 f"{len(self.lengths)} lengths but {len(self.shares)} shares",
                 expected="as many shares as lengths",
-                mend=f"--shares {','.join(['1'] * len(self.lengths))}" if self.lengths else None,
+                fix=f"--shares {','.join(['1'] * len(self.lengths))}" if self.lengths else None,
             )
         if not self.lengths or list(self.lengths) != sorted(set(self.lengths)) or min(self.lengths) < SHORTEST:
             yield RecipeError(
@@ -156,7 +156,7 @@ class Pretraining:
             yield RecipeError(
                 f"batches of {self.batch_tokens} tokens for sequences of {max(self.lengths)} positions",
                 expected="room for " + ("two sequences, one to take another's end" if self.fewest_rows > 1 else "one"),
-                mend=f"--batch-tokens {self.fewest_rows * max(self.lengths)}, or shorter --lengths",
+                fix=f"--batch-tokens {self.fewest_rows * max(self.lengths)}, or shorter --lengths",
             )
         if not all(share > 0 and math.isfinite(share) for share in self.shares):
             yield RecipeError(f"shares {','.join(map(str, self.shares))}", expected="numbers above 0")
@@ -169,7 +169,7 @@ class Pretraining:
             yield RecipeError(
                 f"{self.tokens} tokens leave no step for {', '.join(map(str, empty))} positions",
                 expected=f"more tokens than {self.batch_tokens} a step and stage",
-                mend=f"--tokens {math.ceil(self.batch_tokens / least)}, or fewer --lengths",
+                fix=f"--tokens {math.ceil(self.batch_tokens / least)}, or fewer --lengths",
             )
 
     @property
@@ -222,7 +222,7 @@ class Pretraining:
         """All options, as JSON."""
         return {name: list(v) if isinstance(v, tuple) else v for name, v in _values(self).items()}
 
-    def decisive(self) -> dict[str, Any]:
+    def options_that_decide(self) -> dict[str, Any]:
         """The options that decide the weights, as JSON."""
         return {name: value for name, value in self.told().items() if name not in INDIFFERENT}
 

@@ -104,7 +104,7 @@ class Engine:
                     raise RecipeError(
                         f"the loss is {mean} after {done} steps",
                         expected="a number",
-                        mend="a lower --learning-rate, in another folder",
+                        fix="a lower --learning-rate, in another folder",
                     )
                 now = time.monotonic()
                 pace = (tokens - options.tokens_before(behind)) / max(now - clock, 1e-9)

@@ -179,7 +179,7 @@ def _partners(documents: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class LossOutput:
     """Of one batch: the loss to descend and its masked-LM part, both scalar, and what the shares of right answers need.
 
     Parameters
@@ -205,13 +205,13 @@ def _share(logits: Tensor, wanted: Tensor) -> float:
     return (logits.argmax(-1) == wanted).float().mean().item()
 
 
-def outcome(model: Model, batch: Batch) -> Outcome:
+def outcome(model: Model, batch: Batch) -> LossOutput:
     """Mean cross-entropy over the chosen positions, the head computed only there, plus that of the order."""
     hidden = states(model, batch.ids, batch.types)
     chosen = hidden.flatten(0, 1).index_select(0, batch.places)
     logits = mlm_logits(model, chosen).float()
     masked = cross_entropy(logits, batch.wanted)
     if batch.order is None:
-        return Outcome(masked, masked, logits, None)
+        return LossOutput(masked, masked, logits, None)
     told = order(model, hidden).float()
-    return Outcome(masked + cross_entropy(told, batch.order), masked, logits, told)
+    return LossOutput(masked + cross_entropy(told, batch.order), masked, logits, told)

@@ -206,7 +206,7 @@ def hold_out(
         f"{positions} positions need a document of {longest} tokens to train on and one to validate on; "
         f"the longest document has {most} tokens",
         expected="longer documents (a form feed, not a line, ends one), or shorter --lengths",
-        mend=f"--lengths up to {most // 2 + specials}" if most // 2 + specials >= SHORTEST else None,
+        fix=f"--lengths up to {most // 2 + specials}" if most // 2 + specials >= SHORTEST else None,
     )
 
 

@@ -54,7 +54,7 @@ def run_study(
     laid = study if isinstance(study, StudyPlan) else plan_study(study, out)
     laid.save()
     if retry_failed:
-        for cell in laid.known():
+        for cell in laid.planned_cells():
             if laid.store.state(cell.key) == "failed":
                 laid.store.forget_failure(cell.key)
     progress = Progress(laid, workers=workers, show=show)
@@ -76,7 +76,7 @@ def report(folder: str | Path) -> Findings:
     """Write the report of a study into its folder, from its plan and the store alone."""
     study = open_study(folder)
     findings = collect(study)
-    with study.store.alone(study.grid.name):
+    with study.store.locked(study.grid.name):
         write_report(findings, study.folder)
     return findings
 

@@ -39,7 +39,7 @@ class ArmResults:
     @cached_property
     def values(self) -> NDArray[np.float64]:
         """The deciding metric on test, shape (mapping seeds, seeds); NaN where no cell is finished."""
-        rows, columns = (list(dict.fromkeys(draw[axis] for draw in self.setting.draws)) for axis in (0, 1))
+        rows, columns = (list(dict.fromkeys(draw[axis] for draw in self.setting.seed_pairs)) for axis in (0, 1))
         found = np.full((len(rows), len(columns)), np.nan)
         for cell in self.cells:
             found[rows.index(cell.mapping_seed), columns.index(cell.seed)] = self.value(cell)
@@ -48,7 +48,7 @@ class ArmResults:
     @property
     def whole(self) -> bool:
         """Whether every cell is finished and has a value."""
-        return len(self.cells) == len(self.setting.draws) and all(math.isfinite(self.value(c)) for c in self.cells)
+        return len(self.cells) == len(self.setting.seed_pairs) and all(math.isfinite(self.value(c)) for c in self.cells)
 
     def value(self, cell: Cell) -> float:
         """The deciding metric of a cell on test; NaN where it is not defined."""
@@ -107,7 +107,7 @@ def cell_pairs(study: StudyPlan, one: ArmResults, reference: ArmResults) -> Pair
     """Cells with equal seeds and mapping seeds, by those that change at least one of them, and equal test records."""
     found: Pairs = {}
     ours, theirs = ({(c.mapping_seed, c.seed): c for c in some.cells} for some in (one, reference))
-    for draw in study.grid.draws():
+    for draw in study.grid.seed_pairs():
         mine, its = effective_seeds(one.setting.recipe, draw), effective_seeds(reference.setting.recipe, draw)
         if mine in ours and its in theirs and _same_records(one, ours[mine], reference, theirs[its]):
             found[max(mine[0], its[0]), max(mine[1], its[1])] = ours[mine], theirs[its]

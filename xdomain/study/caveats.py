@@ -79,7 +79,7 @@ def unmatched(study: StudyPlan, series: Mapping[Place, ArmResults]) -> tuple[str
     """Arms that were judged on other test records than the reference, so that no difference is told; a line each."""
     found: list[str] = []
     for (task, fraction, arm), one in series.items():
-        first = series[task, fraction, study.grid.first_arm]
+        first = series[task, fraction, study.grid.reference_arm]
         if one.cells and first.cells:
             mine, its = one.judged[one.cells[0].key], first.judged[first.cells[0].key]
             if not mine.has_records_of(its):

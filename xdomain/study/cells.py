@@ -119,7 +119,7 @@ class Condition:
         Of all its cells, but for mapping seed, seed and learning rate.
     rates
         To search among; empty for a baseline, and where each run chooses its own by its backbone.
-    draws, search_draws
+    seed_pairs, search_pairs
         Mapping seed and seed of its cells, and of those that choose the rate.
     digests
         What the recipe names but does not hold: see `xdomain.study.cells`.
@@ -130,8 +130,8 @@ class Condition:
     fraction: float
     recipe: Recipe
     rates: tuple[float, ...]
-    draws: tuple[tuple[int, int], ...]
-    search_draws: tuple[tuple[int, int], ...]
+    seed_pairs: tuple[tuple[int, int], ...]
+    search_pairs: tuple[tuple[int, int], ...]
     digests: Mapping[str, str]
     _made: dict[Any, Cell] = field(default_factory=dict[Any, "Cell"], init=False, repr=False, compare=False)
 
@@ -141,22 +141,22 @@ class Condition:
 
     def searched(self) -> list[Cell]:
         """The cells that choose the rate; none where there is nothing to choose."""
-        return [self.cell(draw, rate) for rate in self.rates for draw in self.search_draws] if self.rates[1:] else []
+        return [self.cell(draw, rate) for rate in self.rates for draw in self.search_pairs] if self.rates[1:] else []
 
     def final(self, rate: float | None) -> list[Cell]:
         """The cells that are judged, once the rate is chosen."""
-        return [self.cell(draw, rate) for draw in self.draws]
+        return [self.cell(pair, rate) for pair in self.seed_pairs]
 
     def possible(self) -> list[Cell]:
         """Every cell that it can come to have, whichever rate is chosen."""
-        draws = dict.fromkeys((*self.search_draws, *self.draws))
-        return [self.cell(draw, rate) for rate in self.rates or (None,) for draw in draws]
+        pairs = dict.fromkeys((*self.search_pairs, *self.seed_pairs))
+        return [self.cell(pair, rate) for rate in self.rates or (None,) for pair in pairs]
 
     @property
     def most_cells(self) -> int:
         """Cells in all; those of the search with the chosen rate are cells of the rest, too."""
-        shared = sum(draw in self.draws for draw in self.search_draws) if self.rates[1:] else 0
-        return len(self.searched()) + len(self.draws) - shared
+        shared = sum(pair in self.seed_pairs for pair in self.search_pairs) if self.rates[1:] else 0
+        return len(self.searched()) + len(self.seed_pairs) - shared
 
 
 @dataclass(frozen=True)
@@ -223,11 +223,11 @@ def conditions_of(grid: Grid) -> tuple[Condition, ...]:
     )
     cells = sum(setting.most_cells for setting in found)
     if cells > grid.max_cells:
-        axes = f"{len(grid.tasks)} tasks × {len(grid.arms)} arms × {len(list(grid.draws()))} seeds"
+        axes = f"{len(grid.tasks)} tasks × {len(grid.arms)} arms × {len(list(grid.seed_pairs()))} seeds"
         raise RecipeError(
             f"{cells:,} cells ({axes} and a search over {len(grid.learning_rates)} learning rates)",
             expected=f"{grid.max_cells:,} at most",
-            mend=f"fewer seeds, or max_cells: {cells}",
+            fix=f"fewer seeds, or max_cells: {cells}",
         )
     return found
 
@@ -246,9 +246,9 @@ def _setting(grid: Grid, task: str | LocalTask, arm: Arm, fraction: float, diges
     check_comparable(recipe.metrics[0], recipe.problem)
     if fraction < 1:
         recipe = _with(recipe, {"split.limit": {**recipe.split.limit, "train": fraction}})
-    draws, search = (_draws(recipe, grid.draws(search=search)) for search in (False, True))
+    pairs, search = (_seed_pairs(recipe, grid.seed_pairs(search=search)) for search in (False, True))
     rates = () if arm.baseline else tuple(grid.learning_rates) or _own_rate(recipe)
-    return Condition(recipe.name, arm.label, fraction, recipe, rates, draws, search, digests.of(recipe))
+    return Condition(recipe.name, arm.label, fraction, recipe, rates, pairs, search, digests.of(recipe))
 
 
 def _own_rate(recipe: Recipe) -> tuple[float, ...]:
@@ -291,8 +291,8 @@ def mapping_is_drawn(recipe: Recipe) -> bool:
     return is_drawn(recipe.run.mapping) and not recipe.run.baseline
 
 
-def _draws(recipe: Recipe, draws: Iterator[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
-    return tuple(dict.fromkeys(effective_seeds(recipe, draw) for draw in draws))
+def _seed_pairs(recipe: Recipe, pairs: Iterator[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    return tuple(dict.fromkeys(effective_seeds(recipe, pair) for pair in pairs))
 
 
 def to_dict(setting: Condition) -> dict[str, Any]:
@@ -309,11 +309,11 @@ def from_dict(tree: Mapping[str, Any]) -> Condition:
         tree["fraction"],
         recipe_from(tree["recipe"], where=tree["task"]),
         tuple(tree["rates"]),
-        _pairs(tree["draws"]),
-        _pairs(tree["search_draws"]),
+        _pairs(tree["seed_pairs"] if "seed_pairs" in tree else tree["draws"]),  # as version 0.1 called them
+        _pairs(tree["search_pairs"] if "search_pairs" in tree else tree["search_draws"]),
         tree["digests"],
     )
 
 
-def _pairs(draws: list[list[int]]) -> tuple[tuple[int, int], ...]:
-    return tuple((mapping, seed) for mapping, seed in draws)
+def _pairs(pairs: list[list[int]]) -> tuple[tuple[int, int], ...]:
+    return tuple((mapping, seed) for mapping, seed in pairs)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+from xdomain.core.choices import Baseline
 from xdomain.core.errors import RecipeError
 from xdomain.core.formatting import duration
 from xdomain.core.plugins import find_recipe
 from xdomain.core.progress import log, part
-from xdomain.core.recipe import BASELINES, ENCODER_FIELDS, Recipe, with_arm
+from xdomain.core.recipe import ENCODER_FIELDS, Recipe, with_arm
 from xdomain.core.run_dir import RECIPE, Result, check_folder, write_json
 from xdomain.metrics.heldout import check_comparable
 from xdomain.pipeline import arm_label, run, with_written_size
@@ -67,7 +68,7 @@ def compare(
     Raises
     ------
     UserError
-        Something that was given cannot work; the message says how to mend it.
+        Something that was given cannot work; the message says how to fix it.
     """
     recipe = find_recipe(task, overrides)
     if arms is None:
@@ -228,7 +229,7 @@ def _with_pair(recipe: Recipe, pair: SeedPair) -> Recipe:
 
 def _arm(recipe: Recipe, arm: str, options: dict[str, Any]) -> Recipe:
     """The recipe of an arm, which is the name of an init or of a baseline."""
-    if arm in BASELINES:
+    if arm in get_args(Baseline):
         plain = {key: value for key, value in options.items() if key not in ENCODER_FIELDS}
         return with_arm(recipe, {**plain, "baseline": arm})
     plain = recipe.model_copy(update={"run": recipe.run.model_copy(update={"baseline": None})})

@@ -146,7 +146,7 @@ def comparison_of(
         if not other.has_records_of(one):
             raise RecipeError(
                 f"the runs in {arms[0].run_of(pairs[0]).folder} and {run_folder} were judged on different test records",
-                expected="runs of one data file with one split", mend="--overwrite, or another --out",
+                expected="runs of one data file with one split", fix="--overwrite, or another --out",
             )  # fmt: skip
     draws = {key: judged.resamples(metric) for key, judged in held_out.items()}
 

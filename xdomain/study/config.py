@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from xdomain.core.choices import PARTS, Baseline, Init, Problem, Tune
 from xdomain.core.errors import RecipeError
-from xdomain.core.recipe import BASELINES, PARTS, Problem
 from xdomain.core.yaml_config import ConfigModel, checked, read_yaml
 from xdomain.model import initialise as model_arms
 
@@ -62,12 +62,12 @@ class Arm(ConfigModel):
     """What is compared: where the encoder starts, what is trained, how symbols get their wordpieces."""
 
     name: str = Field(default="", description="None: the init or baseline, with what else is told.")
-    init: Literal["pretrained", "scratch", "reembed", "shuffled", "rescaled"] = "pretrained"
+    init: Init = "pretrained"
     transfer: list[str] = Field(default=list(PARTS), min_length=1)
-    tune: Literal["full", "head", "mix", "norms", "lora", "bottleneck"] = "full"
+    tune: Tune = "full"
     mapping: str | None = Field(default=None, description="None: as the task's recipe says.")
     backbone: str | None = Field(default=None, description="None: that of the study.")
-    baseline: Literal["kmer", "cnn"] | None = None
+    baseline: Baseline | None = None
     set: dict[str, Any] = Field(default={}, description="Changes to the recipe, for this arm alone.")
 
     @property
@@ -85,7 +85,7 @@ def _arm(value: object) -> object:
     """An arm may be told by a word."""
     if not isinstance(value, str):
         return value
-    return {"baseline": value} if value in BASELINES else {"init": value}
+    return {"baseline": value} if value in get_args(Baseline) else {"init": value}
 
 
 class Search(ConfigModel):
@@ -148,11 +148,11 @@ class Grid(ConfigModel):
         return self
 
     @property
-    def first_arm(self) -> str:
+    def reference_arm(self) -> str:
         """The label of the reference arm."""
         return self.reference or self.arms[0].label
 
-    def draws(self, *, search: bool = False) -> Iterator[tuple[int, int]]:
+    def seed_pairs(self, *, search: bool = False) -> Iterator[tuple[int, int]]:
         """Mapping seed and seed of each cell of an arm; `search`: of those that choose its learning rate."""
         mappings, seeds = self.mapping_seeds, self.seeds
         if search:
@@ -175,9 +175,9 @@ def load_grid(path: Path) -> Grid:
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path} cannot be read ({error})", expected="a study in YAML", mend=SEE) from None
+        raise RecipeError(f"{path} cannot be read ({error})", expected="a study in YAML", fix=SEE) from None
     tree = read_yaml(text, where=str(path), kind="study", see=SEE)
-    grid = checked(Grid, tree, where=str(path), mend=f"edit {path}")
+    grid = checked(Grid, tree, where=str(path), fix=f"edit {path}")
     tasks = [_beside(task, path.parent) for task in grid.tasks]
     return grid.model_copy(update={"name": grid.name or path.stem, "tasks": tasks})
 

@@ -44,7 +44,7 @@ class Claim:
         files = self.files()
         return bool(files) and not self._lapsed(files[-1])
 
-    def take(self) -> Path | None:
+    def acquire(self) -> Path | None:
         """A claim that is now this process's, or None where another's is alive or was quicker."""
         files = self.files()
         if files and not self._lapsed(files[-1]):
@@ -62,7 +62,7 @@ class Claim:
         return mine
 
     @contextmanager
-    def kept(self, mine: Path, *, lost: Callable[[], None]) -> Generator[None]:
+    def holding(self, mine: Path, *, lost: Callable[[], None]) -> Generator[None]:
         """Give signs of life, and release the cell at the end; `lost` is called if another has taken it over."""
         done = threading.Event()
 
@@ -89,11 +89,11 @@ class Claim:
                     file.unlink(missing_ok=True)
 
     @contextmanager
-    def waited(self, *, lost: Callable[[], None]) -> Generator[None]:
+    def wait(self, *, lost: Callable[[], None]) -> Generator[None]:
         """Wait until it is this process's turn, and keep it."""
-        while (mine := self.take()) is None:
+        while (mine := self.acquire()) is None:
             time.sleep(self.beat / 20)
-        with self.kept(mine, lost=lost):
+        with self.holding(mine, lost=lost):
             yield
 
     def _lapsed(self, path: Path) -> bool:

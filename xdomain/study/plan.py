@@ -70,13 +70,13 @@ class StudyPlan:
         }
         try:
             self.folder.mkdir(exist_ok=True)
-            with self.store.alone(self.grid.name):
+            with self.store.locked(self.grid.name):
                 write_json(self.folder / PLAN, tree)
         except OSError as error:
             raise OutputError(
                 f"{self.folder} cannot be written ({error.strerror})",
                 expected="a folder you may write to, with room",
-                mend="another --out",
+                fix="another --out",
             ) from None
 
     def choice(self, setting: Condition) -> SelectedRate:
@@ -110,7 +110,7 @@ class StudyPlan:
         known = choice.settled and (choice.rate is not None or not setting.rates)
         return setting.final(choice.rate) if known else []
 
-    def known(self) -> list[Cell]:
+    def planned_cells(self) -> list[Cell]:
         """All cells that the study asks for so far, each once: those of searches first, then seed by seed."""
         searched = [cell for setting in self.settings for cell in setting.searched()]
         final = [enumerate(self.final(setting)) for setting in self.settings]
@@ -119,11 +119,11 @@ class StudyPlan:
 
     def cell(self, key: str) -> Cell:
         """The cell of a key."""
-        return next(cell for cell in self.known() if cell.key == key)
+        return next(cell for cell in self.planned_cells() if cell.key == key)
 
     def count(self) -> tuple[int, int]:
         """Cells that are done or failed, and all, those included that are known only when rates are chosen."""
-        known = self.known()
+        known = self.planned_cells()
         settled = sum(self.store.state(cell.key) in ("done", "failed") for cell in known)
         unknown = sum(s.most_cells - len(s.searched()) for s in self.settings if not self.choice(s).settled)
         return settled, len(known) + unknown
@@ -140,7 +140,7 @@ def plan_study(study: str | Path | Mapping[str, Any] | Grid, out: str | Path = "
     if isinstance(study, (str, Path)):
         grid = load_grid(Path(study))
     else:
-        grid = study if isinstance(study, Grid) else checked(Grid, study, where="study", mend="change the study")
+        grid = study if isinstance(study, Grid) else checked(Grid, study, where="study", fix="change the study")
     if not grid.name:
         raise RecipeError("a study without a name", expected="name: WORD; its report lies in a folder of that name")
     return StudyPlan(grid, conditions_of(grid), Path(out) / grid.name)
@@ -159,7 +159,7 @@ def open_study(folder: str | Path) -> StudyPlan:
         tree = json.loads(path.read_text("utf-8"))
         settings = tuple(from_dict(setting) for setting in tree["settings"])
         return StudyPlan(
-            checked(Grid, tree["study"], where=str(path), mend="run the study again"), settings, Path(folder)
+            checked(Grid, tree["study"], where=str(path), fix="run the study again"), settings, Path(folder)
         )
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise RecipeError(

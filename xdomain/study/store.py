@@ -137,10 +137,10 @@ class Store:
             The disk is full, or what went wrong cannot be written: no other cell could be, either.
         """
         claim = self._claim(cell.key)
-        mine = claim.take()
+        mine = claim.acquire()
         if mine is None:
             return None
-        with claim.kept(mine, lost=_leave):
+        with claim.holding(mine, lost=_leave):
             if self.state(cell.key) in ("done", "failed"):
                 return None
             if begun:
@@ -161,7 +161,7 @@ class Store:
             raise self._unwritable(fault) from None
 
     @contextlib.contextmanager
-    def alone(self, name: str) -> Generator[None]:
+    def locked(self, name: str) -> Generator[None]:
         """Keep other processes from the files of the study of this name.
 
         Raises
@@ -171,12 +171,12 @@ class Store:
             same, as each is put in its place at once.
         """
         lost = threading.Event()
-        with Claim(self.folder / name, beat=self.beat, lapse=self.lapse).waited(lost=lost.set):
+        with Claim(self.folder / name, beat=self.beat, lapse=self.lapse).wait(lost=lost.set):
             yield
         if lost.is_set():
             raise OutputError(
                 f"{self.folder / name} was taken over by another process, as this one stood still for too long",
-                mend="the same command again",
+                fix="the same command again",
             )
 
     def _run(self, cell: Cell) -> State:
@@ -204,7 +204,7 @@ class Store:
         return OutputError(
             f"{self.cells} cannot be written ({error.strerror}); finished cells are kept",
             expected="a folder you may write to, with room",
-            mend="make room and give the same command again, or another --out",
+            fix="make room and give the same command again, or another --out",
         )
 
     def _claim(self, key: str) -> Claim:

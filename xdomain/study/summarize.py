@@ -28,7 +28,7 @@ COUNTED = ("classification", "pair")
 
 def efficiencies(study: StudyPlan, series: Mapping[Place, ArmResults]) -> tuple[Efficiency, ...]:
     """The area under the curve of each arm whose cells are all finished, and how far above the reference's it is."""
-    fractions, first = study.grid.fractions, study.grid.first_arm
+    fractions, first = study.grid.fractions, study.grid.reference_arm
     if len(fractions) < 2:
         return ()
     found: list[Efficiency] = []
@@ -58,14 +58,14 @@ def _area(fractions: Sequence[float], parts: Sequence[tuple[Values, Values]], un
 def collect(study: StudyPlan) -> Findings:
     """All that the finished cells of a study show."""
     series = {_place(setting): _series(study, setting) for setting in study.settings}
-    known = study.known()
+    known = study.planned_cells()
     groups = tuple(_group(one) for one in series.values())
     states = [study.store.state(cell.key) for cell in known]
     done, failed = states.count("done"), states.count("failed")
     return Findings(
         name=study.grid.name,
         question=study.grid.question,
-        reference=study.grid.first_arm,
+        reference=study.grid.reference_arm,
         cells=(done, failed, study.count()[1] - done - failed),
         groups=groups,
         differences=_differences(study, series, groups),
@@ -107,7 +107,7 @@ def _group(series: ArmResults) -> Group:
         rate=rate,
         rates=setting.rates,
         at_edge=rate is not None and len(setting.rates) > 1 and rate in (setting.rates[0], setting.rates[-1]),
-        wanted=len(setting.draws),
+        wanted=len(setting.seed_pairs),
         done=len(series.cells),
         test=test,
         losses=series.losses(),
@@ -124,7 +124,7 @@ def _differences(study: StudyPlan, series: dict[Place, ArmResults], groups: Sequ
     learned = {(g.task, g.fraction, g.arm): g.not_learned is None for g in groups}
     found: list[Difference] = []
     for (task, fraction, arm), one in series.items():
-        first = (task, fraction, study.grid.first_arm)
+        first = (task, fraction, study.grid.reference_arm)
         either = learned[task, fraction, arm] or learned[first]
         if one is not series[first] and (difference := _difference(study, one, series[first], learned=either)):
             found.append(difference)
@@ -202,7 +202,7 @@ def _missing(study: StudyPlan, known: Sequence[Cell]) -> tuple[Missing, ...]:
     for setting in study.settings:
         choice = study.choice(setting)
         if setting.rates and choice.settled and choice.rate is None:
-            what = f"{len(setting.draws)} cells of {setting.task}, {setting.arm}"
+            what = f"{len(setting.seed_pairs)} cells of {setting.task}, {setting.arm}"
             found.append(Missing("", setting.task, setting.arm, what, "not known", "every learning rate failed"))
     return tuple(found)
 

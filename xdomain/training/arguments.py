@@ -145,7 +145,7 @@ def make_trackers(names: Sequence[str], folder: Path) -> list[TrainerCallback]:
             raise RecipeError(
                 f"the tracker {name} cannot be used: {str(error).splitlines()[0]}",
                 expected="a tracker whose package is installed",
-                mend=f"pip install {name.replace('_', '-')}, or leave it out of train.report_to",
+                fix=f"pip install {name.replace('_', '-')}, or leave it out of train.report_to",
             ) from None
         if name == "tensorboard":
             tracker.logging_dir = str(folder / TENSORBOARD)

@@ -43,13 +43,13 @@ def check_search(recipe: Recipe, arm: Arm) -> None:
         raise RecipeError(
             f"{told}: a linear probe finds no answers in passages, so nothing tells a good mapping from a bad one",
             expected="classification, pair, regression or tagging",
-            mend="--mapping random, or --mapping learned",
+            fix="--mapping random, or --mapping learned",
         )
     if "words" not in arm.parts or arm.init in ("shuffled", "rescaled"):
         raise RecipeError(
             f"{told}: the arm {arm.label} draws its word rows at random, so one mapping is as good as another",
             expected="an arm that takes the checkpoint's word rows over",
-            mend="--mapping random",
+            fix="--mapping random",
         )
 
 
@@ -126,7 +126,7 @@ def _some(examples: Examples, seed: int) -> NDArray[np.int64]:
     train = examples.indices("train")
     if len(train) < 2 * FOLDS:
         raise DataError(f"{len(train)} training records are too few to choose a mapping by",
-                        expected=f"{2 * FOLDS} or more", mend="--mapping random")  # fmt: skip
+                        expected=f"{2 * FOLDS} or more", fix="--mapping random")  # fmt: skip
     drawn = np.random.Generator(np.random.PCG64([seed, 3])).permutation(train)[:RECORDS]
     within = np.cumsum(lengths[drawn]) <= SYMBOLS
     return drawn[: max(2 * FOLDS, int(within.sum()))]

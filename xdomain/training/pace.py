@@ -37,7 +37,7 @@ class TooFewMinutesError(RecipeError):
         super().__init__(
             f"{minutes:g} minutes are too few for a handful of steps",
             expected=f"{math.ceil(10 * needed) / 10:g} minutes or more",
-            mend="shorter sequences (--set train.max_length=N --set train.too_long=truncate) make steps faster",
+            fix="shorter sequences (--set train.max_length=N --set train.too_long=truncate) make steps faster",
         )
         self.needed = needed
 
@@ -152,4 +152,4 @@ def check_minutes(minutes: float) -> None:
     if not 0 < minutes < float("inf"):
         raise RecipeError(f"minutes: {minutes:g}", expected="a number above 0")
     if process_count() > 1:
-        raise RecipeError("minutes with several processes", expected="one process", mend="--set train.max_steps=N")
+        raise RecipeError("minutes with several processes", expected="one process", fix="--set train.max_steps=N")

@@ -40,7 +40,7 @@ def prepare(recipe: Recipe, adapter: Adapter) -> tuple[Examples, dict[str, Any]]
         if not records:
             raise DataError(
                 f"{recipe.name} has no {name} records", expected="records to train on, to choose by and to judge by",
-                mend=f"--set split.{name}=0.1" if name in JUDGED else None,
+                fix=f"--set split.{name}=0.1" if name in JUDGED else None,
             )  # fmt: skip
     check_symbols(examples)
     counts: dict[str, Any] = dict(examples.symbols.counts)

@@ -33,7 +33,7 @@ from xdomain.training.device import Device, is_first, quick_attention
 from xdomain.training.mapping_search import check_search, choose_mapping
 from xdomain.training.plots import LAYER_PLOT, plot_mix
 from xdomain.training.saved_encoder import save_model
-from xdomain.training.trainer import Augment, FitResult, Scale, fit
+from xdomain.training.trainer import Augment, FitResult, TargetScaler, fit
 
 CHECKED_RECORDS = 64
 LOWEST, SEMITONES = -5, 12
@@ -71,7 +71,7 @@ def plan_encoder(
     if train.augment != "none" and examples.symbols_b is not None:
         raise RecipeError(
             f"train.augment: {train.augment} is not for pairs, and there are two columns of sequences",
-            mend="--set train.augment=none",
+            fix="--set train.augment=none",
         )
     arm = Arm.of(options)
     positions = min(max_positions(backbone.config), train.max_length or max_positions(backbone.config))
@@ -88,7 +88,7 @@ def plan_encoder(
         start = start_model(recipe, backbone, examples)
         mapping, search = choose_mapping(candidates, start, recipe, examples, layout, windows)
     own = backbone.tokenizer.unk_token_id if options.mapping == "identity" else None  # a text's unknown, at home there
-    if shared := mapping.collides([row for row in backbone.tokenizer.all_special_ids if row != own]):
+    if shared := mapping.special_token_collisions([row for row in backbone.tokenizer.all_special_ids if row != own]):
         log.warning(f"mapping {options.mapping} puts {', '.join(shared)} on rows of special tokens")
     cut = {} if examples.answers is None else cut_answers(windows, examples.answers.learned)
     if lost := cut.get("answers_in_no_window"):
@@ -177,7 +177,7 @@ class Built:
     learner: nn.Module
     collate: Collator
     cut: Slice | None
-    scale: Scale | None
+    scale: TargetScaler | None
     parameters: dict[str, Any]
 
 
@@ -196,7 +196,7 @@ def build_learner(recipe: Recipe, backbone: Backbone, examples: Examples, plan: 
         insert_mixture(model, plan.mapping, plan.vocabulary, words, compact, sparse=kind == "sparse")
     learner = freeze_for(model, options.tune, seed=options.seed)
     parameters = trainable(learner, len(set(in_use)))
-    scale = Scale.of(examples) if recipe.problem == "regression" else None
+    scale = TargetScaler.of(examples) if recipe.problem == "regression" else None
     collate = Collator(
         examples,
         scale.apply(examples.labels) if scale and examples.labels is not None else examples.labels,

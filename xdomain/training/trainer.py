@@ -63,14 +63,14 @@ class FitResult:
 
 
 @dataclass(frozen=True)
-class Scale:
+class TargetScaler:
     """Regression targets as they are trained: (value - mean) / std of the training labels."""
 
     mean: float
     std: float
 
     @classmethod
-    def of(cls, examples: Examples) -> Scale:
+    def of(cls, examples: Examples) -> TargetScaler:
         """The scale of the training labels."""
         if examples.labels is None:
             raise ValueError("no labels")
@@ -96,7 +96,7 @@ class Scale:
 class _WindowTrainer(Trainer):
     """`Trainer` whose batches hold several windows a record and whose order depends on seed and epoch alone."""
 
-    def __init__(self, *, examples: Examples, collate: Collator, recipe: Recipe, scale: Scale | None,
+    def __init__(self, *, examples: Examples, collate: Collator, recipe: Recipe, scale: TargetScaler | None,
                  augment: Augment | None, device: Device, **options: Any) -> None:  # fmt: skip
         self._examples, self._collate, self._recipe = examples, collate, recipe
         self._scale, self._augment, self._device = scale, augment, device
@@ -224,7 +224,7 @@ def fit(
     device: Device,
     folder: Path,
     resume: bool = False,
-    scale: Scale | None = None,
+    scale: TargetScaler | None = None,
     augment: Augment | None = None,
     trackers: Sequence[TrainerCallback] = (),
 ) -> FitResult:
@@ -257,7 +257,7 @@ def fit(
         outcome = trainer.train(resume_from_checkpoint=str(last) if last else None)
     except OSError as error:
         raise OutputError(f"a checkpoint could not be written to {checkpoints}: {error}",
-                          mend="free some space, then the same command with --resume") from error  # fmt: skip
+                          fix="free some space, then the same command with --resume") from error  # fmt: skip
     seconds = time.monotonic() - started
     history = _history(trainer.state.log_history)
     final_epoch = max((row["epoch"] for row in history), default=0.0)
@@ -290,7 +290,7 @@ def _diverged(step: int, steps: int, train: Train, width: int, *, bf16: bool) ->
     return TrainingError(
         f"training diverged: the loss is not finite at step {step:,} of {steps:,}, with a learning rate of {rate:g}",
         expected="a finite loss at every step",
-        mend=f"a smaller rate, such as --set train.learning_rate={smaller:g} --overwrite{narrow}",
+        fix=f"a smaller rate, such as --set train.learning_rate={smaller:g} --overwrite{narrow}",
     )
 
 

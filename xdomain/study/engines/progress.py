@@ -72,7 +72,7 @@ def _row(study: StudyPlan, setting: Condition) -> dict[str, str]:
         "task": setting.task + ("" if setting.fraction == 1 else f" ({setting.fraction:g} of train)"),
         "arm": setting.arm,
         "rate": f"{choice.rate:g}" if choice.rate else "searching" if not choice.settled else "–",
-        "cells": f"{len(done)}/{len(setting.draws)}",
+        "cells": f"{len(done)}/{len(setting.seed_pairs)}",
         "test": f"{name} {number(sum(known) / len(known))}" if known else "–",
     }
 

@@ -38,7 +38,7 @@ def run_on_ray(study: StudyPlan, progress: Progress, *, address: str | None = No
     under_way: dict[Any, str] = {}
     try:
         while True:
-            left = [cell for cell in study.known() if store.state(cell.key) in ("open", "running")]
+            left = [cell for cell in study.planned_cells() if store.state(cell.key) in ("open", "running")]
             for cell in left:
                 if cell.key not in under_way.values() and store.state(cell.key) == "open":
                     under_way[attempt.remote(folder, cell.key)] = cell.key
@@ -63,7 +63,7 @@ def _connected(address: str | None) -> Any:
     try:
         import ray
     except ImportError:
-        raise MissingError("Ray is not installed", mend='pip install "xdomain[ray]"') from None
+        raise MissingError("Ray is not installed", fix='pip install "xdomain[ray]"') from None
     given = {name: os.environ[name] for name in HANDED_ON if name in os.environ}
     try:
         ray.init(
@@ -74,7 +74,7 @@ def _connected(address: str | None) -> Any:
         raise MissingError(
             f"no Ray cluster at {address or 'this machine'} ({str(error).splitlines()[0]})",
             expected="HOST:PORT of its head, or auto",
-            mend="ray start --head",
+            fix="ray start --head",
         ) from None
     return ray
 

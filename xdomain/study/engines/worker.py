@@ -38,7 +38,7 @@ def work(study: StudyPlan, tell: Tell) -> None:
     """
     store = study.store
     while True:
-        left = {cell.key: cell for cell in study.known() if store.state(cell.key) in ("open", "running")}
+        left = {cell.key: cell for cell in study.planned_cells() if store.state(cell.key) in ("open", "running")}
         if not left:
             return
         for key, cell in left.items():

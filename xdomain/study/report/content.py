@@ -126,7 +126,7 @@ def _alarm(findings: Findings) -> Iterator[Block]:
                 tuple(
                     (
                         Strong(f"{clean(s.task)}, {clean(s.arm)}{f', {share(s.fraction)}' if named else ''}"),
-                        f": the mapping's share of the variance is {percent(s.components.mapping_share)}, ",
+                        f": the mapping's share of the variance is {percent(s.components.mapping_variance_share)}, ",
                         f"{equals('q', s.q)}",
                     )
                     for s in found
@@ -286,7 +286,7 @@ def _mapping(findings: Findings, pictures: Mapping[str, Picture]) -> Iterator[Bl
     for s in findings.shares:
         c = s.components
         lead = (clean(s.task), clean(s.arm), *((share(s.fraction),) if named else ()))
-        told = (*(interval(_root(v)) for v in (c.mapping, c.seed, c.residual)), percent(c.mapping_share))
+        told = (*(interval(_root(v)) for v in (c.mapping, c.seed, c.residual)), percent(c.mapping_variance_share))
         check = ((chance(s.q) if s.null else "",) if nulls else ())  # fmt: skip
         rows.append((*lead, *told, chance(c.mapping_p), *check))
     yield table("spread by mapping and seed", ("task", "arm", *_shares_column(named), *numbers), rows, numbers)

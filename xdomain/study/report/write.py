@@ -40,7 +40,7 @@ def write_report(findings: Findings, folder: Path) -> list[Path]:
         write_text(folder / PAGE, render_page(blocks, {name: figure.svg for name, figure in drawn.items()}))
     except OSError as error:
         told = f"{folder} cannot be written ({error.strerror})"
-        raise OutputError(told, expected="a folder you may write to", mend="another --out") from None
+        raise OutputError(told, expected="a folder you may write to", fix="another --out") from None
     return [folder / MARKDOWN, folder / PAGE, *(folder / f"report-{name}.png" for name in drawn)]
 
 

@@ -25,7 +25,7 @@ class Components:
     ----------
     mapping, seed, residual
         Variances with 95 % intervals, in squared units of the metric; estimates below 0 are told as 0.
-    mapping_share
+    mapping_variance_share
         Of their sum, in [0, 1].
     mapping_p
         Of the F test that the mapping adds nothing: mean square of the mapping over that of the residual; NaN
@@ -35,7 +35,7 @@ class Components:
     mapping: Interval
     seed: Interval
     residual: Interval
-    mapping_share: Interval
+    mapping_variance_share: Interval
     mapping_p: float
 
 
@@ -78,7 +78,7 @@ def components(values: Cells) -> Components:
         mapping=_difference(m, r, freedom[0], freedom[2], seeds),
         seed=_difference(s, r, freedom[1], freedom[2], mappings),
         residual=Interval(r, low, high),
-        mapping_share=_share(np.array([m, s, r]), freedom, mappings, seeds),
+        mapping_variance_share=_share(np.array([m, s, r]), freedom, mappings, seeds),
         mapping_p=_f_test(m, r, freedom[0], freedom[2]),
     )
 

@@ -1,0 +1,38 @@
+"""Options that are one of a few words: each list of words stands here alone."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from xdomain.core.errors import unknown
+
+Problem = Literal["classification", "regression", "tagging", "pair", "span"]
+Init = Literal["pretrained", "scratch", "reembed", "shuffled", "rescaled"]
+Tune = Literal["full", "head", "mix", "norms", "lora", "bottleneck"]
+Baseline = Literal["kmer", "cnn"]
+Part = Literal["attention", "ffn", "norms", "words", "positions"]
+"""The parts of an encoder that can be transferred one by one."""
+PARTS: tuple[str, ...] = get_args(Part)
+
+
+def listed(choice: Any) -> str:
+    """The words of a ``Literal`` as a sentence lists them: ``pretrained, scratch or reembed``."""
+    *words, last = get_args(choice)
+    return f"{', '.join(words)} or {last}"
+
+
+def check_choices(adapter: Any) -> None:
+    """Make sure that every field typed ``Literal`` of an adapter, a dataclass, has one of its words.
+
+    Raises
+    ------
+    RecipeError
+        It has another: which are known, and the nearest.
+    """
+    hints = get_type_hints(type(adapter))
+    for option in fields(adapter):
+        known = get_args(hints[option.name]) if get_origin(hints[option.name]) is Literal else ()
+        value = getattr(adapter, option.name)
+        if known and value not in known:
+            raise unknown(f"{adapter.name} option {option.name}:", str(value), known)
