@@ -114,5 +114,5 @@ def test_what_cannot_be_judged_is_refused(told, tmp_path):
         xdomain.evaluate(run.folder, strange, overrides=["columns.label=label"])
     with pytest.raises(RecipeError, match=r"(?s)train cannot be another once a model is trained.*reader_options"):
         xdomain.evaluate(run.folder, overrides=["train.epochs=3"])
-    with pytest.raises(RecipeError, match="is not there"):
+    with pytest.raises(RecipeError, match="does not exist"):
         xdomain.evaluate(run.folder, tmp_path / "none.csv")

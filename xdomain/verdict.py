@@ -103,7 +103,7 @@ def verdict_on(
 
 
 def _nearer_end(metric: str, interval: Interval | None) -> float:
-    """The end of an interval where the metric is worse; as bad as can be where it cannot be told."""
+    """The end of an interval where the metric is worse; as bad as can be where it is unknown."""
     if interval is None:
         return math.nan
     end, worst = (interval.low, -math.inf) if METRICS[metric].higher_is_better else (interval.high, math.inf)

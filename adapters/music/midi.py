@@ -114,7 +114,7 @@ def read_midi(path: Path, *, reader: Reader = "symusic") -> Piece:
 
 
 def _read_track(events: bytes, ticks: int, reader: Reader, path: Path, number: int) -> Track:
-    """One track as a file of its own, so that nothing hangs on what else is in the file."""
+    """One track as a file of its own, so that nothing depends on what else is in the file."""
     if events.find(END) not in (-1, len(events) - len(END)):
         events = _ended(events, path, number)
     head = b"MThd" + (6).to_bytes(4) + (0).to_bytes(2) + (1).to_bytes(2) + ticks.to_bytes(2)

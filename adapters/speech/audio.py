@@ -166,7 +166,7 @@ def _opened(path: Path) -> Any:
     if path.is_dir():
         raise DataError(f"{path} is a folder", expected=f"a file: {READS}")
     if not path.is_file():
-        raise DataError(f"{path} is not there", expected=f"a file: {READS}", nearest=neighbour(path))
+        raise DataError(f"{path} does not exist", expected=f"a file: {READS}", nearest=neighbour(path))
     try:
         file = soundfile.SoundFile(str(path))
     except (soundfile.SoundFileError, TypeError, OSError) as error:  # TypeError: a headerless .raw

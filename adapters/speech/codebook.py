@@ -62,7 +62,7 @@ class Codebook:
 
     @cached_property
     def sha256(self) -> str:
-        """Of the centroids and of what the features hang on, in hexadecimal: equal sums give equal units."""
+        """Of the centroids and of what the features depend on, in hexadecimal: equal sums give equal units."""
         told = json.dumps([self.digest, self.sample_rate, self.rate, self.centroids.shape])
         return hashlib.sha256(told.encode() + self.centroids.astype("<f4").tobytes()).hexdigest()
 
@@ -137,7 +137,7 @@ class Codebook:
         """
         torch = library("torch")
         place = device or ("cuda" if torch.cuda.is_available() else "cpu")
-        # in 64 bits: rounding then neither hangs on how frames are batched nor moves a frame to another unit
+        # in 64 bits: rounding then neither depends on how frames are batched nor moves a frame to another unit
         centroids = torch.from_numpy(self.centroids).to(place, torch.float64)
         half = centroids.square().sum(1) / 2  # |x - c|² / 2 = |x|² / 2 + |c|² / 2 - x·c, and |x|² is the same for all
         rows = max(1, BATCH // self.size)
@@ -189,11 +189,11 @@ class Codebook:
         Raises
         ------
         DataError
-            It is not there, no codebook, or damaged.
+            It does not exist, no codebook, or damaged.
         """
         if not (folder / FACTS).is_file():
             raise DataError(
-                f"{folder} is no codebook" if folder.exists() else f"{folder} is not there",
+                f"{folder} is no codebook" if folder.exists() else f"{folder} does not exist",
                 expected=f"a folder with {FACTS} and {CENTROIDS}",
                 nearest=neighbour(folder),
                 fix=f"xdomain units fit WAVS… --out {folder}",
@@ -249,7 +249,7 @@ def _read_array(path: Path) -> NDArray[Any]:
     try:
         return np.load(path, allow_pickle=False)
     except FileNotFoundError:
-        raise DataError(f"{path} is not there", expected="a .npy file", nearest=neighbour(path)) from None
+        raise DataError(f"{path} does not exist", expected="a .npy file", nearest=neighbour(path)) from None
     except (OSError, ValueError, EOFError):
         raise DataError(
             f"{path} is no .npy file of numbers",

@@ -28,7 +28,7 @@ class Features(Protocol):
 
     @property
     def digest(self) -> str:
-        """A sha256, in hexadecimal, of all that the numbers hang on: weights, layer, settings."""
+        """A sha256, in hexadecimal, of all that the numbers depend on: weights, layer, settings."""
         ...
 
     @property
@@ -75,8 +75,8 @@ def stream(features: Features, pieces: Iterable[Samples]) -> Iterator[Frames]:
     """The frames of a sound that comes piece by piece, in memory that does not grow with it.
 
     Up to `features.chunk` frames go through in one pass. More go through in chunks of that many, each of which sees
-    `features.context` frames of its neighbours, which are thrown away. The borders hang on the sound alone, so the
-    pieces may be of any length. Where no number hangs on more than the context, as with MFCC, the frames are those of
+    `features.context` frames of its neighbours, which are thrown away. The borders depend on the sound alone, so the
+    pieces may be of any length. Where no number depends on more than the context, as with MFCC, the frames are those of
     one pass over the whole, up to rounding; a transformer attends to all of a chunk, so its frames are those of its
     chunk.
 

@@ -45,7 +45,7 @@ def find_audio(named: Iterable[str | Path]) -> list[Path]:
         elif glob.has_magic(str(path)):
             found += _matching(path)
         else:
-            raise DataError(f"{name} is not there", expected=f"a file: {READS}", nearest=neighbour(path))
+            raise DataError(f"{name} does not exist", expected=f"a file: {READS}", nearest=neighbour(path))
     return list(dict.fromkeys(found))
 
 

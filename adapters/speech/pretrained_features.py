@@ -38,7 +38,7 @@ class HiddenStates:
     name
         ``FOLDER_OR_HUB_ID:LAYER`` or ``torchaudio:PIPELINE:LAYER``.
     digest
-        The sha256 of the weights up to the layer and of what else the numbers hang on; not of where they lie.
+        The sha256 of the weights up to the layer and of what else the numbers depend on; not of where they lie.
     window, hop
         Samples: receptive field and stride of the convolutions.
     forward
@@ -86,7 +86,7 @@ def load_checkpoint(source: str, layer: int, *, device: str | None = None) -> Hi
     Raises
     ------
     BackboneError
-        It is not there, cannot be loaded, is no speech encoder, lacks weights, or has fewer layers.
+        It does not exist, cannot be loaded, is no speech encoder, lacks weights, or has fewer layers.
     """
     torch = library("torch")
     config, extractor = _described(source)
@@ -194,7 +194,7 @@ def _described(source: str) -> tuple[Any, Any]:
     transformers = library("transformers")
     folder = Path(source).expanduser()
     if not folder.is_dir() and is_path(source):
-        raise BackboneError(f"{source} is not there", expected="a folder with config.json", nearest=neighbour(folder))
+        raise BackboneError(f"{source} does not exist", expected="a folder with config.json", nearest=neighbour(folder))
     where = str(folder) if folder.is_dir() else source
     try:
         config = transformers.AutoConfig.from_pretrained(where)

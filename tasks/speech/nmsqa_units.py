@@ -158,7 +158,7 @@ def _code(folder: Path, name: str) -> tuple[Ints, Ints]:
         try:
             sides.append(np.array([int(float(number)) for number in path.read_text("utf-8").split()], np.int64))
         except FileNotFoundError:
-            raise DataError(f"{path} is not there", expected="NAME.code and NAME.cnt for each recording") from None
+            raise DataError(f"{path} does not exist", expected="NAME.code and NAME.cnt for each recording") from None
         except (ValueError, UnicodeDecodeError):
             raise DataError(f"{path} holds something else than whole numbers", expected="a number a line") from None
     if len(sides[0]) != len(sides[1]) or not len(sides[0]):

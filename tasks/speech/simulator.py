@@ -1,6 +1,6 @@
 """Text to speech units without speech: a simulation whose statistics follow those of real HuBERT units.
 
-A seeded lexicon (`xdomain.tasks.speech.lexicon`) gives each sound one to three units that hang on its neighbours;
+A seeded lexicon (`xdomain.tasks.speech.lexicon`) gives each sound one to three units that depend on its neighbours;
 units vary freely, are left out, and last for run lengths drawn from the histogram of real ones, some units longer
 than others and some utterances slower. What it is not: there is no speaker, no channel, no prosody, and the same
 letter sounds the same in every word, so it is easier than speech.

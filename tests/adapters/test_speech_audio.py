@@ -120,7 +120,7 @@ def test_a_headerless_file_a_folder_and_a_missing_one(tmp_path):
     assert "is no sound file" in fault(tmp_path / "a.raw").what
     assert fault(tmp_path).what == f"{tmp_path} is a folder"
     missing = fault(tmp_path / "b.raw")
-    assert missing.what == f"{tmp_path / 'b.raw'} is not there"
+    assert missing.what == f"{tmp_path / 'b.raw'} does not exist"
     assert missing.nearest == "a.raw"
 
 
@@ -177,7 +177,7 @@ def test_which_files_are_meant(tmp_path):
     ]  # fmt: skip
     assert find_audio([tmp_path / "**" / "?.mp3"]) == [inside[2]]
     (tmp_path / "none").mkdir()
-    for name, what in (("none", "holds no sound file"), ("*.au", "no file matches"), ("c.wav", "is not there")):
+    for name, what in (("none", "holds no sound file"), ("*.au", "no file matches"), ("c.wav", "does not exist")):
         with pytest.raises(DataError, match=what):
             find_audio([tmp_path / name])
 

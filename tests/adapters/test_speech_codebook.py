@@ -63,7 +63,7 @@ def test_a_damaged_codebook_is_refused(tmp_path, harm):
 
 def test_what_is_no_codebook(tmp_path):
     book().save(tmp_path / "book")
-    with pytest.raises(DataError, match="is not there") as caught:
+    with pytest.raises(DataError, match="does not exist") as caught:
         Codebook.load(tmp_path / "bok")
     assert caught.value.nearest == "book"
     with pytest.raises(DataError, match="is no codebook"):
@@ -157,7 +157,7 @@ def test_a_missing_or_other_file_of_centroids(tmp_path):
     with pytest.raises(DataError, match="joblib") as caught:
         Codebook.of_array(tmp_path / "km.bin", features=MFCC)
     assert "is no .npy file" in caught.value.what
-    with pytest.raises(DataError, match="is not there"):
+    with pytest.raises(DataError, match="does not exist"):
         Codebook.of_array(tmp_path / "km.npy", features=MFCC)
 
 

@@ -140,7 +140,7 @@ def test_rows_of_a_bad_file_are_left_out_when_asked(wavs, book, tmp_path):
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("id,file\na,wavs/0.wav\nb,wavs/11.wav\n", r"sound\.csv, record 2, column file: .*wavs/11\.wav is not there"),
+        ("id,file\na,wavs/0.wav\nb,wavs/11.wav\n", r"sound\.csv, record 2, column file: .*wavs/11\.wav does not exist"),
         ("id,sequence\na,1 2 3\n", r"no column names sound files(?s:.*)\.wav"),
     ],
 )

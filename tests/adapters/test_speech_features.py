@@ -165,7 +165,7 @@ def test_a_long_sound_goes_through_in_chunks_wherever_it_is_read(hubert):
         ("mfc", RecipeError, "unknown features 'mfc'"),
         ("MFCC", RecipeError, "unknown features 'MFCC'"),
         ("facebook/hubert-base-ls960", RecipeError, "unknown features 'facebook/hubert-base-ls960'"),
-        ("./nowhere:3", BackboneError, "./nowhere is not there"),
+        ("./nowhere:3", BackboneError, "./nowhere does not exist"),
         ("nobody/nothing:3", BackboneError, "nobody/nothing cannot be loaded"),
         pytest.param(
             "torchaudio:HUBERT_BSE:6", RecipeError, "unknown torchaudio pipeline 'HUBERT_BSE'", marks=PIPELINES

@@ -27,9 +27,9 @@ SEQUENCES = st.lists(st.lists(st.integers(0, 2), max_size=12), min_size=1, max_s
 
 
 def task(problem, *, n=72, noise=0.3, seed=0):
-    """What `fit_baseline` needs: labels that hang on the symbols, and on chance.
+    """What `fit_baseline` needs: labels that depend on the symbols, and on chance.
 
-    A class or a value hangs on the share of 0, a tag on its own symbol. The halves of a pair are written in 0 and 1
+    A class or a value depends on the share of 0, a tag on its own symbol. The halves of a pair are written in 0 and 1
     or in 2 and 3, and the label is whether both in the same.
     """
     rng = np.random.default_rng(seed)

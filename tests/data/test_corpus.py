@@ -88,7 +88,7 @@ def test_files_that_cannot_be_used_are_named(tokenizer, tmp_path):
         encode_documents([path], tokenizer)
 
 
-@pytest.mark.parametrize(("name", "error"), [("/no/such", "is not there"), ("./none", "is not there")])
+@pytest.mark.parametrize(("name", "error"), [("/no/such", "does not exist"), ("./none", "does not exist")])
 def test_a_tokenizer_that_is_not_there(name, error):
     with pytest.raises(RecipeError, match=error):
         load_tokenizer(name)

@@ -109,7 +109,7 @@ def test_the_42_of_prom_core_all():
         pytest.skip("XDOMAIN_DATA is not set")
     folder = Path(home) / "dna/gue/prom/prom_core_all"
     if not folder.is_dir():
-        pytest.skip(f"{folder} is not there")
+        pytest.skip(f"{folder} does not exist")
     table = read_table({"train": folder / "train.csv", "valid": folder / "dev.csv", "test": folder / "test.csv"})
     splits = assign(table, Split(rule="given"), "classification")
     assert [(splits == name).sum() for name in ("train", "valid", "test")] == [47356, 5920, 5920]

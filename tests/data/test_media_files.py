@@ -45,7 +45,7 @@ def test_a_domain_without_files_reads_text():
 
 
 def test_a_missing_file_is_named(folder):
-    with pytest.raises(DataError, match=r"c\.pep is not there") as error:
+    with pytest.raises(DataError, match=r"c\.pep does not exist") as error:
         transcribed(pa.table({"id": ["1"], "sequence": ["c.pep"]}), Listening(), folder)
     assert "a.pep" in str(error.value) or "b.pep" in str(error.value)
 

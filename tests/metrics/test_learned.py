@@ -99,7 +99,7 @@ def test_not_above_the_most_frequent_class():
 
 def test_above_by_less_than_its_error_is_not_to_be_told_from():
     told = not_above("accuracy", 0.52, problem="tagging", constant=0.5, low=0.49)
-    assert told == "has a test accuracy of 0.5200, not to be told from the 0.5000 of the most frequent tag"
+    assert told == "has a test accuracy of 0.5200, not distinguishable from the 0.5000 of the most frequent tag"
     assert not_above("accuracy", 0.52, problem="tagging", constant=0.5, low=0.51, losses=FLAT) is None
 
 
@@ -107,13 +107,13 @@ def test_where_lower_is_better_the_sides_turn():
     assert not_above("mse", 1.0, problem="regression", constant=1.2, low=1.1) is None
     told = not_above("mse", 1.3, problem="regression", constant=1.2, low=1.5)
     assert told == "has a test mse of 1.3000, not below the 1.2000 of the training records' mean"
-    assert "not to be told from" in not_above("mse", 1.1, problem="regression", constant=1.2, low=1.3)
+    assert "not distinguishable from" in not_above("mse", 1.1, problem="regression", constant=1.2, low=1.3)
 
 
 @pytest.mark.parametrize("metric", ["spearmanr", "pearsonr"])
 def test_a_correlation_is_held_against_zero(metric):
     assert "not above the 0.0000 of answers" in not_above(metric, -0.1, problem="regression")
-    assert "not to be told from" in not_above(metric, 0.1, problem="regression", low=-0.05)
+    assert "not distinguishable from" in not_above(metric, 0.1, problem="regression", low=-0.05)
     assert not_above(metric, 0.3, problem="regression", low=0.1) is None
 
 

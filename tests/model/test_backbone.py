@@ -303,11 +303,11 @@ def test_a_tokenizer_that_cannot_pad_is_none_for_us(copy):
 
 def test_a_misspelt_folder(tiny_bert):
     told = refusal(tiny_bert.parent / "tyni")
-    assert f"{tiny_bert.parent / 'tyni'} is not there" in told
+    assert f"{tiny_bert.parent / 'tyni'} does not exist" in told
     assert "expected: a folder with config.json" in told
     assert "did you mean: tiny" in told
-    assert "./no-such-folder is not there" in refusal("./no-such-folder")
-    assert "no/such/folder is not there" in refusal("no/such/folder")
+    assert "./no-such-folder does not exist" in refusal("./no-such-folder")
+    assert "no/such/folder does not exist" in refusal("no/such/folder")
 
 
 def test_a_hub_id_without_a_network():

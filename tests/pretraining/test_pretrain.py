@@ -266,7 +266,7 @@ def test_impossible_options_are_refused(options, error):
 
 
 def test_a_tokenizer_must_be_there_be_fast_and_know_mask(books, tmp_path):
-    with pytest.raises(RecipeError, match="is not there"):
+    with pytest.raises(RecipeError, match="does not exist"):
         pretrain([books], tmp_path / "out", tokenizer=str(tmp_path / "none"))
     (tmp_path / "empty").mkdir()
     with pytest.raises(RecipeError, match="holds no tokenizer"):

@@ -91,7 +91,7 @@ def test_crossed_and_paired_draws():
         ("tasks: toy/dna-classification\narms: [pretrained]\nset: {run.seed: 3}", ["what a study varies"]),
         ("tasks: toy/dna-classification\narms: [pretrained]\nset: {train.epoch: 3}", ["did you mean: train.epochs"]),
         ("tasks: toy/dna-clasification\narms: [pretrained]", ["did you mean: toy/dna-classification"]),
-        ("tasks: [{data: my.csv, domain: dna}]\narms: [pretrained]", ["my.csv is not there"]),
+        ("tasks: [{data: my.csv, domain: dna}]\narms: [pretrained]", ["my.csv does not exist"]),
         ("tasks: toy/dna-classification\narms: [pretrained]\nseeds: 2000", ["2,000 cells", "1,000 at most"]),
         ("tasks: [", ["is not YAML"]),
         ("", ["holds no study", "examples/studies"]),

@@ -358,8 +358,8 @@ def test_what_cannot_be_told_is_said_not_left_out(tmp_path):
     unknown = difference("pretrained", 0.066, NAN, detectable=NAN, pairs=1)
     paths = write_report(replace(ORDINARY, differences=(unknown,), groups=ORDINARY.groups[:3]), tmp_path)
     text = paths[0].read_text("utf-8")
-    assert "- **cannot be told: one seed**: **pretrained** against scratch: test accuracy +.066" in text
-    assert "- **cannot be told**: **reembed** against scratch: no finished cells that pair" in text
+    assert "- **inconclusive: one seed**: **pretrained** against scratch: test accuracy +.066" in text
+    assert "- **inconclusive**: **reembed** against scratch: no finished cells that pair" in text
 
 
 def test_why_it_cannot_be_told(tmp_path):
@@ -369,14 +369,15 @@ def test_why_it_cannot_be_told(tmp_path):
     zero = difference("kmer", 0.0, NAN, half=NAN, detectable=NAN)
     text = write_report(replace(ORDINARY, differences=(vast, alike, undefined, zero)), tmp_path)[0].read_text("utf-8")
     assert (
-        "- **cannot be told**: **pretrained** against scratch: test accuracy +.066 [−3.834, +3.966], q = .700. "
+        "- **inconclusive**: **pretrained** against scratch: test accuracy +.066 [−3.834, +3.966], q = .700. "
         "With 4 pairs of cells no difference could have been seen, however large.\n" in text
     )
-    assert "test accuracy +.500 [–]. 12 pairs of cells that do not vary: nothing tells how sure this is.\n" in text
+    unsure = "12 pairs of cells that do not vary: how certain this is cannot be estimated.\n"
+    assert f"test accuracy +.500 [–]. {unsure}" in text
     assert "test accuracy –. It is not defined for these predictions.\n" in text
     assert (
-        "- **cannot be told**: **kmer** against scratch: test accuracy +.000 [–]. In every pair both values are "
-        "the same. 12 pairs of cells that do not vary: nothing tells how sure this is.\n" in text
+        "- **inconclusive**: **kmer** against scratch: test accuracy +.000 [–]. In every pair both values are "
+        "the same. 12 pairs of cells that do not vary: how certain this is cannot be estimated.\n" in text
     )
     assert "no difference seen**" not in text
     unbounded = replace(ORDINARY, differences=(replace(vast, metric="mse"),))
@@ -404,7 +405,7 @@ def test_what_did_not_learn_is_told_before_all_else(told):
         "arms that have not learned may differ by chance alone",
         f"dna/splice, pretrained {WHY}.",
         "It has learned its training records, but nothing that holds on others",
-        "cannot be told: neither arm learned",
+        "inconclusive: neither arm learned",
     )
     for text in texts:
         place = text.index("No arm has shown that it learned")
@@ -425,9 +426,9 @@ def test_what_the_terminal_says_agrees(capsys, tmp_path):
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "No arm has shown that it learned:"
     assert lines[1] == f"  dna/splice, scratch {WHY}"
-    assert any(line.endswith("cannot be told: neither arm learned") for line in lines)
+    assert any(line.endswith("inconclusive: neither arm learned") for line in lines)
     print_findings(SINGLE, tmp_path)
-    assert "\tcannot be told: one seed\n" in capsys.readouterr().out
+    assert "\tinconclusive: one seed\n" in capsys.readouterr().out
     print_findings(ORDINARY, tmp_path)
     assert [line.split("\t")[-1] for line in capsys.readouterr().out.splitlines()[-5:-1]] == [
         "helps", "no difference seen", "hurts", "hurts",
@@ -547,8 +548,8 @@ def test_one_seed_gives_no_verdict(told):
     everywhere(
         told("single"),
         "One cell only, dna/splice: scratch (1 cell), pretrained (1 cell); the intervals are over test records",
-        "1 difference to scratch (cannot be told: 1)",
-        "cannot be told: one seed",
+        "1 difference to scratch (inconclusive: 1)",
+        "inconclusive: one seed",
         "Take 3 seeds or more.",
         "Over test records alone the standard error is .010: with any number of seeds, only a difference of .028 or",
         "Learning rate on the edge of its grid, dna/splice: pretrained (1e-4, the highest of 3)",

@@ -120,7 +120,7 @@ def test_arms_that_answer_with_one_class_cannot_be_told_apart(alike):
     assert one.sign_flip is one.mcnemar is None
     assert not one.learned
     text = (store / "small" / "report.md").read_text()
-    assert "**cannot be told: neither arm learned**: **scratch** against pretrained: test accuracy +.000 [–]." in text
+    assert "**inconclusive: neither arm learned**: **scratch** against pretrained: test accuracy +.000 [–]." in text
     assert "**no difference seen**: **scratch** against pretrained: test accuracy" not in text
 
 

@@ -236,7 +236,7 @@ def test_bad_code_files_are_named(published, tmp_path):
     with pytest.raises(DataError, match=r"context-0_0\.code holds something else"):
         readers()["dual_units"]({"all": published})
     codes(tmp_path / "codes", "context-0_0", [1], [2])
-    with pytest.raises(DataError, match=r"question-0_0_0\.code is not there"):
+    with pytest.raises(DataError, match=r"question-0_0_0\.code does not exist"):
         readers()["dual_units"]({"all": published})
 
 

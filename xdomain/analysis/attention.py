@@ -170,7 +170,7 @@ def _found(runs: Sequence[OpenedRun], asked: Asked) -> Finding:
         f"much.{several} "
         + " ".join(_told(before, after) for before, after in zip(lifts[::2], lifts[1::2], strict=True))
         + _control_told(lifts[1::2], controls, len(asked.elsewhere))
-        + " Attention is not importance: a head may look at what the answer does not hang on (Jain & Wallace 2019, "
+        + " Attention is not importance: a head may look at what the answer does not depend on (Jain & Wallace 2019, "
         "arXiv 1902.10186)."
     )
     table = _rows(lifts, len(asked.inside)) + _rows(controls, len(asked.elsewhere))

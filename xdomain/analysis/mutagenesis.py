@@ -61,7 +61,7 @@ class Substituted:
 
     @property
     def pairs(self) -> list[tuple[int, int]]:
-        """Every position with every letter that is not there yet, position by position."""
+        """Each position with each of the other letters, position by position."""
         return [(i, k) for i, was in enumerate(self.text) for k, to in enumerate(self.letters) if to != was]
 
     def encoded(self, pairs: Sequence[tuple[int, int]]) -> Ragged:
@@ -134,7 +134,7 @@ def _find(runs: Sequence[OpenedRun], options: Options) -> list[Finding]:
     marks = landmarks_in(runs[0], record)
     name = runs[0].examples.ids[record]
     shown = stretch(np.mean([one.effect for one in scored], axis=0))
-    title = f"Which symbols does the answer for {name} hang on?"
+    title = f"Which symbols does the answer for {name} depend on?"
     panels = {one.label: (one.answer, one.change) for one in scored}
     what = "change in log-odds of\nthe class it answers (nats)" if runs[0].examples.classes else "change in value"
     figure = draw_substitutions(panels, sequence.text, sequence.letters, marks, shown, what=what, title=title)
@@ -266,7 +266,7 @@ def _table(name: str, sequence: Substituted, scored: Sequence[Scored]) -> pa.Tab
 
 ANALYSIS = Analysis(
     "mutagenesis",
-    "Which symbols does the answer for one sequence hang on? (every single substitution)",
+    "Which symbols does the answer for one sequence depend on? (every single substitution)",
     ("record", "records", "seed"),
     _refuses,
     _find,

@@ -19,6 +19,7 @@ from xdomain.analysis.loaded_run import OpenedRun
 from xdomain.analysis.result import STYLE, Analysis, Finding, Options, empty_figure, one_task
 from xdomain.core.run_dir import finite
 from xdomain.data.dataset import IGNORED
+from xdomain.metrics.bootstrap import Rows, resample
 from xdomain.metrics.metrics import METRICS
 from xdomain.training.plots import COLOURS, GREY
 
@@ -78,34 +79,16 @@ def interval(labels: NDArray[Any], scores: Floats, records: NDArray[np.int64], *
     """
     from scipy import stats
 
-    numbers = np.unique(records, return_inverse=True)[1]
+    numbers = np.unique(records, return_inverse=True)[1].astype(np.int64)
     n = int(numbers.max()) + 1
-    if scores.ndim == 2:
+    by_class = scores.ndim == 2
+    if by_class and n == len(records):
         right = scores.argmax(1) == labels
-        if n == len(records):
-            found: Any = stats.binomtest(int(right.sum()), n).proportion_ci(method="wilson")
-            return float(found.low), float(found.high)
-        hits, sizes = np.bincount(numbers, right), np.bincount(numbers)
-        drawn = _rows(n, seed)
-        values = hits[drawn].sum(1) / sizes[drawn].sum(1)
-    else:
-        drawn = _rows(n, seed)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            values = _correlations(stats.rankdata(labels[drawn], axis=1), stats.rankdata(scores[drawn], axis=1))
-    if not np.isfinite(values).any():
-        return math.nan, math.nan
-    low, high = np.nanquantile(values, (0.025, 0.975))
-    return float(low), float(high)
-
-
-def _rows(n: int, seed: int) -> NDArray[np.int64]:
-    return np.random.Generator(np.random.PCG64(seed)).integers(n, size=(DRAWS, n))
-
-
-def _correlations(a: Floats, b: Floats) -> Floats:
-    """Pearson's, row by row; of ranks it is Spearman's."""
-    a, b = a - a.mean(1, keepdims=True), b - b.mean(1, keepdims=True)
-    return (a * b).sum(1) / np.sqrt((a * a).sum(1) * (b * b).sum(1))
+        found: Any = stats.binomtest(int(right.sum()), n).proportion_ci(method="wilson")
+        return float(found.low), float(found.high)
+    metric, problem = ("accuracy", "classification") if by_class else ("spearmanr", "regression")
+    around = resample(metric, Rows(problem, labels, scores, numbers, n), draws=DRAWS, seed=seed).interval()
+    return around.low, around.high
 
 
 @dataclass(frozen=True)

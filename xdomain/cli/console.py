@@ -30,7 +30,7 @@ LAST = 28
 """Characters that the last column, where titles and paths stand, has at least."""
 GAP = 1
 BOUNDS = ("majority", "oracle", "random_span")
-"""What a test value is held against: a constant answer; for spans the best that symbols allow, and random spans."""
+"""What a test value is compared with: a constant answer; for spans the best that symbols allow, and random spans."""
 KMERS = "kmer"
 
 
@@ -140,7 +140,7 @@ def print_next(*commands: tuple[str, str]) -> None:
 
 
 def _bracketed(interval: Interval) -> str:
-    """A value and its interval, or a dash for an interval that cannot be told."""
+    """A value and its interval, or a dash for an interval that is not known."""
     if not (math.isfinite(interval.low) and math.isfinite(interval.high)):
         return f"{number(interval.value)} [–]"
     return str(interval)
@@ -195,8 +195,8 @@ def print_forecast(rows: Sequence[Mapping[str, Any]], workers: int) -> None:
     known = [row["minutes"] for row in rows if row["minutes"] is not None]
     print_rows([{**row, "minutes": "?" if row["minutes"] is None else row["minutes"]} for row in rows])
     cells, left = (sum(row[name] for row in rows) for name in ("cells", "to run"))
-    told = f"about {duration(60 * sum(known) / workers)}" if known else "how long, nothing tells yet"
-    unknown = ", and what nothing tells yet" if known and len(known) < len(rows) else ""
+    told = f"about {duration(60 * sum(known) / workers)}" if known else "duration not known yet"
+    unknown = ", plus cells of unknown duration" if known and len(known) < len(rows) else ""
     print(f"{cells:,} cells, {left:,} to run: {told}{unknown}")
 
 

@@ -332,7 +332,7 @@ def _task(task: str | None, data: Path | None, domain: str | None, column: list[
     from xdomain.data.sources import neighbour
 
     if not data.is_file():
-        raise RecipeError(f"{data} is not there", expected="a CSV, TSV or FASTA file", nearest=neighbour(data))
+        raise RecipeError(f"{data} does not exist", expected="a CSV, TSV or FASTA file", nearest=neighbour(data))
     if domain is None:
         raise RecipeError(f"what does {data} hold?", expected=f"--domain, one of {', '.join(adapter_names())}")
     recipe, said = own_recipe(data, domain, columns=_columns(column), problem=problem)

@@ -83,7 +83,7 @@ def _modules(error: BaseException) -> list[str]:
 
 
 def _package_at_fault(root: BaseException) -> str | None:
-    """The innermost third-party package that `root` passed through, or the one that is not there.
+    """The innermost third-party package that `root` passed through, or the one that is not installed.
 
     None where the innermost package is xdomain itself or plugs into it.
     """

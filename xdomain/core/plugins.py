@@ -74,7 +74,7 @@ def path_options(name: str) -> tuple[str, ...]:
 
 
 def uses_tokenizer(name: str) -> bool:
-    """Whether what a domain's adapter encodes hangs on the backbone's tokenizer."""
+    """Whether what a domain's adapter encodes depends on the backbone's tokenizer."""
     entry = entry_points("xdomain.adapters").get(name)
     return entry is not None and "tokenizer" in (f.name for f in dataclasses.fields(entry.load()))
 

@@ -125,12 +125,12 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerFast:
     Raises
     ------
     RecipeError
-        It is not there, is none, or lacks a token that masked-language modelling needs.
+        It does not exist, is none, or lacks a token that masked-language modelling needs.
     """
     folder = Path(name).expanduser()
     local = folder.is_dir()
     if not local and (folder.exists() or is_path(name)):
-        state = "is a file" if folder.exists() else "is not there"
+        state = "is a file" if folder.exists() else "does not exist"
         near = str(folder.parent) if folder.exists() else neighbour(folder)
         raise RecipeError(f"the tokenizer {name} {state}", expected="a folder with tokenizer.json", nearest=near)
     kind: Any = PreTrainedTokenizerFast if (folder / "tokenizer.json").is_file() else AutoTokenizer

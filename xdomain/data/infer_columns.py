@@ -126,7 +126,7 @@ class Guess:
     Parameters
     ----------
     columns
-        Every column that was told or guessed; None is not there.
+        Every column that was given or guessed; None where there is no such column.
     problem
         None only where there are no labels to tell it from.
     said
@@ -158,7 +158,7 @@ def guess_columns(
     Raises
     ------
     DataError
-        A told column that is not there; no column, or several, that could be the label.
+        A told column that does not exist; no column, or several, that could be the label.
     """
     told = columns.model_dump()
     if not labelled:  # a table to predict for may lack what only learning needs, and call the rest otherwise

@@ -101,7 +101,7 @@ def load_file(
         Whether the file must have labels; False: any that it has are not looked at.
     """
     if not file.is_file():
-        raise RecipeError(f"{file} is not there", expected="a CSV, TSV or FASTA file", nearest=neighbour(file))
+        raise RecipeError(f"{file} does not exist", expected="a CSV, TSV or FASTA file", nearest=neighbour(file))
     name = reader_for(file)
     options = recipe.reader_options if name == recipe.reader else {}
     known = recipe.columns if recipe.reader in CORE else Columns()

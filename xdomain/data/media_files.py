@@ -37,7 +37,7 @@ def transcribed(table: pa.Table, adapter: Adapter, folder: Path) -> pa.Table:
     Raises
     ------
     DataError
-        A file that is not there, or a row that names none where others do.
+        A file that does not exist, or a row that names none where others do.
     """
     if not isinstance(adapter, ReadsFiles):
         return table
@@ -71,7 +71,7 @@ def file_columns(
     Raises
     ------
     DataError
-        A file that is not there, or a row that names none where others of its column do.
+        A file that does not exist, or a row that names none where others of its column do.
     """
     found: dict[str, list[Path]] = {}
     for name, cells in columns.items():
@@ -87,7 +87,7 @@ def file_columns(
                 )
             if not path.is_file():
                 raise DataError(
-                    f"{record(row)}, column {name}: {path} is not there",
+                    f"{record(row)}, column {name}: {path} does not exist",
                     expected="a file; the paths in a table begin where the table lies",
                     nearest=neighbour(path),
                 )

@@ -14,7 +14,7 @@ pc: Any = pyarrow.compute  # makes its functions at import, where a type checker
 
 
 def missing_column(name: str, columns: Sequence[str], where: str, *, role: str | None = None) -> DataError:
-    """The error for a column that is not there; `role` is what it was to hold, where its name differs."""
+    """The error for a column that does not exist; `role` is what it was to hold, where its name differs."""
     shown = ", ".join(short(column) for column in columns)
     return DataError(
         f"{where} has no column {short(name)!r}" + (f" for the {role}" if role and role != name else ""),

@@ -88,13 +88,13 @@ def is_data_file(name: str) -> bool:
     Raises
     ------
     RecipeError
-        It can only be a data file, and is not there.
+        It can only be a data file, and does not exist.
     """
     file = Path(name)
     if file.suffix in (".yaml", ".yml"):
         return False
     if file.suffix and not file.is_file():
-        raise RecipeError(f"{file} is not there", expected="a data file, a recipe or a task", nearest=neighbour(file))
+        raise RecipeError(f"{file} does not exist", expected="a data file, a recipe or a task", nearest=neighbour(file))
     return file.is_file()
 
 

@@ -133,7 +133,7 @@ def resample(metric: str, rows: Rows, *, draws: int = DRAWS, seed: int = 0) -> R
 
 
 def _drawn(units: int, draws: int, seed: int, width: int) -> Iterator[Floats]:
-    """Blocks of shape (b, units): how often each unit is drawn. Draws do not hang on the size of a block."""
+    """Blocks of shape (b, units): how often each unit is drawn. Draws do not depend on the size of a block."""
     rng = np.random.Generator(np.random.PCG64(seed))
     block = max(1, BLOCK // width)
     for start in range(0, draws, block):

@@ -148,7 +148,7 @@ def not_above(
         return None
     if math.isnan(constant) or (above and math.isnan(low)):
         return f"has a training loss that {_stayed(losses)}" if loss_stayed(losses) else None
-    word = ("above" if told.higher_is_better else "below") if not above else "to be told from"
+    word = ("above" if told.higher_is_better else "below") if not above else "distinguishable from"
     than = _named(metric, constant, problem)
     return f"has a test {metric} of {number(value)}, not {word} {than}{of_losses(losses)}"
 

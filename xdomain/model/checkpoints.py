@@ -39,7 +39,7 @@ def locate_backbone(name: str | None = None) -> str:
         _check_folder(folder)
         return str(folder)
     if is_path(name):
-        raise BackboneError(f"{name} is not there", expected="a folder with config.json", nearest=neighbour(folder))
+        raise BackboneError(f"{name} does not exist", expected="a folder with config.json", nearest=neighbour(folder))
     return name
 
 

@@ -126,7 +126,7 @@ def freeze_for(model: PreTrainedModel, tune: str, *, seed: int = 0) -> nn.Module
     bottleneck: small layers beside the frozen feed-forward blocks, layer norms and the head
     (Houlsby et al. 2019, in the parallel form of He et al. 2022: see `xdomain.model.tuning`).
 
-    What is drawn for LoRA and bottlenecks hangs on `seed` alone; the global random state is left as it was.
+    What is drawn for LoRA and bottlenecks depends on `seed` alone; the global random state is left as it was.
     """
     if tune == "full":
         return model

@@ -29,7 +29,7 @@ from xdomain.study.config import Arm, Grid, LocalTask
 OPTION = "option "
 """Before the name of an option that names a file or a folder, in the digests of a recipe."""
 METADATA_FIELDS = ("title", "version", "notes", "published", "landmarks", "runtime")
-"""Parts of a recipe that no result hangs on."""
+"""Parts of a recipe that no result depends on."""
 DIGITS = 16
 
 
@@ -67,7 +67,7 @@ class Digests:
         return self._files[path]
 
     def _media(self, recipe: Recipe) -> dict[str, str]:
-        """One digest over all files that the rows of a table are; none where the table itself is not there yet."""
+        """One digest over all files that the rows of a table are; none where the table itself does not exist yet."""
         there = all(path.is_file() for path in paths_of(recipe.source).values())
         if uses_tokenizer(recipe.adapter.name) or not there:
             return {}
@@ -261,7 +261,7 @@ def _recipe(task: str | LocalTask) -> Recipe:
         return find_recipe(task)
     file = Path(task.data)
     if not file.is_file():
-        raise RecipeError(f"{file} is not there", expected="a CSV, TSV or FASTA file", nearest=neighbour(file))
+        raise RecipeError(f"{file} does not exist", expected="a CSV, TSV or FASTA file", nearest=neighbour(file))
     return own_recipe(file, task.domain, columns=Columns(**task.columns), problem=task.problem)[0]
 
 
@@ -275,9 +275,9 @@ def _flow(value: Any) -> str:
     return yaml.safe_dump(value, default_flow_style=True, width=10**6).removesuffix("...\n").strip()
 
 
-def effective_seeds(recipe: Recipe, draw: tuple[int, int]) -> tuple[int, int]:
-    """A draw with 0 for what the arm does not hang on: k-mer counts on no seed, letters of their own on no mapping."""
-    mapping, seed = draw
+def effective_seeds(recipe: Recipe, pair: tuple[int, int]) -> tuple[int, int]:
+    """Set each seed to 0 that changes nothing: k-mer counts have no seed, a mapping that is not random has none."""
+    mapping, seed = pair
     return mapping if mapping_is_drawn(recipe) else 0, 0 if recipe.run.baseline == "kmer" else seed
 
 

@@ -1,4 +1,4 @@
-"""What a study found, ready to be told: the one thing that reports are made from."""
+"""The results of a study, from which all reports are made."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Difference:
         p over test records, or groups of them, alone, for metrics that count right answers; else None, and where no
         record differs.
     fixed
-        Whether neither arm hangs on a seed or a mapping, so that a single pair of cells is all there is.
+        Whether neither arm depends on a seed or a mapping, so that a single pair of cells is all there is.
     learned
         Whether one of both arms has shown that it learned.
     """

@@ -41,7 +41,7 @@ def check_search(recipe: Recipe, arm: Arm) -> None:
     told = f"mapping {recipe.run.mapping}"
     if recipe.problem == "span":
         raise RecipeError(
-            f"{told}: a linear probe finds no answers in passages, so nothing tells a good mapping from a bad one",
+            f"{told}: a linear probe finds no answers in passages, so mappings cannot be compared",
             expected="classification, pair, regression or tagging",
             fix="--mapping random, or --mapping learned",
         )

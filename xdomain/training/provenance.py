@@ -71,7 +71,7 @@ def _set_back() -> bool:
 
 
 def _high_water_mark() -> int | None:
-    """The most bytes that the process had resident since it began, or since `_set_back`; None where nothing tells."""
+    """The most bytes that the process had resident since it began, or since `_set_back`; None where unknown."""
     try:
         lines = Path("/proc/self/status").read_text().splitlines()
     except OSError:

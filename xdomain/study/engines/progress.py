@@ -50,7 +50,7 @@ class Progress:
             self.show(self.table())
 
     def left(self) -> float:
-        """Seconds until all is done, if no other process helps; NaN where nothing tells."""
+        """Seconds until all is done, if no other process helps; NaN where unknown."""
         return sum(seconds * cells for seconds, cells in remaining(self.study)) / self.workers
 
     def _left(self) -> str:
@@ -78,7 +78,7 @@ def _row(study: StudyPlan, setting: Condition) -> dict[str, str]:
 
 
 def remaining(study: StudyPlan) -> list[tuple[float, int]]:
-    """Of each setting: seconds a cell takes (NaN where nothing tells), and how many of its cells are to come."""
+    """Of each setting: seconds a cell takes (NaN where unknown), and how many of its cells are to come."""
     found: list[tuple[float, int]] = []
     for setting in study.settings:
         cells = [*setting.searched(), *study.final(setting)]

@@ -25,7 +25,7 @@ WORDS: dict[Kind, str] = {
     "better": "helps",
     "worse": "hurts",
     "unseen": "no difference seen",
-    "unknown": "cannot be told",
+    "unknown": "inconclusive",
 }
 SEEDS = 3
 """The fewest that a study should have: with two, Student's t makes intervals 6.5 times as wide as the normal."""
@@ -108,7 +108,7 @@ def _why_unknown(difference: Difference) -> str:
     if pairs == 2 and math.isfinite(told.low):
         return f" Both pairs of cells have the same difference, which may be chance: take {SEEDS} seeds or more."
     alike = " In every pair both values are the same." if told.value == 0 else ""
-    return f"{alike} {count(pairs, 'pair')} of cells that do not vary: nothing tells how sure this is."
+    return f"{alike} {count(pairs, 'pair')} of cells that do not vary: how certain this is cannot be estimated."
 
 
 def _one_seed_is_none(difference: Difference) -> str:
