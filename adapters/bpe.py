@@ -32,6 +32,8 @@ def train_bpe(sequences: Sequence[Payload] | pa.Array, size: int, path: str | Pa
         character becomes N.
     size
         Pieces to learn, from 5, the letters A C G T N alone. Fewer are found where the sequences hold no more.
+    path
+        The tokenizer file to write.
 
     Raises
     ------

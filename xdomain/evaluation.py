@@ -67,6 +67,8 @@ def evaluate(
 
     Parameters
     ----------
+    run_dir
+        A run folder.
     file
         A labelled CSV, TSV or FASTA file, all of whose records are judged; None: the run's own test records.
     columns

@@ -67,6 +67,13 @@ def _home(adapter: str) -> str:
 def check(task: str | Path | Recipe, *, overrides: Sequence[str] = ()) -> dict[str, Any]:
     """Read a task's data exactly as a run would, and tell what is in it.
 
+    Parameters
+    ----------
+    task
+        The name of a shipped task, a recipe file, or a `Recipe`.
+    overrides
+        Changes to the recipe, ``key.sub=value``.
+
     Returns
     -------
     dict

@@ -35,6 +35,8 @@ def predict(
 
     Parameters
     ----------
+    run_dir
+        A finished run's folder.
     files
         One CSV, TSV or FASTA file; or, where the domain has such, sound or music files: a record each, or for a model
         that reads two sequences the question and the passage.

@@ -66,10 +66,16 @@ def verdict_on(
 
     Parameters
     ----------
+    recipe
+        The task of the run.
+    examples
+        All encoded records, of which simple rules are fitted on train.
     held_out
         Labels and scores of the test records.
     label
         The arm, to begin a sentence with: ``pretrained``.
+    alphabet_size
+        Symbols that the alphabet has.
     losses
         Training losses in order of their steps.
     random_span

@@ -84,6 +84,8 @@ def read_midi(path: Path, *, reader: Reader = "symusic") -> Piece:
 
     Parameters
     ----------
+    path
+        A MIDI file.
     reader
         symusic, or miditoolkit, which is slower and refuses a few files more, such as those with an odd key.
 

@@ -149,6 +149,8 @@ def parsed(payload: Payload, *, record: int = 0) -> Piece:
 
     Parameters
     ----------
+    payload
+        A line of ASCII text, or its bytes.
     record
         Its number from 0, for messages.
 

@@ -125,6 +125,10 @@ def walk(track: bytes, path: Path, number: int, *, broken_off: bool = False) -> 
 
     Parameters
     ----------
+    track
+        The bytes of a track, without its header.
+    path
+        The file that it comes from, for messages.
     number
         Of the track, from 1, for messages.
     broken_off

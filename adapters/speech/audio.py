@@ -87,6 +87,8 @@ def blocks(path: Path, *, rate: int, seconds: float = BLOCK) -> Iterator[Samples
 
     Parameters
     ----------
+    path
+        A sound file.
     rate
         Samples a second to yield.
     seconds
@@ -124,6 +126,10 @@ def cut_audio(path: Path, start: float, end: float, out: Path) -> None:
 
     Parameters
     ----------
+    path
+        The sound file to cut from.
+    start, end
+        Seconds from the beginning of the file, half-open, within it.
     out
         Its ending says the kind: wav, flac, ogg or mp3.
 

@@ -303,6 +303,8 @@ def fit_codebook(sample: Frames, size: int, *, features: Features, seed: int = 0
         Units, at most as many as there are different frames.
     features
         What the frames are of.
+    seed
+        Of the first centroids and of the batches, 0 or more.
 
     Returns
     -------

@@ -77,6 +77,8 @@ def encode_files(
     ----------
     paths
         See `xdomain.adapters.speech.files.find_audio`.
+    codebook
+        Its centroids are the units.
     features
         None: made by the name in the codebook.
     skip_bad

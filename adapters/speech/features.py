@@ -82,6 +82,8 @@ def stream(features: Features, pieces: Iterable[Samples]) -> Iterator[Frames]:
 
     Parameters
     ----------
+    features
+        What makes frames of samples.
     pieces
         Samples at `features.sample_rate`, one after another.
     """

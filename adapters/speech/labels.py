@@ -35,6 +35,9 @@ def read_labels(path: Path, ids: Sequence[str]) -> dict[str, list[LabelSegment]]
 
     Parameters
     ----------
+    path
+        A table with the columns id and label, and start and end in seconds where a label does not hold
+        throughout.
     ids
         Of the files that the labels are for.
 

@@ -133,6 +133,8 @@ def load_pipeline(pipeline: str, layer: int, *, device: str | None = None) -> Hi
         Its name, such as ``HUBERT_BASE`` or ``WAV2VEC2_LARGE_LV60K``.
     layer
         From 1: what the n-th block gives.
+    device
+        A device of torch; None: a GPU if there is one, else the CPU.
 
     Raises
     ------

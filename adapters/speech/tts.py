@@ -33,6 +33,8 @@ def speak(text: str | Sequence[str], path: Path, *, voice: str = "en", words_per
     ----------
     text
         One text, or parts that are said one after another.
+    path
+        The wav file to write.
     voice
         One of those that ``espeak-ng --voices`` lists.
     words_per_minute
@@ -97,6 +99,8 @@ def speak_questions(
         split and group. The wav files go into a folder beside it, named like it.
     voices
         Taken in turn; the question has the next one after its passage's.
+    words_per_minute
+        80 to 450.
     progress
         Called after each question with how many are said, and their seconds of audio.
 

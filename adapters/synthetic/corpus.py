@@ -180,6 +180,8 @@ class Synthetic:
 
         Parameters
         ----------
+        first, count
+            The number of the first sequence, 0 or more, and how many sequences to make.
         length
             Tokens of each, exactly, in place of `lengths`: the values have the shape ``(count, length)`` then. Where
             a sequence of the kind may have a token less, one that may have a token more is made and cut off after

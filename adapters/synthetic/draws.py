@@ -101,8 +101,12 @@ def order(words: Words, groups: Integers, used: Flags) -> Integers:
 
     Parameters
     ----------
+    words
+        Shape (rows, columns): random words that decide the order.
     groups
         Shape (columns,): growing numbers below 2**16 - 1.
+    used
+        Shape (rows, columns): which columns a row uses.
     """
     columns = np.arange(words.shape[1], dtype=np.uint64)
     group = np.where(used, groups.astype(np.uint64), np.uint64(2**16 - 1))

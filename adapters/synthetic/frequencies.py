@@ -64,6 +64,10 @@ class Law:
         ----------
         words
             Shape (size,): what decides the times.
+        out
+            Shape (m,): integers that are not drawn.
+        n
+            How many to draw.
         """
         weights = self.weights
         weights[out] = 0

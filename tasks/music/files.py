@@ -58,6 +58,8 @@ def read_asap(
         At most so many performances of a piece, drawn with the seed; 0: all.
     valid, test
         Shares of the pieces of every composer.
+    seed
+        Of the split and of `most`, 0 or more.
     """
     (metadata,) = wanted(files, "metadata")
     if include not in get_args(Include):

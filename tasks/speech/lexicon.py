@@ -68,6 +68,8 @@ def draw_lexicon(
         How often each sound is, in any measure.
     units
         Size of the alphabet, at least 32.
+    seed
+        0 or more; the same seed gives the same lexicon.
     units_a_sound
         Shares of the sounds, by neighbours, that last 1, 2 and 3 units.
     confused

@@ -84,6 +84,8 @@ def read_simulated_nmsqa(
     passage
         ``whole``, or ``sentences``: the sentence of the answer and, of `sentences` neighbours, as many as the
         passage has. The passage is taken as a ring, so that the answer's sentence is first, second, … equally often.
+    sentences
+        For the passage ``sentences``: how many of them, 1 or more.
     phonemes
         ``graphemes``: a letter is a sound. ``espeak``: sounds are the phonemes of espeak-ng.
     limit

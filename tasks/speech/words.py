@@ -137,8 +137,12 @@ def with_errors(
 
     Parameters
     ----------
+    words
+        The words that were said.
     rate
         Errors a word, from 0 to 1.
+    rng
+        Decides where the errors are, and which.
     vocabulary
         What other words are drawn from, evenly: a word stands in it as often as it is used.
     kept

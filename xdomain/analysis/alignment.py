@@ -211,6 +211,8 @@ def retrieval_finding(shares: Mapping[tuple[int, bool], NDArray[np.float64]], fa
     ----------
     shares
         As `xdomain.analysis.alignment.retrieved` gives them.
+    facts
+        What both pictures say beside their numbers.
     """
     title = "Do lines that mean the same lie together?"
     first, second = facts.names

@@ -40,6 +40,8 @@ def analyze(
         Run folders; all of one task and the same records, where they are to be compared.
     only
         Some of `NAMES`; by default all that can be asked of these runs, and it is said which cannot.
+    options
+        How many records and draws are taken, and of which seed; None: the defaults.
     out
         The folder to write; by default ``analysis`` in the first run's folder.
 

@@ -276,6 +276,8 @@ def draw_heads(panels: Sequence[tuple[str, NDArray[np.float64]]], title: str) ->
     ----------
     panels
         Name and log2 lift, shape (layers, heads), of each, those of one run side by side.
+    title
+        The title of the picture.
     """
     layers = max(len(log2) for _, log2 in panels)
     low = min(float(log2.min()) for _, log2 in panels)

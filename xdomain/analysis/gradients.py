@@ -106,12 +106,16 @@ def integrate(
 
     Parameters
     ----------
+    model
+        In evaluation mode.
     batch
         What goes into the model beside the rows, each (b, s).
     inner, outer
         Shape (b, s, d): embedding rows of the records, and of the baseline.
     target
         Shape (b,): which output.
+    steps
+        Points of the path at which the gradient is taken, 1 or more.
 
     Returns
     -------

@@ -163,6 +163,8 @@ def basin(alphas: Floats, losses: Floats, *, margin: float = MARGIN) -> tuple[fl
     ----------
     alphas, losses
         Shape (points,); 1 is among the alphas.
+    margin
+        How much higher the loss may be, in its own unit.
 
     Returns
     -------

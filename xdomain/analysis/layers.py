@@ -55,6 +55,10 @@ def drawn_symbols(usable: Sequence[NDArray[np.bool_]], most: int, seed: int) -> 
     ----------
     usable
         Of each record, shape (m,): which of its symbols there are to draw from.
+    most
+        Symbols in all, at most.
+    seed
+        Of the draw, 0 or more.
     """
     flat = np.concatenate(usable)
     order = np.random.Generator(np.random.PCG64(seed)).permutation(np.flatnonzero(flat))
@@ -70,8 +74,12 @@ def symbol_vectors(
 
     Parameters
     ----------
+    run
+        The run whose records are read.
     model
         ``run.model`` or ``run.start``.
+    records
+        Shape (n,): places in ``run.examples``.
     reach
         Shape (n, 2): how many symbols of the first and of the second sequence, at most as `held` says.
 

@@ -289,10 +289,18 @@ def draw_substitutions(
     ----------
     panels
         Run to what it answers and to the change, shape (length, letters), NaN where the letter stands there already.
+    text
+        The symbols of the sequence, one a column.
+    letters
+        What is put in, one a row.
+    marks
+        Landmarks to lay beside the sequence.
     shown
         The positions to draw.
     what
         What the change is of, with its unit.
+    title
+        The title of the picture.
     """
     many = len(letters)
     tall = 0.85 + (0.26 if many <= FEW else 0.15) * many

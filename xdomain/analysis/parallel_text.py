@@ -170,6 +170,10 @@ def converted(model: PreTrainedModel, coded: tuple[Coded, Coded], fitted: int) -
 
     Parameters
     ----------
+    model
+        A masked language model.
+    coded
+        The lines of both languages as ids.
     fitted
         How many of the lines, the first ones, give the means; the others are tested.
 

@@ -74,8 +74,14 @@ def interval(labels: NDArray[Any], scores: Floats, records: NDArray[np.int64], *
 
     Parameters
     ----------
+    labels
+        Shape (v,): class indices, or values.
     scores
         Shape (v, classes), or (v,) for values.
+    records
+        Shape (v,): the record of each sample.
+    seed
+        Of the bootstrap, 0 or more.
     """
     from scipy import stats
 

@@ -178,6 +178,12 @@ def draw_means(
         Run to class to mean absolute attribution, shape (length,).
     bits
         Class to information content, shape (length,).
+    marks
+        Landmarks to lay beside the positions.
+    output
+        What the attributions add up to, for the axis.
+    title
+        The title of the picture.
     """
     first = [mark.label for mark in marks if mark.label]
     drawn = list(dict.fromkeys([*first, *bits]))[: len(CLASSES)]
@@ -212,6 +218,14 @@ def draw_record(values: Heights, symbols: Sequence[str], marks: Sequence[Landmar
     ----------
     values
         Run to attribution, shape (length,).
+    symbols
+        The symbols of the record, one a position.
+    marks
+        Landmarks to lay beside the positions.
+    output
+        What the attributions add up to, for the axis.
+    title
+        The title of the picture.
     """
     with mpl.rc_context(STYLE):
         strip = [0.12 + 0.22 * len(marks)] if marks else []

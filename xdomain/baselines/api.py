@@ -49,10 +49,22 @@ def fit_baseline(
 
     Parameters
     ----------
+    kind
+        kmer or cnn.
+    symbols, symbols_b
+        n records, and the second sequences of pairs.
     labels
         As in `xdomain.data.dataset.Examples`.
     split
         Shape (n,): train, valid or test.
+    alphabet_size
+        Symbols that the alphabet has.
+    problem
+        What the labels are.
+    n_classes
+        Classes; 0 for regression.
+    seed
+        Of the weights and batches, 0 or more.
     metric
         What validation is judged by.
     """

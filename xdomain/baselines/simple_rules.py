@@ -33,6 +33,10 @@ def simple_rules(recipe: Recipe, examples: Examples, alphabet_size: int, split: 
 
     Parameters
     ----------
+    recipe
+        The task: its problem and metrics.
+    examples
+        All encoded records, with labels.
     alphabet_size
         Symbols of the domain.
     split

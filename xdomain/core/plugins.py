@@ -125,7 +125,20 @@ def readers() -> Mapping[str, Reader]:
 
 
 def find_recipe(task: str | Path | Recipe, overrides: Sequence[str] = ()) -> Recipe:
-    """The recipe of a shipped task, of a file, or itself, with ``key.sub=value`` overrides applied."""
+    """Load the recipe of a task.
+
+    Parameters
+    ----------
+    task
+        The name of a shipped task, a recipe file, or a `Recipe`, which is taken as it is.
+    overrides
+        Changes, each ``key.sub=value``.
+
+    Raises
+    ------
+    RecipeError
+        There is no such task or file, or its recipe or a change is invalid.
+    """
     if isinstance(task, Recipe):
         return recipe_from(task.model_dump(mode="json"), where=task.name, overrides=overrides) if overrides else task
     if str(task).endswith((".yaml", ".yml")) or Path(task).is_file():

@@ -58,8 +58,12 @@ def place_answers(column: pa.Array, passages: Ragged, edges: Spans, ids: Sequenc
     ----------
     column
         Of list<struct<start, end>>, one row a question.
+    passages
+        The symbols of each passage.
     edges
         Shape (symbols of all passages, 2): from where to where each reaches (see `Adapter.spans`).
+    ids
+        Of each record, for messages.
 
     Raises
     ------

@@ -39,6 +39,16 @@ def assemble(
     ----------
     files
         Named train, valid and test, which decides the split, or otherwise, which does not.
+    raw
+        Reads a file into a table of text.
+    columns
+        Which column holds what, as far as it was given.
+    problem
+        None: it is guessed.
+    labelled
+        Whether labels must be there.
+    max_characters
+        A sequence that is longer is an error.
     unscored
         A tag that marks a position as not scored; an empty tag always does.
 

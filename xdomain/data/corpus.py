@@ -186,8 +186,14 @@ def stored_documents(files: Sequence[Path], tokenizer: PreTrainedTokenizerFast, 
 
     Parameters
     ----------
+    files
+        Plain text in UTF-8.
+    tokenizer
+        Its ids are stored.
     key
         Of `corpus_key`; it names the file, so that other text or another tokenizer never finds these tokens.
+    folder
+        Where the ids are, or are written to.
     """
     path = folder / f"tokens-{key[:16]}.arrow"
     if not path.exists():

@@ -152,6 +152,12 @@ def guess_columns(
     ----------
     table
         String columns under the file's own names.
+    columns
+        What the user gave.
+    problem
+        What the user gave; None: it is guessed.
+    where
+        How messages name the file.
     labelled
         False where labels are not needed: none are then looked for.
 

@@ -95,6 +95,14 @@ def load_file(
 
     Parameters
     ----------
+    file
+        A CSV, TSV or FASTA file.
+    recipe
+        The recipe of the run.
+    adapter
+        The adapter of the run.
+    columns
+        Which column holds what, as far as it was given.
     paired
         Whether the model reads two sequences a record: the file must then have both.
     labelled

@@ -31,6 +31,10 @@ def transcribed(table: pa.Table, adapter: Adapter, folder: Path) -> pa.Table:
 
     Parameters
     ----------
+    table
+        A raw table with sequences, or names of files.
+    adapter
+        Says which endings are files of its domain, and encodes them.
     folder
         Where paths that are not absolute begin: that of the table.
 

@@ -31,6 +31,8 @@ def assign(table: pa.Table, split: Split, problem: Problem) -> Names:
         remainder), at least one of each in train. *group*: whole groups, so shares are approximate. *given*: as the
         column ``split`` says; a valid or test that is not given at all is drawn out of train, by groups where there
         is a column ``group``. A share of 0 makes no such split. Draws come from ``PCG64(split.seed)``.
+    problem
+        Classes of classification and pairs are spread evenly over the splits.
 
     Raises
     ------

@@ -47,6 +47,8 @@ def validated(
         What a reader returned: ``id, sequence[, sequence_b]``; ``label``, ``tags`` or ``answers``; ``split``,
         ``group``; ids default to the row number, from 1. Other columns are dropped; ``sequence_b`` is one of them but
         for pair and span, which need it, and regression, which may have it.
+    problem
+        What the labels are.
     where
         Names the file or files in messages.
     labelled

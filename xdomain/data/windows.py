@@ -72,6 +72,10 @@ def plan_windows(
         Symbols that neighbouring windows share, in [0, room).
     max_windows
         More than this is too long.
+    too_long
+        Whether a sequence that needs more windows is an error or is truncated.
+    ids
+        Of each sequence, for messages.
 
     Raises
     ------

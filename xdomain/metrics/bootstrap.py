@@ -114,6 +114,12 @@ def resample(metric: str, rows: Rows, *, draws: int = DRAWS, seed: int = 0) -> R
     ----------
     metric
         A name of `xdomain.metrics.metrics.METRICS` that fits the problem.
+    rows
+        Labels and scores, and the unit of each row.
+    draws
+        Resamples to take.
+    seed
+        0 or more; the same seed and number of units give the same resamples.
 
     Returns
     -------

@@ -39,6 +39,8 @@ def majority_baseline(
         Tags that are not scored (-100) are left out.
     metrics
         Names of `xdomain.metrics.metrics.METRICS`.
+    problem
+        What the labels are.
     n_classes
         How many classes the model tells apart; None: as many as the labels have.
 
@@ -81,6 +83,8 @@ def not_learned(
     ----------
     labels, scores
         Of the test records, as `xdomain.metrics.metrics.compute_metrics` takes them.
+    problem
+        What the labels are.
     metric
         The one that decides.
     constant
@@ -160,6 +164,8 @@ def not_above_rule(metric: str, value: float, reached: float, rule: str = "k-mer
 
     Parameters
     ----------
+    metric
+        The name of the metric.
     value, reached
         Test values of the model and of the rule.
     rule

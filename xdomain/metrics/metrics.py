@@ -178,10 +178,14 @@ def compute_metrics(
 
     Parameters
     ----------
+    names
+        Of `METRICS`.
     labels
         Class indices (n,), or values (n,), or references (n, r, 2).
     scores
         Logits or probabilities (n, k), or values (n,), or spans (n, 2).
+    problem
+        What the labels are.
 
     A metric that is undefined (a correlation with a constant, the area under a curve without one of the
     classes) is NaN, which becomes null in JSON: zero would be a lie. Macro averages are over the classes that occur

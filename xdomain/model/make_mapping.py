@@ -92,6 +92,10 @@ def make_mapping(
 
     Parameters
     ----------
+    alphabet
+        The symbols of the domain.
+    vocabulary
+        The rows of the backbone.
     strategy
         random: drawn from the ordinary rows without replacement;
         frequent, rare: the first or the last whole words of two letters or more. Trainers of wordpieces list
@@ -112,6 +116,8 @@ def make_mapping(
     seed
         ≥ 0; with alphabet and vocabulary it decides what is random, the same on any machine and with any version of
         numpy: the order of raw PCG64 words.
+    given
+        For the strategy ``given``: symbol to wordpiece.
 
     A symbol that is itself a special or unused piece of the vocabulary, such as [UNK] for text, keeps its row.
 

@@ -120,10 +120,18 @@ def insert_mixture(
 
     Parameters
     ----------
+    model
+        With the embedding table to replace.
+    mapping
+        Where every symbol starts.
+    vocabulary
+        Says which rows are ordinary words.
     words
         Shape (vocabulary, d): the whole table at the start, of which the ordinary rows are kept.
     compact
         Where each vocabulary row now is, if the model's table was sliced.
+    sparse
+        Whether weights are a sparsemax instead of a softmax.
 
     Raises
     ------

@@ -59,6 +59,8 @@ def export_tokenizer(
     ----------
     adapter
         Whose alphabet `mapping` is for.
+    mapping
+        The row of each symbol.
     backbone_tokenizer
         Of the vocabulary that `mapping` is for.
     max_length

@@ -47,6 +47,10 @@ def pretrain_text(files: Sequence[str | Path], out: str | Path, *, options: Pret
     ----------
     files
         Plain text in UTF-8; a line is a paragraph, a form feed or the end of a file ends a document.
+    out
+        The folder to write; it must not hold a checkpoint yet.
+    options
+        Shape, objective, schedule and more; None: the defaults.
 
     Returns
     -------
@@ -137,6 +141,10 @@ def pretrain_synthetic(
     ----------
     kind, symbols, law, counts, distinct
         Of the adapter ``synthetic``: what is made up. Its seed is that of `options`.
+    out
+        The folder to write; it must not hold a checkpoint yet.
+    options
+        Shape, objective, schedule and more; None: the defaults.
 
     Returns
     -------

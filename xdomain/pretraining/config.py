@@ -44,6 +44,10 @@ class Pretraining:
     tokenizer
         A folder or hub id of a tokenizer to use; None: learn `vocabulary` wordpieces from the corpus (the learning
         itself breaks ties at random, so two runs that must be equal share a tokenizer).
+    layers, width, heads
+        Shape of the encoder: its layers, hidden units (a multiple of `heads`) and attention heads.
+    vocabulary
+        Wordpieces to learn where no tokenizer is given.
     lengths, shares
         Positions of each stage, growing, special tokens included; and the share of all tokens it gets. A classic
         BERT that starts with long sequences sits on a plateau for hours: short ones teach it first what a position is.
@@ -67,6 +71,10 @@ class Pretraining:
         Share of the steps over which the rate rises from 0, in [0, 1).
     decay
         How it falls to 0 afterwards: linear or cosine.
+    weight_decay
+        Of AdamW, 0 or more; biases and norms are left out.
+    seed
+        Of weights, batches and masks, 0 or more.
     precision
         auto: bfloat16 where the device computes in it.
     save_every
@@ -198,7 +206,7 @@ class Pretraining:
         return self.stages[-1].last
 
     def stage_at(self, step: int) -> Stage:
-        """The stage of a step in [0, `steps`)."""
+        """The stage of a `step` in [0, `steps`)."""
         return next(stage for stage in self.stages if step < stage.last)
 
     def rows_before(self, step: int) -> int:
@@ -210,7 +218,7 @@ class Pretraining:
         return sum(max(0, min(step, s.last) - s.first) * s.rows * s.length for s in self.stages)
 
     def rate_at(self, step: int) -> float:
-        """The learning rate of a step: a linear rise, then a fall that would reach 0 after the last step."""
+        """The learning rate of a `step`: a linear rise, then a fall that would reach 0 after the last step."""
         rise = round(self.warmup * self.steps)
         if step < rise:
             return self.learning_rate * (step + 1) / rise
@@ -239,6 +247,8 @@ class Pretraining:
         ----------
         what
             The words after ``xdomain pretrain``.
+        out
+            The folder of ``--out``.
         more
             Further options; a flag has the value "".
         usual

@@ -40,12 +40,16 @@ def pretrain_stream(
     ----------
     work
         Opened.
+    tokenizer
+        Is saved beside the checkpoint.
     streams
         To learn from, and held out; of the tokenizer's rows.
     key
         Digest of what the streams give: a saved state belongs to it.
     command
         What a person types for this run, for the card.
+    options
+        Shape, objective and schedule.
 
     Raises
     ------

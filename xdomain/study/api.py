@@ -45,6 +45,8 @@ def run_study(
         local: so many processes here. ray: on the cluster at `address`, as many cells at a time as it has room for.
     retry_failed
         Run failed cells again.
+    show
+        Called with the table of what is finished, after each cell.
 
     Raises
     ------
@@ -73,7 +75,23 @@ def run_study(
 
 
 def report(folder: str | Path) -> Findings:
-    """Write the report of a study into its folder, from its plan and the store alone."""
+    """Write the report of a study into its folder, from its plan and the store alone.
+
+    Parameters
+    ----------
+    folder
+        The folder of the study: a store and the study's name.
+
+    Returns
+    -------
+    Findings
+        What the report is made from.
+
+    Raises
+    ------
+    UserError
+        It holds no study, or the report cannot be written.
+    """
     study = open_study(folder)
     findings = collect(study)
     with study.store.locked(study.grid.name):
@@ -106,6 +124,8 @@ class Study:
         A folder or hub id. None: the checkpoint shipped with xdomain.
     set
         Changes to every recipe: ``{"train.epochs": 3}``.
+    question
+        What the study asks, in a sentence: the head of its report.
     out
         The store.
 

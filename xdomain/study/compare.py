@@ -109,6 +109,8 @@ class _Runs:
 
         Parameters
         ----------
+        pairs
+            Mapping seed and seed of each run that is planned.
         sized
             Interrupted runs have as many steps and records as they chose themselves.
         """

@@ -135,10 +135,16 @@ def comparison_of(
 
     Parameters
     ----------
+    task
+        Its name.
+    metric
+        The metric that decides, a name of `xdomain.metrics.metrics.METRICS`.
     arms
         The first is the reference; all have the same test records.
     pairs
         The seed pairs that they were run with.
+    folder
+        Where the runs are.
     """
     held_out = {run.folder: load_held_out(run.folder) for arm in arms for run in arm.runs.values()}
     one: HeldOutPredictions = held_out[arms[0].run_of(pairs[0]).folder]

@@ -132,6 +132,13 @@ class StudyPlan:
 def plan_study(study: str | Path | Mapping[str, Any] | Grid, out: str | Path = "studies") -> StudyPlan:
     """A study from a file, or from what such a file would hold; nothing is run or written.
 
+    Parameters
+    ----------
+    study
+        A YAML file, or what such a file would hold.
+    out
+        The store: the folder that holds the cells and reports of studies.
+
     Raises
     ------
     UserError

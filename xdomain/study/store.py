@@ -128,6 +128,8 @@ class Store:
 
         Parameters
         ----------
+        cell
+            The cell to run.
         begun
             Called when it is this process's, before it is run.
 

@@ -35,6 +35,10 @@ def training_arguments(
         The folder to write them to.
     records
         Training records.
+    seed
+        Of dropout and batches, 0 or more.
+    device
+        Where to train, and in which number format.
 
     Raises
     ------

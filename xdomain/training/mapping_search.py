@@ -73,8 +73,18 @@ def choose_mapping(
 
     Parameters
     ----------
+    candidates
+        One mapping or more.
     model
         As it is before its first step.
+    recipe
+        The task: its metric and batch size.
+    examples
+        All encoded records; those of train are used.
+    layout
+        Where the special tokens stand.
+    windows
+        The windows of all records.
 
     Returns
     -------

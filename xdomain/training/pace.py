@@ -91,10 +91,14 @@ def within(
     ----------
     minutes
         For the whole run, of which `spent` seconds are gone.
+    pace
+        As it was measured: seconds a step and a record.
     train
         What it would be without a limit is never exceeded.
     sizes
         Records of each split.
+    spent
+        Seconds since the run began.
     width
         Hidden units of the backbone; see `settle`.
 

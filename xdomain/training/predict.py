@@ -69,6 +69,16 @@ def predict_scores(
 
     Parameters
     ----------
+    model
+        An encoder with its head, on `device`.
+    collate
+        Makes batches of the records.
+    records
+        Shape (n,): places in ``collate.examples``.
+    device
+        Where `model` is, and in which number format it computes.
+    batch_size
+        Windows read at once, 1 or more.
     longest
         Only for span: symbols that an answer may have.
 

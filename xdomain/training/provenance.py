@@ -21,6 +21,8 @@ def provenance(device: Device, memory: PeakMemory) -> dict[str, Any]:
 
     Parameters
     ----------
+    device
+        Where the run computed.
     memory
         Begun when the run was: ``peak_memory_bytes`` is of what it has seen.
     """

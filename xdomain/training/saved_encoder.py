@@ -41,6 +41,8 @@ class SavedModel:
 
         Parameters
         ----------
+        examples
+            Encoded records.
         records
             Shape (n,): places in `examples`.
         device

@@ -153,6 +153,8 @@ class _WindowTrainer(Trainer):
 
         Parameters
         ----------
+        model, inputs, return_outputs
+            As in `Trainer.compute_loss`; `inputs` is a batch of a `xdomain.data.collate.Collator`.
         num_items_in_batch
             Labels of all parts that a batch is worked off in, by all processes: `Trainer` counts them.
 

@@ -28,6 +28,8 @@ def work(study: StudyPlan, tell: Tell) -> None:
 
     Parameters
     ----------
+    study
+        Whose cells to run.
     tell
         Called with the key of a cell and what has become of it.
 
