@@ -79,3 +79,20 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("pyright")
+
+
+@nox.session(python=PYTHONS[0])
+def coverage(session: nox.Session) -> None:
+    """Run the whole suite and list the lines that it does not reach."""
+    session.install("--require-hashes", "-r", DEV)
+    session.install("--constraint", DEV, "pytest-cov")
+    session.install("--no-deps", "-e", ".")
+    session.run(
+        "pytest",
+        "-q",
+        "--cov=xdomain",
+        "--cov=adapters",
+        "--cov=tasks",
+        "--cov-report=term-missing:skip-covered",
+        *session.posargs,
+    )

@@ -122,7 +122,7 @@ class XDomainClassifier(ClassifierMixin, BaseEstimator):
         return self.classes_[chances.argmax(1)]
 
     def predict_proba(self, X: Sequence[str]) -> NDArray[np.float64]:  # noqa: N803
-        """Predict the probability of each class for the n sequences of `X`, shape (n, k), in the order of `classes_`."""
+        """Predict the probability of each class for the n sequences of `X`: shape (n, k), columns as in `classes_`."""
         check_is_fitted(self, "result_")
         return self._trained().predict_proba(_strings(X))
 
