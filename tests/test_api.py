@@ -69,6 +69,7 @@ def test_predictions_are_a_table_with_a_column_a_class(result):
 
 
 def test_a_notebook_shows_the_result_and_its_plot(result):
+    assert repr(result).startswith(f"Result('{result.folder}': test accuracy {result.metric():.4f}, ")
     shown = result._repr_html_()
     assert "<td>accuracy</td>" in shown
     assert "protein/table-" in shown

@@ -64,6 +64,10 @@ class Result(run_dir.Result):
             read_history(self.folder), metric=first, title=f"{self.values['task']}, {self.values['arm']['label']}"
         )
 
+    def __repr__(self) -> str:
+        told = ", ".join(f"{name} {number(value)}" for name, value in self.metrics.items()) if self.values else ""
+        return f"Result({str(self.folder)!r}" + (f": test {told})" if told else ")")
+
     def _repr_html_(self) -> str:
         """A table of the metrics, for notebooks."""
         found = self.values["metrics"]
