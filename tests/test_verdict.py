@@ -38,6 +38,15 @@ def test_a_run_that_did_not_learn_says_so_first(tiny_bert, tmp_path, said):
     assert f"- {first}" in (result.folder / "model" / "README.md").read_text()
 
 
+def test_counts_that_did_not_learn_are_not_told_to_take_more_steps(tiny_bert, tmp_path):
+    result = quick_run("toy/dna-classification", tiny_bert, tmp_path / "run", baseline="kmer")
+    assert result.values["learned"] is False
+    first, advice = result.values["notes"]
+    assert first.startswith("kmer did not learn")
+    assert "cnn" in advice
+    assert "steps" not in advice
+
+
 def test_what_needs_no_encoder_stands_beside_every_metric(tiny_bert, tmp_path):
     result = quick_run("toy/dna-classification", tiny_bert, tmp_path / "run", "train.max_steps=1")
     values = json.loads((result.folder / "result.json").read_text())

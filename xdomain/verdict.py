@@ -16,6 +16,9 @@ from xdomain.metrics.learned import majority_baseline, not_above_rule, not_learn
 from xdomain.metrics.metrics import METRICS
 
 RULE_NAMES = {KMERS: "k-mer counts under a linear model", "composition": "composition and length alone"}
+COUNTS_ADVICE = (
+    "Counts of short k-mers do not predict these labels; an encoder, or --baseline cnn, also reads their order."
+)
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,8 @@ def verdict_on(
         classes=examples.classes,
     )
     rules = {} if recipe.run.baseline else simple_rules(recipe, examples, alphabet_size, "test")
-    notes = [f"{label} did not learn: it {reason}.", what_to_try(losses)] if reason else []
+    advice = COUNTS_ADVICE if recipe.run.baseline == "kmer" else what_to_try(losses)
+    notes = [f"{label} did not learn: it {reason}.", advice] if reason else []
     if interval and (best := best_rule(rules, first)):
         beaten = not_above_rule(first, interval.value, best[1], RULE_NAMES[best[0]])
         notes += [f"{label} {beaten}."] if beaten else []

@@ -139,7 +139,7 @@ def test_kmers_that_do_as_well_are_told_of():
     assert not_above_rule("accuracy", 0.8, math.nan) is None
 
 
-def test_what_to_try_hangs_on_the_loss():
+def test_what_to_try_depends_on_the_loss():
     assert "more steps" in what_to_try(FLAT)
     assert "more steps" in what_to_try()
     assert "more records" in what_to_try(FALLING)
