@@ -126,7 +126,8 @@ class Model:
             raise RecipeError(f"embed of a {saved.recipe.run.baseline} baseline", expected="the run of an encoder")
         examples = encoded(saved, self._adapter, self._table(sequences), self.classes)
         with enough_memory(lambda: scoring_need(saved.recipe.train)):
-            return saved.embed(examples, layer=layer, pooling=pooling)
+            vectors = saved.embed(examples, layer=layer, pooling=pooling)
+        return _objects(vectors) if pooling == "none" else np.stack(vectors)
 
     def _answers(self, sequences: Sequence[str] | Sequence[Pair]) -> dict[str, pa.Array]:
         return answered(self._saved, self._adapter, self._table(sequences), self.classes)[1]

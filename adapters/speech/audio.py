@@ -212,13 +212,13 @@ def _described(path: Path, file: Any) -> Sound:
         raise DataError(
             f"{path} is cut off: its header tells {int(told[1]):,} bytes of sound, it holds {int(told[2]):,}",
             expected="a whole file",
-            fix=_mend_cut(path),
+            fix=_fix_cut(path),
         )
     if "lacks an end-of-stream bit" in file.extra_info:
         raise DataError(
             f"{path} is cut off after {sound.duration:.2f} s: its last page is missing",
             expected="a whole file",
-            fix=_mend_cut(path),
+            fix=_fix_cut(path),
         )
     return sound
 
@@ -262,9 +262,9 @@ def _cut(sound: Sound, read: int) -> DataError:
         f"{sound.path} is cut off or damaged: its header tells {sound.samples:,} samples ({sound.duration:.2f} s), "
         f"{read:,} ({read / sound.rate:.2f} s) could be read",
         expected="a whole file",
-        fix=_mend_cut(sound.path),
+        fix=_fix_cut(sound.path),
     )
 
 
-def _mend_cut(path: Path) -> str:
+def _fix_cut(path: Path) -> str:
     return f"get it again, or keep what is there: ffmpeg -i {path.name} {path.stem}-fixed.wav"

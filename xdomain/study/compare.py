@@ -10,7 +10,7 @@ from xdomain.core.choices import Baseline
 from xdomain.core.errors import RecipeError
 from xdomain.core.formatting import duration
 from xdomain.core.plugins import find_recipe
-from xdomain.core.progress import log, part
+from xdomain.core.progress import log, muted, part
 from xdomain.core.recipe import ENCODER_FIELDS, Recipe, with_arm
 from xdomain.core.run_dir import RECIPE, Result, check_folder, write_json
 from xdomain.metrics.heldout import check_comparable
@@ -85,12 +85,13 @@ def compare(
     runs = _Runs(recipes, folder, resume=resume, overwrite=overwrite)
     start = recipes[0].run.mapping_seed, recipes[0].run.seed
     runs.check(_pairs(start, seeds or SEEDS), sized=minutes is not None)  # all before the first is run
-    if minutes is not None:
-        seeds = runs.choose_size(start, minutes, [seeds] if seeds else range(SEEDS, 0, -1))
-    runs.run(start, f"seed 1 of {seeds}" if seeds else "")
-    wanted = seeds or runs.affordable_seeds()
-    for number, pair in enumerate(_pairs(start, wanted)[1:], 2):
-        runs.run(pair, f"seed {number} of {wanted}")
+    with muted(not is_first()):
+        if minutes is not None:
+            seeds = runs.choose_size(start, minutes, [seeds] if seeds else range(SEEDS, 0, -1))
+        runs.run(start, f"seed 1 of {seeds}" if seeds else "")
+        wanted = seeds or runs.affordable_seeds()
+        for number, pair in enumerate(_pairs(start, wanted)[1:], 2):
+            runs.run(pair, f"seed {number} of {wanted}")
     return _conclude(recipe, runs, _pairs(start, wanted))
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -98,12 +97,3 @@ def _symbols_of(states: Tensor, collate: Collator, record: int, row: int) -> Ten
         begin, end = (int(edge[window] - plan.start[window]) for edge in (plan.own_start, plan.own_stop))
         parts.append(states[row + number, before + begin : before + end])
     return torch.cat(parts)
-
-
-def stacked(vectors: Sequence[NDArray[np.float32]], pooling: Pooling) -> NDArray[Any]:
-    """Shape (n, width) of pooled vectors, float32; else an object array, shape (n,), of the matrices of all records."""
-    if pooling != "none":
-        return np.stack(vectors)
-    array = np.empty(len(vectors), object)
-    array[:] = vectors
-    return array

@@ -21,7 +21,7 @@ from xdomain.model.token_mapping import TokenMapping
 from xdomain.model.tokenizer import layout_of
 from xdomain.training.arguments import scored_at_once
 from xdomain.training.device import Device, best_device
-from xdomain.training.embed import Pooling, embed, stacked
+from xdomain.training.embed import Pooling, embed
 from xdomain.training.predict import predict_scores
 
 FULL_PRECISION = "scores are written in float32, so that any machine repeats them"
@@ -52,18 +52,11 @@ class SavedModel:
         return predict_scores(self.model, collate, records, device=exact, batch_size=scored_at_once(self.recipe.train),
                               longest=self.recipe.train.max_answer)  # fmt: skip
 
-    def embed(self, examples: Examples, *, layer: int, pooling: Pooling) -> NDArray[Any]:
-        """Embeddings of all records in float32: see `xdomain.training.embed.embed`.
-
-        Returns
-        -------
-        numpy.ndarray
-            Shape (n, width); for ``none`` an object array of n matrices.
-        """
+    def embed(self, examples: Examples, *, layer: int, pooling: Pooling) -> list[NDArray[np.float32]]:
+        """Embeddings of all records in float32: see `xdomain.training.embed.embed`."""
         exact, collate, records = self._placed(None), self._collator(examples), np.arange(len(examples))
-        vectors = embed(self.model, collate, records, device=exact, batch_size=scored_at_once(self.recipe.train),
-                        layer=layer, pooling=pooling)  # fmt: skip
-        return stacked(vectors, pooling)
+        return embed(self.model, collate, records, device=exact, batch_size=scored_at_once(self.recipe.train),
+                     layer=layer, pooling=pooling)  # fmt: skip
 
     def _placed(self, device: Device | None) -> Device:
         """The device, to which the model has been moved, in float32."""
