@@ -8,8 +8,7 @@ from xdomain.core.errors import OutputError
 from xdomain.core.run_dir import write_text
 from xdomain.study.report.content import compose
 from xdomain.study.report.figures import DRAWN, draw_all
-from xdomain.study.report.markdown import render_markdown
-from xdomain.study.report.page import render_page
+from xdomain.study.report.render import render_markdown, render_page
 from xdomain.study.results import Findings
 
 MARKDOWN, PAGE = "report.md", "report.html"

@@ -1,0 +1,106 @@
+"""Render the blocks of a report as Markdown and as one HTML page: templates in ``templates/``, their filters here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from markupsafe import Markup, escape
+
+from xdomain.study.report.blocks import Block, Heading
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+TEMPLATES = Path(__file__).parent / "templates"
+MARKDOWN_SPECIAL = (
+    (r"&(?=#?\w+;)", "&amp;"),
+    (r"([\\`*|])", r"\\\1"),
+    (r"(?<!\w)_|_(?!\w)", r"\\_"),  # within a word it is a letter
+    (r"<(?=[\w/!?])", "&lt;"),
+    (r"\[(?=[^\]]*\][(\[:])", r"\\["),  # a link; an interval may stay as it is
+    (r"\](?=[(\[:])", r"\\]"),
+    (r"(?<=:)/(?=/)|(?<=\bwww)\.", r"\\\g<0>"),  # addresses become links without any brackets
+)
+# Spaces that must not become line breaks: between a number and its interval, within the interval, before %, around p =.
+UNBROKEN = re.compile(
+    r"(?<=[\d%–∞]) (?=\[)|(?<=[\d∞],) (?=[^\[\]\s]+\])|(?<=\d) (?=%)|(?<=\b[pq]) (?=[=<])|(?<=[=<]) (?=\.?\d)"
+)
+
+
+def render_page(blocks: Iterable[Block], svgs: Mapping[str, str]) -> str:
+    """The HTML file of `blocks`; `svgs` are the figures by their names. It loads no other file."""
+    blocks = tuple(blocks)
+    title = next((block.text for block in blocks if isinstance(block, Heading)), "Study")
+    style = (TEMPLATES / "report.css").read_text("utf-8")
+    return _templates().get_template("report.html.j2").render(blocks=blocks, svgs=svgs, title=title, style=style)
+
+
+def render_markdown(blocks: Iterable[Block]) -> str:
+    """The Markdown file of `blocks`, for GitHub and the like."""
+    return _templates().get_template("report.md.j2").render(blocks=tuple(blocks))
+
+
+@cache
+def _templates() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    templates = Environment(
+        loader=FileSystemLoader(TEMPLATES, encoding="utf-8"),
+        autoescape=lambda name: name is not None and name.endswith(".html.j2"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    templates.filters |= {
+        "kind": lambda block: type(block).__name__,
+        # HTML
+        "anchor": _anchor,
+        "sections": lambda blocks: [b for b in blocks if isinstance(b, Heading) and b.level == 2],
+        "unbroken": _unbroken,
+        "words": _words,
+        # Markdown
+        "autolink": lambda url: "<" + re.sub(r"[<>|\s]", "", url) + ">",
+        "code": _code,
+        "escaped": _escaped,
+        "fence": lambda text: _backticks(text, 3),
+        "quoted": lambda text: "\n".join(f"> {line}".rstrip() for line in text.split("\n")),
+        "unlisted": lambda text: re.sub(r"^(?=[#>+=~-]|\d+[.)])", r"\\", text),
+    }
+    return templates
+
+
+def _anchor(text: str) -> str:
+    return re.sub(r"\W+", "-", text.lower(), flags=re.ASCII).strip("-")
+
+
+def _unbroken(text: str) -> str:
+    return UNBROKEN.sub("\N{NO-BREAK SPACE}", text)
+
+
+def _words(text: str) -> Markup:
+    """Text of a sentence or a cell: numbers stay with their intervals, learning rates in one piece."""
+    escaped = str(escape(_unbroken(text)))
+    return Markup(re.sub(r"\b\d[\d.]*e-\d+", r'<span class="rate">\g<0></span>', escaped))
+
+
+def _escaped(text: str) -> str:
+    """Nothing that a user wrote is markup."""
+    for special, instead in MARKDOWN_SPECIAL:
+        text = re.sub(special, instead, text)
+    return text
+
+
+def _code(text: str) -> str:
+    backticks = _backticks(text, 1)
+    return backticks + text.replace("|", r"\|") + backticks
+
+
+def _backticks(text: str, least: int) -> str:
+    """More backticks than stand together in `text`."""
+    longest = max(map(len, re.findall(r"`+", text)), default=0)
+    return "`" * max(least, longest + 1)
