@@ -50,7 +50,7 @@ def assemble(
     max_characters
         A longer sequence is an error.
     unscored
-        The tag that marks a position as not scored. An empty tag always does.
+        The tag that marks a position as not scored, besides the empty tag.
 
     Returns
     -------

@@ -43,9 +43,9 @@ class Examples:
     split
         Shape (n,): train, valid, test, or empty where a record is left out.
     heads
-        Only where tags are one a word and symbols are pieces of words: of each record, the place of every word's
-        first symbol, which bears its tag; the number of symbols where a word has none. The other symbols of a
-        word are not scored.
+        Only where each word has one tag and symbols are pieces of words: for each record, the position of every word's
+        first symbol, which has its tag; the number of symbols of the record for a word without symbols. The other
+        symbols of a word are not scored.
     edges
         Only for span, shape (total symbols of the passages, 2): from where to where each symbol of ``symbols_b``
         reaches, in the passage's own coordinate.
