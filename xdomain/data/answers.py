@@ -1,4 +1,4 @@
-"""Where answers lie in their passages: in seconds or characters as a person has them, and in symbols."""
+"""Answers as spans of their passages: in the passage's own coordinate (seconds, characters, nt) and in symbols."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Spans = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Answers:
-    """The references of n questions: one or more each, as several people may have answered.
+    """The references of n questions: one or more each, because several people may have answered.
 
     Parameters
     ----------
@@ -27,9 +27,9 @@ class Answers:
     spans
         Shape (m, 2): half-open, in the passage's own coordinate: seconds, characters, nt.
     symbols
-        Shape (m, 2): the same as numbers of symbols, half-open.
+        Shape (m, 2): the same spans in symbols of the passage, half-open.
     chosen
-        Shape (n,): the row of the reference that is learned: the one given most often, of equals the first.
+        Shape (n,): the row of the reference to learn from: the most frequent one, or the first of several.
     """
 
     offsets: NDArray[np.int64]
@@ -39,36 +39,36 @@ class Answers:
 
     @property
     def learned(self) -> NDArray[np.int64]:
-        """Shape (n, 2): the symbols that answer, by the references that are learned."""
+        """Shape (n, 2): the answers to learn from, in symbols, half-open."""
         return self.symbols[self.chosen]
 
     def references(self, records: NDArray[np.int64]) -> Spans:
-        """Shape (records, most references, 2): the spans of each, NaN where it has fewer."""
+        """Shape (records, most references, 2): the spans of `records`, padded with NaN where there are fewer."""
         counts = np.diff(self.offsets)[records]
-        found = np.full((len(records), max(1, int(counts.max(initial=0))), 2), np.nan)
+        padded = np.full((len(records), max(1, int(counts.max(initial=0))), 2), np.nan)
         for row, record in enumerate(records):
-            found[row, : counts[row]] = self.spans[self.offsets[record] : self.offsets[record + 1]]
-        return found
+            padded[row, : counts[row]] = self.spans[self.offsets[record] : self.offsets[record + 1]]
+        return padded
 
 
 def place_answers(column: pa.Array, passages: Ragged, edges: Spans, ids: Sequence[str]) -> Answers:
-    """Answers as a table has them, found again in the symbols of their passages.
+    """Locate the answers of a table in the symbols of their passages.
 
     Parameters
     ----------
     column
-        Of list<struct<start, end>>, one row a question.
+        Type list<struct<start, end>>: the references of each question, one row per question.
     passages
         The symbols of each passage.
     edges
-        Shape (symbols of all passages, 2): from where to where each reaches (see `Adapter.spans`).
+        Shape (symbols of all passages, 2): start and end of each symbol, see `HasSpans.spans`.
     ids
-        Of each record, for messages.
+        Of each record; error messages name it.
 
     Raises
     ------
     DataError
-        An answer that lies beyond its passage.
+        An answer reaches beyond its passage.
     """
     offsets = column.offsets.to_numpy().astype(np.int64)
     offsets = offsets - offsets[0]
@@ -88,14 +88,19 @@ def place_answers(column: pa.Array, passages: Ragged, edges: Spans, ids: Sequenc
 
 
 def to_symbols(span: Spans, edges: Spans) -> tuple[int, int]:
-    """The run of symbols whose borders lie nearest to those of a span; at least the one that holds its middle.
+    """The run of symbols whose borders are nearest to those of a span; at least the symbol that holds its middle.
 
     Parameters
     ----------
     span
         Start and end, half-open, in the coordinate of `edges`.
     edges
-        Shape (symbols, 2), rising.
+        Shape (symbols, 2): start and end of each symbol of the passage, ascending.
+
+    Returns
+    -------
+    tuple
+        First symbol and end, half-open.
     """
     first, last = _nearest(edges[:, 0], span[0]), _nearest(edges[:, 1], span[1])
     if first > last:
@@ -104,7 +109,7 @@ def to_symbols(span: Spans, edges: Spans) -> tuple[int, int]:
 
 
 def _nearest(sorted_values: Spans, value: float) -> int:
-    """The index of the nearest of rising values, of two equally near the lower."""
+    """The index of the nearest of ascending values; of two equally near ones, the lower."""
     after = int(np.searchsorted(sorted_values, value))
     if after == 0:
         return 0
@@ -114,7 +119,7 @@ def _nearest(sorted_values: Spans, value: float) -> int:
 
 
 def _check_inside(span: Spans, edges: Spans, name: str) -> None:
-    """A span may overshoot its passage by a symbol's length, as clocks and frames do not end together."""
+    """Refuse a span outside its passage. One symbol of excess is accepted, as clocks and frames do not end together."""
     length = edges[-1, 1]
     slack = float((edges[:, 1] - edges[:, 0]).max())
     if span[0] < 0 or span[0] >= length or span[1] > length + slack:

@@ -1,4 +1,4 @@
-"""One raw table from the files of a source, with columns filled in that hold the same value in every row."""
+"""One raw table from the files of a source; cells that are the same in every row of a file become its metadata."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from xdomain.data.validate import MAX_CHARACTERS, row_checked, target_columns, v
 Raw = Callable[[Path], pa.Table]
 """Reads one file into string columns under the file's own names."""
 KEY = b"constants"
-LONGEST = 200  # characters; what is longer is a record
+LONGEST = 200  # characters of a constant; a longer cell is part of a record
 
 
 def assemble(
@@ -33,44 +33,52 @@ def assemble(
     max_characters: int = MAX_CHARACTERS,
     unscored: str = "",
 ) -> pa.Table:
-    """Read, guess, rename, check and join.
+    """Read the files, guess what was not given, rename the columns, check the rows and join the tables.
 
     Parameters
     ----------
     files
-        Named train, valid and test, which decides the split, or otherwise, which does not.
+        By name. The names train, valid and test assign the records to these splits; other names do not.
     raw
         Reads a file into a table of text.
     columns
-        Which column holds what, as far as it was given.
+        Which column holds what; None is guessed.
     problem
-        None: it is guessed.
+        What the labels are; None is guessed.
     labelled
-        Whether labels must be there.
+        Whether labels are required; if False, they are dropped.
     max_characters
-        A sequence that is longer is an error.
+        A longer sequence is an error.
     unscored
-        A tag that marks a position as not scored; an empty tag always does.
+        The tag that marks a position as not scored, besides the empty tag.
 
     Returns
     -------
-    The raw table of `xdomain.data.validate.validated`; `said` tells what was guessed, `posed` the problem,
-    `xdomain.data.assemble.constants_of` what is alike in all records of a file.
-    Where several files use the same ids, each id is led by the name of its file, as in ``test:7``.
+    pa.Table
+        The raw table of `xdomain.data.validate.validated`. `said` returns its guesses, `posed` its problem and
+        `constants_of` the cells that are the same in all records of a file. Where several files use the same ids,
+        each id is prefixed with the name of its file, as in ``test:7``.
+
+    Raises
+    ------
+    RecipeError
+        No files, or names that mix splits with others or lack train.
+    DataError
+        A table that cannot be read, guessed or checked.
     """
     if not files:
         raise RecipeError("the source names no files", expected="source.files, or a reader that makes its data up")
     by_split = _decides_split(files)
     lead = "train" if by_split else next(iter(files))
     leading = raw(files[lead])
-    told = guess_columns(leading, columns, problem, where=str(files[lead]), labelled=labelled)
-    task: Problem = told.problem or "classification"  # without labels the difference does not matter
+    guess = guess_columns(leading, columns, problem, where=str(files[lead]), labelled=labelled)
+    task: Problem = guess.problem or "classification"  # without labels the difference does not matter
     tables: dict[str, pa.Table] = {}
     alike: list[dict[str, str]] = []
     for name, path in files.items():
         table = leading if name == lead else raw(path)
         alike.append(constants(table))
-        table = _renamed(table, told.columns, task, str(path), labelled, unscored)
+        table = _renamed(table, guess.columns, task, str(path), labelled, unscored)
         table = row_checked(table, task, where=str(path), labelled=labelled, max_characters=max_characters)
         if by_split:
             place = pa.array([name] * table.num_rows, pa.string())
@@ -79,19 +87,19 @@ def assemble(
     whole = pa.concat_tables(_with_own_ids(tables))
     where = ", ".join(str(path) for path in files.values())
     whole = validated(whole, task, where=where, labelled=labelled, max_characters=max_characters)
-    whole = whole.replace_schema_metadata({"said": json.dumps(told.said), "problem": told.problem or ""})
+    whole = whole.replace_schema_metadata({"said": json.dumps(guess.said), "problem": guess.problem or ""})
     return noted(whole, alike)
 
 
 def said(table: pa.Table) -> list[str]:
-    """What a core reader guessed about this table, a sentence each."""
+    """What a core reader guessed about `table`, one sentence per guess."""
     return json.loads((table.schema.metadata or {}).get(b"said", b"[]"))
 
 
 def posed(table: pa.Table) -> str | None:
-    """The problem that a core reader was told or guessed."""
-    found = (table.schema.metadata or {}).get(b"problem")
-    return found.decode() or None if found else None
+    """The problem of `table` as a core reader was given or guessed it; None where it is unknown."""
+    problem = (table.schema.metadata or {}).get(b"problem")
+    return problem.decode() or None if problem else None
 
 
 def _decides_split(files: Mapping[str, Path]) -> bool:
@@ -114,18 +122,18 @@ def _renamed(
     wanted = ["id", "sequence", "split", "group"]
     wanted += ["sequence_b"] if problem in ("pair", "regression", "span") else []
     wanted += target_columns(problem) if labelled else []
-    found: dict[str, pa.ChunkedArray | pa.Array] = {}
+    renamed: dict[str, pa.ChunkedArray | pa.Array] = {}
     for role, name in columns.model_dump().items():
         if role in wanted and name is not None:
             if name not in table.column_names:
                 raise missing_column(name, table.column_names, where, role=role)
-            found[role] = table.column(name)
-    if "tags" in found:
-        cells: list[str] = [cell or "" for cell in found["tags"].to_pylist()]
+            renamed[role] = table.column(name)
+    if "tags" in renamed:
+        cells: list[str] = [cell or "" for cell in renamed["tags"].to_pylist()]
         parted = are_parted(cells)
         tags = [[None if tag in ("", unscored) else tag for tag in split_tags(cell, parted=parted)] for cell in cells]
-        found["tags"] = pa.array(tags, pa.list_(pa.string()))
-    return pa.table(found)
+        renamed["tags"] = pa.array(tags, pa.list_(pa.string()))
+    return pa.table(renamed)
 
 
 def _with_own_ids(tables: Mapping[str, pa.Table]) -> list[pa.Table]:
@@ -139,23 +147,23 @@ def _with_own_ids(tables: Mapping[str, pa.Table]) -> list[pa.Table]:
 
 
 def constants(file: pa.Table) -> dict[str, str]:
-    """By column, the cell that is the same in every row of a table of strings."""
-    found: dict[str, str] = {}
+    """By column, the cell that is the same in every row of `file`, a table of strings; not if it is long or empty."""
+    cells: dict[str, str] = {}
     for name in file.column_names if file.num_rows else ():
         column: Any = file.column(name)
         cell = column[0].as_py()
         if cell and len(cell) <= LONGEST and pc.all(pc.equal(column, cell)).as_py():  # pyright: ignore
-            found[name] = cell
-    return found
+            cells[name] = cell
+    return cells
 
 
 def noted(table: pa.Table, files: Sequence[Mapping[str, str]]) -> pa.Table:
-    """A raw table with the `constants` of the files that it was read from, for `constants_of`."""
+    """The raw `table` with the `constants` of each of its `files` in its metadata, where `constants_of` reads them."""
     names = dict.fromkeys(name for file in files for name in file)
-    told = {name: list(dict.fromkeys(file[name] for file in files if name in file)) for name in names}
-    return table.replace_schema_metadata({**(table.schema.metadata or {}), KEY: json.dumps(told)})
+    values = {name: list(dict.fromkeys(file[name] for file in files if name in file)) for name in names}
+    return table.replace_schema_metadata({**(table.schema.metadata or {}), KEY: json.dumps(values)})
 
 
 def constants_of(table: pa.Table) -> dict[str, list[str]]:
-    """By column, the different constants of the files that a raw table was read from; nothing where none were noted."""
+    """By column, the distinct constants of the files that the raw `table` was read from; empty where unknown."""
     return json.loads((table.schema.metadata or {}).get(KEY, b"{}"))

@@ -1,4 +1,4 @@
-"""Characters to symbols by one table of 256 entries, and the same rules as a plain tokenizer."""
+"""Characters to symbols by one table of 256 entries, and the same rules for the `tokenizers` library."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from xdomain.core.sequences import Alphabet, Ids, Payload, Ragged, joined, narro
 DROPPED, REFUSED = 255, 254
 SPACES = " \t\r\n\v\f"
 CONTINUATION = range(0x80, 0xC0)
-"""Bytes that go on with a UTF-8 character: its first byte already spoke for it."""
+"""Bytes that continue a UTF-8 character. They are dropped, because its first byte stands for the whole character."""
 CHUNK = 1 << 20
 
 
@@ -27,29 +27,29 @@ CHUNK = 1 << 20
 class ByteTable:
     """How single characters become symbols.
 
-    A character has one role: it is a symbol, becomes one, is dropped, is refused, or is none of these and so
-    unknown. White space is always dropped. A character beyond ASCII is one unknown, however many bytes it has.
+    Each character has one role: it is a symbol, becomes one, is dropped, is refused, or is unknown (none of these).
+    White space is always dropped. A character beyond ASCII is one unknown character, however many bytes it has.
 
     Parameters
     ----------
     alphabet
         Its symbols are single ASCII characters. Where it has an `unknown` symbol, unknown characters become that
-        and are counted as ``unknown``; where it has none they are an error.
+        symbol and are counted as ``unknown``. Otherwise they are an error.
     becomes
-        Characters that become a symbol.
+        The symbol that each of these characters becomes.
     counted
-        By name, the characters that are counted under it when they occur.
+        By name of a count, the characters that it counts.
     dropped
-        Characters that are left out, besides white space.
+        Characters to leave out, besides white space.
     refused
-        Characters that are an error though they have a meaning, each with the option that would let it pass.
+        Characters that are an error although they have a meaning, each with the adapter option that accepts it.
     unless
-        The option that would let unknown characters pass.
+        The adapter option that accepts unknown characters.
 
     Raises
     ------
     ValueError
-        A character with two roles, or one that is not ASCII.
+        A character has two roles or is not ASCII.
     """
 
     alphabet: Alphabet
@@ -93,23 +93,28 @@ class ByteTable:
 
     @cached_property
     def _plain(self) -> bytes:
-        """Symbols that nothing is counted of: nearly all of a usual file."""
-        told = set("".join(self.counted.values()))
-        return "".join(s for s in self.alphabet.symbols if s not in told).encode()
+        """The symbols that no count includes: nearly all characters of a usual file."""
+        counted = set("".join(self.counted.values()))
+        return "".join(s for s in self.alphabet.symbols if s not in counted).encode()
 
     def encode(self, payloads: Sequence[Payload] | pa.Array) -> Ragged:
-        """Symbols of many records, looked up in bulk.
+        """Look up the symbols of many records at once.
+
+        Parameters
+        ----------
+        payloads
+            The text of each record, as `str`, UTF-8 bytes or an Arrow string array.
 
         Returns
         -------
         Ragged
-            uint16; `counts` has every name of `counted`, and ``unknown``, also where they are 0. An empty record
-            stays empty.
+            uint16. Its `counts` holds every name of `counted`, and ``unknown``, even where the count is 0. An empty
+            record stays empty.
 
         Raises
         ------
         DataError
-            A character is refused, or bytes are not UTF-8: which, and in which record; both are counted from 1.
+            A character is refused, or bytes are not UTF-8. The message gives position and record, both from 1.
         """
         raw, offsets = joined(payloads)
         data = raw.tobytes()
@@ -128,7 +133,7 @@ class ByteTable:
         return Ragged(narrow(symbols), offsets, {**counts, "unknown": int(occurs[self._unknown].sum())})
 
     def spans(self, payloads: Sequence[Payload] | pa.Array) -> NDArray[np.float64]:
-        """Shape (total symbols, 2): the character that each symbol of `encode` was, half-open, of its own record."""
+        """Shape (total symbols, 2): where the character of each symbol is in its record of `payloads`, half-open."""
         raw, offsets = joined(payloads)
         data = raw.tobytes()
         first = ~np.isin(raw, np.array(CONTINUATION, np.uint8))
@@ -140,12 +145,12 @@ class ByteTable:
     def _occurrences(self, data: bytes) -> NDArray[np.int64]:
         """Shape (256,): how often each byte occurs; 0 for the plain symbols."""
         rest = np.frombuffer(data.translate(None, self._plain), np.uint8)
-        # In chunks, for bincount holds 8 bytes for each byte that it counts.
+        # In chunks, because bincount needs 8 bytes for each byte that it counts.
         chunks = (rest[i : i + CHUNK] for i in range(0, len(rest), CHUNK))
         return sum((np.bincount(c, minlength=256) for c in chunks), np.zeros(256, np.int64))
 
     def _marked(self, data: bytes, kind: int) -> NDArray[np.bool_]:
-        """Shape (bytes,): where the table says `kind`."""
+        """Shape (bytes,): which bytes of `data` the table maps to `kind`."""
         return np.frombuffer(data.translate((self.table == kind).tobytes()), bool)
 
     def _refusal(self, data: bytes, offsets: NDArray[np.int64]) -> DataError:
@@ -163,11 +168,11 @@ class ByteTable:
         )
 
     def decode(self, ids: Ids) -> str:
-        """The text of symbol ids."""
+        """The text of the symbols `ids`, shape (s,)."""
         return self._letters[ids].tobytes().decode("ascii")
 
     def texts(self, symbols: Ragged) -> list[str]:
-        """The text of many sequences."""
+        """The text of each sequence of `symbols`."""
         whole = self.decode(symbols.values)
         ends: list[int] = symbols.offsets.tolist()
         return [whole[a:b] for a, b in pairwise(ends)]
@@ -177,9 +182,10 @@ class ByteTable:
         return np.array(_codes("".join(self.alphabet.symbols)), np.uint8)
 
     def normalizer(self, *, keep: str = "") -> normalizers.Normalizer:
-        """The same rules in the `tokenizers` library, as replacements; the characters of `keep` stay as they are.
+        """The same rules as replacements of the `tokenizers` library; the characters in `keep` are left unchanged.
 
-        An unknown character that is an error for `encode` stays too, and falls to the tokenizer's unknown token.
+        An unknown character that is an error for `encode` is left unchanged too: the tokenizer maps it to its unknown
+        token.
         """
         steps: list[normalizers.Normalizer] = []
         gone = "".join(c for c in self.dropped + SPACES if c not in keep)
@@ -195,7 +201,15 @@ class ByteTable:
         return normalizers.Sequence(steps)
 
     def stock_tokenizer(self, vocabulary: Mapping[str, int], unk_token: str) -> Tokenizer:
-        """The same rules in the `tokenizers` library: replace, then one token a character."""
+        """The same rules as a tokenizer of the `tokenizers` library: `normalizer`, then one token per character.
+
+        Parameters
+        ----------
+        vocabulary
+            The id of each token. Tokens are single characters, besides special ones.
+        unk_token
+            The token for characters that are not in `vocabulary`.
+        """
         tokenizer = Tokenizer(models.WordLevel(dict(vocabulary), unk_token))
         tokenizer.normalizer = self.normalizer()
         tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex("."), "isolated")
@@ -207,13 +221,13 @@ def _codes(characters: str) -> list[int]:
 
 
 def _record_of(place: int, offsets: NDArray[np.int64]) -> tuple[int, int]:
-    """The record that holds a byte, from 0, and where it starts."""
+    """The number of the record that holds the byte at `place`, from 0, and where that record starts."""
     record = int(np.searchsorted(offsets, place, side="right")) - 1
     return record, int(offsets[record])
 
 
 def _check_utf8(data: bytes, offsets: NDArray[np.int64]) -> None:
-    """Each record must be UTF-8 by itself: else bytes would be taken for the rest of a character, and vanish."""
+    """Each record must be UTF-8 on its own: otherwise its first bytes could pass for continuations and be dropped."""
     try:
         data.decode()
     except UnicodeDecodeError as error:

@@ -1,4 +1,4 @@
-"""Records to padded tensors: the windows they need, and the layout that the backbone expects."""
+"""Turn records into padded tensors: cut into windows, in the layout that the backbone expects."""
 
 from __future__ import annotations
 
@@ -20,14 +20,21 @@ from xdomain.data.windows import Windows, answer_held, plan_windows
 
 Pieces = tuple[NDArray[np.int64], ...]
 MEGABATCH = 50
-"""Batches whose records are sorted by length together: large enough to cut padding, small enough to stay random."""
+"""Batches that are sorted by length together: enough to reduce padding, few enough to keep the order random."""
 
 
 @dataclass(frozen=True)
 class SpecialTokenLayout:
     """Where the special tokens go: ``start a end`` or ``start a middle b end``, as vocabulary rows.
 
-    `second_type` is the token type of b and what follows it; None where the backbone has no token types.
+    Parameters
+    ----------
+    start, middle, end
+        Rows before the first sequence, between the two, and after the last.
+    pad
+        Row of the padding.
+    second_type
+        Token type of b and what follows it; None where the backbone has no token types.
     """
 
     start: tuple[int, ...]
@@ -37,21 +44,27 @@ class SpecialTokenLayout:
     second_type: int | None
 
     def room(self, positions: int, *, paired: bool) -> int:
-        """Symbols that fit beside the special tokens."""
+        """Symbols that fit in `positions` beside the special tokens; `paired` adds those between two sequences."""
         return positions - len(self.start) - len(self.end) - (len(self.middle) if paired else 0)
 
     def rows(self) -> tuple[int, ...]:
-        """The special rows that a frame uses, each once; the padding's is not among them."""
+        """The rows of the special tokens, each once, without the padding."""
         return tuple(dict.fromkeys((*self.start, *self.middle, *self.end)))
 
     def moved(self, compact: Ids) -> SpecialTokenLayout:
-        """The same layout with row r at ``compact[r]``."""
+        """The same layout with row r replaced by ``compact[r]``; `compact` has shape (v,)."""
         start, middle, end = (tuple(int(compact[r]) for r in part) for part in (self.start, self.middle, self.end))
         return SpecialTokenLayout(start, middle, end, int(compact[self.pad]), self.second_type)
 
 
 class Indices(Dataset[int]):
-    """The data set that a loader draws from: record numbers, turned into tensors by a `Collator`."""
+    """The data set of a loader: record numbers, which a `Collator` turns into tensors.
+
+    Parameters
+    ----------
+    indices
+        Shape (n,): the record numbers.
+    """
 
     def __init__(self, indices: NDArray[np.int64]) -> None:
         self.indices = indices
@@ -60,22 +73,26 @@ class Indices(Dataset[int]):
         return len(self.indices)
 
     def __getitem__(self, item: int) -> int:
-        """The record at a place; of the complement of a place that of the record, see `LengthGrouped`."""
+        """The record number at position `item`; for ``~item``, its complement (see `LengthGrouped`)."""
         return int(self.indices[item]) if item >= 0 else ~int(self.indices[~item])
 
 
 class LengthGrouped(Sampler[int]):
-    """Records in random order, neighbours of like length: a function of seed and epoch alone.
+    """Records in random order, grouped by similar length. The order depends only on seed and epoch.
 
     Parameters
     ----------
     lengths
-        Shape (n,): of each record.
+        Shape (n,): symbols of each record.
+    batch_size
+        Records per batch.
+    seed
+        Of the random order, together with the epoch.
     epoch
-        Asked anew at the start of each pass, so that a resumed run goes on in the same order.
+        Returns the current epoch. Called at the start of each pass, so that a resumed run continues in the same order.
     fill
-        Whether a last batch that is not full is filled up, by the complement ``~r`` of a record r of it: a `Collator`
-        gives that record no labels. Processes that share a batch need as many records each.
+        Whether to fill up a last, incomplete batch with the complement ``~r`` of one of its records r, to which a
+        `Collator` gives no labels. Processes that share a batch need equally many records each.
     """
 
     def __init__(
@@ -105,20 +122,25 @@ class LengthGrouped(Sampler[int]):
 
 @dataclass(frozen=True)
 class Collator:
-    """Record numbers to a batch.
+    """Turn record numbers into a batch.
 
     Parameters
     ----------
+    examples
+        All records.
+    targets
+        `Examples.labels`, or values in their place (standardised ones); None: the batch has no labels.
     rows
         Shape (alphabet,): the embedding row of each symbol.
-    targets
-        `Examples.labels`, or what stands in for them (standardised values).
+    layout
+        Where the special tokens go.
     windows
-        See `xdomain.data.windows.fit_windows`.
+        Of all records, see `fit_windows`.
     change
-        What a record's symbols become this time; None: they stay.
+        Called with a record's number and symbols, returns the symbols to use this time; None: no change. Not used for
+        records of two sequences.
     choose
-        Which windows of a record to read this time; None: all.
+        Called with a record's number, returns its windows to read this time; None: all.
     """
 
     examples: Examples
@@ -135,14 +157,14 @@ class Collator:
         Parameters
         ----------
         records
-            Their numbers; ``~r`` stands for record r without labels.
+            Record numbers; ``~r`` stands for record r without labels.
 
         Returns
         -------
         dict
             labels (b,), or (w, s) for tagging, or (w, 2) for span; input_ids, attention_mask and, where the backbone
-            has them, token_type_ids, each (w, s); windows (b,), the windows of each record; owned (w, s), for tagging
-            the positions that hold a symbol to be tagged here, for span those that hold a symbol of the passage.
+            has token types, token_type_ids, each (w, s); windows (b,), the number of windows of each record;
+            owned (w, s): for tagging the positions to tag in this window, for span those that hold the passage.
         """
         unlabelled = np.fromiter((r < 0 for r in records), bool, len(records))
         records = [max(r, ~r) for r in records]
@@ -166,7 +188,7 @@ class Collator:
         return {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in batch.items()}
 
     def _symbols(self, record: int) -> Ids:
-        """What is cut in windows: the sequence of a record, or the second of two."""
+        """The sequence of a record that is cut into windows: of two, the second."""
         second = self.examples.symbols_b
         if second is not None:
             return second[record]
@@ -193,7 +215,7 @@ class Collator:
         return {"labels": labels, "owned": owned}
 
     def _spanned(self, places: Sequence[tuple[int, int]], shape: tuple[int, ...]) -> dict[str, NDArray[Any]]:
-        """Labels are the first and last position of the answer; position 0, the start token, where there is none."""
+        """Labels are the first and last position of the answer, or 0, the start token, where the window has none."""
         plan, joints = self.windows, len(self.layout.start) + len(self.layout.middle)
         owned = np.zeros(shape, bool)
         labels = np.zeros((len(places), 2), np.int64)
@@ -207,16 +229,16 @@ class Collator:
         return {"labels": labels, "owned": owned} if self.targets is not None else {"owned": owned}
 
     def lengths(self) -> NDArray[np.int64]:
-        """Shape (n,): symbols of every record, of both sequences of a pair."""
+        """Shape (n,): symbols of every record; for a pair, of both sequences together."""
         second = self.examples.symbols_b
         return self.examples.symbols.lengths + (second.lengths if second is not None else 0)
 
     def costs(self) -> NDArray[np.int64]:
-        """Shape (n,): symbols that a pass over the training data reads of every record."""
+        """Shape (n,): symbols of every record that are read in one epoch of training."""
         plan = self.windows
         if self.examples.problem != "span" or plan.first is None:
             return self.lengths()
-        windows = np.diff(plan.offsets)  # of which two at most are learned from, see `training_windows`
+        windows = np.diff(plan.offsets)  # training reads at most two of them, see `training_windows`
         each = plan.first + np.add.reduceat(plan.stop - plan.start, plan.offsets[:-1]) // windows
         return each * np.minimum(windows, 2)
 
@@ -242,10 +264,26 @@ def _padded(
 
 
 def fit_windows(examples: Examples, layout: SpecialTokenLayout, positions: int, train: Train) -> Windows:
-    """The windows of all records.
+    """Plan the windows of all records.
 
-    A pair stands in one window: it is never cut apart, and `train.too_long` says what happens to one that does not
-    fit. A passage is cut in windows, each with the whole question before it.
+    A pair is read in one window and never split over several. A passage is cut into windows, each with the whole
+    question before it.
+
+    Parameters
+    ----------
+    examples
+        All records.
+    layout
+        The special tokens that a window must hold too.
+    positions
+        Positions of the backbone, special tokens included; `train.max_length` may lower it.
+    train
+        Its `max_length`, `window_overlap`, `max_windows` and `too_long` apply.
+
+    Raises
+    ------
+    DataError
+        The positions hold no symbol, or a record is too long and `train.too_long` is "error".
     """
     limit = min(positions, train.max_length or positions)
     second = examples.symbols_b
@@ -271,7 +309,7 @@ def _planned(lengths: NDArray[np.int64], room: int | NDArray[np.int64], train: T
 
 
 def _fit_passages(questions: Ragged, passages: Ragged, room: int, train: Train, ids: Sequence[str]) -> Windows:
-    """A question takes at most half of a window."""
+    """The windows of passages. A question takes at most half of a window."""
     asked = questions.lengths
     beyond = np.flatnonzero(asked > room // 2)
     if len(beyond) and train.too_long == "error":
@@ -288,7 +326,7 @@ def _fit_passages(questions: Ragged, passages: Ragged, room: int, train: Train, 
 
 
 def _fit_pairs(a: NDArray[np.int64], b: NDArray[np.int64], room: int, train: Train, ids: Sequence[str]) -> Windows:
-    """Each pair in one window; of one that does not fit, the longer half is cut first."""
+    """One window per pair. If a pair does not fit, its longer half is truncated first."""
     beyond = np.flatnonzero(a + b > room)
     if len(beyond) and train.too_long == "error":
         first = int(beyond[0])

@@ -1,4 +1,4 @@
-"""Plain text to a wordpiece vocabulary and a store of token ids, for pre-training."""
+"""Learn a wordpiece vocabulary from plain text and store the text as token ids, for pre-training."""
 
 from __future__ import annotations
 
@@ -24,34 +24,34 @@ SPECIALS = {
 }
 BATCH_LINES = 4096
 STORE = "tokens 1"
-"""Changed whenever the same text would be stored as other tokens."""
+"""Version of the stored tokens: change it whenever the same text gives other tokens."""
 
 
 def describe_files(files: Sequence[Path]) -> list[dict[str, Any]]:
-    """Name, size in bytes and sha256 of every file.
+    """Name, size in bytes and sha256 of each of `files`, under ``name``, ``bytes`` and ``sha256``.
 
     Raises
     ------
     DataError
-        None is named, one cannot be read, or two hold the same bytes: what is held out would be trained on.
+        `files` is empty, one cannot be read, or two hold the same bytes: held-out text would be trained on.
     """
     if not files:
         raise DataError("no file was named", expected="at least one plain text file")
-    told: list[dict[str, Any]] = []
+    descriptions: list[dict[str, Any]] = []
     for file in files:
         try:
             digest = file_sha256(file)
-            told.append({"name": str(file), "bytes": file.stat().st_size, "sha256": digest})
+            descriptions.append({"name": str(file), "bytes": file.stat().st_size, "sha256": digest})
         except OSError as error:
             raise _unreadable(file, error) from None
-        twin = next((other["name"] for other in told[:-1] if other["sha256"] == digest), None)
+        twin = next((other["name"] for other in descriptions[:-1] if other["sha256"] == digest), None)
         if twin is not None:
             raise DataError(
                 f"{twin} and {file} hold the same text",
                 expected="every text once: a twin of what is held out would be trained on",
                 fix="name one of them",
             )
-    return told
+    return descriptions
 
 
 def _unreadable(file: Path, error: OSError) -> DataError:
@@ -63,9 +63,14 @@ def _unreadable(file: Path, error: OSError) -> DataError:
 
 
 def documents(files: Sequence[Path]) -> Iterator[list[str]]:
-    """The documents of text files, each a list of paragraphs.
+    """Iterate over the documents of `files`, plain text in UTF-8. Each document is a list of paragraphs.
 
-    A line is a paragraph; a form feed, or the end of a file, ends a document.
+    A line is a paragraph; blank lines are skipped. A form feed or the end of a file ends a document.
+
+    Raises
+    ------
+    DataError
+        A file cannot be read or is not UTF-8.
     """
     for file in files:
         try:
@@ -85,7 +90,13 @@ def documents(files: Sequence[Path]) -> Iterator[list[str]]:
 
 
 def train_wordpieces(files: Sequence[Path], size: int) -> PreTrainedTokenizerFast:
-    """A lower-cased WordPiece tokenizer of `size` entries, learned from `files`."""
+    """Learn a lower-cased WordPiece tokenizer of `size` entries, special tokens included, from `files`.
+
+    Raises
+    ------
+    DataError
+        The files hold no text, or too little for `size` entries.
+    """
     if not any(True for _ in documents(files)):
         raise _no_text(files)
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
@@ -115,17 +126,17 @@ def train_wordpieces(files: Sequence[Path], size: int) -> PreTrainedTokenizerFas
 
 
 def load_tokenizer(name: str) -> PreTrainedTokenizerFast:
-    """A tokenizer for masked-language modelling.
+    """Load a tokenizer for masked-language modelling.
 
     Parameters
     ----------
     name
-        A folder, read without a network, or a hub id.
+        A folder, which is read without network access, or a hub id.
 
     Raises
     ------
     RecipeError
-        It does not exist, is none, or lacks a token that masked-language modelling needs.
+        The tokenizer does not exist, cannot be loaded, or lacks a token that masked-language modelling needs.
     """
     folder = Path(name).expanduser()
     local = folder.is_dir()
@@ -136,10 +147,10 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerFast:
     kind: Any = PreTrainedTokenizerFast if (folder / "tokenizer.json").is_file() else AutoTokenizer
     try:
         tokenizer = kind.from_pretrained(str(folder) if local else name, local_files_only=local)
-    except Exception as error:  # the library raises whatever the damage leads to
-        told = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+    except Exception as error:  # a damaged file can make the library raise anything
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
         where = "holds no tokenizer that can be loaded" if local else "is no folder here and was not had from the hub"
-        raise RecipeError(f"{name} {where} ({told})", expected="a folder with tokenizer.json, or a hub id") from None
+        raise RecipeError(f"{name} {where} ({reason})", expected="a folder with tokenizer.json, or a hub id") from None
     if not isinstance(tokenizer, PreTrainedTokenizerFast):
         raise RecipeError(f"{name} is a slow tokenizer", expected="a folder with tokenizer.json")
     lacking = [text for role, text in SPECIALS.items() if role != "unk_token" and getattr(tokenizer, role) is None]
@@ -151,10 +162,15 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerFast:
 
 
 def encode_documents(files: Sequence[Path], tokenizer: PreTrainedTokenizerFast) -> Ragged:
-    """One sequence of token ids a document.
+    """The token ids of `files`, one sequence per document.
 
-    No special tokens are added, and a "[SEP]" that stands in the text is read as text. Nothing is cut,
-    whatever length the tokenizer's file says.
+    `tokenizer` adds no special tokens here, reads a "[SEP]" in the text as text, and does not truncate, whatever
+    length its file says.
+
+    Raises
+    ------
+    DataError
+        A file cannot be read or is not UTF-8, or there is no text in any.
     """
     backend = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
     backend.no_truncation()
@@ -175,25 +191,33 @@ def encode_documents(files: Sequence[Path], tokenizer: PreTrainedTokenizerFast) 
     return Ragged(np.concatenate(parts), offsets_of(np.asarray(lengths)))
 
 
-def corpus_key(told: Sequence[Mapping[str, Any]], tokenizer: PreTrainedTokenizerFast) -> str:
-    """A digest of what decides the tokens: the bytes of the files in order (see `describe_files`), the tokenizer."""
-    parts = [STORE, *(file["sha256"] for file in told), tokenizer.backend_tokenizer.to_str()]
+def corpus_key(descriptions: Sequence[Mapping[str, Any]], tokenizer: PreTrainedTokenizerFast) -> str:
+    """A digest of everything that determines the tokens.
+
+    Parameters
+    ----------
+    descriptions
+        Of the files, from `describe_files`; their order counts.
+    tokenizer
+        Its vocabulary and rules count.
+    """
+    parts = [STORE, *(file["sha256"] for file in descriptions), tokenizer.backend_tokenizer.to_str()]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def stored_documents(files: Sequence[Path], tokenizer: PreTrainedTokenizerFast, key: str, folder: Path) -> Ragged:
-    """The documents of `encode_documents`, memory-mapped from ``folder/tokens-….arrow``, written there if need be.
+    """The documents of `encode_documents`, memory-mapped from ``folder/tokens-….arrow``; writes that file if missing.
 
     Parameters
     ----------
     files
         Plain text in UTF-8.
     tokenizer
-        Its ids are stored.
+        Encodes the text if the file is missing.
     key
-        Of `corpus_key`; it names the file, so that other text or another tokenizer never finds these tokens.
+        From `corpus_key`. It names the file, so that other text or another tokenizer never uses these tokens.
     folder
-        Where the ids are, or are written to.
+        The folder of the stored ids.
     """
     path = folder / f"tokens-{key[:16]}.arrow"
     if not path.exists():

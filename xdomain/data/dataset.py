@@ -43,12 +43,12 @@ class Examples:
     split
         Shape (n,): train, valid, test, or empty where a record is left out.
     heads
-        Only where tags are one a word and symbols are pieces of words: of each record, the place of every word's
-        first symbol, which bears its tag; the number of symbols where a word has none. The other symbols of a
-        word are not scored.
+        Only where each word has one tag and symbols are pieces of words: for each record, the position of every word's
+        first symbol, which has its tag; the number of symbols of the record for a word without symbols. The other
+        symbols of a word are not scored.
     edges
         Only for span, shape (total symbols of the passages, 2): from where to where each symbol of ``symbols_b``
-        reaches in the passage's own coordinate.
+        reaches, in the passage's own coordinate.
     answers
         Only for span with labels: all references.
     groups
@@ -71,7 +71,7 @@ class Examples:
         return len(self.ids)
 
     def indices(self, split: str) -> NDArray[np.int64]:
-        """The records of a split, in file order."""
+        """The numbers of the records in `split`, in file order."""
         return np.flatnonzero(self.split == split)
 
     def sizes(self) -> dict[str, int]:
@@ -88,12 +88,12 @@ class Examples:
         return np.concatenate([self.labels[:0], *(self.labels[offsets[r] : offsets[r + 1]] for r in records)])
 
     def group_column(self, records: NDArray[np.int64]) -> dict[str, pa.Array]:
-        """The column ``group`` of `records` in a table of predictions; none where records come in no groups."""
+        """The column ``group`` of `records` for a table of predictions; empty where the records have no groups."""
         groups = self.groups
         return {} if groups is None else {"group": pa.array([groups[r] for r in records], pa.string())}
 
     def with_split(self, split: NDArray[np.str_]) -> Examples:
-        """The same records under another split."""
+        """The same records under another `split`, shape (n,)."""
         return replace(self, split=split)
 
 
@@ -107,7 +107,27 @@ def encode_examples(
 ) -> Examples:
     """Encode a validated raw table.
 
-    `classes` fixes the class indices (a model's own; no label may be another); None: the sorted labels.
+    Parameters
+    ----------
+    table
+        From `xdomain.data.validate.validated`; it may lack the column of labels.
+    adapter
+        Encodes the sequences.
+    problem
+        What the labels are.
+    split
+        Shape (n,): train, valid, test, or empty where a record is left out.
+    classes
+        Names of the classes in the order of their indices: a model's own, where other labels are an error.
+        None: the labels of the table, sorted.
+
+    Raises
+    ------
+    DataError
+        A sequence that the adapter refuses, a number of tags that does not fit, an unknown label, or an answer beyond
+        its passage.
+    RecipeError
+        The problem is span and the adapter cannot locate symbols.
     """
     ids = tuple(table.column("id").to_pylist())
     groups = (
@@ -145,12 +165,12 @@ def _edges(adapter: Adapter, passages: pa.Array, symbols: Ragged) -> Spans:
 
 
 def check_symbols(examples: Examples) -> None:
-    """Refuse a record that holds nothing to read.
+    """Refuse `examples` with a sequence that has no symbols.
 
     Raises
     ------
     DataError
-        A sequence has no symbols: it was all gaps and spaces.
+        A sequence consists of gaps and spaces only.
     """
     for symbols in filter(None, (examples.symbols, examples.symbols_b)):
         _check_read(symbols, examples.ids)
@@ -166,7 +186,7 @@ def _check_read(symbols: Ragged, ids: Sequence[str]) -> None:
 
 
 def _encode(adapter: Adapter, column: pa.Array, ids: tuple[str, ...]) -> Ragged:
-    """All records at once; if one is refused, counted from 1, the error names it as the file does."""
+    """Encode all records at once. An error of the adapter, which counts records from 1, is given the record's id."""
     try:
         return adapter.encode(column)
     except DataError as error:
@@ -204,18 +224,18 @@ def _labels(
                 else "one tag a word, words being what blanks part",
             )
     names = tuple(classes) if classes else tuple(sorted(pc.unique(flat.drop_null()).to_pylist()))
-    found = pc.index_in(flat, value_set=pa.array(names, flat.type))
-    if strange := sorted(pc.unique(flat.filter(found.is_null()).drop_null()).to_pylist()):
+    indices = pc.index_in(flat, value_set=pa.array(names, flat.type))
+    if strange := sorted(pc.unique(flat.filter(indices.is_null()).drop_null()).to_pylist()):
         raise DataError(
             f"label {strange[0]!r} is none that the model knows" + (f" ({len(strange)} such)" if strange[1:] else ""),
             expected=f"one of {', '.join(names)}",
         )
-    numbers = found.fill_null(IGNORED).to_numpy(zero_copy_only=False).astype(np.int64)
+    numbers = indices.fill_null(IGNORED).to_numpy(zero_copy_only=False).astype(np.int64)
     return numbers if heads is None else _on_heads(numbers, symbols, heads), names
 
 
 def _on_heads(tags: NDArray[np.int64], symbols: Ragged, heads: Ragged) -> NDArray[np.int64]:
-    """Shape (total symbols,): the tag of each word at its first symbol, all other symbols not scored."""
+    """Shape (total symbols,): the tag of each word at its first symbol; all other symbols are not scored."""
     labels = np.full(len(symbols.values), IGNORED, np.int64)
     there = heads.values < np.repeat(symbols.lengths, heads.lengths)
     places = np.repeat(symbols.offsets[:-1], heads.lengths) + heads.values

@@ -1,4 +1,4 @@
-"""FASTA files, and the labels that people put into their headers."""
+"""Read FASTA files, and labels from their headers."""
 
 from __future__ import annotations
 
@@ -30,53 +30,65 @@ def read_fasta(
     label_key: str | None = None,
     max_characters: int = MAX_CHARACTERS,
 ) -> pa.Table:
-    """The raw table of one or several FASTA files, gzipped or not.
+    """Read one or several FASTA files, gzipped or not, into a raw table.
 
-    The id is the header's first word. ``key=value`` in the header makes a column; so do ``>id|label`` and
-    ``>id|label|training`` where every header has that form.
+    The id is the header's first word. Each ``key=value`` in the header makes a column, and so do
+    ``>id|label`` and ``>id|label|training`` where every header has that form.
 
     Parameters
     ----------
     files
         See `xdomain.data.assemble.assemble`.
     columns, problem
-        What is None is guessed among the keys; `xdomain.data.assemble.said` tells the guesses.
+        None is guessed from the keys; `xdomain.data.assemble.said` returns the guesses.
     labelled
-        False for prediction: a plain FASTA file, with no labels, is then welcome.
+        Whether labels are required; False for prediction.
     label_key
-        The key whose value is the label: the same as ``columns.label``.
+        The key whose value is the label; replaces ``columns.label``.
     max_characters
         A longer sequence is an error.
     """
-    told = columns or Columns()
+    columns = columns or Columns()
     if label_key is not None:
-        told = told.model_copy(update={"label": label_key})
-    raw = partial(raw_fasta, label=told.label or told.tags, labelled=labelled)
-    told = fasta_columns(told, labelled=labelled)
-    return assemble(files, raw, columns=told, problem=problem, labelled=labelled, max_characters=max_characters)
+        columns = columns.model_copy(update={"label": label_key})
+    raw = partial(raw_fasta, label=columns.label or columns.tags, labelled=labelled)
+    columns = fasta_columns(columns, labelled=labelled)
+    return assemble(files, raw, columns=columns, problem=problem, labelled=labelled, max_characters=max_characters)
 
 
-def fasta_columns(told: Columns, *, labelled: bool) -> Columns:
-    """`told`, with id and sequence where FASTA always has them.
+def fasta_columns(columns: Columns, *, labelled: bool) -> Columns:
+    """`columns` with the names of id and sequence that `raw_fasta` gives them, where they are None.
 
-    Where nothing is learned, `told` may come from the table that a model was trained on, and does not count.
+    Where no labels are needed (`labelled` is False), these names replace others: `columns` may then describe the table
+    that a model was trained on.
     """
     own = {"id": "id", "sequence": "sequence"}
-    return told.model_copy(update={role: own[role] for role in own if not labelled or getattr(told, role) is None})
+    return columns.model_copy(
+        update={role: own[role] for role in own if not labelled or getattr(columns, role) is None}
+    )
 
 
 def raw_fasta(path: Path, *, label: str | None = None, labelled: bool = False) -> pa.Table:
-    """All records of a FASTA file: ``id``, ``sequence``, and a column for every key in the headers.
+    """Read all records of a FASTA file: ``id``, ``sequence``, and a column for every key in the headers.
 
-    A record without a key has null there. ``SET`` with ``VALIDATION=True`` is the split valid (the headers of
-    the FLIP benchmark, Dallago et al. 2021).
+    A record that lacks a key has null in its column. ``VALIDATION=True`` changes ``SET`` to valid (the headers of the
+    FLIP benchmark, Dallago et al. 2021).
+
+    Parameters
+    ----------
+    path
+        The file, gzipped or not.
+    label
+        The key that must be in the headers where `labelled`; None: any key will do.
+    labelled
+        Whether headers without labels are an error.
 
     Raises
     ------
     DataError
-        No text file, text before the first header, a header without sequence, no labels where `labelled`.
+        The file is not text, has text before the first header or a header without sequence, or lacks the labels.
     """
-    from Bio.SeqIO.FastaIO import SimpleFastaParser  # takes a while to load, and tables do without
+    from Bio.SeqIO.FastaIO import SimpleFastaParser  # slow to import, and not needed for tables
 
     content = read_text(path)
     start = content.lstrip()
@@ -104,13 +116,13 @@ def raw_fasta(path: Path, *, label: str | None = None, labelled: bool = False) -
         "id": [(title.split() or [""])[0] for title in titles],
         "sequence": [*sequences],
     }
-    for key in dict.fromkeys(key for found in keys for key in found):
+    for key in dict.fromkeys(key for record in keys for key in record):
         if key not in columns:
-            columns[key] = [found.get(key) for found in keys]
+            columns[key] = [record.get(key) for record in keys]
     columns |= {key: values for key, values in _barred(titles).items() if key not in columns}
     if "SET" in columns and "VALIDATION" in columns:
-        held_out = [(told or "").lower() == "true" for told in columns["VALIDATION"]]
-        columns["SET"] = ["valid" if held else told for held, told in zip(held_out, columns["SET"], strict=True)]
+        held_out = [(cell or "").lower() == "true" for cell in columns["VALIDATION"]]
+        columns["SET"] = ["valid" if held else name for held, name in zip(held_out, columns["SET"], strict=True)]
     if labelled:
         _check_labelled(columns, label, titles[0], path)
     return pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()})
@@ -118,12 +130,12 @@ def raw_fasta(path: Path, *, label: str | None = None, labelled: bool = False) -
 
 def _header_line(content: bytes, record: int) -> int:
     headers = re.finditer(rb"(?:^|(?<=[\r\n]))[ \t]*>", content)
-    position = next(found.start() for number, found in enumerate(headers, 1) if number == record)
+    position = next(match.start() for number, match in enumerate(headers, 1) if number == record)
     return line_of(content, position)
 
 
 def _barred(titles: list[str]) -> dict[str, list[str | None]]:
-    """The label, and the split, of headers that are all ``id|label`` or ``id|label|training``."""
+    """The columns label and split if all headers have the form ``id|label`` or ``id|label|training``; else none."""
     parts = [title.split("|") for title in titles]
     if any(len(part) != len(parts[0]) or "=" in part[-1] or not part[1:] for part in parts):
         return {}

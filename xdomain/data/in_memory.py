@@ -1,4 +1,4 @@
-"""Records that are in memory: written to a file once, so that a recipe can name them and a run be repeated."""
+"""Write records that are in memory to a file, so that a recipe can name them and a run can be repeated."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ EXPECTED = "a path, a pandas or Arrow table, or (sequences, labels)"
 
 
 def data_file(data: Any) -> Path:
-    """The file of some records.
+    """The file that holds some records; writes it for records in memory.
 
     Parameters
     ----------
     data
-        The path of a file, which is returned as it is; or records in memory: a ``pandas.DataFrame``, a
+        The path of a file, which is returned unchanged; or records in memory: a ``pandas.DataFrame``, a
         ``pyarrow.Table``, or two sequences of equal length, the sequences of the domain and their labels.
 
     Returns
     -------
     Path
-        Of a CSV below ``data_home() / "in-memory"`` for records in memory, named by what it holds.
+        For records in memory, a CSV file in ``data_home() / "in-memory"``, named by a hash of its content.
 
     Raises
     ------
     DataError
-        Something else, or sequences and labels that differ in number.
+        `data` is something else, or sequences and labels differ in number.
     """
     if isinstance(data, (str, Path)):
         return Path(data)
@@ -53,7 +53,7 @@ def data_file(data: Any) -> Path:
 def _table(data: Any) -> pa.Table:
     if isinstance(data, pa.Table):
         return data
-    if hasattr(data, "iloc") and hasattr(data, "columns"):  # a DataFrame; pandas is not ours to import
+    if hasattr(data, "iloc") and hasattr(data, "columns"):  # a DataFrame; pandas is not a dependency
         return pa.Table.from_pandas(data, preserve_index=False)
     if isinstance(data, tuple) and len(parts := tuple(data)) == 2 and not isinstance(parts[0], (str, bytes)):  # pyright: ignore
         sequences, labels = (list(part) for part in parts)  # pyright: ignore
@@ -71,7 +71,7 @@ def _array(values: Sequence[Any]) -> pa.Array:
 
 
 def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
-    """Lists, such as a tag a symbol, as a CSV has them: joined by spaces."""
+    """Lists, such as one tag per symbol, as text for a CSV: joined by spaces."""
     if not (pa.types.is_list(column.type) or pa.types.is_large_list(column.type)):
         return column
     return pa.array([None if row is None else " ".join(map(str, row)) for row in column.to_pylist()])

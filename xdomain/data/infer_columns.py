@@ -16,8 +16,8 @@ from xdomain.core.recipe import Columns
 from xdomain.data.rows import missing_column
 from xdomain.data.validate import SPLIT_NAMES
 
-ROWS = 2000  # that are looked at, spread over the table
-CHARACTERS = 2000  # of each cell that are looked at
+ROWS = 2000  # at most in the sample
+CHARACTERS = 2000  # kept of each cell of the sample
 SEQUENCE = [
     "sequence", "sequences", "seq", "dna", "rna", "protein", "peptide", "text", "sentence", "dna_sequence",
     "protein_sequence", "aa_sequence", "aa_seq", "sequence_a", "sequence_1", "sequence1", "seq_a", "seq_1", "seq1",
@@ -37,19 +37,19 @@ END = ["end", "answer_end", "end_position"]
 GROUP = ["group", "groups", "cluster"]
 OVERRULE = "(overrule with --problem classification|regression|tagging|pair|span)"
 FEW = 20  # a column with more distinct numbers than this, not all whole, is a measured quantity
-MANY = 50  # and so is one of whole numbers, if they are more than half the rows: classes come again and again
-ALPHABET = 40  # sequences of symbols use no more characters than this; prose does
+MANY = 50  # so is a column with more distinct whole numbers than this, if they exceed half the rows: classes repeat
+ALPHABET = 40  # sequences of symbols use at most this many characters; prose uses more
 
 
 class Sample:
-    """Some rows of a table of strings.
+    """A sample of at most `ROWS` rows, at equal steps, of `table`, whose columns are strings.
 
     Attributes
     ----------
     rows
-        How many.
+        Number of rows in the sample.
     cells
-        By column, stripped, and cut where they are longer than anyone looks.
+        By column: the first `CHARACTERS` + 1 characters of each cell, stripped.
     """
 
     def __init__(self, table: pa.Table) -> None:
@@ -62,15 +62,15 @@ class Sample:
         }
 
     def distinct(self, name: str) -> int:
-        """Different cells of a column; empty ones do not count."""
+        """The number of distinct cells in column `name`; empty cells do not count."""
         return len({cell for cell in self.cells[name] if cell})
 
     def mean_length(self, name: str) -> float:
-        """Characters a cell."""
+        """The mean number of characters per cell in column `name`."""
         return sum(map(len, self.cells[name])) / max(1, self.rows)
 
     def numbers(self, name: str) -> list[float] | None:
-        """The cells as numbers, or None where one is none; empty ones and NaN are passed over."""
+        """The finite numbers in column `name`; None if there are none, or if any non-empty cell is not a number."""
         numbers: list[float] = []
         for cell in self.cells[name]:
             if not cell:
@@ -84,18 +84,22 @@ class Sample:
         return numbers or None
 
     def are_splits(self, name: str) -> bool:
-        """Whether every cell names a split."""
+        """Whether every cell in column `name` is empty or names a split."""
         return all(cell.lower() in SPLIT_NAMES for cell in self.cells[name])
 
     def are_tags(self, name: str, sequence: str) -> bool:
-        """Whether every cell has an entry a symbol of the sequence (or a word of it), and is no class or number."""
+        """Whether column `name` holds tags of the sequences in column `sequence`.
+
+        Every cell must have one entry per character or per word of its sequence, and the cells must not look like
+        classes or numbers.
+        """
         pairs = list(zip(self.cells[name], self.cells[sequence], strict=True))
         whole = [pair for pair in pairs if max(map(len, pair)) <= CHARACTERS] or pairs
         if self.numbers(name) is not None and len(set("".join(cell for cell, _ in whole))) > 3:
             return False
         same_length = len({len(text) for _, text in whole}) == 1
         if same_length and len({cell for cell, _ in whole}) <= max(2, len(whole) // 4):
-            return False  # classes whose names happen to be as long as the sequences
+            return False  # classes whose names are as long as the sequences
         parted = are_parted([cell for cell, _ in whole])
         for cell, text in whole:
             entries = len(split_tags(cell, parted=parted))
@@ -105,12 +109,12 @@ class Sample:
 
 
 def are_parted(cells: Iterable[str]) -> bool:
-    """Whether blanks or commas part the tags of a column's cells: where any has some, one tag may stand alone."""
+    """Whether blanks or commas separate the tags in a column, given its `cells`; one cell that has some is enough."""
     return any(re.search(r"[\s,]", cell.strip()) for cell in cells)
 
 
 def split_tags(cell: str, *, parted: bool) -> list[str]:
-    """Tags in one cell: parted by blanks or commas, or one a character."""
+    """The tags in `cell`: separated by blanks or commas if `parted`, otherwise one per character."""
     cell = cell.strip()
     return re.split(r"[\s,]+", cell) if parted and cell else list(cell)
 
@@ -121,16 +125,16 @@ def _cut(cell: str | None) -> str:
 
 @dataclass(frozen=True)
 class Guess:
-    """What a table was found to hold.
+    """What the columns of a table hold.
 
     Parameters
     ----------
     columns
-        Every column that was given or guessed; None where there is no such column.
+        The columns that were given or guessed; None for a role that no column has.
     problem
-        None only where there are no labels to tell it from.
+        None only if there are no labels from which to guess it.
     said
-        One sentence a guess, with how to overrule it. What was told is not said again.
+        One sentence per guess, with the option that overrules it; none for what was given.
     """
 
     columns: Columns
@@ -153,71 +157,71 @@ def guess_columns(
     table
         String columns under the file's own names.
     columns
-        What the user gave.
+        The columns that the user gave; None is guessed.
     problem
-        What the user gave; None: it is guessed.
+        The problem that the user gave; None is guessed.
     where
-        How messages name the file.
+        Name of the file in error messages.
     labelled
-        False where labels are not needed: none are then looked for.
+        Whether labels are needed. If False, none are looked for, and given columns may be missing from the table.
 
     Raises
     ------
     DataError
-        A told column that does not exist; no column, or several, that could be the label.
+        A given column does not exist, or a column that is needed cannot be identified.
     """
-    told = columns.model_dump()
-    if not labelled:  # a table to predict for may lack what only learning needs, and call the rest otherwise
-        lacking = [role for role, name in told.items() if name not in table.column_names and role != "sequence_b"]
-        told |= dict.fromkeys(lacking)
-    for role, name in told.items():
+    roles = columns.model_dump()
+    if not labelled:  # a table to predict for may lack columns or name them differently
+        lacking = [role for role, name in roles.items() if name not in table.column_names and role != "sequence_b"]
+        roles |= dict.fromkeys(lacking)
+    for role, name in roles.items():
         if name is not None and name not in table.column_names:
             raise missing_column(name, table.column_names, where, role=role)
-    seen = _Look(table, told, where)
+    seen = _Look(table, roles, where)
     _fill_marks(seen)
     _fill_sequences(seen, problem)
     if not labelled:
-        found = seen.found | dict.fromkeys(("label", "tags", "start", "end"))
-        return Guess(Columns(**found), problem or ("pair" if found["sequence_b"] else None), tuple(seen.said))
-    if problem in ("span", None) and seen.found["sequence_b"] and _fill_answers(seen, asked=problem is not None):
-        return Guess(Columns(**seen.found), "span", tuple(seen.said))
-    if problem is None and seen.found["tags"]:
+        roles = seen.roles | dict.fromkeys(("label", "tags", "start", "end"))
+        return Guess(Columns(**roles), problem or ("pair" if roles["sequence_b"] else None), tuple(seen.said))
+    if problem in ("span", None) and seen.roles["sequence_b"] and _fill_answers(seen, asked=problem is not None):
+        return Guess(Columns(**seen.roles), "span", tuple(seen.said))
+    if problem is None and seen.roles["tags"]:
         problem = "tagging"
-    if problem in ("tagging", None) and not seen.found["sequence_b"] and _fill_tags(seen, asked=problem is not None):
-        return Guess(Columns(**seen.found), "tagging", tuple(seen.said))
+    if problem in ("tagging", None) and not seen.roles["sequence_b"] and _fill_tags(seen, asked=problem is not None):
+        return Guess(Columns(**seen.roles), "tagging", tuple(seen.said))
     _fill_label(seen, problem)
-    return Guess(Columns(**seen.found), problem or seen.say_problem(), tuple(seen.said))
+    return Guess(Columns(**seen.roles), problem or seen.say_problem(), tuple(seen.said))
 
 
 def _fill_marks(seen: _Look) -> None:
     for role, names in (("id", ID), ("split", SPLIT), ("group", GROUP)):
         name = seen.named(names)
-        if seen.found[role] is None and name and (role != "split" or seen.sample.are_splits(name)):
+        if seen.roles[role] is None and name and (role != "split" or seen.sample.are_splits(name)):
             seen.note(role, name, "by its name")
 
 
 def _fill_sequences(seen: _Look, problem: Problem | None) -> None:
-    if seen.found["sequence"] is None:
+    if seen.roles["sequence"] is None:
         if name := seen.named(SEQUENCE):
             seen.note("sequence", name, "by its name")
         else:
             seen.note("sequence", seen.most_like_sequence(), "as it looks most like sequences")
     may_be_two = problem in ("pair", "regression", "span", None)
-    if seen.found["sequence_b"] is None and may_be_two and (name := seen.named(SEQUENCE_B)):
+    if seen.roles["sequence_b"] is None and may_be_two and (name := seen.named(SEQUENCE_B)):
         seen.note("sequence_b", name, "by its name")
-    if problem in ("pair", "span") and seen.found["sequence_b"] is None:
+    if problem in ("pair", "span") and seen.roles["sequence_b"] is None:
         raise missing_column("sequence_b", seen.names, seen.where)
 
 
 def _fill_answers(seen: _Look, *, asked: bool) -> bool:
-    """Whether there are answers in a passage: where they were not `asked` for, both their ends must be named so."""
-    named = {role: seen.found[role] or seen.named(names) for role, names in (("start", START), ("end", END))}
+    """Whether there are answers in a passage. Unless the user `asked` for them, start and end need known names."""
+    named = {role: seen.roles[role] or seen.named(names) for role, names in (("start", START), ("end", END))}
     if None in named.values():
         if asked:
             raise missing_column(next(role for role, name in named.items() if name is None), seen.names, seen.where)
         return False
     for role, name in named.items():
-        if seen.found[role] is None and name is not None:
+        if seen.roles[role] is None and name is not None:
             seen.note(role, name, "by its name")
     if not asked:
         seen.said.append(f"problem: span, as an answer in the second sequence has a start and an end {OVERRULE}")
@@ -225,15 +229,15 @@ def _fill_answers(seen: _Look, *, asked: bool) -> bool:
 
 
 def _fill_tags(seen: _Look, *, asked: bool) -> bool:
-    """Whether there are tags: where tagging was not `asked` for, only those that can be nothing else."""
-    if asked and seen.found["tags"] is None and seen.found["label"]:
-        seen.found |= {"tags": seen.found["label"], "label": None}
-    if seen.found["tags"]:
+    """Whether there are tags. Unless the user `asked` for tagging, the column must be unmistakable."""
+    if asked and seen.roles["tags"] is None and seen.roles["label"]:
+        seen.roles |= {"tags": seen.roles["label"], "label": None}
+    if seen.roles["tags"]:
         return True
-    if seen.found["label"]:
+    if seen.roles["label"]:
         return False
     named = [name for name in seen.all_named(TAGS) if asked or seen.are_tags(name)]
-    if asked and named:  # whether they fit is for the checks to say
+    if asked and named:  # later checks decide whether they fit
         seen.note("tags", named[0], "by its name")
         return True
     able = named or [name for name in seen.free() if seen.are_tags(name)]
@@ -248,7 +252,7 @@ def _fill_tags(seen: _Look, *, asked: bool) -> bool:
 
 
 def _fill_label(seen: _Look, problem: Problem | None) -> None:
-    if seen.found["label"] is not None:
+    if seen.roles["label"] is not None:
         return
     named = seen.all_named(LABEL)
     if problem == "regression":
@@ -260,21 +264,21 @@ def _fill_label(seen: _Look, problem: Problem | None) -> None:
 
 
 class _Look:
-    """A table, which of its columns hold what so far, and what was said about it."""
+    """A table, the roles of its columns as far as they are known, and the sentences about the guesses."""
 
-    def __init__(self, table: pa.Table, told: Mapping[str, str | None], where: str) -> None:
+    def __init__(self, table: pa.Table, roles: Mapping[str, str | None], where: str) -> None:
         self.where = where
         self.names: list[str] = table.column_names
         self.sample = Sample(table)
-        self.found = dict(told)
+        self.roles = dict(roles)
         self.said: list[str] = []
 
     def note(self, role: str, name: str, why: str) -> None:
-        self.found[role] = name
+        self.roles[role] = name
         self.said.append(f"{role}: column {name!r}, {why} (overrule with --column {role}=NAME)")
 
     def free(self) -> list[str]:
-        return [name for name in self.names if name not in self.found.values()]
+        return [name for name in self.names if name not in self.roles.values()]
 
     def all_named(self, names: Sequence[str]) -> list[str]:
         """The free columns called one of `names`, in the order of `names`."""
@@ -285,7 +289,7 @@ class _Look:
         return next(iter(self.all_named(names)), None)
 
     def most_like_sequence(self) -> str:
-        """The column of long cells in few characters."""
+        """The free column with the longest cells, preferably of few distinct characters."""
         sample = self.sample
         texts = [name for name in self.free() if sample.numbers(name) is None and sample.mean_length(name) >= 4]
         if not texts:
@@ -303,7 +307,7 @@ class _Look:
         return best
 
     def most_like_label(self, problem: Problem | None) -> str:
-        """The one free column of few distinct values or of numbers."""
+        """The only free column that has few distinct values or numbers."""
         could = [name for name in self.free() if self._could_be_label(name, problem)]
         if len(could) == 1:
             return could[0]
@@ -325,16 +329,16 @@ class _Look:
         return problem != "regression" and distinct <= max(FEW, rows // 10) and distinct < max(3, rows)
 
     def are_tags(self, name: str) -> bool:
-        return self.sample.are_tags(name, str(self.found["sequence"]))
+        return self.sample.are_tags(name, str(self.roles["sequence"]))
 
     def say_problem(self) -> Problem:
-        """The problem that the label column poses."""
-        problem, why = self._problem(str(self.found["label"]))
+        """Guess the problem from the label column, and note why."""
+        problem, why = self._problem(str(self.roles["label"]))
         self.said.append(f"problem: {problem}, as {why} {OVERRULE}")
         return problem
 
     def _problem(self, label: str) -> tuple[Problem, str]:
-        two = self.found["sequence_b"] is not None
+        two = self.roles["sequence_b"] is not None
         if why := self._measured(label):
             return "regression", f"{why}, and there are two columns of sequences" if two else why
         if two:
@@ -342,7 +346,7 @@ class _Look:
         return "classification", f"{label!r} has {self.sample.distinct(label):,} distinct values"
 
     def _measured(self, label: str) -> str | None:
-        """Why a label is a measured quantity, or None where it is not."""
+        """Why the label is a measured quantity; None if it is not."""
         numbers = self.sample.numbers(label) or []
         whole = all(number.is_integer() for number in numbers)
         distinct = len(set(numbers))
@@ -355,7 +359,7 @@ class _Look:
 
 
 def _count_up(numbers: Sequence[float]) -> bool:
-    """Whether each is one more than the one before, as row numbers are."""
+    """Whether each number is one more than the previous one, as row numbers are."""
     return len(numbers) > 2 and all(b - a == 1 for a, b in pairwise(numbers))
 
 

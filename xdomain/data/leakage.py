@@ -1,4 +1,4 @@
-"""What is known before it is asked: sequences that stand in two splits."""
+"""Leakage: find sequences that are in two splits."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ Flip = Callable[[Any], Any]
 
 @dataclass(frozen=True)
 class Overlap:
-    """What two splits share.
+    """The sequences that two splits share.
 
     Parameters
     ----------
     first, second
         Names of the splits.
     exact
-        Distinct sequences that are in both as they are.
+        Number of distinct sequences that are in both splits unchanged.
     reverse_complement
-        Distinct sequences that are in both on opposite strands only.
+        Number of distinct sequences that are in both splits, but only on opposite strands.
     records
-        How many records of `first` and of `second` hold any of these.
+        Number of records of `first` and of `second` that have one of these sequences.
     examples
-        Ids of the first few, in `first` and in `second`.
+        For up to `EXAMPLES` shared sequences, the id of a record in `first` and of one in `second`.
     """
 
     first: str
@@ -46,46 +46,48 @@ class Overlap:
 
     @property
     def sequences(self) -> int:
-        """Distinct sequences that are shared, on whichever strand."""
+        """Number of distinct sequences that are shared, on either strand."""
         return self.exact + self.reverse_complement
 
 
 @dataclass(frozen=True)
 class Leakage:
-    """What each two of the splits share, in the order of `PAIRS`."""
+    """The overlaps of all pairs of splits, in the order of `PAIRS`."""
 
     overlaps: tuple[Overlap, ...]
 
     def between(self, first: str, second: str) -> Overlap:
-        """The overlap of two splits, as in ``between("train", "test")``."""
-        return next(found for found in self.overlaps if {found.first, found.second} == {first, second})
+        """The overlap of the splits `first` and `second`, in either order."""
+        return next(overlap for overlap in self.overlaps if {overlap.first, overlap.second} == {first, second})
 
     def lines(self) -> list[str]:
-        """A sentence for each two splits that share anything."""
-        told: list[str] = []
-        for found in self.overlaps:
-            if not found.sequences:
+        """One sentence for each pair of splits that share sequences."""
+        sentences: list[str] = []
+        for overlap in self.overlaps:
+            if not overlap.sequences:
                 continue
-            many = f"{_count(found.sequences, 'sequence')} {'are' if found.sequences > 1 else 'is'}"
-            strands = f", {found.reverse_complement:,} of them as reverse complement" * bool(found.reverse_complement)
-            told.append(
-                f"{many} in both {found.first} and {found.second}{strands} "
-                f"({_count(found.records[0], 'record')} of {found.first}, {found.records[1]:,} of {found.second}; "
-                f"first: {' = '.join(found.examples[0])})"
+            many = f"{_count(overlap.sequences, 'sequence')} {'are' if overlap.sequences > 1 else 'is'}"
+            flipped = overlap.reverse_complement
+            strands = f", {flipped:,} of them as reverse complement" * bool(flipped)
+            sentences.append(
+                f"{many} in both {overlap.first} and {overlap.second}{strands} "
+                f"({_count(overlap.records[0], 'record')} of {overlap.first}, "
+                f"{overlap.records[1]:,} of {overlap.second}; "
+                f"first: {' = '.join(overlap.examples[0])})"
             )
-        return told
+        return sentences
 
     def as_dict(self) -> dict[str, Any]:
-        """For ``result.json``: by ``first/second``."""
+        """The overlaps for ``result.json``, by ``first/second``."""
         return {
-            f"{found.first}/{found.second}": {
-                "sequences": found.sequences,
-                "exact": found.exact,
-                "reverse_complement": found.reverse_complement,
-                "records": {found.first: found.records[0], found.second: found.records[1]},
-                "examples": [list(ids) for ids in found.examples],
+            f"{overlap.first}/{overlap.second}": {
+                "sequences": overlap.sequences,
+                "exact": overlap.exact,
+                "reverse_complement": overlap.reverse_complement,
+                "records": {overlap.first: overlap.records[0], overlap.second: overlap.records[1]},
+                "examples": [list(ids) for ids in overlap.examples],
             }
-            for found in self.overlaps
+            for overlap in self.overlaps
         }
 
 
@@ -97,25 +99,26 @@ def leakage(
     *,
     ids: Sequence[str] | None = None,
 ) -> Leakage:
-    """Sequences that are in two splits, exactly or as reverse complement.
+    """Find sequences that are in two splits, exactly or as reverse complement.
 
     Parameters
     ----------
     sequences
-        n sequences: text, compared without regard to case, or the symbols that an adapter made of it.
+        n sequences: text, compared case-insensitively, or symbols from an adapter.
     sequences_b
-        The second ones of pairs: then only equal pairs count, and a pair is on the opposite strand where either is.
+        The second sequences of pairs. Then only equal pairs count, and a pair is on the opposite strand if either of
+        its sequences is. None: records of one sequence.
     splits
-        Shape (n,); records of no split are passed over.
+        Shape (n,): the split of each record; records whose split is empty are ignored.
     reverse_complement
-        Of one sequence, as `sequences` holds it: upper-case text to text, or symbol ids to symbol ids.
-        None: only exact duplicates count.
+        Maps a sequence to its reverse complement: upper-case text to text, or symbol ids to symbol ids, as in
+        `sequences`. None: only exact duplicates count.
     ids
-        Names for the examples; None: row numbers from 1.
+        Of each record, for the examples; None: row numbers from 1.
     """
     firsts = _canonical(sequences, reverse_complement)
     seconds = _canonical(sequences_b, reverse_complement) if sequences_b is not None else None
-    # by canonical sequence: in each split the rows, and the strands that they show
+    # by canonical sequence, then by split: the rows and the strands on which they have it
     seen: dict[Any, dict[str, tuple[list[int], set[Any]]]] = {}
     for row, (name, first) in enumerate(zip(splits, firsts, strict=True)):
         second = next(seconds) if seconds is not None else (b"", True)

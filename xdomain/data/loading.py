@@ -32,35 +32,71 @@ METRICS: Mapping[Problem, list[str]] = {
     "tagging": ["accuracy", "f1"],
     "span": ["FF1", "AOS", "exact_match"],
 }
-"""What one's own data is judged by; the first decides."""
+"""Metrics for a user's own data, by problem. The first one decides."""
 OVERLAP = 64
-"""Symbols that two windows of a passage share, so that answers of one's own data are cut by none."""
+"""Symbols that two windows of a passage share in a user's own data, so that windows do not cut short answers."""
 
 
 def reader_for(path: Path) -> str:
-    """``fasta`` where the first character is '>', else ``table``."""
+    """The name of the reader for `path`: ``fasta`` if the first character is '>', else ``table``."""
     return "fasta" if read_text(path).lstrip().startswith(b">") else "table"
 
 
 def guess_file(
     path: Path, columns: Columns | None = None, problem: Problem | None = None, *, labelled: bool = True
 ) -> tuple[str, Guess]:
-    """The reader that a file wants, and what its columns hold."""
+    """Guess the reader for a file and what its columns hold.
+
+    Parameters
+    ----------
+    path
+        A CSV, TSV or FASTA file, gzipped or not.
+    columns
+        Which column holds what; what is None is guessed.
+    problem
+        What the labels are; None is guessed.
+    labelled
+        Whether labels are needed.
+
+    Returns
+    -------
+    tuple
+        The name of the reader, ``table`` or ``fasta``, and the columns.
+    """
     name = reader_for(path)
-    told = columns or Columns()
+    columns = columns or Columns()
     table: pa.Table
     if name == "fasta":
-        table = raw_fasta(path, label=told.label or told.tags, labelled=labelled)
-        told = fasta_columns(told, labelled=labelled)
+        table = raw_fasta(path, label=columns.label or columns.tags, labelled=labelled)
+        columns = fasta_columns(columns, labelled=labelled)
     else:
         table = raw_table(path)
-    return name, guess_columns(table, told, problem, where=str(path), labelled=labelled)
+    return name, guess_columns(table, columns, problem, where=str(path), labelled=labelled)
 
 
 def load_table(recipe: Recipe, *, adapter: Adapter | None = None) -> pa.Table:
-    """The checked raw table of a recipe's data, from which something can be learned; what had to be guessed is said.
+    """Load and check the data of a recipe, and log what the reader guessed.
 
-    Where the table names files (of sound, of music), `adapter` reads them; None leaves the names.
+    Parameters
+    ----------
+    recipe
+        Its source, reader and problem; missing files are downloaded if possible.
+    adapter
+        Reads the files that the table names (sound, music) and may refuse records. None: file names are kept.
+
+    Returns
+    -------
+    pa.Table
+        The raw table of `xdomain.data.validate.validated`.
+
+    Raises
+    ------
+    RecipeError
+        There is no such reader, or it does not know an option.
+    MissingError
+        Files are missing and cannot be downloaded.
+    DataError
+        The data is damaged, or has fewer than two different targets.
     """
     offered = CORE if recipe.reader in CORE else {**CORE, **readers()}
     if recipe.reader not in offered:
@@ -91,34 +127,41 @@ def load_file(
     paired: bool = False,
     labelled: bool = False,
 ) -> pa.Table:
-    """The records of a file for a trained model.
+    """Load the records of a file for a trained model, and log what the reader guessed.
 
     Parameters
     ----------
     file
         A CSV, TSV or FASTA file.
     recipe
-        The recipe of the run.
+        The recipe of the run; its columns are the default.
     adapter
         The adapter of the run.
     columns
-        Which column holds what, as far as it was given.
+        Which column holds what, where it differs from the recipe; None is as in the recipe, or guessed.
     paired
-        Whether the model reads two sequences a record: the file must then have both.
+        Whether the model reads two sequences per record. The file must then have both.
     labelled
-        Whether the file must have labels; False: any that it has are not looked at.
+        Whether the file must have labels. If False, labels in the file are ignored.
+
+    Raises
+    ------
+    RecipeError
+        The file does not exist.
+    DataError
+        The file is damaged or lacks a column.
     """
     if not file.is_file():
         raise RecipeError(f"{file} does not exist", expected="a CSV, TSV or FASTA file", nearest=neighbour(file))
     name = reader_for(file)
     options = recipe.reader_options if name == recipe.reader else {}
     known = recipe.columns if recipe.reader in CORE else Columns()
-    told = known.model_copy(update={role: name for role, name in columns or () if name is not None})
+    merged = known.model_copy(update={role: name for role, name in columns or () if name is not None})
     posed: Problem = "pair" if paired else "classification"
     if labelled or recipe.problem == "span":
         posed = recipe.problem
     try:
-        table = CORE[name]({"data": file}, columns=told, problem=posed, labelled=labelled, **options)
+        table = CORE[name]({"data": file}, columns=merged, problem=posed, labelled=labelled, **options)
     except DataError as error:
         if recipe.reader in CORE:
             raise
@@ -136,12 +179,23 @@ def load_file(
 def own_recipe(
     file: Path, domain: str, *, columns: Columns | None = None, problem: Problem | None = None
 ) -> tuple[Recipe, tuple[str, ...]]:
-    """A recipe for a plain file, its columns and problem guessed where they are not told.
+    """Make a recipe for a plain file.
+
+    Parameters
+    ----------
+    file
+        A CSV, TSV or FASTA file.
+    domain
+        Name of the adapter.
+    columns
+        Which column holds what; what is None is guessed.
+    problem
+        What the labels are; None is guessed.
 
     Returns
     -------
     tuple
-        The recipe, and one sentence a guess.
+        The recipe, and one sentence per guess.
     """
     reader, guess = guess_file(file, columns, problem)
     posed = guess.problem or "classification"
@@ -163,6 +217,6 @@ def own_recipe(
 
 
 def _vet(table: pa.Table, adapter: Adapter | None) -> None:
-    """Let an adapter refuse records that were made otherwise than it makes them."""
+    """Let the adapter refuse records that were made differently from how it makes them."""
     if isinstance(adapter, ChecksRecords):
         adapter.check_compatible(constants_of(table))

@@ -1,4 +1,4 @@
-"""Records that are files of their own, as sound and music are: a table names them, an adapter reads them."""
+"""Records that are separate files, such as sound and music: a table names them and an adapter reads them."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ ROLES = ("sequence", "sequence_b")
 
 
 def endings(adapter: Adapter) -> tuple[str, ...]:
-    """The endings of the names of raw files that an adapter reads; none where its records are text."""
+    """The suffixes of the files that `adapter` reads, in lower case with dots; none if its records are text."""
     return adapter.media if isinstance(adapter, ReadsFiles) else ()
 
 
 def is_media(path: Path, adapter: Adapter) -> bool:
-    """Whether an adapter reads this file as one record."""
+    """Whether `adapter` reads the file `path` as one record, judged by its suffix."""
     return path.suffix.lower() in endings(adapter)
 
 
 def transcribed(table: pa.Table, adapter: Adapter, folder: Path) -> pa.Table:
-    """The same table with the content of files where it names files; any other as it is.
+    """Replace the names of files in a table by their content; a table without such names stays the same.
 
     Parameters
     ----------
     table
-        A raw table with sequences, or names of files.
+        A raw table; ``sequence`` and ``sequence_b`` hold sequences or names of files.
     adapter
-        Says which endings are files of its domain, and encodes them.
+        Knows the suffixes of its files and encodes them.
     folder
-        Where paths that are not absolute begin: that of the table.
+        The folder of the table: relative paths start there.
 
     Raises
     ------
     DataError
-        A file that does not exist, or a row that names none where others do.
+        A file does not exist, or a row names no file where others of its column do.
     """
     if not isinstance(adapter, ReadsFiles):
         return table
@@ -52,38 +52,38 @@ def transcribed(table: pa.Table, adapter: Adapter, folder: Path) -> pa.Table:
 
 
 def named_files(table: pa.Table, adapter: Adapter, folder: Path) -> list[Path]:
-    """The files that the rows of a table are, each once, in the order of the table."""
+    """The files that `table` names for `adapter`, each once, in table order; relative paths start at `folder`."""
     return list(dict.fromkeys(path for paths in _columns(table, adapter, folder).values() for path in paths))
 
 
 def file_columns(
     columns: Mapping[str, Sequence[str]], suffixes: tuple[str, ...], folder: Path, record: Callable[[int], str]
 ) -> dict[str, list[Path]]:
-    """By column, the file of each row, where rows name files.
+    """By column, the file of each row, for the columns that name files.
 
     Parameters
     ----------
     columns
-        The cells of each.
+        The cells of each column.
     suffixes
-        How the names of such files end, in small letters.
+        Suffixes of the files, in lower case.
     folder
-        Where paths that are not absolute begin.
+        Relative paths start there.
     record
-        What errors call a row, by its number from 0.
+        Returns the name of a row for error messages, given its number from 0.
 
     Raises
     ------
     DataError
-        A file that does not exist, or a row that names none where others of its column do.
+        A file does not exist, or a row names no file where others of its column do.
     """
-    found: dict[str, list[Path]] = {}
+    files: dict[str, list[Path]] = {}
     for name, cells in columns.items():
         named = [cell.strip().lower().endswith(suffixes) for cell in cells]
         if not any(named):
             continue
-        found[name] = [folder / cell.strip() for cell in cells]
-        for row, (cell, is_named, path) in enumerate(zip(cells, named, found[name], strict=True)):
+        files[name] = [folder / cell.strip() for cell in cells]
+        for row, (cell, is_named, path) in enumerate(zip(cells, named, files[name], strict=True)):
             if not is_named:
                 raise DataError(
                     f"{record(row)}, column {name}: {cell[:60]!r} is no file, as other records are",
@@ -95,7 +95,7 @@ def file_columns(
                     expected="a file; the paths in a table begin where the table lies",
                     nearest=neighbour(path),
                 )
-    return found
+    return files
 
 
 def _columns(table: pa.Table, adapter: Adapter, folder: Path) -> dict[str, list[Path]]:
@@ -106,7 +106,20 @@ def _columns(table: pa.Table, adapter: Adapter, folder: Path) -> dict[str, list[
 
 
 def table_of_files(files: Sequence[Path], *, paired: bool) -> pa.Table:
-    """A raw table of files that were named one by one: a record each, or of two one record."""
+    """Make a raw table from files that were named one by one.
+
+    Parameters
+    ----------
+    files
+        One file per record; if `paired`, the two files of the only record: question, then passage.
+    paired
+        Whether the model reads two sequences per record.
+
+    Raises
+    ------
+    RecipeError
+        `paired`, and not two files.
+    """
     if not paired:
         return pa.table({"id": [path.name for path in files], "sequence": [str(path) for path in files]})
     if len(files) != 2:
@@ -116,7 +129,7 @@ def table_of_files(files: Sequence[Path], *, paired: bool) -> pa.Table:
 
 
 def _read(paths: Sequence[Path], adapter: ReadsFiles) -> list[str]:
-    """Each file once, however often it is named."""
+    """The content of each path; a file that is named several times is read once."""
     once = list(dict.fromkeys(paths))
     content = dict(zip(once, adapter.encode_files(once), strict=True))
     return [content[path] for path in paths]

@@ -1,4 +1,4 @@
-"""One text file as bytes that are known to be UTF-8, or the reason why not."""
+"""Read a text file as bytes that are valid UTF-8, or explain why that is impossible."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ BOM = b"\xef\xbb\xbf"
 
 
 def read_text(path: Path) -> bytes:
-    """The content of a text file, unzipped where it is gzipped, without a byte-order mark.
+    """The content of the text file `path`, decompressed if it is gzipped, without a byte-order mark.
 
     Raises
     ------
     DataError
-        A file that is missing, empty, binary, or not UTF-8.
+        The file is missing, empty, binary, or not UTF-8.
     """
     try:
         content = path.read_bytes()
@@ -54,7 +54,7 @@ def read_text(path: Path) -> bytes:
 
 
 def line_of(content: bytes, position: int) -> int:
-    """The number of the line, from 1, that holds byte `position`."""
+    """The number of the line, from 1, that holds the byte at `position` of `content`."""
     return content.count(b"\n", 0, position) + 1
 
 

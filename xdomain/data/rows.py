@@ -1,4 +1,4 @@
-"""Rows of somebody's table: how a message names one, and what a cell must at least be."""
+"""Helpers for the rows and columns of a raw table: their names in error messages, and simple checks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,19 @@ pc: Any = pyarrow.compute  # makes its functions at import, where a type checker
 
 
 def missing_column(name: str, columns: Sequence[str], where: str, *, role: str | None = None) -> DataError:
-    """The error for a column that does not exist; `role` is what it was to hold, where its name differs."""
+    """The error for a column that does not exist.
+
+    Parameters
+    ----------
+    name
+        Name of the column.
+    columns
+        Names of all columns of the table.
+    where
+        Name of the file.
+    role
+        What the column should hold; None if that is its name.
+    """
     shown = ", ".join(short(column) for column in columns)
     return DataError(
         f"{where} has no column {short(name)!r}" + (f" for the {role}" if role and role != name else ""),
@@ -25,36 +37,56 @@ def missing_column(name: str, columns: Sequence[str], where: str, *, role: str |
 
 
 def row_name(where: str, row: int, ids: Sequence[str]) -> str:
-    """How a message names a row: its number from 1, and its id where that is another."""
+    """The name of a row in messages: its number from 1, and its id where that differs.
+
+    `where` is the name of the file, `row` the number from 0, and `ids` has the id of every row.
+    """
     number = str(row + 1)
     return f"{where}: row {number}" + (f" (id {short(ids[row])!r})" if ids[row] != number else "")
 
 
 def short(text: str, limit: int = 60) -> str:
-    """A text, or as much of it as a message has room for."""
+    """`text`, truncated to `limit` characters for a message."""
     return text if len(text) <= limit else f"{text[:limit]}…"
 
 
 def column_of(table: pa.Table, name: str) -> pa.Array:
-    """A column in one piece."""
+    """The column `name` of `table` as a single array."""
     column = table.column(name).combine_chunks()
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
 
 
 def strings(table: pa.Table, name: str, *, trim: bool = True) -> pa.Array:
-    """A column as strings, what is null as "", blanks around them cut off."""
+    """The column `name` of `table` as strings, null as ""; `trim` removes blanks at both ends."""
     filled = pc.fill_null(column_of(table, name).cast(pa.string()), "")
     return pc.utf8_trim_whitespace(filled) if trim else filled
 
 
 def first_row(mask: pa.Array) -> int | None:
-    """The first row where `mask` holds."""
+    """The first row where `mask` is true, from 0; None if there is none."""
     row = pc.index(mask, True).as_py()
     return None if row < 0 else int(row)
 
 
 def check_filled(column: pa.Array, name: str, ids: Sequence[str], where: str) -> None:
-    """Refuse a column with an empty cell."""
+    """Refuse a column with an empty cell.
+
+    Parameters
+    ----------
+    column
+        Shape (n,): strings without nulls.
+    name
+        Name of the column in the message.
+    ids
+        Of each row, for the message.
+    where
+        Name of the file in the message.
+
+    Raises
+    ------
+    DataError
+        A cell is "".
+    """
     row = first_row(pc.equal(column, ""))
     if row is not None:
         many = int(pc.sum(pc.equal(column, "")).as_py())

@@ -1,4 +1,4 @@
-"""Runs of equal numbers, and how a record of speech units is written: ``71:3 12 0:14``."""
+"""Merge runs of equal numbers, and write a record of speech units: ``71:3 12 0:14``."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ Ints = NDArray[np.int64]
 
 
 def merged(units: ArrayLike, runs: ArrayLike | None = None) -> tuple[Ints, Ints]:
-    """Equal neighbours as one.
+    """Merge equal neighbours.
 
     Parameters
     ----------
     units
         Shape (n,).
     runs
-        Shape (n,): frames each of them lasts, at least 1; None: one frame each.
+        Shape (n,): duration of each unit in frames, at least 1; None: one frame each.
 
     Returns
     -------
-    Units of which no two neighbours are equal, and the frames each lasts.
+    tuple
+        Units of which no two neighbours are equal, and the duration of each in frames.
     """
     given = np.asarray(units, np.int64)
     frames = np.ones(len(given), np.int64) if runs is None else np.asarray(runs, np.int64)
@@ -31,5 +32,5 @@ def merged(units: ArrayLike, runs: ArrayLike | None = None) -> tuple[Ints, Ints]
 
 
 def written_units(units: NDArray[np.integer], runs: NDArray[np.integer]) -> str:
-    """Units with blanks between them, each with its run length where that is not 1."""
+    """`units` as text, separated by blanks, each followed by its run length in `runs` unless that is 1."""
     return " ".join(f"{u}:{r}" if r != 1 else f"{u}" for u, r in zip(units.tolist(), runs.tolist(), strict=True))

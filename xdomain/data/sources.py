@@ -1,4 +1,4 @@
-"""Where the raw files of a task lie, and how the missing ones come."""
+"""Locate the raw files of a task, and download missing ones."""
 
 from __future__ import annotations
 
@@ -13,32 +13,36 @@ from xdomain.core.recipe import Download, Source
 
 
 def data_home() -> Path:
-    """The folder below which recipes name their files: XDOMAIN_DATA, or ~/.cache/xdomain-data."""
-    told = os.environ.get("XDOMAIN_DATA")
-    return Path(told).expanduser() if told else Path.home() / ".cache" / "xdomain-data"
+    """The folder to which file paths in recipes are relative: XDOMAIN_DATA, or ~/.cache/xdomain-data."""
+    folder = os.environ.get("XDOMAIN_DATA")
+    return Path(folder).expanduser() if folder else Path.home() / ".cache" / "xdomain-data"
 
 
 def paths_of(source: Source) -> dict[str, Path]:
-    """Where the files of a source belong, by the recipe's names for them, whether they are there or not."""
+    """The paths of the files of `source`, by their names in the recipe, whether they exist or not."""
     return {name: data_home() / Path(file).expanduser() for name, file in source.files.items()}
 
 
 def locate(source: Source) -> dict[str, Path]:
-    """The files of a source, by the recipe's names for them; what is missing is downloaded where that is possible.
+    """Locate the files of a source, and download missing ones if possible.
 
     Parameters
     ----------
     source
-        Paths in ``files`` lie below `data_home`, unless they are absolute.
+        Relative paths in its ``files`` start at `data_home`.
 
     Returns
     -------
-    Existing paths, in the order of ``source.files``; empty where the reader makes its data up.
+    dict
+        Existing paths by their names in the recipe, in the order of ``source.files``; empty if the reader generates
+        its data.
 
     Raises
     ------
+    RecipeError
+        ``source.downloads`` names a file that ``source.files`` does not.
     MissingError
-        Files that are neither there nor to be had, all at once: where they were looked for, and what fixes it.
+        Files do not exist and have no download, or a download failed.
     """
     stray = [name for name in source.downloads if name not in source.files]
     if stray:
@@ -58,7 +62,7 @@ def locate(source: Source) -> dict[str, Path]:
 
 
 def digest(files: Mapping[str, Path]) -> str:
-    """The sha256 over the names and contents of files, in hexadecimal; where they lie does not matter."""
+    """The sha256 of the names and contents of `files`, in hexadecimal; their paths do not matter."""
     whole = hashlib.sha256()
     for name, path in sorted(files.items()):
         try:
@@ -70,7 +74,7 @@ def digest(files: Mapping[str, Path]) -> str:
 
 
 def neighbour(path: Path) -> str | None:
-    """The name nearest to that of a missing file among what its folder holds."""
+    """The file name in the folder of `path`, a missing file, that is most similar to its name; None if none is."""
     try:
         return nearest(path.name, [entry.name for entry in path.parent.iterdir()])
     except OSError:
@@ -78,17 +82,17 @@ def neighbour(path: Path) -> str | None:
 
 
 def is_path(name: str) -> bool:
-    """Whether a name can only be a place on this machine; ``a/b`` may be a hub id as well."""
+    """Whether `name` can only be a local path; ``a/b`` could also be a hub id."""
     return Path(name).expanduser().is_absolute() or name.startswith((".", "~")) or name.count("/") > 1
 
 
 def is_data_file(name: str) -> bool:
-    """Whether a name is that of a data file that is there, and not of a task or a recipe file.
+    """Whether `name` is an existing data file, as opposed to the name of a task or a recipe file.
 
     Raises
     ------
     RecipeError
-        It can only be a data file, and does not exist.
+        The name has a suffix, as a file has, but there is no such file.
     """
     file = Path(name)
     if file.suffix in (".yaml", ".yml"):
@@ -99,14 +103,14 @@ def is_data_file(name: str) -> bool:
 
 
 def file_sha256(path: Path) -> str:
-    """The sha256 of a file's bytes, in hexadecimal."""
+    """The sha256 of the bytes of the file `path`, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _missing(lost: Mapping[str, Path], source: Source) -> MissingError:
-    told = "".join(f"\n  {name}: {path}" for name, path in lost.items())
-    near = [found for path in lost.values() if (found := neighbour(path))]
+    lines = "".join(f"\n  {name}: {path}" for name, path in lost.items())
+    near = [similar for path in lost.values() if (similar := neighbour(path))]
     place = "XDOMAIN_DATA" if os.environ.get("XDOMAIN_DATA") else "the default, as XDOMAIN_DATA is not set"
     relative = [name for name in lost if not Path(source.files[name]).expanduser().is_absolute()]
     if relative:
@@ -116,7 +120,7 @@ def _missing(lost: Mapping[str, Path], source: Source) -> MissingError:
     if source.homepage:
         fix += f", or get the data set from {source.homepage}"
     return MissingError(
-        f"{len(lost)} data file{'s are' if len(lost) > 1 else ' is'} not on this machine:{told}",
+        f"{len(lost)} data file{'s are' if len(lost) > 1 else ' is'} not on this machine:{lines}",
         expected=f"below {data_home()} ({place})" if relative else None,
         nearest=", ".join(dict.fromkeys(near)) or None,
         fix=fix,
@@ -126,14 +130,14 @@ def _missing(lost: Mapping[str, Path], source: Source) -> MissingError:
 def _reason(error: Exception, url: str) -> str:
     import requests
 
-    if isinstance(error, requests.ConnectionError):  # its own text is a chain of four errors
+    if isinstance(error, requests.ConnectionError):  # its own message is a chain of four errors
         return f"no connection to {urlsplit(url).hostname}"
     return str(error).split("\n", 1)[0][:300] or type(error).__name__
 
 
 def _fetch(download: Download, path: Path, source: Source) -> None:
-    """Bring one file, whole and with the right checksum or not at all."""
-    import pooch  # takes a while to load, and most data are here already
+    """Download a file to `path`; it is written only if the checksum is right."""
+    import pooch  # slow to import, and rarely needed
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Which records train, choose and judge: the split rules, the same from a seed on any machine."""
+"""Assign records to train, valid and test. The same seed gives the same splits on any machine."""
 
 from __future__ import annotations
 
@@ -16,28 +16,34 @@ from xdomain.data.validate import SPLIT_NAMES
 Indices = NDArray[np.int64]
 Names = NDArray[np.str_]
 
-DRAWS = 200  # of groups, until every class is in train
+DRAWS = 200  # attempts to draw groups so that every class is in train
 
 
 def assign(table: pa.Table, split: Split, problem: Problem) -> Names:
-    """Shape (n,): "train", "valid" or "test" for each record; "" for a record that is left out.
+    """Assign each record to a split.
 
     Parameters
     ----------
     table
         A validated raw table.
     split
-        *random*: shares of every class for classification and pair, as near as whole records allow (largest
-        remainder), at least one of each in train. *group*: whole groups, so shares are approximate. *given*: as the
-        column ``split`` says; a valid or test that is not given at all is drawn out of train, by groups where there
-        is a column ``group``. A share of 0 makes no such split. Draws come from ``PCG64(split.seed)``.
+        The rule and its numbers, drawn with ``PCG64(split.seed)``. *random*: the given share of every class for
+        classification and pair, as nearly as whole records allow (largest remainder), with at least one record of each
+        in train. *group*: whole groups, so shares are approximate. *given*: as in column ``split``; if that has no
+        valid or no test, it is drawn from train, by groups if there is a column ``group``. A share of 0 makes no
+        such split.
     problem
-        Classes of classification and pairs are spread evenly over the splits.
+        For classification and pair, the classes are spread evenly over the splits.
+
+    Returns
+    -------
+    ndarray
+        Shape (n,): "train", "valid" or "test"; "" for a record that is left out.
 
     Raises
     ------
     DataError
-        A column that is missing, unknown split names, a split without records, a class that train does not have.
+        A column is missing, a split name is unknown, a split has no records, or train lacks a class.
     """
     classes = _classes(table, problem)
     rng = np.random.Generator(np.random.PCG64(split.seed))
@@ -89,15 +95,15 @@ def _given(table: pa.Table) -> Names:
             expected="files named train, valid and test, or a column 'split'",
             fix="--column split=NAME (columns.split in a recipe), or --set split.rule=random",
         )
-    told: list[str] = [(name or "").strip().lower() for name in table.column("split").to_pylist()]
-    strange = next((name for name in told if name not in SPLIT_NAMES), None)
+    cells: list[str] = [(name or "").strip().lower() for name in table.column("split").to_pylist()]
+    strange = next((name for name in cells if name not in SPLIT_NAMES), None)
     if strange is not None:
         raise DataError(
-            f"row {told.index(strange) + 1}: unknown split {strange!r}",
+            f"row {cells.index(strange) + 1}: unknown split {strange!r}",
             expected=f"one of {', '.join(SPLITS)}, or nothing to leave the record out",
             nearest=nearest(strange, SPLIT_NAMES),
         )
-    return np.asarray([SPLIT_NAMES[name] for name in told], "<U5")
+    return np.asarray([SPLIT_NAMES[name] for name in cells], "<U5")
 
 
 def _draw(
@@ -108,7 +114,7 @@ def _draw(
     groups: Indices | None,
     rng: np.random.Generator,
 ) -> None:
-    """Take `shares` of the records `pool` out of train, in place."""
+    """Move `shares` of the records `pool` from train to other splits; changes `names` in place."""
     if not shares:
         return
     if groups is not None:
@@ -117,7 +123,7 @@ def _draw(
     kinds = classes[pool] if classes is not None else np.zeros(len(pool), np.int64)
     members = [rng.permutation(pool[kinds == kind]) for kind in np.unique(kinds)]
     wanted = {name: _rounded(share * len(pool)) for name, share in shares.items()}
-    # one record of every class stays in train, so that none is asked for that was never seen
+    # one record of every class stays in train, so that no class is tested that was never seen
     room = np.array([len(member) - 1 for member in members])
     for name, count in wanted.items():
         quotas = np.array([shares[name] * len(member) for member in members])
@@ -128,14 +134,14 @@ def _draw(
 
 
 def _rounded(number: float) -> int:
-    """Half up, and at least one."""
+    """Round half up, to at least one."""
     return max(1, int(number + 0.5))
 
 
 def _largest_remainder(quotas: NDArray[np.float64], total: int, room: NDArray[np.int64]) -> list[int]:
-    """Whole numbers near `quotas`, none above its `room`, whose sum is `total` where there is that much room.
+    """Round `quotas` to whole numbers, none above its `room`, whose sum is `total` if there is enough room.
 
-    Largest-remainder (Hamilton) apportionment; of equal remainders the first in order wins.
+    Largest-remainder (Hamilton) apportionment; on a tie the first remainder wins.
     """
     taken = np.minimum(np.floor(quotas + 1e-9).astype(np.int64), np.maximum(room, 0))
     while taken.sum() < total and (taken < room).any():
@@ -154,7 +160,7 @@ def _draw_groups(
     groups: Indices,
     rng: np.random.Generator,
 ) -> None:
-    """Whole groups in random order, each taken where that brings a split nearer to its share."""
+    """Move whole groups, in random order. A group is taken if that brings a split nearer to its share."""
     present, own, sizes = np.unique(groups[pool], return_inverse=True, return_counts=True)
     if len(present) < len(shares) + 1:
         raise DataError(
@@ -175,7 +181,7 @@ def _one_draw(sizes: Indices, shares: Mapping[str, float], rng: np.random.Genera
     left = [int(group) for group in rng.permutation(len(sizes))]
     for after, (name, share) in enumerate(shares.items(), 1):
         target, held = share * sizes.sum(), 0
-        keep = len(shares) - after + 1  # groups that the splits still to come, and train, need
+        keep = len(shares) - after + 1  # groups needed for the remaining splits and train
         for group in list(left):
             nearer = abs(held + sizes[group] - target) < abs(held - target)
             if nearer and len(left) > keep:
@@ -192,9 +198,9 @@ def _one_draw(sizes: Indices, shares: Mapping[str, float], rng: np.random.Genera
 def _limit(
     names: Names, limit: Mapping[str, float], classes: NDArray[np.str_] | None, rng: np.random.Generator
 ) -> None:
-    """Leave out all but so many records of a split, or that share of them, in place.
+    """Keep at most `limit` records of a split, or that share of them if below 1; changes `names` in place.
 
-    Classes keep their shares, and one record each.
+    Classes keep their shares, and at least one record each if `limit` allows.
     """
     for name in limit:
         if name not in SPLITS:

@@ -1,4 +1,4 @@
-"""Delimited tables: CSV, TSV and their relatives."""
+"""Read delimited tables: CSV, TSV and similar formats."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from xdomain.data.validate import MAX_CHARACTERS
 
 DELIMITERS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar"}
 SPOKEN = {**{name: mark for mark, name in DELIMITERS.items()}, "\\t": "\t", "space": " "}
-LONGEST_HEADER = 100_000  # characters; a longer first line is a sequence or a broken file
+LONGEST_HEADER = 100_000  # characters; a longer first line is a sequence or a damaged file
 
 
 def read_table(
@@ -35,24 +35,24 @@ def read_table(
     unscored: str = "",
     max_characters: int = MAX_CHARACTERS,
 ) -> pa.Table:
-    """The raw table of one or several CSV or TSV files, gzipped or not.
+    """Read one or several CSV or TSV files, gzipped or not, into a raw table.
 
     Parameters
     ----------
     files
         See `xdomain.data.assemble.assemble`.
     columns, problem
-        What is None is guessed; `xdomain.data.assemble.said` tells the guesses.
+        None is guessed; `xdomain.data.assemble.said` returns the guesses.
     labelled
-        False for prediction: no label is looked for, and none returned.
+        Whether labels are required. If False, as for prediction, none are returned.
     delimiter
-        One character, or comma, tab, semicolon, bar or space; None: as the header suggests.
+        One character, or comma, tab, semicolon, bar or space; None: guessed from the first lines.
     names
-        Names of the columns of a file without a header.
+        Names of the columns of a file without a header; None: the first line is the header.
     quoted
-        Whether double quotes enclose cells; None: as usual, in all but tab-separated files.
+        Whether double quotes enclose cells; None: in all but tab-separated files.
     unscored
-        A tag that marks a position as not scored.
+        The tag that marks a position as not scored, besides the empty tag.
     max_characters
         A longer sequence is an error.
     """
@@ -71,12 +71,19 @@ def read_table(
 def raw_table(
     path: Path, *, delimiter: str | None = None, names: Sequence[str] | None = None, quoted: bool | None = None
 ) -> pa.Table:
-    """All cells of a delimited file, as strings under the file's own column names; blank lines are passed over.
+    """Read all cells of a delimited file as strings, under the file's own column names; blank lines are skipped.
+
+    Parameters
+    ----------
+    path
+        The file, gzipped or not.
+    delimiter, names, quoted
+        See `read_table`.
 
     Raises
     ------
     DataError
-        No text file, another delimiter than told, rows of differing length, no rows.
+        The file is not text or has no rows, rows differ in length, two columns share a name, or the delimiter is wrong.
     """
     content = read_text(path)
     content = content.lstrip(b"\r\n")
@@ -105,19 +112,19 @@ def raw_table(
 
 
 def guess_delimiter(lines: Sequence[str], *, lone: str = ",") -> str:
-    """The delimiter that parts the first line most, and the next ones alike; `lone` where none does."""
+    """The delimiter that splits the first of `lines`, and most others into as many fields; `lone` if none does."""
 
     def fitness(mark: str) -> tuple[int, int]:
         counts = [len(_fields(line, mark, mark != "\t")) for line in lines[:20] if line][: max(1, len(lines) - 1)]
         return (sum(count == counts[0] for count in counts) if counts[0] > 1 else 0, counts[0])
 
-    return max((lone, *DELIMITERS), key=fitness)  # of equals the first
+    return max((lone, *DELIMITERS), key=fitness)  # the first on a tie
 
 
-def _delimiter(told: str) -> str:
-    mark = SPOKEN.get(told, told)
+def _delimiter(name: str) -> str:
+    mark = SPOKEN.get(name, name)
     if len(mark) != 1 or mark in '"\r\n':
-        raise DataError(f"delimiter {told!r}", expected=f"one character, or one of {', '.join(SPOKEN)}")
+        raise DataError(f"delimiter {name!r}", expected=f"one character, or one of {', '.join(SPOKEN)}")
     return mark
 
 
@@ -145,7 +152,7 @@ def _parsed(content: bytes, header: Sequence[str], mark: str, quoted: bool, path
     try:
         table = pa_csv.read_csv(
             pa.BufferReader(content),
-            # one block and one thread: a block must hold the longest line, and only so are rows numbered
+            # one block and one thread: a block must hold the longest line, and other settings do not number the rows
             read_options=pa_csv.ReadOptions(
                 use_threads=False,
                 block_size=min(len(content) + 1, 2**31 - 1),

@@ -1,4 +1,4 @@
-"""What is learned, as a table holds it: class names, numbers, a tag a symbol, answers in a passage."""
+"""Read and check the targets of a table: class names, numbers, one tag per symbol, or answers in a passage."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ ANSWERS = pa.list_(pa.struct([("start", pa.float64()), ("end", pa.float64())]))
 
 
 def labels_of(table: pa.Table, ids: Sequence[str], where: str) -> pa.Array:
-    """Class names, none of them empty."""
+    """The column ``label`` of `table` as class names. An error for an empty one names the row by `ids` and `where`."""
     labels = strings(table, "label")
     check_filled(labels, "label", ids, where)
     return labels
 
 
 def values_of(table: pa.Table, ids: Sequence[str], where: str) -> pa.Array:
-    """Finite numbers."""
-    told: list[object] = column_of(table, "label").to_pylist()
-    numbers = np.empty(len(told))
-    for row, value in enumerate(told):
+    """The column ``label`` of `table` as finite numbers. An error for others names the row by `ids` and `where`."""
+    values: list[object] = column_of(table, "label").to_pylist()
+    numbers = np.empty(len(values))
+    for row, value in enumerate(values):
         numbers[row] = _number(value)
         if not math.isfinite(numbers[row]):
             shown = short(str(value).strip()) if value is not None else ""
@@ -50,7 +50,25 @@ def _number(value: object) -> float:
 
 
 def tags_of(table: pa.Table, sequences: pa.Array, ids: Sequence[str], where: str) -> pa.Array:
-    """Tags, one a character, or one a word where the sequences are made of words."""
+    """The column ``tags`` of a table, as lists of strings.
+
+    Parameters
+    ----------
+    table
+        A raw table with a column of lists.
+    sequences
+        Shape (n,): the text of each record. A record has one tag per character; if any sequence consists of several
+        words, one tag per word is accepted too.
+    ids
+        Of each record, for error messages.
+    where
+        Name of the file in error messages.
+
+    Raises
+    ------
+    DataError
+        The column holds no lists, or the number of tags does not fit the sequence.
+    """
     column = column_of(table, "tags")
     if not (pa.types.is_list(column.type) or pa.types.is_large_list(column.type)):
         raise DataError(f"{where}: the tags are of type {column.type}", expected="a list of strings in every row")
@@ -71,7 +89,22 @@ def tags_of(table: pa.Table, sequences: pa.Array, ids: Sequence[str], where: str
 
 
 def answers_of(table: pa.Table, ids: Sequence[str], where: str) -> pa.Array:
-    """The answers of each question: column ``answers`` of several each, or ``start`` and ``end`` of one."""
+    """The answers to each question, as list<struct<start, end>>.
+
+    Parameters
+    ----------
+    table
+        A raw table with a column ``answers``, or with columns ``start`` and ``end`` for one answer per question.
+    ids
+        Of each record, for error messages.
+    where
+        Name of the file in error messages.
+
+    Raises
+    ------
+    DataError
+        A question has no answer, or an answer does not consist of two finite numbers with start < end.
+    """
     if "answers" not in table.column_names:
         bounds = [_bounds(table, name, ids, where) for name in ("start", "end")]
         flat = pa.StructArray.from_arrays([pa.array(bound) for bound in bounds], ["start", "end"])
@@ -101,11 +134,11 @@ def answers_of(table: pa.Table, ids: Sequence[str], where: str) -> pa.Array:
 
 
 def _bounds(table: pa.Table, name: str, ids: Sequence[str], where: str) -> list[float]:
-    told: list[object] = column_of(table, name).to_pylist()
-    numbers = [_number(value) for value in told]
+    values: list[object] = column_of(table, name).to_pylist()
+    numbers = [_number(value) for value in values]
     row = next((row for row, number in enumerate(numbers) if not math.isfinite(number)), None)
     if row is not None:
-        shown = short(str(told[row])) if told[row] is not None else ""
+        shown = short(str(values[row])) if values[row] is not None else ""
         raise DataError(
             f"{row_name(where, row, ids)}: the {name} of the answer is {f'{shown!r}' if shown else 'empty'}",
             expected="a number, in the passage's own coordinate (seconds, characters, nt)",

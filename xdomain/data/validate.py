@@ -1,4 +1,4 @@
-"""What every raw table must be, whoever read it: complete, unique and learnable from."""
+"""Check a raw table from any reader: complete rows, unique ids, and targets that can be learned."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SPLIT_NAMES = {
     "testing": "test",
     "": "",
 }
-"""What the split column may say, in lower case; "" leaves the record out."""
+"""The values that the split column may have, in lower case; "" leaves the record out."""
 
 
 def validated(
@@ -39,32 +39,33 @@ def validated(
     labelled: bool = True,
     max_characters: int = MAX_CHARACTERS,
 ) -> pa.Table:
-    """The raw table that all further steps can rely on.
+    """Check a raw table, and bring its columns into the form that all further steps rely on.
 
     Parameters
     ----------
     table
-        What a reader returned: ``id, sequence[, sequence_b]``; ``label``, ``tags`` or ``answers``; ``split``,
-        ``group``; ids default to the row number, from 1. Other columns are dropped; ``sequence_b`` is one of them but
-        for pair and span, which need it, and regression, which may have it.
+        From a reader: ``id``, ``sequence``, ``sequence_b``; ``label``, ``tags`` or ``answers``; ``split``, ``group``.
+        Ids default to the row number, from 1. ``sequence_b`` is required for pair and span, optional for regression,
+        and dropped otherwise. Other columns are dropped.
     problem
         What the labels are.
     where
-        Names the file or files in messages.
+        Name of the file or files in error messages.
     labelled
-        False where there is nothing to learn from, as in prediction: labels and tags are then dropped.
+        Whether targets are required. If False, as for prediction, they are dropped.
     max_characters
-        A longer sequence is an error: it is more often a broken file than a record.
+        A longer sequence is an error: usually the file is damaged.
 
     Returns
     -------
-    A table of string columns, but ``label`` float64 for regression and ``tags`` list<string> for tagging and
-    ``answers`` list<struct<start, end>>, float64, for span.
+    pa.Table
+        String columns, except ``label`` float64 for regression, ``tags`` list<string> for tagging, and ``answers``
+        list<struct<start, end>>, float64, for span.
 
     Raises
     ------
     DataError
-        With the row, counted from 1 without the header, and its id.
+        A check failed. The message gives the row, counted from 1 without the header, and its id.
     """
     checked = row_checked(table, problem, where=where, labelled=labelled, max_characters=max_characters)
     _check_ids(checked, where)
@@ -79,7 +80,13 @@ def row_checked(
     labelled: bool = True,
     max_characters: int = MAX_CHARACTERS,
 ) -> pa.Table:
-    """`validated` without what concerns a data set as a whole: for one of several files."""
+    """Check one of several files: as `validated`, but ids may occur twice.
+
+    Parameters
+    ----------
+    table, problem, where, labelled, max_characters
+        See `validated`.
+    """
     if not table.num_rows:
         raise DataError(f"{where} holds no records", expected="at least one record")
     paired = problem in ("pair", "span") or (problem == "regression" and "sequence_b" in table.column_names)
@@ -89,7 +96,7 @@ def row_checked(
             raise missing_column(name, table.column_names, where)
     columns: dict[str, pa.Array] = {"id": _ids(table)}
     ids: list[str] = columns["id"].to_pylist()
-    for name in sequences:  # the places of answers are counted from where their passage begins, blanks and all
+    for name in sequences:  # answers count from the start of the untrimmed passage
         columns[name] = strings(table, name, trim=problem != "span")
         _check_lengths(columns[name], name, ids, where, max_characters)
     if labelled:
@@ -103,7 +110,7 @@ def row_checked(
 
 
 def target_columns(problem: Problem, columns: Sequence[str] = ()) -> list[str]:
-    """The columns that hold what is learned; of a table that has `columns`."""
+    """The columns of the targets of `problem`; for span, ``answers`` if it is among `columns`, else start and end."""
     if problem == "span":
         return ["answers"] if "answers" in columns else ["start", "end"]
     return ["tags"] if problem == "tagging" else ["label"]
@@ -138,13 +145,13 @@ def _check_lengths(column: pa.Array, name: str, ids: Sequence[str], where: str, 
 
 
 def _split_names(table: pa.Table, ids: Sequence[str], where: str) -> pa.Array:
-    told = strings(table, "split")
-    lower: list[str] = pc.utf8_lower(told).to_pylist()
+    cells = strings(table, "split")
+    lower: list[str] = pc.utf8_lower(cells).to_pylist()
     known: dict[str, str | None] = {name: SPLIT_NAMES.get(name) for name in set(lower)}
     if None in known.values():
         row = next(i for i, name in enumerate(lower) if known[name] is None)
         raise DataError(
-            f"{row_name(where, row, ids)}: unknown split {short(told[row].as_py())!r}",
+            f"{row_name(where, row, ids)}: unknown split {short(cells[row].as_py())!r}",
             expected=f"one of {', '.join(SPLITS)}, or nothing to leave the record out",
             nearest=nearest(lower[row], SPLIT_NAMES),
             fix="rename it, or name another column: --column split=NAME",
@@ -168,18 +175,24 @@ def _check_ids(table: pa.Table, where: str) -> None:
 
 
 def check_variety(table: pa.Table, problem: Problem, where: str) -> None:
-    """Refuse a validated table with less than two different targets: there is nothing to learn from it."""
+    """Refuse a validated `table` with fewer than two different targets of `problem`, as nothing can be learned from it.
+
+    Raises
+    ------
+    DataError
+        There are fewer than two; the message names the file `where`. Answers (span) are not checked.
+    """
     if problem == "span":
         return
     (name,) = target_columns(problem)
     column = table.column(name).combine_chunks()
     values = pc.list_flatten(column) if problem == "tagging" else column
-    found: list[object] = pc.unique(pc.drop_null(values)).to_pylist()
-    if len(found) < 2:
+    distinct: list[object] = pc.unique(pc.drop_null(values)).to_pylist()
+    if len(distinct) < 2:
         kind = {"regression": "target", "tagging": "tag"}.get(problem, "class")
-        only = f"one {kind}, {found[0]!r}," if found else f"no {kind}"
+        only = f"one {kind}, {distinct[0]!r}," if distinct else f"no {kind}"
         raise DataError(
-            f"{where}: only {only} in {table.num_rows:,} records" if found else f"{where}: {only} in any record",
+            f"{where}: only {only} in {table.num_rows:,} records" if distinct else f"{where}: {only} in any record",
             expected=f"at least two different {kind}{'es' if kind == 'class' else 's'}",
             fix=f"check that --column {name}=NAME names the right column",
         )

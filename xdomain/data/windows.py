@@ -25,11 +25,11 @@ class Windows:
         Shape (w,): the symbols of a window, counted in its sequence, half-open.
     own_start, own_stop
         Shape (w,): the symbols that are tagged in this window and in no other, half-open: of all windows
-        that hold a symbol, the one where it lies farthest from an edge.
+        that hold a symbol, the one where it is farthest from an edge.
     truncated
         How many sequences lost symbols at their end.
     first
-        Shape (n,), only where a record has two sequences: how many symbols of the first stand in each window.
+        Shape (n,), only where a record has two sequences: how many symbols of the first are in each window.
     """
 
     offsets: NDArray[np.int64]
@@ -41,7 +41,7 @@ class Windows:
     first: NDArray[np.int64] | None = None
 
     def of(self, record: int) -> range:
-        """The windows of a record."""
+        """The numbers of the windows of `record`."""
         return range(self.offsets[record], self.offsets[record + 1])
 
     @property
@@ -112,17 +112,28 @@ def plan_windows(
 
 
 def answer_held(plan: Windows, window: int, answer: NDArray[np.int64]) -> Literal["whole", "part", "none"]:
-    """How much of an answer, as symbols [start, end) of its passage, a window holds."""
+    """How much of `answer`, as symbols [start, end) of its passage, window number `window` of `plan` holds."""
     if plan.start[window] <= answer[0] and answer[1] <= plan.stop[window]:
         return "whole"
     return "part" if plan.start[window] < answer[1] and answer[0] < plan.stop[window] else "none"
 
 
 def training_windows(plan: Windows, record: int, answer: NDArray[np.int64], rng: np.random.Generator) -> list[int]:
-    """The windows that a question is learned from this time: one that holds its answer, one that does not.
+    """Draw the windows to train on this time: one that holds the answer and one that does not.
 
-    Both are drawn, so over the epochs all are seen, and a step costs the same however long the passage is. A window
-    that holds a part of the answer is neither, and is read only where there is no other (its loss is not counted).
+    Over the epochs all windows are seen, and a step costs the same for passages of any length. A window that holds
+    only part of the answer is neither. It is used only if there is no other, and its loss is not counted.
+
+    Parameters
+    ----------
+    plan
+        The windows of all records.
+    record
+        Number of the record.
+    answer
+        Shape (2,): the answer in symbols of the passage, half-open.
+    rng
+        Draws one window of each kind.
     """
     held: dict[str, list[int]] = {"whole": [], "part": [], "none": []}
     for window in plan.of(record):
@@ -132,7 +143,15 @@ def training_windows(plan: Windows, record: int, answer: NDArray[np.int64], rng:
 
 
 def cut_answers(plan: Windows, answers: NDArray[np.int64]) -> dict[str, int]:
-    """For the result: answers of shape (n, 2) that no window holds whole, and windows that hold a part of one."""
+    """Count the answers that no window holds whole, and the windows that hold part of an answer, for the result.
+
+    Parameters
+    ----------
+    plan
+        The windows of n records.
+    answers
+        Shape (n, 2): in symbols of the passage, half-open.
+    """
     held = [[answer_held(plan, window, answer) for window in plan.of(r)] for r, answer in enumerate(answers)]
     return {
         "answers_in_no_window": sum("whole" not in windows for windows in held),
