@@ -3,7 +3,7 @@
 import pyarrow as pa
 
 from xdomain.data.assemble import constants, constants_of, noted
-from xdomain.data.loading import CORE
+from xdomain.data.formats import read_table
 
 
 def test_only_what_every_row_has():
@@ -23,6 +23,6 @@ def test_a_reader_of_tables_tells(tmp_path):
     for name, made in (("train", "x"), ("test", "y")):
         files[name] = tmp_path / f"{name}.csv"
         files[name].write_text(f"sequence,label,made\nACGT,a,{made}\nAACC,b,{made}\n")
-    read = CORE["table"](files)
-    assert constants_of(read)["made"] == ["x", "y"]
-    assert "made" not in read.column_names
+    table = read_table(files)
+    assert constants_of(table)["made"] == ["x", "y"]
+    assert "made" not in table.column_names

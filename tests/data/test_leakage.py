@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from xdomain.core.recipe import Split
 from xdomain.core.sequences import Ragged
+from xdomain.data.formats import read_table
 from xdomain.data.leakage import PAIRS, leakage
 from xdomain.data.splits import assign
-from xdomain.data.tables import read_table
 
 
 def flip(text):

@@ -69,6 +69,7 @@ class Columns(ConfigModel):
     tags: str | None = None
     start: str | None = Field(default=None, description="Of an answer in its passage: seconds, characters, …")
     end: str | None = None
+    answer: str | None = Field(default=None, description="Text of an answer that begins at start, instead of end.")
     split: str | None = None
     group: str | None = None
 

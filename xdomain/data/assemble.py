@@ -11,10 +11,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from xdomain.core.choices import Problem
-from xdomain.core.errors import RecipeError
+from xdomain.core.errors import DataError, RecipeError
 from xdomain.core.recipe import SPLITS, Columns
+from xdomain.data.cells import parse_number
 from xdomain.data.infer_columns import are_parted, guess_columns, split_tags
-from xdomain.data.rows import missing_column
+from xdomain.data.rows import missing_column, short
+from xdomain.data.tidy import tidy
 from xdomain.data.validate import MAX_CHARACTERS, row_checked, target_columns, validated
 
 Raw = Callable[[Path], pa.Table]
@@ -27,11 +29,14 @@ def assemble(
     files: Mapping[str, Path],
     raw: Raw,
     *,
-    columns: Columns,
-    problem: Problem | None,
+    columns: Columns | None = None,
+    known: Columns | None = None,
+    problem: Problem | None = None,
     labelled: bool = True,
     max_characters: int = MAX_CHARACTERS,
     unscored: str = "",
+    drop_incomplete: bool = False,
+    number_repeated_ids: bool = False,
 ) -> pa.Table:
     """Read the files, guess what was not given, rename the columns, check the rows and join the tables.
 
@@ -43,6 +48,8 @@ def assemble(
         Reads a file into a table of text.
     columns
         Which column holds what; None is guessed.
+    known
+        The same of the table that a model was trained on; what this one lacks is guessed.
     problem
         What the labels are; None is guessed.
     labelled
@@ -51,6 +58,8 @@ def assemble(
         A longer sequence is an error.
     unscored
         The tag that marks a position as not scored, besides the empty tag.
+    drop_incomplete, number_repeated_ids
+        See `xdomain.data.tidy.tidy`.
 
     Returns
     -------
@@ -71,15 +80,26 @@ def assemble(
     by_split = _decides_split(files)
     lead = "train" if by_split else next(iter(files))
     leading = raw(files[lead])
-    guess = guess_columns(leading, columns, problem, where=str(files[lead]), labelled=labelled)
+    guess = guess_columns(leading, columns, problem, known=known, where=str(files[lead]), labelled=labelled)
     task: Problem = guess.problem or "classification"  # without labels the difference does not matter
     tables: dict[str, pa.Table] = {}
     alike: list[dict[str, str]] = []
+    notes = list(guess.said)
     for name, path in files.items():
         table = leading if name == lead else raw(path)
         alike.append(constants(table))
-        table = _renamed(table, guess.columns, task, str(path), labelled, unscored)
-        table = row_checked(table, task, where=str(path), labelled=labelled, max_characters=max_characters)
+        notes += said(table)
+        tables[name] = _renamed(table, guess.columns, task, str(path), labelled, unscored)
+    tables, changes = tidy(
+        tables,
+        {name: str(path) for name, path in files.items()},
+        task,
+        labelled=labelled,
+        drop_incomplete=drop_incomplete,
+        number_repeated_ids=number_repeated_ids,
+    )
+    for name, path in files.items():
+        table = row_checked(tables[name], task, where=str(path), labelled=labelled, max_characters=max_characters)
         if by_split:
             place = pa.array([name] * table.num_rows, pa.string())
             table = table.drop_columns([c for c in ("split",) if c in table.column_names]).append_column("split", place)
@@ -87,7 +107,7 @@ def assemble(
     whole = pa.concat_tables(_with_own_ids(tables))
     where = ", ".join(str(path) for path in files.values())
     whole = validated(whole, task, where=where, labelled=labelled, max_characters=max_characters)
-    whole = whole.replace_schema_metadata({"said": json.dumps(guess.said), "problem": guess.problem or ""})
+    whole = whole.replace_schema_metadata({"said": json.dumps([*notes, *changes]), "problem": guess.problem or ""})
     return noted(whole, alike)
 
 
@@ -124,16 +144,53 @@ def _renamed(
     wanted += target_columns(problem) if labelled else []
     renamed: dict[str, pa.ChunkedArray | pa.Array] = {}
     for role, name in columns.model_dump().items():
-        if role in wanted and name is not None:
+        if role in wanted and name:
             if name not in table.column_names:
                 raise missing_column(name, table.column_names, where, role=role)
             renamed[role] = table.column(name)
+    if "split" in renamed:
+        renamed["split"] = _with_validation(table, renamed["split"])
+    if columns.answer and "end" in wanted and "end" not in renamed:
+        renamed["end"] = _ends(table.column(columns.answer), renamed, where)
     if "tags" in renamed:
         cells: list[str] = [cell or "" for cell in renamed["tags"].to_pylist()]
         parted = are_parted(cells)
         tags = [[None if tag in ("", unscored) else tag for tag in split_tags(cell, parted=parted)] for cell in cells]
         renamed["tags"] = pa.array(tags, pa.list_(pa.string()))
     return pa.table(renamed)
+
+
+def _with_validation(table: pa.Table, split: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Array:
+    """`split`, with the records whose column ``validation`` is true in valid, as in FLIP (Dallago et al. 2021)."""
+    name = next((name for name in table.column_names if name.lower() in ("validation", "is_validation")), None)
+    held_out = [(cell or "").strip().lower() for cell in table.column(name).to_pylist()] if name else []
+    if not set(held_out) & {"true", "1"} or set(held_out) - {"true", "false", "1", "0", "nan", ""}:
+        return split
+    names: list[str | None] = split.to_pylist()
+    moved = ["valid" if held in ("true", "1") else own for held, own in zip(held_out, names, strict=True)]
+    return pa.array(moved, pa.string())
+
+
+def _ends(answers: pa.ChunkedArray, columns: Mapping[str, Any], where: str) -> pa.Array:
+    """Where the answers end: each begins at ``start`` in its passage, and stands there to the letter."""
+    ends: list[str] = []
+    rows = zip(answers.to_pylist(), columns["start"].to_pylist(), columns["sequence_b"].to_pylist(), strict=True)
+    for row, (answer, start, passage) in enumerate(rows, 1):
+        begin = parse_number(start or "")
+        if not answer or begin is None or not begin.is_integer():
+            raise DataError(
+                f"{where}: row {row}: the answer {short(answer or '')!r} begins at {short(start or '')!r}",
+                expected="one answer a row: its text, and the character of the passage that it begins at, from 0",
+                fix="delete rows without an answer; several answers a question cannot be learned yet",
+            )
+        at = int(begin)
+        if (there := (passage or "")[at : at + len(answer)]) != answer:
+            raise DataError(
+                f"{where}: row {row}: the passage holds {short(there)!r} at {at}, not the answer {short(answer)!r}",
+                expected="the character that the answer begins at, counted from 0",
+            )
+        ends.append(str(at + len(answer)))
+    return pa.array(ends, pa.string())
 
 
 def _with_own_ids(tables: Mapping[str, pa.Table]) -> list[pa.Table]:

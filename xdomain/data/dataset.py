@@ -17,6 +17,7 @@ from xdomain.core.choices import Problem
 from xdomain.core.errors import DataError, RecipeError
 from xdomain.core.sequences import Adapter, Ragged
 from xdomain.data.answers import Answers, Spans, place_answers
+from xdomain.data.cells import natural_order
 
 pc: Any = pyarrow.compute  # its functions are made at import and have no types
 IGNORED = -100
@@ -39,7 +40,8 @@ class Examples:
         span: int64, shape (n, 2), the symbols of ``symbols_b`` that answer, half-open.
         None for records without labels.
     classes
-        Names of the classes, sorted; empty for regression and span.
+        Names of the classes, in the order of numbers where all are numbers, else of characters; empty for regression
+        and span.
     split
         Shape (n,): train, valid, test, or empty where a record is left out.
     heads
@@ -223,7 +225,7 @@ def _labels(
                 if heads is None
                 else "one tag a word, words being what blanks part",
             )
-    names = tuple(classes) if classes else tuple(sorted(pc.unique(flat.drop_null()).to_pylist()))
+    names = tuple(classes) if classes else tuple(natural_order(pc.unique(flat.drop_null()).to_pylist()))
     indices = pc.index_in(flat, value_set=pa.array(names, flat.type))
     if strange := sorted(pc.unique(flat.filter(indices.is_null()).drop_null()).to_pylist()):
         raise DataError(

@@ -4,89 +4,35 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 
-from xdomain.core.choices import Problem
 from xdomain.core.errors import DataError, nearest
-from xdomain.core.recipe import Columns
-from xdomain.data.assemble import assemble
 from xdomain.data.read_file import line_of, read_text
-from xdomain.data.validate import MAX_CHARACTERS
 
-BARE = re.compile(r"(?:^|(?<=[\s|;,]))([A-Za-z_][\w.\-]*)=([^\s|;,]*)")
-BRACKETED = re.compile(r"\[([A-Za-z_][\w.\-]*)=([^\]]*)\]")  # as NCBI writes: [organism=Homo sapiens]
-
-
-def read_fasta(
-    files: Mapping[str, Path],
-    *,
-    columns: Columns | None = None,
-    problem: Problem | None = None,
-    labelled: bool = True,
-    label_key: str | None = None,
-    max_characters: int = MAX_CHARACTERS,
-) -> pa.Table:
-    """Read one or several FASTA files, gzipped or not, into a raw table.
-
-    The id is the header's first word. Each ``key=value`` in the header makes a column, and so do
-    ``>id|label`` and ``>id|label|training`` where every header has that form.
-
-    Parameters
-    ----------
-    files
-        See `xdomain.data.assemble.assemble`.
-    columns, problem
-        None is guessed from the keys; `xdomain.data.assemble.said` returns the guesses.
-    labelled
-        Whether labels are required; False for prediction.
-    label_key
-        The key whose value is the label; replaces ``columns.label``.
-    max_characters
-        A longer sequence is an error.
-    """
-    columns = columns or Columns()
-    if label_key is not None:
-        columns = columns.model_copy(update={"label": label_key})
-    raw = partial(raw_fasta, label=columns.label or columns.tags, labelled=labelled)
-    columns = fasta_columns(columns, labelled=labelled)
-    return assemble(files, raw, columns=columns, problem=problem, labelled=labelled, max_characters=max_characters)
+# A value reaches to the next key or the end of the header: OS=Mus musculus OX=10090
+UNLABELLED = ("id", "sequence", "description", "molecule")  # columns that are no labels
+KEY = r"[A-Za-z_][\w.\-]*"
+BARE = re.compile(rf"(?:^|(?<=[\s|;,]))({KEY})=(.*?)[\s|;,]*(?=[\s|;,]{KEY}=|\[{KEY}=|$)")
+BRACKETED = re.compile(rf"\[({KEY})=([^\]]*)\]")  # as NCBI writes: [organism=Homo sapiens]
 
 
-def fasta_columns(columns: Columns, *, labelled: bool) -> Columns:
-    """`columns` with the names of id and sequence that `raw_fasta` gives them, where they are None.
+def raw_fasta(path: Path) -> pa.Table:
+    """Read all records of the FASTA file `path`, compressed or not.
 
-    Where no labels are needed (`labelled` is False), these names replace others: `columns` may then describe the table
-    that a model was trained on.
-    """
-    own = {"id": "id", "sequence": "sequence"}
-    return columns.model_copy(
-        update={role: own[role] for role in own if not labelled or getattr(columns, role) is None}
-    )
-
-
-def raw_fasta(path: Path, *, label: str | None = None, labelled: bool = False) -> pa.Table:
-    """Read all records of a FASTA file: ``id``, ``sequence``, and a column for every key in the headers.
-
-    A record that lacks a key has null in its column. ``VALIDATION=True`` changes ``SET`` to valid (the headers of the
-    FLIP benchmark, Dallago et al. 2021).
-
-    Parameters
-    ----------
-    path
-        The file, gzipped or not.
-    label
-        The key that must be in the headers where `labelled`; None: any key will do.
-    labelled
-        Whether headers without labels are an error.
+    Returns
+    -------
+    pa.Table
+        Strings: ``id``, the header's first word, ``sequence``, and a column for every key in the headers, written
+        ``key=value`` or ``[key=value]``; a record that lacks a key has null there. A value ends where the next key
+        begins, so that it may hold blanks. Where all headers have the form ``id|label`` or ``id|label|training``,
+        ``label`` and ``split``, and the id is what stands before the first bar.
 
     Raises
     ------
     DataError
-        The file is not text, has text before the first header or a header without sequence, or lacks the labels.
+        The file is not text, has text before the first header or a header without sequence.
     """
     from Bio.SeqIO.FastaIO import SimpleFastaParser  # slow to import, and not needed for tables
 
@@ -113,18 +59,14 @@ def raw_fasta(path: Path, *, label: str | None = None, labelled: bool = False) -
             )
     keys = [dict(BARE.findall(title) + BRACKETED.findall(title)) for title in titles]
     columns: dict[str, list[str | None]] = {
-        "id": [(title.split() or [""])[0] for title in titles],
+        "id": [re.split(rf"[|;,]{KEY}=", (title.split() or [""])[0])[0] for title in titles],
         "sequence": [*sequences],
     }
     for key in dict.fromkeys(key for record in keys for key in record):
         if key not in columns:
             columns[key] = [record.get(key) for record in keys]
-    columns |= {key: values for key, values in _barred(titles).items() if key not in columns}
-    if "SET" in columns and "VALIDATION" in columns:
-        held_out = [(cell or "").lower() == "true" for cell in columns["VALIDATION"]]
-        columns["SET"] = ["valid" if held else name for held, name in zip(held_out, columns["SET"], strict=True)]
-    if labelled:
-        _check_labelled(columns, label, titles[0], path)
+    barred = _barred(titles)
+    columns |= {key: values for key, values in barred.items() if key == "id" or key not in columns}
     return pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()})
 
 
@@ -141,24 +83,46 @@ def _barred(titles: list[str]) -> dict[str, list[str | None]]:
         return {}
     last = {part[-1].strip().lower() for part in parts}
     if len(parts[0]) == 3 and last <= {"training", "testing", "train", "test", "valid", "validation"}:
-        return {"label": [part[1].strip() for part in parts], "split": [part[2].strip() for part in parts]}
+        return {
+            "id": [part[0].strip() for part in parts],
+            "label": [part[1].strip() for part in parts],
+            "split": [part[2].strip() for part in parts],
+        }
     if len(parts[0]) == 2:
-        return {"label": [part[1].strip() for part in parts]}
+        return {"id": [part[0].strip() for part in parts], "label": [part[1].strip() for part in parts]}
     return {}
 
 
-def _check_labelled(columns: Mapping[str, object], label: str | None, title: str, path: Path) -> None:
-    keys = [name for name in columns if name not in ("id", "sequence")]
-    if label is not None and label not in keys:
+def check_labelled(table: pa.Table, label: str | None, path: Path) -> None:
+    """Refuse a file whose headers hold no labels.
+
+    Parameters
+    ----------
+    table
+        What `raw_fasta` or another reader of sequence files returned.
+    label
+        The column that must exist; None: any besides id and sequence will do.
+    path
+        The file, for the message.
+
+    Raises
+    ------
+    DataError
+        With the first header, and how labels are written.
+    """
+    names: list[str] = [name for name in table.column_names if name not in UNLABELLED]
+    first = str(table.column("id")[0].as_py())
+    if label is not None and label not in names:
         raise DataError(
             f"{path}: the headers have no key {label!r}",
-            expected=f"one of {', '.join(keys)}" if keys else f"headers like '>{title.split()[0]} {label}=…'",
-            nearest=nearest(label, keys),
+            expected=f"one of {', '.join(names)}" if names else f"headers like '>{first} {label}=…'",
+            nearest=nearest(label, names),
             fix="--column label=KEY, or a table with columns sequence and label",
         )
-    if not keys:
+    if not names:
         raise DataError(
-            f"{path}: the headers hold no labels (the first is '>{title[:60]}')",
-            expected="'>id|label' or '>id label=…' in every header",
-            fix="add them, or use a CSV with columns sequence,label; `xdomain predict` needs none",
+            f"{path}: the headers hold no labels (the first record is {first[:60]!r})",
+            expected="a label of every record, such as '>id|label' or '>id label=…' in FASTA headers",
+            fix="add them, or use a CSV with columns sequence,label; where all records are of one class, add some "
+            "of another, such as shuffled ones; `xdomain predict` needs no labels",
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,9 +10,10 @@ from itertools import pairwise
 import pyarrow as pa
 
 from xdomain.core.choices import Problem
-from xdomain.core.errors import DataError
+from xdomain.core.errors import DataError, nearest
 from xdomain.core.recipe import Columns
-from xdomain.data.rows import missing_column
+from xdomain.data.cells import is_missing, numbers_of, parse_number, several_labels, whole_numbers
+from xdomain.data.rows import missing_column, short
 from xdomain.data.validate import SPLIT_NAMES
 
 ROWS = 2000  # at most in the sample
@@ -31,9 +31,10 @@ SEQUENCE_B = [
 LABEL = ["label", "labels", "class", "target", "y", "score", "value", "fitness", "category", "activity"]
 TAGS = ["tags", "tag", "labels", "label", "structure", "secondary_structure", "ss3", "ss8", "pos_tags"]
 ID = ["id", "ids", "identifier", "accession", "seq_id", "sequence_id"]
-SPLIT = ["split", "set", "subset", "partition"]
+SPLIT = ["split", "splits", "set", "subset", "partition", "data_split", "dataset_split", "train_test_split"]
 START = ["start", "answer_start", "start_position"]
 END = ["end", "answer_end", "end_position"]
+ANSWER = ["answer", "answer_text", "answers_text"]
 GROUP = ["group", "groups", "cluster"]
 OVERRULE = "(overrule with --problem classification|regression|tagging|pair|span)"
 FEW = 20  # a column with more distinct numbers than this, not all whole, is a measured quantity
@@ -53,9 +54,10 @@ class Sample:
     """
 
     def __init__(self, table: pa.Table) -> None:
-        step = max(1, table.num_rows // ROWS)
-        chosen = list(range(0, table.num_rows, step))[:ROWS]
+        rows = min(ROWS, table.num_rows)
+        chosen = [row * table.num_rows // rows for row in range(rows)]
         columns = table.take(chosen)
+        self.table = table
         self.rows = len(chosen)
         self.cells: dict[str, list[str]] = {
             name: [_cut(cell) for cell in columns.column(name).to_pylist()] for name in table.column_names
@@ -71,27 +73,17 @@ class Sample:
 
     def numbers(self, name: str) -> list[float] | None:
         """The finite numbers in column `name`; None if there are none, or if any non-empty cell is not a number."""
-        numbers: list[float] = []
-        for cell in self.cells[name]:
-            if not cell:
-                continue
-            try:
-                number = float(cell)
-            except ValueError:
-                return None
-            if math.isfinite(number):
-                numbers.append(number)
-        return numbers or None
+        return numbers_of(self.cells[name])
 
-    def are_splits(self, name: str) -> bool:
-        """Whether every cell in column `name` is empty or names a split."""
-        return all(cell.lower() in SPLIT_NAMES for cell in self.cells[name])
+    def all_cells(self, name: str) -> list[str]:
+        """All cells of column `name`, not only those of the sample."""
+        return [_cut(cell) for cell in self.table.column(name).to_pylist()]
 
-    def are_tags(self, name: str, sequence: str) -> bool:
+    def are_tags(self, name: str, sequence: str, *, share: float = 1.0) -> bool:
         """Whether column `name` holds tags of the sequences in column `sequence`.
 
-        Every cell must have one entry per character or per word of its sequence, and the cells must not look like
-        classes or numbers.
+        At least this `share` of the cells must have one entry per character or per word of its sequence, and the cells
+        must not look like classes or numbers.
         """
         pairs = list(zip(self.cells[name], self.cells[sequence], strict=True))
         whole = [pair for pair in pairs if max(map(len, pair)) <= CHARACTERS] or pairs
@@ -101,11 +93,12 @@ class Sample:
         if same_length and len({cell for cell, _ in whole}) <= max(2, len(whole) // 4):
             return False  # classes whose names are as long as the sequences
         parted = are_parted([cell for cell, _ in whole])
+        fitting = 0
         for cell, text in whole:
             entries = len(split_tags(cell, parted=parted))
-            if entries != len(text) and not (parted and entries == len(text.split())):
-                return False
-        return max(len(split_tags(cell, parted=parted)) for cell, _ in whole) > 1
+            fitting += entries == len(text) or (parted and entries == len(text.split()))
+        longest = max(len(split_tags(cell, parted=parted)) for cell, _ in whole)
+        return longest > 1 and fitting >= max(1, share * len(whole))
 
 
 def are_parted(cells: Iterable[str]) -> bool:
@@ -147,6 +140,7 @@ def guess_columns(
     columns: Columns,
     problem: Problem | None = None,
     *,
+    known: Columns | None = None,
     where: str = "the data",
     labelled: bool = True,
 ) -> Guess:
@@ -157,13 +151,15 @@ def guess_columns(
     table
         String columns under the file's own names.
     columns
-        The columns that the user gave; None is guessed.
+        The columns that the user gave; None is guessed, and "" says that there is no such column.
     problem
         The problem that the user gave; None is guessed.
+    known
+        The columns of the table that a model was trained on: taken where this table has them and `columns` is None.
     where
         Name of the file in error messages.
     labelled
-        Whether labels are needed. If False, none are looked for, and given columns may be missing from the table.
+        Whether labels are needed. If False, none are looked for.
 
     Raises
     ------
@@ -171,14 +167,14 @@ def guess_columns(
         A given column does not exist, or a column that is needed cannot be identified.
     """
     roles = columns.model_dump()
-    if not labelled:  # a table to predict for may lack columns or name them differently
-        lacking = [role for role, name in roles.items() if name not in table.column_names and role != "sequence_b"]
-        roles |= dict.fromkeys(lacking)
     for role, name in roles.items():
-        if name is not None and name not in table.column_names:
+        if name and name not in table.column_names:
             raise missing_column(name, table.column_names, where, role=role)
+    for role, name in (known.model_dump() if known else {}).items():
+        if roles[role] is None and (name in table.column_names or (name and role == "sequence_b")):
+            roles[role] = name
     seen = _Look(table, roles, where)
-    _fill_marks(seen)
+    _fill_marks(seen, labelled)
     _fill_sequences(seen, problem)
     if not labelled:
         roles = seen.roles | dict.fromkeys(("label", "tags", "start", "end"))
@@ -193,11 +189,39 @@ def guess_columns(
     return Guess(Columns(**seen.roles), problem or seen.say_problem(), tuple(seen.said))
 
 
-def _fill_marks(seen: _Look) -> None:
-    for role, names in (("id", ID), ("split", SPLIT), ("group", GROUP)):
+def _fill_marks(seen: _Look, labelled: bool) -> None:
+    for role, names in (("id", ID), ("group", GROUP)):
         name = seen.named(names)
-        if seen.roles[role] is None and name and (role != "split" or seen.sample.are_splits(name)):
+        if seen.roles[role] is None and name:
             seen.note(role, name, "by its name")
+    name = seen.named(SPLIT)
+    if seen.roles["split"] is None and name and labelled:
+        _fill_split(seen, name)
+
+
+def _fill_split(seen: _Look, name: str) -> None:
+    """A column called split is one, or is refused: a random split in its place would go unnoticed."""
+    cells = seen.sample.all_cells(name)
+    strange = next((cell for cell in cells if cell.lower() not in SPLIT_NAMES), None)
+    if strange is None:
+        seen.note("split", name, "by its name")
+        return
+    values = list(dict.fromkeys(cells))
+    if any(SPLIT_NAMES.get(value.lower()) for value in values):
+        raise DataError(
+            f"{seen.where}: row {cells.index(strange) + 1}: unknown split {short(strange)!r} in column {name!r}",
+            expected="train, valid or test, or nothing to leave the record out",
+            nearest=nearest(strange.lower(), SPLIT_NAMES),
+            fix="rename it; or --column split= to draw a random split instead",
+        )
+    shown = ", ".join(short(value, 20) for value in values[:5]) + (" …" if values[5:] else "")
+    if name.lower() == "split":
+        raise DataError(
+            f"{seen.where}: column {name!r} holds {shown}",
+            expected="train, valid or test, or nothing to leave the record out",
+            fix=f"rename them; or --column fold={name} to take them for folds; or --column split= for a random split",
+        )
+    seen.said.append(f"split: column {name!r} is not used, as it holds {shown} (to use it: --column split={name})")
 
 
 def _fill_sequences(seen: _Look, problem: Problem | None) -> None:
@@ -216,6 +240,9 @@ def _fill_sequences(seen: _Look, problem: Problem | None) -> None:
 def _fill_answers(seen: _Look, *, asked: bool) -> bool:
     """Whether there are answers in a passage. Unless the user `asked` for them, start and end need known names."""
     named = {role: seen.roles[role] or seen.named(names) for role, names in (("start", START), ("end", END))}
+    if named["end"] is None and (answer := seen.roles["answer"] or seen.named(ANSWER)):
+        named["answer"] = answer
+        del named["end"]
     if None in named.values():
         if asked:
             raise missing_column(next(role for role, name in named.items() if name is None), seen.names, seen.where)
@@ -236,19 +263,32 @@ def _fill_tags(seen: _Look, *, asked: bool) -> bool:
         return True
     if seen.roles["label"]:
         return False
-    named = [name for name in seen.all_named(TAGS) if asked or seen.are_tags(name)]
+    named = [name for name in seen.all_named(TAGS) if asked or seen.are_tags(name, share=1 if name in LABEL else 0.5)]
     if asked and named:  # later checks decide whether they fit
         seen.note("tags", named[0], "by its name")
         return True
     able = named or [name for name in seen.free() if seen.are_tags(name)]
     if able and (asked or named or not seen.named(LABEL)):
         seen.note("tags", able[0], "as it has one entry a symbol of the sequence")
+        _refuse_numbers(seen, able[0])
         if not asked:
             seen.said.append(f"problem: tagging, as there is a column of tags {OVERRULE}")
         return True
     if asked:
         raise missing_column("tags", seen.names, seen.where)
     return False
+
+
+def _refuse_numbers(seen: _Look, name: str) -> None:
+    """A measured number for each symbol is no tag, though every number could pass for one."""
+    entries = [entry for cell in seen.sample.cells[name] for entry in split_tags(cell, parted=True)]
+    numbers = numbers_of(entries)
+    if numbers is not None and any(not number.is_integer() for number in numbers) and len(set(numbers)) > FEW:
+        raise DataError(
+            f"{seen.where}: column {name!r} holds a number for each symbol, such as {entries[0]}",
+            expected="tags, as names of classes: numbers for each symbol cannot be learned yet",
+            fix="bin the numbers into classes; or --problem tagging, which takes each number for a tag",
+        )
 
 
 def _fill_label(seen: _Look, problem: Problem | None) -> None:
@@ -297,8 +337,7 @@ class _Look:
         characters = {name: set("".join(sample.cells[name])) for name in texts}
         few = [name for name in texts if len(characters[name]) <= ALPHABET]
         best = max(few or texts, key=lambda name: (sample.mean_length(name), len(characters[name])))
-        letters = {character.upper() for character in characters[best]}
-        if any(_is_number(name) for name in self.names) or (len(best) >= 8 and set(best.upper()) <= letters):
+        if any(parse_number(name) is not None for name in self.names) or _is_like(best, sample.cells[best]):
             raise DataError(
                 f"{self.where}: the first line looks like a record, not like names of columns: {best[:40]!r}",
                 expected="a header in the first line, e.g. sequence,label",
@@ -328,8 +367,8 @@ class _Look:
             return not _count_up(numbers)
         return problem != "regression" and distinct <= max(FEW, rows // 10) and distinct < max(3, rows)
 
-    def are_tags(self, name: str) -> bool:
-        return self.sample.are_tags(name, str(self.roles["sequence"]))
+    def are_tags(self, name: str, *, share: float = 1.0) -> bool:
+        return self.sample.are_tags(name, str(self.roles["sequence"]), share=share)
 
     def say_problem(self) -> Problem:
         """Guess the problem from the label column, and note why."""
@@ -343,11 +382,21 @@ class _Look:
             return "regression", f"{why}, and there are two columns of sequences" if two else why
         if two:
             return "pair", "there are two columns of sequences"
-        return "classification", f"{label!r} has {self.sample.distinct(label):,} distinct values"
+        cells = [cell for cell in self.sample.all_cells(label) if not is_missing(cell, among_numbers=False)]
+        if several := several_labels(cells) if numbers_of(cells) is None else None:
+            separator, example = several
+            row = self.sample.all_cells(label).index(example) + 1
+            raise DataError(
+                f"{self.where}: row {row}: the label {short(example)!r} holds several, parted by {separator!r}",
+                expected="one label a row: several at once cannot be learned yet",
+                fix="choose one of them; or --problem classification, which makes each combination a class of its own",
+            )
+        plain = whole_numbers(cells)
+        return "classification", f"{label!r} has {len({plain.get(cell, cell) for cell in cells}):,} distinct values"
 
     def _measured(self, label: str) -> str | None:
         """Why the label is a measured quantity; None if it is not."""
-        numbers = self.sample.numbers(label) or []
+        numbers = numbers_of(self.sample.all_cells(label)) or []
         whole = all(number.is_integer() for number in numbers)
         distinct = len(set(numbers))
         seldom_again = distinct > len(numbers) / 2
@@ -363,9 +412,9 @@ def _count_up(numbers: Sequence[float]) -> bool:
     return len(numbers) > 2 and all(b - a == 1 for a, b in pairwise(numbers))
 
 
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+def _is_like(name: str, cells: Sequence[str]) -> bool:
+    """Whether the name of a column could be one of its `cells`: as long, in the same characters, with blanks or not."""
+    filled = [cell for cell in cells if cell]
+    shortest = min(map(len, filled), default=0)
+    blanks = sum(" " in cell for cell in filled) > len(filled) / 2
+    return len(name) >= max(8, shortest // 2) and set(name) <= set("".join(filled)) and (" " in name) == blanks

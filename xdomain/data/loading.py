@@ -11,20 +11,19 @@ import pyarrow as pa
 from xdomain.core.adapter_protocols import ChecksRecords
 from xdomain.core.choices import Problem
 from xdomain.core.errors import DataError, RecipeError, unknown
-from xdomain.core.plugins import Reader, readers
+from xdomain.core.plugins import readers
 from xdomain.core.progress import log
 from xdomain.core.recipe import Columns, Recipe, recipe_from
 from xdomain.core.sequences import Adapter
 from xdomain.data.assemble import constants_of, said
-from xdomain.data.fasta import fasta_columns, raw_fasta, read_fasta
+from xdomain.data.fasta import check_labelled
+from xdomain.data.formats import FORMATS, READABLE, format_of, own_columns, read
 from xdomain.data.infer_columns import Guess, guess_columns
 from xdomain.data.media_files import transcribed
-from xdomain.data.read_file import read_text
+from xdomain.data.overlapping_kmers import without_overlap
 from xdomain.data.sources import locate, neighbour
-from xdomain.data.tables import raw_table, read_table
 from xdomain.data.validate import check_variety, validated
 
-CORE: Mapping[str, Reader] = {"table": read_table, "fasta": read_fasta}
 METRICS: Mapping[Problem, list[str]] = {
     "classification": ["accuracy", "f1", "matthews_correlation"],
     "pair": ["accuracy", "f1", "matthews_correlation"],
@@ -33,45 +32,47 @@ METRICS: Mapping[Problem, list[str]] = {
     "span": ["FF1", "AOS", "exact_match"],
 }
 """Metrics for a user's own data, by problem. The first one decides."""
+READ_OPTIONS = ("label_key", "max_characters", "unscored", "drop_incomplete")
+"""Options of every core reader, which reading a single file does not need."""
 OVERLAP = 64
 """Symbols that two windows of a passage share in a user's own data, so that windows do not cut short answers."""
 
 
-def reader_for(path: Path) -> str:
-    """The name of the reader for `path`: ``fasta`` if the first character is '>', else ``table``."""
-    return "fasta" if read_text(path).lstrip().startswith(b">") else "table"
-
-
 def guess_file(
-    path: Path, columns: Columns | None = None, problem: Problem | None = None, *, labelled: bool = True
+    path: Path,
+    columns: Columns | None = None,
+    problem: Problem | None = None,
+    *,
+    labelled: bool = True,
+    **options: Any,
 ) -> tuple[str, Guess]:
     """Guess the reader for a file and what its columns hold.
 
     Parameters
     ----------
     path
-        A CSV, TSV or FASTA file, gzipped or not.
+        A file of any of `xdomain.data.formats.FORMATS`, compressed or not.
     columns
         Which column holds what; what is None is guessed.
     problem
         What the labels are; None is guessed.
     labelled
         Whether labels are needed.
+    options
+        Of the reader.
 
     Returns
     -------
     tuple
-        The name of the reader, ``table`` or ``fasta``, and the columns.
+        The name of the reader, and the columns.
     """
-    name = reader_for(path)
-    columns = columns or Columns()
-    table: pa.Table
-    if name == "fasta":
-        table = raw_fasta(path, label=columns.label or columns.tags, labelled=labelled)
-        columns = fasta_columns(columns, labelled=labelled)
-    else:
-        table = raw_table(path)
-    return name, guess_columns(table, columns, problem, where=str(path), labelled=labelled)
+    reader = format_of(path)
+    columns = own_columns(reader, columns or Columns())
+    options = {name: value for name, value in options.items() if name not in READ_OPTIONS}
+    table = FORMATS[reader].raw(path, **options)
+    if FORMATS[reader].of_sequences and labelled:
+        check_labelled(table, columns.label or columns.tags, path)
+    return reader, guess_columns(table, columns, problem, where=str(path), labelled=labelled)
 
 
 def load_table(recipe: Recipe, *, adapter: Adapter | None = None) -> pa.Table:
@@ -98,18 +99,21 @@ def load_table(recipe: Recipe, *, adapter: Adapter | None = None) -> pa.Table:
     DataError
         The data is damaged, or has fewer than two different targets.
     """
-    offered = CORE if recipe.reader in CORE else {**CORE, **readers()}
-    if recipe.reader not in offered:
-        raise unknown("reader", recipe.reader, offered)
     options: dict[str, Any] = dict(recipe.reader_options)
-    if recipe.reader in CORE:
-        options |= {"columns": recipe.columns, "problem": recipe.problem}
-    files = locate(recipe.source)
-    try:
-        table = offered[recipe.reader](files, **options)
-    except TypeError as error:
-        raise RecipeError(f"{recipe.name}: reader {recipe.reader}: {error}", fix="edit reader_options") from None
-    for sentence in said(table):
+    if recipe.reader in FORMATS:
+        files = locate(recipe.source)
+        table = read(recipe.reader, files, columns=recipe.columns, problem=recipe.problem, **options)
+    else:
+        offered = readers()
+        if recipe.reader not in offered:
+            raise unknown("reader", recipe.reader, [*FORMATS, *offered])
+        files = locate(recipe.source)
+        try:
+            table = offered[recipe.reader](files, **options)
+        except TypeError as error:
+            raise RecipeError(f"{recipe.name}: reader {recipe.reader}: {error}", fix="edit reader_options") from None
+    table, undone = _in_one_piece(table, adapter)
+    for sentence in (*said(table), *undone):
         log.info(sentence)
     _vet(table, adapter)
     where = ", ".join(str(path) for path in files.values()) or recipe.name
@@ -152,23 +156,23 @@ def load_file(
         The file is damaged or lacks a column.
     """
     if not file.is_file():
-        raise RecipeError(f"{file} does not exist", expected="a CSV, TSV or FASTA file", nearest=neighbour(file))
-    name = reader_for(file)
-    options = recipe.reader_options if name == recipe.reader else {}
-    known = recipe.columns if recipe.reader in CORE else Columns()
-    merged = known.model_copy(update={role: name for role, name in columns or () if name is not None})
+        raise RecipeError(f"{file} does not exist", expected=READABLE, nearest=neighbour(file))
+    reader = format_of(file)
+    options: dict[str, Any] = dict(recipe.reader_options) if reader == recipe.reader else {}
+    known = recipe.columns if recipe.reader in FORMATS else None
     posed: Problem = "pair" if paired else "classification"
     if labelled or recipe.problem == "span":
         posed = recipe.problem
     try:
-        table = CORE[name]({"data": file}, columns=merged, problem=posed, labelled=labelled, **options)
+        table = read(reader, {"data": file}, columns=columns, known=known, problem=posed, labelled=labelled, **options)
     except DataError as error:
-        if recipe.reader in CORE:
+        if recipe.reader in FORMATS:
             raise
-        note = f"a CSV, TSV or FASTA file is read here, not what the run's own reader {recipe.reader} reads"
+        note = f"read as a {reader} file, not as the run's own reader {recipe.reader} reads"
         fix = f"{error.fix}; {note}" if error.fix else note
         raise DataError(error.what, expected=error.expected, nearest=error.nearest, fix=fix) from None
-    for sentence in said(table):
+    table, undone = _in_one_piece(table, adapter)
+    for sentence in (*said(table), *undone):
         log.info(sentence)
     _vet(table, adapter)
     if labelled:
@@ -214,6 +218,15 @@ def own_recipe(
         },
         where=str(file),
     ), guess.said
+
+
+def _in_one_piece(table: pa.Table, adapter: Adapter | None) -> tuple[pa.Table, list[str]]:
+    """Undo overlapping k-mers, where the adapter reads single letters; a sentence for what was undone."""
+    if adapter is None or any(len(symbol) != 1 for symbol in adapter.alphabet.symbols[:4]):
+        return table, []
+    metadata = table.schema.metadata
+    table, undone = without_overlap(table)
+    return table.replace_schema_metadata(metadata), undone
 
 
 def _vet(table: pa.Table, adapter: Adapter | None) -> None:

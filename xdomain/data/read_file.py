@@ -1,52 +1,84 @@
-"""Read a text file as bytes that are valid UTF-8, or explain why that is impossible."""
+"""The content of one file: decompressed, and where it is to be text, as UTF-8 or the reason why it is none."""
 
 from __future__ import annotations
 
+import bz2
 import gzip
+import io
+import lzma
+import zipfile
 import zlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
+
+import pyarrow as pa
 
 from xdomain.core.errors import DataError
 from xdomain.data.sources import neighbour
 
-TEXT = "plain text in UTF-8 (CSV, TSV or FASTA), gzipped or not"
-KINDS = {
+TEXT = "plain text in UTF-8 (CSV, TSV, JSON lines or FASTA), compressed or not"
+BINARY = {
     b"PK\x03\x04": "a zip archive or an Excel workbook",
+    b"\xd0\xcf\x11\xe0": "an Excel workbook of the old kind (.xls)",
     b"PAR1": "a Parquet file",
     b"ARROW1": "an Arrow file",
     b"\x89HDF": "an HDF5 file",
     b"%PDF": "a PDF",
-    b"\xff\xfe": "text in UTF-16",
-    b"\xfe\xff": "text in UTF-16",
-    b"BZh": "a bzip2 archive",
-    b"\xfd7zXZ": "an xz archive",
+    b"\x93NUMPY": "a numpy array",
+    b"\x1f\x8b": "gzipped twice",
+    b"7z\xbc\xaf": "a 7z archive",
 }
 BOM = b"\xef\xbb\xbf"
+UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
-def read_text(path: Path) -> bytes:
-    """The content of the text file `path`, decompressed if it is gzipped, without a byte-order mark.
+def read_content(path: Path) -> bytes:
+    """The bytes of the file `path`; of what is compressed by gzip, bzip2, xz, zstd or zip, the bytes within.
+
+    A zip archive must hold a single file; an Excel workbook, which is one too, is returned as it is.
 
     Raises
     ------
     DataError
-        The file is missing, empty, binary, or not UTF-8.
+        A file that is missing, a folder, not readable, cut off, or an archive of several files.
     """
     try:
         content = path.read_bytes()
-        if content.startswith(b"\x1f\x8b"):
-            content = gzip.decompress(content)
     except FileNotFoundError:
         raise DataError(
             f"{path} does not exist", nearest=neighbour(path), fix="check the path; it is read as given"
         ) from None
     except IsADirectoryError:
         raise DataError(f"{path} is a folder", expected=TEXT, fix="name a file in it") from None
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(f"{path} is not a whole gzip file ({error})", fix="copy or download it again") from None
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror})", expected=TEXT) from None
-    content = content.removeprefix(BOM)
+    for magic, (name, decompress) in COMPRESSED.items():
+        if content.startswith(magic):
+            try:
+                return decompress(content)
+            except DataError as error:
+                raise DataError(f"{path} {error.what}", expected=error.expected, fix=error.fix) from None
+            except (EOFError, OSError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, pa.ArrowException) as error:
+                raise DataError(
+                    f"{path} is not a whole {name} file ({str(error)[:120]})", fix="copy or download it again"
+                ) from None
+    return content
+
+
+def read_text(path: Path) -> bytes:
+    """The content of the text file `path` as UTF-8, decompressed, without a byte-order mark.
+
+    Raises
+    ------
+    DataError
+        As `read_content`; and a file that is empty, binary, or neither UTF-8 nor UTF-16 with its mark.
+    """
+    content = read_content(path).removeprefix(BOM)
+    if content.startswith(UTF16):
+        try:
+            content = content.decode("utf-16").encode()
+        except UnicodeDecodeError as error:
+            raise DataError(f"{path} is not whole UTF-16: byte {error.start}", fix="save it again as UTF-8") from None
     if not content.strip():
         raise DataError(f"{path} is empty", expected="a header and at least one record")
     _check_is_text(content, path)
@@ -54,12 +86,12 @@ def read_text(path: Path) -> bytes:
 
 
 def line_of(content: bytes, position: int) -> int:
-    """The number of the line, from 1, that holds the byte at `position` of `content`."""
+    """The number of the line, from 1, that holds byte `position` of `content`."""
     return content.count(b"\n", 0, position) + 1
 
 
 def _check_is_text(content: bytes, path: Path) -> None:
-    for magic, kind in KINDS.items():
+    for magic, kind in BINARY.items():
         if content.startswith(magic):
             raise DataError(f"{path} is {kind}", expected=TEXT, fix="export it as CSV in UTF-8")
     if (nul := content.find(b"\0")) >= 0:
@@ -71,8 +103,49 @@ def _check_is_text(content: bytes, path: Path) -> None:
     try:
         content.decode()
     except UnicodeDecodeError as error:
+        encoding = _likely_encoding(content)
         raise DataError(
-            f"{path}: byte {error.start} (line {line_of(content, error.start)}) is not UTF-8",
+            f"{path}: byte {error.start} (line {line_of(content, error.start)}) is not UTF-8"
+            + (f"; it looks like {encoding}" if encoding else ""),
             expected=TEXT,
-            fix=f"iconv -f latin1 -t utf-8 {path} > {path.stem}.utf8{path.suffix}",
+            fix=f"iconv -f {encoding or 'ENCODING'} -t utf-8 {path} > {path.stem}.utf8{path.suffix}",
         ) from None
+
+
+def _likely_encoding(content: bytes) -> str | None:
+    """The encoding that makes most sense of the start of `content`, or None where none does."""
+    from charset_normalizer import from_bytes
+
+    best = from_bytes(content[: 1 << 16]).best()
+    return best.encoding if best is not None else None
+
+
+def _zstd(content: bytes) -> bytes:
+    return pa.CompressedInputStream(pa.BufferReader(content), "zstd").read()
+
+
+def _unzip(content: bytes) -> bytes:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        names = [entry.filename for entry in archive.infolist() if not entry.is_dir()]
+        names = [name for name in names if not name.startswith("__MACOSX/")]
+        if "[Content_Types].xml" in names:
+            return content
+        if len(names) != 1:
+            raise DataError(
+                f"is a zip archive of {len(names)} files: {', '.join(names[:5])}",
+                expected="a single file in it",
+                fix="unpack it, and name the file or the folder",
+            )
+        if archive.getinfo(names[0]).flag_bits & 1:
+            raise DataError("is a zip archive with a password", fix="unpack it first")
+        return archive.read(names[0])
+
+
+COMPRESSED: Mapping[bytes, tuple[str, Callable[[bytes], bytes]]] = {
+    b"\x1f\x8b": ("gzip", gzip.decompress),
+    b"BZh": ("bzip2", bz2.decompress),
+    b"\xfd7zXZ\x00": ("xz", lzma.decompress),
+    b"\x28\xb5\x2f\xfd": ("zstd", _zstd),
+    b"PK\x03\x04": ("zip", _unzip),
+}
+"""By the bytes that a compressed file begins with: its name and what undoes it."""

@@ -4,68 +4,21 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute
 import pyarrow.csv as pa_csv
 
-from xdomain.core.choices import Problem
 from xdomain.core.errors import DataError
-from xdomain.core.recipe import Columns
-from xdomain.data.assemble import assemble
 from xdomain.data.read_file import read_text
-from xdomain.data.validate import MAX_CHARACTERS
 
+pc: Any = pyarrow.compute  # makes its functions at import, where a type checker cannot see them
 DELIMITERS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar"}
 SPOKEN = {**{name: mark for mark, name in DELIMITERS.items()}, "\\t": "\t", "space": " "}
 LONGEST_HEADER = 100_000  # characters; a longer first line is a sequence or a damaged file
-
-
-def read_table(
-    files: Mapping[str, Path],
-    *,
-    columns: Columns | None = None,
-    problem: Problem | None = None,
-    labelled: bool = True,
-    delimiter: str | None = None,
-    names: Sequence[str] | None = None,
-    quoted: bool | None = None,
-    unscored: str = "",
-    max_characters: int = MAX_CHARACTERS,
-) -> pa.Table:
-    """Read one or several CSV or TSV files, gzipped or not, into a raw table.
-
-    Parameters
-    ----------
-    files
-        See `xdomain.data.assemble.assemble`.
-    columns, problem
-        None is guessed; `xdomain.data.assemble.said` returns the guesses.
-    labelled
-        Whether labels are required. If False, as for prediction, none are returned.
-    delimiter
-        One character, or comma, tab, semicolon, bar or space; None: guessed from the first lines.
-    names
-        Names of the columns of a file without a header; None: the first line is the header.
-    quoted
-        Whether double quotes enclose cells; None: in all but tab-separated files.
-    unscored
-        The tag that marks a position as not scored, besides the empty tag.
-    max_characters
-        A longer sequence is an error.
-    """
-    raw = partial(raw_table, delimiter=delimiter, names=names, quoted=quoted)
-    return assemble(
-        files,
-        raw,
-        columns=columns or Columns(),
-        problem=problem,
-        labelled=labelled,
-        max_characters=max_characters,
-        unscored=unscored,
-    )
 
 
 def raw_table(
@@ -77,16 +30,20 @@ def raw_table(
     ----------
     path
         The file, gzipped or not.
-    delimiter, names, quoted
-        See `read_table`.
+    delimiter
+        One character, or comma, tab, semicolon, bar or space; None: guessed from the first lines.
+    names
+        Names of the columns of a file without a header.
+    quoted
+        Whether double quotes enclose cells; None: yes, but in tab-separated files only if they do so in the header.
 
     Raises
     ------
     DataError
         The file is not text or has no rows, rows differ in length, two columns share a name, or the delimiter is wrong.
     """
-    content = read_text(path)
-    content = content.lstrip(b"\r\n")
+    content = read_text(path).lstrip(b"\r\n")
+    delimiter, content = _separator_line(delimiter, content)
     lines = re.split(r"\r\n|\r|\n", content[: 2 * LONGEST_HEADER].decode(errors="ignore"))
     if len(lines[0]) > LONGEST_HEADER:
         raise DataError(
@@ -96,7 +53,7 @@ def raw_table(
         )
     lone = "\t" if ".tsv" in path.suffixes else ","
     mark = guess_delimiter(lines, lone=lone) if delimiter is None else _delimiter(delimiter)
-    quoted = mark != "\t" if quoted is None else quoted
+    quoted = _is_quoted(lines[0], mark) if quoted is None else quoted
     header = list(names) if names is not None else _header(lines[0], mark, quoted, path)
     fields = _fields(lines[0], mark, quoted)
     other = guess_delimiter(lines)
@@ -108,7 +65,59 @@ def raw_table(
         )
     if names is None and not content.strip()[len(lines[0].strip().encode()) :]:
         raise DataError(f"{path} holds a header but no records", expected="at least one record below the header")
-    return _parsed(content, header, mark, quoted, path, skip=names is None)
+    if names is None and _has_row_names(lines, mark):
+        header = ["row name", *header]
+    table = _parsed(content, header, mark, quoted, path, skip=names is None)
+    if quoted and b'"' in content:
+        _check_quotes(table, content, mark, path)
+    return table
+
+
+def _separator_line(delimiter: str | None, content: bytes) -> tuple[str | None, bytes]:
+    """The delimiter that Excel's own first line names, ``sep=;``, and what follows that line."""
+    match = re.match(rb'"?sep=(.)"?[ \t]*(\r\n|\r|\n)', content)
+    if match is None:
+        return delimiter, content
+    return delimiter or match[1].decode(), content[match.end() :]
+
+
+def _is_quoted(header: str, mark: str) -> bool:
+    """Whether double quotes enclose cells: in tab-separated files, where many do not, only if the header has them."""
+    return mark != "\t" or all(re.fullmatch(r'".+"', name) for name in header.split(mark))
+
+
+def _has_row_names(lines: Sequence[str], mark: str) -> bool:
+    """Whether rows begin with a name that the header lacks, as R's write.table writes them: all of it in quotes."""
+    if len(lines) < 2 or not all(re.fullmatch(r'".+"', name) for name in lines[0].split(mark)):
+        return False
+    row = _fields(lines[1], mark, quoted=True)
+    return lines[1].startswith('"') and len(row) == len(_fields(lines[0], mark, quoted=True)) + 1
+
+
+def _check_quotes(table: pa.Table, content: bytes, mark: str, path: Path) -> None:
+    """Refuse a quote that is never closed, or only lines later: it swallows the records between."""
+    width = table.num_columns
+    for name in table.column_names:
+        lines = pc.count_substring(table.column(name), "\n").fill_null(0)
+        for row in pc.indices_nonzero(pc.greater(lines, 1)).to_pylist():
+            inner = str(table.column(name)[row].as_py()).split("\n")[1:]
+            if inner[-1] == "":
+                inner.pop()
+            alike = sum(len(_fields(line, mark, quoted=True)) == width for line in inner)
+            if width > 1 and alike > 1 and alike >= len(inner) - 1:
+                raise DataError(
+                    f"{path}: the quote opened in row {row + 1}, column {name!r}, holds {len(inner):,} further lines, "
+                    "which look like records",
+                    expected="a closing quote in the same row",
+                    fix='close it, or write a quote within a cell twice (""); where quotes are mere characters: '
+                    "--set reader_options.quoted=false",
+                )
+    if content.count(b'"') % 2 and width == 1 and str(table.column(0)[-1].as_py()).count("\n") > 1:
+        raise DataError(
+            f"{path}: the quote opened in row {table.num_rows} is never closed",
+            expected="a closing quote",
+            fix="close it, or --set reader_options.quoted=false",
+        )
 
 
 def guess_delimiter(lines: Sequence[str], *, lone: str = ",") -> str:
@@ -131,6 +140,7 @@ def _delimiter(name: str) -> str:
 def _fields(line: str, mark: str, quoted: bool) -> list[str]:
     if not quoted or '"' not in line:
         return line.split(mark)
+    csv.field_size_limit(2**31 - 1)  # 131,072 characters otherwise
     return next(csv.reader([line], delimiter=mark), [])
 
 

@@ -24,8 +24,12 @@ SPLIT_NAMES = {
     "validation": "valid",
     "val": "valid",
     "dev": "valid",
+    "development": "valid",
+    "eval": "valid",
     "test": "test",
     "testing": "test",
+    "pred": "",
+    "predict": "",
     "": "",
 }
 """The values that the split column may have, in lower case; "" leaves the record out."""

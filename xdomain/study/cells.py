@@ -30,6 +30,8 @@ OPTION = "option "
 """Before the name of an option that names a file or a folder, in the digests of a recipe."""
 METADATA_FIELDS = ("title", "version", "notes", "published", "landmarks", "runtime")
 """Parts of a recipe that no result depends on."""
+LATER_COLUMNS = ("answer", "fold")
+"""Columns that recipes of version 0.1 could not name: without them a key is what it was."""
 DIGITS = 16
 
 
@@ -188,6 +190,7 @@ class Cell:
 
     def _key(self, *, exclude: set[str]) -> str:
         tree = self.recipe.model_dump(mode="json", exclude=set(METADATA_FIELDS) | {"source"} | exclude)
+        tree["columns"] = {role: name for role, name in tree["columns"].items() if name or role not in LATER_COLUMNS}
         tree["train"].pop("report_to")
         tree["run"].pop("backbone")
         for name in self.setting.digests:

@@ -1,0 +1,111 @@
+"""What people write into cells: numbers in several ways, marks of what is missing, several labels at once."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+MISSING = {"", "nan", "-nan", "<na>", "#n/a", "#na", "nat", "#value!", "#div/0!"}
+"""In lower case: what always stands for a missing value."""
+PERHAPS_MISSING = {"na", "n/a", "null", "none", "nil", "-", "?", ".", "unknown"}
+"""In lower case: what does so among numbers, and may be the name of a class among words."""
+SEPARATORS = (";", "|", ",")
+COMMA = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?")
+
+
+def parse_number(cell: str, *, decimal_comma: bool = False) -> float | None:
+    """The number in `cell`, NaN and infinity included, or None; with `decimal_comma` ``0,5`` is one half."""
+    text = cell.strip()
+    if "_" in text:  # which float() passes over
+        return None
+    try:
+        return float(text.replace(",", ".") if decimal_comma and COMMA.fullmatch(text) else text)
+    except ValueError:
+        return None
+
+
+def numbers_of(cells: Iterable[str]) -> list[float] | None:
+    """The finite numbers of a column's `cells`, or None where a cell is no number; missing ones are passed over."""
+    cells = list(cells)
+    comma = has_decimal_commas(cells)
+    numbers: list[float] = []
+    for cell in cells:
+        if cell.strip().lower() in MISSING:
+            continue
+        number = parse_number(cell, decimal_comma=comma)
+        if number is None:
+            if cell.strip().lower() in PERHAPS_MISSING:
+                continue
+            return None
+        if math.isfinite(number):
+            numbers.append(number)
+    return numbers or None
+
+
+def has_decimal_commas(cells: Iterable[str]) -> bool:
+    """Whether the numbers in `cells` have commas for points: ``0,75``, and not ``1,000`` for a thousand."""
+    written = [cell.strip() for cell in cells]
+    with_comma = [cell for cell in written if COMMA.fullmatch(cell)]
+    if not with_comma or any("." in cell for cell in written if parse_number(cell) is not None):
+        return False
+    return any(not re.fullmatch(r"[+-]?[1-9]\d{0,2},\d{3}", cell) for cell in with_comma)
+
+
+def is_missing(cell: str | None, *, among_numbers: bool) -> bool:
+    """Whether `cell` stands for no value; `among_numbers` widens what does by `PERHAPS_MISSING`."""
+    text = (cell or "").strip().lower()
+    return text in MISSING or (among_numbers and text in PERHAPS_MISSING)
+
+
+def whole_numbers(cells: Sequence[str]) -> dict[str, str]:
+    """How to write whole numbers that stand in `cells` in two ways, ``1`` and ``1.0``: by cell, the shorter one.
+
+    Empty where any other cell is no number, or none has a point.
+    """
+    plain: dict[str, str] = {}
+    for cell in dict.fromkeys(cells):
+        if cell.lower() in MISSING:
+            continue
+        number = parse_number(cell)
+        if number is None or not math.isfinite(number) or not number.is_integer():
+            return {}
+        plain[cell] = str(int(number))
+    return plain if any(cell != short for cell, short in plain.items()) else {}
+
+
+def several_labels(cells: Iterable[str]) -> tuple[str, str] | None:
+    """A separator that parts several labels in a cell, and such a cell; None where a cell is one label.
+
+    It does so where the parts come again, alone or in other combinations, and are fewer than the combinations' parts
+    would be were each a class of its own.
+
+    Parameters
+    ----------
+    cells
+        A column of labels, stripped.
+    """
+    counts = Counter(cells)
+    for separator in SEPARATORS:
+        combined = [cell for cell in counts if separator in cell]
+        parts = [[part.strip() for part in cell.split(separator)] for cell in combined]
+        if not combined or not all(all(part) and len(set(part)) == len(part) for part in parts):
+            continue
+        alone = {cell for cell in counts if separator not in cell}
+        if len(combined) == 1 and not set(parts[0]) <= alone:
+            continue
+        seen = Counter(part for one in parts for part in set(one))
+        again = [part for part in seen if seen[part] > 1 or part in alone]
+        if len(again) == len(seen) or len(again) > 0.8 * len(seen):
+            return separator, combined[0]
+    return None
+
+
+def natural_order(names: Iterable[str]) -> list[str]:
+    """Different `names`, in the order of numbers where all are numbers, else of characters."""
+    distinct = sorted(set(names))
+    numbers = [parse_number(name) for name in distinct]
+    if any(number is None or math.isnan(number) for number in numbers):
+        return distinct
+    return [name for _, name in sorted(zip(numbers, distinct, strict=True), key=lambda pair: (pair[0] or 0.0, pair[1]))]
