@@ -91,7 +91,7 @@ def test_two_runs(runs, tmp_path):
     scores = probe(means[0], run.examples.labels[train], means[1], 3)
     assert rows[4]["value"] == pytest.approx((scores.argmax(1) == run.examples.labels[valid]).mean())
     assert f"last layer {rows[2]['value']:.3f} at the start, {rows[5]['value']:.3f} tuned" in finding.caption
-    assert "fitted on 24 train records, told on 24 valid records" in finding.caption
+    assert "fitted on 24 train records, scored on 24 valid records" in finding.caption
     write_finding(finding, tmp_path)
     assert (tmp_path / "probes.png").stat().st_size > 10_000
     assert (tmp_path / "probes.csv").read_text().startswith('"run","state","layer","value","low","high","metric"')

@@ -1,1 +1,1 @@
-"""Looking inside finished runs: one question a file, each answered by a picture and a table."""
+"""Analyses of finished runs: one question per file, each answered by a picture and a table."""

@@ -1,10 +1,10 @@
 """Two languages in one encoder: do lines that mean the same lie together, and is a language one direction?
 
-Two text files of parallel lines are read by a checkpoint's own tokenizer. Half of the lines give each language's mean
-vector, the other half is tested: (i) is a line's counterpart its nearest neighbour, as the vectors are and with each
-language's mean taken off; (ii) where the states of one language are moved by the difference of the means, does the
-masked-LM head answer in the other one. Sources: Liu et al. 2020, arXiv 2004.09205 and 2010.10041; a made-up second
-language as in K et al. 2020, arXiv 1912.07840.
+The checkpoint's own tokenizer reads two text files of parallel lines. Half of the lines give each language's mean
+vector; the other half is tested. (i) Is a line's counterpart its nearest neighbour, with and without subtracting each
+language's mean? (ii) Does the masked-LM head answer in the other language if the states of one language are moved by
+the difference of the means? Sources: Liu et al. 2020, arXiv 2004.09205 and 2010.10041; a made-up second language as in
+K et al. 2020, arXiv 1912.07840.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from xdomain.data.read_file import read_text
 from xdomain.model.backbone import load_backbone, quiet_loading
 from xdomain.training.plots import BLUE, GREY, ORANGE
 
-FEWEST = 8  # pairs of lines: half of them are tested
+FEWEST = 8  # pairs of lines, half of which are tested
 MUTE = "Without a masked-LM head in the checkpoint, tokens cannot be converted."
 SHARED = "The layers of this model share their weights or have no embeddings of their own: tokens are not converted."
 
@@ -44,9 +44,10 @@ class Pairs:
     a, b
         Line i of one means line i of the other.
     names
-        What the two languages are called: their files' stems.
+        The names of the two languages: the stems of their files.
     left_out
-        Pairs of which one line is blank or had come before: its counterpart would not be the only right one.
+        The number of pairs left out because a line is blank or a repetition. A repeated line would have more than one
+        right counterpart.
     """
 
     a: tuple[str, ...]
@@ -57,7 +58,19 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Opened:
-    """The checkpoint: an encoder, in a masked-LM model where the folder holds all of one."""
+    """A checkpoint.
+
+    Parameters
+    ----------
+    name
+        The name of its folder.
+    model
+        A masked language model if the folder holds all weights of one, else the bare encoder.
+    tokenizer
+        The checkpoint's own.
+    speaks
+        Whether `model` has its masked-LM head.
+    """
 
     name: str
     model: PreTrainedModel
@@ -71,35 +84,41 @@ def align(checkpoint: Path, a: Path, b: Path, options: Options) -> list[Finding]
     Parameters
     ----------
     checkpoint
-        A stock checkpoint folder; a run folder stands for its ``model``.
+        A stock checkpoint folder, or a run folder, of which ``model`` is read.
     a, b
-        UTF-8 text: line i of `a` means line i of `b`.
+        UTF-8 text files: line i of `a` means line i of `b`.
     options
-        `records`: the most pairs of lines that are used, drawn by `seed`.
+        `records` is the largest number of pairs of lines to use, drawn by `seed`; the others are not used.
 
     Raises
     ------
     BackboneError
         The checkpoint cannot be read.
     DataError
-        The files are no parallel text, or too short.
+        The files are not parallel text, or too short.
     """
     pairs = read_pairs(a, b, most=options.records, seed=options.seed)
     opened = _opened(checkpoint)
     model, fitted = opened.model, len(pairs.a) // 2
     coded = (encode(opened.tokenizer, model.config, pairs.a), encode(opened.tokenizer, model.config, pairs.b))
     vectors = [line_vectors(model, side) for side in coded]
-    found = converted(model, coded, fitted) if opened.speaks else None
-    notes = [*_slips(pairs, coded), *([] if found else [MUTE if not opened.speaks else SHARED])]
+    conversions = converted(model, coded, fitted) if opened.speaks else None
+    notes = [*_slips(pairs, coded), *([] if conversions else [MUTE if not opened.speaks else SHARED])]
     facts = Facts(opened.name, pairs.names, fitted, len(pairs.a) - fitted, " ".join(notes))
     findings = [retrieval_finding(retrieved(vectors, fitted), facts)]
-    if found:
-        findings.append(conversion_finding(found, facts))
+    if conversions:
+        findings.append(conversion_finding(conversions, facts))
     return findings
 
 
 def read_pairs(a: Path, b: Path, *, most: int, seed: int = 0) -> Pairs:
-    """At most `most` pairs of lines, in an order drawn by `seed`."""
+    """Read at most `most` pairs of lines from the UTF-8 text files `a` and `b`, in a random order drawn by `seed`.
+
+    Raises
+    ------
+    DataError
+        A file cannot be read, the files have different numbers of lines, or too few pairs remain.
+    """
     texts = [read_text(path).decode().replace("\r\n", "\n").removesuffix("\n").split("\n") for path in (a, b)]
     if len(texts[0]) != len(texts[1]):
         raise DataError(f"{a} has {len(texts[0]):,} lines, {b} has {len(texts[1]):,}",
@@ -134,19 +153,20 @@ def found_share(asked: NDArray[Any], answers: NDArray[Any]) -> float:
 
 
 def retrieved(vectors: Sequence[NDArray[Any]], fitted: int) -> dict[tuple[int, bool], NDArray[np.float64]]:
-    """Shares of found counterparts a layer, shape (layers,).
+    """Compute the share of counterparts that are the nearest neighbour, per layer.
 
     Parameters
     ----------
     vectors
-        Of the two languages, shape (layers, lines, d) each.
+        The line vectors of the two languages, shape (layers, lines, d) each.
     fitted
-        How many lines, the first ones, give the means; the others are tested.
+        The number of lines, from the first on, that give the means; the others are tested.
 
     Returns
     -------
     dict
-        By which language asks, 0 or 1, and whether each language's mean is taken off.
+        Shares of shape (layers,). The keys are the language whose lines are looked up in the other, 0 or 1, and
+        whether each language's mean is subtracted.
     """
     tested = [side[:, fitted:] for side in vectors]
     centred = [side[:, fitted:] - side[:, :fitted].mean(1, keepdims=True) for side in vectors]
@@ -173,28 +193,28 @@ def _opened(checkpoint: Path) -> Opened:
 
 
 def _slips(pairs: Pairs, coded: tuple[Coded, Coded]) -> list[str]:
-    """What was left out or not read as it stands."""
-    told = [f"Pairs left out as blank or there before: {pairs.left_out:,}."] if pairs.left_out else []
+    """Notes on lines that were left out or cut, and on unknown pieces."""
+    notes = [f"Pairs left out as blank or there before: {pairs.left_out:,}."] if pairs.left_out else []
     for name, side in zip(pairs.names, coded, strict=True):
         if side.unknown:
-            told.append(f"Of {name}, {side.unknown:.1%} of the pieces are unknown to the tokenizer.")
+            notes.append(f"Of {name}, {side.unknown:.1%} of the pieces are unknown to the tokenizer.")
         if side.truncated:
-            told.append(f"Lines of {name} cut at the model's positions: {side.truncated:,}.")
-    return told
+            notes.append(f"Lines of {name} cut at the model's positions: {side.truncated:,}.")
+    return notes
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What both pictures say beside their numbers.
+    """The facts that the captions of both pictures state.
 
     Parameters
     ----------
     model, names
-        What the checkpoint and the two languages are called.
+        The names of the checkpoint and of the two languages.
     fitted, tested
-        Pairs of lines that give the means, and that are told of.
+        The numbers of pairs of lines that give the means, and that are tested.
     notes
-        What was left out, as sentences.
+        Sentences on what was left out.
     """
 
     model: str
@@ -205,14 +225,9 @@ class Facts:
 
 
 def retrieval_finding(shares: Mapping[tuple[int, bool], NDArray[np.float64]], facts: Facts) -> Finding:
-    """How often a line's counterpart is nearest, layer by layer.
+    """Draw how often a line's counterpart is its nearest neighbour, layer by layer.
 
-    Parameters
-    ----------
-    shares
-        As `xdomain.analysis.alignment.retrieved` gives them.
-    facts
-        What both pictures say beside their numbers.
+    `shares` are as `retrieved` returns them; `facts` go into the caption.
     """
     title = "Do lines that mean the same lie together?"
     first, second = facts.names
@@ -232,14 +247,14 @@ def retrieval_finding(shares: Mapping[tuple[int, bool], NDArray[np.float64]], fa
         _percent(axes)
         axes.set_title(title)
         axes.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1, 0.5))
-    told = "; ".join(
+    best = "; ".join(
         f"{name}: {_best(shares[way, False])} as they are, {_best(shares[way, True])} with the means taken off"
         for way, name in enumerate(ways)
     )
     caption = (
         f"{facts.model}: share of {facts.tested:,} lines whose counterpart is the nearest of as many, by cosine of "
         f"mean hidden states; each language's mean vector is that of {facts.fitted:,} other lines. "
-        f"At best {told}; by chance {chance:.1%}. {facts.notes}"
+        f"At best {best}; by chance {chance:.1%}. {facts.notes}"
     ).strip()
     rows = [
         (ways[way], taken_off, int(layer), float(values[layer]), chance)
@@ -255,22 +270,25 @@ def retrieval_finding(shares: Mapping[tuple[int, bool], NDArray[np.float64]], fa
     )
 
 
-def conversion_finding(found: Sequence[Converted], facts: Facts) -> Finding:
-    """Which language the head answers in where states are moved."""
+def conversion_finding(conversions: Sequence[Converted], facts: Facts) -> Finding:
+    """Draw in which language the head answers after the states are moved.
+
+    `conversions` are those of each layer, as `converted` returns them; `facts` go into the caption.
+    """
     first, second = facts.names
     title = f"Is a language one direction: does {first}, moved by the means' difference, come out as {second}?"
     with mpl.rc_context(STYLE):
         figure = empty_figure(3.8)
         panels = figure.subplots(1, 3, sharey=True)
-        told = (f"pieces of {first}", f"pieces of {second}", "of these, in the line's counterpart")
-        colours = mpl.colormaps["viridis"](np.linspace(0, 0.85, len(found)))
-        for layer, colour in zip(found, colours, strict=True):
+        titles = (f"pieces of {first}", f"pieces of {second}", "of these, in the line's counterpart")
+        colours = mpl.colormaps["viridis"](np.linspace(0, 0.85, len(conversions)))
+        for layer, colour in zip(conversions, colours, strict=True):
             for axes, values in zip(panels, (layer.first, layer.second, layer.twin), strict=True):
                 axes.plot(ALPHAS, values, color=colour, marker="o", markersize=4, clip_on=False,
                           label=f"layer {layer.layer}")  # fmt: skip
             panels[2].plot(ALPHAS, layer.stranger, color=colour, linestyle=":", linewidth=1.2)
         panels[2].plot([], [], color=GREY, linestyle=":", label="the same, in\nanother line's")
-        for axes, name in zip(panels, told, strict=True):
+        for axes, name in zip(panels, titles, strict=True):
             axes.set_title(name)
             axes.set_xlabel("α (times the difference)")
             _percent(axes)
@@ -279,9 +297,9 @@ def conversion_finding(found: Sequence[Converted], facts: Facts) -> Finding:
         figure.suptitle(title, x=0.01, ha="left", fontsize=10.5)
     whole = [ALPHAS.index(alpha) for alpha in (0, 1, 2, 3)]
     parts = "; ".join(
-        f"layer {layer.layer}: {', '.join(f'{layer.second[place]:.1%}' for place in whole)}" for layer in found
+        f"layer {layer.layer}: {', '.join(f'{layer.second[place]:.1%}' for place in whole)}" for layer in conversions
     )
-    best = max(found, key=lambda layer: float(layer.twin.max()))
+    best = max(conversions, key=lambda layer: float(layer.twin.max()))
     place = int(best.twin.argmax())
     caption = (
         f"{facts.model} reads {first}, nothing masked; behind one layer (0: the embeddings) α times (mean of {second} "
@@ -294,7 +312,7 @@ def conversion_finding(found: Sequence[Converted], facts: Facts) -> Finding:
     )
     rows = [
         (layer.layer, alpha, *(float(v[i]) for v in (layer.first, layer.second, layer.twin, layer.stranger)))
-        for layer in found
+        for layer in conversions
         for i, alpha in enumerate(ALPHAS)
     ]
     table = _table(

@@ -1,4 +1,4 @@
-"""Looking inside: the analyses that there are, and the folder that they fill."""
+"""Run the analyses of finished runs, and write their pictures, tables and captions into a folder."""
 
 from __future__ import annotations
 
@@ -32,24 +32,29 @@ def analyze(
     options: Options | None = None,
     out: str | Path | None = None,
 ) -> list[Finding]:
-    """Look into finished runs, and write a picture, a table and a sentence a question.
+    """Analyse finished runs, and write a picture, a table and a caption for each question.
 
     Parameters
     ----------
     runs
-        Run folders; all of one task and the same records, where they are to be compared.
+        Run folders. To be compared, they must have one task and the same records.
     only
-        Some of `NAMES`; by default all that can be asked of these runs, and it is said which cannot.
+        Some of `NAMES`. None: all analyses that suit these runs; the others are logged with the reason.
     options
-        How many records and draws are taken, and of which seed; None: the defaults.
+        What to look at, how many records to read, and the seed; None: the defaults.
     out
-        The folder to write; by default ``analysis`` in the first run's folder.
+        The folder to write to; None: ``analysis`` in the first run's folder.
+
+    Returns
+    -------
+    list of Finding
+        In the order of `ANALYSES`.
 
     Raises
     ------
     UserError
-        A folder holds no finished run of an encoder; or what was named in `only`, or anything at all, cannot be asked
-        of these runs.
+        A folder holds no finished run of an encoder; an analysis named in `only` does not suit these runs, or none
+        does; or an option has no effect on the chosen analyses.
     """
     options = options or Options()
     if not runs:
@@ -63,10 +68,10 @@ def analyze(
         why = analysis.refuses(opened, options)
         if why and only:
             raise RecipeError(f"{analysis.name}: {why}", expected=f"runs of which can be asked: {analysis.about}")
-        found: list[Finding] = []
+        results: list[Finding] = []
         if not why:
             try:
-                found = analysis.find(opened, options)
+                results = analysis.find(opened, options)
             except UserError as error:
                 if only or _asked_for(analysis, options):
                     raise
@@ -74,8 +79,8 @@ def analyze(
         if why:
             log.info(f"without {analysis.name}: {why}")
             continue
-        _write(found, folder)
-        findings += found
+        _write(results, folder)
+        findings += results
     if not findings:
         raise RecipeError("nothing can be asked of these runs", expected=f"runs that suit one of {', '.join(NAMES)}")
     _write_index(findings, folder)
@@ -90,14 +95,24 @@ def analyze_parallel(
     options: Options | None = None,
     out: str | Path | None = None,
 ) -> list[Finding]:
-    """Ask whether a checkpoint, or a run's, puts two languages into one space; line i of `a` means line i of `b`.
+    """Analyse whether a checkpoint puts two languages into one space.
 
-    `out` is by default ``analysis`` in the checkpoint's folder; for a checkpoint that is named, not a folder, here.
+    Parameters
+    ----------
+    checkpoint
+        A run folder, a checkpoint folder, or the hub id of a checkpoint.
+    a, b
+        UTF-8 text files: line i of `a` means line i of `b`.
+    options
+        `records` is the largest number of pairs of lines to use, drawn by `seed`; None: the defaults.
+    out
+        The folder to write to; None: ``analysis`` in the checkpoint's folder, or in the working directory for a hub
+        id.
 
     Raises
     ------
     UserError
-        The checkpoint cannot be loaded, or the files are no parallel text.
+        The checkpoint cannot be loaded, the files are not parallel text, or an option has no effect here.
     """
     options = options or Options()
     _check_used(options, {"records", "seed"})
@@ -118,12 +133,12 @@ def _chosen(only: Sequence[str] | None) -> list[Analysis]:
 
 
 def _asked_for(analysis: Analysis, options: Options) -> bool:
-    """Whether an option names what this analysis, and not most of them, is to look at."""
+    """Whether an option is set that says what this analysis should look at (a symbol, a motif, a record)."""
     return any(getattr(options, name) is not None for name in analysis.uses if getattr(Options(), name) is None)
 
 
 def _check_used(options: Options, used: Collection[str]) -> None:
-    """An option that nothing of what is asked heeds is a slip."""
+    """Refuse an option that has no effect on the chosen analyses."""
     for name, default in vars(Options()).items():
         if getattr(options, name) != default and name not in used:
             fit = ", ".join(analysis.name for analysis in ANALYSES if name in analysis.uses)
@@ -141,7 +156,7 @@ def _write(findings: Sequence[Finding], folder: Path) -> None:
 
 
 def _write_index(findings: Sequence[Finding], folder: Path) -> None:
-    """All pictures with their captions on one page; what an earlier look left stays beside it."""
+    """Write a page of all pictures with their captions; other files in the folder are kept."""
     parts = [
         f"## {f.title}\n\n![{f.title}]({f.name}.png)\n\n{f.caption} [{f.name}.csv]({f.name}.csv)" for f in findings
     ]

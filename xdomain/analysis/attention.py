@@ -26,27 +26,27 @@ from xdomain.training.predict import inputs_of
 
 AT_ONCE = 2**26  # attention weights in memory: 256 MiB
 BEFORE, AFTER, OTHERS = "at the start", "fine-tuned", "fine-tuned, other classes"
-WRITTEN = 12  # layers or heads: the numbers of more could not be read
-LEAST_REACH = 3  # of the colours: an eighth; what lies further below is drawn as if there, with its number
+WRITTEN = 12  # layers or heads: with more, their numbers would be unreadable
+LEAST_REACH = 3  # of the colours, in log2: an eighth; lower values are clipped to it, unless the highest reach further
 
 
 @dataclass(frozen=True)
 class Asked:
-    """Which positions of which records attention is asked about.
+    """The positions whose attention is measured.
 
     Parameters
     ----------
     name
-        Of the finding.
+        The name of the finding.
     motif
-        In words.
+        The motif, in words.
     inside
-        Of each record the positions, counted in its sequence, that belong to the motif.
+        For each record, the positions in its sequence that belong to the motif.
     where
-        Of which records.
+        The records, in words.
     elsewhere
-        The same positions of records of other classes, which do not have the motif there: is it the place that a head
-        looks at? Empty where the motif was sought everywhere.
+        The same positions in records of other classes, which lack the motif there. They show whether a head looks at
+        the place and not at the motif. Empty if the motif was searched for at every position.
     """
 
     name: str
@@ -58,14 +58,18 @@ class Asked:
 
 @dataclass(frozen=True)
 class Lift:
-    """Attention of one model.
+    """The attention that one model pays to a motif.
 
     Parameters
     ----------
+    label
+        The label of the run.
+    state
+        At the start or fine-tuned, in words.
     attention
         Shape (layers, heads): the share of its attention that a symbol pays to the motif, mean over records.
     expected
-        The share it would pay if it looked everywhere alike.
+        The share that even attention to all positions would pay.
     """
 
     label: str
@@ -75,24 +79,24 @@ class Lift:
 
     @property
     def log2(self) -> NDArray[np.float64]:
-        """Shape (layers, heads): 0 where attention is as if it were even, 1 where it is twice as much."""
+        """Shape (layers, heads): log2 of attention over even attention; 0 for even, 1 for twice as much."""
         return np.log2(np.maximum(self.attention, np.finfo(np.float32).tiny) / self.expected)
 
 
 def paid(weights: Tensor, asking: Tensor, asked: Tensor) -> Tensor:
-    """What share of their attention some positions pay to others.
+    """Compute the share of their attention that some positions pay to others.
 
     Parameters
     ----------
     weights
-        Shape (b, heads, s, s): of each asking position (third axis) over all, summing to 1.
+        Shape (b, heads, s, s): the attention of each position (third axis) to all positions, summing to 1.
     asking, asked
-        Shape (b, s), bool; at least one position asks in every record.
+        Shape (b, s), bool: the positions that attend, at least one in every record, and those attended to.
 
     Returns
     -------
     Tensor
-        Shape (b, heads): mean over the asking positions of the sum over the asked ones.
+        Shape (b, heads): the mean over the asking positions of the sum over the asked ones.
     """
     to_asked = torch.einsum("bhqk,bk->bhq", weights, asked.to(weights.dtype))
     return torch.einsum("bhq,bq->bh", to_asked, asking.to(weights.dtype)) / asking.sum(1, keepdim=True)
@@ -129,13 +133,13 @@ def _asked(runs: Sequence[OpenedRun], options: Options) -> list[Asked]:
 def _everywhere(run: OpenedRun, valid: Places, reach: Places, text: str, options: Options) -> Asked:
     motif = parse_motif(text, run.adapter)
     read = {int(r): run.examples.symbols[r][:end] for r, end in zip(valid, reach, strict=True)}
-    found = {record: np.flatnonzero(motif.covered(symbols)) for record, symbols in read.items()}
-    having = np.array([r for r, places in found.items() if len(places)], np.int64)
+    matches = {record: np.flatnonzero(motif.covered(symbols)) for record, symbols in read.items()}
+    having = np.array([r for r, places in matches.items() if len(places)], np.int64)
     if not len(having):
         raise RecipeError(f"motif {text!r} is in none of the {len(valid)} validation records of {run.recipe.name}")
     records = drawn(having, options.records, options.seed)
     where = f"{len(records)} of the {len(having)} validation records that have it, of {len(valid)}"
-    return Asked("attention", text, {int(r): found[int(r)] for r in records}, where, {})
+    return Asked("attention", text, {int(r): matches[int(r)] for r in records}, where, {})
 
 
 def _at_landmark(run: OpenedRun, valid: Places, reach: Places, mark: Landmark, options: Options) -> Asked:
@@ -178,28 +182,40 @@ def _found(runs: Sequence[OpenedRun], asked: Asked) -> Finding:
 
 
 def lift_of(run: OpenedRun, model: PreTrainedModel, state: str, inside: dict[int, Places]) -> Lift:
-    """Attention to positions of records, given as record to places in its first window's sequence."""
+    """Measure how much attention a model pays to some positions of some records.
+
+    Parameters
+    ----------
+    run
+        The run whose records are read.
+    model
+        ``run.model`` or ``run.start``.
+    state
+        Which of the two it is, in words.
+    inside
+        For each record, the positions to measure: places in its sequence that lie in its first window.
+    """
     sums: list[NDArray[np.float64]] = []
     even: list[NDArray[np.float64]] = []
     for batch, asking, seen in _batches(run, inside, model.config):
-        told, expected = _pays(model, batch, asking, seen)
-        sums.append(told.numpy().astype(np.float64))
+        shares, expected = _pays(model, batch, asking, seen)
+        sums.append(shares.numpy().astype(np.float64))
         even.append(expected.numpy().astype(np.float64))
     return Lift(run.label, state, np.concatenate(sums, axis=1).mean(1), float(np.concatenate(even).mean()))
 
 
 @torch.inference_mode()
 def _pays(model: PreTrainedModel, batch: dict[str, Tensor], asking: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
-    """Shape (layers, b, heads): see `paid`; and (b,): what even attention would pay."""
-    told = model.base_model(**inputs_of(batch), output_attentions=True)
-    layers = torch.stack([paid(weights.float(), asking, seen) for weights in told.attentions])
+    """Return what `paid` does for every layer, shape (layers, b, heads), and what even attention would pay, (b,)."""
+    outputs = model.base_model(**inputs_of(batch), output_attentions=True)
+    layers = torch.stack([paid(weights.float(), asking, seen) for weights in outputs.attentions])
     return layers, seen.sum(1) / batch["attention_mask"].sum(1)
 
 
 def _batches(
     run: OpenedRun, inside: dict[int, Places], config: Any
 ) -> Iterator[tuple[dict[str, Tensor], Tensor, Tensor]]:
-    """First windows, the positions that ask, and those that are asked about."""
+    """Yield batches of first windows, with the positions that attend and those attended to, bool (b, s) each."""
     records = list(inside)
     reach = held(run, np.array(records))[:, 0].tolist()
     longest = int(run.collate.lengths()[records].max()) + 8
@@ -233,7 +249,7 @@ def _told(before: Lift, after: Lift) -> str:
 
 
 def _control_told(lifts: Sequence[Lift], controls: Sequence[Lift], records: int) -> str:
-    """What the strongest heads pay to the same positions where the motif is not."""
+    """A sentence on the attention of the strongest heads to the same positions in records without the motif."""
     if not controls:
         return ""
     pays = ", ".join(
@@ -270,12 +286,12 @@ ANALYSIS = Analysis(
 
 
 def draw_heads(panels: Sequence[tuple[str, NDArray[np.float64]]], title: str) -> Figure:
-    """Two panels a run, before and after, with the same colours.
+    """Draw two panels per run, before and after fine-tuning, on one colour scale.
 
     Parameters
     ----------
     panels
-        Name and log2 lift, shape (layers, heads), of each, those of one run side by side.
+        The name and the log2 lift, shape (layers, heads), of each panel; the two of a run follow each other.
     title
         The title of the picture.
     """
@@ -303,7 +319,7 @@ def draw_heads(panels: Sequence[tuple[str, NDArray[np.float64]]], title: str) ->
 
 
 def _count(axes: Axes, shape: tuple[int, ...]) -> None:
-    """Layers and heads are counted from 1."""
+    """Label layers and heads, counted from 1."""
     layers, heads = (range(0, size, -(-size // WRITTEN)) for size in shape)
     axes.set_yticks(layers, [str(i + 1) for i in layers])
     axes.set_xticks(heads, [str(i + 1) for i in heads])
@@ -312,6 +328,6 @@ def _count(axes: Axes, shape: tuple[int, ...]) -> None:
 def _write(axes: Axes, log2: NDArray[np.float64], most: float) -> None:
     for layer, head in np.ndindex(log2.shape):
         value = float(log2[layer, head])
-        told = f"{round(value, 1) + 0:+.1f}"  # 0 is added so that there is no -0.0
-        axes.text(head, layer, told, ha="center", va="center", fontsize=9 if log2.shape[1] < 9 else 7,
+        text = f"{round(value, 1) + 0:+.1f}"  # adding 0 turns -0.0 into 0.0
+        axes.text(head, layer, text, ha="center", va="center", fontsize=9 if log2.shape[1] < 9 else 7,
                   color="white" if abs(value) > 0.6 * most else "black")  # fmt: skip

@@ -1,4 +1,4 @@
-"""Which places of one symbol are compared: at a known place and elsewhere, or before this and before that."""
+"""Choose the occurrences of one symbol to compare: at a known place and elsewhere, or before different neighbours."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from xdomain.core.errors import RecipeError, unknown
 from xdomain.core.recipe import Landmark
 from xdomain.core.sequences import Ids
 
-MOST = 100  # occurrences of a group
-LEAST = 2  # of which a similarity within a group can be told
+MOST = 100  # occurrences per group
+LEAST = 2  # occurrences: fewer have no similarity within the group
 LONGEST = 10  # characters of a symbol in a label
-Place = tuple[int, int]  # a record, and a place in its sequence
+Place = tuple[int, int]  # a record, and a position in its sequence
 
 
 @dataclass(frozen=True)
@@ -32,14 +32,16 @@ class Group:
 
 @dataclass(frozen=True)
 class Contexts:
-    """One symbol and the two or three kinds of context that it is compared in.
+    """One symbol, and the two or three kinds of context in which it is compared.
 
     Parameters
     ----------
     symbol
         As the alphabet writes it.
     chosen
-        A sentence: what was chosen, and by whom.
+        What was chosen and why, for the caption.
+    groups
+        The occurrences, one group per kind of context.
     """
 
     symbol: str
@@ -49,9 +51,19 @@ class Contexts:
 
 @dataclass(frozen=True)
 class Pool:
-    """The sequences that can be chosen from: of each record what the windows of all runs hold.
+    """The sequences to choose from.
 
-    Of a pair it is the first sequence, of a question and its passage the passage.
+    Parameters
+    ----------
+    run
+        The first of the runs.
+    records
+        Shape (n,): the places of the records in ``run.examples``.
+    sequences
+        For each record, the symbols that the first windows of all runs hold: of a pair the first sequence, of a
+        question and its passage the passage.
+    rng
+        Draws the occurrences.
     """
 
     run: OpenedRun
@@ -66,12 +78,21 @@ class Pool:
 
 
 def choose(runs: Sequence[OpenedRun], records: NDArray[np.int64], options: Options) -> Contexts:
-    """Choose a symbol and places of it by the options, else by the recipe's first landmark, else by frequency.
+    """Choose a symbol and its occurrences by the options, else by the recipe's first landmark, else by frequency.
+
+    Parameters
+    ----------
+    runs
+        The runs to compare; the first decides.
+    records
+        Shape (n,): places in ``runs[0].examples``.
+    options
+        `symbol` and `at` choose; `seed` draws the occurrences.
 
     Raises
     ------
     RecipeError
-        The symbol does not exist, or does not occur often enough in the records that are read.
+        The symbol does not exist, or does not occur often enough in the records.
     """
     run = runs[0]
     pool = Pool(run, records, read_sequences(runs, records), np.random.Generator(np.random.PCG64(options.seed)))
@@ -87,12 +108,12 @@ def choose(runs: Sequence[OpenedRun], records: NDArray[np.int64], options: Optio
 
 
 def sequence_number(run: OpenedRun) -> int:
-    """0 where the first sequence of a record is looked at, 1 where it is the second: a question's passage."""
+    """Which sequence of a record of `run` is analysed: 1, the passage, for span; else 0, the first."""
     return int(run.recipe.problem == "span")
 
 
 def read_sequences(runs: Sequence[OpenedRun], records: NDArray[np.int64]) -> dict[int, Ids]:
-    """The symbols of each record's sequence, as far as the first windows of all runs hold them."""
+    """The sequences of `records`, by record number, as far as the first windows of all `runs` hold them."""
     which = sequence_number(runs[0])
     second = runs[0].examples.symbols_b
     symbols = second if which and second is not None else runs[0].examples.symbols
@@ -101,7 +122,10 @@ def read_sequences(runs: Sequence[OpenedRun], records: NDArray[np.int64]) -> dic
 
 
 def label(symbols: Sequence[str], sequence: Ids, at: int) -> str:
-    """A symbol in its surroundings, such as ``…CAG[G]TAA…``."""
+    """Write the symbol at position `at` of `sequence` with its neighbours, such as ``…CAG[G]TAA…``.
+
+    `symbols` are those of the alphabet, by id.
+    """
     single = all(len(symbol) == 1 for symbol in symbols)
     around, blank = (3, "") if single else (1, " ")
     before, after = sequence[max(0, at - around) : at], sequence[at + 1 : at + 1 + around]
@@ -111,7 +135,7 @@ def label(symbols: Sequence[str], sequence: Ids, at: int) -> str:
 
 
 def _landmark(pool: Pool, landmark: Landmark) -> Contexts:
-    """At the place of the landmark where the train records of its class agree the most, the first such."""
+    """Choose the place of the landmark where the train records of its class agree the most; of equals the first."""
     run = pool.run
     train = of_class(run, "train", landmark.label)
     counts = np.zeros((len(landmark.symbols), len(pool.symbols)), np.int64)
@@ -133,19 +157,19 @@ def _landmark(pool: Pool, landmark: Landmark) -> Contexts:
 
 
 def _at(pool: Pool, at: int, symbol: int | None) -> Contexts:
-    found = [s[at] for s in pool.sequences.values() if 0 <= at < len(s)]
-    if not found:
+    column = [s[at] for s in pool.sequences.values() if 0 <= at < len(s)]
+    if not column:
         longest = max(map(len, pool.sequences.values()))
         raise RecipeError(f"no record that is read has a symbol at {at}", expected=f"from 0 to {longest - 1}")
     why = "as asked"
     if symbol is None:
-        symbol, why = int(np.bincount(found).argmax()), "the most frequent there"
+        symbol, why = int(np.bincount(column).argmax()), "the most frequent there"
     chosen = f"{pool.symbols[symbol]} at {at} (counted from 0), {why}"
     return _placed(pool, symbol, at, pool.records, f"at {at}", chosen)
 
 
 def _placed(pool: Pool, symbol: int, at: int, members: NDArray[np.int64], name: str, chosen: str) -> Contexts:
-    """At the place, in `members`; at the same place, in the others; at other places of `members`."""
+    """Group the symbol at the place in `members`, at the same place in other records, and elsewhere in `members`."""
     inside = set(members.tolist())
     there = [(r, at) for r, s in pool.sequences.items() if at < len(s) and s[at] == symbol]
     here = [place for place in there if place[0] in inside]
@@ -162,7 +186,7 @@ def _placed(pool: Pool, symbol: int, at: int, members: NDArray[np.int64], name: 
 
 
 def _neighbours(pool: Pool, symbol: int | None) -> Contexts:
-    """Before its most frequent right-hand neighbour, and before the second most frequent."""
+    """Group the symbol before its most frequent right-hand neighbour, and before the second most frequent."""
     counts = np.bincount(np.concatenate(list(pool.sequences.values())), minlength=len(pool.symbols))
     why = "as asked"
     if symbol is None:
@@ -175,7 +199,7 @@ def _neighbours(pool: Pool, symbol: int | None) -> Contexts:
     groups: list[Group] = []
     for turn, neighbour in enumerate(ranked.tolist()):
         places: list[Place] = []
-        for record in order[turn::2]:  # a record in one group only
+        for record in order[turn::2]:  # so that a record is in one group only
             fitting = spots[record][pool.sequences[record][spots[record] + 1] == neighbour]
             if len(fitting):
                 places.append((record, int(pool.rng.choice(fitting))))
@@ -185,7 +209,7 @@ def _neighbours(pool: Pool, symbol: int | None) -> Contexts:
 
 
 def _group(pool: Pool, name: str, places: list[Place]) -> Group:
-    """At most `MOST` of them, drawn."""
+    """Make a group of at most `MOST` of `places`, drawn at random."""
     order = pool.rng.permutation(len(places))[:MOST]
     return Group(name, tuple(places[i] for i in order))
 

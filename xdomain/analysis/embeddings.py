@@ -22,14 +22,26 @@ from xdomain.analysis.result import STYLE, Analysis, Finding, Options, empty_fig
 from xdomain.training.plots import BLUE, GREY, ORANGE
 
 Matrix = NDArray[np.float64]
-DRAWN = {2: 5, 3: 4}  # of each group, by how many groups there are
+DRAWN = {2: 5, 3: 4}  # occurrences drawn of each group, by the number of groups
 COLOURS = {2: (BLUE, ORANGE), 3: (BLUE, GREY, ORANGE)}
 TITLE = "Does one symbol stand for different things in different contexts?"
 
 
 @dataclass(frozen=True)
 class Seen:
-    """The cosines of all occurrences in one state of a run; shape (3, m, m) for the layers (3,)."""
+    """The cosines of all m occurrences in one state of a run.
+
+    Parameters
+    ----------
+    run
+        The label of the run.
+    state
+        start or tuned.
+    layers
+        The embeddings (0), a middle layer and the last one.
+    cosines
+        Shape (layers, m, m).
+    """
 
     run: str
     state: str
@@ -38,7 +50,7 @@ class Seen:
 
 
 def cosines(vectors: Matrix) -> Matrix:
-    """Shape (m, m), in [-1, 1]: of the rows of shape (m, d); NaN where a row is 0."""
+    """Shape (m, m), in [-1, 1]: the cosines of the rows of `vectors`, shape (m, d); NaN where a row is 0."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     with np.errstate(invalid="ignore", divide="ignore"):
         rows = vectors / lengths
@@ -46,7 +58,11 @@ def cosines(vectors: Matrix) -> Matrix:
 
 
 def mean_cosine(matrix: Matrix, a: slice, b: slice) -> float:
-    """Of the pairs with one of group `a` and one of group `b`; within a group, of two differing occurrences."""
+    """The mean cosine of pairs with one occurrence in group `a` and one in group `b`.
+
+    If both are the same group, an occurrence is not paired with itself. `matrix` holds the cosines of all
+    occurrences, shape (m, m).
+    """
     block = matrix[a, b]
     if a != b:
         return float(block.mean())
@@ -54,7 +70,15 @@ def mean_cosine(matrix: Matrix, a: slice, b: slice) -> float:
 
 
 def find(runs: Sequence[OpenedRun], options: Options) -> list[Finding]:
-    """One symbol at several places, in the first, a middle and the last layer, of each run at its start and end."""
+    """Compare one symbol's embeddings in several contexts, in the embeddings, a middle layer and the last layer.
+
+    Each of `runs` is read at its start and at its end, on the same records; `options` choose the symbol and its place.
+
+    Raises
+    ------
+    RecipeError
+        The symbol does not exist, or does not occur often enough in the records.
+    """
     records = runs[0].some("valid", options.records, seed=options.seed)
     contexts = choose(runs, records, options)
     sequences = read_sequences(runs, records)
@@ -82,14 +106,14 @@ def find(runs: Sequence[OpenedRun], options: Options) -> list[Finding]:
 def _read(
     run: OpenedRun, model: Any, records: NDArray[np.int64], places: Sequence[Place]
 ) -> tuple[tuple[int, ...], Matrix]:
-    """Three layers and the cosines there, after the mean vector of all symbols was taken away."""
+    """Return three layers, and the cosines in each after subtracting the mean vector of all symbols."""
     reach = held(run, records)
     aside = reach[:, 0] if sequence_number(run) else np.zeros(len(records), np.int64)
     wanted: dict[int, list[int]] = {}
     for number, (record, _) in enumerate(places):
         wanted.setdefault(record, []).append(number)
     total, count = np.zeros(0), 0
-    found: dict[int, Matrix] = {}
+    occurrences: dict[int, Matrix] = {}
     layers: tuple[int, ...] = ()
     for record, before, vectors in zip(records.tolist(), aside, symbol_vectors(run, model, records, reach),
                                        strict=True):  # fmt: skip
@@ -97,9 +121,9 @@ def _read(
         layers = tuple(dict.fromkeys((0, (last + 1) // 2, last)))
         some = vectors[list(layers)].astype(np.float64)
         total, count = some.sum(1) + (total if count else 0), count + some.shape[1]
-        found |= {number: some[:, before + places[number][1]] for number in wanted.get(record, ())}
+        occurrences |= {number: some[:, before + places[number][1]] for number in wanted.get(record, ())}
     mean = total / count
-    vectors = np.stack([found[number] - mean for number in range(len(places))], axis=1)
+    vectors = np.stack([occurrences[number] - mean for number in range(len(places))], axis=1)
     return layers, np.stack([cosines(layer) for layer in vectors])
 
 
@@ -109,7 +133,7 @@ def _slices(groups: Sequence[Group]) -> list[slice]:
 
 
 def _shown(groups: Sequence[Group], labels: Sequence[str]) -> list[int]:
-    """Which occurrences are drawn: the first few of each group, of differing surroundings where there are such."""
+    """The numbers of the occurrences to draw: the first few of each group, with different neighbours if possible."""
     shown: list[int] = []
     for part in _slices(groups):
         numbers = list(range(part.start, part.stop))
@@ -122,7 +146,7 @@ def _shown(groups: Sequence[Group], labels: Sequence[str]) -> list[int]:
 def _caption(contexts: Contexts, seen: Sequence[Seen], records: int, shown: int) -> str:
     groups, parts = contexts.groups, _slices(contexts.groups)
     sizes = ", ".join(f"{len(group.places)} {group.name}" for group in groups)
-    told = [
+    sentences = [
         f"Chosen: {contexts.chosen}. Cosine of its contextual embeddings, less the mean vector of all symbols of the "
         f"{records:,} valid records that were read (all vectors of a layer lean one way, which would make any two look "
         f"alike); {shown} occurrences are drawn. Means in the last layer over all that were found ({sizes})"
@@ -135,13 +159,13 @@ def _caption(contexts: Contexts, seen: Sequence[Seen], records: int, shown: int)
             f"({mean_cosine(start.cosines[-1], parts[a], parts[b]):.2f})"
             for a, b in (*((i, i) for i in range(len(groups))), *combinations(range(len(groups)), 2))
         ]
-        told.append(f"{run}, tuned (at the start): {'; '.join(means)}")
+        sentences.append(f"{run}, tuned (at the start): {'; '.join(means)}")
     if len({at for _, at in groups[0].places}) == 1:
-        told.append(
+        sentences.append(
             "At one place the embeddings (layer 0) of the symbol are one and the same vector, as symbol and position "
             "are: only the layers above can tell the contexts apart"
         )
-    return ". ".join(told) + "."
+    return ". ".join(sentences) + "."
 
 
 def _table(
@@ -197,7 +221,7 @@ def _draw(contexts: Contexts, seen: Sequence[Seen], shown: Sequence[int], labels
 
 
 def _name(axes: Axes, below: Sequence[str] | None, left: Sequence[str] | None, colours: Sequence[str]) -> None:
-    """Name the rows and the columns by their surroundings, in their group's colour."""
+    """Label rows and columns by the symbol and its neighbours, in the colour of its group."""
     for names, axis, turned in ((below, axes.xaxis, 90), (left, axes.yaxis, 0)):
         if names is None:
             axis.set_ticks([])

@@ -16,25 +16,30 @@ from xdomain.analysis.motifs import ordinary
 from xdomain.core.errors import MissingError
 from xdomain.training.predict import inputs_of
 
-STEPS = (8, 16, 32, 64, 128, 256)  # along the path, by Gauss and Legendre
-CLOSE = 0.02  # relative error at which there are enough of them
-TRIED = 8  # records that this is found on
-AT_ONCE = 2**11  # positions in one pass
+STEPS = (8, 16, 32, 64, 128, 256)  # points of Gauss-Legendre quadrature along the path, tried in turn
+CLOSE = 0.02  # relative error at which the steps suffice
+TRIED = 8  # records on which the number of steps is chosen
+AT_ONCE = 2**11  # positions in one pass, all steps together
 MEND = "pip install 'xdomain[analysis]'"
 BASELINE = "the mean row of the ordinary symbols at every symbol"
 
 
 @dataclass(frozen=True)
 class Attributed:
-    """What the positions of n records of one length add to an output.
+    """The attributions of an output to the positions of n records of one length.
 
     Parameters
     ----------
+    label
+        The label of the run.
     values
         Shape (n, length), in units of the output.
-    errors, differences
-        Shape (n,): by how much the values of a record miss what they should sum to, and that: the output for the
-        record minus the output for the baseline.
+    errors
+        Shape (n,): the sum of a record's values minus its difference, which is 0 for exact integration.
+    differences
+        Shape (n,): the output for the record minus the output for the baseline.
+    steps
+        Points of the path at which gradients were taken.
     """
 
     label: str
@@ -45,21 +50,34 @@ class Attributed:
 
     @property
     def absolute_error(self) -> float:
-        """Mean over the records."""
+        """The mean absolute error over the records, in units of the output."""
         return float(np.abs(self.errors).mean())
 
     @property
     def relative_error(self) -> float:
-        """Mean absolute error over the mean absolute difference."""
+        """The mean absolute error divided by the mean absolute difference."""
         return float(np.abs(self.errors).mean() / max(np.abs(self.differences).mean(), np.finfo(float).tiny))
 
 
 def attribute(run: OpenedRun, records: NDArray[np.int64]) -> Attributed:
-    """Attributions to the positions of records of one length, of their first windows where they have several.
+    """Attribute the answers of a run to the positions of its records.
 
-    The output is the logit of the true class, or the value. The path starts where every symbol has the mean row of
-    the ordinary symbols: it says nothing, and is as near to what the model knows as any symbol; special tokens stay as
-    they are, so that all attribution falls on symbols.
+    The output is the logit of the true class, or the value. The baseline has the mean row of the ordinary symbols at
+    every symbol: it carries no information, yet lies near the rows that the model knows. Special tokens are the same
+    in the baseline, so that all attribution falls on symbols.
+
+    Parameters
+    ----------
+    run
+        A run of classification or regression.
+    records
+        Shape (n,): places in ``run.examples``. Their first windows must have one length; further windows are not
+        read.
+
+    Raises
+    ------
+    MissingError
+        captum is not installed.
     """
     steps = STEPS[0]
     for steps in STEPS:
@@ -83,7 +101,7 @@ def _attribute(run: OpenedRun, records: NDArray[np.int64], steps: int) -> Attrib
     for first in range(0, len(records), size):
         chosen = records[first : first + size].tolist()
         batch = run.collate_first(chosen)
-        if run.model.config.model_type == "longformer":  # which makes its own only where it is given ids
+        if run.model.config.model_type == "longformer":  # it makes this mask itself only from ids, not from rows
             batch["global_attention_mask"] = torch.zeros_like(batch["attention_mask"])
             batch["global_attention_mask"][:, 0] = 1
         symbol = torch.zeros(batch["input_ids"].shape, dtype=torch.bool)
@@ -91,8 +109,8 @@ def _attribute(run: OpenedRun, records: NDArray[np.int64], steps: int) -> Attrib
         target = batch["labels"] if classes else torch.zeros(len(chosen), dtype=torch.long)
         inner = table(batch["input_ids"])
         outer = torch.where(symbol[..., None], empty, inner)
-        told, error, difference = integrate(run.model, batch, inner, outer, target, steps)
-        values.append(told.sum(-1)[:, run.before : run.before + length])
+        attributions, error, difference = integrate(run.model, batch, inner, outer, target, steps)
+        values.append(attributions.sum(-1)[:, run.before : run.before + length])
         errors.append(error)
         differences.append(difference)
     whole, missed, wanted = (torch.cat(part).double().numpy() for part in (values, errors, differences))
@@ -102,25 +120,26 @@ def _attribute(run: OpenedRun, records: NDArray[np.int64], steps: int) -> Attrib
 def integrate(
     model: PreTrainedModel, batch: dict[str, Tensor], inner: Tensor, outer: Tensor, target: Tensor, steps: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Integrated gradients of one output along the straight path from `outer` to `inner`.
+    """Compute integrated gradients of one output along the straight path from `outer` to `inner`.
 
     Parameters
     ----------
     model
         In evaluation mode.
     batch
-        What goes into the model beside the rows, each (b, s).
+        The model's inputs, each (b, s); `input_ids` are replaced by the rows.
     inner, outer
-        Shape (b, s, d): embedding rows of the records, and of the baseline.
+        Shape (b, s, d): the embedding rows of the records, and of the baseline.
     target
-        Shape (b,): which output.
+        Shape (b,): which output of each record.
     steps
         Points of the path at which the gradient is taken, 1 or more.
 
     Returns
     -------
     tuple
-        Attributions (b, s, d); by how much their sum misses the difference of the outputs, (b,); that, (b,).
+        Attributions, shape (b, s, d); their sum minus the difference of the outputs, shape (b,); and that difference,
+        the output at `inner` minus the output at `outer`, shape (b,).
 
     Raises
     ------
@@ -138,10 +157,10 @@ def integrate(
         return model(inputs_embeds=rows, **dict(zip(names, others, strict=True))).logits
 
     given = tuple(batch[name] for name in names)
-    told: Tensor = IntegratedGradients(output).attribute(
+    attributions: Tensor = IntegratedGradients(output).attribute(
         inner, outer, target=target, additional_forward_args=given, n_steps=steps
     )
     with torch.no_grad():
         ends = [output(rows, *given).gather(1, target[:, None])[:, 0] for rows in (inner, outer)]
     difference = ends[0] - ends[1]
-    return told.detach(), told.detach().sum((1, 2)) - difference, difference
+    return attributions.detach(), attributions.detach().sum((1, 2)) - difference, difference

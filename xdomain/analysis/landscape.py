@@ -1,4 +1,4 @@
-"""The loss between the start and the end of a fine-tuning, along the line and on a plane (Hao et al. 2019).
+"""The loss between the start and the end of fine-tuning, along the line and on a plane (Hao et al. 2019).
 
 Source: arXiv 1908.05620; random directions scaled as in Li et al. 2018, arXiv 1712.09913.
 """
@@ -33,21 +33,21 @@ from xdomain.analysis.result import STYLE, Analysis, Finding, Options, empty_fig
 from xdomain.core.errors import BackboneError
 from xdomain.training.plots import COLOURS, GREY
 
-PLANE_SHARE = 4  # a plane has many points: each is read off a quarter of the records
+PLANE_SHARE = 4  # a plane has many points, so each is computed on a quarter of the records
 Floats = NDArray[np.float64]
-MARGIN = 0.1  # nats, or squared standard deviations: how much worse still counts as the same valley
+MARGIN = 0.1  # nats, or squared standard deviations: a loss that is higher by at most this is in the same valley
 COLUMNS = 3
 LEVELS = 15
 
 
 def steps(points: int) -> Floats:
-    """So many even steps from about -0.5 to 1.5 (from 0 to 2 where there are 3) that hit 0 and 1 exactly."""
+    """Return `points` evenly spaced values from about -0.5 to 1.5 (0 to 2 if 3 points), 0 and 1 exactly among them."""
     apart = max(1, (points - 1) // 2)
     return np.arange(-(apart // 2), points - apart // 2) / apart
 
 
 def around(alphas: Floats) -> Floats:
-    """An odd number of steps, moved so that the middle one is exactly 0."""
+    """Shift an odd number of `alphas` so that the middle one is exactly 0."""
     return alphas - alphas[len(alphas) // 2]
 
 
@@ -82,10 +82,10 @@ def _find(runs: Sequence[OpenedRun], options: Options) -> list[Finding]:
     for run, path, other in zip(runs, paths, seconds, strict=True):
         losses, valid_losses = LossOf.over(run, train), LossOf.over(run, valid)
         lines.append(Line(_along(losses, path, alphas), _along(valid_losses, path, alphas), norm_of(path.step)))
-        aside, told = _aside(path, options.seed, None if other is None else (runs[other].label, paths[other]))
+        aside, description = _aside(path, options.seed, None if other is None else (runs[other].label, paths[other]))
         losses = LossOf.over(run, few)
         plane = [[losses(path.at(float(a), aside, float(b))) for a in coarse] for b in betas]
-        surfaces.append(Surface(np.array(plane), told, other is not None))
+        surfaces.append(Surface(np.array(plane), description, other is not None))
     drawn = Drawn(tuple(run.label for run in runs), runs[0].recipe.problem)
     return [
         line_finding(drawn, alphas, lines, (len(train), len(valid))),
@@ -98,7 +98,7 @@ def _along(losses: LossOf, path: Path, alphas: Floats) -> Floats:
 
 
 def _aside(path: Path, seed: int, other: tuple[str, Path] | None) -> tuple[Tensors, str]:
-    """The second direction, and what it is."""
+    """Return the second direction of the plane, and describe it in words."""
     if other is None:
         return random_like(path.step, seed), f"a random direction of the same length row by row, drawn by seed {seed}"
     label, there = other
@@ -117,30 +117,30 @@ ANALYSIS = Analysis(
 
 @dataclass(frozen=True)
 class Drawn:
-    """Labels of the runs, and what the loss is and counted in."""
+    """What both pictures share: the labels of the runs, and the problem, which decides kind and unit of the loss."""
 
     labels: tuple[str, ...]
     problem: str
 
     @property
     def kind(self) -> str:
-        """The loss in words."""
+        """The name of the loss."""
         return "mean squared error" if self.problem == "regression" else "mean cross-entropy"
 
     @property
     def unit(self) -> str:
-        """Its unit."""
+        """The unit of the loss."""
         return "of standardised values" if self.problem == "regression" else "nats"
 
     @property
     def short(self) -> str:
-        """What stands behind a number."""
+        """The suffix of a number: a blank and the unit, empty for regression."""
         return "" if self.problem == "regression" else " nats"
 
 
 @dataclass(frozen=True)
 class Line:
-    """Losses along a run's path, shape (points,) each; `length` is that of the path."""
+    """Losses on train and valid records along a run's path, shape (points,) each, and the `length` of the path."""
 
     train: Floats
     valid: Floats
@@ -149,7 +149,17 @@ class Line:
 
 @dataclass(frozen=True)
 class Surface:
-    """Losses, shape (betas, alphas); which direction beta is; whether a second run ended at its 1."""
+    """The losses on a plane.
+
+    Parameters
+    ----------
+    losses
+        Shape (betas, alphas).
+    aside
+        The direction of beta, in words.
+    second
+        Whether that direction is the path of a second run, which ends at beta = 1.
+    """
 
     losses: Floats
     aside: str
@@ -157,19 +167,19 @@ class Surface:
 
 
 def basin(alphas: Floats, losses: Floats, *, margin: float = MARGIN) -> tuple[float, float]:
-    """The stretch around 1 where the loss stays at most `margin` above that at 1.
+    """Find the stretch around alpha = 1 where the loss is at most `margin` above the loss at 1.
 
     Parameters
     ----------
     alphas, losses
-        Shape (points,); 1 is among the alphas.
+        Shape (points,), alphas ascending; 1 is among them.
     margin
         How much higher the loss may be, in its own unit.
 
     Returns
     -------
     tuple
-        Its two ends, between two points as a straight line has it; the axis' own end where it goes on.
+        The two ends, linearly interpolated between points; the end of the axis if the stretch goes on.
     """
     here = int(np.flatnonzero(alphas == 1)[0])
     ends = [_end(alphas[here::way], losses[here::way], losses[here] + margin) for way in (-1, 1)]
@@ -187,7 +197,19 @@ def _end(alphas: Floats, losses: Floats, most: float) -> float:
 
 
 def line_finding(drawn: Drawn, alphas: Floats, lines: Sequence[Line], counts: tuple[int, int]) -> Finding:
-    """One line a run, over the same axes; `counts` are those of the training and validation records."""
+    """Draw the losses along the paths, one line per run on the same axes.
+
+    Parameters
+    ----------
+    drawn
+        Labels of the runs and the kind of loss.
+    alphas
+        Shape (points,): positions on the path, ascending, 0 and 1 among them.
+    lines
+        The losses of each run.
+    counts
+        The numbers of training and of validation records.
+    """
     title = "How wide is the valley that fine-tuning ended in?"
     kind, unit, short = drawn.kind, drawn.unit, drawn.short
     with mpl.rc_context(STYLE):
@@ -226,7 +248,7 @@ def line_finding(drawn: Drawn, alphas: Floats, lines: Sequence[Line], counts: tu
 
 
 def _top(lines: Sequence[Line], alphas: Floats) -> float:
-    """Enough to see all of the path itself; what rises far beyond at its ends is cut off."""
+    """The upper limit of the axis: all losses between start and end are visible, much higher ones beyond are cut."""
     inside = (alphas >= 0) & (alphas <= 1)
     seen = np.concatenate([losses for line in lines for losses in (line.train, line.valid)])
     path = np.concatenate([losses[inside] for line in lines for losses in (line.train, line.valid)])
@@ -247,7 +269,21 @@ def _basin_told(label: str, alphas: Floats, line: Line, short: str) -> str:
 
 
 def surface_finding(drawn: Drawn, alphas: Floats, betas: Floats, surfaces: Sequence[Surface], records: int) -> Finding:
-    """One panel a run, of the same axes and colours."""
+    """Draw the loss on a plane, one panel per run with the same axes and colours.
+
+    Parameters
+    ----------
+    drawn
+        Labels of the runs and the kind of loss.
+    alphas
+        Shape (points,): positions along the run's path, ascending, 0 and 1 among them.
+    betas
+        Positions along the second direction, ascending, 0 among them.
+    surfaces
+        The losses of each run.
+    records
+        The number of records that the losses were computed on.
+    """
     title = "What does the loss look like beside the path?"
     kind, unit, short = drawn.kind, drawn.unit, drawn.short
     levels = _levels(surfaces, alphas, betas)
@@ -293,7 +329,7 @@ def surface_finding(drawn: Drawn, alphas: Floats, betas: Floats, surfaces: Seque
 
 
 def _levels(surfaces: Sequence[Surface], alphas: Floats, betas: Floats) -> Floats:
-    """One scale for all panels: from the least loss to half above the greatest on the paths themselves."""
+    """Contour levels for all panels: from the lowest loss to 1.5 times the highest on the paths themselves."""
     inside = (alphas >= 0) & (alphas <= 1)
     path = max(float(np.nanmax(surface.losses[betas == 0][:, inside])) for surface in surfaces)
     least = min(float(np.nanmin(surface.losses)) for surface in surfaces)
@@ -310,8 +346,8 @@ def _mark(axes: Axes, surface: Surface) -> None:
 
 
 def _surface_told(label: str, alphas: Floats, betas: Floats, surface: Surface) -> str:
-    """Where each panel's second direction comes from, its ends, and how much of it is valley."""
-    (row,), (zero,), (one,) = (np.flatnonzero(found) for found in (betas == 0, alphas == 0, alphas == 1))
+    """A sentence on a panel: its second direction, the losses at start and end, how many points are in the valley."""
+    (row,), (zero,), (one,) = (np.flatnonzero(hits) for hits in (betas == 0, alphas == 0, alphas == 1))
     start, end = surface.losses[row, zero], surface.losses[row, one]
     valley = int((surface.losses <= end + MARGIN).sum())
     there = " (its end ■)" if surface.second else ""

@@ -1,4 +1,4 @@
-"""What every layer makes of the symbols of a record, read by its first window."""
+"""The hidden states of the symbols of a record in every layer, read from its first window."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from xdomain.analysis.loaded_run import BATCH, OpenedRun, hidden_states
 from xdomain.analysis.result import one_task
 
 AT_ONCE = 8192
-"""Positions in a batch: all layers of them are held in memory."""
+"""Positions per batch, whose hidden states of all layers are held in memory."""
 
 
 def same_symbols(runs: Sequence[OpenedRun]) -> str | None:
-    """Why the same symbols of the same records cannot be looked at in all runs."""
+    """Say why `runs` do not read the same symbols of the same records; None if they do."""
     if why := one_task(runs):
         return why
     first = runs[0]
@@ -29,7 +29,11 @@ def same_symbols(runs: Sequence[OpenedRun]) -> str | None:
 
 
 def held(run: OpenedRun, records: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Shape (n, 2): how many symbols of the first and of the second sequence stand in each record's first window."""
+    """Shape (n, 2): the numbers of symbols of the first and of the second sequence in each record's first window.
+
+    `records`, shape (n,), are places in ``run.examples`` of the `run`. The second number is 0 if records have one
+    sequence.
+    """
     plan = run.collate.windows
     windows = plan.offsets[records]
     cut = plan.stop[windows] - plan.start[windows]
@@ -39,26 +43,26 @@ def held(run: OpenedRun, records: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def held_by_all(runs: Sequence[OpenedRun], records: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Shape (n, 2): as `held`, but what the windows of all runs hold."""
+    """Shape (n, 2): as `held` for `records`, the smallest numbers over all `runs`."""
     return np.min([held(run, records) for run in runs], axis=0)
 
 
 def in_several_windows(runs: Sequence[OpenedRun], records: NDArray[np.int64]) -> bool:
-    """Whether any run reads any of the records in more than one window, so that a first window is not all."""
+    """Whether any of `runs` needs more than one window for any of `records`, so that the first is not the whole."""
     return any((np.diff(run.collate.windows.offsets)[records] > 1).any() for run in runs)
 
 
 def drawn_symbols(usable: Sequence[NDArray[np.bool_]], most: int, seed: int) -> list[NDArray[np.int64]]:
-    """Of each record the places of the symbols that are looked at, in order: `most` in all, drawn by `seed`.
+    """Draw symbols of some records, and return their positions in each record, in ascending order.
 
     Parameters
     ----------
     usable
-        Of each record, shape (m,): which of its symbols there are to draw from.
+        For each record, shape (m,): which of its m symbols may be drawn.
     most
-        Symbols in all, at most.
+        The largest number of symbols to draw in all.
     seed
-        Of the draw, 0 or more.
+        The seed of the draw, 0 or more.
     """
     flat = np.concatenate(usable)
     order = np.random.Generator(np.random.PCG64(seed)).permutation(np.flatnonzero(flat))
@@ -70,7 +74,7 @@ def drawn_symbols(usable: Sequence[NDArray[np.bool_]], most: int, seed: int) -> 
 def symbol_vectors(
     run: OpenedRun, model: PreTrainedModel, records: NDArray[np.int64], reach: NDArray[np.int64]
 ) -> Iterator[NDArray[np.float32]]:
-    """The hidden states of the symbols of each record, in the order of `records`; special tokens are left out.
+    """Yield the hidden states of the symbols of each record, in the order of `records`, without special tokens.
 
     Parameters
     ----------
@@ -81,11 +85,14 @@ def symbol_vectors(
     records
         Shape (n,): places in ``run.examples``.
     reach
-        Shape (n, 2): how many symbols of the first and of the second sequence, at most as `held` says.
+        Shape (n, 2): how many symbols of the first and of the second sequence to return, at most as many as `held`
+        gives.
 
     Yields
     ------
-    Shape (layers + 1, m, d): the embeddings and what every layer makes of them; first sequence first.
+    ndarray
+        Shape (layers + 1, m, d): the embeddings and the states behind each layer; the symbols of the first sequence
+        come first.
     """
     plan, layout = run.collate.windows, run.saved.layout
     longest = int(held(run, records).sum(1).max(initial=1)) + len(layout.start) + len(layout.middle) + len(layout.end)

@@ -1,4 +1,4 @@
-"""A finished run, opened to be looked into: its data, its model as it ended and as it started."""
+"""A finished run, opened for analysis: its data, and its model at the end and at the start."""
 
 from __future__ import annotations
 
@@ -36,17 +36,21 @@ BATCH = 32
 
 @dataclass(frozen=True)
 class OpenedRun:
-    """A run and all that is needed to look into it.
+    """A finished run and everything that an analysis needs of it.
 
     Parameters
     ----------
+    folder
+        The run folder.
     label
-        The arm with its seeds, such as ``pretrained m0 s0``; told apart by the folder where two are alike.
+        The arm with its seeds, such as ``pretrained m0 s0``; if several runs share it, the folder is added.
     examples
-        The run's records in the run's own splits. What is fitted is fitted on train, what is told is told of valid:
-        test is for the run's own result.
-    model
-        As it was saved, in float32 on the CPU, in evaluation mode, with attention that can be read.
+        The run's records in the run's own splits. Analyses fit on train and report on valid; test is kept for the
+        run's own result.
+    saved
+        The fine-tuned model, in float32 on the CPU, in evaluation mode, with attention weights available.
+    values
+        The content of ``result.json``.
     """
 
     folder: Path
@@ -64,12 +68,12 @@ class OpenedRun:
 
     @cached_property
     def start(self) -> PreTrainedModel:
-        """The model as it was before its first step: same arm, seed, head and, where they are learned, mixtures.
+        """The model before its first training step: of the same arm, seed, head and, if learned, mapping.
 
         Raises
         ------
         BackboneError
-            The checkpoint that the run started from is not the one that its name now leads to.
+            The backbone's name now leads to another checkpoint than the one that the run started from.
         """
         options = self.recipe.run
         backbone = load_backbone(options.backbone)
@@ -88,47 +92,52 @@ class OpenedRun:
 
     @cached_property
     def collate(self) -> Collator:
-        """Record numbers to the tensors that `model` and `start` read: full-vocabulary rows."""
+        """Turns record numbers into the tensors that `model` and `start` read, with rows of the full vocabulary."""
         layout, rows = self.saved.layout, self.saved.mapping.ids.astype(np.int64)
         windows = fit_windows(self.examples, layout, max_positions(self.model.config), self.recipe.train)
         return Collator(self.examples, self.examples.labels, rows, layout, windows)
 
     @cached_property
     def collate_first(self) -> Collator:
-        """As `collate`, but of each record the first window alone."""
+        """As `collate`, but with only the first window of each record."""
         windows = self.collate.windows
         return replace(self.collate, choose=lambda record: windows.of(record)[:1])
 
     @property
     def before(self) -> int:
-        """Positions before the first symbol: symbol i of a record's first window stands at ``before + i``."""
+        """Special tokens before the first symbol: symbol i of a record's first window is at position ``before + i``."""
         return len(self.saved.layout.start)
 
     def some(self, split: str, most: int, *, seed: int = 0) -> NDArray[np.int64]:
-        """At most `most` records of a split, drawn by `seed` and in file order: the same for all runs on one task."""
+        """Draw at most `most` records of a `split` by `seed`, in file order: the same for all runs on one task."""
         return drawn(self.examples.indices(split), most, seed)
 
     def batches(
         self, records: NDArray[np.int64], *, size: int = BATCH
     ) -> Iterator[tuple[list[int], dict[str, Tensor]]]:
-        """Records and the batch made of them, in the order of `records`; see `Collator.__call__` for the tensors."""
+        """Yield the numbers of `size` records and their batch, in the order of `records`.
+
+        See `Collator.__call__` for the tensors. The last batch may be smaller.
+        """
         for first in range(0, len(records), size):
             chosen = records[first : first + size].tolist()
             yield chosen, self.collate(chosen)
 
 
 def drawn(records: NDArray[np.int64], most: int, seed: int) -> NDArray[np.int64]:
-    """At most `most` of some records, drawn by `seed`, in their order."""
+    """Draw at most `most` of `records` by `seed`, and sort them."""
     return np.sort(np.random.Generator(np.random.PCG64(seed)).permutation(records)[:most])
 
 
 def open_runs(folders: list[Path]) -> list[OpenedRun]:
-    """Open finished runs of encoders; labels are unique.
+    """Open the finished runs in `folders`, with unique labels.
 
     Raises
     ------
     BackboneError
-        A folder holds no finished run, or that of a baseline, which has no layers to look into; or comes twice.
+        A folder holds the run of a baseline, which has no layers to analyse, or is listed twice.
+    RecipeError
+        A folder holds no finished run.
     """
     places = [folder.resolve() for folder in folders]
     if twice := next((folder for i, folder in enumerate(folders) if places[i] in places[:i]), None):
@@ -159,7 +168,7 @@ def _open(folder: Path) -> OpenedRun:
 
 
 def _to_look_at(model: PreTrainedModel) -> PreTrainedModel:
-    """Evaluation mode, no gradients kept, attention computed so that it can be handed out."""
+    """Prepare a model for analysis: evaluation mode, no gradients of weights, attention weights available."""
     model.set_attn_implementation("eager")
     model.requires_grad_(False)
     return model.eval()
@@ -167,6 +176,9 @@ def _to_look_at(model: PreTrainedModel) -> PreTrainedModel:
 
 @torch.inference_mode()
 def hidden_states(model: PreTrainedModel, batch: dict[str, Tensor]) -> Tensor:
-    """Shape (layers + 1, w, s, d), float32: the embeddings and what every layer makes of them."""
-    told = model.base_model(**inputs_of(batch), output_hidden_states=True)
-    return torch.stack(told.hidden_states)
+    """Shape (layers + 1, w, s, d), float32: the embeddings and the states behind each layer of `model` for a `batch`.
+
+    The batch holds inputs of shape (w, s), as a collator makes them.
+    """
+    outputs = model.base_model(**inputs_of(batch), output_hidden_states=True)
+    return torch.stack(outputs.hidden_states)

@@ -1,6 +1,6 @@
-"""The loss of a model whose weights were moved: along a run's own path, and aside from it.
+"""The loss of a model whose weights are moved along the path of its training, or away from it.
 
-All named parameters move: word rows, layer norms, biases and the head, which belongs to the start as it was drawn.
+All named parameters move: word rows, layer norms, biases and the head. At the start the head is as it was initialised.
 """
 
 from __future__ import annotations
@@ -26,17 +26,21 @@ WINDOWS_AT_ONCE = 64
 
 @dataclass(frozen=True)
 class Path:
-    """Where a run's weights came from and where they went, in float32; equal names and shapes.
+    """The weights of a run at its start and at its end, in float32, with equal names and shapes.
 
-    Regression is trained in standard units and saved in native ones, the scale folded into the head. The same scale is
-    folded into the start: what lies between is then that of training, with its head folded.
+    A regression is trained on standardised values, and its model is saved with the scale folded into the head. The same
+    scale is folded into the start, so that the points between are those of training with the scale folded in.
     """
 
     start: Tensors
     end: Tensors
 
     def at(self, alpha: float, aside: Mapping[str, Tensor] | None = None, beta: float = 0.0) -> Tensors:
-        """``start + alpha (end - start) + beta aside``; exactly the start at 0 and the end at 1."""
+        """Return ``start + alpha (end - start) + beta aside``.
+
+        `alpha` 0 and 1 give exactly the start and the end, if `beta` is 0 or `aside`, a direction of the same names and
+        shapes, is None.
+        """
         line = {name: torch.lerp(tensor, self.end[name], alpha) for name, tensor in self.start.items()}
         return {name: tensor + beta * aside[name] for name, tensor in line.items()} if aside else line
 
@@ -47,7 +51,13 @@ class Path:
 
 
 def path_of(run: OpenedRun) -> Path:
-    """The path of a run; see `xdomain.analysis.loaded_run.OpenedRun.start` for what may be raised."""
+    """Return the path of a `run`.
+
+    Raises
+    ------
+    BackboneError
+        The start cannot be restored, see `xdomain.analysis.loaded_run.OpenedRun.start`.
+    """
     start: PreTrainedModel = run.start
     if run.recipe.problem == "regression":
         start = copy.deepcopy(start)
@@ -56,7 +66,7 @@ def path_of(run: OpenedRun) -> Path:
 
 
 def unlike(path: Path) -> str | None:
-    """A tensor that the start and the end do not share in name and shape; None where all are shared."""
+    """The name of a tensor whose shape differs between the start and the end of `path`, or that one lacks; or None."""
     for name in {**path.start, **path.end}:
         shapes = [tuple(side[name].shape) if name in side else None for side in (path.start, path.end)]
         if shapes[0] != shapes[1]:
@@ -65,23 +75,24 @@ def unlike(path: Path) -> str | None:
 
 
 def norm_of(direction: Mapping[str, Tensor]) -> float:
-    """Euclidean length over all tensors together."""
+    """The Euclidean length of a `direction`, over all its tensors together."""
     return float(torch.stack([tensor.double().square().sum() for tensor in direction.values()]).sum().sqrt())
 
 
 def cosine(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> float:
-    """Of the angle between two directions, in [-1, 1]; 0 where either has no length."""
+    """The cosine of the angle between the directions `one` and `other`, in [-1, 1]; 0 if either has length 0."""
     product = sum(float((tensor.double() * other[name].double()).sum()) for name, tensor in one.items())
     lengths = norm_of(one) * norm_of(other)
     return product / lengths if lengths else 0.0
 
 
 def random_like(step: Mapping[str, Tensor], seed: int) -> Tensors:
-    """A random direction in which every row of every matrix is as long as the same row of `step`.
+    """Draw a random direction in which every row of every matrix is as long as the same row of `step`, by `seed`.
 
-    A row is the weights of one unit, or one symbol; biases and layer norms are one row each. So what a run left
-    alone, such as word rows that never occur, stays alone, and no unit moves farther than training moved it: the
-    filter-wise normalisation of Li et al. 2018 (arXiv 1712.09913), with the step in the place of the weights.
+    A row holds the weights of one unit or of one symbol; a bias or a layer norm is one row. So weights that training
+    did not change, such as word rows that never occur, stay unchanged, and no unit moves farther than training moved
+    it. This is the filter-wise normalisation of Li et al. 2018 (arXiv 1712.09913), relative to the step instead of the
+    weights.
     """
     generator = torch.Generator().manual_seed(seed)
     drawn: Tensors = {}
@@ -95,7 +106,20 @@ def random_like(step: Mapping[str, Tensor], seed: int) -> Tensors:
 
 
 def second_run(runs: Sequence[OpenedRun], paths: Sequence[Path], which: int) -> int | None:
-    """Another run from the very same start, with the same rows for its symbols, that ended elsewhere: its number."""
+    """Find another run with the same start and the same rows for its symbols, but another end.
+
+    Parameters
+    ----------
+    runs, paths
+        All runs and the path of each.
+    which
+        The number of the run to find a partner for.
+
+    Returns
+    -------
+    int or None
+        The number of the first such run; None if there is none.
+    """
     run, path = runs[which], paths[which]
     for number, (other, there) in enumerate(zip(runs, paths, strict=True)):
         if number == which or unlike(Path(path.start, there.start)):
@@ -108,10 +132,21 @@ def second_run(runs: Sequence[OpenedRun], paths: Sequence[Path], which: int) -> 
 
 @dataclass(frozen=True)
 class LossOf:
-    """The mean training loss over some records, dropout off, at any weights; the run's own model stays as it is.
+    """The mean training loss over some records as a function of the weights, with dropout off.
 
-    Cross-entropy in nats, over records, tags or windows of a span; the squared error of standardised values in
-    regression.
+    The loss is the cross-entropy in nats, mean over records, tags or windows of a span; for regression it is the
+    squared error of standardised values.
+
+    Parameters
+    ----------
+    model
+        A copy of the run's model, whose weights each call overwrites.
+    batches
+        The records.
+    problem
+        What the labels are.
+    variance
+        The variance of the training labels in their own unit; 1 except for regression.
     """
 
     model: nn.Module
@@ -121,14 +156,14 @@ class LossOf:
 
     @classmethod
     def over(cls, run: OpenedRun, records: NDArray[np.int64]) -> LossOf:
-        """Over `records`; their batches are kept, like lengths together."""
+        """The loss over `records` of a `run`; all batches, grouped by length, are kept in memory."""
         collate = run.collate
         longest_first = records[np.argsort(-collate.lengths()[records], kind="stable")]
         most = int(np.diff(collate.windows.offsets)[records].max())
         batches = [batch for _, batch in run.batches(longest_first, size=max(1, WINDOWS_AT_ONCE // most))]
         variance = TargetScaler.of(run.examples).std ** 2 if run.recipe.problem == "regression" else 1.0
         model = copy.deepcopy(run.model)
-        model.set_attn_implementation("sdpa")  # attention itself is not looked at: the quicker kernel will do
+        model.set_attn_implementation("sdpa")  # attention weights are not needed here, so a faster kernel is used
         return cls(model, batches, run.recipe.problem, variance)
 
     @torch.no_grad()
@@ -139,7 +174,7 @@ class LossOf:
         total, count = 0.0, 0
         for batch in self.batches:
             logits, labels = forward(self.model, batch), batch["labels"]
-            if self.problem == "regression":  # in native units, where no number means that there is no label
+            if self.problem == "regression":  # in native units, where no value marks a missing label
                 total += float((logits.squeeze(-1) - labels).square().sum()) / self.variance
                 count += len(labels)
             else:

@@ -1,4 +1,4 @@
-"""Motifs: where some symbols in a row lie, what a recipe knows of such places, how much a position tells."""
+"""Motifs and landmarks: find motifs in sequences, read the landmarks of a recipe, measure information content."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from xdomain.core.sequences import Adapter, Ids
 Places = NDArray[np.int64]
 
 LETTERS = {"dna": "ACGT", "protein": "ACDEFGHIKLMNPQRSTVWY"}
-"""The ordinary symbols of a domain: those that stand for one thing."""
+"""The ordinary symbols of a domain: those that are no ambiguity codes."""
 CODES = {
     "dna": {"R": "AG", "Y": "CT", "S": "CG", "W": "AT", "K": "GT", "M": "AC", "B": "CGT", "D": "AGT", "H": "ACT",
             "V": "ACG", "N": "ACGT", "U": "T"},
@@ -29,12 +29,12 @@ CODES = {
 
 @dataclass(frozen=True)
 class Motif:
-    """Some symbols in a row.
+    """A motif: a pattern of consecutive symbols.
 
     Parameters
     ----------
     text
-        As it was written.
+        The motif as written.
     fits
         Shape (m, alphabet): whether a symbol may stand at each of the m places.
     """
@@ -46,7 +46,7 @@ class Motif:
         return len(self.fits)
 
     def starts(self, symbols: Ids) -> Places:
-        """Where in a sequence the motif begins, occurrences that overlap included."""
+        """The positions in a sequence `symbols` where the motif begins; occurrences may overlap."""
         room = len(symbols) - len(self) + 1
         if room < 1:
             return np.empty(0, np.int64)
@@ -56,7 +56,7 @@ class Motif:
         return np.flatnonzero(here)
 
     def covered(self, symbols: Ids) -> NDArray[np.bool_]:
-        """Shape of `symbols`: the positions that lie in any occurrence."""
+        """Whether each position of a sequence `symbols` lies in any occurrence; same shape as `symbols`."""
         inside = np.zeros(len(symbols), bool)
         for start in self.starts(symbols):
             inside[start : start + len(self)] = True
@@ -64,10 +64,16 @@ class Motif:
 
 
 def parse_motif(text: str, adapter: Adapter) -> Motif:
-    """A motif as written: letters in a row, or symbols with spaces between.
+    """Parse a motif.
 
-    An ambiguity code fits every symbol that stands for nothing beyond what the code does: N fits A, and N itself; A
-    does not fit N.
+    An ambiguity code fits every symbol whose meanings are among the code's own: N fits A and N, but A does not fit N.
+
+    Parameters
+    ----------
+    text
+        Letters without spaces, or symbols with spaces between.
+    adapter
+        Gives the alphabet, and by its name the ambiguity codes of the domain.
 
     Raises
     ------
@@ -92,28 +98,34 @@ def parse_motif(text: str, adapter: Adapter) -> Motif:
 
 
 def one_letter_each(adapter: Adapter) -> bool:
-    """Whether a position of a sequence is a letter of its text: not so for k-mers, pieces and units."""
+    """Whether each symbol of `adapter` is a single letter of the text; not so for k-mers, pieces and units."""
     return all(len(symbol) == 1 for symbol in adapter.alphabet.symbols)
 
 
 def ordinary(adapter: Adapter) -> Places:
-    """Ids of the symbols that stand for one thing: A C G T, the 20 residues; elsewhere all but the unknown."""
+    """Ids of the symbols of `adapter` that are no ambiguity codes.
+
+    They are A C G T, or the 20 residues; for other domains all symbols but the unknown one.
+    """
     symbols = adapter.alphabet.symbols
     letters = [i for i, symbol in enumerate(symbols) if symbol in {*LETTERS.get(adapter.name, "")}]
     return np.array(letters or [i for i, symbol in enumerate(symbols) if symbol != adapter.alphabet.unknown])
 
 
 def not_comparable(runs: Sequence[OpenedRun]) -> str | None:
-    """Why runs cannot be laid position by position: see `one_task`; or they cut sequences in different symbols."""
+    """Say why `runs` cannot be compared position by position; None if they can.
+
+    They must have the same alphabet, task, records and splits.
+    """
     if any(run.adapter.alphabet != runs[0].adapter.alphabet for run in runs):
         return "the runs read their sequences as different symbols"
     return one_task(runs)
 
 
 def landmarks_of(run: OpenedRun) -> list[Landmark]:
-    """What the run's recipe knows of fixed places; of a run that is older, what the shipped recipe knows by now.
+    """The landmarks in the recipe of `run`; if it has none, those of the shipped recipe of the same name and source.
 
-    Only where a symbol is a letter: landmarks are counted in letters.
+    Empty if symbols are not single letters, because landmarks are counted in letters.
     """
     if not one_letter_each(run.adapter):
         return []
@@ -127,24 +139,27 @@ def landmarks_of(run: OpenedRun) -> list[Landmark]:
 
 
 def landmarks_of_records(run: OpenedRun) -> list[Landmark]:
-    """Those of whole classes of records, or of all: a tag is a position's, not a record's."""
+    """The landmarks of `run` that belong to all records or to one class of records.
+
+    Landmarks of tags are left out, because a tag belongs to a position and not to a record.
+    """
     classes = run.examples.classes if _classed(run) else ()
     return [mark for mark in landmarks_of(run) if mark.label is None or mark.label in classes]
 
 
 def landmarks_in(run: OpenedRun, record: int) -> list[Landmark]:
-    """The landmarks that a record has: those of its class, and of all classes."""
+    """The landmarks that lie within a `record` of `run` and belong to its class or to all classes."""
     length, label = len(run.examples.symbols[record]), class_of(run, record)
     return [mark for mark in landmarks_of(run) if mark.label in (None, label) and mark.at + len(mark.symbols) <= length]
 
 
 def positions_of(mark: Landmark) -> Places:
-    """Shape (m,): the positions of a landmark, from 0."""
+    """Shape (m,): the positions of the landmark `mark`, from 0."""
     return mark.at + np.arange(len(mark.symbols))
 
 
 def class_of(run: OpenedRun, record: int) -> str | None:
-    """The class that a record truly has; None where records have no classes of their own."""
+    """The true class of a `record` of `run`; None if records have no labels or no classes of their own."""
     labels = run.examples.labels
     if labels is None or not _classed(run):
         return None
@@ -152,7 +167,7 @@ def class_of(run: OpenedRun, record: int) -> str | None:
 
 
 def of_class(run: OpenedRun, split: str, label: str | None) -> Places:
-    """The records of a split that have a class; None: all."""
+    """The records of a `split` of `run` whose class is `label`; None: all records of the split."""
     records, labels = run.examples.indices(split), run.examples.labels
     if label is None:
         return records
@@ -166,27 +181,40 @@ def _classed(run: OpenedRun) -> bool:
 
 
 def share_of(sizes: NDArray[np.float64], mark: Landmark) -> tuple[float, float]:
-    """Which share of the total a landmark's positions hold, and which share of the positions they are."""
+    """Compare a landmark's share of some total with its share of the positions.
+
+    Parameters
+    ----------
+    sizes
+        Shape (length,): a non-negative value for each position.
+    mark
+        A landmark that lies within these positions.
+
+    Returns
+    -------
+    tuple
+        The share of the sum of `sizes` at the landmark's positions, and the share of the positions that they are.
+    """
     inside = positions_of(mark)
     return float(sizes[inside].sum() / max(sizes.sum(), np.finfo(float).tiny)), len(inside) / len(sizes)
 
 
 def information(symbols: NDArray[np.int64], letters: Places) -> NDArray[np.float64]:
-    """How far each position is from any letter being as likely as another.
+    """Compute the information content of each position: how far its letters are from being equally likely.
 
     Parameters
     ----------
     symbols
-        Shape (n, length): n sequences of one length; symbols that are none of `letters` are not counted.
+        Shape (n, length): n sequences of one length; symbols not in `letters` are not counted.
     letters
-        Shape (k,): ids.
+        Shape (k,): the ids of the symbols to count.
 
     Returns
     -------
     ndarray
-        Shape (length,): log2 k minus the entropy in bits, minus (k - 1) / (2 n ln 2), what a sample of n has too
-        little entropy on average (Schneider et al. 1986, doi 10.1016/0022-2836(86)90165-8); never below 0. 0 for a
-        position without any of `letters`.
+        Shape (length,): log2 k minus the entropy, in bits, minus (k - 1) / (2 n ln 2), by which a sample of n
+        underestimates the entropy on average (Schneider et al. 1986, doi 10.1016/0022-2836(86)90165-8); at least 0.
+        0 for a position without any of `letters`.
     """
     counts = np.stack([(symbols == letter).sum(0) for letter in letters], axis=1).astype(np.float64)
     total = counts.sum(1)

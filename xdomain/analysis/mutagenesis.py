@@ -1,4 +1,4 @@
-"""In-silico mutagenesis: score every single substitution of a sequence, to see which symbols matter."""
+"""In-silico mutagenesis: score every single substitution in a sequence, to see which symbols matter."""
 
 from __future__ import annotations
 
@@ -34,24 +34,28 @@ from xdomain.metrics.scoring import probabilities
 from xdomain.training.device import Device
 
 MOST_SYMBOLS = 32
-LETTERED = 100  # positions: letters of more could not be read
+LETTERED = 100  # positions: with more, their letters would be unreadable
 WIDEST = LETTERED
-TOLD = 5  # positions that the caption names
-AT_ONCE = 512  # mutants in memory
+TOLD = 5  # positions named in the caption
+AT_ONCE = 512  # mutants scored at once
 CPU = Device("cpu", False, "what is compared is scored in float32")
-FEW = 10  # letters of an alphabet that leave room for a usual font
+FEW = 10  # letters: with more, rows and font are smaller
 
 
 @dataclass(frozen=True)
 class Substituted:
-    """A sequence as letters, and what to put in place of each.
+    """A sequence to substitute letters in.
 
     Parameters
     ----------
+    adapter
+        Turns text into symbols.
+    symbols
+        The sequence as symbols.
     letters
-        What is put in: A C G T, the 20 residues.
+        The letters to substitute: A C G T, or the 20 residues; for other domains all symbols but the unknown one.
     text
-        Shape (length,): what stands there, which may be none of `letters`.
+        Shape (length,): the letters of the sequence, which need not be among `letters`.
     """
 
     adapter: Adapter
@@ -61,11 +65,14 @@ class Substituted:
 
     @property
     def pairs(self) -> list[tuple[int, int]]:
-        """Each position with each of the other letters, position by position."""
+        """All substitutions as (position, index in `letters`), position by position."""
         return [(i, k) for i, was in enumerate(self.text) for k, to in enumerate(self.letters) if to != was]
 
     def encoded(self, pairs: Sequence[tuple[int, int]]) -> Ragged:
-        """Symbols of the mutants: one symbol changed; where symbols are more than a letter, the text read anew."""
+        """Return the mutants of some of `pairs` as symbols.
+
+        One symbol is replaced; if a symbol is more than one letter, the changed text is encoded anew.
+        """
         if not one_letter_each(self.adapter) and self.adapter.name in LETTERS:
             texts = ["".join((*self.text[:i], self.letters[k], *self.text[i + 1 :])) for i, k in pairs]
             return self.adapter.encode(texts)
@@ -78,14 +85,19 @@ class Substituted:
 
 @dataclass(frozen=True)
 class Scored:
-    """What a run makes of the substitutions.
+    """The scores that a run gives to the substitutions.
 
     Parameters
     ----------
+    label
+        The label of the run.
+    before
+        The score of the original sequence: the log-odds of the class that the run predicts for it, or the value.
     change
-        Shape (length, letters): score after minus score before; NaN where the letter stands there already.
+        Shape (length, letters): the score after a substitution minus `before`; NaN where the letter is the original
+        one.
     answer
-        What it answers for the sequence as it is.
+        The run's answer for the original sequence, in words.
     """
 
     label: str
@@ -95,17 +107,17 @@ class Scored:
 
     @property
     def effect(self) -> NDArray[np.float64]:
-        """Shape (length,): the mean absolute change over the substitutions of a position."""
+        """Shape (length,): the mean absolute change over the substitutions at each position."""
         return np.nanmean(np.abs(self.change), axis=1)
 
 
 def substituted(adapter: Adapter, symbols: Ids) -> Substituted:
-    """A sequence, ready to be substituted.
+    """Prepare a sequence, given as `symbols` of an `adapter`, for substitutions.
 
     Raises
     ------
     RecipeError
-        Its symbols are not those of its own text, so nothing can be put in.
+        The symbols do not spell a text that encodes to them again, so no letter of it can be replaced.
     """
     if one_letter_each(adapter) or adapter.name not in LETTERS:
         names = adapter.alphabet.symbols
@@ -152,7 +164,7 @@ def _find(runs: Sequence[OpenedRun], options: Options) -> list[Finding]:
 
 
 def _choose(runs: Sequence[OpenedRun], options: Options) -> tuple[int, str]:
-    """The record to look at, and why it."""
+    """Return the record to analyse, and say why it was chosen."""
     first = runs[0]
     if options.record is not None:
         record = record_named(first, options.record)
@@ -170,13 +182,13 @@ def _choose(runs: Sequence[OpenedRun], options: Options) -> tuple[int, str]:
         order = np.argsort(np.abs(scores[0] - truth), kind="stable")
         return int(pool[order[(len(pool) - 1) // 2]]), f"whose error is the median of {len(pool)} {kind}"
     right = np.all([one.argmax(-1) == truth for one in scores], axis=0)
-    told = f"of the {int(right.sum())} of {len(pool)} {kind} told rightly{' by all' if len(runs) > 1 else ''}"
+    reason = f"of the {int(right.sum())} of {len(pool)} {kind} classified correctly{' by all' if len(runs) > 1 else ''}"
     if not right.any():
-        right, told = np.ones(len(pool), bool), f"of {len(pool)} {kind}, none told rightly by all"
+        right, reason = np.ones(len(pool), bool), f"of {len(pool)} {kind}, none classified correctly by all"
     kept = pool[right]
     sure = probabilities(scores[0][right]).max(-1)
     median = int(kept[np.argsort(sure, kind="stable")[(len(kept) - 1) // 2]])
-    return median, f"{told} the one of median confidence in {first.label}"
+    return median, f"{reason} the one of median confidence in {first.label}"
 
 
 def _split_of(run: OpenedRun, record: int) -> str:
@@ -206,7 +218,7 @@ def _blocks(pairs: list[tuple[int, int]]) -> Iterator[list[tuple[int, int]]]:
 
 
 def _scores(run: OpenedRun, record: int, symbols: Ragged) -> NDArray[Any]:
-    """Scores of sequences that stand in for a record's own (for the first of a pair)."""
+    """The scores of sequences that replace a record's own (the first one of a pair)."""
     count, second = len(symbols), run.examples.symbols_b
     other = second.take(np.full(count, record)) if second is not None else None
     names = tuple(map(str, range(count)))
@@ -215,18 +227,21 @@ def _scores(run: OpenedRun, record: int, symbols: Ragged) -> NDArray[Any]:
 
 
 def _level(scores: NDArray[Any], kind: int | None) -> NDArray[np.float64]:
-    """Shape (n,): the log-odds of class `kind` against all others, in nats; or the value where there are no classes."""
+    """Shape (n,): the log-odds of class `kind` against all others, in nats; the values if `kind` is None."""
     return scores.astype(np.float64) if kind is None else log_odds(scores, kind)
 
 
 def log_odds(scores: NDArray[Any], kind: int) -> NDArray[np.float64]:
-    """Shape (n,): log p / (1 - p) of one class, from logits of shape (n, k), without the loss of 1 - p near 0."""
+    """Shape (n,): log p / (1 - p) of the class of index `kind`, from logits `scores` of shape (n, k).
+
+    It is computed from logits to stay exact where 1 - p would round to 0.
+    """
     logits = scores.astype(np.float64)
     return logits[:, kind] - np.logaddexp.reduce(np.delete(logits, kind, axis=1), axis=1)
 
 
 def stretch(effect: NDArray[np.float64]) -> range:
-    """The positions to draw: all, or the stretch of `WIDEST` with the largest sum."""
+    """The positions to draw: all, or the `WIDEST` in a row with the largest sum of `effect`, shape (length,)."""
     if len(effect) <= WIDEST:
         return range(len(effect))
     sums = np.convolve(effect, np.ones(WIDEST), "valid")
@@ -283,22 +298,22 @@ def draw_substitutions(
     what: str,
     title: str,
 ) -> Figure:
-    """A panel a run, a row a letter, a column a position; the same colours in all.
+    """Draw one panel per run, with a row per letter and a column per position, on one colour scale.
 
     Parameters
     ----------
     panels
-        Run to what it answers and to the change, shape (length, letters), NaN where the letter stands there already.
+        For each run, its answer and the changes, shape (length, letters), NaN where the letter is the original one.
     text
-        The symbols of the sequence, one a column.
+        The symbols of the sequence, one per position.
     letters
-        What is put in, one a row.
+        The substituted letters, one per row.
     marks
-        Landmarks to lay beside the sequence.
+        Landmarks to mark above the columns.
     shown
         The positions to draw.
     what
-        What the change is of, with its unit.
+        The quantity that changes, with its unit, for the colour bar.
     title
         The title of the picture.
     """
@@ -330,7 +345,7 @@ def draw_substitutions(
 
 
 def letters_along(axes: Axes, text: Sequence[str], shown: range) -> None:
-    """The sequence right below the columns, every tenth position below that."""
+    """Write the symbols of `text` at the positions `shown` below `axes`, and every tenth position below them."""
     tens = [i for i in shown if i % 10 == 0]
     axes.set_xticks(tens, [str(i) for i in tens], fontsize=9)
     axes.tick_params(axis="x", length=0, pad=13)
@@ -341,7 +356,7 @@ def letters_along(axes: Axes, text: Sequence[str], shown: range) -> None:
 
 
 def _bracket(axes: Axes, mark: Landmark, shown: range) -> None:
-    """A line above the columns of a landmark, with its name and consensus."""
+    """Draw a line above the columns of a landmark, with its name and consensus."""
     first, last = max(mark.at, shown.start) - 0.45, min(mark.at + len(mark.symbols), shown.stop) - 0.55
     if last < first:
         return

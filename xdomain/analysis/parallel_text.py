@@ -1,4 +1,4 @@
-"""Lines of two languages in one encoder: their mean states, and what the head says where states are moved."""
+"""Lines of two languages in one encoder: their mean states, and the head's answers after states are moved."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from xdomain.model.backbone import max_positions
 
 ALPHAS = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
 BATCH = 32
-DEPTHS = (0, 1 / 2, 10 / 12, 1)  # of all layers: the third is where the source moved its states, in the 10th of 12
+DEPTHS = (0, 1 / 2, 10 / 12, 1)  # as shares of all layers; the source moved states in the 10th layer of 12
 Batch = tuple[dict[str, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
 class Coded:
-    """Lines as the tokenizer reads them.
+    """Tokenized lines.
 
     Parameters
     ----------
     batches
-        What goes into the model, each (b, s), in the order of the lines; and which positions hold text, bool (b, s).
+        In the order of the lines: the inputs of the model, each (b, s), and which positions hold text, bool (b, s).
     unknown
-        The share of the pieces that the tokenizer does not know, in [0, 1].
+        The share of pieces that the tokenizer does not know, in [0, 1].
     truncated
-        Lines that were cut.
+        The number of lines that were cut.
     unknown_row
-        The unknown piece, which is no language's.
+        The id of the unknown piece, which belongs to neither language; None if the tokenizer has none.
     """
 
     batches: tuple[Batch, ...]
@@ -46,15 +46,19 @@ class Coded:
 
 @dataclass(frozen=True)
 class Converted:
-    """What the head says where the states behind one layer are moved; shares, shape (alphas,) each.
+    """The answers of the head after the states behind one layer are moved.
 
     Parameters
     ----------
+    layer
+        The layer; 0: the embeddings.
+    positions
+        The number of positions at which the head answers, those that hold a piece of only the first language.
     first, second
-        Answers that are pieces of only the language read, or of only the other.
+        Shape (alphas,): the share of answers that are pieces of only the first, or of only the second language.
     twin, stranger
-        Of all positions, answers that are pieces of only the other language and stand in the counterpart of the very
-        line; and those that stand in the counterpart of the next line, which tells how much of that is frequency.
+        Shape (alphas,): the share of answers that are pieces of only the second language and occur in the line's
+        counterpart; or in the counterpart of the next line, which shows how much of that is due to frequent pieces.
     """
 
     layer: int
@@ -66,12 +70,15 @@ class Converted:
 
 
 def encode(tokenizer: PreTrainedTokenizerFast, config: Any, lines: Sequence[str]) -> Coded:
-    """Tokenize and pad lines; those with more pieces than positions are cut."""
+    """Tokenize and pad `lines` with a checkpoint's `tokenizer`.
+
+    Lines with more pieces than the model of this `config` has positions are cut.
+    """
     most = max_positions(config)
     whole = tokenizer(list(lines), return_special_tokens_mask=True, verbose=False)
     full: list[list[int]] = whole["input_ids"]  # pyright: ignore[reportAssignmentType]
     special: list[list[int]] = whole["special_tokens_mask"]  # pyright: ignore[reportAssignmentType]
-    # The unknown token is itself a special one; here it stands for text.
+    # The tokenizer counts the unknown token as special, but here it stands for text.
     text = [[row == tokenizer.unk_token_id or not s for row, s in zip(*both, strict=True)]
             for both in zip(full, special, strict=True)]  # fmt: skip
     pieces = [row for ids, kept in zip(full, text, strict=True) for row, here in zip(ids, kept, strict=True) if here]
@@ -90,7 +97,7 @@ def _padded(tokenizer: PreTrainedTokenizerFast, rows: list[list[int]], text: lis
     mask = torch.zeros((len(rows), width), dtype=torch.long)
     here = torch.zeros((len(rows), width), dtype=torch.bool)
     for i, (row, kept) in enumerate(zip(rows, text, strict=True)):
-        if len(row) > width:  # the closing token stays at the end
+        if len(row) > width:  # the closing token is kept
             row, kept = [*row[: width - 1], row[-1]], [*kept[: width - 1], kept[-1]]
         ids[i, : len(row)], mask[i, : len(row)], here[i, : len(row)] = torch.tensor(row), 1, torch.tensor(kept)
     return {"input_ids": ids, "attention_mask": mask}, here
@@ -98,7 +105,10 @@ def _padded(tokenizer: PreTrainedTokenizerFast, rows: list[list[int]], text: lis
 
 @torch.inference_mode()
 def line_vectors(model: PreTrainedModel, coded: Coded) -> NDArray[np.float32]:
-    """Shape (layers + 1, lines, d): the mean hidden state of each line's pieces, special tokens left out."""
+    """Shape (layers + 1, lines, d): the mean hidden state that `model` gives to the pieces of each line of `coded`.
+
+    Special tokens are left out.
+    """
     parts: list[Tensor] = []
     for inputs, here in coded.batches:
         states = hidden_states(model, inputs)
@@ -108,7 +118,10 @@ def line_vectors(model: PreTrainedModel, coded: Coded) -> NDArray[np.float32]:
 
 
 def places(model: PreTrainedModel) -> list[nn.Module] | None:
-    """The modules that give the embeddings and each layer's states, in order; None where layers share a module."""
+    """The modules of `model` that return the embeddings and each layer's states, in order.
+
+    None if the layers share a module, as in ALBERT, or if no such modules are known.
+    """
     base = model.base_model
     layers = int(model.config.num_hidden_layers)
     stacks = [m for m in base.modules() if isinstance(m, nn.ModuleList) and len(m) == layers]
@@ -124,7 +137,7 @@ def _states(given: Any) -> Tensor:
 
 @contextmanager
 def moved(module: nn.Module, by: Tensor) -> Generator[None]:
-    """A context in which `by`, shape (d,), is added to every state that `module` gives."""
+    """A context in which `by`, shape (d,), is added to every state that `module` returns."""
 
     def add(_module: nn.Module, _inputs: Any, given: Any) -> Any:
         return (given[0] + by, *given[1:]) if isinstance(given, tuple) else given + by
@@ -138,7 +151,19 @@ def moved(module: nn.Module, by: Tensor) -> Generator[None]:
 
 @torch.inference_mode()
 def means(model: PreTrainedModel, modules: Sequence[nn.Module], coded: Coded, lines: int) -> Tensor:
-    """Shape (modules, d): the mean state of all pieces of the first `lines` lines."""
+    """Shape (modules, d): the mean state behind each of some modules, over all pieces of some lines.
+
+    Parameters
+    ----------
+    model
+        The model that holds the modules.
+    modules
+        As `places` returns them.
+    coded
+        The lines of one language.
+    lines
+        How many of the lines to read, from the first on.
+    """
     kept: dict[int, Tensor] = {}
 
     def keep(number: int) -> Any:
@@ -154,7 +179,7 @@ def means(model: PreTrainedModel, modules: Sequence[nn.Module], coded: Coded, li
             chosen = here.clone()
             chosen[left:] = False
             left -= len(here)
-            # Longformer pads lines further, to whole windows
+            # Longformer pads lines to whole windows
             states = [kept[number][:, : here.shape[1]] for number in range(len(modules))]
             total = total + torch.stack([state[chosen].sum(0) for state in states])
             count += int(chosen.sum())
@@ -166,21 +191,21 @@ def means(model: PreTrainedModel, modules: Sequence[nn.Module], coded: Coded, li
 
 @torch.inference_mode()
 def converted(model: PreTrainedModel, coded: tuple[Coded, Coded], fitted: int) -> list[Converted] | None:
-    """Move the states of the first language's tested lines towards the second, behind a few layers, one at a time.
+    """Move states of the first language towards the second, behind one of a few layers at a time.
 
     Parameters
     ----------
     model
         A masked language model.
     coded
-        The lines of both languages as ids.
+        The tokenized lines of both languages.
     fitted
-        How many of the lines, the first ones, give the means; the others are tested.
+        The number of lines, from the first on, that give the means; the others are tested.
 
     Returns
     -------
-    list or None
-        None where the model's layers cannot be told apart (ALBERT).
+    list of Converted or None
+        One for each layer tried, in order; None if `places` finds no modules of layers (ALBERT).
     """
     modules = places(model)
     if modules is None:
@@ -195,17 +220,17 @@ def converted(model: PreTrainedModel, coded: tuple[Coded, Coded], fitted: int) -
 
 
 def _pieces(coded: Coded, vocabulary: int) -> Tensor:
-    """Shape (lines, vocabulary), bool: which pieces a line holds."""
+    """Shape (lines, vocabulary), bool: the pieces that each line holds, the unknown piece left out."""
     held: list[Tensor] = []
     for inputs, here in coded.batches:
         rows = torch.zeros((len(here), vocabulary), dtype=torch.bool)
         line, position = here.nonzero(as_tuple=True)
         rows[line, inputs["input_ids"][line, position]] = True
         held.append(rows)
-    found = torch.cat(held)
+    pieces = torch.cat(held)
     if coded.unknown_row is not None:
-        found[:, coded.unknown_row] = False
-    return found
+        pieces[:, coded.unknown_row] = False
+    return pieces
 
 
 def _at_layer(

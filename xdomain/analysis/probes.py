@@ -24,28 +24,29 @@ from xdomain.metrics.metrics import METRICS
 from xdomain.training.plots import COLOURS, GREY
 
 Floats = NDArray[np.floating[Any]]
-C, ALPHA = 0.01, 100.0  # how firmly the probes are held back: fixed, chosen by nothing
+C, ALPHA = 0.01, 100.0  # regularisation of the probes: fixed, not tuned on anything
 DRAWS = 1000
-MOST_SYMBOLS = 4000  # of a split, where each symbol has a label
+MOST_SYMBOLS = 4000  # per split, if each symbol has a label
 MARKERS = "osD^vP"
 
 
 def probe(train: Floats, labels: NDArray[Any], valid: Floats, classes: int) -> Floats:
-    """Fit a linear probe on standardised features, and score others with it.
+    """Fit a linear probe on standardised features, and score other samples with it.
 
     Parameters
     ----------
     train, valid
-        Shapes (m, d) and (v, d).
+        Features to fit on and to score, shapes (m, d) and (samples, d).
     labels
-        Shape (m,).
+        Shape (m,): the labels of `train`, class indices or values.
     classes
-        How many there are; 0 where labels are values.
+        The number of classes; 0 if labels are values.
 
     Returns
     -------
-    Probabilities, shape (v, classes), by L2-regularised logistic regression; or values, shape (v,), by ridge
-    regression.
+    ndarray
+        Probabilities, shape (samples, classes), by L2-regularised logistic regression; or values, shape (samples,), by
+        ridge regression.
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression, Ridge
@@ -61,27 +62,27 @@ def probe(train: Floats, labels: NDArray[Any], valid: Floats, classes: int) -> F
         scores[:, seen] = 1
         return scores
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # where 500 steps leave it, it is told
+        warnings.simplefilter("ignore", ConvergenceWarning)  # after 500 steps the probe is used as it is
         scores[:, seen] = LogisticRegression(C=C, max_iter=500).fit(known, labels).predict_proba(new)
     return scores
 
 
 def interval(labels: NDArray[Any], scores: Floats, records: NDArray[np.int64], *, seed: int) -> tuple[float, float]:
-    """The 95 % interval of accuracy, or of Spearman's correlation, over records.
+    """Compute the 95 % interval of the accuracy, or of Spearman's correlation, over records.
 
-    Accuracy of one sample a record: Wilson's. Of several: bootstrap of whole records, as the samples of one record
-    are no independent draws. Correlation: bootstrap.
+    Wilson's interval for the accuracy if each record has one sample. If records have several samples, which are not
+    independent, and for correlations, a bootstrap of whole records.
 
     Parameters
     ----------
     labels
-        Shape (v,): class indices, or values.
+        Shape (m,): class indices, or values.
     scores
-        Shape (v, classes), or (v,) for values.
+        Shape (m, classes), or (m,) for values.
     records
-        Shape (v,): the record of each sample.
+        Shape (m,): the record of each sample.
     seed
-        Of the bootstrap, 0 or more.
+        The seed of the bootstrap, 0 or more.
     """
     from scipy import stats
 
@@ -90,8 +91,8 @@ def interval(labels: NDArray[Any], scores: Floats, records: NDArray[np.int64], *
     by_class = scores.ndim == 2
     if by_class and n == len(records):
         right = scores.argmax(1) == labels
-        found: Any = stats.binomtest(int(right.sum()), n).proportion_ci(method="wilson")
-        return float(found.low), float(found.high)
+        wilson: Any = stats.binomtest(int(right.sum()), n).proportion_ci(method="wilson")
+        return float(wilson.low), float(wilson.high)
     metric, problem = ("accuracy", "classification") if by_class else ("spearmanr", "regression")
     around = resample(metric, Rows(problem, labels, scores, numbers, n), draws=DRAWS, seed=seed).interval()
     return around.low, around.high
@@ -99,7 +100,7 @@ def interval(labels: NDArray[Any], scores: Floats, records: NDArray[np.int64], *
 
 @dataclass(frozen=True)
 class Samples:
-    """What a probe reads of one split.
+    """The samples of one split that a probe reads.
 
     Parameters
     ----------
@@ -108,7 +109,7 @@ class Samples:
     labels
         Shape (m,): class indices or values.
     records
-        Shape (m,): the record of each; several samples of one record where each symbol has a label.
+        Shape (m,): the record of each sample; a record has several samples if each symbol has a label.
     """
 
     features: NDArray[np.float32]
@@ -117,8 +118,11 @@ class Samples:
 
 
 @dataclass(frozen=True)
-class Told:
-    """One probe's value on the valid records, with its 95 % interval over records."""
+class ProbeResult:
+    """The value of one probe on the valid records, with its 95 % interval over records.
+
+    It belongs to one layer of one state, start or tuned, of a run.
+    """
 
     run: str
     state: str
@@ -129,10 +133,13 @@ class Told:
 
 
 def find(runs: Sequence[OpenedRun], options: Options) -> list[Finding]:
-    """Probes of every layer, of every run, as it ended and as it started."""
+    """Probe every layer of every one of `runs`, at its end and at its start.
+
+    `options` say how many records to read of train and of valid, and the seed.
+    """
     classes = len(runs[0].examples.classes)
     metric = "accuracy" if classes else "spearmanr"
-    told: list[Told] = []
+    results: list[ProbeResult] = []
     baseline, sizes = 0.0, (0, 0)
     for run in runs:
         train, valid = (run.some(split, options.records, seed=options.seed) for split in ("train", "valid"))
@@ -142,7 +149,7 @@ def find(runs: Sequence[OpenedRun], options: Options) -> list[Finding]:
                 scores = probe(known, fitted.labels, new, classes)
                 value = METRICS[metric].compute(asked.labels, scores)
                 low, high = interval(asked.labels, scores, asked.records, seed=options.seed)
-                told.append(Told(run.label, state, layer, value, low, high))
+                results.append(ProbeResult(run.label, state, layer, value, low, high))
             if classes:
                 baseline = float((asked.labels == np.bincount(fitted.labels).argmax()).mean())
             sizes = len(fitted.labels), len(asked.labels)
@@ -150,15 +157,15 @@ def find(runs: Sequence[OpenedRun], options: Options) -> list[Finding]:
         Finding(
             "probes",
             "From which layer on can a linear probe read the labels?",
-            _caption(runs, told, metric, baseline, sizes),
-            _table(told, metric, baseline),
-            _draw(runs[0], told, metric, baseline),
+            _caption(runs, results, metric, baseline, sizes),
+            _table(results, metric, baseline),
+            _draw(runs[0], results, metric, baseline),
         )
     ]
 
 
 def refuses(runs: Sequence[OpenedRun], _: Options) -> str | None:
-    """Spans are no labels; and all runs are probed on the same records."""
+    """Say why `runs` cannot be probed: they answer by spans, or have different tasks, records or splits; or None."""
     if runs[0].recipe.problem == "span":
         return "an answer's place in a passage is no label that a probe could read"
     return one_task(runs)
@@ -177,12 +184,12 @@ def _samples(run: OpenedRun, model: Any, records: NDArray[np.int64], seed: int) 
     return Samples(np.concatenate(read, axis=1), labels, np.repeat(records, [len(c) for c in chosen]))
 
 
-def _table(told: Sequence[Told], metric: str, baseline: float) -> pa.Table:
-    return pa.Table.from_pylist([finite({**vars(t), "metric": metric, "baseline": baseline}) for t in told])
+def _table(results: Sequence[ProbeResult], metric: str, baseline: float) -> pa.Table:
+    return pa.Table.from_pylist([finite({**vars(t), "metric": metric, "baseline": baseline}) for t in results])
 
 
 def _caption(
-    runs: Sequence[OpenedRun], told: Sequence[Told], metric: str, baseline: float, sizes: tuple[int, int]
+    runs: Sequence[OpenedRun], results: Sequence[ProbeResult], metric: str, baseline: float, sizes: tuple[int, int]
 ) -> str:
     problem = runs[0].recipe.problem
     what = "symbols" if problem == "tagging" else "records"
@@ -190,36 +197,36 @@ def _caption(
     fitted = f"ridge regression, alpha = {ALPHA:g}" if metric == "spearmanr" else f"logistic regression, C = {C:g}"
     bars = "Wilson" if problem in ("classification", "pair") else "bootstrap of records"
     parts = [
-        f"Linear probes ({fitted}, fixed; features standardised) of {read}, fitted on {sizes[0]:,} train {what}, told "
-        f"on {sizes[1]:,} valid {what}; bars: 95 % ({bars})"
+        f"Linear probes ({fitted}, fixed; features standardised) of {read}, fitted on {sizes[0]:,} train {what}, "
+        f"scored on {sizes[1]:,} valid {what}; bars: 95 % ({bars})"
     ]
     if metric == "accuracy":
         parts.append(f"Always the most frequent class: {baseline:.3f}")
     for run in runs:
-        start, tuned = ([t for t in told if t.run == run.label and t.state == s] for s in ("start", "tuned"))
+        start, tuned = ([t for t in results if t.run == run.label and t.state == s] for s in ("start", "tuned"))
         best = max(start, key=lambda t: t.value if math.isfinite(t.value) else -math.inf)
         parts.append(
             f"{run.label}: embeddings {_three(start[0])} at the start, {_three(tuned[0])} tuned; last layer "
             f"{_three(start[-1])} at the start, {_three(tuned[-1])} tuned; best at the start in layer {best.layer}, "
             f"{_three(best)}"
         )
-    if any(t.state == "tuned" for t in told):
+    if any(t.state == "tuned" for t in results):
         parts.append("The tuned models learned from train records, these among them")
     return ". ".join(parts) + "."
 
 
-def _three(told: Told) -> str:
-    return f"{told.value:.3f}" if math.isfinite(told.value) else "not known"
+def _three(result: ProbeResult) -> str:
+    return f"{result.value:.3f}" if math.isfinite(result.value) else "not known"
 
 
-def _draw(run: OpenedRun, told: Sequence[Told], metric: str, baseline: float) -> Figure:
-    lines = list(dict.fromkeys((t.run, t.state) for t in told))
-    labels = list(dict.fromkeys(t.run for t in told))
+def _draw(run: OpenedRun, results: Sequence[ProbeResult], metric: str, baseline: float) -> Figure:
+    lines = list(dict.fromkeys((t.run, t.state) for t in results))
+    labels = list(dict.fromkeys(t.run for t in results))
     with mpl.rc_context(STYLE):
         figure = empty_figure(4.4)
         axes = figure.subplots()
         for place, (label, state) in enumerate(lines):
-            own = [t for t in told if (t.run, t.state) == (label, state)]
+            own = [t for t in results if (t.run, t.state) == (label, state)]
             number = labels.index(label)
             aside = 0.05 * (place - (len(lines) - 1) / 2)  # so that bars do not hide each other
             values = np.array([[t.value, t.low, t.high] for t in own])
@@ -232,7 +239,7 @@ def _draw(run: OpenedRun, told: Sequence[Told], metric: str, baseline: float) ->
             )  # fmt: skip
         name = "most frequent class" if metric == "accuracy" else "no correlation"
         axes.axhline(baseline, color=GREY, linestyle=":", linewidth=1.2, label=name)
-        layers = 1 + max(t.layer for t in told)
+        layers = 1 + max(t.layer for t in results)
         shown = range(0, layers, 1 if layers <= 13 else 2)
         axes.set_xticks(shown, ["0\nembeddings", *(str(layer) for layer in shown[1:])])
         axes.set_xlabel("layer")

@@ -1,4 +1,4 @@
-"""What an analysis hands over: a picture, the numbers behind it, and a sentence that is true of them."""
+"""What an analysis returns: a picture, the numbers behind it, and a caption that states them."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ WIDTH = 8.8  # inches
 
 @dataclass(frozen=True)
 class Options:
-    """What a person may choose; None is chosen by the analysis itself, which then says so.
+    """What a person may choose. For None the analysis chooses by itself, and its caption says what.
 
     Parameters
     ----------
     records
-        The most records that are read, ≥ 2.
+        The largest number of records to read, ≥ 2.
     symbol, at
-        One symbol of the alphabet, and its place in the sequence, from 0: whose contexts are compared.
+        The symbol whose contexts are compared, and its position in the sequence, from 0.
     motif
-        Some symbols in a row, ambiguity codes allowed where the domain has them: what attention is asked about.
+        The motif whose attention is measured: symbols in a row; ambiguity codes are allowed if the domain has them.
     record
-        The id of the record that mutagenesis or saliency looks at closely.
+        The id of the record that mutagenesis or saliency analyses.
     grid
         Points along the line of the loss landscape, ≥ 3; half as many along each axis of its surface.
     seed
-        Of all that is drawn.
+        The seed of all random choices.
     """
 
     records: int = 200
@@ -50,18 +50,20 @@ class Options:
 
 @dataclass(frozen=True)
 class Finding:
-    """One picture.
+    """One picture with its table and caption.
 
     Parameters
     ----------
     name
-        A file's stem: ``NAME.png`` and ``NAME.csv`` are written.
+        The stem of its files, ``NAME.png`` and ``NAME.csv``.
     title
         The question that the picture answers.
     caption
-        What is drawn, of how many records, and what it shows in numbers of this very run.
+        What is drawn, of how many records, and what it shows, in numbers of these runs.
     table
-        The numbers that are drawn, a row a point.
+        The numbers that are drawn, one row per point.
+    figure
+        The picture.
     """
 
     name: str
@@ -73,7 +75,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Analysis:
-    """One kind of looking inside.
+    """One analysis.
 
     Parameters
     ----------
@@ -82,9 +84,11 @@ class Analysis:
     about
         The question, in a line.
     uses
-        The fields of `Options` that change its outcome.
+        The fields of `Options` that have an effect on it.
     refuses
-        Why these runs cannot be looked at in this way; None where they can.
+        Says why it does not suit some runs; returns None if it does.
+    find
+        Analyses the runs, and returns its pictures.
     """
 
     name: str
@@ -95,12 +99,12 @@ class Analysis:
 
 
 def empty_figure(height: float, *, width: float = WIDTH) -> Figure:
-    """A figure to draw into, as wide as all others; draw it within ``matplotlib.rc_context(STYLE)``."""
+    """Make an empty figure of this `height` and `width`, in inches; draw it within ``matplotlib.rc_context(STYLE)``."""
     return new_figure(width, height)
 
 
 def one_task(runs: Sequence[OpenedRun]) -> str | None:
-    """Why runs cannot be compared record by record: they are of several tasks, or of differing data."""
+    """Say why `runs` cannot be compared record by record: their tasks, records or splits differ; None if they can."""
     tasks = sorted({run.recipe.name for run in runs})
     if len(tasks) > 1:
         return f"the runs are of different tasks: {', '.join(tasks)}"
@@ -111,12 +115,12 @@ def one_task(runs: Sequence[OpenedRun]) -> str | None:
 
 
 def record_named(run: OpenedRun, name: str) -> int:
-    """The number of the record of that id.
+    """The number of the record of `run` whose id is `name`.
 
     Raises
     ------
     RecipeError
-        There is none.
+        There is no such record.
     """
     if name not in run.examples.ids:
         raise RecipeError(f"{run.recipe.name} has no record {name!r}",
@@ -125,7 +129,7 @@ def record_named(run: OpenedRun, name: str) -> int:
 
 
 def write_finding(finding: Finding, folder: Path) -> None:
-    """Write ``NAME.png`` and ``NAME.csv``."""
+    """Write ``NAME.png`` and ``NAME.csv`` of a `finding` into `folder`, which must exist."""
     import pyarrow.csv as pa_csv
 
     finding.figure.savefig(folder / f"{finding.name}.png")

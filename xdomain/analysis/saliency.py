@@ -1,4 +1,4 @@
-"""Integrated gradients: what every position adds to the answer, beside how much the data says at that position."""
+"""Integrated gradients: what each position adds to the answer, next to its information content in the data."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ def _refuses(runs: Sequence[OpenedRun], options: Options) -> str | None:
         return f"it needs one sequence and one answer a record, not {first.recipe.problem}"
     if find_spec("captum") is None:
         return f"it needs captum: {MEND}"
-    told = first.examples.symbols.lengths[first.examples.split != ""]
-    if not options.record and len(set(told.tolist())) > 1:
-        return (f"sequences have {told.min():,} to {told.max():,} symbols, whose positions have no mean: name one "
-                "record with --record")  # fmt: skip
+    lengths = first.examples.symbols.lengths[first.examples.split != ""]
+    if not options.record and len(set(lengths.tolist())) > 1:
+        return (f"sequences have {lengths.min():,} to {lengths.max():,} symbols, whose positions have no mean: name "
+                "one record with --record")  # fmt: skip
     if why := not_comparable(runs):
         return why
     whole = np.arange(len(first.examples))
@@ -145,13 +145,13 @@ def _method(attributed: Sequence[Attributed]) -> str:
 
 
 def _shares_told(one: Attributed, groups: dict[str, NDArray[np.bool_]], marks: Sequence[Landmark]) -> str:
-    told: list[str] = []
+    shares: list[str] = []
     for mark in marks:
         chosen = groups[mark.label] if mark.label else np.ones(len(one.values), bool)
         inside, share = share_of(np.abs(one.values[chosen]).mean(0), mark)
         of = f" of {mark.label}" if mark.label else ""
-        told.append(f"the {mark.name}{of} has {inside:.0%} of the attribution on {share:.0%} of the positions")
-    return f" {one.label}: {', '.join(told)}." if told else ""
+        shares.append(f"the {mark.name}{of} has {inside:.0%} of the attribution on {share:.0%} of the positions")
+    return f" {one.label}: {', '.join(shares)}." if shares else ""
 
 
 def _share_told(one: Attributed, marks: Sequence[Landmark]) -> str:
@@ -170,20 +170,26 @@ ANALYSIS = Analysis(
 def draw_means(
     heights: Mapping[str, Heights], bits: Heights, marks: Sequence[Landmark], output: str, title: str
 ) -> tuple[Figure, list[str]]:
-    """A panel a run with a line a class, the landmarks' letters, and the information content; the classes drawn.
+    """Draw the mean absolute attributions, one panel per run and one line per class, above the information content.
 
     Parameters
     ----------
     heights
-        Run to class to mean absolute attribution, shape (length,).
+        For each run and class, the mean absolute attribution, shape (length,).
     bits
-        Class to information content, shape (length,).
+        For each class, the information content in bits, shape (length,).
     marks
-        Landmarks to lay beside the positions.
+        Landmarks, whose letters are written at their positions.
     output
-        What the attributions add up to, for the axis.
+        The output that the attributions add up to, for the axis.
     title
         The title of the picture.
+
+    Returns
+    -------
+    tuple
+        The figure, and the names of the classes drawn. If there are more classes than colours, those with landmarks
+        have precedence.
     """
     first = [mark.label for mark in marks if mark.label]
     drawn = list(dict.fromkeys([*first, *bits]))[: len(CLASSES)]
@@ -212,18 +218,18 @@ def draw_means(
 
 
 def draw_record(values: Heights, symbols: Sequence[str], marks: Sequence[Landmark], output: str, title: str) -> Figure:
-    """A panel a run with a bar a position.
+    """Draw the attributions of one record, one panel per run and one bar per position.
 
     Parameters
     ----------
     values
-        Run to attribution, shape (length,).
+        For each run, the attributions, shape (length,).
     symbols
-        The symbols of the record, one a position.
+        The symbols of the record, one per position.
     marks
-        Landmarks to lay beside the positions.
+        Landmarks, whose letters are written at their positions.
     output
-        What the attributions add up to, for the axis.
+        The output that the attributions add up to, for the axis.
     title
         The title of the picture.
     """
@@ -263,7 +269,7 @@ def _shade(axes: Axes, marks: Sequence[Landmark], colours: Mapping[str, str]) ->
 
 
 def _strip(axes: Axes, marks: Sequence[Landmark], colours: Mapping[str, str]) -> None:
-    """The letters of each landmark at their positions, a line a landmark."""
+    """Write the letters of each landmark at their positions, one line per landmark."""
     axes.set_ylim(len(marks) - 0.5, -0.5)
     axes.axis("off")
     for line, mark in enumerate(marks):

@@ -23,28 +23,28 @@ from xdomain.core.run_dir import finite
 from xdomain.training.plots import BLUE, GREY, ORANGE
 
 Matrix = NDArray[np.float64]
-VARIANCE = 0.99  # of a representation, held by the directions that PWCCA compares; as SVCCA keeps them
+VARIANCE = 0.99  # the share of variance in the directions that PWCCA compares, as in SVCCA
 POSITIONS_PER_DIRECTION = 10  # with fewer, canonical correlations are high by chance alone
 MOST_POSITIONS = 8000
-LEAST_POSITIONS = 4  # for an unbiased estimate
-MOST_NUMBERED = 9  # layers: the values of more could not be read
+LEAST_POSITIONS = 4  # needed by the unbiased estimate
+MOST_NUMBERED = 9  # layers: with more, their values would be unreadable
 MEASURES = {"cka": "linear CKA", "pwcca": "PWCCA"}
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One representation of n positions, centred, and what both measures need of it.
+    """One representation of n positions, centred, with what both measures need of it.
 
     Parameters
     ----------
     x
         Shape (n, d).
     norms
-        Shape (n,): squared lengths of the rows of `x`.
+        Shape (n,): the squared lengths of the rows of `x`.
     basis
-        Shape (n, k), orthonormal columns: the k directions that hold `VARIANCE` of it.
+        Shape (n, directions), with orthonormal columns: the main directions, which hold `VARIANCE` of the variance.
     weights
-        Shape (k, d): those directions' products with the columns (neurons) of `x`.
+        Shape (directions, d): the products of these directions with the columns (neurons) of `x`.
     """
 
     x: Matrix
@@ -54,12 +54,12 @@ class Layer:
 
     @cached_property
     def own(self) -> float:
-        """`hsic` with itself."""
+        """The `hsic` of the representation with itself."""
         return hsic(self, self)
 
 
 def layer_of(vectors: NDArray[Any], *, variance: float = VARIANCE) -> Layer:
-    """Centre a representation, shape (n, d), and find its main directions."""
+    """Centre a representation `vectors`, shape (n, d), and find the main directions that hold the share `variance`."""
     x = vectors.astype(np.float64)
     x -= x.mean(0)
     values, directions = np.linalg.eigh(x.T @ x)
@@ -74,17 +74,20 @@ def layer_of(vectors: NDArray[Any], *, variance: float = VARIANCE) -> Layer:
 
 
 def linear_cka(a: Layer, b: Layer) -> float:
-    """Linear CKA of Kornblith et al. 2019 (arXiv 1905.00414) with the unbiased estimator of HSIC.
+    """Linear CKA (Kornblith et al. 2019, arXiv 1905.00414) of `a` and `b`, with the unbiased estimator of HSIC.
 
-    The estimator is that of Song et al. 2012 (JMLR 13, 1393): on few positions too, unrelated representations come
-    out near 0, on average, where the plain one is above; so it can lie a little below 0. It does not change with
-    rotations, shifts and a common scale of either representation. NaN where one of them does not vary.
+    The estimator is that of Song et al. 2012 (JMLR 13, 1393). Even on few positions it is on average near 0 for
+    unrelated representations, where the plain estimator is larger; so it can be slightly below 0. It is invariant to
+    rotations, shifts and a common scale of either representation. NaN if one of them does not vary.
     """
     return hsic(a, b) / math.sqrt(a.own * b.own) if min(a.own, b.own) > 0 else math.nan
 
 
 def hsic(a: Layer, b: Layer) -> float:
-    """Unbiased HSIC with linear kernels, worked out on features: n × d² in place of n² × d. Needs n ≥ 4."""
+    """Unbiased HSIC of `a` and `b` with linear kernels, for n ≥ 4 positions.
+
+    It is computed from features, at a cost of n × d² instead of n² × d.
+    """
     n = len(a.norms)
     shared = float(np.square(a.x.T @ b.x).sum())
     both, sums = float(a.norms @ b.norms), float(a.norms.sum() * b.norms.sum())
@@ -92,12 +95,12 @@ def hsic(a: Layer, b: Layer) -> float:
 
 
 def pwcca(a: Layer, b: Layer) -> float:
-    """Projection-weighted CCA of Morcos et al. 2018 (arXiv 1806.05759), of the directions that were kept.
+    """Projection-weighted CCA (Morcos et al. 2018, arXiv 1806.05759) of the main directions of `a` and `b`.
 
-    The canonical correlations, each weighted by how much of `a` its canonical variable of `a` accounts for: the sum
-    of its absolute products with the neurons of `a`. It does not change with invertible linear maps of `b` as long
-    as all directions are kept, nor with the scale of either; a rotation of `a` changes the weights.
-    NaN where one of them does not vary, or where the positions are fewer than 10 for each direction.
+    It is the mean of the canonical correlations, each weighted by how much of `a` its canonical variable accounts for:
+    the sum of the variable's absolute products with the neurons of `a`. It is invariant to the scale of either, and
+    to invertible linear maps of `b` if all directions are kept; a rotation of `a` changes the weights. NaN if one of
+    them does not vary, or if there are fewer than 10 positions per direction.
     """
     widest = max(a.basis.shape[1], b.basis.shape[1])
     if min(a.basis.shape[1], b.basis.shape[1]) == 0 or len(a.x) < POSITIONS_PER_DIRECTION * widest:
@@ -109,7 +112,15 @@ def pwcca(a: Layer, b: Layer) -> float:
 
 @dataclass(frozen=True)
 class Grid:
-    """All layers of one state of a run (rows) against all of another; NaN where PWCCA had too few positions."""
+    """The similarity of all layers of one state of a run (rows) to all layers of another (columns).
+
+    Parameters
+    ----------
+    a, b
+        The label of the run and the state, start or tuned, of rows and of columns.
+    cka, pwcca
+        Shape (layers of a, layers of b); NaN if undefined, for PWCCA also if there were too few positions.
+    """
 
     a: tuple[str, str]
     b: tuple[str, str]
@@ -118,7 +129,15 @@ class Grid:
 
 
 def find(runs: Sequence[OpenedRun], options: Options) -> list[Finding]:
-    """One run: its start against its end. More: each against the first, and each one's start against its end."""
+    """Compare the layers of `runs`: each run's start with its end, and each further run with the first.
+
+    `options` say how many records to read, and the seed.
+
+    Raises
+    ------
+    RecipeError
+        There are too few symbols in the records.
+    """
     records = runs[0].some("valid", options.records, seed=options.seed)
     reach = held_by_all(runs, records)
     slots = drawn_symbols([np.ones(count, bool) for count in reach.sum(1)], MOST_POSITIONS, options.seed)
@@ -140,12 +159,12 @@ def find(runs: Sequence[OpenedRun], options: Options) -> list[Finding]:
         grids.append(_grid(run, "start", own["start"], run, "tuned", own["tuned"]))
         grids += [_grid(runs[0], state, first[state], run, state, own[state]) for state in ("tuned", "start")]
     table = _table(grids, positions)
-    told = f"{positions:,} symbols of {len(records):,} valid records"
+    read = f"{positions:,} symbols of {len(records):,} valid records"
     return [
         Finding(
             f"similarity-{measure}",
             f"How alike are the layers? ({MEASURES[measure]})",
-            _caption(measure, grids, told, positions, chance),
+            _caption(measure, grids, read, positions, chance),
             table,
             _draw(measure, grids),
         )
@@ -162,12 +181,12 @@ def _layers(
 
 
 def _grid(run_a: OpenedRun, state_a: str, a: list[Layer], run_b: OpenedRun, state_b: str, b: list[Layer]) -> Grid:
-    told = (np.array([[measure(x, y) for y in b] for x in a]) for measure in (linear_cka, pwcca))
-    return Grid((run_a.label, state_a), (run_b.label, state_b), *told)
+    values = (np.array([[measure(x, y) for y in b] for x in a]) for measure in (linear_cka, pwcca))
+    return Grid((run_a.label, state_a), (run_b.label, state_b), *values)
 
 
 def _chance(layer: Layer, seed: int) -> float:
-    """PWCCA of a representation with itself, positions shuffled: what chance reaches at this number of positions."""
+    """PWCCA of a representation with itself after shuffling its positions: the value that chance alone gives."""
     order = np.random.Generator(np.random.PCG64(seed)).permutation(len(layer.x))
     return pwcca(layer, Layer(layer.x[order], layer.norms[order], layer.basis[order], layer.weights))
 
@@ -184,9 +203,9 @@ def _table(grids: Sequence[Grid], positions: int) -> pa.Table:
     return pa.Table.from_pylist(finite(rows))
 
 
-def _caption(measure: str, grids: Sequence[Grid], told: str, positions: int, chance: float) -> str:
+def _caption(measure: str, grids: Sequence[Grid], read: str, positions: int, chance: float) -> str:
     name = MEASURES[measure]
-    parts = [f"{name[0].upper()}{name[1:]} of the hidden states of the same {told}; 1 is alike"]
+    parts = [f"{name[0].upper()}{name[1:]} of the hidden states of the same {read}; 1 is alike"]
     if measure == "cka":
         parts[0] += " up to a rotation and a scale, 0 unrelated (unbiased estimator)"
     else:

@@ -1,4 +1,4 @@
-"""The bootstrap: a metric on test records drawn again and again, all draws at once."""
+"""The bootstrap: a metric on resampled test records, many resamples at once."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from xdomain.metrics.metrics import METRICS, as_chances, check_metrics, compute_
 
 Floats = NDArray[np.float64]
 Statistic = Callable[[Floats], Floats]
-"""From how often each unit was drawn, shape (b, units), to a value a draw, shape (b,)."""
+"""Maps how often each unit was drawn, shape (b, units) for b resamples, to one value per resample, shape (b,)."""
 
 DRAWS = 1000
-BLOCK = 2_000_000  # numbers that are held at once: 16 MB
+BLOCK = 2_000_000  # numbers held in memory at once: 16 MB
 ROUNDING = 1e-12
 
 
@@ -37,19 +37,19 @@ class Interval:
 
 @dataclass(frozen=True, eq=False)
 class Resampled:
-    """A statistic and what it was on resampled records.
+    """The value of a statistic, and its values on resampled records.
 
     Parameters
     ----------
     value
-        On the records as they are.
+        The value on the original records.
     draws
-        Shape (draws,): on each resample; the same resamples for all statistics of as many units and one seed, so
-        that the difference of two draws is paired.
+        Shape (draws,): the value on each resample. Statistics with the same seed and the same number of units share
+        their resamples, so the difference of two draws is paired.
     units
-        How many records, or groups of them, were drawn from; infinity where that is not known.
+        The number of records, or of groups of records, that were drawn from; infinity if unknown.
     possible
-        The least and the greatest value that it can have.
+        The smallest and the largest value that the statistic can have.
     """
 
     value: float
@@ -58,11 +58,12 @@ class Resampled:
     possible: tuple[float, float] = (-math.inf, math.inf)
 
     def interval(self) -> Interval:
-        """The percentile interval (Efron & Tibshirani 1993, ch. 13); resamples where it is undefined are left out.
+        """Return the 95 % percentile interval (Efron & Tibshirani 1993, ch. 13).
 
-        Where all resamples have one value, as where every answer is right, they say nothing of records that are not
-        there: the interval then reaches as far as the share of other records that so many units may hide, 1 - 0.025
-        to the power of 1 / units (Clopper & Pearson 1934), moves it. Its ends are NaN where that is not bounded.
+        Resamples where the statistic is undefined are left out. If all resamples have the same value, for example
+        because every answer is right, they say nothing about unseen records. The interval then allows for a share
+        ``1 - 0.025 ** (1 / units)`` of records unlike the ones seen, the most that so many units can hide (Clopper &
+        Pearson 1934). Its ends are NaN if the effect of such records is not bounded.
         """
         known = self.draws[np.isfinite(self.draws)]
         if not len(known):
@@ -79,17 +80,17 @@ class Resampled:
 
 @dataclass(frozen=True)
 class Rows:
-    """What is judged: labels and scores of n rows that come in units, which are drawn as a whole.
+    """The labels and scores of n rows. Rows belong to units, and a bootstrap draws whole units.
 
     Parameters
     ----------
     labels, scores
         As `xdomain.metrics.metrics.compute_metrics` takes them.
     unit
-        Shape (n,), int64: the unit of each row, from 0 on. A unit is a record, or a group of records that belong
+        Shape (n,), int64: the unit of each row, from 0. A unit is a record, or a group of records that belong
         together.
     units
-        How many there are; one may have no rows.
+        The number of units; a unit may have no rows.
     """
 
     problem: Problem
@@ -99,32 +100,38 @@ class Rows:
     units: int
 
     def sums(self, statistics: Floats) -> Floats:
-        """Shape (units, m): statistics of rows, shape (n, m), added up by unit."""
+        """Shape (units, m): `statistics` of the rows, shape (n, m), summed over the rows of each unit."""
         return np.stack([np.bincount(self.unit, one, self.units).astype(np.float64) for one in statistics.T], axis=1)
 
 
 def resample(metric: str, rows: Rows, *, draws: int = DRAWS, seed: int = 0) -> Resampled:
-    """Draw units with replacement, as many as there are, and take the metric of all their rows.
+    """Draw units with replacement, as many as there are, and compute the metric of all their rows.
 
-    What comes out speaks of the records alone: that another seed or mapping would give another model is not in it.
-    Where units are groups this is the cluster bootstrap (Davison & Hinkley 1997, §3.8; Field & Welsh 2007). Memory
-    is bounded whatever the number of records.
+    The draws reflect the choice of test records only, not the differences between models of other seeds or mappings.
+    If units are groups, this is the cluster bootstrap (Davison & Hinkley 1997, §3.8; Field & Welsh 2007). Memory is
+    bounded whatever the number of records.
 
     Parameters
     ----------
     metric
-        A name of `xdomain.metrics.metrics.METRICS` that fits the problem.
+        A name in `xdomain.metrics.metrics.METRICS` that fits the problem.
     rows
         Labels and scores, and the unit of each row.
     draws
-        Resamples to take.
+        The number of resamples, 1 or more.
     seed
-        0 or more; the same seed and number of units give the same resamples.
+        0 or more. The same seed and number of units give the same resamples.
 
     Returns
     -------
     Resampled
-        The draws are those of `compute_metrics` on the drawn rows, but for rounding.
+        Up to rounding, each draw is the result of `compute_metrics` on the rows of one resample. All draws are NaN
+        if there are no rows.
+
+    Raises
+    ------
+    RecipeError
+        The metric does not exist or does not fit the problem.
     """
     check_metrics([metric], rows.problem)
     value = compute_metrics([metric], rows.labels, rows.scores, rows.problem)[metric]["value"]
@@ -133,13 +140,13 @@ def resample(metric: str, rows: Rows, *, draws: int = DRAWS, seed: int = 0) -> R
         return Resampled(value, np.full(draws, math.nan), rows.units, possible)
     statistic = STATISTICS[metric](rows)
     width = max(rows.units, len(rows.labels) if metric in BY_RANK else 1, _matrix(rows) if metric in BY_CLASS else 1)
-    with np.errstate(invalid="ignore", divide="ignore"):  # what is undefined is NaN
-        found = [statistic(drawn) for drawn in _drawn(rows.units, draws, seed, width)]
-    return Resampled(float(value), np.concatenate(found), rows.units, possible)
+    with np.errstate(invalid="ignore", divide="ignore"):  # undefined values become NaN
+        values = [statistic(drawn) for drawn in _drawn(rows.units, draws, seed, width)]
+    return Resampled(float(value), np.concatenate(values), rows.units, possible)
 
 
 def _drawn(units: int, draws: int, seed: int, width: int) -> Iterator[Floats]:
-    """Blocks of shape (b, units): how often each unit is drawn. Draws do not depend on the size of a block."""
+    """Yield blocks of shape (b, units): how often each unit is drawn. The draws do not depend on the block size."""
     rng = np.random.Generator(np.random.PCG64(seed))
     block = max(1, BLOCK // width)
     for start in range(0, draws, block):
@@ -148,7 +155,7 @@ def _drawn(units: int, draws: int, seed: int, width: int) -> Iterator[Floats]:
         yield np.bincount(chosen.ravel(), minlength=b * units).reshape(b, units).astype(np.float64)
 
 
-# Metrics of classes: of confusion matrices, shape (b, k, k), true classes in rows.
+# Metrics of classes, computed from confusion matrices of shape (b, k, k) with the true classes in rows.
 
 
 def _matrix(rows: Rows) -> int:
@@ -167,7 +174,7 @@ def _of_confusion(finish: Callable[[Floats], Floats]) -> Callable[[Rows], Statis
 
 
 def _parts(matrices: Floats) -> tuple[Floats, Floats, Floats]:
-    """Of each class, shape (b, k): rightly named, true, named."""
+    """For each class, shape (b, k): the counts of right predictions, of labels, and of predictions."""
     return np.diagonal(matrices, axis1=1, axis2=2), matrices.sum(2), matrices.sum(1)
 
 
@@ -182,7 +189,7 @@ def _balanced(matrices: Floats) -> Floats:
 
 
 def _mean_of_present(values: Floats, true: Floats, named: Floats) -> Floats:
-    """Over classes that occur among labels or predictions; what is undefined there counts as 0."""
+    """The mean over classes that occur among labels or predictions; undefined values count as 0."""
     present = (true > 0) | (named > 0)
     return np.where(present, np.nan_to_num(values), 0.0).sum(1) / present.sum(1)
 
@@ -208,14 +215,14 @@ def _f1_of_second(matrices: Floats) -> Floats:
 
 
 def _matthews(matrices: Floats) -> Floats:
-    """Gorodkin (2004), eq. 8; 0 where all is one class, as scikit-learn has it."""
+    """Gorodkin (2004), eq. 8; 0 if all labels or all predictions are one class, as in scikit-learn."""
     right, true, named = _parts(matrices)
     s = true.sum(1)
     both = (s**2 - np.square(named).sum(1)) * (s**2 - np.square(true).sum(1))
     return np.where(both > 0, (right.sum(1) * s - (true * named).sum(1)) / np.sqrt(both), np.where(s > 0, 0.0, np.nan))
 
 
-# Metrics of values and spans: of sums over rows.
+# Metrics of values and spans, computed from sums over rows.
 
 
 def _of_mean(each: Callable[[NDArray[Any], NDArray[Any]], Floats], root: bool = False) -> Callable[[Rows], Statistic]:
@@ -233,7 +240,10 @@ def _of_mean(each: Callable[[NDArray[Any], NDArray[Any]], Floats], root: bool = 
 
 
 def _moments(rows: Rows) -> Callable[[Floats], tuple[Floats, ...]]:
-    """A function to the sums of squares of labels and scores about their means, of their products, and of errors."""
+    """A function that gives the sums of squares of labels and of scores, of their products, and of squared errors.
+
+    All but the last are taken about the means of the drawn rows. A sum of squares that vanishes is NaN.
+    """
     y, p = rows.labels.astype(np.float64), rows.scores.astype(np.float64)
     errors = np.square(y - p)
     y, p = y - y.mean(), p - p.mean()
@@ -269,12 +279,12 @@ def _pearson(rows: Rows) -> Statistic:
     return statistic
 
 
-# Metrics of ranks: of rows in their order, each with how often it was drawn.
+# Metrics of ranks, computed from sorted rows weighted by how often each was drawn.
 
 
 @dataclass(frozen=True)
 class _Order:
-    """Rows by ascending value, equal ones together."""
+    """Rows in ascending order of their values; rows of equal value form one group."""
 
     order: NDArray[np.int64]
     starts: NDArray[np.int64]
@@ -290,11 +300,11 @@ class _Order:
         return cls(order, np.flatnonzero(new), place)
 
     def weights(self, drawn: Floats) -> Floats:
-        """Shape (b, distinct values), of rows drawn, shape (b, n)."""
+        """Shape (b, distinct values): `drawn`, shape (b, n), summed over rows of equal value."""
         return np.add.reduceat(drawn[:, self.order], self.starts, axis=1)
 
     def ranks(self, drawn: Floats) -> Floats:
-        """Shape (b, n): the mean rank of each row among all that were drawn."""
+        """Shape (b, n): the mean rank of each row among all drawn rows; `drawn` has shape (b, n)."""
         weights = self.weights(drawn)
         return (np.cumsum(weights, axis=1) - weights + (weights + 1) / 2)[:, self.place]
 
@@ -313,7 +323,7 @@ def _spearman(rows: Rows) -> Statistic:
 
 
 def _of_ranking(one: Callable[[Floats, Floats], Floats]) -> Callable[[Rows], Statistic]:
-    """A metric of how positives and negatives stand in a ranking; of more than two classes the mean over them."""
+    """A metric of how a ranking separates positives from negatives; with more than two classes, the mean over them."""
 
     def prepare(rows: Rows) -> Statistic:
         k = rows.scores.shape[1]
@@ -330,14 +340,14 @@ def _of_ranking(one: Callable[[Floats, Floats], Floats]) -> Callable[[Rows], Sta
 
 
 def _auc(positive: Floats, negative: Floats) -> Floats:
-    """By the Mann-Whitney statistic: pairs that stand right, ties by half."""
+    """The Mann-Whitney statistic: the share of pairs in the right order, ties counted as half."""
     pairs = positive.sum(1) * negative.sum(1)
     right = (positive * (np.cumsum(negative, axis=1) - negative / 2)).sum(1)
     return np.where(pairs > 0, right / pairs, np.nan)
 
 
 def _average_precision(positive: Floats, negative: Floats) -> Floats:
-    """The mean over positives of the precision down to where each stands."""
+    """The mean over positives of the precision at each one's rank."""
     above = np.cumsum(positive[:, ::-1], axis=1)
     named = above + np.cumsum(negative[:, ::-1], axis=1)
     precision = np.where(named > 0, above / named, 0.0)

@@ -1,4 +1,4 @@
-"""What a finished run predicted for its test records, and how sure its value is."""
+"""The predictions of a finished run for its test records, and the uncertainty of its metrics."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from xdomain.metrics.bootstrap import Resampled, Rows, resample
 
 pc: Any = pyarrow.compute  # its functions are made at import and have no types
 RESAMPLES = 400
-"""For a standard error, which 400 tell to about 4 %."""
+"""Enough for a standard error, which 400 resamples estimate to about 4 %."""
 NEED_CHANCES = ("roc_auc", "average_precision")
 
 
@@ -35,14 +35,14 @@ class HeldOutPredictions:
     Parameters
     ----------
     labels, scores
-        As `xdomain.metrics.metrics.compute_metrics` takes them. Of tagged records a row a tag, those of one record
-        after those of another, and as scores 1 for the predicted class: the run keeps no others.
+        As `xdomain.metrics.metrics.compute_metrics` takes them. For tagging: one row per tag, record after record;
+        the scores are 1 for the predicted class and 0 for the others, because a run stores no other scores of tags.
     offsets
-        Shape (n + 1,): where the rows of each record lie.
+        Shape (n + 1,): the rows of record i are ``offsets[i]:offsets[i + 1]``.
     group
-        Shape (n,): the number of each record's group, from 0 on; None where records come in no groups.
+        Shape (n,): the number of each record's group, from 0; None if records have no groups.
     ids
-        Shape (n,): names of the records; none where they were not asked for.
+        Shape (n,): the names of the records; empty if they were not given.
     """
 
     problem: Problem
@@ -57,52 +57,63 @@ class HeldOutPredictions:
 
     @property
     def groups(self) -> int | None:
-        """How many groups the records come in; None where they come in none."""
+        """The number of groups; None if records have no groups."""
         return None if self.group is None else int(self.group.max(initial=-1)) + 1
 
     def has_records_of(self, other: HeldOutPredictions) -> bool:
-        """Whether both are of the same records in the same order, so that a difference may be paired over them."""
+        """Whether `other` holds the same records in the same order, so that a difference can be paired over them."""
         return self.ids.equals(other.ids)
 
     @property
     def units(self) -> int:
-        """How many groups, or records where these come in none, are drawn by a bootstrap and counted by a test."""
+        """The units of resampling: the number of groups, or of records if these have no groups."""
         return len(self) if self.groups is None else self.groups
 
     @cached_property
     def rows(self) -> Rows:
-        """Every row with its unit."""
+        """Labels and scores, and the unit of each row."""
         unit = np.arange(len(self)) if self.group is None else self.group
         return Rows(self.problem, self.labels, self.scores, np.repeat(unit, np.diff(self.offsets)), self.units)
 
     @property
     def right(self) -> NDArray[np.int64]:
-        """Shape (units,): how many rows of each record or group are predicted right; of classes alone."""
+        """Shape (units,): how many rows of each record or group are predicted right; only for problems with classes."""
         hits = self.scores.argmax(-1) == self.labels
         return np.bincount(self.rows.unit, hits, self.units).astype(np.int64)
 
     def resamples(self, metric: str) -> NDArray[np.float64]:
-        """Shape (RESAMPLES,): a metric on resamples of the units, the same for all runs with as many of them."""
+        """Shape (RESAMPLES,): the value of `metric` on resamples of the units.
+
+        Runs with the same number of units share their resamples.
+        """
         return resample(metric, self.rows, draws=RESAMPLES).draws
 
 
 def load_held_out(folder: Path, split: str = "test") -> HeldOutPredictions:
-    """The test records of a finished run, or those of another split, as it wrote them."""
+    """Read the stored predictions of the run in `folder` for the records of one `split`: train, valid or test."""
     table = pq.read_table(folder / PREDICTIONS, filters=[("split", "==", split)])
     return held_out_of(table, load_recipe(folder / RECIPE).problem, load_result(folder).values["classes"])
 
 
 def held_out_of(table: pa.Table, problem: Problem, names: Sequence[str]) -> HeldOutPredictions:
-    """The labels and scores of a table of predictions; `names` are the model's classes.
+    """Read labels and scores from a table of predictions.
 
-    Records come in groups where the table has a column ``group``.
+    Parameters
+    ----------
+    table
+        As in ``predictions.parquet``: columns id, label, prediction and so on. Records have groups if there is a
+        column ``group``.
+    problem
+        What the labels are.
+    names
+        The model's classes, in the order of its scores; empty for regression and span.
     """
     group = _groups(table) if "group" in table.column_names else None
     return replace(_judged(table, problem, names), group=group, ids=table.column("id").combine_chunks())
 
 
 def _groups(table: pa.Table) -> NDArray[np.int64]:
-    """Numbers of groups in order of their first records; a record without one is a group of its own."""
+    """Number the groups in order of their first records; a record without a group forms its own."""
     names = table.column("group").to_pylist()
     known: dict[str | int, int] = {}
     return np.array([known.setdefault(row if name is None else name, len(known)) for row, name in enumerate(names)])
@@ -128,7 +139,7 @@ def _judged(table: pa.Table, problem: Problem, names: Sequence[str]) -> HeldOutP
 
 
 def _spans(label: pa.Array, table: pa.Table) -> HeldOutPredictions:
-    """References padded with NaN, and the spans that were answered."""
+    """The references, padded with NaN, and the predicted spans."""
     counts = pc.list_value_length(label).to_numpy()
     references = np.full((len(label), int(counts.max()), 2), np.nan)
     flat = label.flatten()
@@ -140,23 +151,29 @@ def _spans(label: pa.Array, table: pa.Table) -> HeldOutPredictions:
 
 
 def check_comparable(metric: str, problem: Problem) -> None:
-    """Refuse a metric that predictions on disk do not suffice for.
+    """Refuse a `metric` that cannot be computed from the stored predictions of a `problem`.
 
     Raises
     ------
     RecipeError
-        The metric needs the chances of every class, of which tagging keeps only the highest.
+        The metric needs the probability of every class, of which tagging stores only the highest.
     """
     if problem == "tagging" and metric in NEED_CHANCES:
         raise RecipeError(f"{metric} of tagging cannot be compared", expected="accuracy, f1 or the like, as the first")
 
 
-def resampled_metric(metric: str, found: HeldOutPredictions) -> Resampled:
-    """A run's test value, and what it would be for other draws of the test records, or of their groups."""
-    check_comparable(metric, found.problem)
-    return resample(metric, found.rows)
+def resampled_metric(metric: str, predictions: HeldOutPredictions) -> Resampled:
+    """Bootstrap a `metric` over the records, or the groups of records, of `predictions`.
+
+    Raises
+    ------
+    RecipeError
+        The metric does not fit the problem, or the stored predictions do not suffice for it.
+    """
+    check_comparable(metric, predictions.problem)
+    return resample(metric, predictions.rows)
 
 
 def _index(names: pa.Array, classes: pa.Array) -> NDArray[np.int64]:
-    """The class of each name; what is null is not scored."""
+    """The class of each name; `IGNORED` for null and for unknown names."""
     return pc.index_in(names, value_set=classes).fill_null(IGNORED).to_numpy(zero_copy_only=False).astype(np.int64)

@@ -1,4 +1,4 @@
-"""Whether a model learned anything: what a constant answer gets, and the signs that training led nowhere."""
+"""Whether a model learned anything: the value of a constant answer, and signs that training failed."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from xdomain.data.dataset import IGNORED
 from xdomain.metrics.metrics import METRICS, SIGNED, compute_metrics
 
 STAYED = 0.97
-"""Of its start: a training loss that ends above this has not moved."""
+"""A training loss that ends above this share of its start has not moved."""
 FELL = 0.7
-"""Of its start: a training loss that ends below this has learned the training records."""
+"""If the training loss ends below this share of its start, the model has learned the training records."""
 FEWEST_LOSSES = 5
-ALIKE = 1e-6  # predicted values that differ by less, as a share of the labels' range, are one value
+ALIKE = 1e-6  # predicted values that differ by less than this share of the labels' range count as one value
 
 
 def majority_baseline(
@@ -30,26 +30,26 @@ def majority_baseline(
     *,
     n_classes: int | None = None,
 ) -> dict[str, float]:
-    """Each metric of the constant answer that training records suggest: their most frequent class, or their mean.
+    """Compute the metrics of a constant answer: the most frequent class of the training records, or their mean.
 
     Parameters
     ----------
     labels_train, labels_test
-        As in `xdomain.data.dataset.Examples`: class indices (n,), those of all tags (total,), or values (n,).
+        As in `xdomain.data.dataset.Examples`: class indices (n,), class indices of all tags (total,), or values (n,).
         Tags that are not scored (-100) are left out.
     metrics
-        Names of `xdomain.metrics.metrics.METRICS`.
+        Names in `xdomain.metrics.metrics.METRICS`.
     problem
         What the labels are.
     n_classes
-        How many classes the model tells apart; None: as many as the labels have.
+        The number of the model's classes; None: one more than the largest label.
 
     Returns
     -------
     dict of str to float
-        In units of the metric; NaN where a constant has no value, such as a correlation, and where either has no
-        labels. Empty for span, which has `random_span` and `oracle` instead. Of equally frequent classes the first
-        one answers.
+        The value of each metric; NaN if the metric is undefined for a constant, as a correlation is, or if train or
+        test has no labels. Empty for span, which has `random_span` and `oracle` instead. If several classes are
+        equally frequent, the answer is the first of them.
     """
     if problem == "span":
         return {}
@@ -63,7 +63,7 @@ def majority_baseline(
         answers = np.tile(np.eye(k)[np.bincount(train, minlength=k).argmax()], (len(labels), 1))
     if not len(labels) or not len(labels_train) or not np.isfinite(answers).all():
         return dict.fromkeys(metrics, math.nan)
-    return {name: found["value"] for name, found in compute_metrics(metrics, labels, answers, problem).items()}
+    return {name: row["value"] for name, row in compute_metrics(metrics, labels, answers, problem).items()}
 
 
 def not_learned(
@@ -77,7 +77,7 @@ def not_learned(
     losses: Sequence[float] = (),
     classes: Sequence[str] = (),
 ) -> str | None:
-    """Why one model has not shown that it learned anything that holds on these records; None where it has.
+    """Say why a model has not shown that it learned anything that holds on the test records; None if it has.
 
     Parameters
     ----------
@@ -86,22 +86,22 @@ def not_learned(
     problem
         What the labels are.
     metric
-        The one that decides.
+        The metric that decides.
     constant
-        Its value for a constant answer on the same records, as `majority_baseline` has it (for span: of
-        `random_span`); NaN where it is not known.
+        The metric's value for a constant answer on the same records, from `majority_baseline` (for span: from
+        `random_span`); NaN if unknown.
     low
-        The end of the 95 % interval of the model's value, over test records, that lies nearer to `constant`: the
-        lower one where higher is better, else the upper. NaN where it is not known.
+        The worse end of the model's 95 % interval over test records: the lower one if higher is better, else the
+        upper one. NaN if unknown.
     losses
-        Training losses in order of their steps.
+        Training losses in the order of their steps.
     classes
-        Names of the classes, to name the one that is answered.
+        The names of the classes, for the message.
 
     Returns
     -------
     str or None
-        Ends a sentence that begins with the model: "answers all 40 test records with 'donor'",
+        The end of a sentence that begins with the model: "answers all 40 test records with 'donor'",
         "has a test accuracy of 0.5000, not above the 0.5125 of the most frequent class; its training loss stayed …".
     """
     if not len(labels):
@@ -118,7 +118,15 @@ def not_learned(
 
 
 def one_answer(labels: NDArray[Any], scores: NDArray[Any], problem: Problem) -> bool:
-    """Whether two or more records all get the same class or value; of spans never."""
+    """Whether two or more records all get the same class or value; never for spans.
+
+    Parameters
+    ----------
+    labels, scores
+        As `xdomain.metrics.metrics.compute_metrics` takes them; the range of `labels` is the scale for values.
+    problem
+        What the labels are.
+    """
     if problem == "span" or len(scores) < 2:
         return False
     if problem == "regression":
@@ -136,40 +144,54 @@ def not_above(
     low: float = math.nan,
     losses: Sequence[float] = (),
 ) -> str | None:
-    """Why a test value, of one model or the mean of several, is no sign of learning; None where it is one.
+    """Say why a test value is no sign of learning; None if it is one.
 
-    A value that is better than a constant answer by more than its error is a sign of learning, whatever the loss did.
-    Parameters and what comes back: see `not_learned`.
+    A value that is better than that of a constant answer by more than its error is a sign of learning, whatever the
+    loss did.
+
+    Parameters
+    ----------
+    metric
+        The name of the metric.
+    value
+        The test value of one model, or the mean of several.
+    problem, constant, low, losses
+        As in `not_learned`.
+
+    Returns
+    -------
+    str or None
+        The end of a sentence, as in `not_learned`.
     """
-    told = METRICS[metric]
-    if math.isnan(constant) and told.possible == SIGNED:
-        constant = 0.0  # what unrelated values correlate by
+    definition = METRICS[metric]
+    if math.isnan(constant) and definition.possible == SIGNED:
+        constant = 0.0  # the correlation of unrelated values
     if math.isnan(value):
         return f"has no {metric} on test, as it is not defined for its answers"
-    above = (value > constant) if told.higher_is_better else (value < constant)
-    clear = (low > constant) if told.higher_is_better else (low < constant)
+    above = (value > constant) if definition.higher_is_better else (value < constant)
+    clear = (low > constant) if definition.higher_is_better else (low < constant)
     if above and clear:
         return None
     if math.isnan(constant) or (above and math.isnan(low)):
         return f"has a training loss that {_stayed(losses)}" if loss_stayed(losses) else None
-    word = ("above" if told.higher_is_better else "below") if not above else "distinguishable from"
+    word = ("above" if definition.higher_is_better else "below") if not above else "distinguishable from"
     than = _named(metric, constant, problem)
     return f"has a test {metric} of {number(value)}, not {word} {than}{of_losses(losses)}"
 
 
 def not_above_rule(metric: str, value: float, reached: float, rule: str = "k-mer counts") -> str | None:
-    """What to say where a simple rule does as well as a test value; None where it does not, or one is not defined.
+    """Say that a model is not better than a simple rule; None if it is, or if a value is undefined.
 
-    This is not the same as not to have learned: both may be good.
+    A model that is not better may still have learned: both may be good.
 
     Parameters
     ----------
     metric
         The name of the metric.
     value, reached
-        Test values of the model and of the rule.
+        The test values of the model and of the rule.
     rule
-        The rule's name, to end a sentence with.
+        The rule's name, for the message.
     """
     better = value > reached if METRICS[metric].higher_is_better else value < reached
     if better or math.isnan(value) or math.isnan(reached):
@@ -179,13 +201,13 @@ def not_above_rule(metric: str, value: float, reached: float, rule: str = "k-mer
 
 
 def loss_stayed(losses: Sequence[float]) -> bool:
-    """Whether a training loss is at its end where it was at its start; False where too few of them are known."""
+    """Whether the training `losses`, in the order of their steps, end where they started; False if too few."""
     first, last = _ends(losses)
     return bool(last >= STAYED * first)
 
 
 def what_to_try(losses: Sequence[float] = ()) -> str:
-    """What may help a model that did not learn, a sentence."""
+    """Advise on a model that did not learn, by its training `losses` in the order of their steps."""
     first, last = _ends(losses)
     if last < FELL * first:
         return (
@@ -209,7 +231,7 @@ def _named(metric: str, constant: float, problem: Problem) -> str:
 
 
 def _ends(losses: Sequence[float]) -> tuple[float, float]:
-    """Means of the first and of the last fifth; NaN where there are too few."""
+    """The means of the first and of the last fifth; NaN if there are fewer than `FEWEST_LOSSES`."""
     if len(losses) < FEWEST_LOSSES:
         return math.nan, math.nan
     part = len(losses) // 5
@@ -222,7 +244,7 @@ def _stayed(losses: Sequence[float]) -> str:
 
 
 def of_losses(losses: Sequence[float]) -> str:
-    """What training did, for the end of a sentence; nothing where it tells nothing."""
+    """Say how the training `losses` went, for the end of a sentence; empty if they neither stayed nor fell far."""
     first, last = _ends(losses)
     if loss_stayed(losses):
         return f"; its training loss {_stayed(losses)}"

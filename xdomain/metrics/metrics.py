@@ -1,4 +1,4 @@
-"""Metrics by the field's names, computed by scikit-learn and scipy."""
+"""Metrics under their usual names, computed by scikit-learn and scipy."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from xdomain.core.choices import Problem
 from xdomain.core.errors import RecipeError, unknown
 from xdomain.core.import_errors import LazyModule
 
-sk: Any = LazyModule("sklearn.metrics")  # takes a while to load, and checking names does without
+sk: Any = LazyModule("sklearn.metrics")  # slow to import, and not needed to check names
 stats: Any = LazyModule("scipy.stats")
 
 CLASSES: tuple[Problem, ...] = ("classification", "pair", "tagging")
 VALUES: tuple[Problem, ...] = ("regression",)
 SPANS: tuple[Problem, ...] = ("span",)
-NOTHING: Any = 0  # what a class that is never predicted scores
+NOTHING: Any = 0  # the score of a class that is never predicted
 UNDEFINED: Any = math.nan
 Compute = Callable[[NDArray[Any], NDArray[Any]], float]
 SIGNED, ERROR = (-1.0, 1.0), (0.0, math.inf)
@@ -29,12 +29,23 @@ SIGNED, ERROR = (-1.0, 1.0), (0.0, math.inf)
 
 @dataclass(frozen=True)
 class Metric:
-    """A number to judge by.
+    """A metric.
 
-    `compute` takes labels and scores: class indices (n,) and logits or probabilities (n, k); or values (n,) twice; or
-    references (n, r, 2), NaN where a question has fewer than r, and predicted spans (n, 2), half-open.
-    `two_classes` is True where it is about a positive class, the second of two in sorted order (1 of 0 and 1).
-    `possible` is the least and the greatest value that it can have.
+    Parameters
+    ----------
+    name
+        As a recipe lists it in `metrics`.
+    higher_is_better
+        False for errors.
+    problems
+        The problems that it fits.
+    compute
+        Takes labels and scores: class indices (n,) and logits or probabilities (n, k); or values (n,) twice; or
+        references (n, r, 2), NaN where a question has fewer than r, and predicted spans (n, 2), half-open.
+    two_classes
+        True if the metric is about a positive class, the second of two in sorted order (1 of 0 and 1).
+    possible
+        The smallest and the largest value that the metric can have.
     """
 
     name: str
@@ -50,7 +61,7 @@ def _of_classes(function: str, **options: Any) -> Compute:
 
 
 def _f1_of_second(labels: NDArray[Any], scores: NDArray[Any]) -> float:
-    """As GLUE has it for MRPC and QQP; undefined where the second class neither occurs nor is predicted."""
+    """F1 of the second class, as GLUE has it for MRPC and QQP; NaN if the class neither occurs nor is predicted."""
     return float(sk.f1_score(labels, scores.argmax(-1), average="binary", pos_label=1, zero_division=UNDEFINED))
 
 
@@ -72,12 +83,15 @@ def _average_precision(labels: NDArray[Any], scores: NDArray[Any]) -> float:
 
 
 def lead(scores: NDArray[Any]) -> NDArray[Any]:
-    """By how much the second class leads: ranks as its probability does, which rounds to 1 for large logits."""
+    """Shape (n,): the second class's score minus the first's, from `scores` of shape (n, 2).
+
+    It ranks records as the probability of the second class does, but does not round to 1 for large logits.
+    """
     return scores[:, 1].astype(np.float64) - scores[:, 0]
 
 
 def as_chances(scores: NDArray[Any]) -> NDArray[Any]:
-    """Softmax, unless the rows are probabilities already."""
+    """Probabilities from `scores`, shape (n, k), by softmax; unchanged if the rows are probabilities already."""
     scores = scores.astype(np.float64)
     if (scores >= 0).all() and np.allclose(scores.sum(-1), 1):
         return scores
@@ -95,9 +109,16 @@ def _correlation(function: str) -> Compute:
 
 
 def covering(references: NDArray[np.float64], spans: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Shape (n,), in [0, 1]: by how much a span and its best reference cover each other, |P ∩ G| / |P ∪ G|.
+    """Shape (n,), in [0, 1]: the overlap |P ∩ G| / |P ∪ G| of each span with its best reference.
 
     The union is the one interval from the first to the last end of both (Lin et al. 2022); no overlap gives 0.
+
+    Parameters
+    ----------
+    references
+        Shape (n, r, 2), half-open; NaN where a question has fewer than r references.
+    spans
+        Shape (n, 2): predicted spans, half-open.
     """
     start, end = spans[:, None, 0], spans[:, None, 1]
     shared = np.minimum(end, references[..., 1]) - np.maximum(start, references[..., 0])
@@ -107,16 +128,19 @@ def covering(references: NDArray[np.float64], spans: NDArray[np.float64]) -> NDA
 
 
 def _ff1(references: NDArray[Any], spans: NDArray[Any]) -> float:
-    """Frame-level F1 (Lin et al. 2022): the harmonic mean of |P ∩ G| / |P| and |P ∩ G| / |G|, the best reference's.
+    """Frame-level F1 (Lin et al. 2022): the harmonic mean of |P ∩ G| / |P| and |P ∩ G| / |G| for the best reference.
 
-    As P and G overlap wherever it is not 0, |P| + |G| = |P ∩ G| + |P ∪ G|, and so FF1 = 2 AOS / (1 + AOS) of each.
+    Where it is not 0, P and G overlap, so |P| + |G| = |P ∩ G| + |P ∪ G|, and FF1 = 2 AOS / (1 + AOS) for each record.
     """
     overlap = covering(references, spans)
     return float((2 * overlap / (1 + overlap)).mean())
 
 
 def exact(references: NDArray[Any], spans: NDArray[Any]) -> NDArray[np.float64]:
-    """Shape (n,): 1 where a span has both ends where one of its references has them, else 0."""
+    """Shape (n,): 1 if a span has both ends (within 1e-6) of one of its references, else 0.
+
+    `references` have shape (n, r, 2), predicted `spans` shape (n, 2).
+    """
     return np.asarray(np.isclose(references, spans[:, None], rtol=0, atol=1e-6).all(-1).any(-1), np.float64)
 
 
@@ -152,9 +176,21 @@ METRICS: dict[str, Metric] = {
 
 
 def check_metrics(names: Sequence[str], problem: Problem, classes: Sequence[str] | None = None) -> None:
-    """Refuse, before anything runs, a metric that does not exist or does not fit the problem.
+    """Refuse metrics that do not exist or do not fit the problem.
 
-    `classes` are those of the data, once they are known: a metric with a positive class needs two.
+    Parameters
+    ----------
+    names
+        The names to check.
+    problem
+        What the labels are.
+    classes
+        The classes of the data: a metric with a positive class needs exactly two. None if they are not known yet.
+
+    Raises
+    ------
+    RecipeError
+        A metric is unknown, does not judge this problem, or needs two classes.
     """
     fitting = [m.name for m in METRICS.values() if problem in m.problems]
     for name in names:
@@ -174,12 +210,12 @@ def check_metrics(names: Sequence[str], problem: Problem, classes: Sequence[str]
 def compute_metrics(
     names: Sequence[str], labels: NDArray[Any], scores: NDArray[Any], problem: Problem
 ) -> dict[str, dict[str, Any]]:
-    """The named metrics as {name: {value, higher_is_better}}.
+    """Compute metrics by name.
 
     Parameters
     ----------
     names
-        Of `METRICS`.
+        Names in `METRICS`.
     labels
         Class indices (n,), or values (n,), or references (n, r, 2).
     scores
@@ -187,13 +223,21 @@ def compute_metrics(
     problem
         What the labels are.
 
-    A metric that is undefined (a correlation with a constant, the area under a curve without one of the
-    classes) is NaN, which becomes null in JSON: zero would be a lie. Macro averages are over the classes that occur
-    among labels or predictions.
+    Returns
+    -------
+    dict
+        ``{name: {"value": …, "higher_is_better": …}}``. The value of an undefined metric (a correlation with a
+        constant, the area under a curve without one of the classes) is NaN, which becomes null in JSON; 0 would be
+        misleading. Macro averages are over the classes that occur among labels or predictions.
+
+    Raises
+    ------
+    RecipeError
+        A metric does not exist or does not fit the problem.
     """
     check_metrics(names, problem)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what is undefined is told by NaN
+        warnings.simplefilter("ignore")  # NaN stands for what is undefined
         return {
             name: {
                 "value": METRICS[name].compute(labels, scores) if len(labels) else math.nan,
@@ -204,12 +248,18 @@ def compute_metrics(
 
 
 def confusion(labels: NDArray[Any], predictions: NDArray[Any], classes: Sequence[str]) -> list[list[int]]:
-    """Shape (k, k): records of class i (row) that were taken for class j (column)."""
+    """Shape (k, k): the number of records of class i (row) that were predicted as class j (column).
+
+    `labels` and `predictions` are class indices of shape (n,), `classes` the k names.
+    """
     return sk.confusion_matrix(labels, predictions, labels=range(len(classes))).tolist()
 
 
 def per_class(labels: NDArray[Any], predictions: NDArray[Any], classes: Sequence[str]) -> list[dict[str, Any]]:
-    """A row a class: precision, recall, f1 in [0, 1], and support."""
+    """One row per class: precision, recall and f1 in [0, 1], and support.
+
+    `labels` and `predictions` are class indices of shape (n,), `classes` the names by index.
+    """
     columns: Any = sk.precision_recall_fscore_support(
         labels, predictions, labels=range(len(classes)), zero_division=NOTHING
     )

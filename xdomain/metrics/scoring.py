@@ -1,4 +1,4 @@
-"""Scores to what a person reads: predicted labels, metrics a split, the table of predictions."""
+"""Turn scores into predicted labels, metrics per split, and the table of predictions."""
 
 from __future__ import annotations
 
@@ -18,14 +18,33 @@ from xdomain.metrics.spans import RANDOM_DRAWS, found_spans, oracle_spans, rando
 def metric_inputs(
     examples: Examples, records: NDArray[np.int64], scores: NDArray[Any]
 ) -> tuple[NDArray[Any], NDArray[Any]]:
-    """What metrics compare: labels and scores where there are both; references and predicted spans for span."""
+    """Return what `compute_metrics` takes: labels and scores; for span, references and predicted spans.
+
+    Parameters
+    ----------
+    examples
+        The records, with labels.
+    records
+        Shape (n,): places in `examples`.
+    scores
+        The scores of `records`, as `xdomain.training.predict.predict_scores` returns them. Rows without a label or a
+        score are dropped.
+    """
     if examples.answers is not None:
         return examples.answers.references(records), found_spans(examples, records, scores)
     return drop_unscored(examples.labels_of(records), scores)
 
 
 def drop_unscored(labels: NDArray[Any], scores: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Labels and scores where there is both a label and a score."""
+    """Keep the rows that have both a label and a score.
+
+    Parameters
+    ----------
+    labels
+        Shape (n,): class indices, `IGNORED` where not scored; or values.
+    scores
+        Shape (n, k) or (n,): NaN where a record or tag has no score.
+    """
     finite = np.isfinite(scores) if scores.ndim == 1 else np.isfinite(scores).all(-1)
     both = finite if labels.dtype.kind == "f" else finite & (labels != IGNORED)
     return labels[both], scores[both]
@@ -34,38 +53,72 @@ def drop_unscored(labels: NDArray[Any], scores: NDArray[Any]) -> tuple[NDArray[A
 def metric_values(
     metrics: list[str], examples: Examples, records: NDArray[np.int64], scores: NDArray[Any]
 ) -> dict[str, float]:
-    """The value of each metric for the scores of `records`."""
-    found = compute_metrics(metrics, *metric_inputs(examples, records, scores), examples.problem)
-    return {name: one["value"] for name, one in found.items()}
+    """The value of each of `metrics`, by name; `examples`, `records` and `scores` are as in `metric_inputs`."""
+    rows = compute_metrics(metrics, *metric_inputs(examples, records, scores), examples.problem)
+    return {name: row["value"] for name, row in rows.items()}
 
 
 def compute_split_metrics(examples: Examples, split: str, scores: NDArray[Any], metrics: list[str]) -> dict[str, Any]:
-    """The metrics of a split; for classes also the confusion matrix and a table a class, for span what the references
-    reach once they went through symbols (`oracle`) and what spans drawn at random do (`random_span`).
+    """Judge the scores of a split.
+
+    Parameters
+    ----------
+    examples
+        The records, with labels.
+    split
+        train, valid or test.
+    scores
+        The scores of ``examples.indices(split)``, as `xdomain.training.predict.predict_scores` returns them.
+    metrics
+        Names in `xdomain.metrics.metrics.METRICS`.
+
+    Returns
+    -------
+    dict
+        `metrics`, as `compute_metrics` returns them. For problems with classes also `confusion` and `per_class`. For
+        span also the values of `oracle`, the references after they went through symbols, and of `random_span`, spans
+        drawn at random.
     """
     records = examples.indices(split)
     labels, given = metric_inputs(examples, records, scores)
-    found: dict[str, Any] = {"metrics": compute_metrics(metrics, labels, given, examples.problem)}
+    result: dict[str, Any] = {"metrics": compute_metrics(metrics, labels, given, examples.problem)}
     if examples.problem == "span":
-        found["oracle"] = span_values(metrics, labels, oracle_spans(examples, records))
+        result["oracle"] = span_values(metrics, labels, oracle_spans(examples, records))
         draws = [span_values(metrics, labels, random_spans(examples, records, draw)) for draw in range(RANDOM_DRAWS)]
-        found["random_span"] = {name: float(np.mean([one[name] for one in draws])) for name in metrics}
+        result["random_span"] = {name: float(np.mean([one[name] for one in draws])) for name in metrics}
     elif examples.problem != "regression":
         predicted = given.argmax(-1)
-        found["confusion"] = confusion(labels, predicted, examples.classes)
-        found["per_class"] = per_class(labels, predicted, examples.classes)
-    return found
+        result["confusion"] = confusion(labels, predicted, examples.classes)
+        result["per_class"] = per_class(labels, predicted, examples.classes)
+    return result
 
 
 def span_values(metrics: list[str], references: NDArray[Any], spans: NDArray[Any]) -> dict[str, float]:
-    """The value of each metric for spans, shape (n, 2), against references, shape (n, r, 2)."""
-    return {name: found["value"] for name, found in compute_metrics(metrics, references, spans, "span").items()}
+    """The value of each of `metrics`, by name, for `spans`, shape (n, 2), and `references`, shape (n, r, 2)."""
+    return {name: row["value"] for name, row in compute_metrics(metrics, references, spans, "span").items()}
 
 
 def span_columns(
     examples: Examples, adapter: Adapter, records: NDArray[np.int64], scores: NDArray[np.float64]
 ) -> dict[str, pa.Array]:
-    """The columns `start` and `end` in the passage's own coordinate, `answer`, its text, and `score`, a probability."""
+    """Make the columns of predicted answers.
+
+    Parameters
+    ----------
+    examples
+        The records, with their passages.
+    adapter
+        Decodes the symbols of an answer into its text.
+    records
+        Shape (n,): places in `examples`.
+    scores
+        Shape (n, 3): the symbols of the passage that answer, [start, end), and the log of their probability.
+
+    Returns
+    -------
+    dict
+        The columns `start` and `end` in the passage's own coordinate, `answer`, its text, and `score`, a probability.
+    """
     if examples.symbols_b is None:
         raise ValueError("no passages")
     spans = found_spans(examples, records, scores)
@@ -82,9 +135,24 @@ def span_columns(
 def per_tag(
     examples: Examples, records: NDArray[np.int64], rows: NDArray[Any], missing: float
 ) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    """Rows of the symbols of `records`, one a tag, and how many each record has.
+    """Reduce rows of symbols to rows of tags.
 
-    Where tags are one a word: the rows of the words' first symbols, `missing` for a word without any. Else as given.
+    Parameters
+    ----------
+    examples
+        The records; with `heads` if tags belong to words.
+    records
+        Shape (n,): places in `examples`.
+    rows
+        One row per symbol of `records`, record after record.
+    missing
+        The value of the row of a word without symbols.
+
+    Returns
+    -------
+    tuple
+        The rows, one per tag: those of each word's first symbol if tags belong to words, else `rows` unchanged. And
+        shape (n,): the number of tags of each record.
     """
     lengths = examples.symbols.lengths[records]
     if examples.heads is None:
@@ -92,15 +160,27 @@ def per_tag(
     heads = examples.heads.take(records)
     there = heads.values < np.repeat(lengths, heads.lengths)
     places = np.repeat(np.cumsum(lengths) - lengths, heads.lengths) + heads.values
-    found = np.full((len(places), *rows.shape[1:]), missing, rows.dtype)
-    found[there] = rows[places[there]]
-    return found, heads.lengths
+    tags = np.full((len(places), *rows.shape[1:]), missing, rows.dtype)
+    tags[there] = rows[places[there]]
+    return tags, heads.lengths
 
 
 def predicted(
     examples: Examples, adapter: Adapter, records: NDArray[np.int64], scores: NDArray[Any]
 ) -> dict[str, pa.Array]:
-    """What was predicted for records, in their order, as columns: see `prediction_columns` and `span_columns`."""
+    """Make the columns of predictions, in the order of `records`: see `prediction_columns` and `span_columns`.
+
+    Parameters
+    ----------
+    examples
+        The records; labels are not needed.
+    adapter
+        Decodes the answers of a span problem.
+    records
+        Shape (n,): places in `examples`.
+    scores
+        The scores of `records`, as `xdomain.training.predict.predict_scores` returns them.
+    """
     if examples.problem == "span":
         return span_columns(examples, adapter, records, scores)
     rows, lengths = per_tag(examples, records, scores, np.nan)
@@ -110,9 +190,18 @@ def predicted(
 def prediction_columns(
     problem: Problem, classes: tuple[str, ...], scores: NDArray[Any], lengths: NDArray[np.int64]
 ) -> dict[str, pa.Array]:
-    """The columns `prediction` and `score` (and `probabilities`) of records, in their order.
+    """Make the columns `prediction` and `score`, and for classification and pair `probabilities`.
 
-    `lengths` are the tags of each record (see `per_tag`): a tagged record's predictions are a list of that length.
+    Parameters
+    ----------
+    problem
+        Any but span.
+    classes
+        The names of the k classes; empty for regression.
+    scores
+        Logits (n, k); values (n,) for regression; logits (tags, k) for tagging. Logits that are NaN become null.
+    lengths
+        Only for tagging, shape (n,): the number of tags of each record, which is the length of its lists.
     """
     if problem == "regression":
         return {"prediction": pa.array(scores.astype(np.float64)), "score": pa.array(scores.astype(np.float64))}
@@ -134,13 +223,13 @@ def prediction_columns(
 
 
 def probabilities(scores: NDArray[Any]) -> NDArray[Any]:
-    """Softmax over the last axis, in float64."""
+    """The softmax of `scores` over the last axis, in float64."""
     shifted = np.exp(scores.astype(np.float64) - scores.max(-1, keepdims=True))
     return shifted / shifted.sum(-1, keepdims=True)
 
 
 def label_column(examples: Examples, records: NDArray[np.int64]) -> pa.Array:
-    """The true labels of `records`, as the file named them; null where there is none."""
+    """The true labels of `records`, shape (n,) places in `examples`, under the names of the data file; null if none."""
     if examples.answers is not None:
         own = examples.answers
         spans_of_each = [own.spans[own.offsets[r] : own.offsets[r + 1]] for r in records]

@@ -1,4 +1,4 @@
-"""Answers in passages: the best span over all windows, and the numbers it is judged by."""
+"""Answers in passages: the best span of each window, and reference points to judge it by."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from xdomain.data.dataset import Examples
 
-if TYPE_CHECKING:  # judging predictions of a baseline does without torch
+if TYPE_CHECKING:  # a baseline is judged without importing torch
     from torch import Tensor
 
 RANDOM_DRAWS = 20
@@ -48,7 +48,10 @@ def best_spans(logits: Tensor, owned: Tensor, longest: int) -> tuple[Tensor, Ten
 
 
 def candidates_only(logits: Tensor, owned: Tensor) -> Tensor:
-    """The same logits, shape (w, s, 2), with no chance for the question, the separators and the padding."""
+    """The same `logits`, shape (w, s, 2), with the lowest finite value at positions that cannot answer.
+
+    The start token and the positions that are `owned`, shape (w, s), can; question, separators and padding cannot.
+    """
     import torch
 
     candidate = owned.clone()
@@ -57,17 +60,34 @@ def candidates_only(logits: Tensor, owned: Tensor) -> Tensor:
 
 
 def found_spans(examples: Examples, records: NDArray[np.int64], scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Shape (n, 2): predicted answers in the passage's own coordinate, from symbols as `predict_scores` gives them."""
+    """Shape (n, 2): the predicted answers in the passage's own coordinate.
+
+    Parameters
+    ----------
+    examples
+        The records, with their passages.
+    records
+        Shape (n,): places in `examples`.
+    scores
+        Shape (n, 3), as `xdomain.training.predict.predict_scores` returns them: start and end in symbols come first.
+    """
     return _to_native(examples, records, scores[:, :2].astype(np.int64))
 
 
 def oracle_spans(examples: Examples, records: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Shape (n, 2): the learned references after they went through symbols: the best that a model can do."""
+    """Shape (n, 2): the learned references of `records` in `examples`, rounded to whole symbols.
+
+    They are the best that a model can do.
+    """
     return _to_native(examples, records, examples.labels_of(records))
 
 
 def random_spans(examples: Examples, records: NDArray[np.int64], draw: int) -> NDArray[np.float64]:
-    """Shape (n, 2): spans as long as some answer in train, anywhere in the passage."""
+    """Shape (n, 2): random spans of the passages of `records` in `examples`, in the passage's own coordinate.
+
+    Each is as long as a random answer in train, and lies anywhere in its passage. `draw` numbers the random draw, 0 or
+    more.
+    """
     rng = np.random.Generator(np.random.PCG64([0, draw]))
     known = examples.labels_of(examples.indices("train"))
     symbols = examples.symbols_b.lengths[records] if examples.symbols_b is not None else np.zeros(len(records), int)
