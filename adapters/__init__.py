@@ -1,1 +1,1 @@
-"""The built-in domains: one module each, found through entry points like anybody else's."""
+"""The built-in domains: one module each, registered through entry points as anybody else's are."""

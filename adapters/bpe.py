@@ -19,7 +19,7 @@ from xdomain.data.char_encoder import ByteTable
 from .nucleotides import BASES, nucleotide_table
 
 LONGEST = 16
-"""Nucleotides of the longest piece: low-complexity repeats would otherwise fill the table."""
+"""Nucleotides of the longest piece. Without this limit, low-complexity repeats would fill the table."""
 
 
 def train_bpe(sequences: Sequence[Payload] | pa.Array, size: int, path: str | Path) -> Path:
@@ -28,10 +28,10 @@ def train_bpe(sequences: Sequence[Payload] | pa.Array, size: int, path: str | Pa
     Parameters
     ----------
     sequences
-        DNA or RNA as the adapter reads it: case, U, IUPAC letters and gaps are treated by its defaults, any other
-        character becomes N.
+        DNA or RNA. Case, U, IUPAC letters and gaps are treated by the adapter's defaults; any other character
+        becomes N.
     size
-        Pieces to learn, from 5, the letters A C G T N alone. Fewer are found where the sequences hold no more.
+        How many pieces to learn: 5 (the letters A C G T N alone) or more. Short sequences may yield fewer.
     path
         The tokenizer file to write.
 
@@ -64,49 +64,49 @@ class BPE:
     Parameters
     ----------
     path
-        Of the file.
+        The tokenizer file.
     letters
-        The nucleotides that pieces are made of.
+        Reads and writes the nucleotides that pieces are made of.
     """
 
     path: str
     letters: ByteTable
 
     @cached_property
-    def _told(self) -> dict[str, Any]:
+    def _content(self) -> dict[str, Any]:
         expected = "a file that xdomain.adapters.bpe.train_bpe wrote"
         try:
-            told = json.loads(Path(self.path).read_text("utf-8"))
-            model, pieces = told["model"]["type"], set(told["model"]["vocab"])
+            content = json.loads(Path(self.path).read_text("utf-8"))
+            model, pieces = content["model"]["type"], set(content["model"]["vocab"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DataError(f"{self.path} holds no BPE ({error})", expected=expected) from None
         if model != "BPE" or not pieces.issuperset(BASES + "N"):
             what = "pieces of other letters than DNA's" if model == "BPE" else f"a {model} tokenizer"
             raise DataError(f"{self.path} holds {what}", expected=expected)
-        return told
+        return content
 
     @cached_property
     def _tokenizer(self) -> Tokenizer:
-        return Tokenizer.from_str(json.dumps(self._told))
+        return Tokenizer.from_str(json.dumps(self._content))
 
     @cached_property
     def alphabet(self) -> Alphabet:
         """The pieces in the order of their ids."""
-        vocabulary: dict[str, int] = self._told["model"]["vocab"]
+        vocabulary: dict[str, int] = self._content["model"]["vocab"]
         return Alphabet(tuple(sorted(vocabulary, key=lambda p: vocabulary[p])), "piece", self.letters.alphabet.unknown)
 
     def encode(self, nucleotides: Ragged) -> Ragged:
-        """Pieces of nucleotide ids."""
+        """Join the symbols of `nucleotides`, ids as `letters` gives them, into pieces."""
         encoded = self._tokenizer.encode_batch_fast(self.letters.texts(nucleotides), add_special_tokens=False)
         return Ragged.from_lists([e.ids for e in encoded], counts=nucleotides.counts)
 
     def decode(self, ids: Ids) -> str:
-        """The nucleotides of pieces."""
+        """The nucleotides of the pieces `ids`."""
         return "".join(self.alphabet.symbols[i] for i in ids)
 
     def stock_tokenizer(self, vocabulary: Mapping[str, int], unk_token: str) -> Tokenizer:
-        """The same merges with every piece at its mapped row."""
-        model = {**self._told["model"], "vocab": dict(vocabulary), "unk_token": unk_token}
-        tokenizer = Tokenizer.from_str(json.dumps({**self._told, "model": model}))
+        """The same merges, with every piece at its row in `vocabulary`; any other character becomes `unk_token`."""
+        model = {**self._content["model"], "vocab": dict(vocabulary), "unk_token": unk_token}
+        tokenizer = Tokenizer.from_str(json.dumps({**self._content, "model": model}))
         tokenizer.normalizer = self.letters.normalizer()
         return tokenizer

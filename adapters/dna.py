@@ -98,17 +98,17 @@ class DNA:
         return (self._pieces or self._letters).alphabet
 
     def encode(self, payloads: Sequence[Payload] | pa.Array) -> Ragged:
-        """Symbols of many sequences, in bulk."""
+        """Encode the sequences `payloads`, with counts of what was changed or dropped."""
         nucleotides = self._letters.encode(payloads)
         return self._pieces.encode(nucleotides) if self._pieces else nucleotides
 
     def spans(self, payloads: Sequence[Payload] | pa.Array) -> NDArray[np.float64]:
-        """Shape (total symbols, 2): from which character to which each reaches, half-open; k-mers overlap.
+        """Shape (total symbols, 2): the characters that each symbol covers, half-open; those of k-mers overlap.
 
         Raises
         ------
         RecipeError
-            With tokens=bpe, whose pieces do not tell their places.
+            With tokens=bpe, whose pieces have no known places.
         """
         edges = self._letters.spans(payloads)
         if self._pieces is None:
@@ -119,33 +119,36 @@ class DNA:
         return np.column_stack([edges[first, 0], edges[last, 1]])
 
     def decode(self, ids: Ids) -> str:
-        """The nucleotides that symbols stand for."""
+        """The nucleotides that the symbols `ids` stand for."""
         return (self._pieces or self._letters).decode(ids)
 
     def stock_tokenizer(self, vocabulary: Mapping[str, int], unk_token: str) -> Tokenizer:
-        """One token per nucleotide, per space-separated k-mer (see `to_tokenizer_text`), or per piece of a BPE."""
+        """One token per nucleotide, per space-separated k-mer (see `to_tokenizer_text`), or per piece of a BPE.
+
+        `vocabulary` gives the row of each; anything else becomes `unk_token`.
+        """
         return (self._pieces or self._letters).stock_tokenizer(vocabulary, unk_token)
 
     def to_tokenizer_text(self, payload: Payload) -> str:
-        """What the plain tokenizer reads for a sequence: itself, or for k-mers those, with spaces between.
+        """What the plain tokenizer reads for a sequence: the sequence itself, or its k-mers with spaces between.
 
-        So ``tokenizer(adapter.to_tokenizer_text(sequence))`` gives what `encode` does; a plain tokenizer cannot cut
-        overlapping k-mers itself, and a k-mer model of others, such as DNABERT, asks for the same.
+        ``tokenizer(adapter.to_tokenizer_text(sequence))`` gives the same symbols as `encode`. A plain tokenizer cannot
+        cut overlapping k-mers itself; other k-mer models, such as DNABERT, ask for the same.
         """
         if isinstance(self._pieces, KMers):
             return self._pieces.to_tokenizer_text(self._letters.encode([payload]))
         return payload.decode() if isinstance(payload, bytes) else payload
 
     def export_assets(self, folder: Path) -> None:
-        """Copy the pieces of a BPE."""
+        """Copy the file of a BPE."""
         if self.merges:
             shutil.copy(self.merges, folder / "merges.json")
 
     def reverse_complement(self, ids: Ids) -> Ids:
         """The other strand, read in its own direction, as symbol ids.
 
-        For k-mers exact where (length - k) is a multiple of the stride; otherwise the other strand's own k-mers
-        start elsewhere. The pieces of a BPE are found anew, and may be more or fewer.
+        For k-mers this is exact where (length - k) is a multiple of the stride; otherwise the other strand's own
+        k-mers start elsewhere. With a BPE the other strand is cut anew, into more pieces or fewer.
         """
         if isinstance(self._pieces, BPE):
             letters = self._letters.encode([self.decode(ids)])

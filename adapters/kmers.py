@@ -27,11 +27,11 @@ class KMers:
     Parameters
     ----------
     k
-        1 to 8.
+        Nucleotides of a k-mer, 1 to 8.
     stride
         Nucleotides from the start of one k-mer to that of the next, 1 to k.
     letters
-        The nucleotides that k-mers are made of.
+        Reads and writes the nucleotides that k-mers are made of.
     """
 
     k: int
@@ -44,7 +44,7 @@ class KMers:
         return Alphabet((*map("".join, product(BASES, repeat=self.k)), "N" * self.k), f"{self.k}-mer", "N" * self.k)
 
     def encode(self, nucleotides: Ragged) -> Ragged:
-        """K-mers of nucleotide ids, in bulk.
+        """Cut the sequences of `nucleotides`, ids as `letters` gives them, into k-mers.
 
         A sequence shorter than k becomes the one symbol with N, and is counted as ``shorter_than_k``; one without
         nucleotides stays empty. Nucleotides at an end that no k-mer reaches are counted as ``tail_dropped``.
@@ -54,7 +54,7 @@ class KMers:
         starts = max(len(values) - k + 1, 0)
         code = np.zeros(len(values), np.uint32 if many > np.iinfo(np.uint16).max else np.uint16)
         rolling = code[:starts]
-        for i in range(k):  # at every nucleotide of the buffer; those that span two sequences are not picked below
+        for i in range(k):  # at every nucleotide of the buffer; `place` leaves out those that span two sequences
             rolling <<= 2
             rolling |= (values[i : i + starts] & 3).astype(code.dtype, copy=False)
         unknown = values == N
@@ -67,11 +67,11 @@ class KMers:
         code[nucleotides.offsets[:-1][short]] = many
         place, offsets = self._places(nucleotides)
         tail = ((lengths - k) % self.stride)[lengths >= k]
-        told = {"shorter_than_k": int(short.sum()), "tail_dropped": int(tail.sum())}
-        return Ragged(narrow(code[place]), offsets, {**nucleotides.counts, **told})
+        counts = {"shorter_than_k": int(short.sum()), "tail_dropped": int(tail.sum())}
+        return Ragged(narrow(code[place]), offsets, {**nucleotides.counts, **counts})
 
     def reach(self, nucleotides: Ragged) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Shape (total k-mers,) twice: the first and the last of the nucleotides that each covers."""
+        """Shape (total k-mers,) twice: the first and the last of all `nucleotides` that each k-mer covers."""
         place, offsets = self._places(nucleotides)
         last = np.repeat(nucleotides.offsets[1:] - 1, np.diff(offsets))
         return place, np.minimum(place + self.k - 1, last)
@@ -85,7 +85,7 @@ class KMers:
         return place + np.repeat(nucleotides.offsets[:-1] - offsets[:-1] * self.stride, counts), offsets
 
     def decode(self, ids: Ids) -> str:
-        """The nucleotides that k-mers cover; N where none of the k-mers over a place is known."""
+        """The nucleotides that the k-mers `ids` of one sequence cover; N where every k-mer over a place has an N."""
         if not len(ids):
             return ""
         nucleotides = np.full((len(ids) - 1) * self.stride + self.k, N, np.uint8)
@@ -96,9 +96,10 @@ class KMers:
         return self.letters.decode(nucleotides)
 
     def stock_tokenizer(self, vocabulary: Mapping[str, int], unk_token: str) -> Tokenizer:
-        """One token a k-mer; the k-mers come separated by white space, as DNABERT's do (Ji et al. 2021).
+        """One token a k-mer, at its row in `vocabulary`, else `unk_token`.
 
-        A plain tokenizer has no means to cut a sequence into pieces that overlap.
+        The text must hold k-mers with white space between, as for DNABERT (Ji et al. 2021), because a plain tokenizer
+        cannot cut a sequence into overlapping pieces.
         """
         tokenizer = Tokenizer(models.WordLevel(dict(vocabulary), unk_token))
         tokenizer.normalizer = normalizers.Sequence(
@@ -108,7 +109,7 @@ class KMers:
         return tokenizer
 
     def to_tokenizer_text(self, nucleotides: Ragged) -> str:
-        """The k-mers of one sequence, with spaces between: what the plain tokenizer reads."""
+        """The k-mers of `nucleotides`, one sequence, with spaces between: what the plain tokenizer reads."""
         return " ".join(self.alphabet.symbols[i] for i in self.encode(nucleotides).values)
 
     @cached_property

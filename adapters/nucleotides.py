@@ -20,14 +20,17 @@ def nucleotide_table(
     gaps: Literal["drop", "error"] = "drop",
     unknown: Literal["error", "count"] = "error",
 ) -> ByteTable:
-    """Nucleotides by the rules of `xdomain.adapters.dna.DNA`; ids 0 to 4 are always A C G T N."""
+    """The table that reads nucleotides; ids 0 to 4 are always A C G T N.
+
+    `ambiguous`, `lower_case`, `gaps` and `unknown` are the options of `xdomain.adapters.dna.DNA`.
+    """
     letters = BASES + "N" + (IUPAC if ambiguous == "keep" else "")
     means = {letter: letter for letter in letters} | {"U": "T"}
     if ambiguous == "fold":
         means |= dict.fromkeys(IUPAC, "N")
     small = {c.lower(): symbol if lower_case == "fold" else "N" for c, symbol in means.items()}
     becomes = {c: symbol for c, symbol in means.items() if c not in letters} | small
-    # A masked letter is counted as that alone: what it was no longer matters.
+    # A masked letter is counted under lower_case only, whatever letter it was.
     both = (lambda capitals: capitals + capitals.lower()) if lower_case == "fold" else (lambda capitals: capitals)
     refused = dict.fromkeys(IUPAC + IUPAC.lower(), "ambiguous=fold") if ambiguous == "error" else {}
     refused |= dict.fromkeys(GAPS, "gaps=drop") if gaps == "error" else {}

@@ -24,7 +24,7 @@ GAPS = "-."
 
 @dataclass(frozen=True)
 class Protein:
-    """One symbol a residue: the 20, X for any, and * for a stop.
+    """One symbol a residue: the 20 amino acids, X for any, and * for a stop.
 
     Parameters
     ----------
@@ -81,17 +81,17 @@ class Protein:
         )
 
     def encode(self, payloads: Sequence[Payload] | pa.Array) -> Ragged:
-        """Residues of many proteins, in bulk."""
+        """Encode the proteins `payloads`, with counts of what was changed or dropped."""
         return self._table.encode(payloads)
 
     def spans(self, payloads: Sequence[Payload] | pa.Array) -> NDArray[np.float64]:
-        """Shape (total residues, 2): the character of each, half-open."""
+        """Shape (total residues, 2): the character of each residue, half-open."""
         return self._table.spans(payloads)
 
     def decode(self, ids: Ids) -> str:
-        """One letter a residue."""
+        """The residues `ids`, one letter each."""
         return self._table.decode(ids)
 
     def stock_tokenizer(self, vocabulary: Mapping[str, int], unk_token: str) -> Tokenizer:
-        """One token a residue."""
+        """One token a residue, at its row in `vocabulary`; any other character becomes `unk_token`."""
         return self._table.stock_tokenizer(vocabulary, unk_token)

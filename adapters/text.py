@@ -20,21 +20,21 @@ from xdomain.core.errors import DataError, RecipeError
 from xdomain.core.sequences import Alphabet, Ids, Payload, Ragged, narrow, path_option
 
 MAPPABLE = ("WordPiece", "BPE", "WordLevel")
-"""Models whose pieces may have any ids. A Unigram's ids are the places in its list."""
+"""Models whose pieces may have any ids; in a Unigram, an id is the place in its list."""
 
 
 @dataclass(frozen=True)
 class Text:
     """One symbol a wordpiece of `tokenizer`, counted as ``unknown`` where that is its unknown token.
 
-    With the mapping ``identity`` the model reads text as it was pre-trained to; with ``random`` the same pieces
-    stand at the rows of others.
+    With the mapping ``identity`` the model reads text as it was pre-trained to; with ``random`` each piece gets the
+    row of another.
 
     Parameters
     ----------
     tokenizer
-        A folder with a tokenizer, a hub id or a shipped checkpoint; where a run leaves it out, the backbone's. Its
-        special tokens are not looked for in texts: "[MASK]" is read as a bracket, a word and a bracket.
+        A folder with a tokenizer, a hub id or a shipped checkpoint. A run that names none gets the backbone's. Special
+        tokens are not recognised in texts: "[MASK]" is read as a bracket, a word and a bracket.
     """
 
     tokenizer: str = path_option()
@@ -75,11 +75,14 @@ class Text:
         return source
 
     @cached_property
-    def _told(self) -> dict[str, Any]:
-        """The tokenizer less its frame, limits and special tokens; a file may fix all texts to one length."""
-        told = json.loads(self._source.backend_tokenizer.to_str())
-        added = [token for token in told["added_tokens"] if token["content"] not in self._special]
-        return {**told, "truncation": None, "padding": None, "post_processor": None, "added_tokens": added}
+    def _settings(self) -> dict[str, Any]:
+        """The tokenizer's JSON without post-processor, truncation, padding and special tokens.
+
+        A file may truncate or pad all texts to one length, which must not happen here.
+        """
+        settings = json.loads(self._source.backend_tokenizer.to_str())
+        added = [token for token in settings["added_tokens"] if token["content"] not in self._special]
+        return {**settings, "truncation": None, "padding": None, "post_processor": None, "added_tokens": added}
 
     @cached_property
     def _special(self) -> set[str]:
@@ -87,7 +90,7 @@ class Text:
 
     @cached_property
     def _core(self) -> Tokenizer:
-        return Tokenizer.from_str(json.dumps(self._told))
+        return Tokenizer.from_str(json.dumps(self._settings))
 
     @cached_property
     def _vocabulary(self) -> Mapping[str, int]:
@@ -95,7 +98,7 @@ class Text:
 
     @cached_property
     def alphabet(self) -> Alphabet:
-        """All pieces but special tokens in the order of their ids, then the unknown token."""
+        """All pieces except special tokens, in the order of their ids; then the unknown token."""
         vocabulary, unknown = self._vocabulary, str(self._source.unk_token)
         pieces = [p for p in sorted(vocabulary, key=lambda p: vocabulary[p]) if p not in self._special]
         return Alphabet((*pieces, unknown), "wordpiece", unknown)
@@ -113,12 +116,12 @@ class Text:
         return np.array([self._vocabulary[piece] for piece in self.alphabet.symbols])
 
     def encode(self, payloads: Sequence[Payload] | pa.Array) -> Ragged:
-        """Wordpieces of many texts, in bulk.
+        """Encode the texts `payloads` as wordpieces, with a count of unknown tokens.
 
         Raises
         ------
         DataError
-            Bytes are not UTF-8: which record, counted from 1.
+            A record is not UTF-8; the message counts records from 1.
         """
         strings = [_decoded(text, record) for record, text in enumerate(_listed(payloads))]
         encoded = self._core.encode_batch_fast(strings, add_special_tokens=False)
@@ -127,15 +130,15 @@ class Text:
         return Ragged(symbols, ragged.offsets, {"unknown": int((symbols == len(self.alphabet) - 1).sum())})
 
     def word_starts(self, payloads: Sequence[Payload] | pa.Array) -> Ragged:
-        """The first piece of every word, by which a tag a word is learned and read.
+        """Find the first piece of every word: where a tag for each word is learned and read.
 
-        Words are what blanks part, as ``str.split`` does.
+        Words are separated by white space, as ``str.split`` does it.
 
         Returns
         -------
         Ragged
-            Of each text, an entry a word: the place of its first piece among the text's pieces; their number,
-            which is no place, where the tokenizer leaves nothing of the word.
+            For each text an entry a word: the place of its first piece among the text's pieces; the number of those
+            pieces where the tokenizer leaves nothing of the word.
         """
         strings = [_decoded(text, record) for record, text in enumerate(_listed(payloads))]
         encoded = self._core.encode_batch(strings, add_special_tokens=False)
@@ -144,7 +147,7 @@ class Text:
         )
 
     def spans(self, payloads: Sequence[Payload] | pa.Array) -> NDArray[np.float64]:
-        """Shape (total pieces, 2): from which character to which each piece reaches, half-open."""
+        """Shape (total pieces, 2): the characters that each piece covers, half-open."""
         strings = [_decoded(text, record) for record, text in enumerate(_listed(payloads))]
         encoded = self._core.encode_batch(strings, add_special_tokens=False)
         return np.array([edge for e in encoded for edge in e.offsets], np.float64).reshape(-1, 2)
@@ -154,16 +157,16 @@ class Text:
         self._source.save_pretrained(folder / "tokenizer")
 
     def decode(self, ids: Ids) -> str:
-        """The text of wordpieces, as the tokenizer joins them."""
+        """The text of the wordpieces `ids`, as the tokenizer joins them."""
         return str(self._source.decode(self._ids[ids].tolist(), clean_up_tokenization_spaces=False))
 
     def stock_tokenizer(self, vocabulary: Mapping[str, int], unk_token: str) -> Tokenizer:
-        """The same tokenizer with every piece at its mapped row."""
-        model = {**self._told["model"], "vocab": dict(vocabulary)}
+        """The same tokenizer, with every piece at its row in `vocabulary` and `unk_token` for the unknown."""
+        model = {**self._settings["model"], "vocab": dict(vocabulary)}
         if model["unk_token"] is not None:  # a byte-level BPE knows every byte and has none
             model["unk_token"] = unk_token
-        added = [{**token, "id": vocabulary[token["content"]]} for token in self._told["added_tokens"]]
-        return Tokenizer.from_str(json.dumps({**self._told, "model": model, "added_tokens": added}))
+        added = [{**token, "id": vocabulary[token["content"]]} for token in self._settings["added_tokens"]]
+        return Tokenizer.from_str(json.dumps({**self._settings, "model": model, "added_tokens": added}))
 
 
 def _listed(payloads: Sequence[Payload] | pa.Array) -> list[Payload]:
@@ -171,9 +174,9 @@ def _listed(payloads: Sequence[Payload] | pa.Array) -> list[Payload]:
 
 
 def _first_pieces(text: str, ends: Sequence[int]) -> NDArray[np.int64]:
-    """Shape (words,): the first of the pieces, of which piece i ends before character ``ends[i]``, in each word.
+    """Shape (words,): the first piece of each word, where piece i ends before character ``ends[i]``.
 
-    By its end, since the pieces of a byte-level BPE begin with the blank before a word.
+    Pieces are assigned by their ends, because those of a byte-level BPE begin with the blank before a word.
     """
     starts = np.array([word.start() for word in re.finditer(r"\S+", text)], np.int64)
     word_of = np.searchsorted(starts, np.asarray(ends, np.int64)) - 1

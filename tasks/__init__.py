@@ -1,4 +1,4 @@
-"""The built-in tasks: a YAML file each, in a folder a domain, beside the readers of that domain's odd file formats."""
+"""The built-in tasks: a folder for each domain, with a YAML file for each task and readers of unusual file formats."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _MODULES = (
 
 
 def __getattr__(name: str) -> Any:
-    """Load the readers when they are first asked for: listing the tasks does without them."""
+    """Load the readers when they are first used, so that listing the tasks does not load them."""
     if name != "READERS":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found: dict[str, Any] = {}
+    readers: dict[str, Any] = {}
     for module in _MODULES:
-        found |= import_module(f"{__name__}.{module}").READERS
-    globals()[name] = found
-    return found
+        readers |= import_module(f"{__name__}.{module}").READERS
+    globals()[name] = readers
+    return readers

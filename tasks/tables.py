@@ -1,4 +1,4 @@
-"""What the readers share."""
+"""Helpers that the readers share."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from xdomain.core.errors import DataError, RecipeError
 
 
 def wanted(files: Mapping[str, Path], *names: str) -> list[Path]:
-    """The files of these names; a recipe that lacks one is a `RecipeError`."""
+    """The files of `names` among `files`, in that order; a `RecipeError` where the recipe does not name one."""
     for name in names:
         if name not in files:
             raise RecipeError(f"the reader needs source.files.{name}", expected=f"files named {', '.join(names)}")
@@ -20,7 +20,7 @@ def wanted(files: Mapping[str, Path], *names: str) -> list[Path]:
 
 
 def lines_of(path: Path) -> list[str]:
-    """The lines of a text file, blank ones left out."""
+    """The lines of the text file `path` without blank ones; a `DataError` where there are none."""
     lines = [line for line in path.read_text("utf-8").splitlines() if line.strip()]
     if not lines:
         raise DataError(f"{path} is empty", expected="at least one record")
@@ -28,16 +28,16 @@ def lines_of(path: Path) -> list[str]:
 
 
 def unique(ids: Sequence[str]) -> list[str]:
-    """The same names, the second of a kind with #2 behind it, and so on."""
+    """The same `ids` made unique: the second occurrence of a name gets ``#2`` appended, and so on."""
     seen: Counter[str] = Counter()
-    found: list[str] = []
+    names: list[str] = []
     for name in ids:
         seen[name] += 1
-        found.append(name if seen[name] == 1 else f"{name}#{seen[name]}")
-    return found
+        names.append(name if seen[name] == 1 else f"{name}#{seen[name]}")
+    return names
 
 
 def table(rows: Sequence[Mapping[str, object]]) -> pa.Table:
-    """Rows as a table, their ids made unique."""
+    """The `rows`, each with an ``id``, as a table with unique ids."""
     ids = unique([str(row["id"]) for row in rows])
     return pa.Table.from_pylist([{**row, "id": name} for row, name in zip(rows, ids, strict=True)])

@@ -1,4 +1,4 @@
-"""Music: notes out of MIDI files as symbols, one a note or several.
+"""Music: notes from MIDI files as symbols, one or several for each note.
 
 A piece travels as one line of text, its notes: see `xdomain.adapters.music.notes`.
 """

@@ -30,7 +30,7 @@ EVEN_BEATS_A_SECOND = 2
 
 @dataclass(frozen=True)
 class Music:
-    """Notes in order of onset, chords from low to high, one symbol or several a note.
+    """Notes in order of onset, chords from low to high, one or several symbols for each note.
 
     Records are MIDI files, or the lines of text that `encode_files` makes of them (see `xdomain.adapters.music.notes`).
 
@@ -40,18 +40,18 @@ class Music:
         pitch: one symbol a note, its MIDI pitch; events: bars, places, pitches, durations and velocities (see
         `xdomain.adapters.music.events.Events`); or ``miditok:NAME``, a tokenizer of MidiTok with its own defaults.
     reader
-        What reads MIDI files: symusic, or miditoolkit, which is some hundred times slower.
+        The library that reads MIDI files: symusic, or miditoolkit, which is some hundred times slower.
     tracks
-        all: every part together; first: the first part of the file that is no drums; skyline: of the notes that
-        begin at one time the highest, a plain guess at the melody (Uitdenbogerd & Zobel 1998). Notes of other parts
-        are counted as ``notes_of_other_tracks``.
+        all: every part together; first: the first part of the file that is not drums; skyline: the highest of the
+        notes that begin at the same time, a plain guess at the melody (Uitdenbogerd & Zobel 1998). Notes that are left
+        out are counted as ``notes_of_other_tracks``.
     drums
         drop, counted as ``drums_dropped``; or keep, as symbols of their own, whatever `tracks` says.
     time
-        beats: the file's own, by its ticks; seconds: by its tempo map, half a second being a beat. It decides where
+        beats: the file's own, by its ticks; seconds: by its tempo map, with half a second as a beat. It decides where
         events lie, and the unit of `spans`.
     first_notes
-        Only so many notes of a piece, the others counted as ``notes_behind``; 0: all.
+        How many notes of a piece to read, the others counted as ``notes_behind``; 0: all.
     grid, bar, longest, velocities
         For events: steps of a beat, 1 to 96; beats of a bar, 1 to 16; beats of the longest duration, 1 to 64; bins
         of velocity, 1 to 127.
@@ -83,7 +83,7 @@ class Music:
             raise RecipeError(f"music option symbols={self.symbols!r}", expected=f"one of {', '.join(known)}",
                               nearest=nearest(self.symbols, known))  # fmt: skip
         if self.symbols.startswith(MIDITOK):
-            MidiTokens(self.symbols.removeprefix(MIDITOK))  # an unknown name is an error now, not at the first record
+            MidiTokens(self.symbols.removeprefix(MIDITOK))  # so that an unknown name fails now, not at the first record
             if self.drums == "keep":
                 raise RecipeError(f"music options symbols={self.symbols}, drums=keep",
                                   expected="drums=drop: only pitch and events have symbols for drums")  # fmt: skip
@@ -109,35 +109,35 @@ class Music:
         return self._writing.alphabet
 
     def encode_files(self, paths: Sequence[Path]) -> list[str]:
-        """The notes of MIDI files, each as one line of text.
+        """Read the MIDI files `paths`, each into one line of text.
 
         Raises
         ------
         DataError
-            A file that is no whole MIDI file with notes: which, and at which event.
+            A file is not a complete MIDI file with notes; the message names the file and the event.
         """
         return [written(read_midi(path, reader=self.reader)) for path in paths]
 
     def encode(self, payloads: Sequence[Payload] | pa.Array) -> Ragged:
-        """Symbols of many pieces, with counts of what was left out or changed.
+        """Encode pieces, with counts of what was left out or changed; each of `payloads` is a line of notes.
 
         Raises
         ------
         DataError
-            A line that tells no notes: which record and note, counted from 1.
+            A line does not hold notes; the message names the record and the note, counted from 1.
         """
-        found: list[Ids] = []
+        sequences: list[Ids] = []
         counts: Counter[str] = Counter()
         for record, payload in enumerate(_listed(payloads)):
             piece, left_out = self._chosen(payload, record)
             ids, changed = self._writing.encode(piece)
-            found.append(narrow(ids))
+            sequences.append(narrow(ids))
             counts.update(left_out)
             counts.update(changed)
-        return Ragged.from_lists(found, counts=dict(counts))
+        return Ragged.from_lists(sequences, counts=dict(counts))
 
     def _chosen(self, payload: Payload, record: int) -> tuple[Piece, dict[str, int]]:
-        """The notes that are to be read, in order, and how many are not."""
+        """The notes to read, in order, and counts of those left out."""
         whole = parsed(payload, record=record)
         wanted, drums = self._wanted(whole.in_order())
         kept = wanted.take(np.arange(min(len(wanted), self.first_notes or len(wanted))))
@@ -148,13 +148,13 @@ class Music:
         }  # fmt: skip
 
     def _wanted(self, piece: Piece) -> tuple[Piece, int]:
-        """Without the parts that are not read; and how many drums were dropped."""
+        """The piece without the parts that are not read, and how many drums were dropped."""
         keep = piece.drum if self.drums == "keep" else np.zeros(len(piece), bool)
         tones = ~piece.drum
         if self.tracks == "first" and tones.any():
             keep = keep | (tones & (piece.part == piece.part[tones].min()))
         elif self.tracks == "skyline":
-            among = np.flatnonzero(tones)  # in order, so that the last of an onset is the highest
+            among = np.flatnonzero(tones)  # in order: the last note of an onset is the highest
             highest = np.diff(piece.start[among], append=-1) != 0
             keep = keep.copy()
             keep[among[highest]] = True
@@ -163,22 +163,22 @@ class Music:
         return piece.take(keep), 0 if self.drums == "keep" else int(piece.drum.sum())
 
     def spans(self, payloads: Sequence[Payload] | pa.Array) -> NDArray[np.float64]:
-        """Shape (total symbols, 2): from when to when each lasts, half-open, in the unit that `time` names.
+        """Shape (total symbols, 2): start and end of each symbol, half-open, in the unit that `time` names.
 
         Raises
         ------
         RecipeError
-            With the tokens of MidiTok, which do not tell their times.
+            With the tokens of MidiTok, which have no times.
         """
-        found = [np.empty((0, 2))]
+        parts = [np.empty((0, 2))]
         for record, payload in enumerate(_listed(payloads)):
             piece, _ = self._chosen(payload, record)
             beats = self._writing.spans(piece) / piece.ticks
-            found.append(beats / EVEN_BEATS_A_SECOND if self.time == "seconds" else beats)
-        return np.concatenate(found)
+            parts.append(beats / EVEN_BEATS_A_SECOND if self.time == "seconds" else beats)
+        return np.concatenate(parts)
 
     def decode(self, ids: Ids) -> str:
-        """A line of notes that encodes to `ids`: for pitches these alone; for events on the grid.
+        """A line of notes that encodes to `ids`: pitches alone, or for events notes on the grid.
 
         For MidiTok's tokens see `MidiTokens.decode`.
         """
@@ -187,11 +187,11 @@ class Music:
         return written(self._writing.decode(ids))
 
     def to_midi(self, ids: Ids, path: Path) -> None:
-        """Write what symbols stand for to a MIDI file; pitches sound a beat each, one after another."""
+        """Write the notes of the symbols `ids` to the MIDI file `path`; pitches last a beat each, one after another."""
         write_midi(self._writing.decode(ids), path)
 
     def stock_tokenizer(self, vocabulary: Mapping[str, int], unk_token: str) -> Tokenizer:
-        """One token a symbol, symbols parted by blanks (see `to_tokenizer_text`)."""
+        """One token a symbol, at its row in `vocabulary`, else `unk_token`; see `to_tokenizer_text` for the text."""
         tokenizer = Tokenizer(models.WordLevel(dict(vocabulary), unk_token))
         tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
         return tokenizer
@@ -201,9 +201,9 @@ class Music:
         return " ".join(self.alphabet.symbols[i] for i in self.encode([payload]).values)
 
     def transpose(self, ids: Ids, semitones: int) -> Ids:
-        """The same music higher by `semitones`, lower where negative; drums stay.
+        """The same music higher by `semitones`, lower where negative; drums stay as they are.
 
-        A pitch that would leave the alphabet goes back by octaves until it is in it, so it keeps its name.
+        A pitch that would leave the alphabet is moved back by octaves, so it keeps its name.
         """
         return self._transposed(semitones)[ids]
 

@@ -1,4 +1,4 @@
-"""Two ways to write notes as symbols: the pitch alone, or where a note stands, how long and how loud it is."""
+"""Two ways to write notes as symbols: the pitch alone, or also the note's place, duration and loudness."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TICKS_A_STEP = 120
 
 @dataclass(frozen=True)
 class Pitches:
-    """One symbol a note: its MIDI pitch, as text ``0`` to ``127``; with `drums` those of drums, ``d0`` to ``d127``."""
+    """One symbol a note: its MIDI pitch, as text ``0`` to ``127``; with `drums` also drums, ``d0`` to ``d127``."""
 
     drums: bool
 
@@ -30,15 +30,15 @@ class Pitches:
         return Alphabet((*names, *(f"d{name}" for name in names if self.drums)), "note")
 
     def encode(self, piece: Piece) -> tuple[Ids, Mapping[str, int]]:
-        """In order of onset, chords from low to high."""
+        """The symbols of `piece`, which is in order of onset, and no counts."""
         return piece.pitch + 128 * piece.drum, {}
 
     def decode(self, ids: Ids) -> Piece:
-        """A beat each, one after another: when they sounded, pitches do not say."""
+        """Notes of the pitches `ids`, a beat each, one after another: pitches do not say when they sounded."""
         return piece_of(np.asarray(ids, np.int64) % 128, drum=np.asarray(ids) >= 128)
 
     def spans(self, piece: Piece) -> NDArray[np.float64]:
-        """While the note sounds."""
+        """Shape (n, 2): start and end of each note in ticks, half-open."""
         return np.stack([piece.start, piece.stop], axis=1).astype(np.float64)
 
 
@@ -46,8 +46,8 @@ class Pitches:
 class Events:
     """Bars, places in the bar, and notes of pitch, duration and velocity, after REMI (Huang & Yang 2020).
 
-    ``Bar`` begins a bar; ``Pos_i`` says at which step of it the notes behind lie; a note is ``Pitch_p`` (or
-    ``Drum_p``), ``Dur_n`` in steps, ``Vel_v``, its velocity bin. Unlike in REMI there are no chords and no tempo.
+    ``Bar`` begins a bar; ``Pos_i`` is the step of the bar at which the following notes lie; a note is ``Pitch_p`` (or
+    ``Drum_p``), ``Dur_n`` in steps, and ``Vel_v``, its velocity bin. Unlike in REMI there are no chords and no tempo.
 
     Parameters
     ----------
@@ -60,10 +60,10 @@ class Events:
     longest
         Beats of the longest duration; longer ones are cut to it, counted as ``durations_cut``.
     velocities
-        Bins of equal width for the velocities 1 to 127.
+        Number of bins of equal width for the velocities 1 to 127.
 
-    Onsets go to the nearest step, of two as near the later; durations too, and are one step at least. Of more than
-    16 bars without an onset 16 are written, the others counted as ``empty_bars_dropped``.
+    Onsets are rounded to the nearest step, halves up; so are durations, to at least one step. Of more than 16 bars
+    without an onset 16 are written, and the others counted as ``empty_bars_dropped``.
     """
 
     drums: bool
@@ -93,7 +93,7 @@ class Events:
         return Alphabet((*symbols, *(f"Drum_{p}" for p in range(128) if self.drums)), "event")
 
     def _on_grid(self, piece: Piece) -> tuple[Piece, Ints, dict[str, int]]:
-        """The piece in steps, its times, durations and velocities quantised, in order; the bar of each note."""
+        """The piece in steps, quantised and in order; the number of ``Bar`` before each note; and counts."""
         step = (2 * piece.start * self.grid + piece.ticks) // (2 * piece.ticks)
         wanted = np.maximum((2 * piece.duration * self.grid + piece.ticks) // (2 * piece.ticks), 1)
         most = self.grid * self.longest
@@ -106,12 +106,12 @@ class Events:
         return ordered, ahead - over, counts
 
     def _layout(self, piece: Piece, ahead: Ints) -> tuple[NDArray[np.bool_], Ints]:
-        """Shape (n,): which notes need a place of their own, and where each note's pitch stands in the symbols."""
+        """Shape (n,) each: whether a note needs a ``Pos``, and where its pitch stands among the symbols."""
         new = np.diff(piece.start, prepend=-1) > 0
         return new, np.cumsum(ahead + new + 3) - 3
 
     def encode(self, piece: Piece) -> tuple[Ids, Mapping[str, int]]:
-        """All symbols of the piece: bars, then for each onset its place and its notes from low to high."""
+        """All symbols of `piece` (bars, in them places, at these notes from low to high), and counts of changes."""
         steps, ahead, counts = self._on_grid(piece)
         if not len(steps):
             return np.empty(0, np.int64), counts
@@ -125,10 +125,10 @@ class Events:
         return ids, counts
 
     def decode(self, ids: Ids) -> Piece:
-        """Notes on the grid, at 120 beats a minute, velocities in the middle of their bins.
+        """The notes of the symbols `ids`: on the grid, at 120 beats a minute, velocities in the middle of their bins.
 
-        Symbols in an order that `encode` never writes are read as far as they go: a pitch without duration lasts a
-        step, one without velocity has the middle one; what comes before the first bar is in it.
+        An order that `encode` never writes is read as well as possible: a pitch without duration lasts a step, one
+        without velocity gets the middle one, and what comes before the first bar belongs to it.
         """
         names = np.array([*self._first.values()][:-1])
         kinds = np.searchsorted(names, ids, side="right") - 1
@@ -148,27 +148,31 @@ class Events:
         table = np.array(notes, np.int64).reshape(-1, 5)
         piece = piece_of(table[:, 0], start=table[:, 1] * TICKS_A_STEP, drum=table[:, 4].astype(bool))
         middle = (2 * table[:, 3] + 1) * 127 // (2 * self.velocities)
-        lowest = -(-table[:, 3] * 127 // self.velocities)  # of a bin hardly wider than 1 the middle may lie below
+        # where a bin is hardly wider than 1, the middle may lie below it
+        lowest = -(-table[:, 3] * 127 // self.velocities)
         velocity = 1 + np.maximum(middle, lowest)
         duration = table[:, 2] * TICKS_A_STEP
         return replace(piece, ticks=self.grid * TICKS_A_STEP, duration=duration, velocity=velocity).in_order()
 
     def spans(self, piece: Piece) -> NDArray[np.float64]:
-        """A bar's own bar, of a place its step, of a note's three symbols the note, all as quantised."""
+        """Shape (symbols, 2): start and end of each symbol in the ticks of `piece`, half-open, as quantised.
+
+        ``Bar`` lasts a bar, ``Pos`` a step, and the three symbols of a note as long as the note.
+        """
         steps, ahead, _ = self._on_grid(piece)
         if not len(steps):
             return np.empty((0, 2))
         new, place = self._layout(steps, ahead)
-        found = np.empty((int(place[-1]) + 3, 2))
-        bars = np.ones(len(found), bool)
+        edges = np.empty((int(place[-1]) + 3, 2))
+        bars = np.ones(len(edges), bool)
         for i in range(3):
-            found[place + i] = np.stack([steps.start, steps.stop], axis=1)
+            edges[place + i] = np.stack([steps.start, steps.stop], axis=1)
             bars[place + i] = False
-        found[place[new] - 1] = np.stack([steps.start[new], steps.start[new] + 1], axis=1)
+        edges[place[new] - 1] = np.stack([steps.start[new], steps.start[new] + 1], axis=1)
         bars[place[new] - 1] = False
-        # of the bars written before a note the last is its own, the others count down from it
+        # the last bar written before a note is its own; those before it count down from there
         owner = np.repeat(np.arange(len(steps)), ahead)
         back = np.repeat(np.cumsum(ahead), ahead) - 1 - np.arange(int(ahead.sum()))
         number = steps.start[owner] // self._steps - back
-        found[bars] = np.stack([number, number + 1], axis=1) * self._steps
-        return found * piece.ticks / self.grid
+        edges[bars] = np.stack([number, number + 1], axis=1) * self._steps
+        return edges * piece.ticks / self.grid

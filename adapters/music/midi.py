@@ -1,8 +1,8 @@
 """MIDI files to pieces, through symusic or miditoolkit, and pieces to MIDI files.
 
-Both get the tracks of a file one by one, so that both give the same parts in the same order. Where a program changes
-while a note sounds, symusic counts it to the old program, miditoolkit to the new: the notes are the same, and the
-part of that one another.
+Both libraries get the tracks of a file one by one, so both give the same parts in the same order. Where a program
+changes while a note sounds, symusic assigns the note to the old program, miditoolkit to the new: the notes are the
+same, but that one is in another part.
 """
 
 from __future__ import annotations
@@ -31,6 +31,10 @@ class Part:
 
     Parameters
     ----------
+    program
+        The General MIDI instrument, 0 to 127.
+    drum
+        Whether the notes are drums.
     notes
         Shape (n, 4): pitch, start and duration in ticks, velocity.
     """
@@ -42,7 +46,15 @@ class Part:
 
 @dataclass(frozen=True)
 class Track:
-    """What one track holds: its parts, and its tempo changes as (tick, microseconds a beat), None where not told."""
+    """The contents of one track.
+
+    Parameters
+    ----------
+    parts
+        One for each program.
+    tempos
+        Tempo changes as (tick, microseconds a beat); None where the library does not tell them.
+    """
 
     parts: tuple[Part, ...]
     tempos: tuple[tuple[int, int], ...] | None
@@ -55,7 +67,7 @@ def _by_symusic(data: bytes) -> Track:
 
 
 def _by_miditoolkit(data: bytes) -> Track:
-    """The parts alone: its tempo map does not tell a tempo that stands in the track from the one it puts there."""
+    """The parts only: its tempo map does not distinguish a tempo of the track from the default that it inserts."""
     midi = library("miditoolkit").MidiFile(file=io.BytesIO(data))
     parts: list[Part] = []
     for instrument in midi.instruments:
@@ -68,7 +80,7 @@ READERS: Mapping[str, Callable[[bytes], Track]] = {"symusic": _by_symusic, "midi
 
 
 def library(name: str) -> Any:
-    """An optional package, imported; a `MissingError` where it is not installed."""
+    """Import the optional package `name`; a `MissingError` where it is not installed."""
     try:
         return __import__(name)
     except ImportError:
@@ -77,9 +89,9 @@ def library(name: str) -> Any:
 
 
 def read_midi(path: Path, *, reader: Reader = "symusic") -> Piece:
-    """The notes of a file, in order of onset.
+    """Read the notes of a file, in order of onset.
 
-    Notes that begin and never end are left out, as both libraries do; of two that sound at once on one pitch the
+    Notes that begin and never end are left out, as both libraries do. Of two notes of one pitch that sound at once, the
     first to begin is the first to end.
 
     Parameters
@@ -92,8 +104,8 @@ def read_midi(path: Path, *, reader: Reader = "symusic") -> Piece:
     Raises
     ------
     DataError
-        The file is no whole MIDI file in ticks a beat and of format 0 or 1, has no notes, a number out of its range,
-        or two tracks with different tempos at one tick: which track and event.
+        The file is not a complete MIDI file of format 0 or 1 in ticks a beat, has no notes or a number out of range, or
+        two of its tracks have different tempos at one tick; the message names the track and the event.
     MissingError
         The library is not installed.
     """
@@ -116,7 +128,7 @@ def read_midi(path: Path, *, reader: Reader = "symusic") -> Piece:
 
 
 def _read_track(events: bytes, ticks: int, reader: Reader, path: Path, number: int) -> Track:
-    """One track as a file of its own, so that nothing depends on what else is in the file."""
+    """Read one track as a file of its own, so that the result does not depend on the other tracks."""
     if events.find(END) not in (-1, len(events) - len(END)):
         events = _ended(events, path, number)
     head = b"MThd" + (6).to_bytes(4) + (0).to_bytes(2) + (1).to_bytes(2) + ticks.to_bytes(2)
@@ -133,13 +145,13 @@ def _read_track(events: bytes, ticks: int, reader: Reader, path: Path, number: i
         ) from None
     odd = events.count(TEMPO) != events.count(TEMPO + b"\x03")
     if odd or (track.tempos is None and TEMPO in events):
-        told = _walked(events, path, number)
-        return replace(track, tempos=tuple((e.tick, int.from_bytes(e.data)) for e in told if e.meta == SET_TEMPO))
+        walked = _walked(events, path, number)
+        return replace(track, tempos=tuple((e.tick, int.from_bytes(e.data)) for e in walked if e.meta == SET_TEMPO))
     return replace(track, tempos=track.tempos or ())
 
 
 def _ended(events: bytes, path: Path, number: int) -> bytes:
-    """The track up to its end; some files hold more behind it, which symusic passes over and mido reads."""
+    """The track up to its end event; some files have more after it, which symusic ignores and mido reads."""
     for event in walk(events, path, number):
         if event.meta == END_OF_TRACK:
             return events[: event.stop]
@@ -147,7 +159,7 @@ def _ended(events: bytes, path: Path, number: int) -> bytes:
 
 
 def _walked(events: bytes, path: Path, number: int) -> list[Event]:
-    """All events; an error where one is wrong, with its number."""
+    """All events of a track; a `DataError` with the event's number where one is wrong."""
     return list(walk(events, path, number))
 
 
@@ -156,11 +168,11 @@ def _other(reader: Reader) -> Reader:
 
 
 def _joined(tracks: Sequence[Track], ticks: int) -> Piece:
-    """All parts with notes: tracks in the file's order, the parts of one in the order in which they begin."""
+    """All parts with notes: tracks in the file's order, the parts of a track in the order in which they begin."""
     parts: list[Part] = []
     for track in tracks:
-        told = [part for part in track.parts if len(part.notes)]
-        parts += sorted(told, key=lambda part: (*_first(part.notes), part.drum, part.program))
+        sounding = [part for part in track.parts if len(part.notes)]
+        parts += sorted(sounding, key=lambda part: (*_first(part.notes), part.drum, part.program))
     notes = np.concatenate([part.notes for part in parts]) if parts else np.empty((0, 4), np.int64)
     sizes = [len(part.notes) for part in parts]
     pitch, start, duration, velocity = notes.T
@@ -178,17 +190,17 @@ def _joined(tracks: Sequence[Track], ticks: int) -> Piece:
 
 
 def _first(notes: Ints) -> tuple[int, int]:
-    """When the first note begins, and the lowest pitch that does then."""
+    """The tick at which the first note begins, and the lowest pitch of those that begin there."""
     start = int(notes[:, 1].min())
     return start, int(notes[notes[:, 1] == start, 0].min())
 
 
 def _check_tempos(tracks: Sequence[Track], raw: Sequence[bytes], path: Path) -> None:
-    """A second tempo map is read into the first where they agree; two tempos at one tick are an error."""
+    """Accept several tempo maps where they agree; two tempos at one tick are an error."""
     known: dict[int, tuple[int, int]] = {}
     for number, track in enumerate(tracks, 1):
-        told = dict(track.tempos or ())  # of two at one tick in one track the last holds
-        for tick, lasting in told.items():
+        tempos = dict(track.tempos or ())  # of two at one tick in one track the last holds
+        for tick, lasting in tempos.items():
             if lasting < 1:
                 _walked(raw[number - 1], path, number)  # raises at the event that says so
                 raise DataError(f"{path}, track {number}: a tempo of 0", expected="1 to 16777215 microseconds a beat")
@@ -202,7 +214,7 @@ def _check_tempos(tracks: Sequence[Track], raw: Sequence[bytes], path: Path) -> 
                     expected="one tempo at one tick",
                     fix="delete the tempo events of one of these tracks",
                 )
-        known |= {tick: (number, lasting) for tick, lasting in told.items()}
+        known |= {tick: (number, lasting) for tick, lasting in tempos.items()}
 
 
 def _bpm(microseconds: int) -> str:
@@ -217,7 +229,7 @@ def _refuse_silence(tracks: Sequence[bytes], path: Path) -> None:
 
 
 def write_midi(piece: Piece, path: Path) -> None:
-    """A file that any player opens: format 1, a track a part, drums on the channel for drums.
+    """Write `piece` to the MIDI file `path`: format 1, a track for each part, drums on the channel for drums.
 
     Raises
     ------
@@ -231,7 +243,7 @@ def write_midi(piece: Piece, path: Path) -> None:
 
 
 def score_of(piece: Piece) -> Any:
-    """The piece as symusic has it: ``symusic.Score`` in ticks."""
+    """The `piece` as a ``symusic.Score`` in ticks."""
     symusic = library("symusic")
     score = symusic.Score(piece.ticks)
     score.tempos.extend(symusic.Tempo(int(tick), mspq=int(lasting)) for tick, lasting in piece.tempo)
@@ -241,7 +253,7 @@ def score_of(piece: Piece) -> Any:
             if not len(part):
                 continue
             track = symusic.Track("", program, drum)
-            # a note of no duration would end before it begins, to a player
+            # a player would see a note without duration end before it begins
             columns = (part.start, np.maximum(part.duration, 1), part.pitch, part.velocity)
             track.notes.extend(symusic.Note(*row) for row in zip(*(c.tolist() for c in columns), strict=True))
             score.tracks.append(track)
@@ -249,7 +261,7 @@ def score_of(piece: Piece) -> Any:
 
 
 def part_of(track: Any) -> Part:
-    """The notes of a ``symusic.Track`` in ticks."""
-    told = track.notes.numpy()
-    columns = [told[name].astype(np.int64) for name in ("pitch", "time", "duration", "velocity")]
+    """The notes of `track`, a ``symusic.Track`` in ticks."""
+    fields = track.notes.numpy()
+    columns = [fields[name].astype(np.int64) for name in ("pitch", "time", "duration", "velocity")]
     return Part(int(track.program), bool(track.is_drum), np.stack(columns, axis=1))

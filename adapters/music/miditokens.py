@@ -17,15 +17,15 @@ from .midi import library, part_of, score_of
 from .notes import Piece, piece_of
 
 KNOWN = ("MIDILike", "REMI", "Structured", "TSD")
-"""Those that write a piece as one row of symbols, each pitch by itself, without further settings."""
+"""Tokenizers that write a piece as one row of symbols, each pitch by itself, without further settings."""
 
 
 @dataclass(frozen=True)
 class MidiTokens:
     """The tokens of one of MidiTok's tokenizers, all parts as one.
 
-    Its settings are MidiTok's defaults, but that all pitches have tokens: by default notes beyond those of a piano,
-    21 to 108, are left out in silence.
+    The settings are MidiTok's defaults, except that all pitches have tokens: by default MidiTok silently leaves out
+    notes beyond those of a piano, 21 to 108.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class MidiTokens:
     Raises
     ------
     RecipeError
-        MidiTok has no such tokenizer, or one that needs more settings or writes several rows.
+        `kind` is not in `KNOWN`, or the installed MidiTok does not have it.
     MissingError
         MidiTok is not installed.
     """
@@ -55,31 +55,31 @@ class MidiTokens:
 
     @cached_property
     def alphabet(self) -> Alphabet:
-        """MidiTok's vocabulary in the order of its ids, its special tokens too."""
+        """MidiTok's vocabulary in the order of its ids, including its special tokens."""
         vocabulary: Mapping[str, int] = self._tokenizer.vocab
         return Alphabet(tuple(sorted(vocabulary, key=lambda token: vocabulary[token])), "token")
 
     def encode(self, piece: Piece) -> tuple[Ids, Mapping[str, int]]:
-        """The tokens of all parts together."""
-        told = self._tokenizer(score_of(replace(piece, programs=(0,), part=np.zeros(len(piece), np.int64))))
-        rows = told if isinstance(told, list) else [told]
+        """The tokens of all parts of `piece` together, and no counts."""
+        sequences = self._tokenizer(score_of(replace(piece, programs=(0,), part=np.zeros(len(piece), np.int64))))
+        rows = sequences if isinstance(sequences, list) else [sequences]
         return np.array([i for row in rows for i in row.ids], np.int64), {}
 
     def decode(self, ids: Ids) -> Piece:
-        """The notes that MidiTok reads from its tokens.
+        """The notes that MidiTok reads from its tokens `ids`.
 
-        Of notes that its grid brings to one onset it keeps the order in which they began, which is lost here: where
-        there are such, these notes encode to the same tokens in another order.
+        Where MidiTok's grid moves several notes to one onset, it keeps the order in which they began. That order is
+        lost here, so such notes encode to the same tokens in another order.
         """
         numbers = [int(i) for i in ids]
         score = self._tokenizer.decode(numbers if self._tokenizer.config.one_token_stream_for_programs else [numbers])
-        found = [part_of(track).notes for track in score.tracks]
-        notes = np.concatenate([np.empty((0, 4), np.int64), *found])
+        parts = [part_of(track).notes for track in score.tracks]
+        notes = np.concatenate([np.empty((0, 4), np.int64), *parts])
         piece = piece_of(notes[:, 0], start=notes[:, 1])
         return replace(piece, ticks=int(score.tpq), duration=notes[:, 2], velocity=notes[:, 3]).in_order()
 
     def spans(self, piece: Piece) -> NDArray[np.float64]:
-        """None: MidiTok does not tell when its tokens are.
+        """Refuse: the tokens of MidiTok have no times.
 
         Raises
         ------

@@ -1,15 +1,15 @@
 """A piece of music as notes, and as the line of text that a table holds.
 
-A line is a header of ``name=value`` words, each of which may be left out, and then one word a note, all parted by
-blanks::
+A line is a header of ``name=value`` words, each of which may be left out, and then one word for each note, with blanks
+between::
 
     ticks=480 tempo=0:500000,960:400000 programs=0,32 60:0:480:64 d36:0:120:90:1
 
-Header: ``ticks``, the ticks of a beat (a quarter note), 1 to 32767, else 480; ``tempo``, from which tick on a beat
-lasts how many microseconds, else 500000, which is 120 beats a minute; ``programs``, the General MIDI instrument of
-each part, 0 to 127, else 0. Note: pitch (MIDI: 60 is middle C; with ``d`` before it a drum), start and duration in
-ticks, velocity 1 to 127, and the number of its part where there are several. Where the words are pitches alone, the
-notes follow one another, a beat each, at velocity 64: ``60 62 64``.
+Header: ``ticks``, the ticks of a beat (a quarter note), 1 to 32767, by default 480; ``tempo``, pairs of a tick and the
+microseconds of a beat from there on, by default 500000, which is 120 beats a minute; ``programs``, the General MIDI
+instrument of each part, 0 to 127, by default 0. Note: pitch (MIDI: 60 is middle C; with ``d`` before it a drum), start
+and duration in ticks, velocity 1 to 127, and the number of its part where there are several. Where the words are
+pitches alone, the notes follow one another, a beat each, at velocity 64: ``60 62 64``.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ class Piece:
     Parameters
     ----------
     ticks
-        Of a beat, which is a quarter note.
+        Ticks of a beat, which is a quarter note.
     tempo
-        Shape (changes, 2): from which tick on, microseconds of a beat; the first at tick 0, ticks rising.
+        Shape (changes, 2): a tick, and the microseconds of a beat from there on; the first tick is 0, ticks increase.
     programs
         General MIDI program of every part.
     pitch, start, duration, velocity, part
@@ -77,14 +77,14 @@ class Piece:
         return self.start + self.duration
 
     def take(self, which: NDArray[Any]) -> Piece:
-        """The notes at indices, or where a mask holds."""
+        """The notes at `which`: indices, or a mask."""
         return replace(
             self, pitch=self.pitch[which], start=self.start[which], duration=self.duration[which],
             velocity=self.velocity[which], part=self.part[which], drum=self.drum[which],
         )  # fmt: skip
 
     def in_order(self) -> Piece:
-        """By onset; at one onset from low to high, a drum behind its equal in pitch, the shorter first."""
+        """The notes by onset; at one onset from low to high, drums after other notes of a pitch, shorter ones first."""
         later, higher = np.diff(self.start), np.diff(self.pitch)
         if ((later > 0) | (later == 0) & (higher > 0)).all():
             return self
@@ -92,33 +92,46 @@ class Piece:
         return self.take(np.lexsort(keys))
 
     def seconds(self, ticks: Ints) -> NDArray[np.float64]:
-        """Shape (n,): when the ticks of shape (n,) come, by the tempo map."""
+        """Shape (n,): the seconds at which `ticks`, shape (n,), come by the tempo map."""
         changes, lasting = self.tempo[:, 0], self.tempo[:, 1] / (1e6 * self.ticks)
         begun = np.concatenate(([0.0], np.cumsum(np.diff(changes) * lasting[:-1])))
         which = np.searchsorted(changes, ticks, side="right") - 1
         return begun[which] + (ticks - changes[which]) * lasting[which]
 
     def at_even_tempo(self, ticks: int = 10_000) -> Piece:
-        """The same piece, as it sounds, at 120 beats a minute; times are rounded to `ticks` a half second."""
+        """The same sounds written at 120 beats a minute; times are rounded to `ticks` in half a second."""
         start, stop = (np.rint(self.seconds(t) * 2 * ticks).astype(np.int64) for t in (self.start, self.stop))
         return replace(self, ticks=ticks, tempo=even_tempo(), start=start, duration=stop - start)
 
 
 def even_tempo(microseconds: int = TEMPO) -> Ints:
-    """Shape (1, 2): one tempo for all of a piece."""
+    """Shape (1, 2): one tempo for the whole piece, of `microseconds` a beat."""
     return np.array([[0, microseconds]], np.int64)
 
 
 def tempo_map(changes: Sequence[tuple[int, int]]) -> Ints:
-    """Shape (changes, 2): in order of ticks, from tick 0 on; of two at one tick the last holds, repeats left out."""
-    told = {0: TEMPO} | dict(sorted(changes, key=lambda change: change[0]))
-    ordered = sorted(told.items())
+    """Shape (changes, 2): `changes`, pairs of a tick and microseconds a beat, in order of ticks from tick 0 on.
+
+    Of two changes at one tick the last holds; one that repeats the tempo before it is left out.
+    """
+    tempos = {0: TEMPO} | dict(sorted(changes, key=lambda change: change[0]))
+    ordered = sorted(tempos.items())
     kept = [change for i, change in enumerate(ordered) if not i or change[1] != ordered[i - 1][1]]
     return np.array(kept, np.int64)
 
 
 def piece_of(pitch: Ints, *, start: Ints | None = None, drum: NDArray[np.bool_] | None = None) -> Piece:
-    """Notes of which little is known: a beat each, one after another unless they are told to start elsewhere."""
+    """Notes of a beat each, at one velocity and an even tempo, as a single part.
+
+    Parameters
+    ----------
+    pitch
+        Shape (n,), 0 to 127.
+    start
+        Shape (n,), in ticks; None: one after another.
+    drum
+        Shape (n,); None: no drums.
+    """
     pitch = pitch.astype(np.int64)
     number = len(pitch)
     return Piece(
@@ -129,7 +142,7 @@ def piece_of(pitch: Ints, *, start: Ints | None = None, drum: NDArray[np.bool_] 
 
 
 def written(piece: Piece) -> str:
-    """The line of text of a piece, which `parsed` reads back."""
+    """The line of text of `piece`, which `parsed` reads back."""
     words = [f"ticks={piece.ticks}", "tempo=" + ",".join(f"{tick}:{lasting}" for tick, lasting in piece.tempo)]
     several = len(piece.programs) > 1
     if several or any(piece.programs):
@@ -145,7 +158,7 @@ def written(piece: Piece) -> str:
 
 
 def parsed(payload: Payload, *, record: int = 0) -> Piece:
-    """The piece that a line of text tells.
+    """Read a piece from a line of text.
 
     Parameters
     ----------
@@ -157,7 +170,7 @@ def parsed(payload: Payload, *, record: int = 0) -> Piece:
     Raises
     ------
     DataError
-        It is no such line, or a number is out of its range: which note, counted from 1.
+        It is not such a line, or a number is out of range; the message names the note, counted from 1.
     """
     where = f"record {record + 1}"
     try:

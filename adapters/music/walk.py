@@ -1,7 +1,7 @@
-"""What is wrong with a MIDI file: its chunks looked over before it is read, its events walked when that fails.
+"""Find what is wrong with a MIDI file: check its chunks before it is read, and walk its events when that fails.
 
-The Standard MIDI File 1.0 (MIDI Manufacturers Association, 1988). Reading itself is left to libraries, which read a
-thousand times as fast, but tell neither the track nor the event that they stumble over.
+After the Standard MIDI File 1.0 (MIDI Manufacturers Association, 1988). Libraries do the reading: they are a thousand
+times as fast, but name neither the track nor the event that they cannot read.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ class Layout:
     Parameters
     ----------
     ticks
-        Of a beat, 1 to 32767.
+        Ticks of a beat, 1 to 32767.
     tracks
-        The contents of each track chunk: its events.
+        The bytes of each track chunk without its header: its events.
     """
 
     ticks: int
@@ -42,7 +42,13 @@ class Event:
     Parameters
     ----------
     number
-        From 1.
+        Its number in the track, from 1.
+    tick
+        Its time, from the start of the track.
+    status
+        The status byte.
+    data
+        Its bytes without status, type and length.
     meta
         The type of a meta event, else -1.
     stop
@@ -58,12 +64,19 @@ class Event:
 
 
 def layout_of(data: bytes, path: Path) -> Layout:
-    """The tracks of a MIDI file; chunks of other kinds are passed over, as the standard asks.
+    """Find the tracks of a MIDI file; chunks of other kinds are skipped, as the standard asks.
+
+    Parameters
+    ----------
+    data
+        All bytes of the file.
+    path
+        The file, for messages.
 
     Raises
     ------
     DataError
-        It is empty, no MIDI file, broken off, of format 2, or not in ticks a beat.
+        It is empty, not a MIDI file, broken off, of format 2, or not in ticks a beat.
     """
     if not data:
         raise DataError(f"{path} is empty (0 bytes)", expected=OPEN_END, fix="copy the file anew")
@@ -94,22 +107,22 @@ def layout_of(data: bytes, path: Path) -> Layout:
 
 
 def _tracks(data: bytes, place: int, count: int, path: Path) -> tuple[bytes, ...]:
-    found: list[bytes] = []
-    while place + 8 <= len(data) and len(found) < count:
+    tracks: list[bytes] = []
+    while place + 8 <= len(data) and len(tracks) < count:
         kind, length = data[place : place + 4], int.from_bytes(data[place + 4 : place + 8])
         inside = data[place + 8 : place + 8 + length]
         if len(inside) < length:
             last = ""
             if kind == b"MTrk":
-                for event in walk(inside, path, len(found) + 1, broken_off=True):
+                for event in walk(inside, path, len(tracks) + 1, broken_off=True):
                     last = f"; its last whole event is number {event.number} at tick {event.tick}"
-            raise _cut(path, f"track {len(found) + 1} says {length} bytes and has {len(inside)}{last}")
+            raise _cut(path, f"track {len(tracks) + 1} says {length} bytes and has {len(inside)}{last}")
         if kind == b"MTrk":
-            found.append(inside)
+            tracks.append(inside)
         place += 8 + length
-    if len(found) < count:
-        raise _cut(path, f"the header says {count} track{'s' if count > 1 else ''} and there {_are(len(found))}")
-    return tuple(found)
+    if len(tracks) < count:
+        raise _cut(path, f"the header says {count} track{'s' if count > 1 else ''} and there {_are(len(tracks))}")
+    return tuple(tracks)
 
 
 def _are(number: int) -> str:
@@ -121,7 +134,7 @@ def _cut(path: Path, why: str) -> DataError:
 
 
 def walk(track: bytes, path: Path, number: int, *, broken_off: bool = False) -> Iterator[Event]:
-    """The events of a track, one after another: slow, and exact about what is wrong.
+    """Yield the events of a track one after another: slow, and exact about what is wrong.
 
     Parameters
     ----------
@@ -130,14 +143,14 @@ def walk(track: bytes, path: Path, number: int, *, broken_off: bool = False) -> 
     path
         The file that it comes from, for messages.
     number
-        Of the track, from 1, for messages.
+        Number of the track, from 1, for messages.
     broken_off
-        Whether to stop where the bytes end, instead of an error.
+        Whether to stop where the bytes end, instead of raising an error.
 
     Raises
     ------
     DataError
-        An event that cannot be: which, at which tick.
+        An event is not valid; the message names it and its tick.
     """
     place, tick, running, count = 0, 0, 0, 0
     while place < len(track):
@@ -151,7 +164,7 @@ def walk(track: bytes, path: Path, number: int, *, broken_off: bool = False) -> 
             if status >= 0x80:
                 place += 1
             elif running:
-                status = running  # running status: the last one holds on
+                status = running  # running status: the last one still holds
             else:
                 raise DataError(f"{where}: data byte {status} without a status before it", expected="a status byte")
             meta = -1
@@ -159,7 +172,7 @@ def walk(track: bytes, path: Path, number: int, *, broken_off: bool = False) -> 
                 running = status
                 length = DATA_BYTES[status >> 4]
             elif status in (0xF0, 0xF7, 0xFF):
-                running = 0 if status != 0xFF else running  # after a meta event many files go on as before
+                running = 0 if status != 0xFF else running  # many files keep the running status after a meta event
                 if status == 0xFF:
                     meta, place = track[place], place + 1
                 length, place = _variable(track, place, where)
@@ -180,7 +193,7 @@ def walk(track: bytes, path: Path, number: int, *, broken_off: bool = False) -> 
 
 
 def _variable(track: bytes, place: int, where: str) -> tuple[int, int]:
-    """A number of one to four bytes, 7 bits each, and where it ends."""
+    """Read a number of one to four bytes, 7 bits each; return it and the place after it."""
     value = 0
     for i in range(place, place + 4):
         value = value << 7 | track[i] & 0x7F
@@ -196,8 +209,8 @@ def _check(status: int, meta: int, data: bytes, where: str) -> None:
             if value > 127:
                 raise DataError(f"{where}: {kind} with {role} {value}", expected=f"{role} 0 to 127")
     elif meta == SET_TEMPO and (len(data) != 3 or not any(data)):
-        told = f"{len(data)} bytes" if len(data) != 3 else "0 microseconds a beat"
-        raise DataError(f"{where}: a tempo of {told}", expected="3 bytes, 1 to 16777215 microseconds a beat")
+        what = f"{len(data)} bytes" if len(data) != 3 else "0 microseconds a beat"
+        raise DataError(f"{where}: a tempo of {what}", expected="3 bytes, 1 to 16777215 microseconds a beat")
 
 
 def _roles(kind: int) -> tuple[str, ...]:
@@ -206,7 +219,7 @@ def _roles(kind: int) -> tuple[str, ...]:
 
 
 def unended(track: bytes, path: Path, number: int) -> int:
-    """How many notes of a track begin and never end."""
+    """How many notes of a track begin and never end; `track`, `path` and `number` are those of `walk`."""
     open_notes: dict[tuple[int, int], int] = {}
     for event in walk(track, path, number):
         key = (event.status & 0xF, event.data[0]) if event.status >> 4 in (0x8, 0x9) else None

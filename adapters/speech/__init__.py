@@ -1,4 +1,4 @@
-"""Speech as discrete units: from sound to units, and units as symbols."""
+"""Speech as discrete units: from sound to units, and from units to symbols."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["Speech"]
 
 
 def __getattr__(name: str) -> Any:
-    """Load the adapter when it is first asked for: listing the commands does without it."""
+    """Load the adapter when it is first used, so that listing the commands does not load it."""
     if name != "Speech":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from .adapter import Speech

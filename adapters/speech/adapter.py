@@ -1,4 +1,4 @@
-"""Discrete speech units: what a codebook makes of sound, as symbols that know their seconds."""
+"""Discrete speech units as symbols, with the seconds at which each lies."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class Speech:
     Parameters
     ----------
     units
-        Size of the codebook: units are 0 … units - 1. Told by `codebook` where there is one.
+        Size of the codebook: units are 0 … units - 1. Ignored with a `codebook`, which has its own.
     merge
-        Equal neighbours are one symbol (their frames are kept, for `spans`); else each frame is a symbol.
+        Whether equal neighbours become one symbol (their frames are kept, for `spans`); else each frame is a symbol.
     rate
-        Frames a second: 50 for HuBERT and wav2vec 2, 100 for MFCC. Told by `codebook` where there is one.
+        Frames a second: 50 for HuBERT and wav2vec 2, 100 for MFCC. Ignored with a `codebook`, which has its own.
     codebook
-        Folder that ``xdomain units fit`` wrote: with it, records may be sound files too.
+        A folder that ``xdomain units fit`` wrote. With it, records may be sound files, too.
     """
 
     units: int = 512
@@ -63,30 +63,30 @@ class Speech:
 
     @cached_property
     def alphabet(self) -> Alphabet:
-        """The numbers of the units."""
+        """The numbers of the units, as text."""
         size = self._codebook.size if self.codebook else self.units
         return Alphabet(tuple(map(str, range(size))), "frame unit")
 
     @property
     def frames_a_second(self) -> float:
-        """Of the codebook, or as told."""
+        """The frame rate of the codebook, or else the option `rate`."""
         return float(self._codebook.rate) if self.codebook else self.rate
 
     def encode(self, payloads: Sequence[Payload] | pa.Array) -> Ragged:
-        """Units of many utterances, in bulk; `counts` tells the frames that they stand for.
+        """Read the units of the utterances `payloads`, with a count of the frames that they stand for.
 
         Raises
         ------
         DataError
-            What is no unit, or a unit beyond the codebook: which, and in which record, counted from 1.
+            Something is not a unit, or a unit is beyond the codebook; the message names it and its record, from 1.
         """
         runs = self._runs(payloads)
         return Ragged(runs.units.astype(np.uint16), runs.offsets, {"frames": int(runs.lengths.sum())})
 
     def spans(self, payloads: Sequence[Payload] | pa.Array) -> NDArray[np.float64]:
-        """Shape (total symbols, 2): from which second to which each symbol lasts, half-open.
+        """Shape (total symbols, 2): the seconds from which to which each symbol lasts, half-open.
 
-        Exact both ways: second times frames a second, rounded, is the frame again.
+        Seconds times `frames_a_second`, rounded, are the exact frames again.
         """
         runs = self._runs(payloads)
         ends = np.cumsum(runs.lengths)
@@ -95,33 +95,33 @@ class Speech:
         return np.column_stack([ends - runs.lengths, ends]) / self.frames_a_second
 
     def decode(self, ids: Ids) -> str:
-        """Numbers with blanks between."""
+        """The units `ids` as numbers with blanks between."""
         return " ".join(map(str, ids.tolist()))
 
     def to_tokenizer_text(self, payload: Payload) -> str:
-        """What the plain tokenizer reads for a record: its units alone, merged where `merge` says so."""
+        """What the plain tokenizer reads for a record: its units without run lengths, merged if `merge` is set."""
         return self.decode(self.encode([payload]).values)
 
     def stock_tokenizer(self, vocabulary: Mapping[str, int], unk_token: str) -> Tokenizer:
-        """One token a unit, of text as `to_tokenizer_text` writes it."""
+        """One token a unit, at its row in `vocabulary`, else `unk_token`; see `to_tokenizer_text` for the text."""
         tokenizer = Tokenizer(models.WordLevel(dict(vocabulary), unk_token))
         tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
         return tokenizer
 
     @property
     def media(self) -> tuple[str, ...]:
-        """The endings of sound files."""
+        """The endings of the names of sound files."""
         from .files import SUFFIXES
 
         return SUFFIXES
 
     def encode_files(self, paths: Sequence[Path]) -> list[str]:
-        """Sound files to records.
+        """Turn the sound files `paths` into records.
 
         Raises
         ------
         MissingError
-            There is no codebook to do it with.
+            The option `codebook` is not set.
         """
         if not self.codebook:
             raise MissingError(
@@ -133,12 +133,12 @@ class Speech:
         return units_of_files(paths, self._codebook)
 
     def check_compatible(self, told: Mapping[str, Sequence[str]]) -> None:
-        """Hold the column ``codebook``, which ``xdomain units encode`` writes, against the codebook of this adapter.
+        """Compare the column ``codebook``, which ``xdomain units encode`` writes, with the codebook of this adapter.
 
         Raises
         ------
         DataError
-            Units of another codebook, or of two.
+            The units were made with another codebook, or with two.
         """
         marks = [mark for mark in told.get("codebook", ()) if MARK.fullmatch(mark)]
         own = self._codebook.mark if self.codebook else next(iter(marks), "")
@@ -152,7 +152,7 @@ class Speech:
             )
 
     def clip(self, path: Path, start: float, end: float, out: Path) -> None:
-        """Write the seconds [start, end) of a sound file to another."""
+        """Write the seconds [`start`, `end`) of the sound file `path` to the file `out`."""
         from .audio import cut_audio
 
         cut_audio(path, start, end, out)

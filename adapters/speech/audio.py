@@ -19,24 +19,26 @@ from .optional_deps import library
 Samples = NDArray[np.float32]
 
 SILENCE = 2.0**-15
-"""No louder than the lowest bit of a 16-bit file."""
+"""Greatest amplitude of silence: the lowest bit of a 16-bit file."""
 SLACK = 4 * 1152
-"""Samples, four frames of an mp3: by so much may a header without a count be wrong."""
-BLOCK = 10.0
-UNKNOWN_SIZE = 0x7FFFFF00  # bytes; what a program that writes wav to a pipe puts down in place of the size
+"""Samples, four frames of an mp3: the greatest error of a header without a count."""
+BLOCK = 10.0  # seconds
+UNKNOWN_SIZE = 0x7FFFFF00  # bytes; a program that writes wav to a pipe gives such a size instead of the true one
 READS = "wav, flac, ogg, opus, mp3 or aiff"
 
 
 @dataclass(frozen=True)
 class Sound:
-    """What the header of a sound file tells.
+    """What the header of a sound file says.
 
     Parameters
     ----------
+    path
+        The file.
     rate
         Samples a second.
     channels
-        1 or more; their mean is what is read.
+        1 or more; the mean of the channels is read.
     samples
         Samples of one channel, at least 1.
     """
@@ -48,41 +50,42 @@ class Sound:
 
     @property
     def duration(self) -> float:
-        """Seconds."""
+        """Length in seconds."""
         return self.samples / self.rate
 
 
 def describe(path: Path) -> Sound:
-    """Read the header of a sound file.
+    """Read the header of the sound file `path`.
 
     Raises
     ------
     DataError
-        It is missing, no sound file, cut off, or holds no samples.
+        It is missing, not a sound file, cut off, or holds no samples.
     """
     with _opened(path) as file:
         return _described(path, file)
 
 
 def read_audio(path: Path, *, rate: int) -> Samples:
-    """All samples of a file, the mean of its channels, at `rate`.
+    """Read all samples of the sound file `path`, the mean of its channels, at `rate` samples a second.
 
     Returns
     -------
-    Shape (samples,), float32, full scale ±1.
+    numpy.ndarray
+        Shape (samples,), float32, full scale ±1.
 
     Raises
     ------
     DataError
-        As `blocks`.
+        See `blocks`.
     """
     return np.concatenate(list(blocks(path, rate=rate)))
 
 
 def blocks(path: Path, *, rate: int, seconds: float = BLOCK) -> Iterator[Samples]:
-    """The samples of a file at `rate`, piece by piece, one after another without overlap.
+    """Yield the samples of a file at `rate` in consecutive pieces.
 
-    Put together they are the same samples, to the bit, for any length of the pieces: the resampler (soxr, HQ) keeps
+    Joined, they are the same samples, to the bit, whatever the length of the pieces: the resampler (soxr, HQ) keeps
     its state between them. Integers of n bits are divided by 2**(n - 1).
 
     Parameters
@@ -92,15 +95,17 @@ def blocks(path: Path, *, rate: int, seconds: float = BLOCK) -> Iterator[Samples
     rate
         Samples a second to yield.
     seconds
-        Length of a piece as it is read; memory grows with it and not with the file.
-
-    An mp3 of changing bit rate that lacks the header with its length (Xing, Info) is read by libsndfile only as far as
-    its first bit rate suggests: such a file is not noticed.
+        Length of a piece before resampling; memory grows with it, not with the file.
 
     Raises
     ------
     DataError
-        As `describe`; a sample is no finite number; or the file ends before its header says.
+        See `describe`; or a sample is not finite, or the file ends before its header says.
+
+    Notes
+    -----
+    libsndfile reads an mp3 of variable bit rate that lacks the header with its length (Xing, Info) only as far as its
+    first bit rate suggests. No error is raised for such a file.
     """
     with _opened(path) as file:
         sound = _described(path, file)
@@ -115,14 +120,14 @@ def blocks(path: Path, *, rate: int, seconds: float = BLOCK) -> Iterator[Samples
 
 
 def is_silent(samples: Samples) -> bool:
-    """Whether nothing is louder than the lowest bit of a 16-bit file."""
+    """Whether none of `samples` (full scale ±1) is louder than the lowest bit of a 16-bit file."""
     return not len(samples) or float(np.abs(samples).max()) <= SILENCE
 
 
 def cut_audio(path: Path, start: float, end: float, out: Path) -> None:
-    """Write the seconds [start, end) of a sound file to another, at its own rate, channels and, in a wav, width.
+    """Write the seconds [start, end) of a sound file to another, with the same rate, channels and, in a wav, width.
 
-    Samples of whole numbers come through unchanged; `out` is there whole or not at all.
+    Integer samples stay unchanged. `out` is written completely or not at all.
 
     Parameters
     ----------
@@ -131,7 +136,7 @@ def cut_audio(path: Path, start: float, end: float, out: Path) -> None:
     start, end
         Seconds from the beginning of the file, half-open, within it.
     out
-        Its ending says the kind: wav, flac, ogg or mp3.
+        The file to write; its ending decides the format: wav, flac, ogg or mp3.
 
     Raises
     ------
@@ -182,14 +187,14 @@ def _opened(path: Path) -> Any:
             fix=f"ffmpeg -i {path.name} {path.stem}-fixed.wav, if it is sound of another kind",
         ) from None
     if file.format == "MP3":
-        # else soundfile jumps to where it is after every read, and an mp3 decoder that jumps has lost the bits which
-        # the next frames take from those before them
+        # otherwise soundfile seeks to the current place after every read, and after a seek an mp3 decoder lacks the
+        # bits that the next frames take from earlier ones
         file.seekable = lambda: False
     return file
 
 
 def _looks(path: Path) -> str | None:
-    """What a file that is no sound seems to be: empty, or text such as a web page or a Git LFS pointer."""
+    """What a file that is not sound seems to be: empty, or text such as a web page or a Git LFS pointer."""
     try:
         with path.open("rb") as file:
             start = file.read(400)
@@ -207,10 +212,10 @@ def _described(path: Path, file: Any) -> Sound:
     sound = Sound(path, int(file.samplerate), int(file.channels), int(file.frames))
     if sound.samples < 1:
         raise DataError(f"{path} holds no samples", expected="at least one")
-    told = re.search(r"^data : (\d+) \(should be (\d+)\)", file.extra_info, re.MULTILINE)
-    if told and int(told[2]) < int(told[1]) < UNKNOWN_SIZE:
+    sizes = re.search(r"^data : (\d+) \(should be (\d+)\)", file.extra_info, re.MULTILINE)
+    if sizes and int(sizes[2]) < int(sizes[1]) < UNKNOWN_SIZE:
         raise DataError(
-            f"{path} is cut off: its header tells {int(told[1]):,} bytes of sound, it holds {int(told[2]):,}",
+            f"{path} is cut off: its header tells {int(sizes[1]):,} bytes of sound, it holds {int(sizes[2]):,}",
             expected="a whole file",
             fix=_fix_cut(path),
         )
@@ -224,7 +229,7 @@ def _described(path: Path, file: Any) -> Sound:
 
 
 def _go_to(file: Any, sample: int) -> None:
-    """Make `sample` the next to be read; an mp3 is read up to there, as it must not jump."""
+    """Make `sample` the next to be read; an mp3 is read up to there, because it must not seek."""
     if file.format != "MP3":
         file.seek(sample)
         return
@@ -233,7 +238,7 @@ def _go_to(file: Any, sample: int) -> None:
 
 
 def _resampler(given: int, wanted: int) -> Any:
-    """A function (samples, last) -> samples that remembers what came before."""
+    """A function (samples, last) -> samples that keeps its state between calls."""
     if given == wanted:
         return lambda samples, last: samples
     stream = library("soxr").ResampleStream(given, wanted, 1, dtype="float32", quality="HQ")
@@ -241,7 +246,7 @@ def _resampler(given: int, wanted: int) -> Any:
 
 
 def _next(path: Path, file: Any, sound: Sound, start: int, number: int) -> Samples:
-    """The next samples as mono; `start` is how many came before."""
+    """Read the next samples as mono; `start` is how many came before."""
     try:
         block: Samples = file.read(number, dtype="float32", always_2d=True)
     except library("soundfile").SoundFileError:

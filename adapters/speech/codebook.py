@@ -1,4 +1,4 @@
-"""A codebook: its centroids are the units; fitted by k-means to features of one kind."""
+"""A codebook: its centroids are the units, fitted by k-means to features of one kind."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ class Codebook:
     Parameters
     ----------
     centroids
-        Shape (k, width), float32, finite. Unit i is nearest to row i.
+        Shape (k, width), float32, finite. A frame nearest to row i is unit i.
     features
         Name of the features, as `xdomain.adapters.speech.frame_reader.make_features` takes it.
     digest
         The sha256 of the features' weights, layer and settings.
     sample_rate
-        Samples a second that the features take.
+        Samples a second from which the features are computed.
     rate
         Frames a second.
     """
@@ -57,36 +57,36 @@ class Codebook:
 
     @property
     def size(self) -> int:
-        """How many units there are."""
+        """The number of units."""
         return len(self.centroids)
 
     @cached_property
     def sha256(self) -> str:
-        """Of the centroids and of what the features depend on, in hexadecimal: equal sums give equal units."""
-        told = json.dumps([self.digest, self.sample_rate, self.rate, self.centroids.shape])
-        return hashlib.sha256(told.encode() + self.centroids.astype("<f4").tobytes()).hexdigest()
+        """The sha256 of the centroids and of what the features depend on, in hexadecimal: if equal, units are equal."""
+        facts = json.dumps([self.digest, self.sample_rate, self.rate, self.centroids.shape])
+        return hashlib.sha256(facts.encode() + self.centroids.astype("<f4").tobytes()).hexdigest()
 
     @property
     def mark(self) -> str:
-        """What tables of units tell of it: the first 16 digits of its sha256."""
+        """The first 16 digits of its sha256, by which tables of units name it."""
         return self.sha256[:16]
 
     @classmethod
     def of_array(cls, centroids: NDArray[np.floating[Any]] | Path, *, features: Features) -> Codebook:
-        """A codebook from centroids that were made elsewhere, such as fairseq's or s3prl's.
+        """Make a codebook from centroids fitted elsewhere, such as those of fairseq or s3prl.
 
         Parameters
         ----------
         centroids
-            Shape (k, width), or a ``.npy`` file of that. Of a scikit-learn model in a pickle, as theirs are:
-            ``numpy.save("centroids.npy", joblib.load("km.bin").cluster_centers_)``, where you trust the file.
+            Shape (k, width), or a ``.npy`` file of such an array. Their own files are pickles of a scikit-learn model;
+            ``numpy.save("centroids.npy", joblib.load("km.bin").cluster_centers_)`` converts one that you trust.
         features
-            What they were fitted to.
+            The features that they were fitted to.
 
         Raises
         ------
         DataError
-            The file is no such array, its shape does not fit the features, or a number is not finite.
+            The file does not hold such an array, its shape does not fit the features, or a number is not finite.
         """
         where = str(centroids) if isinstance(centroids, Path) else "the array"
         array = _read_array(centroids) if isinstance(centroids, Path) else centroids
@@ -106,12 +106,12 @@ class Codebook:
         return cls(fitted, features.name, features.digest, features.sample_rate, frame_rate(features))
 
     def check(self, features: Features) -> None:
-        """Refuse features other than those the codebook was fitted to; where their weights lie does not matter.
+        """Check that `features` are those the codebook was fitted to, wherever their weights are stored.
 
         Raises
         ------
         RecipeError
-            They are others.
+            They differ in weights, layer or settings.
         """
         if (features.digest, features.width) != (self.digest, self.centroids.shape[1]):
             raise RecipeError(
@@ -122,22 +122,23 @@ class Codebook:
             )
 
     def assign(self, frames: Frames, *, device: str | None = None) -> Ids:
-        """The unit of every frame.
+        """Find the unit of every frame.
 
         Parameters
         ----------
         frames
             Shape (n, width).
         device
-            Where the product of the matrices is formed; None: a GPU where there is one.
+            The torch device to compute on; None: a GPU where there is one.
 
         Returns
         -------
-        Shape (n,), uint16 or uint32: the number of the nearest centroid, the lower one of equals.
+        numpy.ndarray
+            Shape (n,), uint16 or uint32: the number of the nearest centroid, the lower one of equals.
         """
         torch = library("torch")
         place = device or ("cuda" if torch.cuda.is_available() else "cpu")
-        # in 64 bits: rounding then neither depends on how frames are batched nor moves a frame to another unit
+        # in 64 bits, so that rounding does not depend on the batches and does not move a frame to another unit
         centroids = torch.from_numpy(self.centroids).to(place, torch.float64)
         half = centroids.square().sum(1) / 2  # |x - c|² / 2 = |x|² / 2 + |c|² / 2 - x·c, and |x|² is the same for all
         rows = max(1, BATCH // self.size)
@@ -152,12 +153,12 @@ class Codebook:
         return narrow_to(torch.cat(parts).cpu().numpy(), self.size)
 
     def save(self, folder: Path, *, overwrite: bool = False) -> None:
-        """Write a folder with ``centroids.safetensors`` and ``codebook.json``, whole or not at all.
+        """Write ``centroids.safetensors`` and ``codebook.json`` into `folder`, both or neither.
 
         Raises
         ------
         OutputError
-            Something is there and `overwrite` is not set or it is no codebook, or it cannot be written.
+            The folder holds a codebook and `overwrite` is not set, it holds something else, or it cannot be written.
         """
         check_place(folder, overwrite=overwrite)
         part = folder.with_name(folder.name + ".part")
@@ -184,12 +185,12 @@ class Codebook:
 
     @classmethod
     def load(cls, folder: Path) -> Codebook:
-        """Read what `save` wrote.
+        """Read the codebook that `save` wrote into `folder`.
 
         Raises
         ------
         DataError
-            It does not exist, no codebook, or damaged.
+            The folder does not exist, holds no codebook, or a damaged one.
         """
         if not (folder / FACTS).is_file():
             raise DataError(
@@ -219,17 +220,17 @@ class Codebook:
 
 
 def narrow_to(ids: Ids, size: int) -> Ids:
-    """Numbers below `size` as uint16 where all such fit, else as uint32."""
+    """The same `ids`, all below `size`, as uint16 if every number below `size` fits, else as uint32."""
     return ids.astype(np.uint16 if size <= 2**16 else np.uint32)
 
 
 def check_place(folder: Path, *, overwrite: bool) -> None:
-    """Make sure, before the work, that a codebook may be written to `folder`.
+    """Check, before the work, that a codebook may be written to `folder`.
 
     Raises
     ------
     OutputError
-        Something is there and `overwrite` is not set, or it is no codebook.
+        It holds a codebook and `overwrite` is not set, or it holds something else.
     """
     if folder.is_dir():
         strange = sorted(p.name for p in folder.iterdir() if p.name not in (CENTROIDS, FACTS))
@@ -268,16 +269,28 @@ def _damaged(folder: Path, why: str) -> DataError:
 
 
 def sample_frames(frames: Iterable[Frames], limit: int, *, width: int, seed: int = 0) -> tuple[Frames, int]:
-    """At most `limit` frames, drawn evenly from all, in memory that does not grow with them.
+    """Draw at most `limit` frames uniformly from all, in memory that does not grow with their number.
 
     A reservoir (Vitter 1985, algorithm R): every frame of every file is kept with the same probability.
 
+    Parameters
+    ----------
+    frames
+        Arrays of shape (n, width), one after another.
+    limit
+        The most frames to keep, 1 or more.
+    width
+        Numbers a frame.
+    seed
+        Seed of the draw, 0 or more.
+
     Returns
     -------
-    The sample, shape (min(limit, total), width), and the total.
+    tuple
+        The sample, shape (min(limit, total), width), and the total.
     """
     generator = np.random.default_rng(seed)
-    kept = np.empty((limit, width), np.float32)  # pages that are never written to take no memory
+    kept = np.empty((limit, width), np.float32)  # unwritten pages take no memory
     seen = 0
     for given in frames:
         room = min(len(given), max(0, limit - seen))
@@ -285,35 +298,36 @@ def sample_frames(frames: Iterable[Frames], limit: int, *, width: int, seed: int
         places = np.arange(seen + room, seen + len(given))
         drawn = generator.integers(0, places + 1)
         hits = drawn < limit
-        kept[drawn[hits]] = given[room:][hits]  # of two frames on one place the later stays, as one by one
+        kept[drawn[hits]] = given[room:][hits]  # of two frames for one place the later stays, as if taken one by one
         seen += len(given)
     return kept[: min(seen, limit)], seen
 
 
 def fit_codebook(sample: Frames, size: int, *, features: Features, seed: int = 0) -> tuple[Codebook, float]:
-    """Fit centroids by mini-batch k-means (scikit-learn), begun by k-means++.
+    """Fit centroids by mini-batch k-means (scikit-learn), initialised by k-means++.
 
     The same sample and seed give the same codebook on the same machine.
 
     Parameters
     ----------
     sample
-        Shape (n, width), in any order.
+        Frames, shape (n, width), in any order.
     size
-        Units, at most as many as there are different frames.
+        Number of units, at most as many as there are distinct frames.
     features
-        What the frames are of.
+        The features that the frames are.
     seed
-        Of the first centroids and of the batches, 0 or more.
+        Seed of the first centroids and of the batches, 0 or more.
 
     Returns
     -------
-    The codebook, and the mean squared distance of a frame to its centroid.
+    tuple
+        The codebook, and the mean squared distance of a frame to its centroid.
 
     Raises
     ------
     DataError
-        There are fewer different frames than units.
+        There are fewer distinct frames than units.
     """
     _check_enough(sample, size)
     cluster = library("sklearn.cluster")
@@ -336,7 +350,7 @@ def fit_codebook(sample: Frames, size: int, *, features: Features, seed: int = 0
 
 def _check_enough(sample: Frames, size: int) -> None:
     different = len(sample)
-    if different >= size:  # else there is no need to count
+    if different >= size:  # otherwise there are too few anyway
         rows = np.ascontiguousarray(sample).view(f"V{sample.shape[1] * sample.itemsize}")[:, 0]
         different = len(np.unique(rows))
     if different < size:

@@ -14,7 +14,7 @@ from xdomain.core.errors import OutputError, RecipeError
 from xdomain.core.formatting import duration
 from xdomain.core.progress import log
 
-if TYPE_CHECKING:  # printing the help does without what the commands use
+if TYPE_CHECKING:  # not loaded to print the help
     from .files import SoundTable
     from .frame_reader import ReadLog
 
@@ -23,7 +23,7 @@ app = typer.Typer(help="Turn speech into discrete units.", no_args_is_help=True,
 COLUMNS = ("id", "sequence", "rate", "duration", "file", "codebook")
 EVERY = 5.0  # seconds between two lines of progress in a pipe
 SAMPLE = 200_000
-"""Frames that a codebook is fitted to, at most."""
+"""The most frames that a codebook is fitted to."""
 
 Wavs = Annotated[
     list[str],
@@ -80,7 +80,7 @@ def fit_command(
     fitted = book.assign(sample)
     book.save(out, overwrite=overwrite)
     use = usage(fitted, np.ones_like(fitted), size=book.size, seconds=notes.seconds)
-    told = {
+    measures = {
         "files": notes.heard,
         "skipped": len(notes.skipped),
         "seconds of audio": round(notes.seconds, 2),
@@ -92,7 +92,7 @@ def fit_command(
         "mean squared distance": round(distance, 4),
         "codebook": book.mark,
     }
-    _show(told, as_json=as_json, where=out)
+    _show(measures, as_json=as_json, where=out)
 
 
 @app.command("encode")
@@ -146,7 +146,7 @@ def encode_command(
             write(row | {"codebook": book.mark})
     for line in notes.lines():
         log.info(line)
-    told = {
+    measures = {
         "files": use.files,
         "skipped": len(notes.skipped),
         "seconds of audio": round(use.seconds, 2),
@@ -159,7 +159,7 @@ def encode_command(
         **(labels_told(labelled) if labels else {}),
         "codebook": book.mark,
     }
-    _show(told, as_json=as_json, where=out)
+    _show(measures, as_json=as_json, where=out)
 
 
 @app.command("import")
@@ -225,19 +225,28 @@ def speak_command(
 
 
 class Progress:
-    """How far it is, on stderr: one line renewed in a terminal, a line every few seconds in a pipe."""
+    """Progress on stderr: one line that is renewed in a terminal, a line every few seconds in a pipe.
+
+    Parameters
+    ----------
+    total
+        How many there are to do.
+    what
+        Their name in the plural.
+    """
 
     def __init__(self, total: int, what: str = "files") -> None:
         self.total, self.what = total, what
         self.live = sys.stderr.isatty()
         self.told = time.monotonic()
-        self.begun: tuple[float, int] | None = None  # when libraries were loaded and the first sound was heard
+        # the time, and how many are done, at the first report: when libraries are loaded and the first sound is read
+        self.begun: tuple[float, int] | None = None
 
     def __call__(self, notes: ReadLog) -> None:
         self.tell(notes.done, notes.seconds)
 
     def tell(self, done: int, seconds: float) -> None:
-        """So many are done, which hold so many seconds of audio."""
+        """Report that `done` are done, which hold `seconds` of audio."""
         now, last = time.monotonic(), done == self.total
         self.begun = self.begun or (now, done)
         if now - self.told < (0.2 if self.live else EVERY) and not (last and self.live):
@@ -253,7 +262,7 @@ class Progress:
 
 
 def _named(wavs: Sequence[str]) -> tuple[list[Path], SoundTable | None]:
-    """The sound files that were named, and the table that names them where one does."""
+    """The sound files that `wavs` names, and the table that names them if there is one."""
     from .files import find_audio, is_table, read_sound_table
 
     if len(wavs) == 1 and is_table(Path(wavs[0])):
@@ -262,13 +271,13 @@ def _named(wavs: Sequence[str]) -> tuple[list[Path], SoundTable | None]:
     return find_audio(wavs), None
 
 
-def _show(told: dict[str, Any], *, as_json: bool, where: Path) -> None:
-    from xdomain.cli.console import print_json, print_rows  # which loads rich
+def _show(measures: dict[str, Any], *, as_json: bool, where: Path) -> None:
+    from xdomain.cli.console import print_json, print_rows  # loads rich
 
     if as_json:
-        print_json({**told, "out": str(where)})
+        print_json({**measures, "out": str(where)})
         return
-    print_rows([{"measure": name, "value": value} for name, value in told.items()])
+    print_rows([{"measure": name, "value": value} for name, value in measures.items()])
     print(f"written: {where}")
 
 

@@ -1,4 +1,4 @@
-"""From sound files to units: streamed, merged, with run lengths."""
+"""Turn sound files into units: streamed, merged, with run lengths."""
 
 from __future__ import annotations
 
@@ -25,17 +25,19 @@ class Utterance:
 
     Parameters
     ----------
+    id
+        A name for the file, see `xdomain.adapters.speech.files.ids_of`.
     units, runs
-        Shape (m,): units with no two neighbours alike, and how many frames each lasts.
+        Shape (m,): units, no two neighbours equal, and how many frames each lasts.
     rate
         Frames a second. Unit i lasts from ``runs[:i].sum() / rate`` to ``runs[: i + 1].sum() / rate`` seconds; the
-        last 5 to 25 ms of a file, which fill no window, belong to none.
+        last 5 to 25 ms of a file fill no window and belong to no unit.
     duration
-        Seconds of the audio.
+        Seconds of audio.
     file
-        Its path as it was given.
+        The path as it was given.
     codebook
-        Its mark.
+        The mark of the codebook.
     """
 
     id: str
@@ -48,11 +50,11 @@ class Utterance:
 
     @property
     def sequence(self) -> str:
-        """Units with blanks between them, each with its run length where that is not 1: ``71:3 12 0:14``."""
+        """The units with blanks between, each with its run length where that is not 1: ``71:3 12 0:14``."""
         return written_units(self.units, self.runs)
 
     def row(self) -> dict[str, str | float]:
-        """As a row of a table."""
+        """The utterance as a row of a table."""
         return {
             "id": self.id,
             "sequence": self.sequence,
@@ -71,27 +73,27 @@ def encode_files(
     skip_bad: bool = False,
     notes: ReadLog | None = None,
 ) -> Iterator[Utterance]:
-    """The units of each file, one after another; memory holds one chunk of sound and one file's units.
+    """Yield the units of each file; memory holds one chunk of sound and the units of one file.
 
     Parameters
     ----------
     paths
-        See `xdomain.adapters.speech.files.find_audio`.
+        Sound files, as `xdomain.adapters.speech.files.find_audio` returns them.
     codebook
         Its centroids are the units.
     features
-        None: made by the name in the codebook.
+        The features of the codebook; None: made by their name.
     skip_bad
-        Whether a file that cannot be read is left out, and told in `notes`.
+        Whether to leave out a file that cannot be read, and note it in `notes`.
     notes
-        Filled, and called, as files are heard.
+        Filled as files are read, with a report after every chunk; None: not needed.
 
     Raises
     ------
     DataError
         A file cannot be read, or is shorter than a frame, and `skip_bad` is not set; or no file can be read.
     RecipeError
-        The features are not those of the codebook.
+        `features` are not those of the codebook.
     """
     features = features or make_features(codebook.features)
     codebook.check(features)
@@ -109,5 +111,5 @@ def encode_files(
 
 
 def units_of_files(paths: Sequence[Path], codebook: Codebook) -> list[str]:
-    """The units of each file as text, such as ``71:3 12 0:14``."""
+    """The units by `codebook` of each of `paths` as text, such as ``71:3 12 0:14``."""
     return [utterance.sequence for utterance in encode_files(paths, codebook)]

@@ -1,4 +1,4 @@
-"""What frames of numbers sound becomes before it becomes units, and how long files go through in chunks."""
+"""The features from which units are made: frames of numbers, and how long files are processed in chunks."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ Frames = NDArray[np.float32]
 
 @runtime_checkable
 class Features(Protocol):
-    """Frames of numbers from samples.
+    """What computes frames of numbers from samples.
 
-    Frame i is made of the samples [i · hop, i · hop + window), and of what `context` frames on either side add.
+    Frame i depends on the samples [i · hop, i · hop + window), and on `context` frames to either side.
     It stands for the seconds [i / rate, (i + 1) / rate), where rate = sample_rate / hop.
     """
 
     @property
     def name(self) -> str:
-        """What `make_features` makes it from."""
+        """The name from which `make_features` makes them."""
         ...
 
     @property
     def digest(self) -> str:
-        """A sha256, in hexadecimal, of all that the numbers depend on: weights, layer, settings."""
+        """A sha256, in hexadecimal, of everything that the numbers depend on: weights, layer, settings."""
         ...
 
     @property
     def sample_rate(self) -> int:
-        """Samples a second that it takes."""
+        """Samples a second of the input."""
         ...
 
     @property
@@ -43,7 +43,7 @@ class Features(Protocol):
 
     @property
     def window(self) -> int:
-        """Samples that a frame is made of."""
+        """Samples from which a frame is computed."""
         ...
 
     @property
@@ -53,12 +53,12 @@ class Features(Protocol):
 
     @property
     def context(self) -> int:
-        """Frames at the edges of a chunk that are thrown away where the sound goes on."""
+        """Frames at each edge of a chunk that are thrown away where the sound continues beyond it."""
         ...
 
     @property
     def chunk(self) -> int:
-        """Frames that go through at once; more than twice the context."""
+        """Frames computed at once; more than twice `context`."""
         ...
 
     def __call__(self, samples: Samples) -> Frames:
@@ -67,25 +67,25 @@ class Features(Protocol):
 
 
 def frame_rate(features: Features) -> float:
-    """Frames a second."""
+    """Frames a second of `features`."""
     return features.sample_rate / features.hop
 
 
 def stream(features: Features, pieces: Iterable[Samples]) -> Iterator[Frames]:
-    """The frames of a sound that comes piece by piece, in memory that does not grow with it.
+    """Yield the frames of a sound that comes piece by piece, in memory that does not grow with it.
 
-    Up to `features.chunk` frames go through in one pass. More go through in chunks of that many, each of which sees
-    `features.context` frames of its neighbours, which are thrown away. The borders depend on the sound alone, so the
-    pieces may be of any length. Where no number depends on more than the context, as with MFCC, the frames are those of
-    one pass over the whole, up to rounding; a transformer attends to all of a chunk, so its frames are those of its
+    Up to ``features.chunk`` frames are computed in one pass. More are computed in chunks of that many, which overlap so
+    that ``features.context`` frames at each inner edge can be thrown away. The borders depend only on the sound, so the
+    pieces may have any length. Where no number depends on more than the context, as with MFCC, the frames are those of
+    one pass over the whole, up to rounding; a transformer attends to the whole chunk, so its frames depend on the
     chunk.
 
     Parameters
     ----------
     features
-        What makes frames of samples.
+        What computes frames from samples.
     pieces
-        Samples at `features.sample_rate`, one after another.
+        Consecutive samples at ``features.sample_rate``.
     """
     size = features.window + (features.chunk - 1) * features.hop
     step = (features.chunk - 2 * features.context) * features.hop
@@ -94,7 +94,7 @@ def stream(features: Features, pieces: Iterable[Samples]) -> Iterator[Frames]:
     for piece in pieces:
         held.append(piece)
         length += len(piece)
-        while length >= size + features.hop:  # one frame more than a chunk: this one is not the last
+        while length >= size + features.hop:  # a frame more than a chunk, so this chunk is not the last
             buffer = np.concatenate(held)
             yield features(buffer[:size])[skipped : features.chunk - features.context]
             held = [buffer[step:].copy()]

@@ -22,35 +22,35 @@ SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", "
 
 
 def find_audio(named: Iterable[str | Path]) -> list[Path]:
-    """Sound files, each once, in the order given.
+    """Find sound files, each once, in the order given.
 
     Parameters
     ----------
     named
-        Files, whatever their suffix; folders, of which all sound files at any depth are taken, sorted; or patterns
-        such as ``recordings/7_*.wav`` that the shell has left as they are, ``**`` for any depth.
+        Files, whatever their suffix; folders, from which all sound files at any depth are taken, sorted; or patterns
+        such as ``recordings/7_*.wav`` that the shell did not expand, with ``**`` for any depth.
 
     Raises
     ------
     DataError
-        A file is missing, or a folder or pattern holds none.
+        A file is missing, a folder holds no sound file, or a pattern matches no file.
     """
-    found: list[Path] = []
+    files: list[Path] = []
     for name in named:
         path = Path(name).expanduser()
         if path.is_dir():
-            found += _in_folder(path)
+            files += _in_folder(path)
         elif path.exists():
-            found.append(path)
+            files.append(path)
         elif glob.has_magic(str(path)):
-            found += _matching(path)
+            files += _matching(path)
         else:
             raise DataError(f"{name} does not exist", expected=f"a file: {READS}", nearest=neighbour(path))
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(files))
 
 
 def ids_of(paths: Sequence[Path]) -> list[str]:
-    """A name for each of several files: its stem, or as much of the end of its path as tells it from its namesakes."""
+    """A name for each of `paths`: its stem, or as much of the end of the path as makes it unique."""
     stems = Counter(path.stem for path in paths)
     return [path.stem if stems[path.stem] == 1 else _tail(path, paths) for path in paths]
 
@@ -58,7 +58,7 @@ def ids_of(paths: Sequence[Path]) -> list[str]:
 def _tail(path: Path, paths: Sequence[Path]) -> str:
     namesakes = [other for other in paths if other.stem == path.stem]
     deepest = max(len(other.parts) for other in namesakes)
-    for strip in (True, False):  # with the suffix where nothing else tells a.wav from a.flac
+    for strip in (True, False):  # keep the suffix where only that distinguishes a.wav from a.flac
         for depth in range(1, deepest + 1):
             tails = Counter(_end(other, depth, strip) for other in namesakes)
             if tails[_end(path, depth, strip)] == 1:
@@ -75,31 +75,31 @@ def _is_audio(path: Path) -> bool:
 
 
 def _in_folder(folder: Path) -> list[Path]:
-    found = sorted(path for path in folder.rglob("*") if _is_audio(path))
-    if not found:
+    files = sorted(path for path in folder.rglob("*") if _is_audio(path))
+    if not files:
         raise DataError(f"{folder} holds no sound file", expected=f"files that end in {', '.join(SUFFIXES)}")
-    return found
+    return files
 
 
 def _matching(pattern: Path) -> list[Path]:
-    found = sorted(
+    files = sorted(
         path for path in Path(pattern.anchor).glob(str(pattern.relative_to(pattern.anchor))) if path.is_file()
     )
-    if not found:
+    if not files:
         raise DataError(f"no file matches {pattern}", expected=f"sound files: {READS}", nearest=neighbour(pattern))
-    return found
+    return files
 
 
 @dataclass(frozen=True)
 class SoundTable:
-    """A CSV or TSV file of which some columns name sound files, by paths relative to it.
+    """A CSV or TSV file in which some columns name sound files, by paths relative to it.
 
     Parameters
     ----------
     columns
-        By name, the cells of each.
+        The cells of every column, by its name.
     sound
-        By name, the files that the cells of each column of sound name.
+        The files of every column that names sound files, by its name.
     """
 
     columns: dict[str, list[str]]
@@ -107,11 +107,11 @@ class SoundTable:
 
     @property
     def paths(self) -> list[Path]:
-        """The files, each once."""
+        """All files, each once."""
         return list(dict.fromkeys(path for paths in self.sound.values() for path in paths))
 
     def rows(self, units: Mapping[Path, str]) -> Iterator[dict[str, str]]:
-        """The rows with units for sound files; those of a file that has none are left out."""
+        """Yield the rows with `units` in place of their files; rows with a file that has no units are left out."""
         for row, cells in enumerate(zip(*self.columns.values(), strict=True)):
             named = {name: paths[row] for name, paths in self.sound.items()}
             if all(path in units for path in named.values()):
@@ -119,17 +119,17 @@ class SoundTable:
 
 
 def is_table(path: Path) -> bool:
-    """Whether a file is taken for a table of sound files."""
+    """Whether `path` is taken for a table of sound files: by its ending, .csv or .tsv."""
     return path.suffix.lower() in (".csv", ".tsv")
 
 
 def read_sound_table(path: Path) -> SoundTable:
-    """The table of a CSV or TSV file.
+    """Read the CSV or TSV file `path`, in which some columns name sound files.
 
     Raises
     ------
     DataError
-        The file cannot be read, no column names sound files, or a cell of one that does names none that is there.
+        The file cannot be read, no column names sound files, or a cell in such a column names a file that is missing.
     """
     table = raw_table(path)
     columns: dict[str, list[str]] = {name: table[name].to_pylist() for name in table.column_names}
@@ -141,12 +141,17 @@ def read_sound_table(path: Path) -> SoundTable:
 
 @contextmanager
 def writing(path: Path, columns: Sequence[str]) -> Generator[Callable[[Mapping[str, object]], object]]:
-    """A function that writes a row of a CSV file, which is there once all rows are.
+    """Write a CSV file with `columns` row by row; it appears at `path` only when the block ends without an error.
+
+    Yields
+    ------
+    Callable
+        Writes a row, given its cells by column.
 
     Raises
     ------
     OutputError
-        It cannot be written.
+        The file cannot be written.
     """
     part = path.with_name(path.name + ".part")
     try:

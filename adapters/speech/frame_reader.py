@@ -1,4 +1,4 @@
-"""Read files one after another into frames of features, noting problems and skipping bad files."""
+"""Read files one after another into frames of features, note problems and skip bad files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ KNOWN = "mfcc, FOLDER_OR_HUB_ID:LAYER (HuBERT, wav2vec 2, WavLM), or torchaudio:
 
 
 def make_features(name: str, *, device: str | None = None) -> Features:
-    """Features by name.
+    """Make features by name.
 
     Parameters
     ----------
@@ -26,14 +26,14 @@ def make_features(name: str, *, device: str | None = None) -> Features:
         states (0: what enters the first block); ``torchaudio:PIPELINE:LAYER``, such as ``torchaudio:HUBERT_BASE:6``,
         which needs the extra ``torchaudio``.
     device
-        Where a network runs; None: a GPU where there is one.
+        The torch device of a network; None: a GPU where there is one.
 
     Raises
     ------
     RecipeError
         The name has none of these forms, or torchaudio has no such pipeline.
     BackboneError
-        The checkpoint cannot be loaded, is no speech encoder, or has no such layer.
+        The checkpoint cannot be loaded, is not a speech encoder, or has no such layer.
     MissingError
         torchaudio is not installed, or the weights cannot be downloaded.
     """
@@ -56,19 +56,19 @@ def make_features(name: str, *, device: str | None = None) -> Features:
 
 @dataclass
 class ReadLog:
-    """What there is to say of the files heard so far; it grows as they are heard.
+    """What happened to the files read so far; it grows as they are read.
 
     Parameters
     ----------
-    told
-        Called with these notes after every chunk and every file.
+    report
+        Called with this log after every chunk and every file; None: nothing is called.
     heard, seconds
-        Files heard to their end, and seconds of audio so far.
+        How many files were read to their end, and seconds of audio so far.
     skipped, silent, mixed
-        Errors of the files left out; names of those without sound, and of those with several channels.
+        The errors of files left out; the names of files without sound, and of files with several channels.
     """
 
-    told: Callable[[ReadLog], None] | None = None
+    report: Callable[[ReadLog], None] | None = None
     heard: int = 0
     seconds: float = 0.0
     skipped: list[DataError] = field(default_factory=list[DataError])
@@ -77,44 +77,53 @@ class ReadLog:
 
     @property
     def done(self) -> int:
-        """Files heard or skipped."""
+        """How many files were read or skipped."""
         return self.heard + len(self.skipped)
 
     def tell(self) -> None:
-        """Call whoever wants to know."""
-        if self.told:
-            self.told(self)
+        """Call `report`, if there is one."""
+        if self.report:
+            self.report(self)
 
     def skip(self, error: DataError, *, skip_bad: bool) -> None:
-        """Note a file that cannot be read; raise its error unless `skip_bad` is set."""
+        """Note the `error` of a file that cannot be read; raise it unless `skip_bad` is set."""
         if not skip_bad:
             raise error
         self.skipped.append(error)
         self.tell()
 
     def check_any(self) -> None:
-        """Refuse to go on with nothing: raises the first error where every file was skipped."""
+        """Raise a `DataError` with the first problem if every file was skipped."""
         if self.skipped and not self.heard:
             first = self.skipped[0]
             raise DataError(f"none of {len(self.skipped):,} files can be read; the first: {first.what}", fix=first.fix)
 
     def lines(self) -> list[str]:
-        """The count and the first names, a line a kind."""
-        told = {
+        """A line for each kind of problem: how many files, and the first names."""
+        problems = {
             "skipped": [error.what for error in self.skipped],
             "silent, and got units all the same": self.silent,
             "of several channels, whose mean was taken": self.mixed,
         }
-        return [_line(names, self.done, what) for what, names in told.items() if names]
+        return [_line(names, self.done, what) for what, names in problems.items() if names]
 
 
 def frames_of(path: Path, features: Features, notes: ReadLog) -> Iterator[Frames]:
-    """The frames of one file, chunk by chunk.
+    """Yield the frames of one file, chunk by chunk.
+
+    Parameters
+    ----------
+    path
+        A sound file.
+    features
+        What computes frames from samples.
+    notes
+        Gets what happens to the file, and reports after every chunk.
 
     Raises
     ------
     DataError
-        It cannot be read, or is shorter than a frame.
+        The file cannot be read, or is shorter than a frame.
     """
     sound = describe(path)
     loud = False
@@ -145,9 +154,19 @@ def frames_of(path: Path, features: Features, notes: ReadLog) -> Iterator[Frames
 
 
 def hear_all(paths: Iterable[Path], features: Features, notes: ReadLog, *, skip_bad: bool = False) -> Iterator[Frames]:
-    """The frames of many files, chunk by chunk.
+    """Yield the frames of many files, chunk by chunk.
 
-    With `skip_bad`, of a file that turns out damaged half-way its frames up to there are among them.
+    Parameters
+    ----------
+    paths
+        Sound files.
+    features
+        What computes frames from samples.
+    notes
+        Gets what happens to the files, and reports after every chunk.
+    skip_bad
+        Whether to leave out files that cannot be read. Of a file that is damaged half-way, the frames up to there
+        have been yielded.
 
     Raises
     ------
@@ -163,6 +182,6 @@ def hear_all(paths: Iterable[Path], features: Features, notes: ReadLog, *, skip_
 
 
 def _line(names: list[str], files: int, what: str) -> str:
-    told = "; ".join(names[:3]) + (" …" if len(names) > 3 else "")
+    shown = "; ".join(names[:3]) + (" …" if len(names) > 3 else "")
     many = f"{len(names):,} of {files:,} file{'' if files == 1 else 's'}"
-    return f"{many} {'is' if len(names) == 1 else 'are'} {what}: {told}"
+    return f"{many} {'is' if len(names) == 1 else 'are'} {what}: {shown}"

@@ -18,12 +18,12 @@ from xdomain.data.tables import raw_table
 from .encode import Utterance
 
 Counts = Counter[tuple[int, str | None]]
-"""Frames of each unit under each label, None where there is none."""
+"""Frames by unit and label; the label is None for frames without one."""
 
 
 @dataclass(frozen=True)
 class LabelSegment:
-    """A label of the seconds from `start` to `end`, half-open."""
+    """A `label` of the seconds from `start` to `end`, half-open."""
 
     start: float
     end: float
@@ -31,20 +31,20 @@ class LabelSegment:
 
 
 def read_labels(path: Path, ids: Sequence[str]) -> dict[str, list[LabelSegment]]:
-    """The stretches of each file, by its id, from a CSV or TSV file; without start and end a label holds throughout.
+    """Read the labels of each file, by its id, from a CSV or TSV file.
 
     Parameters
     ----------
     path
-        A table with the columns id and label, and start and end in seconds where a label does not hold
-        throughout.
+        A table with the columns id and label, and optionally start and end in seconds; without these a label holds for
+        the whole file.
     ids
-        Of the files that the labels are for.
+        The ids of the files that the labels are for.
 
     Raises
     ------
     DataError
-        The file cannot be read, lacks a column, has a stretch that does not end after it starts, or none of `ids`.
+        The table cannot be read, lacks a column, has a start below 0 or an end not after it, or has none of `ids`.
     """
     table = raw_table(path)
     cells = {name.lower(): table[name].to_pylist() for name in table.column_names}
@@ -80,7 +80,16 @@ def _seconds(cell: str) -> float:
 
 
 def count_labels(one: Utterance, stretches: Mapping[str, Sequence[LabelSegment]]) -> Counts:
-    """Of one file; a frame has the label in which its middle lies, where several do that of the last."""
+    """Count the frames of one file by unit and label.
+
+    Parameters
+    ----------
+    one
+        The units of the file.
+    stretches
+        The labels of all files by id, as `read_labels` returns them. A frame has the label in which its middle lies, of
+        several the last.
+    """
     units = np.repeat(one.units, one.runs)
     middles = (np.arange(len(units)) + 0.5) / one.rate
     there = stretches.get(one.id, ())
@@ -96,33 +105,33 @@ def count_labels(one: Utterance, stretches: Mapping[str, Sequence[LabelSegment]]
 
 
 def labels_told(counts: Counts) -> dict[str, float]:
-    """How many frames have a label, and how well units tell it: see `Agreement`."""
+    """The share of frames with a label and how well units predict it (see `Agreement`), from `counts` of all files."""
     labelled = {pair: frames for pair, frames in counts.items() if pair[1] is not None}
     units, labels = np.array([unit for unit, _ in labelled]), np.array([label for _, label in labelled])
-    found = agreement(units, labels, np.array(list(labelled.values())))
+    result = agreement(units, labels, np.array(list(labelled.values())))
     return {
         "share of frames labelled": round(sum(labelled.values()) / max(1, counts.total()), 4),
-        "purity": round(found.purity, 4),
-        "cluster purity": round(found.cluster_purity, 4),
-        "PNMI": round(found.pnmi, 4),
-        "purity by chance": round(found.chance, 4),
+        "purity": round(result.purity, 4),
+        "cluster purity": round(result.cluster_purity, 4),
+        "PNMI": round(result.pnmi, 4),
+        "purity by chance": round(result.chance, 4),
     }
 
 
 @dataclass(frozen=True, eq=False)
 class Usage:
-    """How often the units of a codebook occur; of two parts, their sum is that of the whole.
+    """How often the units of a codebook occur; the usages of two parts add up to that of the whole.
 
     Parameters
     ----------
     counts
         Shape (k,), int64: frames of each unit.
     merged
-        Units left when neighbours that are alike become one.
+        Number of units after equal neighbours are merged.
     seconds
-        Of audio.
+        Seconds of audio.
     files
-        How many.
+        Number of files.
     """
 
     counts: NDArray[np.int64]
@@ -140,7 +149,7 @@ class Usage:
 
     @property
     def frames(self) -> int:
-        """Frames in all."""
+        """Total number of frames."""
         return int(self.counts.sum())
 
     @property
@@ -150,12 +159,12 @@ class Usage:
 
     @property
     def frames_a_unit(self) -> float:
-        """Mean length of a run."""
+        """Mean length of a run, in frames."""
         return self.frames / self.merged if self.merged else float("nan")
 
     @property
     def perplexity(self) -> float:
-        """How many units, all used alike, would be as hard to guess: exp of the entropy of a frame's unit."""
+        """How many units, used equally often, would be as hard to guess: exp of the entropy of a frame's unit."""
         shares = self.counts[self.counts > 0] / max(1, self.frames)
         return float(np.exp(-(shares * np.log(shares)).sum()))
 
@@ -166,26 +175,36 @@ class Usage:
 
 
 def usage(units: Ids, runs: Ids, *, size: int, seconds: float) -> Usage:
-    """Of one file: merged units and run lengths, each of shape (m,)."""
+    """The usage of one file.
+
+    Parameters
+    ----------
+    units, runs
+        Shape (m,) each: merged units and their run lengths.
+    size
+        Number of units in the codebook.
+    seconds
+        Seconds of audio in the file.
+    """
     counts = np.bincount(units, weights=runs, minlength=size).astype(np.int64)
     return Usage(counts, len(units), seconds)
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """Units against labels, as Hsu et al. 2021 (arXiv 2106.07447, §4.4) measure units against phones.
+    """How well units agree with labels, as Hsu et al. 2021 (arXiv 2106.07447, §4.4) compare units with phones.
 
     Parameters
     ----------
     purity
         Share of the frames whose label is the most frequent one of their unit.
     cluster_purity
-        Share of the frames whose unit is the most frequent one of their label: falls as units grow more.
+        Share of the frames whose unit is the most frequent one of their label; falls as the number of units grows.
     pnmi
-        Mutual information over the entropy of the labels, the PNMI of HuBERT (Hsu et al. 2021): the share of it that
-        the units take away, in [0, 1].
+        Mutual information divided by the entropy of the labels, the PNMI of HuBERT (Hsu et al. 2021): the share of that
+        entropy which the units remove, in [0, 1].
     chance
-        Share of the most frequent label: the purity of a single unit.
+        Share of the most frequent label, which is the purity of a single unit.
     """
 
     purity: float
@@ -195,20 +214,21 @@ class Agreement:
 
 
 def agreement(units: Ids, labels: NDArray[np.generic], weights: Ids | None = None) -> Agreement:
-    """How well units tell labels.
+    """Measure how well units predict labels.
 
     Parameters
     ----------
     units
-        Shape (n,): of frames, or merged.
+        Shape (n,): units of frames, or merged units.
     labels
-        Shape (n,): of any kind that can be compared.
+        Shape (n,): labels of any type that can be sorted.
     weights
         Shape (n,): run lengths where the units are merged; None: 1 each.
 
     Returns
     -------
-    All NaN where n is 0.
+    Agreement
+        All numbers are NaN where n is 0.
     """
     if not len(units):
         return Agreement(*[float("nan")] * 4)

@@ -1,4 +1,4 @@
-"""MFCC features as Kaldi computes them, with deltas; no weights needed."""
+"""MFCC features with deltas, as Kaldi computes them. They need no weights."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FLOOR = float(np.finfo(np.float32).eps)  # of a mel bin's energy, before the log
 CEPSTRA = 13  # c0 to c12
 LIFTER = 22
 DELTA_WINDOW = 5  # frames
-BLOCK = 128  # frames that are worked on at a time: few enough for the processor's cache
+BLOCK = 128  # frames computed at a time: few enough for the processor's cache
 SETTINGS = {
     "function": "kaldi mfcc",
     "sample_frequency": RATE,
@@ -43,17 +43,17 @@ SETTINGS = {
     "differences": 2,
     "difference_window": DELTA_WINDOW,
 }
-"""What the digest is made from. Codebooks hold that digest, so this must not change while the numbers do not."""
+"""The source of the digest. Codebooks hold that digest, so change this only when the numbers change."""
 
 
 def mfcc(samples: Samples) -> Array:
     """Mel-frequency cepstral coefficients, as ``compute-mfcc-feats --use-energy=false --dither=0`` gives them.
 
     Per frame: subtract the mean, apply pre-emphasis, the Povey window and a Fourier transform, sum the power in
-    triangular mel bins, take the logarithm, a cosine transform and liftering. All of it is done in 64 bits.
+    triangular mel bins, take the logarithm, a cosine transform and liftering. All steps are done in 64 bits.
 
-    librosa's MFCC are other numbers: window, mel scale, scaling of the bins and liftering differ, and there a frame is
-    neither centred on 0 nor pre-emphasised by itself.
+    librosa's MFCC are different numbers: window, mel scale, scaling of the bins and liftering differ, and frames are
+    neither centred on 0 nor pre-emphasised one by one.
 
     Parameters
     ----------
@@ -62,7 +62,8 @@ def mfcc(samples: Samples) -> Array:
 
     Returns
     -------
-    Shape (1 + (n - 400) // 160, 13), or (0, 13) for n < 400: frame i covers samples [160 i, 160 i + 400).
+    numpy.ndarray
+        Shape (1 + (n - 400) // 160, 13), or (0, 13) for n < 400: frame i covers samples [160 i, 160 i + 400).
     """
     if len(samples) < WINDOW:
         return np.empty((0, CEPSTRA))
@@ -71,7 +72,7 @@ def mfcc(samples: Samples) -> Array:
 
 
 def deltas(features: Array) -> Array:
-    """Slope of each feature, by least squares over 5 frames; beyond the ends the first and last frames are repeated.
+    """Slope of each feature, by least squares over 5 frames; the first and last frames are repeated beyond the ends.
 
     Parameters
     ----------
@@ -80,7 +81,8 @@ def deltas(features: Array) -> Array:
 
     Returns
     -------
-    The same shape.
+    numpy.ndarray
+        The same shape.
     """
     padded = np.pad(features, ((2, 2), (0, 0)), mode="edge")
     return (padded[3:-1] - padded[1:-3] + 2 * (padded[4:] - padded[:-4])) / 10
@@ -93,7 +95,7 @@ def _cepstra(frames: NDArray[np.float32]) -> Array:
     waves = frames.astype(np.float64)
     waves -= waves.mean(axis=1, keepdims=True)
     waves[:, 1:] -= PREEMPHASIS * waves[:, :-1]
-    waves[:, 0] *= 1 - PREEMPHASIS  # the sample before the first is taken to equal it
+    waves[:, 0] *= 1 - PREEMPHASIS  # as if the sample before the first were equal to it
     spectrum: NDArray[np.complex128] = np.asarray(rfft(waves * _povey_window(), FFT))
     energies = (spectrum.real**2 + spectrum.imag**2) @ _mel_bins()
     return np.log(np.maximum(energies, FLOOR)) @ _liftered_dct()
@@ -136,7 +138,7 @@ class Mfcc:
     The features of HuBERT's first iteration (Hsu et al. 2021, arXiv 2106.07447): Kaldi's MFCC without energy, of
     samples of full scale ±1, and deltas over 5 frames.
 
-    Frame i is made of the samples [160 i, 160 i + 400); a delta looks 2 frames to each side, a delta-delta 4.
+    Frame i depends on the samples [160 i, 160 i + 400); a delta looks 2 frames to each side, a delta-delta 4.
     """
 
     name: str = "mfcc"

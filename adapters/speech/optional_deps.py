@@ -23,12 +23,12 @@ def library(name: str) -> Any:
     Parameters
     ----------
     name
-        Of the module, such as ``soundfile`` or ``torchaudio.pipelines``.
+        Name of the module, such as ``soundfile`` or ``torchaudio.pipelines``.
 
     Raises
     ------
     MissingError
-        It is not installed, or it is installed and cannot be imported.
+        It is not installed, or cannot be imported.
     """
     try:
         return import_module(name)

@@ -21,28 +21,32 @@ from .optional_deps import library
 
 CHUNK_SECONDS = 30.0
 CONTEXT_SECONDS = 2.0
-UNUSED = ("masked_spec_embed",)  # of training: a checkpoint without it is whole
+UNUSED = ("masked_spec_embed",)  # only used in training: a checkpoint without it is complete
 
 
 @dataclass(frozen=True)
 class HiddenStates:
     """One layer of a speech encoder.
 
-    A file of up to 30 s goes through in one pass. A longer one goes through in chunks of 30 s that overlap by 4 s, of
-    which each side throws 2 s away. Attention, and where the checkpoint has them normalisation of the samples and
-    group norm, then see the chunk and not the file: the units of a long file are those of its chunks, always the same
-    however the file is read, and differ in places from those of one pass over the whole.
+    A file of up to 30 s is computed in one pass, a longer one in chunks of 30 s that overlap by 4 s, of which each
+    chunk throws 2 s away. Attention, and where the checkpoint has them the normalisation of the samples and group norm,
+    then see the chunk and not the whole file. So the units of a long file do not depend on how it is read, but differ
+    in places from those of one pass over the whole.
 
     Parameters
     ----------
     name
         ``FOLDER_OR_HUB_ID:LAYER`` or ``torchaudio:PIPELINE:LAYER``.
     digest
-        The sha256 of the weights up to the layer and of what else the numbers depend on; not of where they lie.
+        The sha256 of the weights up to the layer and of whatever else the numbers depend on, but not of their location.
+    sample_rate
+        Samples a second of the input.
+    width
+        Numbers a frame.
     window, hop
-        Samples: receptive field and stride of the convolutions.
+        Receptive field and stride of the convolutions, in samples.
     forward
-        Samples to frames.
+        Computes frames, shape (m, width), from samples, shape (n,).
     """
 
     name: str
@@ -55,12 +59,12 @@ class HiddenStates:
 
     @property
     def context(self) -> int:
-        """2 s."""
+        """The frames of 2 s."""
         return round(CONTEXT_SECONDS * self.sample_rate / self.hop)
 
     @property
     def chunk(self) -> int:
-        """30 s."""
+        """The frames of 30 s."""
         return round(CHUNK_SECONDS * self.sample_rate / self.hop)
 
     def __call__(self, samples: Samples) -> Frames:
@@ -71,28 +75,28 @@ class HiddenStates:
 
 
 def load_checkpoint(source: str, layer: int, *, device: str | None = None) -> HiddenStates:
-    """One layer of HuBERT, wav2vec 2, WavLM or a like encoder.
+    """Load one layer of HuBERT, wav2vec 2, WavLM or a similar encoder.
 
     Parameters
     ----------
     source
-        A folder or a hub id, with ``config.json``, weights and ``preprocessor_config.json``, which says the sample
-        rate and whether the samples are brought to mean 0 and variance 1.
+        A folder or a hub id, with ``config.json``, weights and ``preprocessor_config.json``, which gives the sample
+        rate and whether samples are normalised to mean 0 and variance 1.
     layer
-        Index into the hidden states: 0 is what enters the first block, n what the n-th block gives.
+        Index into the hidden states: 0 is the input of the first block, n the output of the n-th block.
     device
-        None: a GPU where there is one.
+        The torch device; None: a GPU where there is one.
 
     Raises
     ------
     BackboneError
-        It does not exist, cannot be loaded, is no speech encoder, lacks weights, or has fewer layers.
+        The checkpoint does not exist, cannot be loaded, is not a speech encoder, lacks weights, or has fewer layers.
     """
     torch = library("torch")
     config, extractor = _described(source)
     _check_layer(f"{source}", layer, int(config.num_hidden_layers), first=0)
     model = _loaded(source)
-    # one block more than is needed: whatever is done to the last state is not done to this one
+    # keep one block more than needed: what an encoder does only to its last state must not affect this layer
     model.encoder.layers = model.encoder.layers[: layer + 1]
     place = device or _device(torch)
     model = model.to(place).eval()
@@ -103,7 +107,7 @@ def load_checkpoint(source: str, layer: int, *, device: str | None = None) -> Hi
             states = model(given.to(place, torch.float32), output_hidden_states=True).hidden_states
         return states[layer][0].cpu().numpy()
 
-    told = {
+    facts = {
         "kind": config.model_type,
         "layer": layer,
         "normalised": bool(extractor.do_normalize),
@@ -113,7 +117,7 @@ def load_checkpoint(source: str, layer: int, *, device: str | None = None) -> Hi
     }
     return HiddenStates(
         name=f"{source}:{layer}",
-        digest=_digest(told, _used(model.state_dict(), layer)),
+        digest=_digest(facts, _used(model.state_dict(), layer)),
         sample_rate=int(extractor.sampling_rate),
         width=int(config.hidden_size),
         window=receptive_field(config.conv_kernel, config.conv_stride),
@@ -123,25 +127,25 @@ def load_checkpoint(source: str, layer: int, *, device: str | None = None) -> Hi
 
 
 def load_pipeline(pipeline: str, layer: int, *, device: str | None = None) -> HiddenStates:
-    """One layer of a pipeline that torchaudio bundles, downloaded when it is first used.
+    """Load one layer of a pipeline that torchaudio bundles; its weights are downloaded on first use.
 
-    The only code here that needs torchaudio: the extra ``torchaudio`` installs it with the torch that fits.
+    Only this function needs torchaudio: the extra ``torchaudio`` installs it with the torch that fits.
 
     Parameters
     ----------
     pipeline
         Its name, such as ``HUBERT_BASE`` or ``WAV2VEC2_LARGE_LV60K``.
     layer
-        From 1: what the n-th block gives.
+        Layer n, from 1, is the output of the n-th block.
     device
-        A device of torch; None: a GPU if there is one, else the CPU.
+        The torch device; None: a GPU where there is one.
 
     Raises
     ------
     RecipeError
         There is no pipeline of this name.
     BackboneError
-        It has fewer layers.
+        The pipeline has fewer layers.
     MissingError
         torchaudio is not installed or cannot be imported, or the weights cannot be downloaded.
     """
@@ -183,7 +187,7 @@ def load_pipeline(pipeline: str, layer: int, *, device: str | None = None) -> Hi
 
 
 def receptive_field(kernels: Iterable[int], strides: Iterable[int]) -> int:
-    """Samples that one output of stacked convolutions sees."""
+    """Number of samples that one output of stacked convolutions sees, given their `kernels` and `strides` in order."""
     seen, step = 1, 1
     for kernel, stride in zip(kernels, strides, strict=True):
         seen += (kernel - 1) * step
@@ -192,7 +196,7 @@ def receptive_field(kernels: Iterable[int], strides: Iterable[int]) -> int:
 
 
 def _described(source: str) -> tuple[Any, Any]:
-    """The configuration of a checkpoint, and what prepares its samples."""
+    """The configuration of a checkpoint, and its feature extractor."""
     transformers = library("transformers")
     folder = Path(source).expanduser()
     if not folder.is_dir() and is_path(source):
@@ -245,18 +249,18 @@ def _check_layer(name: str, layer: int, layers: int, *, first: int) -> None:
 
 
 def _used(tensors: Mapping[str, Any], layer: int) -> dict[str, Any]:
-    """Without the block that is loaded but not used."""
+    """The tensors without those of the block that is loaded but not used."""
     extra = f"encoder.layers.{layer}."
     return {n: t for n, t in tensors.items() if not n.startswith(extra) and not n.endswith(UNUSED)}
 
 
-def _digest(told: Mapping[str, Any], tensors: Mapping[str, Any]) -> str:
-    """The sha256 over facts and tensors; not over the tensors' names, which change between versions of torch."""
+def _digest(facts: Mapping[str, Any], tensors: Mapping[str, Any]) -> str:
+    """The sha256 of facts and tensors, but not of the tensors' names, which change between versions of torch."""
     sums = sorted(
         hashlib.sha256(f"{tuple(t.shape)}".encode() + t.detach().cpu().contiguous().numpy().tobytes()).hexdigest()
         for t in tensors.values()
     )
-    return hashlib.sha256(json.dumps([dict(told), sums], sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([dict(facts), sums], sort_keys=True).encode()).hexdigest()
 
 
 def _device(torch: Any) -> str:

@@ -1,4 +1,4 @@
-"""Text to real audio, by the program espeak-ng, with the seconds at which each part is said."""
+"""Turn text into audio by the program espeak-ng, with the seconds at which each part is said."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ KEPT = ("split", "group")
 
 
 def speak(text: str | Sequence[str], path: Path, *, voice: str = "en", words_per_minute: int = 175) -> list[Seconds]:
-    """Write a wav file (mono, 16 bits, 22,050 Hz) in which a text is said, and tell when.
+    """Write a wav file (mono, 16 bits, 22,050 Hz) in which a text is said, and return when each part is said.
 
-    Each part is synthesised on its own and the recordings are joined, so that borders are exact to a sample. The
-    program's own events tell only where words begin, and only to those who link its library. The price: no melody
-    goes across a border, and each part begins and ends as a phrase of its own.
+    Each part is synthesised on its own and the recordings are joined, so that borders are exact to a sample. (The
+    program's own events say only where words begin, and only to programs that link its library.) The disadvantage:
+    intonation does not cross a border, and each part begins and ends as a phrase of its own.
 
     Parameters
     ----------
@@ -38,18 +38,21 @@ def speak(text: str | Sequence[str], path: Path, *, voice: str = "en", words_per
     voice
         One of those that ``espeak-ng --voices`` lists.
     words_per_minute
-        80 to 450.
+        Speaking rate, 80 to 450.
 
     Returns
     -------
-    Of each part its beginning and end in seconds, half-open; what has nothing to say in it begins where it ends.
+    list
+        Start and end of each part in seconds, half-open; equal for a part with nothing to say.
 
     Raises
     ------
     MissingError
-        Where espeak-ng is not installed.
+        espeak-ng is not installed.
     DataError
-        A voice that it does not have, or a speed out of range.
+        espeak-ng does not have the voice, the rate is out of range, or no part has anything to say.
+    OutputError
+        `path` cannot be written.
     """
     program = shutil.which("espeak-ng")
     if program is None:
@@ -87,31 +90,34 @@ def speak_questions(
     words_per_minute: int = 175,
     progress: Callable[[int, float], None] = lambda done, seconds: None,
 ) -> Path:
-    """Questions and passages as wav files beside a table of where the answers are said.
+    """Write questions and passages as wav files, and a table of the seconds at which the answers are said.
 
     Parameters
     ----------
     table
         A raw table of the problem ``span``: id, sequence (the question), sequence_b (the passage), answers (their
-        characters in the passage, half-open; of several the most frequent is kept), and split and group if there.
+        characters in the passage, half-open; of several the most frequent is kept), and optionally split and group.
     out
         The CSV to write: id, question and passage (paths relative to it), start and end (seconds in the passage),
-        split and group. The wav files go into a folder beside it, named like it.
+        split and group. The wav files go into a folder beside it with the same name.
     voices
-        Taken in turn; the question has the next one after its passage's.
+        Voices of espeak-ng, used in turn; the question has the one after its passage's.
     words_per_minute
-        80 to 450.
+        Speaking rate, 80 to 450.
     progress
         Called after each question with how many are said, and their seconds of audio.
 
     Returns
     -------
-    `out`.
+    Path
+        `out`.
 
     Raises
     ------
     DataError
-        An answer that does not lie in its passage, or in which nothing can be said.
+        An answer does not lie in its passage, or nothing in it can be said; or see `speak`.
+    OutputError
+        A file or the folder cannot be written.
     """
     folder = out.with_suffix("")
     try:
@@ -138,7 +144,7 @@ def speak_questions(
 
 
 def _answer(row: Mapping[str, Any]) -> tuple[int, int]:
-    """Where the most frequent of its answers begins and ends in the passage; of equals the first."""
+    """Start and end, in the passage, of the most frequent answer; of equally frequent ones the first."""
     text, answers = str(row["sequence_b"]), [(round(one["start"]), round(one["end"])) for one in row["answers"]]
     start, end = max(answers, key=answers.count)
     if not (0 <= start < end <= len(text) and text[start:end].strip()):
@@ -151,16 +157,16 @@ def _answer(row: Mapping[str, Any]) -> tuple[int, int]:
 
 def _said(program: str, text: str, path: Path, voice: str, words_per_minute: int) -> tuple[int, bytes]:
     """Sample rate and samples, without the pause that ends a sentence."""
-    told = subprocess.run(
+    result = subprocess.run(
         [program, "-z", "-b", "1", "-v", voice, "-s", str(words_per_minute), "-w", str(path), "--stdin"],
         input=text,
         capture_output=True,
         encoding="utf-8",
         check=False,
     )
-    if told.returncode or not path.is_file():
+    if result.returncode or not path.is_file():
         raise DataError(
-            f"espeak-ng does not say {text[:40]!r} with the voice {voice!r} ({told.stderr.strip()[:80]})",
+            f"espeak-ng does not say {text[:40]!r} with the voice {voice!r} ({result.stderr.strip()[:80]})",
             expected="one of the voices that `espeak-ng --voices` lists",
         )
     with wave.open(str(path), "rb") as file:

@@ -1,4 +1,4 @@
-"""Units and the frames that each lasts, read from text in bulk: no step is taken per unit in Python."""
+"""Read units and the frames that each lasts from text in bulk, without a Python loop over units."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Runs:
     Parameters
     ----------
     units, lengths
-        Shape (total,), int64.
+        Shape (total,), int64: the units of all records, one after another, and the frames of each.
     offsets
-        Shape (n + 1,).
+        Shape (n + 1,): record i is ``units[offsets[i]:offsets[i + 1]]``.
     """
 
     units: NDArray[np.int64]
@@ -34,7 +34,7 @@ class Runs:
     offsets: NDArray[np.int64]
 
     def merged(self) -> Runs:
-        """Equal neighbours of a record as one."""
+        """The same with equal neighbours of a record merged into one."""
         first = np.ones(len(self.units), bool)
         first[1:] = self.units[1:] != self.units[:-1]
         starts = self.offsets[:-1]
@@ -44,23 +44,23 @@ class Runs:
         return Runs(self.units[places], lengths, np.searchsorted(places, self.offsets))
 
     def frames(self) -> Runs:
-        """Each frame as a unit of its own."""
+        """The same with each frame as a unit of its own."""
         ends = np.concatenate(([0], np.cumsum(self.lengths)))
         units = np.repeat(self.units, self.lengths)
         return Runs(units, np.ones(len(units), np.int64), ends[self.offsets])
 
 
 def parse_runs(payloads: Sequence[Payload] | pa.Array) -> Runs:
-    """Read records such as ``71:3 12 0:14``.
+    """Read the records `payloads`, such as ``71:3 12 0:14``.
 
     Raises
     ------
     DataError
-        What is no unit: in which record and at which character, both counted from 1.
+        Something is not a unit; the message names the record and the character, both counted from 1.
     """
     text, offsets = joined(payloads)
     kinds = _kinds()[text]
-    # a blank before each record and after the last: so no number reaches from one record into the next
+    # a blank before each record and after the last, so that no number reaches from one record into the next
     places = np.arange(len(text)) + np.repeat(np.arange(1, len(offsets)), np.diff(offsets))
     line = np.full(len(text) + len(offsets), BLANK, np.uint8)
     line[places] = kinds
@@ -87,7 +87,7 @@ def parse_runs(payloads: Sequence[Payload] | pa.Array) -> Runs:
 
 
 def _kinds() -> NDArray[np.uint8]:
-    """Shape (256,): what each byte is."""
+    """Shape (256,): the kind of each byte."""
     table = np.full(256, OTHER, np.uint8)
     table[list(b" \t\r\n")] = BLANK
     table[ord(":")] = COLON

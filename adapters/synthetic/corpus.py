@@ -1,4 +1,4 @@
-"""The corpus of made-up sequences: sequence i is made when it is asked for."""
+"""The corpus of made-up sequences; each is made on request."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from .kinds import Part, parse_kind
 from .numerals import read_numerals
 
 CHUNK = 2**17
-"""Tokens made at once: more fit no cache, fewer cost more calls."""
+"""Tokens made at once: more would not fit the cache, fewer would cost more calls."""
 
 
 @dataclass(frozen=True)
 class Synthetic:
-    """Integers from 0 to `symbols` - 1, and sequences of them, made as they are asked for.
+    """Integers from 0 to `symbols` - 1, and sequences of them, made on request.
 
-    Sequence i depends on the options and on i alone: any number of workers, in any order and in any batches, make
-    the same corpus. In a mixture, a sequence is the one that its kind would have there alone.
+    Sequence i depends only on the options and on i: any number of workers, in any order and in any batches, make the
+    same corpus. In a mixture, sequence i of some kind is the sequence i of a corpus of that kind alone.
 
     Parameters
     ----------
@@ -42,24 +42,24 @@ class Synthetic:
         ``uniform*0.2,flat:64*0.8`` is a curriculum: the first fifth of `total` sequences, then the rest. A stage of
         a curriculum may be a mixture; its share is the sum of its weights.
     symbols
-        Integers in the alphabet. Special tokens are not among them.
+        How many integers the alphabet has, without special tokens.
     law
         How often each integer is drawn: uniform; zipf:S, integer r with a weight of (r + 1) ** -S; or table, by
         `counts`.
     counts
         For ``law: table``: a text file with one count a line, or the counts.
     lengths
-        Tokens of the shortest and of the longest sequence; each length between is as likely. 100 to 120 is that of
-        Chiang & Lee 2022 (arXiv 2109.03537). Kinds made of pairs or brackets have one token less where the length
-        is odd; so may procedures.
+        Tokens of the shortest and of the longest sequence; all lengths in between are equally likely. Chiang & Lee
+        2022 (arXiv 2109.03537) use 100 to 120. Where the length is odd, kinds made of pairs or brackets have one token
+        less; procedures may, too.
     distinct
         Whether flat and nesting draw different tokens for all pairs of a sequence, so that each token comes exactly
-        twice. None: where the law is uniform. Any other law is flattened by that. To compare laws and nothing else,
-        say false for all of them.
+        twice. None: true for the uniform law, else false. True flattens any other law, so set it to false for all laws
+        when you compare them.
     total
-        Sequences that a curriculum is spread over; those beyond are of its last stage.
+        Sequences that a curriculum is spread over; all later ones are of its last stage.
     seed
-        ≥ 0.
+        Seed of all draws, 0 or more.
     """
 
     kind: str = "flat:128"
@@ -105,17 +105,17 @@ class Synthetic:
     def _check_needs(self, part: Part) -> None:
         if part.needs > self.symbols:
             raise RecipeError(
-                f"kind {part.told} needs {part.needs:,} integers, but the alphabet has {self.symbols:,}",
+                f"kind {part.text} needs {part.needs:,} integers, but the alphabet has {self.symbols:,}",
                 expected=f"symbols={part.needs} or more, or a smaller number in {part.form.expected}"
                 if part.form.number
                 else f"symbols={part.needs} or more",
             )
 
     def _check_law(self, part: Part) -> None:
-        if not self._laws[part.told].possible:
-            within = self._laws[part.told].size
+        if not self._laws[part.text].possible:
+            within = self._laws[part.text].size
             raise RecipeError(
-                f"the counts give none of the integers from 0 to {within - 1:,}, all that {part.told} draws from",
+                f"the counts give none of the integers from 0 to {within - 1:,}, all that {part.text} draws from",
                 expected=f"a count above 0 among the first {within:,}",
             )
         if part.name == "uniform" and self.law != "uniform":
@@ -134,10 +134,10 @@ class Synthetic:
     def _check_lengths(self, part: Part, shortest: int, longest: int) -> None:
         if shortest < part.form.shortest or longest > LONGEST:
             raise RecipeError(
-                f"sequences of {shortest if shortest < part.form.shortest else longest:,} tokens for {part.told}",
+                f"sequences of {shortest if shortest < part.form.shortest else longest:,} tokens for {part.text}",
                 expected=f"from {part.form.shortest} to {LONGEST:,} tokens",
             )
-        possible = self._laws[part.told].possible
+        possible = self._laws[part.text].possible
         if part.form.paired and self._distinct and longest // 2 > possible:
             raise RecipeError(
                 f"{longest // 2:,} different pairs from the {possible:,} integers that can be drawn",
@@ -168,8 +168,8 @@ class Synthetic:
 
     @cached_property
     def _laws(self) -> Mapping[str, Law]:
-        """The law of what a part draws, by what the part is called."""
-        return {part.told: part.law(self._law) for part in self._parts}
+        """The law of what each part draws, by the part's text."""
+        return {part.text: part.law(self._law) for part in self._parts}
 
     @property
     def _distinct(self) -> bool:
@@ -183,15 +183,15 @@ class Synthetic:
         first, count
             The number of the first sequence, 0 or more, and how many sequences to make.
         length
-            Tokens of each, exactly, in place of `lengths`: the values have the shape ``(count, length)`` then. Where
-            a sequence of the kind may have a token less, one that may have a token more is made and cut off after
-            `length`: so the last token of a pair is missing from ``flat`` where `length` is odd, and the last of the
-            result from procedures. Sequence i of one length is another than sequence i of another.
+            Exact number of tokens of each sequence, instead of `lengths`: the values then have ``count * length``
+            entries. Where a sequence of the kind may be one token short, a longer one is made and cut off after
+            `length` tokens: ``flat`` then lacks the last token of a pair where `length` is odd, and procedures lack the
+            last token of the result. Sequence i of one length differs from sequence i of another.
 
         Raises
         ------
         RecipeError
-            `first` or `count` is negative, or `length` is none that the kind can have.
+            `first` or `count` is negative, or the kind has no sequences of `length` tokens.
         """
         if first < 0 or count < 0:
             raise RecipeError(f"{count} sequences from number {first} on", expected="both 0 or more")
@@ -215,7 +215,7 @@ class Synthetic:
             width = longest if length is None else length + part.form.short
             wanted = lengths[rows] if length is None else np.full(len(rows), width)
             draws = Draws(self.seed, first, count, rows, wanted, width, self._distinct)
-            grid = part.make(draws, self._laws[part.told])
+            grid = part.make(draws, self._laws[part.text])
             used = grid.used
             if length is not None and part.form.short:
                 used = used & (np.cumsum(used, axis=1) <= length)
@@ -226,7 +226,7 @@ class Synthetic:
         return made if len(places) == 1 else made.take(np.argsort(np.concatenate(places)))
 
     def _shared_out(self, first: int, count: int) -> list[tuple[Part, Integers]]:
-        """Each part that some of these sequences are of, and which, counted from `first`."""
+        """Each part that occurs among these sequences, and the numbers of its sequences, counted from `first`."""
         rows = np.arange(count)
         if len(self._parts) == 1:
             return [(self._parts[0], rows)]
@@ -235,30 +235,30 @@ class Synthetic:
         ends = np.rint(shares[:-1] / shares[-1] * self.total)
         stages = np.searchsorted(ends, first + rows, side="right")
         ticket = units(stream_words(PARTS, self.seed, 1, first, count)[:, 0])
-        found: list[tuple[Part, Integers]] = []
+        shared: list[tuple[Part, Integers]] = []
         for number, (stage, edges) in enumerate(zip(self._stages, weights, strict=True)):
             chosen = np.searchsorted(edges, ticket * edges[-1], side="right")
             for place, part in enumerate(stage):
                 here = np.flatnonzero((stages == number) & (chosen == place))
-                found += [(part, here)] if len(here) else []
-        return found
+                shared += [(part, here)] if len(here) else []
+        return shared
 
     def encode(self, payloads: Sequence[Payload] | pa.Array) -> Ragged:
-        """Integers of many texts, in bulk.
+        """Read the integers of the texts `payloads`, in bulk.
 
         Raises
         ------
         DataError
-            Something in a text is none of the integers: which, in which record and at which place, both from 1.
+            A word is not in the alphabet; the message names the record and the place in it, both from 1.
         """
         return read_numerals(payloads, self.symbols)
 
     def decode(self, ids: Ids) -> str:
-        """The integers with a space between."""
+        """The integers `ids` with spaces between."""
         return " ".join(map(str, ids.tolist()))
 
     def stock_tokenizer(self, vocabulary: Mapping[str, int], unk_token: str) -> Tokenizer:
-        """One token an integer, split at white space."""
+        """One token an integer, at its row in `vocabulary`, else `unk_token`; the text is split at white space."""
         tokenizer = Tokenizer(models.WordLevel(dict(vocabulary), unk_token))
         tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
         return tokenizer

@@ -1,4 +1,4 @@
-"""How often each integer is drawn: all alike, by Zipf's law, or as a table counts."""
+"""How often each integer is drawn: uniformly, by Zipf's law, or by a table of counts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .draws import AGAIN, RACE, TOKENS, Draws, Flags, Integers, Words, below, fi
 
 LAWS = ("uniform", "zipf", "table")
 ROUNDS = 3
-"""How often more tokens are drawn where repetitions leave too few, each time twice as many as there are."""
+"""How often more tokens are drawn where repetitions leave too few; each time twice as many as there are so far."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,46 +28,46 @@ class Law:
     size
         How many integers.
     edges
-        Shape (size,): running sums of their weights; None where all weigh the same.
+        Shape (size,): running sums of their weights; None: all weights are equal.
     """
 
     size: int
     edges: NDArray[np.float64] | None = None
 
     def draw(self, words: Words) -> Integers:
-        """One integer a word, independently, in the shape of `words`."""
+        """Draw an integer for each of `words`, independently, in the same shape."""
         if self.edges is None:
             return below(words, self.size)
         return np.searchsorted(self.edges, units(words) * self.edges[-1], side="right").astype(np.int64)
 
     def over(self, size: int) -> Law:
-        """The same law over the integers below `size` alone."""
+        """The same law over only the integers below `size`, at most the size of this law."""
         return Law(size, None if self.edges is None else self.edges[:size])
 
     @property
     def weights(self) -> NDArray[np.float64]:
-        """Shape (size,): not all 0."""
+        """Shape (size,): the weight of each integer, not all 0."""
         return np.ones(self.size) if self.edges is None else np.diff(self.edges, prepend=0)
 
     @property
     def possible(self) -> int:
-        """How many integers can be drawn at all."""
+        """How many integers have a weight above 0."""
         return self.size if self.edges is None else int(np.count_nonzero(self.weights))
 
     def race(self, words: Words, out: Integers, n: int) -> Integers:
         """Shape (n,): integers other than `out`, drawn one after another without replacement.
 
-        Each integer arrives after an exponential time of its own, whose mean is 1 / weight; the first n to arrive
-        are such a draw.
+        Each integer arrives after an exponential time of its own with mean 1 / weight; the first n to arrive are the
+        draw.
 
         Parameters
         ----------
         words
-            Shape (size,): what decides the times.
+            Shape (size,): random words that decide the times.
         out
             Shape (m,): integers that are not drawn.
         n
-            How many to draw.
+            How many to draw, at most as many as remain.
         """
         weights = self.weights
         weights[out] = 0
@@ -77,10 +77,10 @@ class Law:
 
 
 def drawn(law: Law, draws: Draws, n: int) -> Integers:
-    """Shape (rows, n): tokens by `law`, in each row different ones where `draws` wants that.
+    """Shape (rows, n): `n` tokens by `law` for each row of `draws`, all different in a row where it is `distinct`.
 
-    Different ones are drawn one after another without replacement: draws that bring a token again are passed over.
-    Where hundreds of draws bring too few, the rest are found by `Law.race`, which is as good and takes longer.
+    Different tokens are drawn one after another without replacement: repeated ones are skipped. Where hundreds of draws
+    give too few, `Law.race` draws the rest; its results have the same distribution, and it is slower.
     """
     if not draws.distinct:
         return law.draw(draws.words(TOKENS, n))
@@ -89,7 +89,7 @@ def drawn(law: Law, draws: Draws, n: int) -> Integers:
     for again in range(ROUNDS):
         if (new.sum(axis=1) >= n).all():
             break
-        # For all rows, though one may want it: what it does to the others is cut off below.
+        # Drawn for all rows although only some need it: what the others do not need is cut off below.
         more = law.draw(draws.words(AGAIN + again, 2 * tokens.shape[1]))
         tokens = np.concatenate([tokens, more], axis=1)
         new = first_seen(tokens)
@@ -98,57 +98,57 @@ def drawn(law: Law, draws: Draws, n: int) -> Integers:
 
 
 def _completed(law: Law, draws: Draws, n: int, tokens: Integers, new: Flags) -> Integers:
-    found = np.empty((len(tokens), n), np.int64)
+    completed = np.empty((len(tokens), n), np.int64)
     for row, (drawn_tokens, kept) in enumerate(zip(tokens, new, strict=True)):
         begun = drawn_tokens[kept]
         lacking = n - len(begun)
         rest = law.race(draws.words_of(row, RACE, law.size), begun, lacking) if lacking else begun[:0]
-        found[row] = np.concatenate([begun, rest])
-    return found
+        completed[row] = np.concatenate([begun, rest])
+    return completed
 
 
-def make_law(told: str, size: int, counts: str | Sequence[float] = "") -> Law:
+def make_law(law: str, size: int, counts: str | Sequence[float] = "") -> Law:
     """The law that an option names.
 
     Parameters
     ----------
-    told
+    law
         uniform; zipf:S, integer r with a weight of (r + 1) ** -S; or table.
     size
         How many integers.
     counts
-        For table: weights, one for each integer, or a text file that has one a line.
+        For table: weights, one for each integer, or a text file that has one a line. Empty for other laws.
 
     Raises
     ------
     RecipeError
-        An unknown law, an exponent that is none, or a table that does not fit.
+        The law is unknown, its exponent is not a number of 0 or more, or the table does not fit.
     DataError
         The file cannot be read, or a line of it is no number.
     """
-    name, colon, argument = told.partition(":")
+    name, colon, argument = law.partition(":")
     if name not in LAWS:
-        raise unknown("law", told, LAWS)
+        raise unknown("law", law, LAWS)
     given = counts if isinstance(counts, str) else "a table of your own"
     if (name == "table") != bool(len(counts)):
         raise RecipeError(
-            f"law {told} " + ("without counts" if name == "table" else f"with counts ({given})"),
+            f"law {law} " + ("without counts" if name == "table" else f"with counts ({given})"),
             expected="law=table and counts=FILE together, or neither",
         )
     if name == "zipf":
-        return _zipf(told, argument, size)
+        return _zipf(law, argument, size)
     if colon:
-        raise RecipeError(f"law {told!r}", expected=f"{name}; only zipf has a number", nearest=name)
+        raise RecipeError(f"law {law!r}", expected=f"{name}; only zipf has a number", nearest=name)
     return Law(size) if name == "uniform" else _table(counts, size)
 
 
-def _zipf(told: str, argument: str, size: int) -> Law:
+def _zipf(law: str, argument: str, size: int) -> Law:
     try:
         exponent = float(argument)
     except ValueError:
         exponent = math.nan
     if not 0 <= exponent < math.inf:
-        raise RecipeError(f"law {told!r}", expected="zipf:S, the exponent S 0 or more", nearest="zipf:1")
+        raise RecipeError(f"law {law!r}", expected="zipf:S, the exponent S 0 or more", nearest="zipf:1")
     if exponent == 0:
         return Law(size)
     return Law(size, np.cumsum(np.arange(1, size + 1, dtype=np.float64) ** -exponent))

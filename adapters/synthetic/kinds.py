@@ -1,4 +1,4 @@
-"""The kinds of made-up sequences by name, and mixtures and curricula of them, read from one line."""
+"""The kinds of made-up sequences by name, and mixtures and curricula of them, parsed from one line."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .frequencies import Law
 from .procedures import MARKS
 
 LARGEST = 2**31
-"""No number of a kind is larger."""
+"""The largest number that a kind may have."""
 
 
 @dataclass(frozen=True)
@@ -28,21 +28,21 @@ class Form:
     make
         ``make(number, draws, law)``, or ``make(draws, law)`` for a kind without number.
     expected
-        What it is written as.
+        How it is written, for messages.
     number
-        Where none is given; None: it has none. Its type is that of the number.
+        The default of its number, which also gives the number's type; None: the kind has no number.
     fits
-        Whether a number can be meant.
+        Whether a number is valid.
     needs
-        Integers that it needs at least, from its number.
+        The least size of the alphabet, as a function of the number.
     over
-        How many integers, from 0 on, its law draws: from its number and the size of the alphabet.
+        How many integers, from 0 on, its law draws from, as a function of the number and the size of the alphabet.
     shortest
         Tokens of the shortest sequence.
     short
-        How many tokens a sequence may have less than it might have: 1 where it is made of pairs or the like.
+        By how many tokens a sequence may be shorter than its length: 1 where it is made of pairs or the like.
     paired
-        Whether its tokens stand for pairs.
+        Whether the drawn tokens stand for pairs.
     """
 
     make: Callable[..., Grid]
@@ -93,54 +93,66 @@ FORMS: Mapping[str, Form] = {
 
 @dataclass(frozen=True)
 class Part:
-    """One kind with its number and its weight among others."""
+    """One kind with its number and its weight.
+
+    Parameters
+    ----------
+    name
+        A key of `FORMS`.
+    number
+        None where the kind has none.
+    weight
+        Its share of the sequences, above 0, relative to the other parts.
+    """
 
     name: str
     number: float | None
     weight: float
 
     @property
-    def told(self) -> str:
-        """As it is written, without its weight."""
+    def text(self) -> str:
+        """The part as it is written, without its weight: ``flat:64``."""
         return self.name if self.number is None else f"{self.name}:{self.number}"
 
     @property
     def form(self) -> Form:
-        """What its kind has in common."""
+        """The form of its kind."""
         return FORMS[self.name]
 
     @property
     def needs(self) -> int:
-        """Integers that it needs at least."""
+        """The least size of the alphabet."""
         return self.form.needs(self.number)
 
     def law(self, whole: Law) -> Law:
-        """The law of what it draws; `whole` is over an alphabet of `needs` integers or more."""
+        """The law of what it draws, given the law `whole` over an alphabet of `needs` integers or more."""
         return whole.over(self.form.over(self.number, whole.size))
 
     def make(self, draws: Draws, law: Law) -> Grid:
-        """Some sequences, with what `law` said before."""
+        """Make the sequences that `draws` asks for; `law` is what the method `law` returned."""
         make = self.form.make if self.number is None else partial(self.form.make, self.number)
         return make(draws, law)
 
 
-def parse_kind(told: str) -> tuple[tuple[Part, ...], ...]:
-    """Stages, each with its parts: ``uniform*0.2,flat:64*0.4+shuffle:64*0.4`` has two, of one part and of two.
+def parse_kind(line: str) -> tuple[tuple[Part, ...], ...]:
+    """Parse `line` into stages, each a tuple of parts.
+
+    ``uniform*0.2,flat:64*0.4+shuffle:64*0.4`` has two stages, the first of one part and the second of two.
 
     Raises
     ------
     RecipeError
-        An unknown kind, a number that cannot be meant, or a weight that is none.
+        A kind is unknown, its number is not valid, or a weight is not a number above 0.
     """
-    return tuple(tuple(_part(text.strip(), told) for text in stage.split("+")) for stage in told.split(","))
+    return tuple(tuple(_part(text.strip(), line) for text in stage.split("+")) for stage in line.split(","))
 
 
-def _part(text: str, told: str) -> Part:
+def _part(text: str, line: str) -> Part:
     kind, star, weight = (word.strip() for word in text.partition("*"))
     share = _number(weight) if star else 1.0
     if not share > 0:
         raise RecipeError(
-            f"kind {told!r} has the weight {weight!r}", expected="KIND*W, W a number above 0", nearest=f"{kind}*1"
+            f"kind {line!r} has the weight {weight!r}", expected="KIND*W, W a number above 0", nearest=f"{kind}*1"
         )
     name, colon, argument = (word.strip() for word in kind.partition(":"))
     if name not in FORMS:
@@ -158,13 +170,13 @@ def _part(text: str, told: str) -> Part:
 
 def _no_kind(name: str) -> Exception:
     known, dash, number = name.partition("-")
-    if dash and known in FORMS:  # as papers write it
+    if dash and known in FORMS:  # papers write flat-64
         return RecipeError(f"unknown kind {name!r}", expected=FORMS[known].expected, nearest=f"{known}:{number}")
     return unknown("kind", name, FORMS)
 
 
 def _number(text: str) -> float:
-    """Nan, which fits nothing, where it is none or not finite."""
+    """The number, or nan, which fits nothing, where `text` is not a finite number."""
     try:
         number = float(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Texts of integers in decimal, read in bulk."""
+"""Read texts of decimal integers in bulk."""
 
 from __future__ import annotations
 
@@ -16,14 +16,21 @@ ZERO = 48
 
 
 def read_numerals(payloads: Sequence[Payload] | pa.Array, limit: int) -> Ragged:
-    """The integers below `limit` in texts, with white space between.
+    """Read texts of integers with white space between.
 
-    A leading zero or a sign makes it another word, as for a tokenizer that looks words up.
+    A leading zero or a sign makes another word, as for a tokenizer that looks words up.
+
+    Parameters
+    ----------
+    payloads
+        n texts.
+    limit
+        Integers from 0 to `limit` - 1 are allowed.
 
     Raises
     ------
     DataError
-        A word is none of them.
+        A word is not one of these integers.
     """
     data, offsets = joined(payloads)
     inside = ~np.isin(data, SPACES)
@@ -32,7 +39,7 @@ def read_numerals(payloads: Sequence[Payload] | pa.Array, limit: int) -> Ragged:
     edges = offsets[:-1][np.diff(offsets) > 0]  # a word ends with its record
     starts[edges] = inside[edges]
     begins = np.flatnonzero(starts)
-    words = np.cumsum(starts) - 1  # the word that a byte is of
+    words = np.cumsum(starts) - 1  # the word that each byte belongs to
     sizes = np.bincount(words[inside], minlength=len(begins)) if len(begins) else np.empty(0, np.int64)
     values = np.zeros(len(begins), np.int64)
     wrong = (sizes > len(str(limit - 1))) | ((sizes > 1) & (data[begins] == ZERO))
@@ -54,10 +61,10 @@ def _refusal(
 ) -> DataError:  # fmt: skip
     record = int(np.searchsorted(ends, word, side="right")) - 1
     text = bytes(data[begins[word] : begins[word] + sizes[word]]).decode(errors="backslashreplace")
-    told = text if len(text) <= 24 else text[:24] + "…"
+    shown = text if len(text) <= 24 else text[:24] + "…"
     plain = text.isascii() and text.isdigit()
     return DataError(
-        f"record {record + 1}: {told!r} at position {word - ends[record] + 1} is not in the alphabet",
+        f"record {record + 1}: {shown!r} at position {word - ends[record] + 1} is not in the alphabet",
         expected=f"integers from 0 to {limit - 1:,}, in plain decimal, separated by spaces",
         nearest=str(int(text)) if plain and len(text) < 20 and int(text) < limit else None,
         fix=f"--set adapter.options.symbols={int(text) + 1}" if plain and limit <= int(text[:20]) < 2**32 - 1 else None,

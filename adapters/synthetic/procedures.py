@@ -2,7 +2,7 @@
 
 After Wu et al. 2022 (arXiv 2206.10139) and Jiang et al. 2026 (arXiv 2601.21725), with definitions of our own where
 those leave details open. The last two integers of the alphabet are marks: the last is the separator ``=``, the one
-before it ``/``, which parts two inputs, and for the stack is the order to pop. Inputs are made of the others.
+before it is ``/``, which separates two inputs and, for the stack, is the order to pop. Inputs consist of the others.
 
 | kind | sequence |
 |---|---|
@@ -15,9 +15,11 @@ before it ``/``, which parts two inputs, and for the stack is the order to pop. 
 | stack | orders = what lies on the stack at the end, from the top down; a token is an order to push it |
 
 For identity, reverse, sort and stack the law draws each token of the input. For set, union and delete it draws a pool
-of tokens for each sequence, and the input is drawn from that, all as likely: from a large alphabet directly, hardly
-any would come twice. The input is the longest whose sequence fits; so a sequence has the tokens it may have, or one
-fewer.
+of tokens for each sequence, and the input is drawn uniformly from that pool: drawn directly from a large alphabet,
+hardly any token would occur twice. The input is the longest whose sequence fits, so a sequence has the tokens that it
+may have, or one fewer.
+
+In all functions here, `draws` holds the random numbers and the lengths, and `law` is over the integers without marks.
 """
 
 from __future__ import annotations
@@ -31,29 +33,29 @@ from .structures import walk
 MARKS = 2
 """Integers of the alphabet that are marks."""
 BEYOND = 2**62
-"""Larger than any token or depth."""
+"""A number larger than any token or depth."""
 
 
 def identity(draws: Draws, law: Law) -> Grid:
-    """The input again."""
+    """The input again: `draws` and `law` make it."""
     tokens, size = _copied(draws, law)
     return _joined(law, [(tokens, size), (tokens, size)])
 
 
 def reverse(draws: Draws, law: Law) -> Grid:
-    """The input from its end to its start."""
+    """The input, which `draws` and `law` make, from its end to its start."""
     tokens, size = _copied(draws, law)
     return _joined(law, [(tokens, size), (tokens[:, ::-1], size[:, ::-1])])
 
 
 def sort(draws: Draws, law: Law) -> Grid:
-    """The input in growing order."""
+    """The input, which `draws` and `law` make, in growing order."""
     tokens, size = _copied(draws, law)
     return _joined(law, [(tokens, size), (np.sort(np.where(size, tokens, BEYOND), axis=1), size)])
 
 
 def distinct(pool: int, draws: Draws, law: Law) -> Grid:
-    """The set of the input."""
+    """The set of the input; the input is drawn from `pool` tokens, which `draws` and `law` make."""
     tokens = _pooled(pool, draws, law)
     new = first_seen(tokens)
     size = _fitting(draws, 1 + new, marks=1)
@@ -61,7 +63,7 @@ def distinct(pool: int, draws: Draws, law: Law) -> Grid:
 
 
 def union(pool: int, draws: Draws, law: Law) -> Grid:
-    """The set of two inputs."""
+    """The union of two inputs; both are drawn from `pool` tokens, which `draws` and `law` make."""
     tokens = _pooled(pool, draws, law)
     new = first_seen(tokens)
     size = _fitting(draws, 1 + new, marks=2)
@@ -70,7 +72,7 @@ def union(pool: int, draws: Draws, law: Law) -> Grid:
 
 
 def delete(pool: int, draws: Draws, law: Law) -> Grid:
-    """The input without one token, which is drawn from the pool as well."""
+    """The input without one token; both are drawn from `pool` tokens, which `draws` and `law` make."""
     tokens = _pooled(pool, draws, law, extra=1)
     gone, tokens = tokens[:, :1], tokens[:, 1:]
     stays = tokens != gone
@@ -79,7 +81,10 @@ def delete(pool: int, draws: Draws, law: Law) -> Grid:
 
 
 def stack(share: float, draws: Draws, law: Law) -> Grid:
-    """What is left of tokens pushed with probability `share`, and else popped; an empty stack is pushed onto."""
+    """What is left on a stack; `draws` and `law` make the tokens.
+
+    Each step pushes a token with probability `share`, and otherwise pops one; onto an empty stack it always pushes.
+    """
     pushes, heights = walk(draws.words(STEPS, draws.width), share, draws.lengths, closed=False)
     size = _fitting(draws, np.where(pushes, 2, 0), marks=1)
     tokens = np.where(pushes, law.draw(draws.words(TOKENS, draws.width)), law.size)
@@ -90,24 +95,24 @@ def stack(share: float, draws: Draws, law: Law) -> Grid:
 
 
 def _copied(draws: Draws, law: Law) -> tuple[Integers, Flags]:
-    """Shape (rows, columns): tokens, and those that a sequence has room for twice."""
+    """Shape (rows, columns) each: tokens, and which of them a sequence has room for twice."""
     tokens = law.draw(draws.words(TOKENS, draws.width))
     return tokens, _fitting(draws, np.full(tokens.shape, 2), marks=1)
 
 
 def _pooled(pool: int, draws: Draws, law: Law, extra: int = 0) -> Integers:
-    """Shape (rows, extra + columns): tokens from a pool of each row's own."""
+    """Shape (rows, extra + columns): tokens, drawn from a separate pool for each row."""
     tokens = law.draw(draws.words(POOL, pool))
     return np.take_along_axis(tokens, below(draws.words(TOKENS, extra + draws.width), pool), axis=1)
 
 
 def _fitting(draws: Draws, costs: Integers, *, marks: int) -> Flags:
-    """Shape (rows, columns): the longest input that fits a row, where each token and what it adds has a cost."""
+    """Shape (rows, columns): the longest input that fits a row; `costs` are what each input token adds to it."""
     return np.cumsum(costs, axis=1) + marks <= draws.lengths[:, None]
 
 
 def _joined(law: Law, parts: list[tuple[Integers, Flags]]) -> Grid:
-    """The parts side by side: before the last stands the separator, between those before it the other mark."""
+    """The parts side by side, with the separator before the last part and the other mark between those before it."""
     rows = len(parts[0][0])
     marks = [law.size] * (len(parts) - 2) + [law.size + 1]
     values, used = list(parts[0][:1]), list(parts[0][1:])

@@ -1,4 +1,7 @@
-"""Sequences that have a structure and nothing else: independent draws, pairs, nests, shuffled blocks, brackets."""
+"""Sequences that have a structure and nothing else: independent draws, pairs, nests, shuffled blocks, brackets.
+
+In all functions here, `draws` holds the random numbers and lengths of the sequences, and `law` gives the frequencies.
+"""
 
 from __future__ import annotations
 
@@ -10,24 +13,27 @@ from .draws import ORDER, STEPS, TABLE, TOKENS, Draws, Flags, Grid, Integers, Wo
 from .frequencies import Law, drawn
 
 DEEPEST = 16
-"""Brackets that k-shuffle Dyck has open at most."""
+"""The most brackets that k-shuffle Dyck has open at once."""
 LEVELS = 2**16
-"""More than any stack is high."""
+"""A number larger than the height of any stack."""
 
 
 def independent(draws: Draws, law: Law) -> Grid:
-    """Every token drawn by the law on its own: "uniform" and "unigram" of Chiang & Lee 2022 (arXiv 2109.03537)."""
+    """Draw every token of `draws` by `law`, independently.
+
+    "Uniform" and "unigram" of Chiang & Lee 2022 (arXiv 2109.03537).
+    """
     return Grid(law.draw(draws.words(TOKENS, draws.width)), draws.upto(draws.lengths))
 
 
 def bigram(successors: int, draws: Draws, law: Law) -> Grid:
-    """Every token one of the successors that the one before it has, all as likely; the first drawn by the law.
+    """Draw each token uniformly from the successors of the token before it, and the first token by the law.
 
-    Each integer has `successors` of them, drawn by the law, once for all sequences of a seed; one that is drawn
-    twice is twice as likely. So a token, given the one before, has at most log2(successors) bits. Frequencies come
-    near the law where successors are many and the law is not steep: under zipf:1 their slope is -1.0 to -1.2 with 16
-    successors, under zipf:1.5 it is -2.5. Chiang & Lee 2022 (arXiv 2109.03537) take the pairs of an English corpus
-    instead.
+    Each integer has `successors` successors, drawn by `law`, the same for all sequences of a seed (that of `draws`);
+    one that is drawn twice is twice as likely. So a token, given the one before, has at most log2(successors) bits.
+    Frequencies come near the law where there are many successors and the law is not steep: under zipf:1 their slope is
+    -1.0 to -1.2 with 16 successors, under zipf:1.5 it is -2.5. Chiang & Lee 2022 (arXiv 2109.03537) take the pairs of
+    an English corpus instead.
     """
     table = _successors(draws.seed, law, successors)
     steps = below(draws.words(STEPS, draws.width), successors).T.copy()
@@ -40,15 +46,16 @@ def bigram(successors: int, draws: Draws, law: Law) -> Grid:
 
 @lru_cache(maxsize=4)
 def _successors(seed: int, law: Law, successors: int) -> Integers:
-    """Shape (symbols, successors)."""
+    """Shape (symbols, successors): the successors of each integer."""
     return law.draw(stream_words(TABLE, seed, successors, 0, law.size))
 
 
 def flat(span: int, draws: Draws, law: Law) -> Grid:
-    """Pairs that may cross: tokens drawn, each put down twice, then shuffled inside spans of `span` places.
+    """Pairs that may cross: each token is written twice, then tokens are shuffled within spans of `span` places.
 
-    `span` is even, so both of a pair lie in the same span. The "flat" dependencies, or "paired" where the span is
-    the whole sequence, of Chiang & Lee 2022 (arXiv 2109.03537, flat-2 to flat-128).
+    `law` and `draws` decide the tokens and the order. `span` is even, so both of a pair lie in the same span. These are
+    the "flat" dependencies, or "paired" where the span is the whole sequence, of Chiang & Lee 2022 (arXiv 2109.03537,
+    flat-2 to flat-128).
     """
     tokens = drawn(law, draws, draws.width // 2)
     used = draws.upto(draws.lengths // 2 * 2)
@@ -57,11 +64,11 @@ def flat(span: int, draws: Draws, law: Law) -> Grid:
 
 
 def shuffle(block: int, draws: Draws, law: Law) -> Grid:
-    """Blocks of `block` consecutive integers, shuffled inside the block: shuffle-N of Chiang & Lee 2022.
+    """Blocks of `block` consecutive integers, shuffled within the block: shuffle-N of Chiang & Lee 2022.
 
-    The law draws the first integer of a block, so `law` is over those that leave room for a whole one. Under Zipf's
-    law the frequencies of tokens are a running sum over N of its weights: level up to the integer N, then with the
-    same exponent. The last block of a sequence is as short as the sequence wants it, and consecutive as well.
+    `law` draws the first integer of a block, from those that leave room for a whole block; `draws` decides the order.
+    Under Zipf's law the frequencies of tokens are a running sum over N of its weights: level up to the integer N, then
+    with the same exponent. The last block of a sequence is cut to its length, and consecutive as well.
     """
     blocks = np.arange(draws.width) // block
     starts = law.draw(draws.words(TOKENS, int(blocks[-1]) + 1))
@@ -71,11 +78,11 @@ def shuffle(block: int, draws: Draws, law: Law) -> Grid:
 
 
 def nesting(share: float, draws: Draws, law: Law) -> Grid:
-    """Pairs that nest: a stack onto which a new token is pushed with probability `share`, and else popped.
+    """Pairs that nest: each step pushes a new token onto a stack with probability `share`, and otherwise pops one.
 
-    A push puts a token down, its pop the same token again. An empty stack is pushed onto, and in the end all that
-    lies on it is popped. "Nesting" of Chiang & Lee 2022 (arXiv 2109.03537), with 0.4, after Papadimitriou &
-    Jurafsky 2020.
+    A push writes a token, its pop writes the same token again. Onto an empty stack a step always pushes, and in the
+    end the whole stack is popped. `draws` decides the steps, and with `law` the tokens. "Nesting" of Chiang & Lee 2022
+    (arXiv 2109.03537), with 0.4, after Papadimitriou & Jurafsky 2020.
     """
     tokens = drawn(law, draws, draws.width // 2)
     even = draws.lengths // 2 * 2
@@ -83,7 +90,7 @@ def nesting(share: float, draws: Draws, law: Law) -> Grid:
     opens, heights = walk(draws.words(STEPS, draws.width), share, even, closed=True)
     pushes = np.minimum(np.cumsum(opens, axis=1) - 1, tokens.shape[1] - 1)
     values = np.take_along_axis(tokens, np.maximum(pushes, 0), axis=1)
-    # At one height a push and its pop follow each other, so sorting by height brings the places of pairs together.
+    # At one height each push is followed by its pop, so sorting by height brings the places of pairs together.
     keys = np.sort(np.where(used, heights, LEVELS - 1) << 16 | np.arange(draws.width), axis=1) & (2**16 - 1)
     pairs = draws.width // 2 * 2
     pushed = np.take_along_axis(values, keys[:, 0:pairs:2], axis=1)
@@ -94,10 +101,10 @@ def nesting(share: float, draws: Draws, law: Law) -> Grid:
 def dyck(brackets: int, draws: Draws, law: Law) -> Grid:
     """k-shuffle Dyck: `brackets` bracket languages, each balanced, interleaved so that they may cross.
 
-    An opening one with probability one half, its type drawn by `law`, which is over the first `brackets` integers:
-    these are the opening brackets; integer ``brackets + j`` closes j. At most `DEEPEST` are open at once. So in Hu et
-    al. 2025 (arXiv 2502.19249); but there one of the open types is closed, each as likely, here one of the open
-    brackets, and there a sequence is cut at its length, here all are closed in the end.
+    A bracket opens with probability one half. `law` draws its type from the first `brackets` integers, the opening
+    brackets; integer ``brackets + j`` closes j. `draws` decides the steps. At most `DEEPEST` brackets are open at once.
+    As in Hu et al. 2025 (arXiv 2502.19249), with two differences: there one of the open types is closed, all equally
+    likely, here one of the open brackets; there a sequence is cut at its length, here all are closed in the end.
     """
     even = draws.lengths // 2 * 2
     opens, heights = walk(draws.words(STEPS, draws.width), 0.5, even, closed=True, deepest=DEEPEST)
@@ -123,20 +130,20 @@ def walk(
     Parameters
     ----------
     words
-        Shape (rows, columns): what decides a step.
+        Shape (rows, columns): random words that decide the steps.
     share
         Probability of a step up where both ways are open.
     lengths
-        Shape (rows,): steps of each row; of what is beyond them nothing is promised but heights ≥ 0.
+        Shape (rows,): steps of each row. Columns beyond hold heights of 0 or more, and nothing else is guaranteed.
     closed
-        Whether the last step ends on the ground; lengths are even then.
+        Whether the last step ends on the ground; all lengths must then be even.
     deepest
-        Never more than so many steps above the ground.
+        The greatest height above the ground.
 
     Returns
     -------
     tuple
-        Shape (rows, columns): whether a step goes up; and the higher of the two ends that it joins.
+        Shape (rows, columns) each: whether a step goes up; and the higher of the two heights that it joins.
     """
     wants = (units(words) < share).T.copy()
     depth = np.zeros(len(lengths), np.int64)

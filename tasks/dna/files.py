@@ -1,4 +1,4 @@
-"""Readers of DNA data sets that are no plain tables."""
+"""Readers of DNA data sets that are not plain tables."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..tables import lines_of, table, wanted
 
 
 def read_uci(files: Mapping[str, Path]) -> pa.Table:
-    """The molecular-biology sets of UCI: ``label, name, sequence`` a line, spaces and tabs between."""
+    """The molecular-biology sets of UCI; ``all`` of `files` has lines ``label, name, sequence``."""
     (path,) = wanted(files, "all")
     rows: list[dict[str, object]] = []
     for number, line in enumerate(lines_of(path), 1):

@@ -19,9 +19,9 @@ from ..tables import table, wanted
 
 Include = Literal["performances", "scores", "both"]
 VARIANT = re.compile(r"(_no)?(_first|_2)?_repeat$")
-"""What the folder of a piece is called where it is played with other repeats."""
+"""The end of a folder's name where a piece is played with other repeats."""
 NOTE_NAMES = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
-# Kinds of chord, by semitones above the root; of the sevenths that a chorale has, those on a triad count to it.
+# Kinds of chord, by semitones above the root. Of the seventh chords in chorales, those on a triad count as the triad.
 CHORDS = {
     "": ((0, 4, 7), (0, 4, 7, 10), (0, 4, 10), (0, 4)),
     "m": ((0, 3, 7), (0, 3, 7, 10), (0, 3)),
@@ -43,23 +43,30 @@ def read_asap(
 ) -> pa.Table:
     """ASAP: piano pieces, scores and performances, with their composers; ``sequence`` is the path of a MIDI file.
 
-    No piece is in two splits: all that is played or written of it goes one way, with other repeats too, which have
-    folders of their own. Every composer is in every split, with at least one piece.
+    No piece is in two splits: its score and all its performances are in one, including those with other repeats, which
+    have folders of their own. Every composer has at least one piece in every split.
 
     Parameters
     ----------
     files
-        ``metadata``: the table of the data set, in the folder where the pieces lie.
+        ``metadata``: the table of the data set, in the folder that holds the pieces.
     include
-        Which files of a piece.
+        Which files of a piece: performances, scores or both.
     min_pieces
         Composers with fewer pieces are left out; at least 3.
     most
-        At most so many performances of a piece, drawn with the seed; 0: all.
+        The most performances of a piece, drawn at random; 0: all.
     valid, test
-        Shares of the pieces of every composer.
+        Shares of the pieces of every composer, above 0 and together below 1.
     seed
-        Of the split and of `most`, 0 or more.
+        Seed of the split and of the performances, 0 or more.
+
+    Raises
+    ------
+    DataError
+        The table lacks a column, or no composer has `min_pieces` pieces.
+    MissingError
+        A MIDI file is missing.
     """
     (metadata,) = wanted(files, "metadata")
     if include not in get_args(Include):
@@ -109,7 +116,7 @@ def _metadata(path: Path) -> list[dict[str, str]]:
 
 
 def _splits(number: int, valid: float, test: float, rng: np.random.Generator) -> list[str]:
-    """A split for each of so many pieces: at least one of each."""
+    """A split for each of `number` pieces, in random order, with at least one piece in each split."""
     for_test, for_valid = max(1, round(test * number)), max(1, round(valid * number))
     if for_test + for_valid >= number:
         for_test = for_valid = 1
@@ -129,7 +136,7 @@ def _check_files(paths: Sequence[str], metadata: Path) -> None:
 
 
 def chord_name(pitches: Sequence[int]) -> str:
-    """The triad that sounds, such as C, Ebm or Bdim, whatever its bass; ``other`` where it is none, or ``rest``.
+    """Name the triad that sounds, such as C, Ebm or Bdim, whatever its bass; else ``other``, or ``rest``.
 
     A seventh on a major or minor triad, and a triad without its fifth, count as the triad.
 
@@ -150,7 +157,7 @@ def chord_name(pitches: Sequence[int]) -> str:
 
 
 def read_next_chord(files: Mapping[str, Path], *, context: int = 8, every: int = 1, classes: int = 24) -> pa.Table:
-    """JSB chorales: from the chords of some beats the name of the next; ``sequence`` tells the notes in a line of text.
+    """JSB chorales: predict the name of a chord from the beats before it; ``sequence`` is a line of notes.
 
     Parameters
     ----------
@@ -158,11 +165,11 @@ def read_next_chord(files: Mapping[str, Path], *, context: int = 8, every: int =
         ``all``: a JSON object of ``train``, ``valid`` and ``test``: chorales, each a list of sixteenths, each a list of
         MIDI pitches.
     context
-        Beats that are read, at least 1. What sounds at the beat counts, as a note of one beat.
+        How many beats are read, at least 1. What sounds at the beat counts as notes of one beat.
     every
-        Every how many beats there is a record, at least 1.
+        A record every so many beats, at least 1.
     classes
-        The names most common in the training set are classes of their own, all others together ``other``.
+        How many of the most frequent names in train are classes of their own, at least 1; all others are ``other``.
     """
     (path,) = wanted(files, "all")
     for option, value in (("context", context), ("every", every), ("classes", classes)):
@@ -187,14 +194,14 @@ def read_next_chord(files: Mapping[str, Path], *, context: int = 8, every: int =
 def _chorales(path: Path) -> dict[str, list[list[list[int]]]]:
     expected = "a JSON object of train, valid and test: lists of chorales, of sixteenths, of MIDI pitches 0 to 127"
     try:
-        told = json.loads(path.read_text("utf-8"))
+        content = json.loads(path.read_text("utf-8"))
     except ValueError as error:
         raise DataError(f"{path} is not JSON ({error})", expected=expected) from None
-    if not isinstance(told, dict) or set(told) != {"train", "valid", "test"}:
+    if not isinstance(content, dict) or set(content) != {"train", "valid", "test"}:
         raise DataError(f"{path} holds other things than train, valid and test", expected=expected)
-    found: dict[str, list[list[list[int]]]] = {}
-    for split, chorales in told.items():
-        found[split] = []
+    splits: dict[str, list[list[list[int]]]] = {}
+    for split, chorales in content.items():
+        splits[split] = []
         for number, chorale in enumerate(chorales):
             for step, chord in enumerate(chorale):
                 # some pitches of the published file are written as 60.0
@@ -202,8 +209,8 @@ def _chorales(path: Path) -> dict[str, list[list[list[int]]]]:
                     raise DataError(
                         f"{path}: {split}, chorale {number + 1}, sixteenth {step + 1}: {chord}", expected=expected
                     )
-            found[split].append([[int(pitch) for pitch in chord] for chord in chorale])
-    return found
+            splits[split].append([[int(pitch) for pitch in chord] for chord in chorale])
+    return splits
 
 
 READERS = {"asap": read_asap, "next_chord": read_next_chord}

@@ -1,4 +1,4 @@
-"""Readers of protein data sets that are no plain tables."""
+"""Readers of protein data sets that are not plain tables."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ pc: Any = pyarrow.compute  # its functions are made at import and have no types
 
 
 def _records(path: Path) -> list[tuple[str, str]]:
-    from Bio.SeqIO.FastaIO import SimpleFastaParser  # takes a while to load, and other formats do without
+    from Bio.SeqIO.FastaIO import SimpleFastaParser  # slow to load, and not needed for other formats
 
     with path.open(encoding="utf-8") as file:
-        found = [(str(title), str(sequence)) for title, sequence in SimpleFastaParser(file)]
-    if not found:
+        records = [(str(title), str(sequence)) for title, sequence in SimpleFastaParser(file)]
+    if not records:
         raise DataError(f"{path} holds no record", expected="FASTA: '>' and a name, then the sequence")
-    return found
+    return records
 
 
 def read_class_files(files: Mapping[str, Path]) -> pa.Table:
-    """One FASTA file a class: the file's name in the recipe is the label."""
+    """One FASTA file for each class; the label is the file's name in `files`."""
     rows: list[dict[str, object]] = [
         {"id": title.split()[0], "sequence": sequence, "label": label}
         for label, path in files.items()
@@ -39,7 +39,7 @@ def read_class_files(files: Mapping[str, Path]) -> pa.Table:
 
 
 def read_labelled_splits(files: Mapping[str, Path]) -> pa.Table:
-    """One FASTA file a class and split, named ``label.split`` in the recipe."""
+    """One FASTA file for each class and split, named ``label.split`` in `files`."""
     rows: list[dict[str, object]] = []
     for name, path in files.items():
         label, _, split = name.rpartition(".")
@@ -49,14 +49,22 @@ def read_labelled_splits(files: Mapping[str, Path]) -> pa.Table:
 
 
 def _flip_split(title: str, path: Path) -> str:
-    told = dict(re.findall(r"(\w+)=(\S+)", title))
-    if told.get("SET") not in ("train", "test"):
+    fields = dict(re.findall(r"(\w+)=(\S+)", title))
+    if fields.get("SET") not in ("train", "test"):
         raise DataError(f"{path}, record {title.split()[0]!r}: no SET=train or SET=test in its header")
-    return "valid" if told.get("VALIDATION") == "True" else told["SET"]
+    return "valid" if fields.get("VALIDATION") == "True" else fields["SET"]
 
 
 def read_flip_values(files: Mapping[str, Path], *, length: int | None = None) -> pa.Table:
-    """FLIP regression: ``>name TARGET=… SET=… VALIDATION=…``; only the first `length` residues where given."""
+    """FLIP regression: FASTA with headers ``>name TARGET=… SET=… VALIDATION=…``.
+
+    Parameters
+    ----------
+    files
+        ``all``: the FASTA file.
+    length
+        How many residues to keep from the start of each protein; None: all.
+    """
     (path,) = wanted(files, "all")
     rows: list[dict[str, object]] = []
     for title, sequence in _records(path):
@@ -69,7 +77,14 @@ def read_flip_values(files: Mapping[str, Path], *, length: int | None = None) ->
 
 
 def read_flip_tags(files: Mapping[str, Path]) -> pa.Table:
-    """FLIP tagging: sequences, labels (which name the split) and a mask whose zeros are not scored."""
+    """FLIP tagging: a tag for each residue.
+
+    Parameters
+    ----------
+    files
+        Three FASTA files: ``sequences``; ``labels``, a letter for each residue, with the split in the header; and
+        ``mask``, 0 for residues that are not scored.
+    """
     paths = wanted(files, "sequences", "labels", "mask")
     sequences, labels, mask = (dict(_records(path)) for path in paths)
     masks = {title.split()[0]: bits for title, bits in mask.items()}
@@ -88,7 +103,15 @@ def read_flip_tags(files: Mapping[str, Path]) -> pa.Table:
 
 
 def read_fluorescence(files: Mapping[str, Path], *, most_in_train: int = 3) -> pa.Table:
-    """GFP variants: up to `most_in_train` mutations for training, more for test; variants with a stop left out."""
+    """GFP variants: few mutations for training, more for test; variants with a stop codon are left out.
+
+    Parameters
+    ----------
+    files
+        ``all``: a CSV file with the columns sequence, num_mutations, log_fluorescence and has_stop.
+    most_in_train
+        The most mutations of a variant in train.
+    """
     (path,) = wanted(files, "all")
     whole = pa_csv.read_csv(path)
     whole = whole.filter(pc.field("has_stop").cast(pa.string()).isin(["0", "false", "False"]))
@@ -104,9 +127,14 @@ def read_fluorescence(files: Mapping[str, Path], *, most_in_train: int = 3) -> p
 
 
 def read_stability(files: Mapping[str, Path]) -> pa.Table:
-    """Rocklin 2017: design rounds for training, the single-mutant scan (file ``test``) for test.
+    """Rocklin 2017: design rounds for training, the single-mutant scan for test.
 
     Rows without a score are left out.
+
+    Parameters
+    ----------
+    files
+        TSV files; that named ``test`` is the single-mutant scan, all others are design rounds.
     """
     tables: list[pa.Table] = []
     for name, path in files.items():

@@ -1,4 +1,4 @@
-"""Unit sequences in the formats of the field, and labels taken out of the names of recordings."""
+"""Read unit sequences in common formats, with labels taken from the names of recordings."""
 
 from __future__ import annotations
 
@@ -38,16 +38,17 @@ def read_labelled_units(
     test: str | None = None,
     by: str = "id",
 ) -> pa.Table:
-    """The CSV of ``xdomain units encode``, with labels, groups and splits out of the names of recordings.
+    """The CSV of ``xdomain units encode``, with labels, groups and splits taken from the names of recordings.
 
     Parameters
     ----------
     files
-        ``all``: columns id and sequence, and that of `by`.
+        ``all``: a table with the columns id and sequence, and that of `by`.
     label, group
-        Regular expressions with one group, searched in the name: what the group holds.
+        Regular expressions with one group, searched in the name; the text of that group is the label, or the group of
+        records. None: no such column.
     valid, test
-        Regular expressions: the names that have them belong to that split, the others to train.
+        Regular expressions: names that match belong to that split, the others to train. None: no such split.
     by
         The column of the names: id or file.
     """
@@ -66,8 +67,8 @@ def read_labelled_units(
         {"id": name, "sequence": sequence}
         for name, sequence in zip(cells.column("id").to_pylist(), cells.column("sequence").to_pylist(), strict=True)
     ]
-    found = _with_names(rows, names, str(path), label=label, group=group, valid=valid, test=test)
-    return noted(found, [constants(cells)])
+    labelled = _with_names(rows, names, str(path), label=label, group=group, valid=valid, test=test)
+    return noted(labelled, [constants(cells)])
 
 
 def read_unit_lines(
@@ -79,24 +80,26 @@ def read_unit_lines(
     valid: str | None = None,
     test: str | None = None,
 ) -> pa.Table:
-    """Units, an utterance a line.
+    """Units, an utterance on each line.
 
     Parameters
     ----------
     files
-        Named train, valid and test they decide the split. ``labels``: a name, a tab or a bar, and its label a line.
+        Files of units; the names train, valid and test decide the split. ``labels``: on each line a name, a tab or a
+        bar, and its label.
     form
-        ``dict``: a Python dictionary or a JSON object a line, as those of facebookresearch/speech-resynthesis
+        ``dict``: on each line a Python dictionary or a JSON object, as those of facebookresearch/speech-resynthesis
         (``audio``, ``hubert``) and SlamKit (``file_name`` and ``units`` with ``duration``, their run lengths, or
         ``audio_repr``, ``<Un71><Un12>``); ``named``: ``name|units`` or ``name<TAB>units``, as textlesslib writes
-        them; ``km``: units alone, as fairseq writes them; None: as the first line looks.
+        them; ``km``: units alone, as fairseq writes them; None: guessed from the first line of each file.
     label, group, valid, test
         See `read_labelled_units`; the name of a ``km`` line is ``FILE:LINE``.
 
     Returns
     -------
-    A table of id, sequence and what was asked for; without labels it is for pre-training. Names that occur twice in
-    one file are numbered.
+    pyarrow.Table
+        The columns id, sequence and those asked for; without labels the table is for pre-training. Names that occur
+        several times are numbered.
     """
     if form is not None and form not in FORMS:
         raise unknown("form", form, FORMS)
@@ -112,33 +115,33 @@ def read_unit_lines(
             rows.append(row | {"split": split} if split in SPLITS else row)
     names = [str(row["id"]) for row in rows]
     if "labels" in files:
-        told = _labels(files["labels"])
+        labels = _labels(files["labels"])
         for row, name in zip(rows, names, strict=True):
-            if name not in told:
+            if name not in labels:
                 raise DataError(
-                    f"{files['labels']}: no label for {name!r}", expected="one a name", nearest=nearest(name, told)
+                    f"{files['labels']}: no label for {name!r}", expected="one a name", nearest=nearest(name, labels)
                 )
-            row["label"] = told[name]
+            row["label"] = labels[name]
     where = ", ".join(str(path) for path in sources.values())
     return _with_names(rows, names, where, label=label, group=group, valid=valid, test=test)
 
 
 def _with_names(rows: list[dict[str, object]], names: list[str], where: str, **patterns: str | None) -> pa.Table:
-    """Rows with label and group, found in their names, and the split that these tell."""
-    told = {key: _pattern(key, pattern) for key, pattern in patterns.items() if pattern is not None}
+    """Add label, group and split to the rows, taken from their names by regular expressions."""
+    compiled = {key: _pattern(key, pattern) for key, pattern in patterns.items() if pattern is not None}
     for row, name in zip(rows, names, strict=True):
         for key in ("label", "group"):
-            if key in told:
-                row[key] = _within(told[key], name, where, key)
+            if key in compiled:
+                row[key] = _within(compiled[key], name, where, key)
         for split in ("valid", "test"):
-            if split in told:
+            if split in compiled:
                 row.setdefault("split", "train")
-                if told[split].search(name):
+                if compiled[split].search(name):
                     row["split"] = split
     for split in ("valid", "test"):
-        if split in told and not any(row["split"] == split for row in rows):
+        if split in compiled and not any(row["split"] == split for row in rows):
             raise DataError(
-                f"{where}: the pattern for {split}, {told[split].pattern!r}, is in none of {len(names):,} names",
+                f"{where}: the pattern for {split}, {compiled[split].pattern!r}, is in none of {len(names):,} names",
                 expected=f"some names that have it; the first is {names[0]!r}",
                 fix=f"reader_options.{split}=PATTERN",
             )
@@ -147,15 +150,15 @@ def _with_names(rows: list[dict[str, object]], names: list[str], where: str, **p
 
 def _pattern(key: str, pattern: str) -> re.Pattern[str]:
     try:
-        found = re.compile(pattern)
+        compiled = re.compile(pattern)
     except re.error as error:
         raise RecipeError(f"reader_options.{key}={pattern}: {error}", expected="a regular expression") from None
-    if key in ("label", "group") and found.groups != 1:
+    if key in ("label", "group") and compiled.groups != 1:
         raise RecipeError(
-            f"reader_options.{key}={pattern}: {found.groups} groups",
+            f"reader_options.{key}={pattern}: {compiled.groups} groups",
             expected=f"one pair of brackets, which holds the {key}, as in ^(\\d)_",
         )
-    return found
+    return compiled
 
 
 def _within(pattern: re.Pattern[str], name: str, where: str, key: str) -> str:
@@ -197,51 +200,51 @@ def _guess(line: str) -> str:
 
 def _of_dict(line: str) -> tuple[str, str]:
     try:
-        told: Any = json.loads(line)
+        entry: Any = json.loads(line)
     except json.JSONDecodeError:
         try:
-            told = ast.literal_eval(line.strip())
+            entry = ast.literal_eval(line.strip())
         except (SyntaxError, ValueError, MemoryError, RecursionError):
             raise ValueError("neither JSON nor a Python dictionary") from None
-    if not isinstance(told, dict):
+    if not isinstance(entry, dict):
         raise ValueError("no dictionary")
-    key = next((name for name in UNITS if name in told), None)
+    key = next((name for name in UNITS if name in entry), None)
     if key is None:
-        raise ValueError(f"no units: its keys are {', '.join(map(str, told))}")
-    name = next((str(told[name]) for name in NAMES if name in told), None)
+        raise ValueError(f"no units: its keys are {', '.join(map(str, entry))}")
+    name = next((str(entry[name]) for name in NAMES if name in entry), None)
     if name is None:
-        raise ValueError(f"no name: its keys are {', '.join(map(str, told))}")
-    runs = told.get("duration") if key == "units" else None
-    if not isinstance(told[key], str | list):
+        raise ValueError(f"no name: its keys are {', '.join(map(str, entry))}")
+    runs = entry.get("duration") if key == "units" else None
+    if not isinstance(entry[key], str | list):
         raise ValueError(f"{key} is neither a text nor a list")
-    units = _integers(told[key])
+    units = _integers(entry[key])
     if isinstance(runs, list) and len(runs) != len(units):
         raise ValueError(f"{len(units)} units and {len(runs)} run lengths")
     return name, payload(units, _integers(runs) if isinstance(runs, list) else None)
 
 
-def _integers(told: Any) -> list[int]:
-    parts: list[Any] = (re.findall(r"<Un(\d+)>", told) or told.split()) if isinstance(told, str) else list(told)
+def _integers(value: Any) -> list[int]:
+    parts: list[Any] = (re.findall(r"<Un(\d+)>", value) or value.split()) if isinstance(value, str) else list(value)
     try:
-        found = [int(str(part)) for part in parts]
+        units = [int(str(part)) for part in parts]
     except ValueError:
         raise ValueError("units that are no whole numbers") from None
-    if not found:
+    if not units:
         raise ValueError("no units")
-    if min(found) < 0:
-        raise ValueError(f"unit {min(found)}, which is negative")
-    return found
+    if min(units) < 0:
+        raise ValueError(f"unit {min(units)}, which is negative")
+    return units
 
 
 def _labels(path: Path) -> dict[str, str]:
-    found: dict[str, str] = {}
+    labels: dict[str, str] = {}
     for number, line in enumerate(read_text(path).decode().splitlines(), 1):
         if line.strip():
             name, mark, label = line.partition("\t" if "\t" in line else "|")
             if not mark or not label.strip():
                 raise DataError(f"{path}, line {number}: {line[:50]!r}", expected="a name, a tab or a bar, a label")
-            found[name.strip()] = label.strip()
-    return found
+            labels[name.strip()] = label.strip()
+    return labels
 
 
 READERS = {"labelled_units": read_labelled_units, "unit_lines": read_unit_lines}

@@ -1,4 +1,4 @@
-"""Phonemes of words, and the units that a simulated speaker has for each, drawn from a seed."""
+"""The phonemes of words, and a lexicon of the units that a simulated speaker uses for each sound."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ LETTERS: Mapping[str, float] = dict(
                                       0.1, 6.3, 6.5, 9.3, 2.7, 1.1, 1.7, 0.2, 1.7, 0.1), strict=True)
 )  # fmt: skip
 
-SLOTS = 3  # the units of a sound: one for where it comes from, one for itself, one for where it goes
-SILENT = 0.04  # share of the units that mean silence
+SLOTS = 3  # the units of a sound: for its beginning, its middle and its end
+SILENT = 0.04  # share of the units that stand for silence
 SILENCE_LASTS = 0.8  # standard deviations
 FEWEST = 32
 STRESS = str.maketrans("", "", "ˈˌ")
@@ -36,17 +36,17 @@ class Lexicon:
     Parameters
     ----------
     sounds
-        The number of each sound; k stands for silence, as a neighbour.
+        The number of each sound; as a neighbour, k stands for silence.
     silence
         Shape (m,): the units of silence.
     table
-        Shape (k, 3, k + 1): the unit of a sound at each slot, by the neighbour that this slot looks at.
+        Shape (k, 3, k + 1): the unit of a sound in each slot, by the neighbour on which this slot depends.
     similar
-        Shape (units,): what may be heard instead of each unit.
+        Shape (units,): the unit that may be heard instead of each unit.
     counts
-        Shape (k, k + 1): units of a sound behind another, 1 to 3.
+        Shape (k, k + 1): how many units a sound has after another, 1 to 3.
     longer
-        Shape (units,): which units last longer than others, in standard deviations; their mean is 0.
+        Shape (units,): how much longer a unit lasts than others, in standard deviations; the mean is 0.
     """
 
     sounds: Mapping[str, int]
@@ -60,21 +60,26 @@ class Lexicon:
 def draw_lexicon(
     shares: Mapping[str, float], *, units: int, seed: int, units_a_sound: tuple[float, float, float], confused: float
 ) -> Lexicon:
-    """A lexicon in which frequent sounds have more units, as k-means gives them.
+    """Draw a lexicon in which frequent sounds have more units, as with k-means.
 
     Parameters
     ----------
     shares
-        How often each sound is, in any measure.
+        Relative frequency of each sound, on any scale.
     units
-        Size of the alphabet, at least 32.
+        Size of the alphabet, at least 6 more than there are sounds.
     seed
         0 or more; the same seed gives the same lexicon.
     units_a_sound
-        Shares of the sounds, by neighbours, that last 1, 2 and 3 units.
+        Shares of the pairs of a sound and its neighbour for which the sound has 1, 2 and 3 units.
     confused
-        Share of the units whose like (`Lexicon.similar`) belongs to any sound; the like of the others belongs to the
-        same. At 0 units tell sounds apart perfectly.
+        Share of the units whose `Lexicon.similar` unit may belong to any sound; that of the others belongs to the same
+        sound. At 0, units distinguish sounds perfectly.
+
+    Raises
+    ------
+    RecipeError
+        There are too few `units`.
     """
     if units < FEWEST + len(shares) - len(LETTERS):
         raise RecipeError(
@@ -85,12 +90,13 @@ def draw_lexicon(
     order = rng.permutation(units)
     silent = max(2, round(SILENT * units))
     own = np.split(order[silent:], np.cumsum(_sizes(np.array(list(shares.values())), units - silent))[:-1])
-    common = np.append(np.argsort(np.argsort(-np.array(list(shares.values())))) + 1, 0)  # silence is met often
+    # neighbours ranked by frequency, the most frequent being silence
+    common = np.append(np.argsort(np.argsort(-np.array(list(shares.values())))) + 1, 0)
     table = np.empty((k, SLOTS, k + 1), np.int64)
     similar = np.empty(units, np.int64)
     for sound, pool in enumerate(own):
         for slot, part in enumerate(_parts(pool)):
-            table[sound, slot] = part[common % len(part)]  # neighbours by their frequency take the units in turn
+            table[sound, slot] = part[common % len(part)]  # neighbours take the units in turn, by frequency
             similar[part] = np.roll(part if len(part) > 1 else pool, 1)[: len(part)]
     blurred = order[silent:][rng.random(units - silent) < confused]
     similar[blurred] = rng.permutation(blurred)
@@ -115,32 +121,46 @@ def _sizes(shares: Floats, units: int) -> Ints:
 
 
 def _parts(pool: Ints) -> list[Ints]:
-    """The units for the beginning, the middle and the end of a sound; where they are few, the same for all."""
+    """The units for the beginning, the middle and the end of a sound; the same for all three where there are few."""
     return np.array_split(pool, SLOTS) if len(pool) >= SLOTS else [pool] * SLOTS
 
 
 def phonemes(words: Sequence[str], *, voice: str = "en") -> dict[str, list[str]]:
-    """Each word's phonemes in the International Phonetic Alphabet, without stress; letters where it has none.
+    """The phonemes of each word, by the program espeak-ng.
+
+    Parameters
+    ----------
+    words
+        Without white space.
+    voice
+        One of those that ``espeak-ng --voices`` lists.
+
+    Returns
+    -------
+    dict
+        Of each word its phonemes in the International Phonetic Alphabet, without stress; its letters if it has none.
 
     Raises
     ------
     MissingError
-        Where espeak-ng is not installed.
+        espeak-ng is not installed.
+    DataError
+        espeak-ng does not answer with one line for each word.
     """
     program = shutil.which("espeak-ng")
     if program is None:
         raise MissingError("espeak-ng is not installed", expected="it, for phonemes", fix="apt install espeak-ng")
-    told = subprocess.run(
+    result = subprocess.run(
         [program, "-q", "--ipa", "--sep=_", "-v", voice, "--stdin"],
-        input="\n\n".join(words) + "\n",  # a blank line ends a clause, so that each word is one
+        input="\n\n".join(words) + "\n",  # a blank line ends a clause: so each word is a clause
         capture_output=True, encoding="utf-8", check=False,
     )  # fmt: skip
-    lines = told.stdout.splitlines()
-    if told.returncode or len(lines) != len(words):
+    lines = result.stdout.splitlines()
+    if result.returncode or len(lines) != len(words):
         raise DataError(
-            f"espeak-ng pronounced {len(lines):,} of {len(words):,} words ({told.stderr.strip()[:80]})",
+            f"espeak-ng pronounced {len(lines):,} of {len(words):,} words ({result.stderr.strip()[:80]})",
             expected="a line a word",
             fix="reader_options.phonemes=graphemes",
         )
-    found = [line.translate(STRESS).replace("_", " ").split() for line in lines]
-    return {word: sounds or list(word) for word, sounds in zip(words, found, strict=True)}
+    spoken = [line.translate(STRESS).replace("_", " ").split() for line in lines]
+    return {word: sounds or list(word) for word, sounds in zip(words, spoken, strict=True)}

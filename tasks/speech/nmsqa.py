@@ -1,4 +1,4 @@
-"""NMSQA: SQuAD's questions and passages as read aloud, with where each answer is said."""
+"""NMSQA: SQuAD's questions and passages read aloud, with the seconds at which each answer is said."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ class Question:
     id, title, text, passage
         As in SQuAD; the title, of a Wikipedia article, may be empty.
     characters
-        The references, half-open in `passage`, duplicates kept.
+        The reference answers as characters of `passage`, half-open, duplicates kept.
     seconds
-        The different references in the recording, half-open. In the published dev set these count from the beginning
-        of the `segment`, though the field is called full.
+        The distinct reference answers in the recording, half-open. In the published dev set these count from the
+        beginning of the `segment`, although the field is called full.
     in_segment
         Whether `seconds` count from the beginning of the segment.
     segment, recording, spoken
-        File names without their ending: of the segment that holds the answer, of the whole passage, of the question.
+        File names without endings: of the segment that holds the answer, of the whole passage, and of the question.
     """
 
     id: str
@@ -47,22 +47,22 @@ class Question:
 
 
 def read_questions(path: Path) -> list[Question]:
-    """All questions of a parquet file of NMSQA; those whose answer nobody found in the recording have no seconds."""
+    """Read all questions of `path`, a parquet file of NMSQA; where no answer was located, there are no seconds."""
     return [question_of(row, path, number) for number, row in enumerate(parquet_rows(path), 1)]
 
 
 def by_title(path: Path) -> dict[str, list[Question]]:
-    """The questions of each article; without a title, of each passage."""
-    found: dict[str, list[Question]] = {}
+    """The questions of the parquet file `path` by the title of their article; without a title, by passage."""
+    questions: dict[str, list[Question]] = {}
     for question in read_questions(path):
-        found.setdefault(question.title or question.recording or question.passage, []).append(question)
-    if not found:
+        questions.setdefault(question.title or question.recording or question.passage, []).append(question)
+    if not questions:
         raise DataError(f"{path} holds no question", expected=PARQUET)
-    return found
+    return questions
 
 
 def parquet_rows(path: Path) -> list[dict[str, Any]]:
-    """The rows of a parquet file; one that is none is a `DataError`."""
+    """The rows of the parquet file `path`; a `DataError` where it cannot be read."""
     try:
         return pq.read_table(path).to_pylist()
     except (pa.ArrowInvalid, OSError) as error:
@@ -70,13 +70,13 @@ def parquet_rows(path: Path) -> list[dict[str, Any]]:
 
 
 def question_of(row: Mapping[str, Any], path: Path, number: int) -> Question:
-    """A row of NMSQA, counted from 1; `path` and `number` are for messages."""
+    """Read a question from `row` of NMSQA; `path` and `number`, which counts rows from 1, are for messages."""
     try:
         answers = row["answers"]
         passage = str(row["context"])
         starts = answers["audio_full_answer_start"] or []
         seconds = tuple(zip(starts, answers["audio_full_answer_end"] or [], strict=True))
-        found = Question(
+        question = Question(
             id=str(row["id"]), title=row.get("title") or "", text=str(row["question"]), passage=passage,
             characters=tuple(
                 (start, start + len(text))
@@ -94,12 +94,12 @@ def question_of(row: Mapping[str, Any], path: Path, number: int) -> Question:
     bad = next((span for span in seconds if not 0 <= span[0] < span[1]), None)
     if bad is not None:
         raise DataError(
-            f"{path}, row {number} (id {found.id!r}): an answer from {bad[0]:g} to {bad[1]:g} seconds",
+            f"{path}, row {number} (id {question.id!r}): an answer from {bad[0]:g} to {bad[1]:g} seconds",
             expected="0 ≤ start < end",
         )
-    return found
+    return question
 
 
 def segment_name(question: Question) -> str:
-    """What tells the segment of the answer from others of its passage: a number as a rule, "" where there is one."""
+    """What identifies the segment of `question` within its passage: usually a number, "" where it is the only one."""
     return question.segment.removeprefix(question.recording).lstrip("-_")

@@ -1,4 +1,4 @@
-"""NMSQA's questions with units of their recordings: DUAL's code files, and those of NMSQA-CODE."""
+"""NMSQA's questions with units of their recordings, from DUAL's code files or from NMSQA-CODE."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ def read_dual_units(files: Mapping[str, Path], *, codes: str = "codes", rate: fl
     Parameters
     ----------
     files
-        Parquet files of NMSQA; named train, valid and test they decide the split.
+        Parquet files of NMSQA; the names train, valid and test decide the split.
     codes
-        The folder of ``NAME.code`` and ``NAME.cnt``, a number a line, beside each parquet file or absolute; NAME as
-        of the recordings: ``context-0_0_1`` (a segment), ``context-0_0`` (its passage), ``question-0_0_0``. A passage
-        is put together from its segments where these are there, so that seconds within a segment can be placed.
+        The folder of ``NAME.code`` and ``NAME.cnt``, a number a line: beside each parquet file, or absolute. NAME is
+        that of a recording: ``context-0_0_1`` (a segment), ``context-0_0`` (its passage), ``question-0_0_0``. A passage
+        is joined from its segments where they exist, so that seconds within a segment can be placed.
     rate
         Frames a second.
 
-    Questions are left out, and counted, whose answer nobody found, or whose seconds count from the beginning of a
-    segment when only the merged passage is there.
+    Questions are left out, and counted, if their answer was not located in the recording, or if its seconds count from
+    the beginning of a segment and only the merged passage exists.
     """
     rows: list[dict[str, object]] = []
     left_out = {"without an answer in the recording": 0, "whose answer cannot be placed in its passage": 0}
@@ -62,7 +62,7 @@ def read_dual_units(files: Mapping[str, Path], *, codes: str = "codes", rate: fl
                 "answers": answers, "split": name if name in SPLITS else "",
                 "group": question.title or question.recording,
             })  # fmt: skip
-    return _told(rows, left_out, files)
+    return _question_table(rows, left_out, files)
 
 
 def read_nmsqa_code(
@@ -72,19 +72,19 @@ def read_nmsqa_code(
     context: str = "hubert_100_context_unit",
     frames: str = "code",
 ) -> pa.Table:
-    """The parquet files of ``voidful/NMSQA-CODE``: NMSQA's rows with ready-made units in them.
+    """The parquet files of ``voidful/NMSQA-CODE``: NMSQA's rows with ready-made units.
 
     Parameters
     ----------
     files
-        Named train, valid and test, which decide the split, or otherwise.
+        Parquet files; the names train, valid and test decide the split.
     question, context
         The columns that hold the units: JSON, a list of one object. The hub could not be reached when this was
         written: the names are those that the code of GSQA (github.com/voidful/GSQA) reads.
     frames
-        The key, in that object, of a unit for each frame.
+        The key, in that object, of the list with a unit for each frame.
 
-    Passages are whole recordings. Questions are left out, and counted, that have no units or no answer, or whose
+    Passages are whole recordings. Questions are left out, and counted, if they have no units or no answer, or if their
     seconds count from the beginning of a later segment, as those of the published dev set do.
     """
     rows: list[dict[str, object]] = []
@@ -116,24 +116,24 @@ def read_nmsqa_code(
                     "answers": about.seconds, "split": name if name in SPLITS else "",
                     "group": about.title or about.recording,
                 })  # fmt: skip
-    return _told(rows, left_out, files)
+    return _question_table(rows, left_out, files)
 
 
 class _Passages:
-    """The units of passages, each put together once."""
+    """The units of passages; each is joined from its segments once."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._segments: dict[str, list[tuple[str, int]]] = {}  # of each passage, with the frame each begins at
+        self._segments: dict[str, list[tuple[str, int]]] = {}  # of each passage, with the frame at which each begins
         self._payloads: dict[str, str] = {}
-        self._found: dict[str, list[str]] = {}
+        self._names: dict[str, list[str]] = {}  # the file names of each passage's segments
         for file in folder.glob("*.code"):
             passage, _, number = file.stem.replace("-", "_").rpartition("_")
             if number.isdigit():
-                self._found.setdefault(passage, []).append(file.stem)
+                self._names.setdefault(passage, []).append(file.stem)
 
     def of(self, question: Question) -> tuple[str, int | None]:
-        """The passage of a question, and the frame its seconds count from; None where that is not known."""
+        """The passage of a question, and the frame from which its seconds count; None where that is not known."""
         name = question.recording
         if name not in self._payloads:
             self._put_together(name)
@@ -144,7 +144,7 @@ class _Passages:
 
     def _put_together(self, name: str) -> None:
         plain = name.replace("-", "_")
-        segments = sorted(self._found.get(plain, []), key=lambda stem: int(re.split("[-_]", stem)[-1]))
+        segments = sorted(self._names.get(plain, []), key=lambda stem: int(re.split("[-_]", stem)[-1]))
         parts = [_code(self._folder, stem) for stem in segments] or [_code(self._folder, name)]
         lengths = np.cumsum([0, *(int(runs.sum()) for _, runs in parts)])
         self._segments[name] = list(zip(segments, lengths[:-1].tolist(), strict=False))
@@ -173,9 +173,9 @@ def _frames(cell: object, key: str, path: Path, name: str) -> Ints:
     if not cell:
         return np.empty(0, np.int64)
     try:
-        told: Any = json.loads(cell) if isinstance(cell, str) else cell
-        told = told[0] if isinstance(told, list) and told and isinstance(told[0], dict) else told
-        return np.array(told[key] if isinstance(told, dict) else told, np.int64).ravel()
+        value: Any = json.loads(cell) if isinstance(cell, str) else cell
+        value = value[0] if isinstance(value, list) and value and isinstance(value[0], dict) else value
+        return np.array(value[key] if isinstance(value, dict) else value, np.int64).ravel()
     except (ValueError, TypeError, KeyError) as error:
         raise DataError(
             f"{path}, record {name!r}: its units cannot be read ({type(error).__name__}: {str(error)[:60]})",
@@ -184,7 +184,7 @@ def _frames(cell: object, key: str, path: Path, name: str) -> Ints:
         ) from None
 
 
-def _told(rows: list[dict[str, object]], left_out: Mapping[str, int], files: Mapping[str, Path]) -> pa.Table:
+def _question_table(rows: list[dict[str, object]], left_out: Mapping[str, int], files: Mapping[str, Path]) -> pa.Table:
     if not files:
         wanted(files, "train")
     if not rows:

@@ -14,15 +14,28 @@ from xdomain.data.targets import ANSWERS
 
 
 def payload(units: ArrayLike, runs: ArrayLike | None = None) -> str:
-    """Units as text, equal neighbours merged; a run of one frame is not written."""
+    """Write units as text, with equal neighbours merged.
+
+    Parameters
+    ----------
+    units
+        Shape (n,).
+    runs
+        Shape (n,): the frames of each, at least 1; None: one each. A length of 1 is not written.
+    """
     return written_units(*merged(units, runs))
 
 
 def span_table(rows: Sequence[Mapping[str, object]], said: Sequence[str] = ()) -> pa.Table:
-    """Questions as the problem `span` wants them; `said` is what a person is told about the reading.
+    """Make a table of the problem ``span`` from questions.
 
-    The rows hold ``id, sequence`` (the question), ``sequence_b`` (the passage), ``answers`` (pairs of start and end)
-    and, where they like, ``split`` and ``group``.
+    Parameters
+    ----------
+    rows
+        Each with ``id``, ``sequence`` (the question), ``sequence_b`` (the passage), ``answers`` (pairs of start and
+        end in seconds or characters) and optionally, all or none, ``split`` and ``group``.
+    said
+        Sentences about the reading that the user should see; they travel in the table's metadata.
     """
     names = ["id", "sequence", "sequence_b", *(name for name in ("split", "group") if rows and name in rows[0])]
     columns: dict[str, pa.Array] = {name: pa.array([row[name] for row in rows], pa.string()) for name in names}

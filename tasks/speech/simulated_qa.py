@@ -1,4 +1,4 @@
-"""Spoken question answering without speech: NMSQA's real questions and answers, said by a simulator of units."""
+"""Spoken question answering without speech: NMSQA's real questions and answers, spoken by a simulator of units."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ class Sentence:
     Parameters
     ----------
     words
-        What was heard.
+        The words that were heard.
     origins
-        Shape (words,): the place of each among the passage's words as written, rising.
+        Shape (words,): the place of each among the passage's words as written, not decreasing.
     units, runs
-        Shape (n,): what the words became; empty where text is wanted.
+        Shape (n,): the units of the words and the frames of each; empty where the form is text.
     edges
         Shape (words, 2): where each word lies in the sentence, half-open: frames, or characters.
     length
-        Of the sentence: frames, or characters.
+        Length of the sentence: frames, or characters.
     """
 
     words: list[Word]
@@ -65,7 +65,7 @@ def read_simulated_nmsqa(
     phonemes: str = "graphemes",
     limit: int | None = None,
 ) -> pa.Table:
-    """Questions and passages of NMSQA as simulated units, or as the text a recogniser with the same errors hears.
+    """Questions and passages of NMSQA as simulated units, or as the text of a recogniser with the same errors.
 
     Parameters
     ----------
@@ -74,30 +74,30 @@ def read_simulated_nmsqa(
     units
         Size of the alphabet of units.
     noise
-        Word errors a word, from 0 to 1, in questions, passages and answers alike: another word, none, or one more
-        (8 : 1 : 1).
+        Probability of an error at each word, 0 to 1, in questions, passages and answers alike: another word, no word,
+        or one more (8 : 1 : 1).
     seed
-        Of the lexicon, the errors and every utterance.
+        Seed of the lexicon, the errors and every utterance.
     form
-        ``units``: answers in seconds. ``text``: the same words, misheard alike, in small letters without marks, as a
-        transcript has them; answers in characters.
+        ``units``: answers in seconds. ``text``: the same words with the same errors, in small letters without
+        punctuation, like a transcript; answers in characters.
     passage
-        ``whole``, or ``sentences``: the sentence of the answer and, of `sentences` neighbours, as many as the
-        passage has. The passage is taken as a ring, so that the answer's sentence is first, second, … equally often.
+        ``whole``, or ``sentences``: the sentence of the answer and up to `sentences` neighbours, as many as the
+        passage has. The passage is treated as a ring, so that the answer's sentence is first, second, … equally often.
     sentences
-        For the passage ``sentences``: how many of them, 1 or more.
+        For the passage ``sentences``: how many neighbours, 0 or more.
     phonemes
         ``graphemes``: a letter is a sound. ``espeak``: sounds are the phonemes of espeak-ng.
     limit
-        So many of the questions, of all articles; the same as they are among all.
+        How many questions to keep, from all articles; they are the same records as without a limit. None: all.
 
     The group of a question is its article, so that no passage gets into two splits. The answer of a misheard word lies
-    where that word was said. A passage is said once for all its questions.
+    where that word was said. A passage is spoken once for all its questions.
     """
     (path,) = wanted(files, "all")
-    for kind, told, known in (("form", form, FORMS), ("passage", passage, PASSAGES), ("phonemes", phonemes, SOUNDS)):
-        if told not in known:
-            raise unknown(f"reader_options.{kind}", told, known)
+    for kind, value, known in (("form", form, FORMS), ("passage", passage, PASSAGES), ("phonemes", phonemes, SOUNDS)):
+        if value not in known:
+            raise unknown(f"reader_options.{kind}", value, known)
     if not 0 <= noise <= 1:
         raise RecipeError(f"reader_options.noise={noise}", expected="word errors a word, from 0 to 1")
     if limit is not None and limit < 1:
@@ -135,15 +135,27 @@ def read_simulated_nmsqa(
                 row, lost = speaker.question(question, spoken[question.text], said, spans, whole)
                 left_out["references outside the sentences shown"] += lost
                 rows.append(row | {"group": title})
-    told = [f"{count:,} left out: {why}" for why, count in left_out.items() if count]
+    notes = [f"{count:,} left out: {why}" for why, count in left_out.items() if count]
     if form == "units":
-        told.insert(0, f"the units are simulated (seed {seed}, {noise:.0%} word errors): no speech was heard")
-    return span_table(rows, told)
+        notes.insert(0, f"the units are simulated (seed {seed}, {noise:.0%} word errors): no speech was heard")
+    return span_table(rows, notes)
 
 
 @dataclass(frozen=True)
 class Speaker:
-    """Who says, or writes down, all words; `neighbours` None: whole passages."""
+    """Speaks, or writes down, questions and passages.
+
+    Parameters
+    ----------
+    simulator
+        Turns words into units; not used for text.
+    form, noise, seed
+        See `read_simulated_nmsqa`.
+    vocabulary
+        The words that errors are drawn from.
+    neighbours
+        How many sentences to show beside that of the answer; None: whole passages.
+    """
 
     simulator: Simulator
     form: str
@@ -153,7 +165,17 @@ class Speaker:
     neighbours: int | None
 
     def passage(self, text: str, words: Sequence[Word], kept: Sequence[tuple[int, int]]) -> list[Sentence]:
-        """The sentences of a passage, of which those without words are passed over."""
+        """Speak the sentences of a passage; sentences without words are left out.
+
+        Parameters
+        ----------
+        text
+            The passage as written.
+        words
+            Its spoken words.
+        kept
+            Runs of words, half-open, that errors must not remove entirely: the answers.
+        """
         rng = self._rng("words", text)
         heard, origins = with_errors(words, self.noise, rng, self.vocabulary, kept)
         starts = [bisect_left(words, start, key=lambda word: word.start) for start, _ in sentences(text)]
@@ -172,7 +194,26 @@ class Speaker:
         spans: Sequence[tuple[int, int]],
         whole: str,
     ) -> tuple[dict[str, object], int]:
-        """A row of the table, and how many references lie outside of what it shows; `whole`: the passage's payload."""
+        """Speak a question.
+
+        Parameters
+        ----------
+        question
+            The question.
+        words
+            Its spoken words.
+        passage
+            All sentences of its passage, as the method `passage` returns them.
+        spans
+            The words of each reference answer in the passage as written, half-open; at least one.
+        whole
+            The payload of the whole passage.
+
+        Returns
+        -------
+        tuple
+            A row of the table, and how many reference answers lie outside the sentences that it shows.
+        """
         heard, origins = with_errors(words, self.noise, self._rng("words", question.id), self.vocabulary)
         asked = self._sentence(heard, origins, self._rng("units", question.id))
         shown = self._shown(question.id, passage, spans)
@@ -206,7 +247,7 @@ class Speaker:
         return Sentence(words, origins, none, none, edges, int(ends[-1]))
 
     def payload(self, said: Sequence[Sentence]) -> str:
-        """Sentences as one payload, units or text."""
+        """The sentences `said` as one payload: units or text."""
         if self.form == "text":
             return " ".join(word.text for sentence in said for word in sentence.words)
         return payload(np.concatenate([s.units for s in said]), np.concatenate([s.runs for s in said]))
@@ -216,23 +257,23 @@ class Speaker:
 
 
 def _chosen(ids: Sequence[str], limit: int | None) -> set[str]:
-    """At most `limit` of the names, as if drawn, and the same each time."""
+    """At most `limit` of the names, pseudo-random but always the same."""
     return set(sorted(ids, key=lambda name: zlib.crc32(name.encode()))[:limit])
 
 
 def _places(question: Question, words: Sequence[Word]) -> list[tuple[int, int]]:
-    """The words of each reference, half-open; a reference without a word is passed over."""
-    found: list[tuple[int, int]] = []
+    """The words of each reference answer, half-open; references without a word are left out."""
+    places: list[tuple[int, int]] = []
     for start, end in question.characters:
         first = bisect_left(words, start + 1, key=lambda word: word.end)
         last = bisect_left(words, end, key=lambda word: word.start)
         if first < last:
-            found.append((first, last))
-    return found
+            places.append((first, last))
+    return places
 
 
 def _answer(shown: Sequence[Sentence], start: int, end: int) -> Span | None:
-    """Where words of the passage as written, half-open, lie in what is shown; None unless wholly there, in one run."""
+    """Where words `start` to `end` of the passage as written lie in `shown`; None unless all are there, in one run."""
     offset, first, last = 0, None, None
     covered = 0
     for sentence in shown:
@@ -241,7 +282,7 @@ def _answer(shown: Sequence[Sentence], start: int, end: int) -> Span | None:
             if first is None:
                 first = offset + int(sentence.edges[a, 0])
             elif last is not None and covered != offset:
-                return None  # parted by another sentence, where the ring closes
+                return None  # another sentence lies between, where the ring closes
             last = offset + int(sentence.edges[b - 1, 1])
             covered = offset + sentence.length
         offset += sentence.length

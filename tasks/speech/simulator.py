@@ -1,14 +1,14 @@
-"""Text to speech units without speech: a simulation whose statistics follow those of real HuBERT units.
+"""Turn text into speech units without speech: a simulation whose statistics follow those of real HuBERT units.
 
-A seeded lexicon (`xdomain.tasks.speech.lexicon`) gives each sound one to three units that depend on its neighbours;
-units vary freely, are left out, and last for run lengths drawn from the histogram of real ones, some units longer
-than others and some utterances slower. What it is not: there is no speaker, no channel, no prosody, and the same
-letter sounds the same in every word, so it is easier than speech.
+A seeded lexicon (`xdomain.tasks.speech.lexicon`) gives each sound one to three units that depend on its neighbours.
+Units are varied or left out at random. Their run lengths are drawn from the histogram of real ones; some units last
+longer than others, and some utterances are slower. The simulation has no speaker, no channel and no prosody, and the
+same letter sounds the same in every word, so it is easier than speech.
 
 The constants below were fitted by ``benchmarks/unit_simulator.py`` to 1,965 utterances of LJSpeech as HuBERT-base
 units (layer 6, 100 clusters; Polyak et al. 2021, arXiv 2104.00355, data of facebookresearch/speech-resynthesis) and
-their transcripts: the run lengths counted, the units and frames of a pause and of the edges by least squares over the
-transcripts' letters, words and marks, the rest by hand until the figures printed there agreed.
+their transcripts: run lengths were counted; the units and frames of a pause and of the edges were fitted by least
+squares to the transcripts' letters, words and marks; the rest was set by hand until the figures printed there agreed.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ RUNS = (0.4627, 0.3319, 0.1207, 0.0467, 0.0216, 0.0092, 0.0039, 0.0017, 0.0009, 
 UNIT_SHARE = 0.4  # of the variance of run lengths (before rounding), between units
 TEMPO = 0.13  # standard deviation of an utterance's tempo, on the same scale
 UNITS_A_SOUND = (0.25, 0.5, 0.25)
-CONFUSED = 0.5  # share of the units whose like is any unit
-VARIED = 0.15  # share of the units heard as their like
+CONFUSED = 0.5  # share of the units whose similar unit may be any unit
+VARIED = 0.15  # share of the units that are heard as their similar unit
 DROPPED = 0.03
 PAUSE_UNITS = 5.8
 EDGE_UNITS = 5.0
@@ -45,12 +45,12 @@ EDGE_UNITS = 5.0
 
 @dataclass(frozen=True)
 class Utterance:
-    """What was simulated.
+    """A simulated utterance.
 
     Parameters
     ----------
     units, runs
-        Shape (n,): merged units, and frames each lasts.
+        Shape (n,): merged units, and the frames of each.
     edges
         Shape (words, 2): the frames of each word, half-open.
     """
@@ -62,16 +62,16 @@ class Utterance:
 
 @dataclass(frozen=True)
 class Simulator:
-    """A made-up speaker.
+    """A simulated speaker.
 
     Parameters
     ----------
     units
         Size of the alphabet.
     seed
-        Of the lexicon; each utterance has a generator of its own.
+        Seed of the lexicon, 0 or more; each utterance has a generator of its own.
     pronounced
-        The sounds of each word; None: its letters.
+        The sounds of each word; None: the sounds are its letters.
     """
 
     units: int = 100
@@ -96,9 +96,9 @@ class Simulator:
         return ndtri(np.cumsum(RUNS)[:-1] / sum(RUNS))
 
     def speak(self, words: Sequence[Word], rng: np.random.Generator) -> Utterance:
-        """Words as units, between two silences, with one more at each pause.
+        """Turn words into units, with silence at both ends and at each pause.
 
-        Deterministic by the words, the seed and the state of `rng`.
+        The result depends only on `words`, the seed and the state of `rng`.
         """
         sounds, owner = self._sounds(words)
         units, owner = self._units(sounds, owner, rng)
@@ -115,7 +115,7 @@ class Simulator:
         return Utterance(*merged(units, runs), edges)
 
     def _sounds(self, words: Sequence[Word]) -> tuple[Ints, Ints]:
-        """The numbers of the sounds, k for a silence, and the word each belongs to, -1 for none."""
+        """The numbers of the sounds, k for silence, and the word that each belongs to, -1 for none."""
         known = self.lexicon.sounds
         silence = len(known)
         sounds, owner = [silence], [-1]
@@ -129,7 +129,7 @@ class Simulator:
         return np.array([*sounds, silence]), np.array([*owner, -1])
 
     def _units(self, sounds: Ints, owner: Ints, rng: np.random.Generator) -> tuple[Ints, Ints]:
-        """The units of sounds and silences in order, not merged, and the word each belongs to."""
+        """The units of sounds and silences in order, not merged, and the word that each belongs to."""
         lexicon, silence = self.lexicon, len(self.lexicon.sounds)
         before = np.concatenate([[silence], sounds[:-1]])
         after = np.concatenate([sounds[1:], [silence]])
@@ -142,7 +142,7 @@ class Simulator:
         used = np.array([[0, 1, 0], [1, 0, 1], [1, 1, 1]], bool)[counts - 1]
         used &= rng.random(used.shape) >= DROPPED
         starts = owner != np.concatenate([[-1], owner[:-1]])
-        used[starts & ~used.any(axis=1), 1] = True  # a word has a unit at least
+        used[starts & ~used.any(axis=1), 1] = True  # a word has at least one unit
         varied = rng.random(units.shape) < VARIED
         units = np.where(varied, lexicon.similar[units], units)
         used &= is_sound[:, None]
@@ -156,13 +156,14 @@ class Simulator:
         mean = np.full(len(places), PAUSE_UNITS)
         mean[[0, -1]] = EDGE_UNITS
         lengths[places] = 1 + rng.poisson(mean - 1)
-        found = np.empty(int(lengths.sum()), np.int64)
+        sequence = np.empty(int(lengths.sum()), np.int64)
         of_sound = np.repeat(is_sound, lengths)
-        found[of_sound] = units[used]
+        sequence[of_sound] = units[used]
         pool = self.lexicon.silence
         silences = int((~of_sound).sum())
-        found[~of_sound] = pool[np.cumsum(rng.integers(1, len(pool), silences)) % len(pool)]  # no two equal in a row
-        return found, np.repeat(owner, lengths)
+        # steps of 1 or more around the pool: no two units in a row are equal
+        sequence[~of_sound] = pool[np.cumsum(rng.integers(1, len(pool), silences)) % len(pool)]
+        return sequence, np.repeat(owner, lengths)
 
     def _runs(self, units: Ints, rng: np.random.Generator) -> Ints:
         pace = rng.normal() * TEMPO

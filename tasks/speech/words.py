@@ -1,4 +1,4 @@
-"""Written English to spoken words, and recognition errors simulated on them."""
+"""Turn written English into spoken words, and simulate recognition errors."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ class Word:
     text
         Letters a to z.
     start, end
-        The characters of the written text that it speaks, half-open; several words may speak the same.
+        The characters of the written text that the word stands for, half-open; several words may share them.
     pause
-        Whether a speaker pauses behind it.
+        Whether a speaker pauses after it.
     """
 
     text: str
@@ -54,21 +54,21 @@ class Word:
 
 
 def spoken_words(text: str) -> list[Word]:
-    """The words of a text, in order; what has no Latin letter, digit or named sign is not spoken."""
-    found: list[Word] = []
+    """The spoken words of `text`, in order; anything without a Latin letter, digit or known sign is left out."""
+    words: list[Word] = []
     for piece in PIECE.finditer(text):
         texts = _said(piece)
         if not texts:
             continue
-        if found and PAUSE.search(text, found[-1].end, piece.start()):
-            last = found[-1]
-            found[-1] = Word(last.text, last.start, last.end, True)
-        found += [Word(each, piece.start(), piece.end()) for each in texts]
-    return found
+        if words and PAUSE.search(text, words[-1].end, piece.start()):
+            last = words[-1]
+            words[-1] = Word(last.text, last.start, last.end, True)
+        words += [Word(each, piece.start(), piece.end()) for each in texts]
+    return words
 
 
 def sentences(text: str) -> list[tuple[int, int]]:
-    """Where sentences begin and end, half-open, in characters; together they cover the text."""
+    """Start and end of each sentence of `text` in characters, half-open; together they cover the text."""
     borders = [0]
     for stop in STOP.finditer(text):
         if not SHORT.search(text, borders[-1], stop.start() + 1):
@@ -77,7 +77,7 @@ def sentences(text: str) -> list[tuple[int, int]]:
 
 
 def spelled(number: int) -> list[str]:
-    """A whole number from 0 as words, without "and"."""
+    """The words of `number`, 0 or more, without "and"."""
     if number < 20:
         return [SMALL[number]]
     if number < 100:
@@ -133,24 +133,25 @@ def with_errors(
     vocabulary: Sequence[str],
     kept: Sequence[tuple[int, int]] = (),
 ) -> tuple[list[Word], list[int]]:
-    """Words of which a share is replaced (8 of 10 errors), left out, or followed by one that was not said.
+    """Replace a share of the words (8 of 10 errors), leave some out, or insert words that were not said.
 
     Parameters
     ----------
     words
         The words that were said.
     rate
-        Errors a word, from 0 to 1.
+        Probability of an error at each word, 0 to 1.
     rng
         Decides where the errors are, and which.
     vocabulary
-        What other words are drawn from, evenly: a word stands in it as often as it is used.
+        Where other words are drawn from, uniformly: a word is in it as often as it is used.
     kept
-        Runs of words, half-open, of which one at least is not left out (it is replaced instead).
+        Runs of words, half-open; if all of one were to be left out, its first word is replaced instead.
 
     Returns
     -------
-    The words, and for each the place in `words` it comes from, rising; an inserted one has that of the word before it.
+    tuple
+        The words, and for each its place in `words`, not decreasing; an inserted word has that of the word before it.
     """
     if not rate:
         return list(words), list(range(len(words)))
@@ -162,7 +163,7 @@ def with_errors(
         if left_out[start:end].all():
             left_out[start] = False
             kinds[start] = 0.0
-    found: list[Word] = []
+    heard: list[Word] = []
     origins: list[int] = []
     for place, word in enumerate(words):
         if left_out[place]:
@@ -170,9 +171,9 @@ def with_errors(
         other = vocabulary[others[place]]
         replaced = wrong[place] and kinds[place] < SUBSTITUTED
         inserted = wrong[place] and kinds[place] >= SUBSTITUTED + DELETED
-        found.append(replace(word, text=other if replaced else word.text, pause=word.pause and not inserted))
+        heard.append(replace(word, text=other if replaced else word.text, pause=word.pause and not inserted))
         origins.append(place)
         if inserted:
-            found.append(replace(word, text=other))
+            heard.append(replace(word, text=other))
             origins.append(place)
-    return found, origins
+    return heard, origins

@@ -1,4 +1,4 @@
-"""Readers of text data sets that are no plain tables."""
+"""Readers of text data sets that are not plain tables."""
 
 from __future__ import annotations
 
@@ -15,28 +15,30 @@ from ..tables import table
 
 FIELDS = 10
 TAGS = {"upos": 3, "xpos": 4}
-"""The fields of CoNLL-U that hold a tag a word, counted from 0."""
+"""The fields of CoNLL-U that hold the tag of a word, counted from 0."""
 
 
 def read_conllu(files: Mapping[str, Path], *, tags: str = "upos") -> pa.Table:
-    """Sentences of CoNLL-U files, a tag a word.
+    """Sentences of CoNLL-U files, a tag for each word.
 
-    Words are the syntactic ones: of ``1-2 don't``, ``1 do``, ``2 n't`` the last two; empty nodes (``1.1``) are left
-    out. A sequence is its words with blanks between, so that the words can be told apart again; a blank within a word
-    ("10 000") is taken out. The tag ``_`` is not scored. The group is the document, as ``# newdoc`` begins it;
-    before the first of these each sentence is a group of its own.
+    Words are the syntactic ones: the last two of ``1-2 don't``, ``1 do``, ``2 n't``; empty nodes (``1.1``) are left
+    out. A sequence is its words with blanks between, so that it can be split into words again; a blank within a word
+    ("10 000") is removed. The tag ``_`` is not scored. The group is the document, which ``# newdoc`` begins; before the
+    first of these each sentence is a group of its own.
 
     Parameters
     ----------
     files
-        Named train, valid and test.
+        CoNLL-U files named train, valid and test.
     tags
         ``upos``, the universal tags, or ``xpos``, the treebank's own.
 
     Raises
     ------
     DataError
-        A line that is none of CoNLL-U (which, from 1), or a file without a sentence.
+        A line is not CoNLL-U (the message gives its number, from 1), or a file has no sentence.
+    RecipeError
+        `files` has none, or other names, or `tags` is unknown.
     """
     if not files:
         raise RecipeError("the source names no files", expected="source.files named train, valid and test")
@@ -51,12 +53,12 @@ def read_conllu(files: Mapping[str, Path], *, tags: str = "upos") -> pa.Table:
             )
     rows: list[dict[str, object]] = []
     for split, path in files.items():
-        found = [
+        sentences = [
             _row(split, number, marks, words, TAGS[tags]) for number, (marks, words) in enumerate(_sentences(path), 1)
         ]
-        if not found:
+        if not sentences:
             raise DataError(f"{path} holds no sentence", expected="CoNLL-U: a word a line, then a blank line")
-        rows += found
+        rows += sentences
     return table(rows)
 
 
@@ -74,7 +76,7 @@ def _row(
 
 
 def _sentences(path: Path) -> Iterator[tuple[dict[str, str], list[Sequence[str]]]]:
-    """The comments of each sentence, ``newdoc`` carried on from one to the next, and the fields of its words."""
+    """Yield the comments of each sentence, to which an earlier ``newdoc`` is added, and the fields of its words."""
     marks: dict[str, str] = {}
     words: list[Sequence[str]] = []
     for number, line in enumerate([*read_text(path).decode().split("\n"), ""], 1):

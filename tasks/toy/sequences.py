@@ -85,7 +85,7 @@ def _motif_order(rng: Rng) -> dict[str, Any]:
 
 
 def _dna_value(rng: Rng) -> dict[str, Any]:
-    """The share of G and C, drawn evenly from wide to narrow, and a bonus for a TATA box."""
+    """The share of G and C, drawn uniformly, plus a bonus for a TATA box."""
     share = rng.uniform(0.1, 0.9)
     letters = rng.choice(NT, LENGTH, p=[(1 - share) / 2, share / 2, share / 2, (1 - share) / 2])
     box = rng.random() < 0.5
@@ -113,8 +113,8 @@ def _dna_pair(rng: Rng) -> dict[str, Any]:
     """Which of two strands has more G and C?"""
     shares = rng.permutation([rng.uniform(0.2, 0.5), rng.uniform(0.5, 0.8)])
     sides = ["".join(rng.choice(NT, 28, p=[(1 - s) / 2, s / 2, s / 2, (1 - s) / 2])) for s in shares]
-    found = [sum(c in "GC" for c in side) for side in sides]
-    return {"sequence": sides[0], "sequence_b": sides[1], "label": "first" if found[0] >= found[1] else "second"}
+    counts = [sum(c in "GC" for c in side) for side in sides]
+    return {"sequence": sides[0], "sequence_b": sides[1], "label": "first" if counts[0] >= counts[1] else "second"}
 
 
 def _residues(rng: Rng, length: int, scale: Mapping[str, float] | None = None, sharpness: float = 1.0) -> list[str]:
@@ -134,7 +134,7 @@ def _protein_class(rng: Rng) -> dict[str, Any]:
 
 
 def _protein_value(rng: Rng) -> dict[str, Any]:
-    """Mean Kyte-Doolittle hydropathy of a peptide with a tilt of its own."""
+    """Mean Kyte-Doolittle hydropathy of a peptide that is hydrophobic or hydrophilic to a random degree."""
     scale = {a: float(np.exp(rng.normal() * 0.1 + HYDROPATHY[a] * 0.3)) for a in AA}
     tilt = rng.uniform(-1, 1)
     letters = _residues(rng, int(rng.integers(20, 51)), scale, sharpness=tilt)
@@ -157,8 +157,8 @@ def _protein_pair(rng: Rng) -> dict[str, Any]:
     """Which of two peptides is the more hydrophobic?"""
     scale = {a: float(np.exp(HYDROPATHY[a] * 0.3)) for a in AA}
     sides = ["".join(_residues(rng, 24, scale, sharpness=rng.uniform(-1, 1))) for _ in range(2)]
-    found = [sum(HYDROPATHY[a] for a in side) for side in sides]
-    return {"sequence": sides[0], "sequence_b": sides[1], "label": "first" if found[0] >= found[1] else "second"}
+    sums = [sum(HYDROPATHY[a] for a in side) for side in sides]
+    return {"sequence": sides[0], "sequence_b": sides[1], "label": "first" if sums[0] >= sums[1] else "second"}
 
 
 def _sentence(rng: Rng) -> tuple[str, float]:
@@ -196,15 +196,15 @@ def _text_pair(rng: Rng) -> dict[str, Any]:
 
 
 def made_up(draw: Callable[[Rng], dict[str, Any]]) -> Callable[..., pa.Table]:
-    """A reader of records that `draw` makes up, each from a generator of its own."""
+    """A reader of generated records: each is a call of `draw` with a random generator of its own."""
 
-    @lru_cache(maxsize=4)  # the runs of a comparison read the same
+    @lru_cache(maxsize=4)  # the runs of a comparison read the same records
     def table(records: int, seed: int) -> pa.Table:
         rows = [draw(np.random.Generator(np.random.PCG64([seed, i]))) for i in range(records)]
         return pa.Table.from_pylist([{"id": f"toy{i}", **row} for i, row in enumerate(rows)])
 
     def read(files: Mapping[str, Path], *, records: int = 3000, seed: int = 0) -> pa.Table:
-        del files  # nothing is read: the records are made up
+        del files  # nothing is read: the records are generated
         return table(records, seed)
 
     read.__doc__ = draw.__doc__

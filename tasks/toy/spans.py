@@ -10,7 +10,7 @@ from .sequences import NT, made_up
 
 Rng = np.random.Generator
 SITES = {"A": "GAATTC", "C": "GGATCC", "G": "AAGCTT", "T": "CTGCAG"}
-"""Four restriction sites (EcoRI, BamHI, HindIII, PstI), each asked for by a nucleotide."""
+"""Four restriction sites (EcoRI, BamHI, HindIII, PstI), by the nucleotide with which a question asks for each."""
 RATE = 50
 PLACES = ["the garden", "the harbour", "an old mill", "the library", "his kitchen", "a small chapel"]
 PEOPLE = ["Anna", "Peter", "Martha", "Tom", "Clara", "Henry"]
@@ -29,7 +29,7 @@ def _dna_span(rng: Rng) -> dict[str, Any]:
 
 
 def _speech_span(rng: Rng) -> dict[str, Any]:
-    """Six words of four units each, spoken at changing pace; the question is one of them, spoken anew."""
+    """Six words of four units each, spoken at varying pace; the question is one of them, spoken again."""
     words = [[str(10 * i + j) for j in rng.integers(0, 10, 4)] for i in rng.permutation(10)[:6]]
     asked = int(rng.integers(6))
     said, frames = _spoken(rng, [unit for word in words for unit in word])

@@ -17,18 +17,35 @@ Kind = Literal["kmer", "cnn"]
 
 
 class Baseline(Protocol):
-    """A fitted baseline."""
+    """A fitted baseline.
+
+    Parameters
+    ----------
+    history
+        Rows {step, epoch, loss} and {step, epoch, valid: {metric: value}}, in order of step; empty for k-mers, which
+        are fitted in one go.
+    chosen
+        What validation decided, and its value there.
+    train_loss
+        Mean loss over the training records.
+    """
 
     history: list[dict[str, Any]]
     chosen: dict[str, Any]
     train_loss: float
 
     def scores(self, symbols: Ragged, symbols_b: Ragged | None = None) -> NDArray[Any]:
-        """Scores of records: logits (n, k), values (n,), or logits of all symbols (total, k) for tagging."""
+        """Score records: logits (n, k), values (n,), or logits of all symbols (total, k) for tagging.
+
+        Parameters
+        ----------
+        symbols, symbols_b
+            n sequences, and the second sequences of pairs; None unless the baseline was fitted on pairs.
+        """
         ...
 
     def save(self, folder: Path) -> None:
-        """Write as safetensors and JSON."""
+        """Write ``model.safetensors`` and ``baseline.json`` into `folder`, which exists."""
         ...
 
 
@@ -54,39 +71,45 @@ def fit_baseline(
     symbols, symbols_b
         n records, and the second sequences of pairs.
     labels
-        As in `xdomain.data.dataset.Examples`.
+        Class indices, values or tags, as in `xdomain.data.dataset.Examples`.
     split
         Shape (n,): train, valid or test.
     alphabet_size
-        Symbols that the alphabet has.
+        How many symbols the alphabet has.
     problem
         What the labels are.
     n_classes
-        Classes; 0 for regression.
+        How many classes; 0 for regression.
     seed
-        Of the weights and batches, 0 or more.
+        Seed of the weights and batches, 0 or more.
     metric
-        What validation is judged by.
+        Name of the metric by which validation chooses.
     """
     if kind == "kmer":
-        from xdomain.baselines.kmer import fit_kmer  # which loads scipy
+        from xdomain.baselines.kmer import fit_kmer  # loads scipy
 
         return fit_kmer(symbols, symbols_b, labels, split, alphabet_size, problem, n_classes, seed, metric)
-    from xdomain.baselines.cnn import fit_cnn  # which loads torch
+    from xdomain.baselines.cnn import fit_cnn  # loads torch
 
     return fit_cnn(symbols, symbols_b, labels, split, alphabet_size, problem, n_classes, seed, metric)
 
 
 def load_baseline(folder: Path) -> Baseline:
-    """Read what `save` wrote."""
+    """Read the baseline that `Baseline.save` wrote into `folder`.
+
+    Raises
+    ------
+    BackboneError
+        The folder has no ``baseline.json``, or one that cannot be read.
+    """
     try:
-        told = json.loads((folder / "baseline.json").read_text())
+        settings = json.loads((folder / "baseline.json").read_text())
     except (OSError, ValueError):
         raise BackboneError(f"{folder} holds no baseline", expected="baseline.json and model.safetensors") from None
-    if told.pop("kind") == "cnn":
-        from xdomain.baselines.cnn import load_cnn  # which loads torch
+    if settings.pop("kind") == "cnn":
+        from xdomain.baselines.cnn import load_cnn  # loads torch
 
-        return load_cnn(folder, told)
-    from xdomain.baselines.kmer import load_kmer  # which loads scipy
+        return load_cnn(folder, settings)
+    from xdomain.baselines.kmer import load_kmer  # loads scipy
 
-    return load_kmer(folder, told)
+    return load_kmer(folder, settings)

@@ -43,12 +43,12 @@ class _Net(nn.Module):
         return (torch.relu(self.conv2(hidden)) * mask).transpose(1, 2)
 
     def pooled(self, ids: Tensor) -> Tensor:
-        """(b, s) symbols to (b, (1 + bins) · width): how much of it, and what where in parts of each one's length."""
+        """(b, s) symbols to (b, (1 + bins) · width): the mean over a sequence, then the maximum in each part."""
         hidden = self.body(ids)
         lengths = (ids != self.pad).sum(1, keepdim=True).clamp(min=1)
         part = torch.arange(ids.shape[1]) * BINS // lengths
         into = part.clamp(max=BINS - 1)[:, :, None].expand(-1, -1, WIDTH)
-        none = torch.zeros(len(ids), BINS, WIDTH)  # nothing in the body is below: padding adds nothing
+        none = torch.zeros(len(ids), BINS, WIDTH)  # the body is never negative, so padding does not change a maximum
         where = none.scatter_reduce(1, into, hidden, "amax").flatten(1)
         return torch.cat((hidden.sum(1) / lengths, where), 1)
 
@@ -63,7 +63,20 @@ class _Net(nn.Module):
 
 
 class CNN:
-    """A fitted network; see `xdomain.baselines.Baseline`."""
+    """A fitted network; see `xdomain.baselines.api.Baseline`.
+
+    Parameters
+    ----------
+    net
+        The network.
+    problem
+        What the labels are.
+    shape
+        Symbols of the alphabet, and outputs of the network: classes, or 1 for regression.
+    scale
+        For regression, mean and standard deviation of the training labels: the network predicts (value - mean) / std.
+        Not used otherwise.
+    """
 
     def __init__(self, net: _Net, problem: Problem, shape: tuple[int, int], scale: tuple[float, float]) -> None:
         self.net, self.problem, self.shape, self.scale = net, problem, shape, scale
@@ -73,7 +86,7 @@ class CNN:
 
     @torch.inference_mode()
     def scores(self, symbols: Ragged, symbols_b: Ragged | None = None) -> NDArray[Any]:
-        """See `xdomain.baselines.api.Baseline`."""
+        """Score the records of `symbols` and `symbols_b`; see `xdomain.baselines.api.Baseline`."""
         self.net.eval()
         parts: list[NDArray[Any]] = []
         for first in range(0, len(symbols), 4 * BATCH):
@@ -84,26 +97,26 @@ class CNN:
                 parts += [row[:n].numpy() for row, n in zip(logits, lengths, strict=True)]
             else:
                 parts.append(logits.numpy())
-        found = np.concatenate(parts)
-        return found[:, 0] * self.scale[1] + self.scale[0] if self.problem == "regression" else found
+        scores = np.concatenate(parts)
+        return scores[:, 0] * self.scale[1] + self.scale[0] if self.problem == "regression" else scores
 
     def save(self, folder: Path) -> None:
-        """See `xdomain.baselines.api.Baseline`."""
+        """Write ``model.safetensors`` and ``baseline.json`` into `folder`."""
         save_file(self.net.state_dict(), folder / "model.safetensors")
-        told = {"kind": "cnn", "problem": self.problem, "shape": self.shape, "scale": self.scale,
-                "chosen": self.chosen, "train_loss": self.train_loss}  # fmt: skip
-        write_json(folder / "baseline.json", told)
+        settings = {"kind": "cnn", "problem": self.problem, "shape": self.shape, "scale": self.scale,
+                    "chosen": self.chosen, "train_loss": self.train_loss}  # fmt: skip
+        write_json(folder / "baseline.json", settings)
 
 
-def load_cnn(folder: Path, told: dict[str, Any]) -> CNN:
-    """Read what `CNN.save` wrote."""
-    problem: Problem = told["problem"]
-    symbols, outputs = told["shape"]
+def load_cnn(folder: Path, settings: dict[str, Any]) -> CNN:
+    """Read what `CNN.save` wrote: weights from `folder`, the rest from `settings`, its ``baseline.json`` as read."""
+    problem: Problem = settings["problem"]
+    symbols, outputs = settings["shape"]
     state = load_file(folder / "model.safetensors")
     net = _Net(symbols, outputs, problem, paired=state["out.weight"].shape[1] > (BINS + 1) * WIDTH)
     net.load_state_dict(state)
-    model = CNN(net, problem, (symbols, outputs), tuple(told["scale"]))
-    model.chosen, model.train_loss = told["chosen"], told["train_loss"]
+    model = CNN(net, problem, (symbols, outputs), tuple(settings["scale"]))
+    model.chosen, model.train_loss = settings["chosen"], settings["train_loss"]
     return model
 
 
@@ -111,7 +124,13 @@ def fit_cnn(
     symbols: Ragged, symbols_b: Ragged | None, labels: NDArray[Any], split: NDArray[np.str_], alphabet_size: int,
     problem: Problem, n_classes: int, seed: int, metric: str,
 ) -> CNN:  # fmt: skip
-    """Train with Adam, keep the epoch that is best on validation. Deterministic by seed on a CPU."""
+    """Train with Adam and keep the epoch that is best on validation. Deterministic by `seed` on a CPU.
+
+    Parameters
+    ----------
+    symbols, symbols_b, labels, split, alphabet_size, problem, n_classes, seed, metric
+        See `xdomain.baselines.api.fit_baseline`.
+    """
     rng = np.random.Generator(np.random.PCG64(seed))
     outputs = 1 if problem == "regression" else n_classes
     with torch.random.fork_rng(devices=[]):
@@ -146,7 +165,7 @@ def fit_cnn(
                           {"step": step, "epoch": epoch, "valid": {metric: value}}]  # fmt: skip
         improved = better(metric, value, best)
         best, waited = (value, 0) if improved else (best, waited + 1)
-        if improved or best is None:  # where validation is never defined, the last epoch
+        if improved or best is None:  # where the metric is never defined, keep the last epoch
             best_state = {name: tensor.clone() for name, tensor in net.state_dict().items()}
             model.chosen = {"epoch": epoch, f"valid_{metric}": value}
             model.train_loss = float(np.mean(losses))

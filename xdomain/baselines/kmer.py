@@ -33,8 +33,18 @@ class Linear:
 
     Parameters
     ----------
-    weights
-        Shape (features, k), or (features, 1) for regression; `bias` has shape (k,).
+    weights, bias
+        Shape (features, k) and (k,), with k = 1 for regression.
+    problem
+        What the labels are.
+    alphabet_size
+        How many symbols the alphabet has; it decides the features.
+    chosen
+        The strength that validation chose, the longest k-mers, and the metric on validation.
+    train_loss
+        Mean loss over the training records: cross-entropy, or the squared error for regression.
+    history
+        Empty: there are no epochs.
     """
 
     weights: NDArray[np.float64]
@@ -46,26 +56,34 @@ class Linear:
     history: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 
     def scores(self, symbols: Ragged, symbols_b: Ragged | None = None) -> NDArray[Any]:
-        """See `xdomain.baselines.api.Baseline`."""
-        found = np.asarray(features(symbols, symbols_b, self.problem, self.alphabet_size) @ self.weights) + self.bias
-        return found[:, 0] if self.problem == "regression" else found
+        """Score the records of `symbols` and `symbols_b`; see `xdomain.baselines.api.Baseline`."""
+        scores = np.asarray(features(symbols, symbols_b, self.problem, self.alphabet_size) @ self.weights) + self.bias
+        return scores[:, 0] if self.problem == "regression" else scores
 
     def save(self, folder: Path) -> None:
-        """See `xdomain.baselines.api.Baseline`."""
+        """Write ``model.safetensors`` and ``baseline.json`` into `folder`."""
         save_file({"weights": self.weights, "bias": self.bias}, folder / "model.safetensors")
-        told = {"kind": "kmer", "problem": self.problem, "alphabet_size": self.alphabet_size, "chosen": self.chosen,
-                "train_loss": self.train_loss}  # fmt: skip
-        write_json(folder / "baseline.json", told)
+        settings = {"kind": "kmer", "problem": self.problem, "alphabet_size": self.alphabet_size,
+                    "chosen": self.chosen, "train_loss": self.train_loss}  # fmt: skip
+        write_json(folder / "baseline.json", settings)
 
 
-def load_kmer(folder: Path, told: dict[str, Any]) -> Linear:
-    """Read what `Linear.save` wrote."""
+def load_kmer(folder: Path, settings: dict[str, Any]) -> Linear:
+    """Read what `Linear.save` wrote.
+
+    Parameters
+    ----------
+    folder
+        Where the weights are.
+    settings
+        Its ``baseline.json`` as read, without ``kind``.
+    """
     tensors = load_file(folder / "model.safetensors")
-    return Linear(tensors["weights"], tensors["bias"], **told)
+    return Linear(tensors["weights"], tensors["bias"], **settings)
 
 
 def largest_k(alphabet_size: int) -> int:
-    """The longest k-mers whose kinds, with all shorter ones, stay within `MOST_FEATURES`."""
+    """The largest k, 1 to 6, for which all k-mers up to it over `alphabet_size` symbols stay within `MOST_FEATURES`."""
     k = 1
     while k < 6 and sum(alphabet_size**i for i in range(1, k + 2)) <= MOST_FEATURES:
         k += 1
@@ -73,7 +91,22 @@ def largest_k(alphabet_size: int) -> int:
 
 
 def count_kmers(symbols: Ragged, k: int, alphabet_size: int) -> Features:
-    """Shape (n, alphabet_size^k), sparse: how often each run of k symbols occurs in each sequence."""
+    """Count runs of `k` symbols in each of n sequences.
+
+    Parameters
+    ----------
+    symbols
+        n sequences of ids below `alphabet_size`.
+    k
+        Symbols of a run, 1 or more; a shorter sequence has none.
+    alphabet_size
+        How many symbols the alphabet has.
+
+    Returns
+    -------
+    scipy.sparse.csr_matrix
+        Shape (n, alphabet_size^k); a k-mer's column is the number that its ids spell, the first digit the highest.
+    """
     offsets, lengths = symbols.offsets, symbols.lengths
     counts = np.maximum(lengths - k + 1, 0)
     record = np.repeat(np.arange(len(symbols)), counts)
@@ -87,7 +120,11 @@ def count_kmers(symbols: Ragged, k: int, alphabet_size: int) -> Features:
 
 
 def surroundings(symbols: Ragged, alphabet_size: int) -> Features:
-    """Shape (total symbols, (2·REACH + 1)·(alphabet_size + 1)), sparse: one-hot symbols around each position."""
+    """One-hot encode the symbols around each position of `symbols`.
+
+    Shape (total symbols, (2·REACH + 1)·(alphabet_size + 1)), sparse: a slot for each place from `REACH` before to
+    `REACH` behind; in a slot a column for each of `alphabet_size` symbols, and a last one for beyond the sequence.
+    """
     total, width = len(symbols.values), alphabet_size + 1
     record = np.repeat(np.arange(len(symbols)), symbols.lengths)
     columns: list[NDArray[np.int64]] = []
@@ -102,7 +139,23 @@ def surroundings(symbols: Ragged, alphabet_size: int) -> Features:
 
 
 def features(symbols: Ragged, symbols_b: Ragged | None, problem: Problem, alphabet_size: int) -> Features:
-    """What a linear baseline sees: for pairs both halves' k-mers and how their counts differ."""
+    """What a linear baseline sees.
+
+    Parameters
+    ----------
+    symbols, symbols_b
+        n sequences, and the second sequences of pairs, else None.
+    problem
+        Tagging is seen by `surroundings`, everything else by counts of k-mers.
+    alphabet_size
+        How many symbols the alphabet has.
+
+    Returns
+    -------
+    scipy.sparse.csr_matrix
+        A row a record, or for tagging a symbol. Counts are divided by the root of the sequence's length; pairs have
+        those of both sequences and their absolute difference.
+    """
     if problem == "tagging":
         return surroundings(symbols, alphabet_size)
     one = _kmers(symbols, alphabet_size)
@@ -122,7 +175,18 @@ def fit_kmer(
     symbols: Ragged, symbols_b: Ragged | None, labels: NDArray[Any], split: NDArray[np.str_], alphabet_size: int,
     problem: Problem, n_classes: int, seed: int, metric: str,
 ) -> Linear:  # fmt: skip
-    """Fit once for each of `STRENGTHS`, keep the one that is best on validation."""
+    """Fit once for each of `STRENGTHS` and keep the one that is best on validation.
+
+    Parameters
+    ----------
+    symbols, symbols_b, labels, split, alphabet_size, problem, n_classes, seed, metric
+        See `xdomain.baselines.api.fit_baseline`.
+
+    Raises
+    ------
+    DataError
+        All training records have one class.
+    """
     seen = features(symbols, symbols_b, problem, alphabet_size)
     train, valid = (_labelled(rows_of(symbols, split, name, problem), labels) for name in ("train", "valid"))
     best: Linear | None = None
@@ -148,7 +212,7 @@ def _linear(
     seen: Features, labels: NDArray[Any], strength: float, problem: Problem, alphabet_size: int, n_classes: int,
     seed: int,
 ) -> Linear:  # fmt: skip
-    from sklearn.linear_model import LogisticRegression, Ridge  # takes a while to load, and scoring does without
+    from sklearn.linear_model import LogisticRegression, Ridge  # slow to load, and not needed for scoring
 
     if problem == "regression":
         ridge = Ridge(alpha=1 / strength, random_state=seed).fit(seen, labels)
@@ -173,7 +237,7 @@ def _linear(
 def _all_classes(
     weights: NDArray[Any], bias: NDArray[Any], present: Sequence[int], k: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Columns for all k classes; one that training lacks is never predicted."""
+    """Columns for all k classes; a class that training lacks is never predicted."""
     full = np.zeros((weights.shape[0], k))
     shift = np.full(k, -1e9)
     full[:, present], shift[list(present)] = weights, bias

@@ -1,6 +1,6 @@
 """What simple rules reach on the records of a run: k-mer counts, and composition with length.
 
-They stand beside every encoder, as a number says little without the number that needs no encoder.
+They are reported beside every encoder, so that one sees what can be reached without an encoder.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ from xdomain.metrics.scoring import metric_values
 SINGLE_ANSWER = ("classification", "pair", "regression")
 """Problems in which a record has one label."""
 MOST_KMERS = 3_000_000
-"""Training k-mers up to which counting and fitting take seconds."""
+"""Training k-mers up to which counting and fitting take only seconds."""
 MOST_SHARES = 64
-"""Symbols of an alphabet up to which the share of each is a rule that a person would call simple."""
+"""Size of alphabet up to which the share of each symbol still counts as a simple rule."""
 K_UP_TO = 6
 KMERS, COMPOSITION = "kmer", "composition"
 
 
 def simple_rules(recipe: Recipe, examples: Examples, alphabet_size: int, split: str) -> dict[str, dict[str, float]]:
-    """The metrics of simple rules, fitted on train, on one split.
+    """Fit simple rules on train and compute their metrics on one split.
 
     Parameters
     ----------
     recipe
-        The task: its problem and metrics.
+        The task: its problem, metrics and seed.
     examples
         All encoded records, with labels.
     alphabet_size
-        Symbols of the domain.
+        How many symbols the alphabet has.
     split
-        ``valid`` or ``test``.
+        The split to judge: ``valid`` or ``test``.
 
     Returns
     -------
@@ -62,7 +62,10 @@ def simple_rules(recipe: Recipe, examples: Examples, alphabet_size: int, split: 
 
 
 def best_rule(rules: dict[str, dict[str, float]], metric: str) -> tuple[str, float] | None:
-    """The name and value of the rule that is best by a metric; None without any."""
+    """The name and value of the rule that is best by `metric`; None if none of `rules` has a finite value.
+
+    `rules` is what `simple_rules` returns: each rule's metrics by name.
+    """
     known = {name: values[metric] for name, values in rules.items() if np.isfinite(values[metric])}
     if not known:
         return None
@@ -107,7 +110,7 @@ def _composition_scores(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # not fully converged is good enough for a baseline
         model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=200)).fit(seen[train], labels[train])
-    scores = np.full((len(judged), len(examples.classes)), -1e9)  # a class that train lacks is never answered
+    scores = np.full((len(judged), len(examples.classes)), -1e9)  # a class that train lacks is never predicted
     scores[:, model.classes_] = model.predict_log_proba(seen[judged])
     return scores
 

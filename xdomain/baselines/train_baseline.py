@@ -1,4 +1,4 @@
-"""A simple baseline's way through a run: the same data and splits, the same result."""
+"""Train a simple baseline within a run: on the same data and splits as an encoder, with the same kind of result."""
 
 from __future__ import annotations
 
@@ -16,7 +16,19 @@ from xdomain.training.trainer import FitResult
 
 
 def train_baseline(recipe: Recipe, adapter: Adapter, examples: Examples, *, folder: Path) -> TrainResult:
-    """Fit the baseline that the recipe's run names and save it in ``folder/model``."""
+    """Fit the baseline that `recipe` names and save it.
+
+    Parameters
+    ----------
+    recipe
+        Names the baseline, the problem, the metrics and the seed.
+    adapter
+        Gives the size of the alphabet.
+    examples
+        All encoded records, with labels.
+    folder
+        The run folder; the baseline goes into its subfolder ``model``.
+    """
     kind = recipe.run.baseline
     if kind is None or examples.labels is None:
         raise ValueError("no baseline was asked for, or there are no labels")
