@@ -20,12 +20,12 @@ from xdomain.model.checkpoints import bundled_backbones, locate_backbone
 
 FAMILIES = ("albert", "bert", "distilbert", "electra", "longformer", "modernbert", "roberta")
 FROM_PAD = ("roberta", "longformer", "xlm-roberta", "camembert")
-"""Families that number their positions from the padding's id plus one."""
+"""Families whose position ids begin at the padding's id plus one, so not every row of positions can be used."""
 
 
 @dataclass(frozen=True)
 class Backbone:
-    """A checkpoint, read.
+    """An encoder checkpoint that has been read.
 
     Parameters
     ----------
@@ -34,11 +34,11 @@ class Backbone:
     path
         What `transformers` loads it from: a folder or a hub id.
     tensors
-        The base model's tensors that the checkpoint really holds, float32, by their names in the base model.
+        The base model's tensors that the checkpoint really holds, by their names in the base model; float32.
     missing
-        Names of base-model tensors that it does not hold, such as the pooler of a masked-LM checkpoint.
+        Names of base-model tensors that the checkpoint lacks, such as the pooler of a masked-LM checkpoint.
     sha256
-        Of the weights file, or of the tensors where it came from a hub.
+        Of the weights files where `path` is a folder, of the tensors where it is a hub id.
     """
 
     name: str
@@ -61,14 +61,14 @@ def load_backbone(name: str | None = None) -> Backbone:
     Raises
     ------
     BackboneError
-        What is there is no encoder checkpoint that can be loaded; the message says what it is and what works.
+        `name` leads to no encoder checkpoint that can be loaded; the message says what it is and what works.
     """
     path = locate_backbone(name)
     return _load(name or Path(path).name, path, local=Path(path).is_dir())
 
 
 def _check_tensors(name: str, missing: tuple[str, ...], spare: list[str]) -> None:
-    """A pooler may be missing, as in masked-LM checkpoints; anything else would be drawn at random in silence."""
+    """Refuse missing tensors, which would silently be drawn at random; a pooler may be missing, as in masked LMs."""
     lost = [key for key in missing if "pooler" not in key]
     if lost:
         raise BackboneError(
@@ -116,23 +116,23 @@ def _plain(key: Any) -> str:
 
 
 def _explained(name: str, path: str, error: Exception, *, local: bool) -> BackboneError:
-    told = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+    message = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
     kind = type(error).__name__
     if not local:
         return BackboneError(
-            f"{name} is no folder here and could not be had from the hub ({told})",
+            f"{name} is no folder here and could not be had from the hub ({message})",
             expected="a folder, a hub id and a network, or no --backbone at all: a checkpoint is shipped",
             nearest=nearest(name, [p.name for p in bundled_backbones()]),
         )
-    if "safetensor" in kind.lower() or "header" in told.lower() or "incomplete" in told.lower():
+    if "safetensor" in kind.lower() or "header" in message.lower() or "incomplete" in message.lower():
         sizes = ", ".join(f"{p.name} {p.stat().st_size:,} bytes" for p in Path(path).glob("*.safetensors"))
         return BackboneError(
-            f"the weights in {path} are damaged or cut short ({told})",
+            f"the weights in {path} are damaged or cut short ({message})",
             expected=f"a whole safetensors file; here: {sizes}",
             fix="copy or download the checkpoint again",
         )
     return BackboneError(
-        f"{path} cannot be loaded ({kind}: {told})", expected=f"an encoder checkpoint: {', '.join(FAMILIES)}"
+        f"{path} cannot be loaded ({kind}: {message})", expected=f"an encoder checkpoint: {', '.join(FAMILIES)}"
     )
 
 
@@ -148,14 +148,14 @@ def _digest(path: str, tensors: dict[str, Tensor], *, local: bool) -> str:
 
 
 def max_positions(config: Any) -> int:
-    """Positions a window may take, special tokens included."""
+    """The most positions that a window may take in a model of this `config`, special tokens included."""
     positions = int(config.max_position_embeddings)
     return positions - (config.pad_token_id + 1) if config.model_type in FROM_PAD else positions
 
 
 @contextlib.contextmanager
 def quiet_loading() -> Generator[None]:
-    """Without the library's load reports and bars: what matters is told by us."""
+    """A context without the load reports and progress bars of `transformers`; xdomain reports what matters itself."""
     level = transformers_logging.get_verbosity()
     bars = transformers_logging.is_progress_bar_enabled()
     transformers_logging.set_verbosity(logging.ERROR)

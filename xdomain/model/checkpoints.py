@@ -1,4 +1,4 @@
-"""Where the checkpoint of an encoder lies: shipped with xdomain, a folder, or a hub id. Does not load torch."""
+"""Find the checkpoint of an encoder: shipped with xdomain, a folder, or a hub id. Does not load torch."""
 
 from __future__ import annotations
 
@@ -12,20 +12,29 @@ TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sent
 
 
 def bundled_backbones() -> list[Path]:
-    """The checkpoints that are shipped with xdomain."""
+    """The folders of the checkpoints that are shipped with xdomain, sorted by name."""
     folder = Path(str(resources.files("xdomain.model"))) / "bundled"
     return sorted(p for p in folder.iterdir() if (p / "config.json").is_file()) if folder.is_dir() else []
 
 
 def shipped_folder(name: str) -> str:
-    """The folder of a shipped checkpoint, or `name` itself where it is none's."""
+    """The folder of the shipped checkpoint called `name`, or `name` itself where there is no such checkpoint."""
     return next((str(path) for path in bundled_backbones() if path.name == name), name)
 
 
 def locate_backbone(name: str | None = None) -> str:
-    """What `transformers` loads a backbone from: a folder that is there, or a hub id; nothing is read yet.
+    """Say what `transformers` should load a backbone from: an existing folder or a hub id. No weights are read.
 
-    `name` is as for `xdomain.model.backbone.load_backbone`, and so are the errors of a name that cannot be right.
+    Parameters
+    ----------
+    name
+        As for `xdomain.model.backbone.load_backbone`: a folder, a shipped checkpoint's name, or a hub id; None: the
+        checkpoint shipped with xdomain.
+
+    Raises
+    ------
+    BackboneError
+        `name` is a path where no checkpoint lies, or a folder that lacks a part of one.
     """
     if name is None:
         shipped = bundled_backbones()
@@ -46,10 +55,10 @@ def locate_backbone(name: str | None = None) -> str:
 def _check_folder(folder: Path) -> None:
     holds = sorted(p.name for p in folder.iterdir())
     if "config.json" not in holds:
-        told = ", ".join(holds[:5]) + (" …" if len(holds) > 5 else "") or "nothing"
+        contents = ", ".join(holds[:5]) + (" …" if len(holds) > 5 else "") or "nothing"
         inner = [p.name for p in folder.iterdir() if (p / "config.json").is_file()]
         raise BackboneError(
-            f"{folder} is no checkpoint: it holds {told}",
+            f"{folder} is no checkpoint: it holds {contents}",
             expected="config.json, model.safetensors and a tokenizer",
             nearest=str(folder / inner[0]) if inner else None,
         )

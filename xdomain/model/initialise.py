@@ -1,4 +1,4 @@
-"""Initialise a model: what of a checkpoint it starts with, and which head it gets."""
+"""Initialise a model: which parts of a checkpoint it starts with, and which head it gets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from xdomain.core.choices import PARTS, Init, Problem, Tune
 from xdomain.core.errors import RecipeError, unknown
 from xdomain.core.recipe import Run
 
-PATTERNS = (  # the first that matches a parameter's name decides; families: see `backbone.FAMILIES`
+PATTERNS = (  # the first that matches a parameter's name decides; they cover all of `backbone.FAMILIES`
     ("norms", r"norm|layer_norm"),
     ("words", r"word_embeddings|tok_embeddings|embeddings_project|embedding_hidden_mapping_in"),
     ("positions", r"position_embeddings|token_type_embeddings"),
@@ -23,7 +23,7 @@ PATTERNS = (  # the first that matches a parameter's name decides; families: see
 
 
 def head_of(problem: Problem) -> Any:
-    """The class of `transformers` that builds and loads a model for a problem."""
+    """The class of `transformers` that builds and loads a model for `problem`."""
     import transformers
 
     if problem == "tagging":
@@ -49,13 +49,13 @@ class Arm:
     Parameters
     ----------
     init
-        pretrained; scratch; reembed: all but the word rows; shuffled: every tensor's elements permuted, which
-        keeps the statistics and destroys the structure; rescaled: drawn anew at the checkpoint's mean and
-        standard deviation, tensor by tensor.
+        pretrained: as in the checkpoint; scratch: drawn at random; reembed: as in the checkpoint, but for the word
+        rows; shuffled: the elements of each tensor permuted, which keeps the statistics and destroys the structure;
+        rescaled: each tensor drawn from a normal distribution with its own mean and standard deviation.
     transfer
-        The parts that come over; the rest is as in a scratch model of the same seed.
+        The parts that come over from the checkpoint; the rest is as in a scratch model of the same seed.
     tune
-        full, head, mix, norms, lora or bottleneck.
+        What is trained: full, head, mix, norms, lora or bottleneck, see `xdomain.model.tuning.freeze_for`.
     """
 
     init: str = "pretrained"
@@ -75,12 +75,12 @@ class Arm:
 
     @classmethod
     def of(cls, options: Run) -> Arm:
-        """The arm that a recipe names."""
+        """The arm that the `options` of a recipe name."""
         return cls(options.init, tuple(options.transfer), options.tune)
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """The parts that really come over, in the order of `PARTS`."""
+        """The parts that really come over: `transfer` less what `init` leaves out, in the order of `PARTS`."""
         if self.init == "scratch":
             return ()
         left_out = {"words"} if self.init == "reembed" else set[str]()
@@ -88,14 +88,14 @@ class Arm:
 
     @property
     def label(self) -> str:
-        """The arm in a word, fit for a file name."""
+        """The arm in a word, fit for a file name: ``pretrained``, ``scratch+head``."""
         partial = set(self.transfer) != set(PARTS)
         some = f"[{','.join(p for p in PARTS if p in self.transfer)}]" if partial else ""
         return f"{self.init}{some}" + (f"+{self.tune}" if self.tune != "full" else "")
 
 
 def parameter_group(name: str) -> str:
-    """The part that a base-model parameter belongs to.
+    """The part that the base-model parameter called `name` belongs to.
 
     words: the token table and its projection; positions: position and segment rows; norms: every layer norm;
     attention: query, key, value and output; ffn: the other dense layers, the pooler included.
@@ -116,11 +116,28 @@ def build_model(
     attention_dropout: float = 0.0,
     hidden_dropout: float = 0.1,
 ) -> PreTrainedModel:
-    """A stock model as the arm wants it.
+    """Build a stock `transformers` model that starts as `arm` says; nothing is frozen yet.
 
-    A whole scratch model is drawn under `seed` first, then the tensors of the transferred parts are replaced:
-    so the head, and whatever does not come over, is the same for every arm of one seed. The global random
+    First a whole scratch model is drawn under `seed`, then the tensors of the transferred parts are replaced.
+    Therefore the head, and whatever does not come over, is the same for every arm of one seed. The global random
     state is left as it was.
+
+    Parameters
+    ----------
+    backbone
+        The checkpoint, whose configuration the model gets.
+    arm
+        Which parts come over, and what happens to them; `Arm.tune` is not looked at.
+    problem
+        Decides the head: see `head_of`.
+    classes
+        Their names, in the order of the logits; ignored for regression and span.
+    seed
+        Of the scratch model and of what shuffled and rescaled draw, 0 or more.
+    attention_dropout
+        Of attention weights, in [0, 1).
+    hidden_dropout
+        Everywhere else, in [0, 1).
     """
     import torch
 
@@ -140,7 +157,7 @@ def build_model(
 
 
 def transferred(backbone: Backbone, arm: Arm) -> dict[str, int]:
-    """How much of the checkpoint came over, for the result."""
+    """How many tensors and values of `backbone` come over in `arm`, for the result."""
     names = _moving(backbone, arm)
     return {"tensors_from_checkpoint": len(names),
             "values_from_checkpoint": sum(backbone.tensors[n].numel() for n in names)}  # fmt: skip

@@ -1,9 +1,9 @@
 """A learned mix of all layers in place of the last: which layer does the domain use?
 
 ELMo's scalar mix (Peters et al. 2018, arXiv 1802.05365, eq. 1): gamma · Σ softmax(s)_j h_j over the embeddings and
-every layer's states, under the stock pooler and head, with the body frozen. A mix does not fold into stock weights. So
-what is saved is a stock checkpoint of body and head, with the mix beside it as ``layer_mix.json``; `attach_layer_mix`
-puts it on again.
+every layer's states, under the stock pooler and head, with the body frozen. A mix cannot be folded into stock weights.
+So the run saves a stock checkpoint of body and head, and the mix beside it as ``layer_mix.json``; `attach_layer_mix`
+puts it back on a loaded model.
 """
 
 from __future__ import annotations
@@ -19,11 +19,17 @@ from transformers import PreTrainedModel
 
 LAYER_MIX = "layer_mix.json"
 NAME = "layer_mix"
-"""Of the trained mix, as a part of the model."""
+"""The name of the trained mix as a submodule of the model."""
 
 
 class LayerMix(nn.Module):
-    """Scores and scale over n states; all alike at the start, as in ELMo."""
+    """Trained scores and scale of a mix of hidden states; all weights are equal at the start, as in ELMo.
+
+    Parameters
+    ----------
+    states
+        How many are mixed: the embeddings and one of each layer.
+    """
 
     def __init__(self, states: int) -> None:
         super().__init__()
@@ -31,24 +37,24 @@ class LayerMix(nn.Module):
         self.gamma = nn.Parameter(torch.ones(()))
 
     def forward(self) -> tuple[Tensor, Tensor]:
-        """The weights (n,), at least 0 and in sum 1, and the scale."""
+        """The weights, shape (states,), at least 0 and in sum 1, and the scale, a scalar."""
         return self.scores.softmax(0), self.gamma
 
 
 def insert_mix(model: PreTrainedModel) -> None:
-    """Let the head read a mix of all layers, trained with the rest, in place."""
+    """Let the head of `model` read a mix of all layers, in place; the mix is a submodule, trained with the rest."""
     mix = LayerMix(model.config.num_hidden_layers + 1)
     model.add_module(NAME, mix)
     _read_through(model, mix)
 
 
 def remove_mix(model: PreTrainedModel) -> dict[str, Any] | None:
-    """Make the model stock again, in place; its mix as a result tells it, None where it has none.
+    """Take the mix off `model`, in place, so that it is a stock model again, and return what the mix was.
 
     Returns
     -------
     dict
-        `layers`: {layer, weight} from the embeddings, layer 0, up; `gamma`.
+        `layers`: {layer, weight} of each, the embeddings being layer 0; `gamma`. None where the model has no mix.
     """
     mix = getattr(model, NAME, None)
     if not isinstance(mix, LayerMix):
@@ -62,20 +68,20 @@ def remove_mix(model: PreTrainedModel) -> dict[str, Any] | None:
 
 
 def save_mix(mix: dict[str, Any], folder: Path) -> None:
-    """Write what `remove_mix` told beside the checkpoint in `folder`."""
+    """Write `mix`, which `remove_mix` returned, beside the checkpoint in `folder`."""
     (folder / LAYER_MIX).write_text(json.dumps(mix, indent=1) + "\n", "utf-8")
 
 
 def attach_layer_mix(model: PreTrainedModel, folder: str | Path) -> bool:
-    """Put the mix on that lies beside a checkpoint, in place; whether there is one.
+    """Let the head of `model` read the mix saved in `folder`, in place; return whether there is one.
 
-    It is no part of the model's parameters: it is not trained, saved or counted.
+    The mix does not become a parameter of the model: it is not trained, saved or counted.
     """
     file = Path(folder) / LAYER_MIX
     if not file.is_file():
         return False
-    told = json.loads(file.read_text("utf-8"))
-    weights, gamma = torch.tensor([row["weight"] for row in told["layers"]]), torch.tensor(told["gamma"])
+    saved = json.loads(file.read_text("utf-8"))
+    weights, gamma = torch.tensor([row["weight"] for row in saved["layers"]]), torch.tensor(saved["gamma"])
     _read_through(model, lambda: (weights, gamma))
     return True
 
@@ -84,15 +90,15 @@ def _read_through(model: PreTrainedModel, mix: Callable[[], tuple[Tensor, Tensor
     def ask(_: nn.Module, given: Any, named: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         return given, {**named, "output_hidden_states": True}
 
-    def answer(base: Any, _: Any, told: Any) -> Any:
+    def answer(base: Any, _: Any, output: Any) -> Any:
         weights, gamma = mix()
-        states = [state.float() for state in told.hidden_states]
+        states = [state.float() for state in output.hidden_states]
         weighed = [weight * state for weight, state in zip(weights.to(states[0].device), states, strict=True)]
         mixed = gamma.to(states[0].device) * torch.stack(weighed).sum(0)
-        told.last_hidden_state = mixed
-        if told.get("pooler_output") is not None:
-            told.pooler_output = _pooled(base, mixed)
-        return told
+        output.last_hidden_state = mixed
+        if output.get("pooler_output") is not None:
+            output.pooler_output = _pooled(base, mixed)
+        return output
 
     base = model.base_model
     base._mix_hooks = [  # pyright: ignore
@@ -102,7 +108,7 @@ def _read_through(model: PreTrainedModel, mix: Callable[[], tuple[Tensor, Tensor
 
 
 def _pooled(base: Any, states: Tensor) -> Tensor:
-    """What the base model's own pooler makes of other states; ALBERT's is a bare layer."""
+    """Apply the base model's own pooler to `states`; ALBERT's is a bare layer with a separate activation."""
     if isinstance(base.pooler, nn.Linear):
         return base.pooler_activation(base.pooler(states[:, 0]))
     return base.pooler(states)

@@ -15,11 +15,11 @@ from xdomain.core.sequences import Alphabet
 from xdomain.model.token_mapping import TokenMapping, parse_strategy
 from xdomain.model.vocabulary import Vocabulary
 
-PERMUTE = 1  # a stream of its own, so that permute is drawn independently of random
+PERMUTE = 1  # a random stream of its own: permute is drawn independently of random
 
 
 def load_given(path: Path) -> dict[str, str]:
-    """A table of symbol to piece for the mapping ``given``, from a JSON or YAML file.
+    """Read the table of symbol to piece for the mapping ``given`` from the JSON or YAML file `path`.
 
     Every entry is read as text: ``N: no`` gives N the piece "no".
 
@@ -35,8 +35,8 @@ def load_given(path: Path) -> dict[str, str]:
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path} cannot be read ({error})", expected=expected) from None
     except yaml.YAMLError as error:
-        told = str(error).replace("\n", " ")
-        raise RecipeError(f"{path} is neither JSON nor YAML: {told}", expected=expected) from None
+        message = str(error).replace("\n", " ")
+        raise RecipeError(f"{path} is neither JSON nor YAML: {message}", expected=expected) from None
     entries: Iterable[tuple[yaml.Node, yaml.Node]] = node.value if isinstance(node, yaml.MappingNode) else ()
     table: dict[str, str] = {}
     for key, value in entries:
@@ -54,6 +54,24 @@ def load_given(path: Path) -> dict[str, str]:
 def by_hand(
     alphabet: Alphabet, given: Mapping[str, str], vocabulary: Vocabulary, fixed: Mapping[str, int]
 ) -> dict[str, int]:
+    """Check a table written by hand and look up the vocabulary row of each symbol in it.
+
+    Parameters
+    ----------
+    alphabet
+        The symbols that the table may name.
+    given
+        Symbol to piece.
+    vocabulary
+        Where the pieces have their rows.
+    fixed
+        Rows of the symbols that are special or unused pieces themselves: no other symbol may have them.
+
+    Raises
+    ------
+    RecipeError
+        The table names an unknown symbol or piece, gives a piece to two symbols, or moves a symbol of `fixed`.
+    """
     owner = {row: symbol for symbol, row in fixed.items()}
     for symbol, piece in given.items():
         if symbol not in alphabet.symbols:
@@ -90,6 +108,8 @@ def make_mapping(
 ) -> TokenMapping:
     """Give every symbol a vocabulary row.
 
+    A symbol that is itself a special or unused piece of the vocabulary, such as [UNK] for text, keeps its row.
+
     Parameters
     ----------
     alphabet
@@ -99,27 +119,25 @@ def make_mapping(
     strategy
         random: drawn from the ordinary rows without replacement;
         frequent, rare: the first or the last whole words of two letters or more. Trainers of wordpieces list
-        them by frequency, so the vocabulary's order stands for it;
+        them by frequency, so the vocabulary's order stands for frequency;
         identity: the symbol's own letters where the vocabulary has them, as they are or else in lower case; the
         other symbols at random;
         permute: symbol i gets entry i of a permutation of all ordinary rows, as in Kao & Lee 2021
         (arXiv 2103.07162); drawn independently of random's;
-        shift: symbol i gets ordinary row start + i, cyclic, the start at random: order is kept, special rows are not
-        touched;
-        block: symbol i gets raw row i, or N + i for ``block:N``, special and unused rows included, as speech
-        toolkits do by how they resize embeddings. Symbols may so share the row of [CLS], or of [PAD], which
-        PyTorch gives no gradient: `TokenMapping.special_token_collisions` names them;
-        given: as the table `given` says; symbols it does not name at random;
-        learned, ``learned:sparse``: random's rows, which training fills: `xdomain.model.reprogramming`;
-        search, ``search:N``: random's rows; `xdomain.training.mapping_search` makes one for each of `search_seeds`, by
-        default 16, and keeps the best.
+        shift: symbol i gets ordinary row start + i, wrapping around, from a random start: the order is kept, and
+        special rows are left out;
+        block: symbol i gets raw row i, or N + i for ``block:N``, special and unused rows included, as in speech
+        toolkits, because of how they resize embeddings. So a symbol may share the row of [CLS], or of [PAD], which
+        gets no gradient in PyTorch: `TokenMapping.special_token_collisions` names such symbols;
+        given: as the table `given` says; symbols that it does not name get rows at random;
+        learned, ``learned:sparse``: random's rows, whose contents are then learned: `xdomain.model.reprogramming`;
+        search, ``search:N``: random's rows; `xdomain.training.mapping_search` makes one mapping for each of
+        `search_seeds`, by default 16, and keeps the best.
     seed
-        ≥ 0; with alphabet and vocabulary it decides what is random, the same on any machine and with any version of
-        numpy: the order of raw PCG64 words.
+        0 or more. Together with alphabet and vocabulary it decides what is random, alike on any machine and with any
+        version of numpy: rows are drawn by sorting raw PCG64 words.
     given
-        For the strategy ``given``: symbol to wordpiece.
-
-    A symbol that is itself a special or unused piece of the vocabulary, such as [UNK] for text, keeps its row.
+        Only for the strategy ``given``: symbol to wordpiece.
 
     Raises
     ------
@@ -179,19 +197,22 @@ def _rows(kind: str, start: int, n: int, vocabulary: Vocabulary, taken: Collecti
 def _keys(seed: int, n: int, *stream: int) -> NDArray[np.uint64]:
     """Draw n random 64-bit words.
 
-    numpy keeps the raw words of PCG64 from version to version, but not what its `Generator` makes of them (NEP 19):
-    so a mapping is drawn by sorting raw words.
+    numpy guarantees the raw words of PCG64 across versions, but not what its `Generator` makes of them (NEP 19).
+    Therefore a mapping is drawn by sorting raw words.
     """
     return np.random.PCG64([seed, *stream]).random_raw(n)
 
 
 def _own_letters(symbols: Sequence[str], vocabulary: Vocabulary, usual: Collection[int]) -> dict[str, int]:
-    """Exact matches first, so that A does not take the row that a, further on, owns."""
-    found = {s: vocabulary.rows[s] for s in symbols if vocabulary.rows.get(s, -1) in usual}
-    taken = set(found.values())
+    """Rows of the symbols that the vocabulary has as pieces.
+
+    Exact matches come first, so that the symbol A does not take the row of a symbol a further on.
+    """
+    rows = {s: vocabulary.rows[s] for s in symbols if vocabulary.rows.get(s, -1) in usual}
+    taken = set(rows.values())
     for symbol in symbols:
         row = vocabulary.rows.get(symbol.lower(), -1)
-        if symbol not in found and symbol not in vocabulary.rows and row in usual and row not in taken:
-            found[symbol] = row
+        if symbol not in rows and symbol not in vocabulary.rows and row in usual and row not in taken:
+            rows[symbol] = row
             taken.add(row)
-    return found
+    return rows

@@ -1,4 +1,4 @@
-"""A token mapping (one vocabulary row per symbol, kept as JSON) and the names of the strategies that make one."""
+"""Token mappings (one vocabulary row for each symbol, kept as JSON) and the names of the strategies that make them."""
 
 from __future__ import annotations
 
@@ -17,41 +17,50 @@ from xdomain.core.errors import DataError, RecipeError, unknown
 
 STRATEGIES = ("random", "frequent", "rare", "identity", "permute", "shift", "block", "given", "learned", "search")
 DRAWN = ("random", "permute", "shift", "learned", "search")
-"""Mappings of which another seed is another one."""
+"""Strategies that give another mapping for another mapping seed."""
 ARGUMENTS = {
     "block": ("[0-9]+", "block:N, N the first row; no other mapping has a number"),
     "search": ("[2-9]|[1-9][0-9]{1,2}", "search:N, the best of N draws, N from 2 to 999"),
     "learned": ("sparse", "learned, or learned:sparse"),
 }
-"""What may follow a mapping's colon, and how to say so."""
-SEARCHED = 16
+"""What may follow the colon of a strategy: a regular expression, and the sentence for an error message."""
+SEARCHED = 16  # candidates of a search that names no number
 STRIDE = 1000
-"""Between the seeds of the draws that a search chooses among."""
+"""Distance between the mapping seeds of a search's candidates."""
 SCHEMA = 1
 
 
 def is_drawn(strategy: str) -> bool:
-    """Whether another mapping seed is another mapping."""
+    """Whether another mapping seed gives another mapping under `strategy`, such as ``random`` or ``search:8``."""
     return strategy.partition(":")[0] in DRAWN
 
 
 def learned_kind(strategy: str) -> str | None:
-    """``soft`` or ``sparse`` where a mapping is learned, None where it is not."""
+    """``soft`` or ``sparse`` where `strategy` is a learned mapping, else None."""
     kind, _, how = strategy.partition(":")
     return (how or "soft") if kind == "learned" else None
 
 
 def search_seeds(strategy: str, seed: int) -> tuple[int, ...]:
-    """Seeds of the random mappings that ``search:N`` chooses among: seed, seed + 1000, …; elsewhere its own.
+    """Mapping seeds of the candidates that ``search:N`` chooses among; for another `strategy` just `seed`.
 
-    The first is what `random` would draw with that mapping seed; searches with mapping seeds below 1000 share none.
+    They are `seed`, `seed` + 1000, …. The first candidate is the mapping that ``random`` draws with `seed`. Searches
+    with different mapping seeds below 1000 have no candidate in common.
     """
     kind, many = parse_strategy(strategy)
     return tuple(seed + STRIDE * i for i in range(many if kind == "search" else 1))
 
 
 def parse_strategy(strategy: str) -> tuple[str, int]:
-    """What a mapping is called, and its number: the first row of a block, the draws of a search."""
+    """Take `strategy`, such as ``block:100``, apart: its name and its number.
+
+    The number is the first row of a block, or the candidates of a search; 0 for every other strategy.
+
+    Raises
+    ------
+    RecipeError
+        There is no such strategy, or it takes no such argument.
+    """
     kind, colon, argument = strategy.partition(":")
     if kind not in STRATEGIES:
         raise unknown("mapping", strategy, STRATEGIES)
@@ -65,20 +74,20 @@ def parse_strategy(strategy: str) -> tuple[str, int]:
 
 @dataclass(frozen=True, eq=False)
 class TokenMapping:
-    """One vocabulary row a symbol, no row twice.
+    """One vocabulary row for each symbol; no two symbols share one.
 
     Parameters
     ----------
     symbols
-        An alphabet's, in the order of their ids.
+        The symbols of an alphabet, in the order of their ids.
     ids
-        Shape (alphabet,), int32: symbol i has row ``ids[i]``. Cannot be written to.
+        Shape (alphabet,), int32: symbol i has row ``ids[i]``. A read-only copy is kept.
     pieces
-        What the vocabulary has in those rows, for people to read.
+        The wordpieces of those rows, for people to read.
     strategy, seed
-        How the rows were found.
+        How the rows were chosen.
     vocabulary_sha256
-        Of the vocabulary that the rows are rows of.
+        Of the vocabulary that the rows belong to: `xdomain.model.vocabulary.Vocabulary.sha256`.
     """
 
     symbols: tuple[str, ...]
@@ -103,7 +112,7 @@ class TokenMapping:
     def __hash__(self) -> int:
         return hash(self.sha256)
 
-    def _told(self) -> dict[str, object]:
+    def _contents(self) -> dict[str, object]:
         return {
             "schema": SCHEMA, "strategy": self.strategy, "seed": self.seed,
             "vocabulary_sha256": self.vocabulary_sha256, "symbols": list(self.symbols), "ids": self.ids.tolist(),
@@ -112,24 +121,25 @@ class TokenMapping:
 
     @cached_property
     def sha256(self) -> str:
-        """Of everything that the file on disk says."""
-        return hashlib.sha256(json.dumps(self._told(), sort_keys=True).encode()).hexdigest()
+        """Of everything that the file on disk holds."""
+        return hashlib.sha256(json.dumps(self._contents(), sort_keys=True).encode()).hexdigest()
 
     def special_token_collisions(self, special: Collection[int]) -> tuple[str, ...]:
         """The symbols whose row is one of `special`, such as the padding's.
 
-        Only ``block`` and ``given`` do that; and ``identity``, which leaves a text's unknown token at its own row.
+        Only ``block`` and ``given`` put symbols there, and ``identity``, which leaves a text's unknown token at its own
+        row.
         """
         return tuple(s for s, row in zip(self.symbols, self.ids.tolist(), strict=True) if row in special)
 
     def save(self, path: Path) -> None:
-        """Write as JSON."""
-        told = {**self._told(), "sha256": self.sha256}
-        path.write_text(json.dumps(told, ensure_ascii=False, indent=1) + "\n", "utf-8")
+        """Write the mapping to the file `path`, as JSON."""
+        contents = {**self._contents(), "sha256": self.sha256}
+        path.write_text(json.dumps(contents, ensure_ascii=False, indent=1) + "\n", "utf-8")
 
     @classmethod
     def load(cls, path: Path) -> TokenMapping:
-        """Read what `save` wrote.
+        """Read the file `path` that `save` wrote.
 
         Raises
         ------
@@ -137,12 +147,12 @@ class TokenMapping:
             It is no mapping, of another schema, or was changed since it was written.
         """
         try:
-            told = json.loads(path.read_text("utf-8"))
-            schema, recorded = told["schema"], told["sha256"]
-            ids = np.array(told["ids"], np.int32)
+            contents = json.loads(path.read_text("utf-8"))
+            schema, recorded = contents["schema"], contents["sha256"]
+            ids = np.array(contents["ids"], np.int32)
             mapping = cls(
-                tuple(told["symbols"]), ids, tuple(told["pieces"]), told["strategy"], told["seed"],
-                told["vocabulary_sha256"],
+                tuple(contents["symbols"]), ids, tuple(contents["pieces"]), contents["strategy"], contents["seed"],
+                contents["vocabulary_sha256"],
             )  # fmt: skip
         except KeyError as error:
             raise DataError(

@@ -1,4 +1,4 @@
-"""Alphabet and mapping as a plain tokenizer that `AutoTokenizer` loads without xdomain."""
+"""Turn alphabet and mapping into a plain tokenizer that `AutoTokenizer` loads without xdomain."""
 
 from __future__ import annotations
 
@@ -21,13 +21,18 @@ ROLES = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token", "bos_
 
 
 def layout_of(tokenizer: PreTrainedTokenizerBase) -> SpecialTokenLayout:
-    """The layout that `tokenizer` gives a pair, found by encoding one.
+    """Find out where a fast `tokenizer` puts its special tokens, by encoding a pair.
 
-    Works for any fast tokenizer: ``[CLS] a [SEP] b [SEP]``, ``<s> a </s></s> b </s>`` and others.
+    The layout may be ``[CLS] a [SEP] b [SEP]``, ``<s> a </s></s> b </s>`` or another of that form.
+
+    Raises
+    ------
+    BackboneError
+        The tokenizer does not put special tokens before, between and after the two sequences.
     """
     backend: Any = tokenizer.backend_tokenizer
     encoded = backend.encode("a", "a")
-    there = [i for i, seen in enumerate(encoded.attention_mask) if seen]  # some tokenizers are saved to pad to 128
+    there = [i for i, seen in enumerate(encoded.attention_mask) if seen]  # some tokenizers were saved to pad to 128
     runs = [
         (bool(special), list(places))
         for special, places in groupby(there, key=lambda i: encoded.special_tokens_mask[i])
@@ -47,22 +52,23 @@ def layout_of(tokenizer: PreTrainedTokenizerBase) -> SpecialTokenLayout:
 def export_tokenizer(
     adapter: Adapter, mapping: TokenMapping, backbone_tokenizer: PreTrainedTokenizerBase, *, max_length: int
 ) -> PreTrainedTokenizerFast:
-    """A tokenizer for raw records: the adapter's symbols at the mapping's rows, framed as the backbone was.
+    """Make a tokenizer for raw records: the adapter's symbols, at the mapping's rows.
 
-    It has the backbone's special tokens at the backbone's rows, and asks for token types where the backbone
-    has them. Never resize a model to its length: its largest id is larger (29,666 of 30,522, say, for 9 entries).
+    It puts the backbone's special tokens, at their own rows, where the backbone's tokenizer puts them, and returns
+    token types where that one does. Never resize a model to the length of this tokenizer: its ids are larger than that
+    (up to 29,666, say, for 9 entries).
 
-    Where the mapping gives a symbol the row of a special token, as ``block`` may, the symbol names that row: with
-    A in row 0 the padding is called A, its id 0 as before.
+    Where the mapping gives a symbol the row of a special token, as ``block`` may, that row is named after the symbol:
+    with A in row 0 the padding token is called A, and its id is 0 as before.
 
     Parameters
     ----------
     adapter
-        Whose alphabet `mapping` is for.
+        Its alphabet is that of `mapping`.
     mapping
         The row of each symbol.
     backbone_tokenizer
-        Of the vocabulary that `mapping` is for.
+        Its vocabulary is that of `mapping`.
     max_length
         Positions of a window, special tokens included: the tokenizer's ``model_max_length``.
 
@@ -71,7 +77,7 @@ def export_tokenizer(
     RecipeError
         `mapping` is for another vocabulary.
     BackboneError
-        The backbone's tokenizer has no unknown token, or frames a pair in no known way.
+        The backbone's tokenizer has no unknown token, or a layout that `layout_of` does not know.
     """
     if Vocabulary.of(backbone_tokenizer).sha256 != mapping.vocabulary_sha256:
         raise RecipeError("the mapping was made for another vocabulary than this backbone's",
@@ -79,7 +85,7 @@ def export_tokenizer(
     rows = _special_rows(backbone_tokenizer)
     symbols = dict(zip(mapping.symbols, mapping.ids.tolist(), strict=True))
     owners = {row: symbol for symbol, row in symbols.items()}
-    # A vocabulary file keeps one name a row: of two it would drop one in silence, and the symbol become unknown.
+    # A vocabulary file has one name for each row: with two, one would be dropped silently and the symbol be unknown.
     names = {role: owners.get(row, token) for role, (token, row) in rows.items()}
     vocabulary = symbols | {names[role]: row for role, (_, row) in rows.items()}
     tokenizer = adapter.stock_tokenizer(vocabulary, names["unk_token"])
@@ -89,14 +95,14 @@ def export_tokenizer(
         model_input_names=list(backbone_tokenizer.model_input_names),
         model_max_length=max_length,
         clean_up_tokenization_spaces=False,
-        # A raw record is raw: "[SEP]" in a text is a bracket, a word and a bracket, as it is to the adapter.
+        # "[SEP]" in a raw record is no special token, but a bracket, a word and a bracket, as the adapter reads it.
         split_special_tokens=True,
         **{role: AddedToken(name, special=True, normalized=False) for role, name in names.items()},
     )
 
 
 def _special_rows(tokenizer: PreTrainedTokenizerBase) -> dict[str, tuple[str, int]]:
-    """Token and row of every role that the tokenizer fills."""
+    """Token and row of each of `ROLES` that the tokenizer has a token for."""
     tokens: dict[str, str] = {role: str(token) for role in ROLES if (token := getattr(tokenizer, role, None))}
     if "unk_token" not in tokens:
         raise BackboneError("the backbone's tokenizer has no unknown token", expected="one such as [UNK] or <unk>")
@@ -105,9 +111,9 @@ def _special_rows(tokenizer: PreTrainedTokenizerBase) -> dict[str, tuple[str, in
 
 
 def _framing(backbone_tokenizer: PreTrainedTokenizerBase) -> Any:
-    """The backbone's frame of special tokens, as a template.
+    """A post-processor that adds the special tokens as the backbone's tokenizer does.
 
-    It holds the rows by number, so the names in it need not be in the vocabulary.
+    It holds their rows as numbers, so the names in it need not be in the vocabulary.
     """
     layout = layout_of(backbone_tokenizer)
     second = layout.second_type or 0
@@ -126,21 +132,32 @@ def _framing(backbone_tokenizer: PreTrainedTokenizerBase) -> Any:
 def check_tokenizer(
     tokenizer: PreTrainedTokenizerFast, adapter: Adapter, mapping: TokenMapping, payloads: Sequence[str]
 ) -> None:
-    """Make sure that the tokenizer gives the same ids as the bulk path.
+    """Make sure that a tokenizer gives the same ids as the adapter's `encode` followed by the mapping.
 
     An adapter whose raw records a plain tokenizer cannot cut, such as overlapping k-mers, has a method
-    ``to_tokenizer_text`` that writes one as the tokenizer reads it.
+    ``to_tokenizer_text`` that writes a record as the tokenizer reads it.
+
+    Parameters
+    ----------
+    tokenizer
+        As `export_tokenizer` made it.
+    adapter
+        Encodes the same records.
+    mapping
+        The row of each symbol.
+    payloads
+        Raw records to compare on.
 
     Raises
     ------
     RuntimeError
-        It does not: a fault of the adapter, whose `encode` and `stock_tokenizer` must agree.
+        The ids differ: a fault of the adapter, whose `encode` and `stock_tokenizer` must agree.
     """
     texts = [adapter.to_tokenizer_text(p) for p in payloads] if isinstance(adapter, SpacesTokens) else list(payloads)
-    # The library's own batch call: it says nothing about records longer than one window.
-    told = tokenizer.backend_tokenizer.encode_batch_fast(texts, add_special_tokens=False)
+    # The backend's batch call does not warn about records longer than one window.
+    encodings = tokenizer.backend_tokenizer.encode_batch_fast(texts, add_special_tokens=False)
     symbols: Ragged = adapter.encode(payloads)  # pyright: ignore[reportUnknownMemberType]
-    for payload, bulk, encoded in zip(payloads, symbols, told, strict=True):
+    for payload, bulk, encoded in zip(payloads, symbols, encodings, strict=True):
         expected = mapping.ids[bulk]
         if np.array_equal(expected, encoded.ids):
             continue

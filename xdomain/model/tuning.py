@@ -14,17 +14,17 @@ from xdomain.model.layer_mix import insert_mix
 from xdomain.model.reprogramming import Mixture, mixture_of
 
 PAIRS = (("intermediate.dense", "output.dense"), ("ffn.lin1", "ffn.lin2"), ("ffn", "ffn_output"))
-"""Names of a feed-forward block's first and second layer, family by family, below a common parent."""
+"""Names of the first and second layer of a feed-forward block below their parent module, one pair for each family."""
 SIZES = ("intermediate_size", "hidden_dim")
 LORA_RANK = 8
 BYTES = 4  # of a float32
 BOTTLENECK = 32
 MIXTURE = ".mixture."
-"""In the name of a learned mapping's weights, which are trained whatever else is."""
+"""Part of the names of a learned mapping's weights, which are trained under every `tune`."""
 
 
 class _WidenedIn(nn.Module):
-    """The first layer with r more outputs, which alone are trained."""
+    """The first layer with `rank` more outputs; only these are trained."""
 
     def __init__(self, frozen: nn.Linear, rank: int) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class _WidenedIn(nn.Module):
 
 
 class _WidenedOut(nn.Module):
-    """The second layer, reading r more inputs; its own part is zero at the start, so nothing changes at first."""
+    """The second layer with `rank` more inputs, whose weights start at zero: at first the output is the same."""
 
     def __init__(self, frozen: nn.Linear, rank: int) -> None:
         super().__init__()
@@ -62,21 +62,26 @@ class _WidenedOut(nn.Module):
 
 
 def insert_bottlenecks(model: PreTrainedModel, rank: int) -> None:
-    """Give every feed-forward block r more hidden units, trained while the block itself is frozen.
+    """Give every feed-forward block of `model` `rank` more hidden units, in place, to be trained while it is frozen.
 
-    A bottleneck in parallel to the block (He et al. 2022, arXiv 2110.04366, eq. 7 and table 1), of the kind
-    that Houlsby et al. 2019 put behind it, with the block's own non-linearity. In parallel, it is nothing
-    but r more hidden units: `fold_bottlenecks` makes it part of a stock model, exactly.
+    This is a bottleneck in parallel to the block (He et al. 2022, arXiv 2110.04366, eq. 7 and table 1), with the
+    block's own non-linearity; Houlsby et al. 2019 put theirs behind the block. In parallel, a bottleneck is the same
+    as more hidden units: `fold_bottlenecks` makes it part of a stock model, exactly.
+
+    Raises
+    ------
+    BackboneError
+        The model has no plain feed-forward blocks.
     """
-    found = 0
+    blocks = 0
     for parent in list(model.base_model.modules()):
         for first, second in PAIRS:
             inner, outer = _child(parent, first), _child(parent, second)
             if isinstance(inner, nn.Linear) and isinstance(outer, nn.Linear):
                 _put(parent, first, _WidenedIn(inner, rank))
                 _put(parent, second, _WidenedOut(outer, rank))
-                found += 1
-    if not found:
+                blocks += 1
+    if not blocks:
         raise BackboneError(
             f"a {model.config.model_type} model has no plain feed-forward blocks to put bottlenecks beside",
             expected="tune full, head, norms or lora for it",
@@ -85,7 +90,7 @@ def insert_bottlenecks(model: PreTrainedModel, rank: int) -> None:
 
 @torch.no_grad()
 def fold_bottlenecks(model: PreTrainedModel) -> int:
-    """Make bottlenecks hidden units of a stock model, in place; their number a block, 0 where there are none."""
+    """Make the bottlenecks of `model` plain hidden units, in place; return how many each block got, 0 without any."""
     rank = 0
     for parent in list(model.base_model.modules()):
         for names in PAIRS:
@@ -101,12 +106,12 @@ def fold_bottlenecks(model: PreTrainedModel) -> int:
 
 
 def _child(parent: nn.Module, path: str) -> nn.Module | None:
-    found: nn.Module | None = parent
+    module: nn.Module | None = parent
     for step in path.split("."):
-        found = getattr(found, step, None)
-        if not isinstance(found, nn.Module):
+        module = getattr(module, step, None)
+        if not isinstance(module, nn.Module):
             return None
-    return found
+    return module
 
 
 def _put(parent: nn.Module, path: str, module: nn.Module) -> None:
@@ -117,16 +122,36 @@ def _put(parent: nn.Module, path: str, module: nn.Module) -> None:
 
 
 def freeze_for(model: PreTrainedModel, tune: str, *, seed: int = 0) -> nn.Module:
-    """Freeze what is not to be trained, in place; LoRA comes as a `peft` model around it.
+    """Freeze what is not to be trained, in place, and add what a way of tuning adds.
 
-    head: the classifier, and the pooler below it, which a masked-LM checkpoint does not have;
-    mix: the head, which reads a learned mix of all layers (`xdomain.model.layer_mix`);
-    norms: layer norms, word and position rows and the head (Lu et al. 2021, the frozen transformer);
-    lora: rank-8 updates of the attention's matrices, and the head (Hu et al. 2021);
-    bottleneck: small layers beside the frozen feed-forward blocks, layer norms and the head
-    (Houlsby et al. 2019, in the parallel form of He et al. 2022: see `xdomain.model.tuning`).
+    The global random state is left as it was.
 
-    What is drawn for LoRA and bottlenecks depends on `seed` alone; the global random state is left as it was.
+    Parameters
+    ----------
+    model
+        A stock model, all of which can be trained.
+    tune
+        full: all;
+        head: the classifier and the pooler below it, which a masked-LM checkpoint does not have;
+        mix: the head, which reads a learned mix of all layers (`xdomain.model.layer_mix`);
+        norms: layer norms, word and position rows and the head (Lu et al. 2021, the frozen transformer);
+        lora: rank-8 updates of the attention's matrices, and the head (Hu et al. 2021);
+        bottleneck: small layers beside the frozen feed-forward blocks, layer norms and the head (Houlsby et al. 2019,
+        in the parallel form of He et al. 2022: see `insert_bottlenecks`).
+    seed
+        Decides alone what is drawn for LoRA and bottlenecks.
+
+    Returns
+    -------
+    Module
+        What to train: `model` itself, or for lora a `peft` model around it.
+
+    Raises
+    ------
+    MissingError
+        LoRA without the package peft.
+    BackboneError
+        A bottleneck for a model without plain feed-forward blocks.
     """
     if tune == "full":
         return model
@@ -152,7 +177,10 @@ def _frozen(model: PreTrainedModel, tune: str) -> nn.Module:
 
 
 def merge_adapters(model: nn.Module) -> PreTrainedModel:
-    """The stock model, with what was learned beside it folded in."""
+    """Fold LoRA updates or bottlenecks into the stock model, and make all of it trainable.
+
+    `model` is what `freeze_for` returned. The stock model is returned; a layer mix and a learned mapping stay on it.
+    """
     if hasattr(model, "merge_and_unload"):
         model = model.merge_and_unload()  # pyright: ignore
     for parameter in model.parameters():
@@ -164,13 +192,23 @@ def merge_adapters(model: nn.Module) -> PreTrainedModel:
 
 
 def trainable(model: nn.Module, rows_in_use: int | None = None) -> dict[str, int]:
-    """How many values there are, how many are trained, and the bytes that this task alone would have to store.
+    """Count the values of a model, those that are trained, and the bytes that a task needs beside the backbone.
 
-    bytes_per_task: 4 for every trained value, beside a backbone that many tasks share. Of a table of word rows only
-    the rows in use count (`rows_in_use`; None: all), as the others stay the backbone's; of a learned mapping not its
-    weights but the rows that they make. Where all is trained that is the whole model but for unused rows.
+    LoRA keeps the head that it started from beside the one that it trains; the former is not counted at all.
 
-    LoRA keeps the head that it started from beside the one that it trains: that is counted in neither.
+    Parameters
+    ----------
+    model
+        As `freeze_for` returned it.
+    rows_in_use
+        How many rows of the embedding table occur in the data; None: all.
+
+    Returns
+    -------
+    dict
+        `all` and `trained`, numbers of values. `bytes_per_task`: 4 for every trained value, where many tasks share a
+        backbone. Of the word rows only those in use count, as the others stay as in the backbone; of a learned mapping
+        not its weights but the rows that they make. Under ``full`` this is the whole model less the unused rows.
     """
     named = [(name, value) for name, value in model.named_parameters() if ".original_module." not in name]
     trained = [(name, value) for name, value in named if value.requires_grad]

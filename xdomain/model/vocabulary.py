@@ -1,4 +1,4 @@
-"""A backbone's vocabulary: which rows are words, and training with the used rows alone."""
+"""A backbone's vocabulary: which rows are words, and how to train with the used rows alone."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ if TYPE_CHECKING:
 
 UNUSED = re.compile(r"\[unused\d+\]|<unused\d+>|madeupword\d+|")
 WORD_MARKS = ("Ġ", "▁")
-"""What begins a word in byte-level BPE (RoBERTa) and in SentencePiece (ALBERT); WordPiece marks the rest by ##."""
+"""Prefix of a piece that begins a word, in byte-level BPE (RoBERTa) and SentencePiece (ALBERT). WordPiece has none: it
+marks the pieces inside a word, by ##."""
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """A backbone's wordpieces, and which of its rows are no wordpieces.
+    """A backbone's wordpieces, and which of its rows are special tokens.
 
     Parameters
     ----------
@@ -40,7 +41,7 @@ class Vocabulary:
 
     @classmethod
     def of(cls, tokenizer: PreTrainedTokenizerBase) -> Vocabulary:
-        """The vocabulary of a tokenizer."""
+        """The vocabulary of `tokenizer`."""
         ids: dict[str, int] = tokenizer.get_vocab()
         pieces = [""] * (max(ids.values()) + 1)
         for piece, i in ids.items():
@@ -49,7 +50,7 @@ class Vocabulary:
 
     @cached_property
     def sha256(self) -> str:
-        """Of the pieces in order with newlines between: a BERT's ``vocab.txt`` less its last newline."""
+        """Of the pieces in order, joined by newlines: for a BERT that is its ``vocab.txt`` less the last newline."""
         return hashlib.sha256("\n".join(self.pieces).encode()).hexdigest()
 
     @cached_property
@@ -65,7 +66,7 @@ class Vocabulary:
 
     @cached_property
     def word_mark(self) -> str:
-        """What a piece that begins a word starts with: nothing in WordPiece."""
+        """The prefix of a piece that begins a word: one of `WORD_MARKS`, or nothing in WordPiece."""
         marks = ("##", *WORD_MARKS)
         most = max(marks, key=lambda mark: sum(p.startswith(mark) for p in self.pieces))
         return "" if most == "##" else most
@@ -90,11 +91,11 @@ class Slice:
     rows
         Shape (r,), sorted: the vocabulary rows that stay.
     compact
-        Shape (v,): the new place of each row, -1 for those that were put aside.
+        Shape (v,): the new place of each row, -1 for those that were cut out.
     table
         Shape (v, d): the full table as it was.
     separator
-        The configuration's ``sep_token_id`` as it was, by which Longformer finds where a question ends.
+        The configuration's ``sep_token_id`` as it was; Longformer looks for it to see where a question ends.
     """
 
     rows: NDArray[np.int64]
@@ -104,11 +105,11 @@ class Slice:
 
 
 def slice_vocabulary(model: PreTrainedModel, rows: Iterable[int]) -> Slice:
-    """Keep the word-embedding rows `rows` only, in place.
+    """Cut the word embeddings of `model` down to the rows `rows`, in place, and return what `restore_vocabulary` needs.
 
-    Exact for classification, tagging and regression: a row that never occurs gets no gradient. All rows up
-    to the padding's stay too, since RoBERTa counts positions from the padding's id.
-    It saves memory and optimizer state; time hardly changes.
+    Exact for classification, tagging and regression: a row that never occurs gets no gradient. All rows up to that of
+    the padding stay too, since RoBERTa counts positions from the padding's id. Slicing saves memory, for optimizer
+    states too; training is hardly faster.
     """
     full = model.get_input_embeddings()
     if not isinstance(full, nn.Embedding):
@@ -130,7 +131,7 @@ def slice_vocabulary(model: PreTrainedModel, rows: Iterable[int]) -> Slice:
 
 
 def restore_vocabulary(model: PreTrainedModel, cut: Slice) -> None:
-    """Put the full table back, in place, with the rows in use as they were trained."""
+    """Undo `slice_vocabulary`, which returned `cut`: put the full table, with its trained rows, back into `model`."""
     small = model.get_input_embeddings()
     if not isinstance(small, nn.Embedding):
         raise TypeError(f"{type(small).__name__} is no table of rows")

@@ -1,1 +1,1 @@
-"""The parts of pre-training: plan, streams, masking, objectives, engine, folder and card."""
+"""The parts of pre-training: options, streams, masking, objectives, engine, folder and card."""

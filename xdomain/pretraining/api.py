@@ -1,4 +1,4 @@
-"""Pre-training of a small encoder on text, or on made-up sequences, that grow longer: one engine, two streams."""
+"""Pre-train a small encoder on text or on made-up sequences, from short ones to long ones."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ from xdomain.pretraining.train import pretrain_stream
 __all__ = ["Pretraining", "pretrain_synthetic", "pretrain_text"]
 
 FAR = 2**40
-"""Number of the first made-up sequence of validation: training never comes so far."""
+"""Number of the first made-up sequence of validation: training never gets that far."""
 SHORT = Pretraining(lengths=(16, 32, 64, 128), shares=(0.15, 0.25, 0.3, 0.3))
-"""Of made-up sequences, which nobody has published longer than 128."""
+"""Defaults for made-up sequences: no published work has them longer than 128."""
 
 
 def pretrain_text(files: Sequence[str | Path], out: str | Path, *, options: Pretraining | None = None) -> Path:
@@ -50,7 +50,7 @@ def pretrain_text(files: Sequence[str | Path], out: str | Path, *, options: Pret
     out
         The folder to write; it must not hold a checkpoint yet.
     options
-        Shape, objective, schedule and more; None: the defaults.
+        Shape, objective, schedule and more; None: the defaults of `Pretraining`.
 
     Returns
     -------
@@ -60,26 +60,26 @@ def pretrain_text(files: Sequence[str | Path], out: str | Path, *, options: Pret
     Raises
     ------
     UserError
-        Of a kind that says whether options, text, tokenizer or folder are at fault; before training begins.
+        Options, text, tokenizer or folder cannot be used, which is said before training begins; or training failed.
     """
     options = options or Pretraining()
     files, out = [Path(file) for file in files], Path(out)
     work = WorkFolder(out)
     work.check()
     given = load_tokenizer(options.tokenizer) if options.tokenizer else None
-    told = describe_files(files)
+    described = describe_files(files)
     data = {
-        "files": [file["sha256"] for file in told],
+        "files": [file["sha256"] for file in described],
         "tokenizer": _digest(given) if given else "learned",
     }
     with work.opened({"options": options.options_that_decide(), "data": data}):
         tokenizer = given or _learned(files, options, work)
         reporter().phase("encoding")
         log.info(f"encoding {len(files)} file{'s' if len(files) > 1 else ''}")
-        key = corpus_key(told, tokenizer)
+        key = corpus_key(described, tokenizer)
         with work.guarded():
             store = stored_documents(files, tokenizer, key, work.path)
-        facts = {"files": [{**file, "name": Path(file["name"]).name} for file in told]}
+        facts = {"files": [{**file, "name": Path(file["name"]).name} for file in described]}
         train, valid, part = hold_out(
             store, max(options.lengths), specials=options.special_tokens, seed=options.seed, facts=facts
         )
@@ -110,15 +110,15 @@ def _digest(tokenizer: PreTrainedTokenizerFast) -> str:
 
 
 class MadeUp(Generator, Protocol):
-    """A generator with the names of its symbols: an adapter that makes sequences up."""
+    """An adapter that makes sequences up: a generator that has names for its symbols, and a tokenizer."""
 
     @property
     def alphabet(self) -> Alphabet:
-        """The symbols."""
+        """The symbols, in the order of their ids."""
         ...
 
     def stock_tokenizer(self, vocabulary: Mapping[str, int], unk_token: str) -> Tokenizer:
-        """As `xdomain.core.sequences.Adapter` has it."""
+        """See `xdomain.core.sequences.Adapter`, which says what `vocabulary` and `unk_token` are."""
         ...
 
 
@@ -134,17 +134,19 @@ def pretrain_synthetic(
 ) -> Path:
     """Pre-train a BERT on made-up sequences of integers and write it to `out` as a stock checkpoint with a card.
 
-    Its vocabulary is the integers, after the special tokens. No sequence is seen twice; those of validation are not
-    trained on.
+    The vocabulary has the special tokens, then the integers. No sequence is seen twice, and training sees none of
+    validation.
 
     Parameters
     ----------
     kind, symbols, law, counts, distinct
-        Of the adapter ``synthetic``: what is made up. Its seed is that of `options`.
+        Options of the adapter ``synthetic``, which makes the sequences up; None: its default. Its seed is that of
+        `options`.
     out
         The folder to write; it must not hold a checkpoint yet.
     options
-        Shape, objective, schedule and more; None: the defaults.
+        Shape, objective, schedule and more; None: defaults with sequences of up to 128 positions. `vocabulary` is
+        ignored, and `tokenizer` must be None.
 
     Returns
     -------
@@ -154,7 +156,7 @@ def pretrain_synthetic(
     Raises
     ------
     UserError
-        Of a kind that says whether options, generator or folder are at fault; before training begins.
+        Options, generator or folder cannot be used, which is said before training begins; or training failed.
     """
     options = options or SHORT
     if options.tokenizer:
@@ -163,12 +165,12 @@ def pretrain_synthetic(
     work = WorkFolder(out)
     work.check()
     options = dataclasses.replace(options, vocabulary=symbols + len(SPECIALS))
-    told: dict[str, Any] = {"kind": kind, "symbols": symbols, "law": law}
-    told |= {"distinct": distinct} if distinct is not None else {}
+    made_up: dict[str, Any] = {"kind": kind, "symbols": symbols, "law": law}
+    made_up |= {"distinct": distinct} if distinct is not None else {}
     longest = max(options.lengths) - options.special_tokens
-    given: dict[str, Any] = {**told, "seed": options.seed, "total": options.rows_before(options.steps)}
-    given["lengths"] = (longest, longest)  # those of the stages are asked for one by one
-    facts = {**told, "seed": options.seed, "sequences": given["total"]}
+    given: dict[str, Any] = {**made_up, "seed": options.seed, "total": options.rows_before(options.steps)}
+    given["lengths"] = (longest, longest)  # the shorter ones of earlier stages are asked for when they are needed
+    facts = {**made_up, "seed": options.seed, "sequences": given["total"]}
     if counts is not None:
         given["counts"], (facts["counts"],) = str(counts), (file["sha256"] for file in describe_files([counts]))
     source: Any = make_adapter("synthetic", given)
@@ -192,7 +194,7 @@ def _typed(symbols: int, law: str, counts: Path | None, distinct: bool | None) -
 
 
 def integer_tokenizer(source: MadeUp) -> PreTrainedTokenizerFast:
-    """Special tokens in the first rows, then the symbols in the order of their ids; split as the adapter does."""
+    """Make a tokenizer that splits as `source` does, with special tokens in the first rows and then its symbols."""
     pieces = [*SPECIALS.values(), *source.alphabet.symbols]
     rows = {piece: row for row, piece in enumerate(pieces)}
     tokenizer = source.stock_tokenizer(rows, SPECIALS["unk_token"])

@@ -29,22 +29,28 @@ WRITTEN = (UNFINISHED, HISTORY, HISTORY_PLOT, SUMMARY, CARD, MODEL, "config.json
 
 @dataclass(frozen=True)
 class WorkFolder:
-    """Where a run lives while it lasts: ``OUT/unfinished``, gone when it is done."""
+    """The folder of an unfinished run, ``OUT/unfinished``, which is removed when the run is done.
+
+    Parameters
+    ----------
+    out
+        Where the finished checkpoint goes.
+    """
 
     out: Path
 
     @property
     def path(self) -> Path:
-        """The folder."""
+        """The folder ``OUT/unfinished``."""
         return self.out / UNFINISHED
 
     def check(self) -> None:
-        """Make sure that a run may be written here, or go on here, without writing anything.
+        """Make sure that a run may begin or go on here; nothing is written.
 
         Raises
         ------
         OutputError
-            A file or something that no pre-training wrote is in the way, or a finished checkpoint is.
+            A finished checkpoint is in the way, or a file, or something that no pre-training wrote.
         """
         try:
             if self.out.exists() and not self.out.is_dir():
@@ -56,26 +62,26 @@ class WorkFolder:
             raise OutputError(f"{self.out} already holds a checkpoint", fix="name another folder with --out")
         strange = [name for name in holds if name.removesuffix(".part") not in WRITTEN]
         if strange or (holds and UNFINISHED not in holds):
-            told = strange or holds
+            names = strange or holds
             raise OutputError(
-                f"{self.out} holds {', '.join(told[:3])}{' …' if len(told) > 3 else ''}, which no pre-training wrote",
+                f"{self.out} holds {', '.join(names[:3])}{' …' if len(names) > 3 else ''}, which no pre-training wrote",
                 expected="an empty or new folder",
                 fix="another --out",
             )
 
     @contextmanager
     def opened(self, started_with: Mapping[str, Any]) -> Generator[None]:
-        """Begin a run, or go on with one that was started with the same; another process is kept out meanwhile.
+        """A context in which a run begins, or goes on if it was started with the same; other processes are kept out.
 
         Parameters
         ----------
         started_with
-            What decides the weights, as JSON: ``options`` and ``data``.
+            What decides the weights, as JSON: {options: {…}, data: {…}}.
 
         Raises
         ------
         OutputError
-            The folder cannot be written, another process writes there, or the run was started otherwise.
+            The folder cannot be written, another process uses it, or the run was started with something else.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -87,7 +93,7 @@ class WorkFolder:
             if (self.path / STATE).exists():
                 self._check_same(started_with)
             elif self._started_with() != _as_json(started_with):
-                self._empty()  # of a start that came to nothing: its wordpieces may be of other text
+                self._empty()  # left by a start that saved no state: its wordpieces may be of another text
             self.write(PLAN, started_with)
             try:
                 yield
@@ -99,7 +105,7 @@ class WorkFolder:
                 raise
 
     def _lock(self, descriptor: int) -> None:
-        """Until the file is closed, or the process ends in any way."""
+        """Lock an open file, until it is closed or the process ends in any way."""
         try:
             import fcntl
         except ImportError:  # Windows
@@ -124,12 +130,12 @@ class WorkFolder:
                     shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
 
     def _check_same(self, started_with: Mapping[str, Any]) -> None:
-        told, now = self._started_with() or {}, _as_json(started_with)
+        before, now = self._started_with() or {}, _as_json(started_with)
         differing = [
             f"{name.replace('_', ' ')}: {_brief(there)} there, {_brief(here)} now"
             for part in ("options", "data")
-            for name in sorted({*told.get(part, {}), *now[part]})
-            if (there := told.get(part, {}).get(name)) != (here := now[part].get(name))
+            for name in sorted({*before.get(part, {}), *now[part]})
+            if (there := before.get(part, {}).get(name)) != (here := now[part].get(name))
         ]
         if differing:
             raise OutputError(
@@ -139,13 +145,13 @@ class WorkFolder:
             )
 
     def write(self, name: str, value: Mapping[str, Any]) -> None:
-        """A JSON file, whole or not at all."""
+        """Write `value` as JSON to the file `name` in the folder, whole or not at all."""
         with self.guarded():
             write_json(self.path / name, value)
 
     @contextmanager
     def guarded(self) -> Generator[None]:
-        """Say in one sentence what kept something from being written, such as a full disk."""
+        """A context that turns errors of writing, such as a full disk, into an `OutputError` with one sentence."""
         try:
             yield
         except OSError as error:
@@ -154,11 +160,26 @@ class WorkFolder:
             raise self._unwritable(str(error)) from None
 
     def _unwritable(self, why: str | None) -> OutputError:
-        told = f"{self.out} cannot be written ({why})"
-        return OutputError(told, expected="a folder you may write to, with room on its disk", fix="another --out")
+        message = f"{self.out} cannot be written ({why})"
+        return OutputError(message, expected="a folder you may write to, with room on its disk", fix="another --out")
 
     def save(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer, step: int, key: str) -> None:
-        """Write the state after `step` steps, whole or not at all: the state before it stays until then."""
+        """Write the state of training, whole or not at all: the last one stays until then.
+
+        Parameters
+        ----------
+        model, optimizer
+            Their parameters and moments are saved.
+        step
+            How many steps are done.
+        key
+            Digest of the tokens: `restore` refuses another one.
+
+        Raises
+        ------
+        OutputError
+            The state cannot be written.
+        """
         tensors = {f"model.{name}": value.detach().contiguous() for name, value in model.named_parameters()}
         for index, state in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{name}": value for name, value in state.items()}
@@ -175,12 +196,24 @@ class WorkFolder:
             part.replace(self.path / STATE)
 
     def restore(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer, key: str) -> int:
-        """Load the last state that was saved, and tell how many steps it has behind it: 0 without one.
+        """Load the last state that was saved.
+
+        Parameters
+        ----------
+        model, optimizer
+            Get the parameters and moments of that state, in place.
+        key
+            Digest of the tokens that training goes on with.
+
+        Returns
+        -------
+        int
+            How many steps were done; 0 if no state was saved, and then nothing is changed.
 
         Raises
         ------
         OutputError
-            It cannot be read, or was trained on tokens other than those of `key`.
+            The state cannot be read, or was trained on tokens other than those of `key`.
         """
         path = self.path / STATE
         if not path.exists():
@@ -213,7 +246,7 @@ class WorkFolder:
         return step
 
     def history(self, step: int) -> list[dict[str, Any]]:
-        """The rows up to a step: what came after the last state is made anew."""
+        """The rows of the history up to `step`, that of the last state: later steps will be repeated."""
         path = self.path / HISTORY
         lines = path.read_text("utf-8").splitlines() if path.exists() else []
         rows: list[dict[str, Any]] = []
@@ -223,17 +256,17 @@ class WorkFolder:
         return [row for row in rows if row["step"] <= step]
 
     def keep_history(self, rows: list[dict[str, Any]]) -> None:
-        """Write all rows anew."""
+        """Replace the history by `rows`."""
         with self.guarded():
             write_history(self.path, rows)
 
     def add_history(self, row: Mapping[str, Any]) -> None:
-        """Add a row."""
+        """Append `row` to the history."""
         with self.guarded(), (self.path / HISTORY).open("a", encoding="utf-8") as file:
             file.write(json.dumps(finite(row)) + "\n")
 
     def publish(self, made: Path) -> None:
-        """Move the files of `made` to the run's folder, the weights last, and remove the work."""
+        """Move the files of the folder `made` to `out`, the weights last, and remove the unfinished run."""
         with self.guarded():
             for file in sorted(made.iterdir(), key=lambda path: path.name == MODEL):
                 file.replace(self.out / file.name)
@@ -241,7 +274,7 @@ class WorkFolder:
 
 
 def _as_json(value: Mapping[str, Any]) -> Any:
-    """As it will be read back."""
+    """The value as it is after writing it to JSON and reading it back."""
     return json.loads(json.dumps(finite(value)))
 
 

@@ -1,4 +1,4 @@
-"""What decides a pre-training run: its options, and the stages, steps and learning rates that follow from them."""
+"""The options of a pre-training run, and the stages, steps and learning rates that follow from them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CHOICES = {"objective": Objective, "positions": Positions, "grow": Grow, "decay"
 SHORTEST = 8
 """Positions of the shortest sequence: two segments of two tokens, and three special tokens."""
 INDIFFERENT = frozenset({"save_every", "licence"})
-"""Options that leave the weights as they are: a run may be resumed with others."""
+"""Options that do not change the weights: a run may be resumed with other values."""
 
 
 @dataclass(frozen=True)
@@ -37,48 +37,49 @@ class Stage:
 
 @dataclass(frozen=True)
 class Pretraining:
-    """What decides a pre-training run.
+    """The options of a pre-training run.
 
     Parameters
     ----------
     tokenizer
-        A folder or hub id of a tokenizer to use; None: learn `vocabulary` wordpieces from the corpus (the learning
-        itself breaks ties at random, so two runs that must be equal share a tokenizer).
+        A folder or hub id of a tokenizer to use; None: learn `vocabulary` wordpieces from the corpus. Learning them
+        breaks ties at random, so two runs that must be equal should share a tokenizer.
     layers, width, heads
         Shape of the encoder: its layers, hidden units (a multiple of `heads`) and attention heads.
     vocabulary
         Wordpieces to learn where no tokenizer is given.
     lengths, shares
-        Positions of each stage, growing, special tokens included; and the share of all tokens it gets. A classic
-        BERT that starts with long sequences sits on a plateau for hours: short ones teach it first what a position is.
+        Of each stage: positions of its sequences, growing, special tokens included; and its share of all tokens, in any
+        unit. A classic BERT that starts with long sequences sits on a plateau for hours: short ones first teach it what
+        a position is.
     positions
-        learned: a BERT, with a row a position; rotary: a ModernBERT (Warner et al. 2024), which turns queries and
-        keys instead (Su et al. 2021).
+        learned: a BERT, with a row for each position; rotary: a ModernBERT (Warner et al. 2024), which rotates queries
+        and keys instead (Su et al. 2021).
     grow
         How the position rows that a stage adds begin: tile, as copies of the rows before them; fresh, as drawn.
     tokens
-        Tokens seen in all, specials included.
+        Tokens seen in all, special tokens included.
     batch_tokens
-        Tokens a step: as many whole sequences as fit.
+        Tokens of a step: it has as many whole sequences as fit.
     objective
         mlm; mlm+nsp adds next-sentence prediction (Devlin et al. 2019, §3.1), mlm+sop sentence-order prediction
         (Lan et al. 2020, §3.1).
     mask_rate
         Share of positions to predict, in (0, 1); of these 80 % become [MASK], 10 % another token.
     learning_rate
-        The highest, after warm-up.
+        The highest rate, after warm-up.
     warmup
         Share of the steps over which the rate rises from 0, in [0, 1).
     decay
-        How it falls to 0 afterwards: linear or cosine.
+        How the rate falls to 0 afterwards: linear or cosine.
     weight_decay
         Of AdamW, 0 or more; biases and norms are left out.
     seed
         Of weights, batches and masks, 0 or more.
     precision
-        auto: bfloat16 where the device computes in it.
+        auto: bfloat16 where the device computes in it; bf16; fp32.
     save_every
-        Steps between two states that an interrupted run can go on from.
+        Steps between two saved states, from which an interrupted run goes on.
     licence
         Written into the model card: an SPDX name as the hub knows it.
     """
@@ -112,7 +113,7 @@ class Pretraining:
             raise RecipeError("\n".join(f"- {fault}" for fault in faults))
 
     def _faults(self) -> Iterator[RecipeError]:
-        """All that is wrong, so that it is told at once."""
+        """Everything that is wrong, so that one message can name it all."""
         for name, kind in CHOICES.items():
             if getattr(self, name) not in get_args(kind):
                 yield RecipeError(str(unknown(name, getattr(self, name), get_args(kind))))
@@ -170,7 +171,7 @@ class Pretraining:
             yield RecipeError(f"shares {','.join(map(str, self.shares))}", expected="numbers above 0")
 
     def _empty_stages(self) -> Iterator[RecipeError]:
-        """A stage without a step would leave its positions untrained."""
+        """Stages without a step, which would leave their positions untrained."""
         empty = [stage.length for stage in self.stages if stage.first == stage.last]
         if empty:
             least = min(self.shares) / sum(self.shares)
@@ -182,17 +183,17 @@ class Pretraining:
 
     @property
     def fewest_rows(self) -> int:
-        """Sequences that a batch must have."""
+        """The least number of sequences in a batch: mlm+nsp takes a second segment from another one."""
         return 2 if self.objective == "mlm+nsp" else 1
 
     @property
     def special_tokens(self) -> int:
-        """Of each sequence: [CLS] and [SEP], and a second [SEP] where there are two segments."""
+        """How many each sequence has: [CLS] and [SEP], and a second [SEP] where there are two segments."""
         return 2 if self.objective == "mlm" else 3
 
     @cached_property
     def stages(self) -> tuple[Stage, ...]:
-        """In order; together they are the steps from 0 to `steps`."""
+        """The stages in order, which together make up the steps from 0 to `steps`."""
         edges = np.cumsum((0.0, *self.shares)) / sum(self.shares) * self.tokens / self.batch_tokens
         steps = [round(edge) for edge in edges.tolist()]
         return tuple(
@@ -202,23 +203,23 @@ class Pretraining:
 
     @property
     def steps(self) -> int:
-        """Steps in all."""
+        """How many steps the run has."""
         return self.stages[-1].last
 
     def stage_at(self, step: int) -> Stage:
-        """The stage of a `step` in [0, `steps`)."""
+        """The stage that `step`, in [0, `steps`), belongs to."""
         return next(stage for stage in self.stages if step < stage.last)
 
     def rows_before(self, step: int) -> int:
-        """Sequences in the steps before `step`."""
+        """How many sequences the steps before `step` have."""
         return sum(max(0, min(step, s.last) - s.first) * s.rows for s in self.stages)
 
     def tokens_before(self, step: int) -> int:
-        """Tokens in the steps before `step`, specials included."""
+        """How many tokens the steps before `step` have, special tokens included."""
         return sum(max(0, min(step, s.last) - s.first) * s.rows * s.length for s in self.stages)
 
     def rate_at(self, step: int) -> float:
-        """The learning rate of a `step`: a linear rise, then a fall that would reach 0 after the last step."""
+        """The learning rate of `step`, in [0, `steps`): a linear rise, then a fall that reaches 0 after the last."""
         rise = round(self.warmup * self.steps)
         if step < rise:
             return self.learning_rate * (step + 1) / rise
@@ -241,7 +242,7 @@ class Pretraining:
         more: Mapping[str, Any] | None = None,
         usual: Pretraining | None = None,
     ) -> str:
-        """What a person types for this run.
+        """The command line of this run.
 
         Parameters
         ----------
@@ -250,9 +251,9 @@ class Pretraining:
         out
             The folder of ``--out``.
         more
-            Further options; a flag has the value "".
+            Further options, by name; "" for a flag, which has no value.
         usual
-            The command's own defaults, which need not be typed.
+            The command's defaults, which are left out, as `vocabulary` then is; None: the defaults of this class.
         """
         ordinary = _values(usual or Pretraining())
         hidden = () if usual is None else ("vocabulary",)

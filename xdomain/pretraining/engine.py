@@ -1,4 +1,4 @@
-"""The loop of pre-training: batches, steps, states, progress, validation."""
+"""The training loop of pre-training: batches, steps, saved states, progress, validation."""
 
 from __future__ import annotations
 
@@ -21,38 +21,56 @@ from xdomain.training.device import Device, quick_attention
 
 VALIDATION_TOKENS = 4096
 FEW, MANY = 8, 32
-"""Batches of a validation on the way, and of the last."""
+"""Batches of a validation during training, and of the last one."""
 CLIP = 1.0
 
 
 @dataclass(frozen=True)
 class Score:
-    """Of held-out pieces: masked-LM loss, masked accuracy, and accuracy of the order where there is one."""
+    """Scores on held-out pieces.
+
+    Parameters
+    ----------
+    loss
+        Of masked-LM, in nats; without that of the order of segments.
+    masked_accuracy
+        Share of masked positions that were predicted right.
+    order_accuracy
+        Share of right answers about the order of segments; None where the objective is mlm.
+    """
 
     loss: float
     masked_accuracy: float
     order_accuracy: float | None = None
 
-    def told(self) -> dict[str, float]:
-        """As JSON."""
-        told = {"loss": round(self.loss, 4), "masked_accuracy": round(self.masked_accuracy, 4)}
-        return told if self.order_accuracy is None else {**told, "order_accuracy": round(self.order_accuracy, 4)}
+    def as_dict(self) -> dict[str, float]:
+        """As JSON, to four decimals."""
+        values = {"loss": round(self.loss, 4), "masked_accuracy": round(self.masked_accuracy, 4)}
+        return values if self.order_accuracy is None else {**values, "order_accuracy": round(self.order_accuracy, 4)}
 
     def __str__(self) -> str:
-        told = f"loss {self.loss:.3f}, masked accuracy {self.masked_accuracy:.3f}"
-        return told if self.order_accuracy is None else f"{told}, order accuracy {self.order_accuracy:.3f}"
+        text = f"loss {self.loss:.3f}, masked accuracy {self.masked_accuracy:.3f}"
+        return text if self.order_accuracy is None else f"{text}, order accuracy {self.order_accuracy:.3f}"
 
 
 @dataclass(frozen=True)
 class Engine:
-    """What trains: a model, its batches, and where it is saved.
+    """Trains a model on its batches and saves the state of training.
 
     Parameters
     ----------
+    model
+        Is moved to `device`, and trained without dropout.
     train, valid
-        Batches to learn from and to judge by; the second are masked at 15 %.
+        Batches to learn from and to validate on; the latter are masked at a rate of 15 %.
+    options
+        Steps, learning rates, and how often to save.
+    device
+        Where to train, and in which number format.
+    work
+        Where states and history are written; it is open.
     key
-        Digest of the tokens: a state belongs to it.
+        Digest of the tokens: a saved state is not used for others.
     """
 
     model: Model
@@ -72,12 +90,12 @@ class Engine:
         object.__setattr__(self, "optimizer", _optimizer(self.model, self.options))
 
     def run(self) -> list[dict[str, Any]]:
-        """Train to the end from the last state, and return the history.
+        """Train to the end from the last saved state, and return the rows of the history.
 
         Raises
         ------
         RecipeError
-            The loss is no number any more.
+            The loss is not finite any more.
         OutputError
             A state cannot be written or read.
         """
@@ -119,7 +137,7 @@ class Engine:
                 losses, clock, behind = [], now, done
             if saves:
                 score = self.score(stage.length, FEW)
-                history.append({"step": done, "tokens": tokens, "length": stage.length, "valid": score.told()})
+                history.append({"step": done, "tokens": tokens, "length": stage.length, "valid": score.as_dict()})
                 self.work.add_history(history[-1])
                 self.work.save(self.model, self.optimizer, done, self.key)
                 log.info(f"validation at {stage.length} positions: {score}")
@@ -128,7 +146,20 @@ class Engine:
         return history
 
     def step(self, step: int, stage: Stage) -> Tensor:
-        """One step down; the loss before it, on the device."""
+        """Take one training step.
+
+        Parameters
+        ----------
+        step
+            Its number, which decides the batch and the learning rate.
+        stage
+            The one that it belongs to.
+
+        Returns
+        -------
+        Tensor
+            The loss of the batch before the step: a scalar on the device.
+        """
         batch = self.train.at(step, rows=stage.rows, length=stage.length).to(self.device.name)
         for group in self.optimizer.param_groups:
             group["lr"] = self.options.rate_at(step)
@@ -141,21 +172,29 @@ class Engine:
         return loss.detach()
 
     def score(self, length: int, batches: int = MANY) -> Score:
-        """The mean over fixed batches of held-out pieces."""
+        """Compute the mean scores on held-out pieces.
+
+        Parameters
+        ----------
+        length
+            Positions of a piece, special tokens included.
+        batches
+            How many batches of about `VALIDATION_TOKENS` tokens to score, every time the same ones.
+        """
         rows = max(self.options.fewest_rows, VALIDATION_TOKENS // length)
         sums = [0.0, 0.0, 0.0]
         with torch.no_grad(), quick_attention(self.model, self.device, length), self.device.autocast():
             for step in range(batches):
                 batch = self.valid.at(step, rows=rows, length=length).to(self.device.name)
-                found = outcome(self.model, batch)
-                masked, order = found.accuracies(batch)
-                sums = [a + b for a, b in zip(sums, (found.masked_loss.item(), masked, order or 0.0), strict=True)]
+                result = outcome(self.model, batch)
+                masked, order = result.accuracies(batch)
+                sums = [a + b for a, b in zip(sums, (result.masked_loss.item(), masked, order or 0.0), strict=True)]
         loss, accuracy, order = (total / batches for total in sums)
         return Score(loss, accuracy, None if self.options.objective == "mlm" else order)
 
 
 def _optimizer(model: Model, options: Pretraining) -> torch.optim.AdamW:
-    """AdamW; biases and norms do not decay (Devlin et al. 2019's code)."""
+    """AdamW without weight decay on biases and norms, as in the code of Devlin et al. 2019."""
     parameters = list(model.parameters())
     groups = [
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": options.weight_decay},

@@ -1,4 +1,4 @@
-"""The two shapes of a small encoder that is pre-trained: a BERT, or with rotary positions a ModernBERT."""
+"""The two kinds of small encoder that can be pre-trained: a BERT, or with rotary positions a ModernBERT."""
 
 from __future__ import annotations
 
@@ -21,10 +21,17 @@ Model = BertForMaskedLM | BertForPreTraining | ModernBertForMaskedLM
 
 
 def new_model(options: Pretraining, tokenizer: PreTrainedTokenizerFast) -> Model:
-    """An encoder with its head, drawn anew.
+    """Make an encoder with its head, with weights drawn from torch's global random state.
 
-    With learned positions a BERT. With rotary ones a ModernBERT whose layers all see the whole sequence; its gated
-    feed-forward blocks have three matrices in place of two, and so two thirds of the hidden units.
+    With learned positions it is a BERT. With rotary ones it is a ModernBERT whose layers all see the whole sequence.
+    Its gated feed-forward blocks have three matrices instead of two, and therefore two thirds of the hidden units.
+
+    Parameters
+    ----------
+    options
+        The shape, the kind of positions, and the objective, which decides the head.
+    tokenizer
+        Its length is that of the vocabulary, and it has the rows of the special tokens.
     """
     rows = {role: tokenizer.get_vocab()[str(getattr(tokenizer, f"{role}_token"))] for role in ("pad", "cls", "sep")}
     size: dict[str, Any] = {
@@ -51,17 +58,17 @@ def new_model(options: Pretraining, tokenizer: PreTrainedTokenizerFast) -> Model
 
 
 def inputs(model: Model) -> list[str]:
-    """What a tokenizer has to give the model."""
+    """The names of the inputs that a tokenizer has to make for `model`."""
     types = [] if isinstance(model, ModernBertForMaskedLM) else ["token_type_ids"]
     return ["input_ids", *types, "attention_mask"]
 
 
 def tile_positions(model: Model, old: int, new: int) -> None:
-    """Begin the position rows from `old` to `new` as copies of the trained ones, that of [CLS] left out.
+    """Fill the position rows from `old` to `new` of `model` with copies of the trained ones, in place.
 
-    So each position knows its neighbours at once (Beltagy et al. 2020, §5, for Longformer); left as they were drawn,
-    new rows tell nothing, and what lies there is on the plateau of a model that begins with long sequences. Rotary
-    positions have no rows.
+    The row of [CLS], the first, is not copied. Copied rows tell a position from its neighbours at once (Beltagy et al.
+    2020, §5, for Longformer). Rows left as they were drawn tell nothing, and tokens at those positions would be on the
+    plateau of a model that begins with long sequences. Rotary positions have no rows: nothing is done.
     """
     if isinstance(model, ModernBertForMaskedLM):
         return
@@ -71,13 +78,16 @@ def tile_positions(model: Model, old: int, new: int) -> None:
 
 
 def states(model: Model, ids: Tensor, types: Tensor | None) -> Tensor:
-    """The last layer's states of `ids`, shape (b, s, d)."""
+    """The states, shape (b, s, d), of the last layer of `model` for `ids` and token `types`, shape (b, s) each.
+
+    `types` is None where there is one segment, or the model knows no types.
+    """
     given = {} if types is None else {"token_type_ids": types}
     return cast(Any, model).base_model(ids, **given).last_hidden_state
 
 
 def mlm_logits(model: Model, states: Tensor) -> Tensor:
-    """What may stand at places of which `states`, shape (m, d), are the states: logits of shape (m, v)."""
+    """Predict the tokens at m positions: logits, shape (m, v), by the head of `model` from `states`, shape (m, d)."""
     parts = cast(Any, model)
     if isinstance(model, ModernBertForMaskedLM):
         return parts.decoder(parts.head(states))
@@ -85,6 +95,9 @@ def mlm_logits(model: Model, states: Tensor) -> Tensor:
 
 
 def order(model: Model, states: Tensor) -> Tensor:
-    """Whether the second segment goes on from the first: logits of shape (b, 2)."""
+    """Predict whether segments are in order: logits, shape (b, 2), by `model` from `states`, shape (b, s, d).
+
+    Class 0: the second segment follows the first; see `xdomain.pretraining.objective.Batch`.
+    """
     parts = cast(Any, model)
     return parts.cls.seq_relationship(parts.bert.pooler(states))

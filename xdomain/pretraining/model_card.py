@@ -1,4 +1,4 @@
-"""The card of a pre-trained checkpoint: data, what was seen, how well it predicts, the command."""
+"""The model card of a pre-trained checkpoint: data, tokens seen, how well it predicts, the command."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ HEADS = {"mlm": "AutoModelForMaskedLM"}
 
 
 def write_pretraining_card(folder: Path, summary: Mapping[str, Any]) -> None:
-    """Write ``README.md`` from the values of ``pretraining.json``."""
+    """Write ``README.md`` into `folder`, from `summary`, the values of ``pretraining.json``."""
     write_text(folder / "README.md", "\n".join([*_front(summary), *_body(summary)]))
 
 
 def _front(summary: Mapping[str, Any]) -> list[str]:
-    """What the hub reads."""
+    """The front matter, which the hub reads."""
     licence = [f"license: {summary['licence']}"] if summary["licence"] else []
     return ["---", "library_name: transformers", "pipeline_tag: fill-mask", *licence, "---", ""]
 
@@ -83,9 +83,9 @@ def _scores(validation: Mapping[str, Mapping[str, float]]) -> list[str]:
 def _data(data: Mapping[str, Any]) -> list[str]:
     train, valid = data["train"], data["validation"]
     if "files" not in train:
-        told = [f"- {name}: {value}" for name, value in train.items()]
-        return ["Made up as it was needed, by xdomain's generator:", "", *told, ""]
+        options = [f"- {name}: {value}" for name, value in train.items()]
+        return ["Made up as it was needed, by xdomain's generator:", "", *options, ""]
     lines = ["| file | bytes | sha256 |", "|---|---|---|"]
     lines += [f"| {file['name']} | {file['bytes']:,} | `{file['sha256']}` |" for file in train["files"]]
-    told = f"{train['tokens']:,} tokens to train on ({train['part']}), {valid['tokens']:,} held out ({valid['part']})."
-    return [*lines, "", told, ""]
+    sizes = f"{train['tokens']:,} tokens to train on ({train['part']}), {valid['tokens']:,} held out ({valid['part']})."
+    return [*lines, "", sizes, ""]

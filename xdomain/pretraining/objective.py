@@ -17,9 +17,9 @@ from xdomain.pretraining.streams import Pieces, Stream
 
 MASKED, REPLACED = 0.8, 0.1
 MASKS = 1
-"""Sets the draws of a step's masks apart from those of its pieces."""
+"""Part of the seed of a step's masks, which sets them apart from the draws of its pieces."""
 TRIES = 32
-"""How far down a batch another document is looked for."""
+"""How many rows further on a piece of another document is looked for."""
 
 
 @dataclass(frozen=True)
@@ -43,14 +43,23 @@ class Masking:
     def apply(
         self, ids: NDArray[np.int64], free: NDArray[np.bool_], rng: np.random.Generator
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Mask `ids`, shape (b, s), in place, where `free` says that a position may be chosen.
+        """Choose positions at random and mask them, in place.
 
-        At least one position is chosen: a batch without any has no loss.
+        At least one position is chosen, as a batch without any has no loss.
+
+        Parameters
+        ----------
+        ids
+            Shape (b, s), contiguous: changed in place.
+        free
+            Shape (b, s): the positions that may be chosen.
+        rng
+            What is drawn depends on it alone.
 
         Returns
         -------
         tuple
-            The chosen places in ``ids.ravel()``, ascending, and what stood there: both int64 of shape (m,).
+            The chosen places in ``ids.ravel()``, ascending, and the ids that stood there: both int64 of shape (m,).
         """
         draw = rng.random(ids.shape, np.float32)
         draw[~free] = 2
@@ -68,7 +77,7 @@ class Masking:
 
 @dataclass(frozen=True)
 class Batch:
-    """What one step sees.
+    """The tensors of one step.
 
     Parameters
     ----------
@@ -79,9 +88,9 @@ class Batch:
     places
         Shape (m,), int64: the positions to predict, in ``ids.ravel()``, ascending.
     wanted
-        Shape (m,), int64: what stood there.
+        Shape (m,), int64: the ids that stood there.
     order
-        Shape (b,), int64: 0 where the second segment goes on from the first, else 1; None without such an objective.
+        Shape (b,), int64: 0 where the second segment follows the first in the text, else 1; None under mlm.
     """
 
     ids: Tensor
@@ -91,7 +100,7 @@ class Batch:
     order: Tensor | None
 
     def to(self, device: str) -> Batch:
-        """The batch on a device; to a GPU it travels while the GPU computes."""
+        """The batch on `device`, such as ``cuda``; the copy to a GPU is asynchronous."""
         if device == "cpu":
             return self
 
@@ -109,8 +118,16 @@ class Batches:
 
     Parameters
     ----------
+    stream
+        Where the tokens come from.
+    masking
+        How positions are chosen and masked.
+    objective
+        One segment under mlm, two under the others.
     cls, sep
         Rows of [CLS] and [SEP].
+    seed
+        Of masks and segments, 0 or more; the stream has its own.
     """
 
     stream: Stream
@@ -121,7 +138,7 @@ class Batches:
     seed: int
 
     def at(self, step: int, *, rows: int, length: int) -> Batch:
-        """`rows` sequences of up to `length` positions, special tokens included."""
+        """The batch of a `step`: `rows` sequences of `length` positions, special tokens included."""
         rng = np.random.Generator(np.random.PCG64([self.seed, step, MASKS]))
         specials = 2 if self.objective == "mlm" else 3
         pieces = self.stream.batch(step, rows, length - specials)
@@ -139,11 +156,11 @@ class Batches:
         return Batch(*(None if part is None else torch.from_numpy(part) for part in made))  # pyright: ignore[reportArgumentType]
 
     def _two_segments(self, pieces: Pieces, rng: np.random.Generator) -> tuple[NDArray[Any], ...]:
-        """Ids and free positions with [CLS] still missing, token types, and 1 where the order is false.
+        """Put two segments into each row: ids and free positions, without [CLS] yet, token types, and the order.
 
-        Each piece is cut at a random place between its quarters. In half of the rows the second segment is not the
-        one that follows: for ``mlm+sop`` the two change places, for ``mlm+nsp`` it comes from another row, of
-        another document where the batch has one.
+        Each piece is cut at a random place in its middle half. In half of the rows, on average, the second segment is
+        not the one that follows (order 1): for ``mlm+sop`` the two change places, for ``mlm+nsp`` it comes from another
+        row, of another document where the batch has one.
         """
         tokens = pieces.tokens
         rows, body = tokens.shape
@@ -166,7 +183,7 @@ class Batches:
 
 
 def _partners(documents: NDArray[np.int64]) -> NDArray[np.int64]:
-    """For each row the next one (in a circle) of another document; the very next where all are of one."""
+    """For each row the next one, cyclically, of another document; the very next one where there is none."""
     rows = len(documents)
     partners = (np.arange(rows) + 1) % rows
     for _ in range(min(rows - 1, TRIES)):
@@ -180,12 +197,16 @@ def _partners(documents: NDArray[np.int64]) -> NDArray[np.int64]:
 
 @dataclass(frozen=True)
 class LossOutput:
-    """Of one batch: the loss to descend and its masked-LM part, both scalar, and what the shares of right answers need.
+    """The loss of a batch, and the predictions to compute accuracies from.
 
     Parameters
     ----------
-    logits, order_logits
-        Shapes (m, v) and (b, 2), float32.
+    loss, masked_loss
+        Scalars: the loss to minimise, and the part of it that is masked-LM's.
+    logits
+        Shape (m, v), float32: at the chosen positions.
+    order_logits
+        Shape (b, 2), float32: of the order of segments; None under mlm.
     """
 
     loss: Tensor
@@ -194,7 +215,7 @@ class LossOutput:
     order_logits: Tensor | None
 
     def accuracies(self, batch: Batch) -> tuple[float, float | None]:
-        """Shares of right answers: at the chosen positions, and about the order where that is asked."""
+        """Shares of right answers for the same `batch`: at the chosen positions, and about the order (None in mlm)."""
         masked = _share(self.logits, batch.wanted)
         if self.order_logits is None or batch.order is None:
             return masked, None
@@ -206,12 +227,15 @@ def _share(logits: Tensor, wanted: Tensor) -> float:
 
 
 def outcome(model: Model, batch: Batch) -> LossOutput:
-    """Mean cross-entropy over the chosen positions, the head computed only there, plus that of the order."""
+    """Compute the loss of `model` on `batch`: mean cross-entropy at the chosen positions, plus that of the order.
+
+    The masked-LM head is computed at the chosen positions alone.
+    """
     hidden = states(model, batch.ids, batch.types)
     chosen = hidden.flatten(0, 1).index_select(0, batch.places)
     logits = mlm_logits(model, chosen).float()
     masked = cross_entropy(logits, batch.wanted)
     if batch.order is None:
         return LossOutput(masked, masked, logits, None)
-    told = order(model, hidden).float()
-    return LossOutput(masked + cross_entropy(told, batch.order), masked, logits, told)
+    order_logits = order(model, hidden).float()
+    return LossOutput(masked + cross_entropy(order_logits, batch.order), masked, logits, order_logits)

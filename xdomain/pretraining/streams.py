@@ -1,4 +1,4 @@
-"""Where pre-training takes its tokens from: pieces of documents, drawn anew for every step."""
+"""The sources of tokens for pre-training: pieces of documents, drawn anew for every step."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HELD_OUT, MOST_HELD_OUT, FEW_TOKENS = 0.005, 0.05, 4096
 
 @dataclass(frozen=True)
 class Pieces:
-    """Runs of tokens, each out of a single document.
+    """Pieces of equal length, each from a single document.
 
     Parameters
     ----------
@@ -36,22 +36,22 @@ class Pieces:
 class Stream(Protocol):
     """A source of pieces: a stored corpus, or a generator of made-up sequences.
 
-    A batch is a function of the stream's own seed and of what is asked, so that a run can be resumed at any step.
+    A batch depends on the stream's own seed and on the arguments of `batch` alone, so a run can be resumed at any step.
     """
 
     @property
     def facts(self) -> Mapping[str, Any]:
-        """What decides its pieces, as JSON: a resumed run must find the same; the model card tells it."""
+        """What the pieces depend on, as JSON: the same for a resumed run, and written into the model card."""
         ...
 
     def batch(self, step: int, rows: int, length: int) -> Pieces:
-        """`rows` pieces of `length` tokens for a step."""
+        """The pieces of training step `step`: `rows` of them, each of `length` tokens, special tokens not counted."""
         ...
 
 
 @dataclass(frozen=True)
 class Documents:
-    """The stream of a stored corpus: every start inside every document that is long enough, equally often.
+    """The stream of a stored corpus: a piece may start anywhere it fits into a document, each place being as likely.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ class Documents:
     starts, ends
         Shape (n,), int64: document i is ``values[starts[i]:ends[i]]``.
     seed
-        Of the draw.
+        Decides, with the step, which pieces are drawn; 0 or more.
     facts
         See `Stream`.
     """
@@ -74,16 +74,16 @@ class Documents:
 
     @property
     def tokens(self) -> int:
-        """Tokens in all."""
+        """How many tokens the documents have together."""
         return int((self.ends - self.starts).sum())
 
     def reached(self, length: int) -> float:
-        """The share of the tokens that lie in documents long enough for pieces of `length`, in [0, 1]."""
+        """The share of the tokens, in [0, 1], that are in documents long enough for pieces of `length` tokens."""
         lengths = self.ends - self.starts
         return float(lengths[lengths >= length].sum() / max(1, lengths.sum()))
 
     def batch(self, step: int, rows: int, length: int) -> Pieces:
-        """See `Stream`."""
+        """See `Stream.batch`, which describes `step`, `rows` and `length`."""
         documents, places = self._room(length)
         ticket = np.random.Generator(np.random.PCG64([self.seed, step])).integers(places[-1], size=rows)
         chosen = np.searchsorted(places, ticket, side="right") - 1
@@ -92,7 +92,7 @@ class Documents:
         return Pieces(tokens, documents[chosen])
 
     def _room(self, length: int) -> Rooms:
-        """The documents long enough, and running sums (from 0) of the places where a piece may start."""
+        """The documents that are long enough, and running sums, from 0, of the places where a piece may start."""
         if length not in self._rooms:
             lengths = self.ends - self.starts
             documents = np.flatnonzero(lengths >= length)
@@ -104,19 +104,25 @@ class Documents:
 
 
 class Generator(Protocol):
-    """What makes sequences up: number i of a length depends on the generator's options and on i alone."""
+    """Makes sequences up: number i of some length depends on that length, the generator's options and i alone."""
 
     def sequences(self, first: int, count: int, *, length: int | None = None) -> Ragged:
-        """Sequences ``first`` to ``first + count``, each of `length` symbols; a UserError where none can be."""
+        """Make `count` sequences, from number `first` on, each of `length` symbols (None: of the usual lengths).
+
+        Raises
+        ------
+        UserError
+            There are no sequences of that length.
+        """
         ...
 
 
 @dataclass(frozen=True)
 class Generated:
-    """The stream of a generator: fresh sequences at every step, none twice.
+    """The stream of a generator: new sequences at every step, none of them twice.
 
-    Where the generator has no sequences as short as a piece, as shuffle:64 has none of 14 symbols, pieces are cut one
-    after another from sequences of `longest`.
+    Some generators have no sequences as short as a piece (shuffle:64 has none of 14 symbols). Then pieces are cut, one
+    after another, from sequences of `longest` symbols.
 
     Parameters
     ----------
@@ -125,11 +131,11 @@ class Generated:
     longest
         Symbols of the longest piece.
     rows_before
-        How many sequences the steps before a step have.
+        A function of a step: how many sequences all steps before it have.
     shift
-        Added to every symbol: the rows of special tokens lie before them.
+        Added to every symbol, as the rows of special tokens come first.
     first
-        Number of the first sequence: validation begins far behind training.
+        Number of the first sequence; that of validation is far beyond those of training.
     facts
         See `Stream`.
     """
@@ -143,7 +149,7 @@ class Generated:
     _lengths: dict[int, int] = field(default_factory=dict[int, int], init=False, repr=False)
 
     def batch(self, step: int, rows: int, length: int) -> Pieces:
-        """See `Stream`."""
+        """See `Stream.batch`, which describes `step`, `rows` and `length`."""
         whole = self._whole(length)
         each = whole // length
         first = self.first + self.rows_before(step)
@@ -159,7 +165,7 @@ class Generated:
                 self.source.sequences(0, 1, length=length)
                 self._lengths[length] = length
             except UserError:
-                self.source.sequences(0, 1, length=self.longest)  # raises where this is too short as well
+                self.source.sequences(0, 1, length=self.longest)  # raises an error if this is too short as well
                 self._lengths[length] = self.longest
         return self._lengths[length]
 
@@ -167,16 +173,34 @@ class Generated:
 def hold_out(
     store: Ragged, positions: int, *, specials: int, seed: int, facts: Mapping[str, Any]
 ) -> tuple[Documents, Documents, str]:
-    """The corpus in two: what is trained on, what validates, and how it was divided, in words.
+    """Divide a corpus into one part to train on and one to validate on.
 
-    The last documents validate, about 0.5 % of the tokens (up to 5 % of a small corpus). Where those would be more
-    than 5 %, as when the last book is most of the corpus, the end of the longest document validates instead.
-    Both parts hold a document that fills `positions`, of which `specials` are special tokens.
+    The last documents are held out, about 0.5 % of the tokens (up to 5 % of a small corpus). Where those would be more
+    than 5 %, as when the last book is most of the corpus, the end of the longest document is held out instead. Each
+    part has a document that fills the longest sequence.
+
+    Parameters
+    ----------
+    store
+        The tokens of each document.
+    positions
+        Of the longest sequence, special tokens included.
+    specials
+        How many of `positions` are special tokens.
+    seed
+        Of the pieces that are drawn from either part, 0 or more.
+    facts
+        What the documents depend on, as JSON: see `Stream`. Each part adds its own size.
+
+    Returns
+    -------
+    tuple
+        The part to train on, the part that is held out, and in words what is held out.
 
     Raises
     ------
     DataError
-        That cannot be done.
+        No document is long enough, or just one that cannot be divided.
     """
     longest = positions - specials
     lengths, total = store.lengths, int(store.offsets[-1])
@@ -195,10 +219,10 @@ def hold_out(
         if lengths[book] - cut >= longest or (len(enough) > 1 and lengths[book] >= cut):
             inner = ends.copy()
             inner[book] -= cut
-            told = f"the last {cut:,} tokens of document {book + 1} of {len(lengths)}"
+            part = f"the last {cut:,} tokens of document {book + 1} of {len(lengths)}"
             some = slice(book, book + 1)
-            train = _part(store, starts, inner, seed, facts, f"all but {told}")
-            return train, _part(store, inner[some], ends[some], seed, facts, told), told
+            train = _part(store, starts, inner, seed, facts, f"all but {part}")
+            return train, _part(store, inner[some], ends[some], seed, facts, part), part
         if whole:
             return _divided(store, starts, ends, first, seed, facts)
     most = int(lengths.max(initial=0))
@@ -214,13 +238,13 @@ def _divided(
     store: Ragged, starts: NDArray[np.int64], ends: NDArray[np.int64], first: int, seed: int, facts: Mapping[str, Any]
 ) -> tuple[Documents, Documents, str]:
     count = len(starts) - first
-    told = f"the last {count} of {len(starts)} documents" if count > 1 else f"the last of {len(starts)} documents"
-    train = _part(store, starts[:first], ends[:first], seed, facts, f"all but {told}")
-    return train, _part(store, starts[first:], ends[first:], seed, facts, told), told
+    part = f"the last {count} of {len(starts)} documents" if count > 1 else f"the last of {len(starts)} documents"
+    train = _part(store, starts[:first], ends[:first], seed, facts, f"all but {part}")
+    return train, _part(store, starts[first:], ends[first:], seed, facts, part), part
 
 
 def _part(
-    store: Ragged, starts: NDArray[np.int64], ends: NDArray[np.int64], seed: int, facts: Mapping[str, Any], told: str
+    store: Ragged, starts: NDArray[np.int64], ends: NDArray[np.int64], seed: int, facts: Mapping[str, Any], part: str
 ) -> Documents:
-    told_all = {**facts, "part": told, "documents": len(starts), "tokens": int((ends - starts).sum())}
-    return Documents(store.values, starts, ends, seed, told_all)
+    own_facts = {**facts, "part": part, "documents": len(starts), "tokens": int((ends - starts).sum())}
+    return Documents(store.values, starts, ends, seed, own_facts)

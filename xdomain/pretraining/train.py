@@ -1,4 +1,4 @@
-"""One course of pre-training: from streams and a tokenizer to a finished checkpoint folder."""
+"""One run of pre-training: from streams and a tokenizer to a finished checkpoint folder."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from xdomain.training.plots import plot_pretraining
 from xdomain.training.provenance import PeakMemory, provenance
 
 VALIDATION_SEED, VALIDATION_RATE = 2**31, 0.15
-"""Validation is masked like BERT's training, whatever the rate of this one, so that losses can be compared."""
+"""Validation is always masked at the rate of BERT's training, so that losses of runs can be compared."""
 
 
 def pretrain_stream(
@@ -34,20 +34,20 @@ def pretrain_stream(
     command: str,
     options: Pretraining,
 ) -> None:
-    """Train on the first stream, judge by the second, and write the checkpoint.
+    """Train on the first stream, validate on the second, and write the checkpoint.
 
     Parameters
     ----------
     work
-        Opened.
+        The folder of the run, opened by `WorkFolder.opened`.
     tokenizer
         Is saved beside the checkpoint.
     streams
-        To learn from, and held out; of the tokenizer's rows.
+        The pieces to train on, and those that are held out, both as the tokenizer's rows.
     key
-        Digest of what the streams give: a saved state belongs to it.
+        Digest of the tokens of both: a saved state is not used for others.
     command
-        What a person types for this run, for the card.
+        The command line of this run, for the card.
     options
         Shape, objective and schedule.
 
@@ -61,7 +61,7 @@ def pretrain_stream(
 
 
 def _need(options: Pretraining) -> Need:
-    """What a step takes memory for, and which options make it less."""
+    """What a step takes memory for, and which options make it take less."""
     longest = max(options.lengths)
     fewest = options.fewest_rows * longest
     less = [f"shorter --lengths (the longest is {longest})"]
@@ -105,7 +105,7 @@ def _pretrain(
         "steps": options.steps,
         "tokens_seen": options.tokens_before(options.steps),
         "parameters": sum(p.numel() for p in model.parameters()),
-        "validation": {length: score.told() for length, score in scores.items()},
+        "validation": {length: score.as_dict() for length, score in scores.items()},
         "data": {"train": dict(streams[0].facts), "validation": dict(streams[1].facts)},
         **provenance(device, memory),
     }
@@ -128,11 +128,11 @@ def _publish(
     history: list[dict[str, Any]],
     device: Device,
 ) -> None:
-    """Make everything in the work folder, then move it to its place: an interruption leaves no half checkpoint."""
+    """Write everything to the work folder, then move it in place: an interruption leaves no partial checkpoint."""
     made = work.path / "made"
     with work.guarded():
         model.to("cpu").half().save_pretrained(made)  # pyright: ignore[reportArgumentType]
-        AutoConfig.from_pretrained(made, dtype="float32").save_pretrained(made)  # what to load the halved weights as
+        AutoConfig.from_pretrained(made, dtype="float32").save_pretrained(made)  # the format to load fp16 weights in
         tokenizer.model_input_names = inputs(model)
         tokenizer.save_pretrained(made)
         write_json(made / SUMMARY, summary)

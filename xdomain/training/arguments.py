@@ -25,25 +25,25 @@ LOGS_A_RUN = 50
 def training_arguments(
     recipe: Recipe, checkpoints: Path, records: int, *, seed: int, device: Device
 ) -> TrainingArguments:
-    """Say to `Trainer` what a recipe says.
+    """Translate a recipe into the arguments of `transformers.Trainer`.
 
     Parameters
     ----------
     recipe
-        Its options of training are settled, see `xdomain.training.schedule.settle`.
+        With settled options of training: `xdomain.training.schedule.settle` filled in what the user left open.
     checkpoints
-        The folder to write them to.
+        The folder to write checkpoints to, below the run folder.
     records
-        Training records.
+        How many training records there are.
     seed
-        Of dropout and batches, 0 or more.
+        Of dropout and of the order of records, 0 or more.
     device
         Where to train, and in which number format.
 
     Raises
     ------
     RecipeError
-        A batch cannot be shared evenly, see `batch_share`.
+        Processes and parts cannot share a batch evenly, see `batch_share`.
     """
     train = recipe.train
     steps = steps_of(train, records)
@@ -72,10 +72,10 @@ def training_arguments(
         metric_for_best_model=f"eval_{first}",
         greater_is_better=METRICS[first].higher_is_better,
         logging_strategy="steps",
-        logging_nan_inf_filter=False,  # a loss that is no number stops the run instead of being left out
+        logging_nan_inf_filter=False,  # a loss that is not finite stops the run instead of being left out
         logging_steps=max(1, steps // LOGS_A_RUN),
         seed=seed,
-        report_to="none",  # trackers are callbacks of ours, made before anything was written
+        report_to="none",  # `make_trackers` adds the trackers as callbacks, before anything is written
         run_name=f"{recipe.name} {checkpoints.parent.name}",
         disable_tqdm=True,
         remove_unused_columns=False,
@@ -83,13 +83,13 @@ def training_arguments(
         dataloader_pin_memory=device.name == "cuda",
         restore_callback_states_from_checkpoint=train.patience is not None,
     )
-    # One process uses one device: several share a batch under torchrun, and no batch is multiplied in silence.
+    # One device for each process: under torchrun they share a batch, and no batch is silently multiplied.
     arguments._n_gpu = min(1, arguments.n_gpu)  # pyright: ignore[reportPrivateUsage]
     return arguments
 
 
 def memory_need(recipe: Recipe) -> Need:
-    """Say what a run takes memory for, and which options make it less."""
+    """Say what a run of `recipe` takes memory for, and which options make it take less."""
     train, baseline = recipe.train, recipe.run.baseline
     if baseline:
         return Need(f"the baseline {baseline}", "fewer records, such as --set split.limit.train=1000 --overwrite")
@@ -109,30 +109,33 @@ def memory_need(recipe: Recipe) -> Need:
 
 
 def batch_share(train: Train) -> int:
-    """The records that a process works off at once: a batch is the same however many processes and parts share it.
+    """How many records of a batch a process works off at once, under the options `train`.
+
+    A batch has ``train.batch_size`` records, however many processes, and parts of
+    ``train.gradient_accumulation_steps``, share it.
 
     Raises
     ------
     RecipeError
-        It cannot be shared evenly.
+        They cannot share it evenly.
     """
     world, parts, batch_size = process_count(), train.gradient_accumulation_steps, train.batch_size
     if batch_size % (world * parts):
-        told = [f"{world} processes"] * (world > 1) + [f"{parts} parts"] * (parts > 1)
-        raise RecipeError(f"a batch of {batch_size} cannot be shared by {' of '.join(told)}",
+        shares = [f"{world} processes"] * (world > 1) + [f"{parts} parts"] * (parts > 1)
+        raise RecipeError(f"a batch of {batch_size} cannot be shared by {' of '.join(shares)}",
                           expected=f"train.batch_size divisible by {world * parts}")  # fmt: skip
     return batch_size // (world * parts)
 
 
 def scored_at_once(train: Train) -> int:
-    """The windows that are scored at once: with no gradients to keep, four times the records of a part of a batch."""
+    """How many windows are scored at once under `train`: four for each record of a part, as no gradients are kept."""
     return max(1, 4 * train.batch_size // train.gradient_accumulation_steps)
 
 
 def make_trackers(names: Sequence[str], folder: Path) -> list[TrainerCallback]:
-    """The callbacks of the trackers called `names`; TensorBoard's events go to ``folder/tensorboard``.
+    """Make the callbacks of the trackers called `names`, such as ``wandb``; nothing is written before training begins.
 
-    Nothing is written before training begins.
+    TensorBoard's events go to ``tensorboard`` in the run's `folder`.
 
     Raises
     ------

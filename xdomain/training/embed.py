@@ -42,7 +42,7 @@ def embed(
     device
         Where `model` is, and in which number format it computes.
     batch_size
-        Windows read at once.
+        Windows read at once, 1 or more; a record with more windows is read whole.
     layer
         Of the ``hidden_states`` of `transformers`: 0 is the embedding layer, 1 the first layer, -1 the last.
     pooling
@@ -52,7 +52,7 @@ def embed(
     Returns
     -------
     list of numpy.ndarray
-        n arrays, in the order of `records`, float32: shape (width,), or (symbols, width) where nothing is pooled. Of a
+        n arrays, in the order of `records`, float32: shape (d,), or (symbols, d) where nothing is pooled. Of a
         pair, the symbols of the first sequence stand before those of the second.
 
     Raises
@@ -66,26 +66,29 @@ def embed(
     if not -layers - 1 <= layer <= layers:
         raise RecipeError(f"layer {layer}", expected=f"0 to {layers} (the last, also -1), as in hidden_states")
     model.eval()
-    found: dict[int, NDArray[np.float32]] = {}
+    embeddings: dict[int, NDArray[np.float32]] = {}
     windows = np.diff(collate.windows.offsets)
     for chosen in batches_of_like_length(records, collate.lengths()[records], windows, batch_size):
         batch = {name: value.to(device.name) for name, value in collate(chosen).items()}
         with device.autocast():
-            told = model.base_model(**inputs_of(batch), output_hidden_states=True)
-        states: Tensor = told.hidden_states[layer].float()
+            output = model.base_model(**inputs_of(batch), output_hidden_states=True)
+        states: Tensor = output.hidden_states[layer].float()
         if pooling == "cls":
-            found |= dict(zip(chosen, pool(states[:, 0], batch["windows"]).cpu().numpy(), strict=True))
+            embeddings |= dict(zip(chosen, pool(states[:, 0], batch["windows"]).cpu().numpy(), strict=True))
             continue
         row = 0
         for record in chosen:
             symbols = _symbols_of(states, collate, record, row)
             row += int(windows[record])
-            found[record] = (symbols.mean(0) if pooling == "mean" else symbols).cpu().numpy()
-    return [found[int(record)] for record in records]
+            embeddings[record] = (symbols.mean(0) if pooling == "mean" else symbols).cpu().numpy()
+    return [embeddings[int(record)] for record in records]
 
 
 def _symbols_of(states: Tensor, collate: Collator, record: int, row: int) -> Tensor:
-    """Shape (symbols, width): the states of a record's symbols, whose windows begin at `row` of a batch."""
+    """Shape (symbols, d): the states of a record's symbols, whose windows begin at `row` of a batch.
+
+    Where windows overlap, the state of a symbol is taken from the window that owns it: see `Windows.own_start`.
+    """
     plan, layout = collate.windows, collate.layout
     before = len(layout.start)
     parts: list[Tensor] = []

@@ -1,4 +1,4 @@
-"""What training makes small: the loss of each kind of problem, as a sum over labels and their number."""
+"""The loss of each kind of problem, as a sum over labels, and the number of labels."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from xdomain.metrics.spans import candidates_only
 def summed_loss(problem: str, logits: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
     """Sum the loss of a batch over its labels.
 
-    Divided by the number of labels (see `count_labels`) it is their mean. A batch that is worked off in parts, or by
-    several processes, has the loss of the whole where the sum of each part is divided by the number of labels of all.
+    Divided by the number of labels (see `count_labels`) it is the mean loss. Where a batch is worked off in parts, or
+    by several processes, divide each sum by the number of labels of the whole batch: the results add up to the loss of
+    the whole.
 
     Parameters
     ----------
@@ -23,14 +24,15 @@ def summed_loss(problem: str, logits: Tensor, batch: Mapping[str, Tensor]) -> Te
     logits
         Float32, as `xdomain.training.predict.forward` gives them: (b, k), (w, s, k) for tagging, (w, s, 2) for span.
     batch
-        What a `Collator` makes: ``labels`` (b,), standardised for regression, (w, s) for tagging, (w, 2) for span; and
-        for span ``owned`` (w, s).
+        What a `Collator` makes, with ``labels``: (b,), standardised for regression; (w, s) for tagging; (w, 2) for
+        span, the first and last position of the answer, both 0 where a window holds none of it. For span also
+        ``owned``, (w, s), bool: the positions that hold a symbol of the passage, where an answer may begin and end.
 
     Returns
     -------
     Tensor
         A scalar: squared errors for regression, else cross-entropies in nats. Labels that are `IGNORED` add nothing.
-        For span, the first and the last position of an answer are two labels of a window, of which both count or
+        For span, each window has two labels, the first and the last position of an answer, of which both count or
         neither: the mean over labels is half the sum of the two means over windows.
     """
     labels = batch["labels"]
@@ -42,5 +44,5 @@ def summed_loss(problem: str, logits: Tensor, batch: Mapping[str, Tensor]) -> Te
 
 
 def count_labels(batch: Mapping[str, Tensor]) -> Tensor:
-    """Count the labels of a batch that are not `IGNORED`; a scalar, int64."""
+    """Count the labels of `batch` that are not `IGNORED`: a scalar, int64, on the device of the batch."""
     return (batch["labels"] != IGNORED).sum()

@@ -1,4 +1,4 @@
-"""Choose among random mappings before anything is trained: a linear probe on what the frozen encoder makes of each."""
+"""Choose among random mappings before training, by linear probes on the frozen encoder's states under each of them."""
 
 from __future__ import annotations
 
@@ -31,23 +31,30 @@ RECORDS, SYMBOLS, FOLDS, BATCH = 512, 65_536, 5, 32
 
 
 def check_search(recipe: Recipe, arm: Arm) -> None:
-    """Refuse a search where there is nothing to choose, or nothing to choose by.
+    """Refuse a search where a probe cannot compare mappings, or where all of them are equally good.
+
+    Parameters
+    ----------
+    recipe
+        Its mapping is a search.
+    arm
+        That of the recipe.
 
     Raises
     ------
     RecipeError
-        Spans, or an arm whose word rows are drawn anew or shuffled.
+        The problem is span, or the arm draws word rows anew or shuffles them.
     """
-    told = f"mapping {recipe.run.mapping}"
+    name = f"mapping {recipe.run.mapping}"
     if recipe.problem == "span":
         raise RecipeError(
-            f"{told}: a linear probe finds no answers in passages, so mappings cannot be compared",
+            f"{name}: a linear probe finds no answers in passages, so mappings cannot be compared",
             expected="classification, pair, regression or tagging",
             fix="--mapping random, or --mapping learned",
         )
     if "words" not in arm.parts or arm.init in ("shuffled", "rescaled"):
         raise RecipeError(
-            f"{told}: the arm {arm.label} draws its word rows at random, so one mapping is as good as another",
+            f"{name}: the arm {arm.label} draws its word rows at random, so one mapping is as good as another",
             expected="an arm that takes the checkpoint's word rows over",
             fix="--mapping random",
         )
@@ -61,36 +68,41 @@ def choose_mapping(
     layout: SpecialTokenLayout,
     windows: Windows,
 ) -> tuple[TokenMapping, dict[str, Any]]:
-    """The candidate whose frozen features tell the labels of training records best.
+    """Choose the candidate under which frozen features predict the labels of training records best.
 
     Features are the last layer's states, averaged over the positions of a record, or for tagging those of each
     symbol. A ridge regression on them, onto one-hot labels where there are classes, is scored by the task's first
-    metric on training records that it did not see, in five folds. Validation and test are not looked at. Of two
-    equals the first is kept. The records are drawn by the first candidate's seed: the same for all candidates.
+    metric on training records that it did not see, in five folds. Validation and test are not looked at. Of equally
+    good candidates the first is taken. All candidates are scored on the same records, drawn by the first one's seed.
 
-    Processes that share a run each score all candidates, on a device of their own, and all take the scores of the
-    first: they end with the same mapping, also where their devices do not round alike.
+    Where processes share a run, each scores all candidates on its own device, and all take the scores of the first
+    process. So they choose the same mapping even if their devices round differently.
 
     Parameters
     ----------
     candidates
         One mapping or more.
     model
-        As it is before its first step.
+        As it is before its first step. It is moved to the device and back to the CPU, and left in evaluation mode.
     recipe
-        The task: its metric and batch size.
+        The task: its metrics, and the precision to choose a device by.
     examples
-        All encoded records; those of train are used.
+        All encoded records, of which those of train are used.
     layout
         Where the special tokens stand.
     windows
-        The windows of all records.
+        The windows of all of `examples`.
 
     Returns
     -------
     tuple
         The mapping, and for the result: the metric, the records used, seed and score of every candidate, the seed
         chosen, the seconds it took.
+
+    Raises
+    ------
+    DataError
+        There are fewer than 10 training records.
     """
     started = time.monotonic()
     records = _some(examples, candidates[0].seed)
@@ -98,7 +110,7 @@ def choose_mapping(
     folds = np.arange(len(records)) % FOLDS
     if examples.problem == "tagging":
         labels, lengths = examples.labels_of(records), examples.symbols.lengths[records]
-        folds = np.repeat(folds, lengths)  # the symbols of a record are learned from, or judged, together
+        folds = np.repeat(folds, lengths)  # all symbols of a record are in one fold
     else:
         labels = examples.labels_of(records)
     chosen = best_device(recipe.train.precision)
@@ -118,20 +130,20 @@ def choose_mapping(
     value = np.array(scores) if METRICS[metric].higher_is_better else -np.array(scores)
     known = [score for score in scores if np.isfinite(score)]
     best = int(np.nanargmax(value)) if known else 0
-    found = [{"seed": m.seed, "score": s} for m, s in zip(candidates, scores, strict=True)]
+    scored = [{"seed": m.seed, "score": s} for m, s in zip(candidates, scores, strict=True)]
     log.info(f"mapping: draw {candidates[best].seed} is the best of {len(candidates)}, probe {metric} "
         f"{number(scores[best])} (median {number(float(np.median(known)) if known else None)})")  # fmt: skip
     return candidates[best], {
         "metric": metric,
         "records": len(records),
-        "candidates": found,
+        "candidates": scored,
         "chosen": candidates[best].seed,
         "seconds": time.monotonic() - started,
     }
 
 
 def _some(examples: Examples, seed: int) -> NDArray[np.int64]:
-    """Training records drawn by `seed`: 512, or fewer where they are so long that memory would be short."""
+    """Training records drawn by `seed`: 512, or fewer where they are so long that memory would run short."""
     lengths = examples.symbols.lengths + (examples.symbols_b.lengths if examples.symbols_b else 0)
     train = examples.indices("train")
     if len(train) < 2 * FOLDS:
@@ -144,10 +156,10 @@ def _some(examples: Examples, seed: int) -> NDArray[np.int64]:
 
 @torch.inference_mode()
 def _features(model: PreTrainedModel, collate: Collator, records: NDArray[np.int64], device: str) -> NDArray[Any]:
-    """Shape (records, d), or (their symbols, d) for tagging; NaN for symbols that no window holds."""
+    """Shape (n, d), or (total symbols, d) for tagging, in the order of `records`; NaN for symbols in no window."""
     tagging = collate.examples.problem == "tagging"
     lengths = collate.lengths()[records]
-    found: list[NDArray[Any]] = [np.empty(0)] * len(records)
+    features: list[NDArray[Any]] = [np.empty(0)] * len(records)
     order = np.argsort(-lengths, kind="stable")
     for first in range(0, len(order), BATCH):
         places = order[first : first + BATCH]
@@ -157,34 +169,34 @@ def _features(model: PreTrainedModel, collate: Collator, records: NDArray[np.int
             mask = batch["attention_mask"][..., None].float()
             means = pool((states * mask).sum(1) / mask.sum(1), batch["windows"]).cpu().numpy()
             for place, row in zip(places, means, strict=True):
-                found[place] = row
+                features[place] = row
             continue
         rows = torch.repeat_interleave(torch.arange(len(places), device=device), batch["windows"])
         for i, place in enumerate(places):
             mine = rows == i
-            own = states[mine][batch["owned"][mine]].cpu().numpy()
+            own = states[mine][batch["owned"][mine]].cpu().numpy()  # each symbol once, though windows overlap
             missing = int(lengths[place]) - len(own)
-            found[place] = np.pad(own, ((0, missing), (0, 0)), constant_values=np.nan)
-    return np.concatenate(found) if tagging else np.stack(found)
+            features[place] = np.pad(own, ((0, missing), (0, 0)), constant_values=np.nan)
+    return np.concatenate(features) if tagging else np.stack(features)
 
 
 def _score(
     seen: NDArray[Any], labels: NDArray[Any], folds: NDArray[np.int64], metric: str, examples: Examples
 ) -> float:
-    """What held-out records score by a ridge regression on the rest; NaN where that is undefined."""
+    """The metric of predictions for each fold by a ridge regression on the other folds; NaN where it is undefined."""
     usable = np.isfinite(seen).all(1)
     if labels.dtype.kind == "f":
         wanted = labels[:, None].astype(np.float64)
     else:
         usable &= labels != IGNORED
         wanted = np.eye(len(examples.classes))[np.where(usable, labels, 0)]
-    told = np.full(wanted.shape, np.nan)
+    predicted = np.full(wanted.shape, np.nan)
     for fold in range(FOLDS):
         learn, judge = usable & (folds != fold), usable & (folds == fold)
         if not learn.any() or not judge.any():
             continue
         scale = StandardScaler().fit(seen[learn])
         probe = Ridge(alpha=seen.shape[1]).fit(scale.transform(seen[learn]), wanted[learn])
-        told[judge] = probe.predict(scale.transform(seen[judge])).reshape(-1, wanted.shape[1])
-    scores = told[:, 0] if examples.problem == "regression" else told
+        predicted[judge] = probe.predict(scale.transform(seen[judge])).reshape(-1, wanted.shape[1])
+    scores = predicted[:, 0] if examples.problem == "regression" else predicted
     return compute_metrics([metric], *drop_unscored(labels, scores), examples.problem)[metric]["value"]

@@ -1,4 +1,4 @@
-"""The model card: the measured numbers and how to load what lies beside it."""
+"""The model card of a run: what was measured, and how to load the checkpoint beside it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ wear_mix(model, "model")
 
 
 def write_card(folder: Path, recipe: Recipe, values: Mapping[str, Any]) -> None:
-    """Write ``model/README.md`` from a result's values."""
+    """Write ``model/README.md`` in the run's `folder`, from its `recipe` and the `values` of its ``result.json``."""
     values = finite(values)
     lines = [f"# {recipe.title}", ""]
     lines += [f"`{recipe.name}`, arm `{values['arm']['label']}`, seed {values['seed']}, made with xdomain.", ""]

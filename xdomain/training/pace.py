@@ -1,4 +1,4 @@
-"""How long a step takes here, measured, and how many of them end within some minutes."""
+"""Measure how long a step takes on this machine, and choose how many steps fit into a number of minutes."""
 
 from __future__ import annotations
 
@@ -25,13 +25,21 @@ TIMED_RECORDS = 64
 MOST_EVALUATIONS, SHARE_OF_EVALUATIONS = 10, 0.2
 FEWEST_JUDGED, SHARE_OF_JUDGING = 30, 0.4
 MARGIN, ENDING = 0.85, 5.0
-"""The share of the time that is planned with, as other work may come; seconds to save the model and draw plots."""
+"""The share of the time that a plan uses, as the machine may get other work; seconds to save the model and plot."""
 FEWEST_LEARNING = 5
-"""Steps below which a run is not worth its time."""
+"""A run of fewer steps is refused, unless its recipe asks for fewer."""
 
 
 class TooFewMinutesError(RecipeError):
-    """There is no time for a few steps."""
+    """The time is too short for a few steps.
+
+    Parameters
+    ----------
+    minutes
+        As the user gave them.
+    needed
+        Minutes that would be enough.
+    """
 
     def __init__(self, minutes: float, needed: float) -> None:
         super().__init__(
@@ -51,9 +59,20 @@ class Pace:
 
 
 def measure_pace(built: Built, examples: Examples, recipe: Recipe, device: Device) -> Pace:
-    """Take a few steps at a learning rate of 0, and score a few records.
+    """Time a few steps at a learning rate of 0, and the scoring of a few records.
 
     The first step is not counted: it is slower than those that follow.
+
+    Parameters
+    ----------
+    built
+        The model, which is moved to `device` and keeps its values, and its batches.
+    examples
+        All encoded records.
+    recipe
+        Its options of training: batch size and parts.
+    device
+        Where the run will compute.
     """
     train, model, collate = recipe.train, built.learner.to(device.name), built.collate
     records = examples.indices("train")
@@ -85,34 +104,34 @@ def measure_pace(built: Built, examples: Examples, recipe: Recipe, device: Devic
 def within(
     minutes: float, pace: Pace, train: Train, *, sizes: dict[str, int], spent: float, width: int
 ) -> tuple[Train, dict[str, float]]:
-    """What of a run ends in time: at most so many steps, evaluations, and records to judge.
+    """Choose how many steps and evaluations, and how many records to score, fit into the time.
 
     Parameters
     ----------
     minutes
         For the whole run, of which `spent` seconds are gone.
     pace
-        As it was measured: seconds a step and a record.
+        As `measure_pace` measured it.
     train
-        What it would be without a limit is never exceeded.
+        The recipe's options of training. The run gets no more steps and evaluations than they say.
     sizes
         Records of each split.
     spent
         Seconds since the run began.
     width
-        Hidden units of the backbone; see `settle`.
+        Hidden units of the backbone, which `settle` chooses a learning rate by.
 
     Returns
     -------
     tuple
-        Options of training, and ``split.limit`` for splits of which only a part can be scored, 30 records at least;
-        empty where scoring all takes less than four tenths of the time. Those who take it have to read again, for
-        which as much time is left as was spent.
+        Options of training, and ``split.limit`` for splits of which only a part, at least 30 records, can be scored in
+        time; empty where scoring all of them takes less than four tenths of the time. A caller that gets such limits
+        has to read the data again: the plan leaves `spent` seconds for that.
 
     Raises
     ------
     TooFewMinutesError
-        There is no time for a few steps.
+        There is no time for five steps, or for all steps where the options ask for fewer.
     """
     wanted = settle(train, records=sizes["train"], width=width)
     fewest = min(FEWEST_LEARNING, steps_of(wanted, sizes["train"]))
@@ -126,7 +145,7 @@ def within(
 def _plan(
     minutes: float, pace: Pace, wanted: Train, sizes: dict[str, int], spent: float
 ) -> tuple[int, int, dict[str, float]]:
-    """Steps, evaluations and limits of splits, for so many minutes."""
+    """Steps, evaluations, and limits of splits that fit into so many minutes."""
     left = MARGIN * 60 * minutes - spent - ENDING
     limit: dict[str, float] = {}
     share = SHARE_OF_JUDGING * left / _judging(pace, sizes)
@@ -146,12 +165,12 @@ def _judging(pace: Pace, sizes: dict[str, int]) -> float:
 
 
 def check_minutes(minutes: float) -> None:
-    """Refuse what cannot be a limit.
+    """Refuse `minutes` that cannot limit a run.
 
     Raises
     ------
     RecipeError
-        It is not above 0, or several processes share the run, each of which would measure another pace.
+        They are not a number above 0, or several processes share the run: each would measure another pace.
     """
     if not 0 < minutes < float("inf"):
         raise RecipeError(f"minutes: {minutes:g}", expected="a number above 0")

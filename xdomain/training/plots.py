@@ -1,4 +1,4 @@
-"""Pictures of a run and of a few runs side by side."""
+"""Plots of one run, and of a few runs side by side."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from matplotlib.figure import Figure
 
 from xdomain.metrics.metrics import METRICS
 
-MOST_NUMBERED = 30  # classes: the counts of more could not be read
+MOST_NUMBERED = 30  # with more classes the counts would be too small to read
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#666666"
 GREEN, PURPLE, AMBER, SKY = "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, AMBER, SKY)
-"""Okabe and Ito, less the yellow, which is too pale: told apart by all eyes."""
+"""Okabe and Ito's palette, which colour-blind people can tell apart too; without the yellow, which is too pale."""
 STYLE: dict[Any, Any] = {
     "font.size": 11,
     "axes.spines.top": False,
@@ -29,7 +29,7 @@ LAYER_PLOT = "layer-mix.png"
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """A figure of so many inches to draw into, within ``matplotlib.rc_context(STYLE)``."""
+    """A figure of `width` by `height` inches; call this and draw within ``matplotlib.rc_context(STYLE)``."""
     figure = _Plot(figsize=(width, height), dpi=140, layout="constrained")
     FigureCanvasAgg(figure)
     return figure
@@ -46,7 +46,7 @@ class _Plot(Figure):
 
 
 def plot_history(history: Sequence[Mapping[str, Any]], *, metric: str, path: Path, title: str) -> None:
-    """Write the plot of `draw_history` to a file."""
+    """Write the plot of `draw_history`, with its `history`, `metric` and `title`, to the image file `path`."""
     figure = draw_history(history, metric=metric, title=title)
     with mpl.rc_context(STYLE):
         figure.savefig(path)
@@ -58,15 +58,15 @@ def draw_history(history: Sequence[Mapping[str, Any]], *, metric: str, title: st
     Parameters
     ----------
     history
-        The rows of ``history.jsonl``.
+        The rows of ``history.jsonl``: {step, loss} and {step, valid: {metric: value}}.
     metric
-        The one that chose the step.
+        The one that the step was chosen by.
     title
-        Stands above.
+        Stands above; not read as TeX.
     """
     losses = [(row["step"], row["loss"]) for row in history if row.get("loss") is not None]
-    told = [(row["step"], (row.get("valid") or {}).get(metric)) for row in history]
-    valid = [(step, value) for step, value in told if value is not None and np.isfinite(value)]
+    scored = [(row["step"], (row.get("valid") or {}).get(metric)) for row in history]
+    valid = [(step, value) for step, value in scored if value is not None and np.isfinite(value)]
     with mpl.rc_context(STYLE):
         figure = new_figure(6.4, 4.8)
         above, below = figure.subplots(2, 1, sharex=True)
@@ -91,7 +91,17 @@ def draw_history(history: Sequence[Mapping[str, Any]], *, metric: str, title: st
 
 
 def plot_pretraining(history: Sequence[Mapping[str, Any]], *, path: Path, title: str) -> None:
-    """Training loss, and validation loss on the way, against the tokens seen; a dotted line where lengths grow."""
+    """Plot training loss and validation loss against the tokens seen, with a dotted line where sequences grow.
+
+    Parameters
+    ----------
+    history
+        The rows of a pre-training run: {tokens, length, loss}, at least one, and {tokens, valid: {loss}}.
+    path
+        The image file to write.
+    title
+        Stands above.
+    """
     losses = [(row["tokens"], row["loss"], row["length"]) for row in history if "loss" in row]
     valid = [(row["tokens"], row["valid"]["loss"]) for row in history if "valid" in row]
     with mpl.rc_context(STYLE):
@@ -118,7 +128,19 @@ def plot_pretraining(history: Sequence[Mapping[str, Any]], *, path: Path, title:
 
 
 def plot_confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str], *, path: Path, title: str) -> None:
-    """Counts of each true class (row) by predicted class (column), shaded by share of the row."""
+    """Plot a confusion matrix, each cell shaded by its share of the row.
+
+    Parameters
+    ----------
+    matrix
+        Shape (k, k): how many records of each true class (row) were predicted as each class (column).
+    classes
+        The names of the k classes.
+    path
+        The image file to write.
+    title
+        Stands above.
+    """
     counts = np.asarray(matrix)
     share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     size = min(12.0, 2.6 + 0.62 * len(classes))
@@ -141,7 +163,21 @@ def plot_confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str], *, p
 def plot_comparison(
     rows: Sequence[Mapping[str, Any]], *, metric: str, path: Path, title: str, over: str = "test records"
 ) -> None:
-    """A dot per arm with its 95 % interval: rows of label, value, low, high; `over` says what the interval is over."""
+    """Plot a dot for each arm, with its 95 % interval.
+
+    Parameters
+    ----------
+    rows
+        One for each arm, from the top: {label, value, low, high}. The first is drawn in another colour.
+    metric
+        What the values are of, on test.
+    path
+        The image file to write.
+    title
+        Stands above.
+    over
+        What the intervals are over, for the label of the axis.
+    """
     with mpl.rc_context(STYLE):
         figure = new_figure(6.8, 1.5 + 0.42 * len(rows))
         axes = figure.subplots()
@@ -161,7 +197,17 @@ def plot_comparison(
 
 
 def plot_mix(mix: Mapping[str, Any], *, path: Path, title: str) -> None:
-    """A bar a layer: its weight in the mix, beside the weight that all had at the start."""
+    """Plot the weight of each layer in a mix as a bar, beside the weight that all had at the start.
+
+    Parameters
+    ----------
+    mix
+        As `xdomain.model.layer_mix.remove_mix` returns it: {layers: [{layer, weight}, …], gamma}.
+    path
+        The image file to write.
+    title
+        Stands above, in the second line.
+    """
     layers = [row["layer"] for row in mix["layers"]]
     weights = [row["weight"] for row in mix["layers"]]
     with mpl.rc_context(STYLE):

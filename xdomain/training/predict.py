@@ -1,4 +1,4 @@
-"""Scores of a model for many records: every window is read, its logits pooled, nothing is learned."""
+"""Score many records with a model: every window is read, and the logits of a record's windows are pooled."""
 
 from __future__ import annotations
 
@@ -14,6 +14,14 @@ from xdomain.metrics.spans import best_spans
 from xdomain.training.device import Device
 
 NOT_FOR_THE_MODEL = ("labels", "windows", "owned")
+"""What a `Collator` puts into a batch beside the inputs of the model:
+
+``labels``, see `Collator`; ``windows``, shape (b,), how many windows each record has; and, for tagging and span alone,
+``owned``, shape (w, s), bool: the positions of a window whose logits count. For tagging these are the symbols that this
+window tags: windows overlap, and each symbol is owned by the one window in which it lies farthest from an edge, so that
+it is learned from and scored once. For span they are all symbols of the passage, where an answer may begin and end;
+windows may share them. Special tokens, padding and the question are never owned (in span the start token, not owned
+either, stands for "not here")."""
 
 
 def pool(logits: Tensor, windows: Tensor) -> Tensor:
@@ -22,14 +30,15 @@ def pool(logits: Tensor, windows: Tensor) -> Tensor:
     Parameters
     ----------
     logits
-        Shape (w, k): one row a window, those of a record in a run.
+        Shape (w, k): one row for each window, those of a record one after another.
     windows
-        Shape (b,), summing to w: the windows of each record.
+        Shape (b,), in sum w: how many windows each record has.
 
     Returns
     -------
     Tensor
-        Shape (b, k). As a matrix product, whose gradient is the same on every run, unlike a scattered sum's.
+        Shape (b, k). It is computed as a matrix product, whose gradient is the same on every run, unlike a scattered
+        sum's.
     """
     if len(logits) == len(windows):
         return logits
@@ -39,19 +48,33 @@ def pool(logits: Tensor, windows: Tensor) -> Tensor:
 
 
 def inputs_of(batch: dict[str, Tensor]) -> dict[str, Tensor]:
-    """What of a batch goes into the model."""
+    """The part of `batch` that the model reads: input_ids, attention_mask and, where it has them, token_type_ids."""
     return {name: value for name, value in batch.items() if name not in NOT_FOR_THE_MODEL}
 
 
 def forward(model: nn.Module, batch: dict[str, Tensor]) -> Tensor:
-    """Float32 logits of a batch: (b, k) pooled over windows, or (w, s, k) for tagging, (w, s, 2) for span."""
-    told = model(**inputs_of(batch))
-    if "start_logits" in told:
-        return torch.stack([told.start_logits, told.end_logits], dim=-1).float()
-    logits = told.logits.float()
+    """Compute the logits of a batch.
+
+    Parameters
+    ----------
+    model
+        An encoder with its head, on the device of the batch.
+    batch
+        As a `Collator` makes it; what `NOT_FOR_THE_MODEL` names is held back.
+
+    Returns
+    -------
+    Tensor
+        Float32: (b, k), pooled over the windows of each record, with k = 1 for regression; for tagging (w, s, k) and
+        for span (w, s, 2), of all positions, those included that are not ``owned``.
+    """
+    output = model(**inputs_of(batch))
+    if "start_logits" in output:
+        return torch.stack([output.start_logits, output.end_logits], dim=-1).float()
+    logits = output.logits.float()
     if logits.ndim == 3:
         return logits
-    with torch.autocast(logits.device.type, enabled=False):  # a product of float32 would become one of bfloat16
+    with torch.autocast(logits.device.type, enabled=False):  # under which the product would be in bfloat16
         return pool(logits, batch["windows"])
 
 
@@ -65,12 +88,12 @@ def predict_scores(
     batch_size: int,
     longest: int = 1,
 ) -> NDArray[Any]:
-    """Raw scores of `records`, in their order.
+    """Compute the raw scores of `records`, in their order.
 
     Parameters
     ----------
     model
-        An encoder with its head, on `device`.
+        An encoder with its head, on `device`. It is left in evaluation mode.
     collate
         Makes batches of the records.
     records
@@ -78,45 +101,45 @@ def predict_scores(
     device
         Where `model` is, and in which number format it computes.
     batch_size
-        Windows read at once, 1 or more.
+        Windows read at once, 1 or more; a record with more windows is read whole.
     longest
         Only for span: symbols that an answer may have.
 
     Returns
     -------
     ndarray
-        float32: logits (n, k); values (n,) for regression; for tagging (total symbols, k), the symbols of
-        one record after those of another. NaN where a tagged sequence was truncated. For span float64 (n, 3):
-        the symbols of the passage that answer, [start, end), and the log of their probability.
+        float32: logits (n, k); values (n,) for regression; for tagging (total symbols, k), the symbols of one record
+        after those of another, NaN where a sequence was truncated. For span float64 (n, 3): the symbols of the passage
+        that answer, [start, end), and the log of their probability.
     """
     model.eval()
     lengths = collate.lengths()[records]
     problem = collate.examples.problem
-    found: dict[int, NDArray[Any]] = {}
+    scores: dict[int, NDArray[Any]] = {}
     for chosen in batches_of_like_length(records, lengths, np.diff(collate.windows.offsets), batch_size):
         batch = {name: value.to(device.name) for name, value in collate(chosen).items()}
         with device.autocast():
             logits = forward(model, batch)
         if problem == "span":
             best = (part.cpu().numpy() for part in best_spans(logits, batch["owned"], longest))
-            found |= dict(zip(chosen, _over_windows(collate, chosen, *best), strict=True))
+            scores |= dict(zip(chosen, _over_windows(collate, chosen, *best), strict=True))
             continue
         if problem != "tagging":
-            found |= dict(zip(chosen, logits.cpu().numpy(), strict=True))
+            scores |= dict(zip(chosen, logits.cpu().numpy(), strict=True))
             continue
         flat = logits[batch["owned"]].cpu().numpy()
         ends = np.cumsum([_owned(collate, r) for r in chosen])[:-1]
-        found |= dict(zip(chosen, np.split(flat, ends), strict=True))
+        scores |= dict(zip(chosen, np.split(flat, ends), strict=True))
     if problem == "tagging":
-        return np.concatenate([_whole(found[int(r)], int(n)) for r, n in zip(records, lengths, strict=True)])
-    stacked = np.stack([found[int(r)] for r in records])
+        return np.concatenate([_whole(scores[int(r)], int(n)) for r, n in zip(records, lengths, strict=True)])
+    stacked = np.stack([scores[int(r)] for r in records])
     return stacked[:, 0] if problem == "regression" else stacked
 
 
 def _over_windows(
     collate: Collator, records: list[int], chances: NDArray[np.float32], spans: NDArray[np.int64]
 ) -> list[NDArray[np.float64]]:
-    """Of each record the best answer in any of its windows, in symbols of the whole passage."""
+    """The best answer of each record in any of its windows: start and end in the whole passage, and log probability."""
     best: list[NDArray[np.float64]] = []
     row = 0
     for record in records:
@@ -129,11 +152,13 @@ def _over_windows(
 
 
 def _owned(collate: Collator, record: int) -> int:
+    """How many symbols of a record its windows own together: all of them, unless the sequence was truncated."""
     plan = collate.windows
     return int(plan.own_stop[plan.offsets[record + 1] - 1])
 
 
 def _whole(scores: NDArray[np.float32], length: int) -> NDArray[np.float32]:
+    """Fill the scores of a truncated sequence up to its length, with NaN."""
     missing = length - len(scores)
     return scores if not missing else np.pad(scores, ((0, missing), (0, 0)), constant_values=np.nan)
 
@@ -141,7 +166,19 @@ def _whole(scores: NDArray[np.float32], length: int) -> NDArray[np.float32]:
 def batches_of_like_length(
     records: NDArray[np.int64], lengths: NDArray[np.int64], windows: NDArray[np.int64], batch_size: int
 ) -> list[list[int]]:
-    """The longest first, each batch of at most `batch_size` windows, or of one record that has more."""
+    """Batches of records of like length, the longest first, so that little is padded.
+
+    Parameters
+    ----------
+    records
+        Shape (n,): numbers of records.
+    lengths
+        Shape (n,): symbols of each of `records`.
+    windows
+        How many windows every record of the data set has, not only of `records`.
+    batch_size
+        Windows that a batch may have; a record with more is a batch by itself.
+    """
     batches: list[list[int]] = []
     room = 0
     for record in records[np.argsort(-lengths, kind="stable")].tolist():

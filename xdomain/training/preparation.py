@@ -1,4 +1,4 @@
-"""From a recipe to encoded records: read, split, encode, and look for leakage. Nothing here loads torch."""
+"""From a recipe to encoded records: read, split, encode, and look for leakage. Does not load torch."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ JUDGED = ("valid", "test")
 
 
 def adapter_of(recipe: Recipe) -> Adapter:
-    """The adapter that a recipe names; one for text gets the backbone's tokenizer where it is told no other."""
+    """Make the adapter that `recipe` names; one for text gets the backbone's tokenizer unless options name another."""
     options = dict(recipe.adapter.options)
     if isinstance(named := options.get("tokenizer"), str):
         options["tokenizer"] = shipped_folder(named)
@@ -30,7 +30,26 @@ def adapter_of(recipe: Recipe) -> Adapter:
 
 
 def prepare(recipe: Recipe, adapter: Adapter) -> tuple[Examples, dict[str, Any]]:
-    """Read, split and encode a task's records; the counts say what was changed, and what leaks between splits."""
+    """Read, split and encode the records of a task.
+
+    Parameters
+    ----------
+    recipe
+        Where the records are, and how they are split.
+    adapter
+        Encodes them; see `adapter_of`.
+
+    Returns
+    -------
+    tuple
+        The records of train, valid and test. Counts for the result: what encoding changed, and what leaks between
+        splits, which is logged as well.
+
+    Raises
+    ------
+    DataError
+        Records cannot be read as the recipe says, or a split has none.
+    """
     reporter().phase("reading")
     table = load_table(recipe, adapter=adapter)
     split = assign(table, recipe.split, recipe.problem)
@@ -47,10 +66,10 @@ def prepare(recipe: Recipe, adapter: Adapter) -> tuple[Examples, dict[str, Any]]
     for name, count in (examples.symbols_b.counts if examples.symbols_b else {}).items():
         counts[name] = counts.get(name, 0) + count
     flip = adapter.reverse_complement if isinstance(adapter, ReverseComplements) else None
-    told = (examples.symbols, examples.symbols_b)
+    compared = (examples.symbols, examples.symbols_b)
     if recipe.problem == "span" and examples.symbols_b:  # a known passage is a leak, whatever is asked about it
-        told = (examples.symbols_b, None)
-    leaks = leakage(*told, examples.split, flip, ids=examples.ids)
+        compared = (examples.symbols_b, None)
+    leaks = leakage(*compared, examples.split, flip, ids=examples.ids)
     log.info(f"{recipe.name}: " + ", ".join(f"{n:,} {name}" for name, n in examples.sizes().items()))
     for line in leaks.lines():
         log.warning(line)

@@ -1,4 +1,4 @@
-"""What a number came from: versions, commit, device, memory."""
+"""What a result was made with: versions, commit, device, memory."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def provenance(device: Device, memory: PeakMemory) -> dict[str, Any]:
     device
         Where the run computed.
     memory
-        Begun when the run was: ``peak_memory_bytes`` is of what it has seen.
+        Made when the run began: ``peak_memory_bytes`` is the most since then.
     """
     return {
         "device": device_name(device),
@@ -37,17 +37,18 @@ def provenance(device: Device, memory: PeakMemory) -> dict[str, Any]:
 
 
 def device_name(device: Device) -> str:
-    """The device as a person knows it."""
+    """The name of `device` for people: that of the GPU, or ``cpu (x86_64)``."""
     return torch.cuda.get_device_name() if device.name == "cuda" else f"{device.name} ({platform.machine()})"
 
 
 class PeakMemory:
-    """The most memory that was held at once since this was made, in bytes; of this run, not of those before it.
+    """The most memory that was held at once since this object was made, in bytes.
 
-    On a GPU, what torch's allocator handed out there. Else what this process had resident, libraries and data
-    included: Linux keeps a high-water mark, VmHWM, and sets it back when told so. Where it cannot be set back (in some
-    containers, on macOS), it is this run's as soon as it has risen, and unknown where an earlier run's was higher. On
-    Windows it is unknown. One run at a time can be measured, as there is one mark a process.
+    On a GPU, this is what torch's allocator handed out. Elsewhere it is what the process had resident, libraries and
+    data included: Linux keeps a high-water mark, VmHWM, which a process can reset. Where it cannot be reset (in some
+    containers, on macOS), the mark is that of this run once it has risen; it is unknown if an earlier run in the same
+    process had a higher one. On Windows it is unknown. There is one mark for a process, so only one run at a time can
+    be measured.
     """
 
     def __init__(self) -> None:
@@ -56,7 +57,7 @@ class PeakMemory:
         self._before = 0 if _set_back() else _high_water_mark()
 
     def read(self, device: Device) -> int | None:
-        """Bytes up to now, where the work was done on `device`; None where they are unknown."""
+        """Bytes up to now, of the memory that a run on `device` uses; None where they are unknown."""
         if device.name == "cuda":
             return torch.cuda.max_memory_allocated()
         now = _high_water_mark()
@@ -64,7 +65,7 @@ class PeakMemory:
 
 
 def _set_back() -> bool:
-    """Set the process's high-water mark back to what is resident now; whether that worked (proc(5), clear_refs)."""
+    """Reset the process's high-water mark to what is resident now; return whether that worked (proc(5), clear_refs)."""
     try:
         Path("/proc/self/clear_refs").write_text("5")
     except OSError:
@@ -89,10 +90,10 @@ def _high_water_mark() -> int | None:
 
 
 def git_commit() -> str | None:
-    """The commit of xdomain's own checkout, with "+" if it was changed since; None outside of one."""
+    """The commit of the checkout that xdomain runs from, with "+" if files were changed since; None outside of one."""
     here = Path(__file__).resolve().parent
     try:
-        told = [
+        commit, changes, _ = [
             subprocess.run(["git", "-C", str(here), *words], capture_output=True, text=True, check=True).stdout.strip()
             for words in (
                 ["rev-parse", "--short=12", "HEAD"],
@@ -102,4 +103,4 @@ def git_commit() -> str | None:
         ]
     except (OSError, subprocess.CalledProcessError):
         return None
-    return told[0] + ("+" if told[1] else "")
+    return commit + ("+" if changes else "")

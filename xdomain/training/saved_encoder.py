@@ -1,4 +1,4 @@
-"""A fine-tuned encoder as it lies on disk: stock checkpoint, tokenizer, mapping; loaded again to score records."""
+"""Save a fine-tuned encoder as a stock checkpoint with a tokenizer, and load it again to score records."""
 
 from __future__ import annotations
 
@@ -29,7 +29,19 @@ FULL_PRECISION = "scores are written in float32, so that any machine repeats the
 
 @dataclass(frozen=True)
 class SavedModel:
-    """A fine-tuned encoder that was read back from its run folder."""
+    """A fine-tuned encoder that was read back from its run folder.
+
+    Parameters
+    ----------
+    recipe
+        Of the run; its options of training say how records are cut into windows, and the batch size.
+    model
+        With its head, its layer mix where it has one, and native units for regression.
+    layout
+        Where the special tokens stand.
+    mapping
+        The row of each symbol.
+    """
 
     recipe: Recipe
     model: PreTrainedModel
@@ -37,29 +49,30 @@ class SavedModel:
     mapping: TokenMapping
 
     def scores(self, examples: Examples, records: NDArray[np.int64], device: Device | None = None) -> NDArray[Any]:
-        """Scores in float32, as `xdomain.training.predict.predict_scores` gives them, in native units.
+        """Compute scores in float32, in native units; shapes as from `xdomain.training.predict.predict_scores`.
 
         Parameters
         ----------
         examples
-            Encoded records.
+            Encoded records, with or without labels.
         records
             Shape (n,): places in `examples`.
         device
-            Where to compute; None: the fastest device of this machine.
+            Where to compute, whatever its number format; None: the fastest device of this machine. The model stays
+            there.
         """
         exact, collate = self._placed(device), self._collator(examples)
         return predict_scores(self.model, collate, records, device=exact, batch_size=scored_at_once(self.recipe.train),
                               longest=self.recipe.train.max_answer)  # fmt: skip
 
     def embed(self, examples: Examples, *, layer: int, pooling: Pooling) -> list[NDArray[np.float32]]:
-        """Embeddings of all records in float32: see `xdomain.training.embed.embed`."""
+        """Embeddings of all `examples` in float32; `layer` and `pooling` as in `xdomain.training.embed.embed`."""
         exact, collate, records = self._placed(None), self._collator(examples), np.arange(len(examples))
         return embed(self.model, collate, records, device=exact, batch_size=scored_at_once(self.recipe.train),
                      layer=layer, pooling=pooling)  # fmt: skip
 
     def _placed(self, device: Device | None) -> Device:
-        """The device, to which the model has been moved, in float32."""
+        """Move the model to a device, and return that device with float32 as its format."""
         device = device or best_device()
         self.model.to(device.name)  # pyright: ignore[reportArgumentType]
         return Device(device.name, False, FULL_PRECISION)
@@ -70,13 +83,13 @@ class SavedModel:
 
 
 def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
-    """Write ``model/``: a checkpoint and a tokenizer that load with `transformers` alone."""
+    """Write `model` and `tokenizer` to ``model`` in the run's `folder`; `transformers` alone can load both."""
     model.save_pretrained(folder / MODEL)
     tokenizer.save_pretrained(folder / MODEL)
 
 
 def load_encoder(folder: Path, recipe: Recipe) -> SavedModel:
-    """Read what `save_model` wrote into the run folder of `recipe`."""
+    """Load what `save_model` wrote into the run's `folder`, with mapping and layer mix; `recipe` is that of the run."""
     with quiet_loading():
         model = head_of(recipe.problem).from_pretrained(folder / MODEL, local_files_only=True)
         attach_layer_mix(model, folder / MODEL)

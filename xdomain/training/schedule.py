@@ -1,6 +1,6 @@
 """How long a run trains and at which learning rate, where its recipe leaves that open.
 
-What has been measured of these numbers, and what has not: docs/defaults.md.
+docs/defaults.md says which of these numbers rest on measurements.
 """
 
 from __future__ import annotations
@@ -14,26 +14,27 @@ EPOCHS = 6
 LEAST_STEPS = 300
 MOST_EVALUATIONS = 20
 RATE, RATE_WIDTH = 5e-4, 256
-"""The learning rate of a backbone of this width, the one shipped."""
+"""The learning rate, and the width of the backbone that it was chosen for: the one shipped."""
 
 
 def settle(train: Train, *, records: int, width: int) -> Train:
-    """Options of training with a number where they had None.
+    """Replace the options of training that are None by numbers.
 
     Parameters
     ----------
     train
-        As the recipe has it. `epochs` stays None where `max_steps` is given.
+        As the recipe has it.
     records
-        Training records.
+        How many training records there are.
     width
         Hidden units of the backbone.
 
     Returns
     -------
     Train
-        What was given is kept. Of the rest: the learning rate of `default_rate`; 6 epochs, or as many whole ones as
-        make 300 steps; an evaluation an epoch, or 20.
+        The same options, with: the learning rate of `default_rate`; 6 epochs, or more where 300 steps need more; one
+        evaluation for each epoch, at most 20. What was given is kept, and `epochs` stays None where `max_steps` is
+        given.
     """
     chosen: dict[str, Any] = {}
     if train.learning_rate is None:
@@ -53,18 +54,12 @@ def default_rate(width: int) -> float:
 
 
 def steps_an_epoch(train: Train, records: int) -> int:
-    """Steps in which every one of `records` training records is seen once."""
+    """Steps in which each of `records` training records is seen once, in the batches of `train`."""
     return math.ceil(records / train.batch_size)
 
 
 def steps_of(train: Train, records: int) -> int:
-    """Steps of a run.
-
-    Raises
-    ------
-    ValueError
-        Neither `max_steps` nor `epochs` says: `settle` comes first.
-    """
+    """Steps of a run with the options `train`, settled by `settle`, on `records` training records."""
     if train.max_steps > 0:
         return train.max_steps
     if train.epochs is None:
@@ -73,12 +68,12 @@ def steps_of(train: Train, records: int) -> int:
 
 
 def evaluate_every(train: Train, records: int) -> int:
-    """Steps from one evaluation to the next; the last comes at the end."""
+    """Steps between evaluations, with settled options `train` on `records` training records; the last is at the end."""
     return max(1, math.ceil(steps_of(train, records) / (train.evaluations or 1)))
 
 
 def told(train: Train, records: int) -> str:
-    """What was settled, in one line."""
+    """Say in one line how long a run with the settled options `train` is on `records` training records."""
     steps = steps_of(train, records)
     evaluations = math.ceil(steps / evaluate_every(train, records))
     epochs = steps / steps_an_epoch(train, records)

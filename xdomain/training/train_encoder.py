@@ -1,4 +1,4 @@
-"""The encoder's way through a run: mapping, arm, vocabulary slice, fine-tuning, stock checkpoint."""
+"""The encoder in a run: mapping, arm, vocabulary slice, fine-tuning, stock checkpoint."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ from xdomain.training.saved_encoder import save_model
 from xdomain.training.trainer import Augment, FitResult, TargetScaler, fit
 
 CHECKED_RECORDS = 64
-LOWEST, SEMITONES = -5, 12
+LOWEST, SEMITONES = -5, 12  # transpositions: the lowest, and how many there are
 
 
 @dataclass(frozen=True)
 class TrainResult:
-    """What learning left behind, beside the saved model: the course of the fit and facts for the result."""
+    """What training returns beside the saved model: the course of the fit, and facts for the result."""
 
     fit: FitResult
     facts: dict[str, Any]
@@ -49,7 +49,21 @@ class TrainResult:
 
 @dataclass(frozen=True)
 class EncoderPlan:
-    """All that is decided before anything is learned, or written."""
+    """What is decided before training starts or a file is written.
+
+    Parameters
+    ----------
+    search
+        For the result: how the mapping was chosen among several; None where there was nothing to choose.
+    positions
+        Of a window, special tokens included.
+    layout
+        Where the special tokens stand, by the backbone's own rows.
+    windows
+        Of all records.
+    counts
+        For the result: what was cut into windows or truncated.
+    """
 
     arm: Arm
     vocabulary: Vocabulary
@@ -65,7 +79,28 @@ class EncoderPlan:
 def plan_encoder(
     recipe: Recipe, backbone: Backbone, adapter: Adapter, examples: Examples, *, folder: Path
 ) -> EncoderPlan:
-    """The arm, the mapping, the windows and the trackers of a run; what cannot be is refused here."""
+    """Choose the arm, the mapping, the windows and the trackers of a run, and refuse what cannot work.
+
+    A mapping that is searched is chosen here, which takes a while; no files are written.
+
+    Parameters
+    ----------
+    recipe
+        The task and the options of the run.
+    backbone
+        The checkpoint to start from.
+    adapter
+        Its alphabet is mapped.
+    examples
+        All encoded records.
+    folder
+        The run folder, for trackers that will write there.
+
+    Raises
+    ------
+    RecipeError, DataError, BackboneError
+        Options contradict each other, the records, or the backbone.
+    """
     options, train = recipe.run, recipe.train
     batch_share(train)
     if train.augment != "none" and examples.symbols_b is not None:
@@ -87,7 +122,7 @@ def plan_encoder(
     if candidates[1:]:
         start = start_model(recipe, backbone, examples)
         mapping, search = choose_mapping(candidates, start, recipe, examples, layout, windows)
-    own = backbone.tokenizer.unk_token_id if options.mapping == "identity" else None  # a text's unknown, at home there
+    own = backbone.tokenizer.unk_token_id if options.mapping == "identity" else None  # that is where text has it
     if shared := mapping.special_token_collisions([row for row in backbone.tokenizer.all_special_ids if row != own]):
         log.warning(f"mapping {options.mapping} puts {', '.join(shared)} on rows of special tokens")
     cut = {} if examples.answers is None else cut_answers(windows, examples.answers.learned)
@@ -108,7 +143,41 @@ def train_encoder(
     device: Device,
     resume: bool,
 ) -> TrainResult:
-    """Fine-tune one arm of a backbone and save it, whole and stock, in ``folder/model``."""
+    """Fine-tune one arm of a backbone and save it in ``folder/model`` as a stock checkpoint with the full vocabulary.
+
+    Where processes share a run, all of them call this; the first one saves.
+
+    Parameters
+    ----------
+    recipe
+        With settled options of training, see `xdomain.training.schedule.settle`.
+    backbone
+        The checkpoint to start from.
+    adapter
+        For the tokenizer, and for changes to training sequences (``train.augment``).
+    examples
+        All encoded records.
+    plan
+        What `plan_encoder` chose.
+    folder
+        The run folder, which exists.
+    device
+        Where to train, and in which number format.
+    resume
+        Whether to go on from the last checkpoint in `folder`.
+
+    Returns
+    -------
+    TrainResult
+        The course of the fit, and facts for the result: mapping, backbone, numbers of parameters, counts.
+
+    Raises
+    ------
+    TrainingError
+        Training has diverged.
+    OutputError
+        A checkpoint cannot be written.
+    """
     options, mapping = recipe.run, plan.mapping
     built = build_learner(recipe, backbone, examples, plan)
     model, cut, collate = built.model, built.cut, built.collate
@@ -164,13 +233,16 @@ class Built:
     Parameters
     ----------
     model, learner
-        The whole model, and the same with what `tune` puts around it: this is what is trained.
+        The stock model, and the same with what `tune` puts around it, which is what is trained. They are one object
+        except under LoRA.
+    collate
+        Makes batches of the model's rows: those of the slice where the vocabulary was cut.
     cut
-        The vocabulary's rows in use, where only they are kept in memory.
+        What was cut out of the vocabulary; None where the model has it whole.
     scale
-        Of the labels, for regression.
+        Only for regression: of the labels.
     parameters
-        How many there are, and how many of them are trained.
+        As `xdomain.model.tuning.trainable` counts them.
     """
 
     model: PreTrainedModel
@@ -182,12 +254,24 @@ class Built:
 
 
 def build_learner(recipe: Recipe, backbone: Backbone, examples: Examples, plan: EncoderPlan) -> Built:
-    """What a run trains: from the same recipe and seed always the same."""
+    """Build what a run trains; the same arguments always give the same model and batches.
+
+    Parameters
+    ----------
+    recipe
+        The task, the arm and the seed.
+    backbone
+        The checkpoint to start from.
+    examples
+        All encoded records.
+    plan
+        What `plan_encoder` chose.
+    """
     options, layout = recipe.run, plan.layout
     rows = plan.mapping.ids.astype(np.int64)
     model = start_model(recipe, backbone, examples)
     in_use = [*rows.tolist(), *layout.rows(), layout.pad]
-    # LoRA freezes the rows, so there is nothing to save; and peft keeps a resized table whole in every checkpoint
+    # LoRA freezes the rows, so slicing would save nothing, and peft writes a resized table into every checkpoint
     sliced = recipe.train.slice_vocabulary and options.tune != "lora"
     cut = slice_vocabulary(model, in_use) if sliced else None
     if kind := learned_kind(options.mapping):
@@ -208,7 +292,7 @@ def build_learner(recipe: Recipe, backbone: Backbone, examples: Examples, plan: 
 
 
 def _mappings(recipe: Recipe, vocabulary: Vocabulary, adapter: Adapter) -> list[TokenMapping]:
-    """The mapping that a recipe names, or all that it wants searched."""
+    """The mapping that a recipe names, or all candidates of a search."""
     options = recipe.run
     return [
         make_mapping(
@@ -219,7 +303,10 @@ def _mappings(recipe: Recipe, vocabulary: Vocabulary, adapter: Adapter) -> list[
 
 
 def start_model(recipe: Recipe, backbone: Backbone, examples: Examples) -> PreTrainedModel:
-    """The model of a run before its first step, whole: nothing frozen, sliced or put beside it yet."""
+    """The stock model that a run starts from: nothing is frozen, sliced or added yet.
+
+    `recipe` names the arm, the seed and the rates of dropout, `backbone` is the checkpoint, `examples` has the classes.
+    """
     train = recipe.train
     return build_model(
         backbone,

@@ -35,7 +35,7 @@ from xdomain.training.predict import forward, predict_scores
 from xdomain.training.schedule import default_rate
 
 Augment = Callable[[Ids, float], Ids]
-"""A sequence, changed by a number drawn evenly from [0, 1)."""
+"""Changes a sequence, as a number drawn uniformly from [0, 1) decides."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,13 @@ class FitResult:
     history
         Rows {step, epoch, loss} and {step, epoch, valid: {metric: value}}, in order of step.
     train_loss
-        Mean training loss over the last epoch.
+        Mean training loss over the last epoch; NaN where none was logged.
     best_step
-        Where validation was best: the model is the one of that step.
+        Where validation was best: the model is left as it was at that step.
     tokens_per_second
-        Symbols and special tokens trained on, padding not counted, a second of training.
+        Symbols and special tokens trained on, padding not counted, in each of the `seconds`; NaN for a resumed run.
+    seconds
+        Spent on training and evaluations, since the last resumption.
     """
 
     history: list[dict[str, Any]]
@@ -71,23 +73,23 @@ class TargetScaler:
 
     @classmethod
     def of(cls, examples: Examples) -> TargetScaler:
-        """The scale of the training labels."""
+        """The mean and standard deviation of the training labels of `examples`; 1 in place of a deviation of 0."""
         if examples.labels is None:
             raise ValueError("no labels")
         train = examples.labels[examples.indices("train")].astype(np.float64)
         return cls(float(train.mean()), float(train.std()) or 1.0)
 
     def apply(self, values: NDArray[Any]) -> NDArray[np.float32]:
-        """Native values to trained ones."""
+        """Turn native `values` into the standardised ones that are trained on, float32."""
         return ((values - self.mean) / self.std).astype(np.float32)
 
     def undo(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Trained values to native ones."""
+        """Turn standardised `values`, as the model predicts them, into native ones."""
         return values * self.std + self.mean
 
     @torch.no_grad()
     def fold_into(self, model: nn.Module) -> None:
-        """Make the model answer in native values: the scale moves into its last linear layer."""
+        """Make `model` predict native values, in place: the scale moves into its last linear layer with one output."""
         last = [m for m in model.modules() if isinstance(m, nn.Linear) and m.out_features == 1][-1]
         last.weight.mul_(self.std)
         last.bias.mul_(self.std).add_(self.mean)
@@ -102,7 +104,7 @@ class _WindowTrainer(Trainer):
         self._scale, self._augment, self._device = scale, augment, device
         self.newest_loss: Tensor | None = None
         super().__init__(**options)
-        self.model_accepts_loss_kwargs = True  # so that labels are counted, and parts of a batch not averaged
+        self.model_accepts_loss_kwargs = True  # makes `Trainer` count labels, and not average over parts of a batch
         self.data_collator = replace(collate, change=self._change(), choose=self._choose())
 
     def _epoch(self) -> int:
@@ -142,7 +144,7 @@ class _WindowTrainer(Trainer):
         return LengthGrouped(self._collate.costs()[records], batch, self.args.seed, self._epoch, fill=shared)
 
     def get_decay_parameter_names(self, model: nn.Module) -> list[str]:
-        """All that decays, less the word rows: those that never occur must stay as they are."""
+        """Leave the word rows of `model` out of weight decay: rows that never occur must stay as they are."""
         words = {id(p) for p in model.get_input_embeddings().parameters()}  # pyright: ignore
         named = dict(model.named_parameters())
         return [name for name in super().get_decay_parameter_names(model) if id(named[name]) not in words]
@@ -156,43 +158,44 @@ class _WindowTrainer(Trainer):
         model, inputs, return_outputs
             As in `Trainer.compute_loss`; `inputs` is a batch of a `xdomain.data.collate.Collator`.
         num_items_in_batch
-            Labels of all parts that a batch is worked off in, by all processes: `Trainer` counts them.
+            Labels of the whole batch, in all parts and processes, as `Trainer` counts them; None: of `inputs` alone.
 
         Returns
         -------
         Tensor
-            Scalar. The parts of a process add up, and processes are averaged, gradients by DDP as losses by `Trainer`:
-            hence times the number of processes. Both are then those of the whole batch at once.
+            Scalar. The parts of a process are added up, but processes are averaged, both their gradients, by DDP, and
+            their losses, by `Trainer`. The loss is therefore multiplied by the number of processes, so that in the end
+            loss and gradient are those of the whole batch.
         """
         counted = count_labels(inputs) if num_items_in_batch is None else torch.as_tensor(num_items_in_batch)
         total = summed_loss(self._recipe.problem, forward(model, inputs), inputs)
         return total / counted.clamp(min=1) * self.accelerator.num_processes
 
     def training_step(self, *args: Any, **options: Any) -> Tensor:
-        """As `Trainer` has it; the loss of the batch so far is kept, on the device, for whoever shows it."""
+        """Do as `Trainer` does, and keep the loss of the batch so far, on the device, to show it."""
         loss = super().training_step(*args, **options)
         self.newest_loss = loss if self.newest_loss is None else self.newest_loss + loss
-        if self._device.name == "cpu":  # elsewhere looking at each loss would hold up the device: see `log`
+        if self._device.name == "cpu":  # on a GPU reading each loss would make it wait: see `log`
             self._check_finite(loss.item(), self.state.global_step + 1)
         return loss
 
     def log(self, logs: dict[str, float], *args: Any, **options: Any) -> None:
-        """As `Trainer` has it, which also logs the means of losses."""
+        """Do as `Trainer` does, but first check that the mean loss in `logs`, where it is there, is finite."""
         self._check_finite(logs.get("loss", 0.0), self.state.global_step)
         super().log(logs, *args, **options)
 
     def _check_finite(self, number: float, step: int) -> None:
-        """Stop where training has diverged; whatever would be saved from then on is no model."""
+        """Stop if training has diverged, as the model would be useless from then on."""
         if not math.isfinite(number):
             model: Any = self.model
             width = model.config.hidden_size
             raise _diverged(step, self.args.max_steps, self._recipe.train, width, bf16=self._device.bf16)
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
-        """Metrics on all of validation, by the same code that scores the finished model.
+        """Compute the metrics on all of validation, by the same code that scores the finished model.
 
-        Each process scores all records, and all go by what the first has found: the best step and an early stop are
-        the same everywhere.
+        Each process scores all records, and all use the metrics of the first: so they agree on the best step and on
+        stopping early. A metric that is undefined counts as the worst value.
         """
         records = self._examples.indices("valid")
         model: Any = self.model
@@ -203,11 +206,11 @@ class _WindowTrainer(Trainer):
         scores = self._scale.undo(scores) if self._scale else scores
         if not of_first(bool(np.isfinite(scores).any())):
             self._check_finite(math.nan, self.state.global_step)
-        found = compute_metrics(
+        computed = compute_metrics(
             self._recipe.metrics, *metric_inputs(self._examples, records, scores), self._recipe.problem
         )
         metrics: dict[str, float] = {}
-        for name, entry in found.items():
+        for name, entry in computed.items():
             worst = -math.inf if entry["higher_is_better"] else math.inf
             metrics[f"eval_{name}"] = entry["value"] if math.isfinite(entry["value"]) else worst
         metrics = of_first(metrics)
@@ -230,10 +233,39 @@ def fit(
     augment: Augment | None = None,
     trackers: Sequence[TrainerCallback] = (),
 ) -> FitResult:
-    """Fine-tune `model` in place and leave it at its best step on validation.
+    """Fine-tune a model in place and leave it at its best step on validation.
 
-    Checkpoints lie in ``folder/checkpoints`` until the run is whole; with `resume` the last one is taken up,
-    and the outcome is the same as that of an undisturbed run.
+    Parameters
+    ----------
+    model
+        As `xdomain.model.tuning.freeze_for` returned it.
+    examples
+        All encoded records: train is learned from, valid chooses the step.
+    collate
+        Makes batches of them, with standardised targets for regression.
+    recipe
+        With settled options of training, see `xdomain.training.schedule.settle`.
+    seed
+        Of dropout and of the order of records, 0 or more.
+    device
+        Where to train, and in which number format.
+    folder
+        The run folder: checkpoints lie in its ``checkpoints`` until training has ended.
+    resume
+        Whether to go on from the last checkpoint there, if there is one, with the same outcome as an undisturbed run.
+    scale
+        Only for regression: of the targets, to compute metrics in native units.
+    augment
+        Changes each training sequence anew in every epoch; None: sequences stay as they are.
+    trackers
+        Further callbacks.
+
+    Raises
+    ------
+    TrainingError
+        The loss is not finite any more.
+    OutputError
+        A checkpoint cannot be written.
     """
     checkpoints = folder / CHECKPOINTS
     train = recipe.train
@@ -243,7 +275,7 @@ def fit(
     callbacks: list[TrainerCallback] = [progress, *trackers]
     if train.patience:
         callbacks.append(EarlyStoppingCallback(early_stopping_patience=train.patience))
-    set_seed(seed)  # Trainer seeds itself, but dropout must not depend on what was drawn while building
+    set_seed(seed)  # `Trainer` seeds too, but dropout must not depend on what was drawn while building
     trainer = _WindowTrainer(
         examples=examples, collate=collate, recipe=recipe, scale=scale, augment=augment, device=device, model=model,
         args=arguments, train_dataset=Indices(records), eval_dataset=Indices(examples.indices("valid")),
@@ -280,7 +312,7 @@ def fit(
 
 
 def last_whole(checkpoints: Path) -> Path | None:
-    """The latest checkpoint that was written to its end, which is where `Trainer` writes its state."""
+    """The latest complete checkpoint in the folder `checkpoints`, or None: `Trainer` writes its state file last."""
     whole = [place.parent for place in checkpoints.glob("checkpoint-*/trainer_state.json")]
     return max(whole, key=lambda place: int(place.name.rsplit("-", 1)[1]), default=None)
 
@@ -297,7 +329,7 @@ def _diverged(step: int, steps: int, train: Train, width: int, *, bf16: bool) ->
 
 
 class _Progress(TrainerCallback):
-    """Report every step, and say a line an evaluation: where the run stands and how long it will take."""
+    """Report every step, and log a line at each evaluation: where the run stands and how long it will take."""
 
     watched: _WindowTrainer
 
