@@ -33,7 +33,8 @@ class XDomainClassifier(ClassifierMixin, BaseEstimator):
     backbone, init, tune, mapping, mapping_seed, seed, baseline, overrides, minutes
         As for `xdomain.run`.
     valid
-        Share of the records given to `fit` that are held out to choose the best step, in (0, 1); at least 1 a class.
+        Share of the records given to `fit`, in (0, 1), that are held out to choose the best step; at least as many
+        records as there are classes.
     out
         The run folder, replaced by each `fit`. None: a temporary one, deleted together with the estimator.
 
