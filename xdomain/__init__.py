@@ -1,4 +1,4 @@
-"""Fine-tune a text-pretrained BERT on sequences that are not text, and see honestly whether the text helped."""
+"""Fine-tune a text-pretrained BERT on sequences that are not text, and measure whether the pre-training helped."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __version__ = version("xdomain")
 
-# Loaded at first use: torch takes seconds, and `xdomain ls` does not need it.
+# Imported at first use: loading torch takes seconds, and `xdomain ls` does not need it.
 _HOMES = {
     "Recipe": "xdomain.core.recipe:Recipe",
     "Result": "xdomain.result:Result",
@@ -84,9 +84,9 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'xdomain' has no attribute {name!r}")
     module, _, attribute = _HOMES[name].partition(":")
-    found = getattr(import_module(module), attribute)
-    globals()[name] = found
-    return found
+    value = getattr(import_module(module), attribute)
+    globals()[name] = value
+    return value
 
 
 def __dir__() -> list[str]:

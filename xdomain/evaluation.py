@@ -1,4 +1,4 @@
-"""A finished run judged again: on labelled records of a file, or on its own test records read otherwise."""
+"""Evaluate a finished run again: on the labelled records of a file, or on its test records read in another way."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ from xdomain.prediction import answered
 from xdomain.saved_model import load_saved, saved_adapter
 
 READING = ("source", "reader", "reader_options", "columns")
-"""Parts of a recipe that say what is read; the others decided the model."""
+"""Parts of a recipe that say what is read. All other parts determined the model and cannot be changed."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a run's model makes of some records.
+    """The metrics and predictions of a run's model on some records.
 
     Parameters
     ----------
     metrics
-        Of the recipe, each with its 95 % percentile interval over these records.
+        Those of the recipe by name, each with its 95 % percentile interval over these records.
     oracle
-        For span: what the references reach once they went through symbols.
+        Only for span: the metrics of the reference answers, rounded to whole symbols. Otherwise empty.
     predictions
-        id, label and the columns of `xdomain.prediction.predict`.
+        A row per record: id, group if there are groups, label and the columns of `xdomain.prediction.predict`.
     """
 
     metrics: Mapping[str, Interval]
@@ -51,9 +51,9 @@ class Evaluation:
         return len(self.predictions)
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON."""
-        told = {name: vars(value) for name, value in self.metrics.items()}
-        return {"n": len(self), "metrics": told, **({"oracle": dict(self.oracle)} if self.oracle else {})}
+        """The numbers as a dictionary for JSON, without the predictions."""
+        metrics = {name: vars(value) for name, value in self.metrics.items()}
+        return {"n": len(self), "metrics": metrics, **({"oracle": dict(self.oracle)} if self.oracle else {})}
 
 
 def evaluate(
@@ -63,19 +63,19 @@ def evaluate(
     columns: Columns | None = None,
     overrides: Sequence[str] = (),
 ) -> Evaluation:
-    """Judge a run's model by the labels of records that it was not trained on.
+    """Evaluate a run's model on labelled records that it was not trained on.
 
     Parameters
     ----------
     run_dir
         A run folder.
     file
-        A labelled CSV, TSV or FASTA file, all of whose records are judged; None: the run's own test records.
+        A labelled CSV, TSV or FASTA file, all records of which are used. None: the run's own test records.
     columns
-        Which column of `file` holds what; what is left open is called as in the run's own data, or guessed.
+        The columns of `file` by what they hold. Those left as None are named as in the run's own data, or guessed.
     overrides
-        Without a file: how the run's own data are to be read this time, such as ``reader_options.noise=0.3``. Which
-        records are judged stays: those whose ids were in test.
+        Without a file: changes to how the run's own data is read, such as ``reader_options.noise=0.3``. The test
+        records stay the same: those whose ids were in test.
 
     Raises
     ------
@@ -94,10 +94,10 @@ def evaluate(
     else:
         paired = values["paired"]
         table = load_file(Path(file), recipe, adapter, columns=columns, paired=paired, labelled=True)
-    examples, found = answered(model, adapter, table, classes)
+    examples, answers = answered(model, adapter, table, classes)
     records = np.arange(len(examples))
     named = {"id": pa.array(examples.ids, pa.string()), **examples.group_column(records)}
-    predictions = pa.table({**named, "label": label_column(examples, records), **found})
+    predictions = pa.table({**named, "label": label_column(examples, records), **answers})
     judged = held_out_of(predictions, recipe.problem, classes)
     metrics = {name: resampled_metric(name, judged).interval() for name in recipe.metrics}
     oracle: dict[str, float] = {}
@@ -107,7 +107,7 @@ def evaluate(
 
 
 def _read_otherwise(folder: Path, before: Recipe, overrides: Sequence[str]) -> Recipe:
-    """The run's recipe with other ways to read; all that decided the model as it was."""
+    """The run's recipe with `overrides`, which may change the parts in `READING` only."""
     recipe = find_recipe(folder / RECIPE, overrides)
     for name in type(recipe).model_fields:
         if name not in READING and getattr(recipe, name) != getattr(before, name):
@@ -120,7 +120,7 @@ def _read_otherwise(folder: Path, before: Recipe, overrides: Sequence[str]) -> R
 
 
 def _own(folder: Path, recipe: Recipe, adapter: Adapter) -> pa.Table:
-    """The records that were in test, as the recipe reads them now."""
+    """The records whose ids were in test, as the recipe reads them now."""
     known = pq.read_table(folder / PREDICTIONS, columns=["id"], filters=[("split", "==", "test")])["id"].to_pylist()
     table = load_table(recipe, adapter=adapter)
     wanted = set(known)

@@ -1,4 +1,4 @@
-"""Looking before running: what is installed, and what a task's data holds."""
+"""Look before you run: what is installed, and what a task's data holds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,18 @@ from xdomain.data.dataset import Examples
 
 
 def listing(what: str) -> list[dict[str, Any]]:
-    """Rows of what is installed: tasks, adapters or backbones; or of the studies below the folder ``studies``."""
+    """List what is installed, or the studies in this folder.
+
+    Parameters
+    ----------
+    what
+        ``tasks``, ``adapters``, ``backbones``, or ``studies``: those below the folder ``studies``.
+
+    Returns
+    -------
+    list of dict
+        One row each, all with the same keys.
+    """
     if what == "tasks":
         return [_task_row(find_recipe(name)) for name in task_names()]
     if what == "adapters":
@@ -65,7 +76,7 @@ def _home(adapter: str) -> str:
 
 
 def check(task: str | Path | Recipe, *, overrides: Sequence[str] = ()) -> dict[str, Any]:
-    """Read a task's data exactly as a run would, and tell what is in it.
+    """Read a task's data exactly as a run would, and describe it.
 
     Parameters
     ----------
@@ -77,12 +88,12 @@ def check(task: str | Path | Recipe, *, overrides: Sequence[str] = ()) -> dict[s
     Returns
     -------
     dict
-        records a split, lengths, classes a split or range of the target, counts of what was changed, leakage.
+        Records per split, lengths, records per class or range of the target, counts of what was changed, leakage.
 
     Raises
     ------
     DataError
-        The first record that a run would refuse.
+        A record that a run would refuse. The message names the first one.
     """
     from xdomain.training.preparation import adapter_of, prepare
 
@@ -111,14 +122,14 @@ def _three(lengths: NDArray[np.int64]) -> dict[str, float]:
 
 
 def _target(examples: Examples) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    targets: dict[str, Any] = {}
     for split in ("train", "valid", "test"):
         labels = examples.labels_of(examples.indices(split))
         if examples.problem == "span":
-            found[split] = {f"{name} answer": length for name, length in _three(labels[:, 1] - labels[:, 0]).items()}
+            targets[split] = {f"{name} answer": length for name, length in _three(labels[:, 1] - labels[:, 0]).items()}
         elif examples.problem == "regression":
-            found[split] = {"min": float(labels.min()), "mean": float(labels.mean()), "max": float(labels.max())}
+            targets[split] = {"min": float(labels.min()), "mean": float(labels.mean()), "max": float(labels.max())}
         else:
             numbers = np.bincount(labels[labels >= 0], minlength=len(examples.classes))
-            found[split] = dict(zip(examples.classes, numbers.tolist(), strict=True))
-    return found
+            targets[split] = dict(zip(examples.classes, numbers.tolist(), strict=True))
+    return targets

@@ -1,4 +1,4 @@
-"""One run, start to finish: read, split, encode, learn, judge, write. The main line: read it first."""
+"""One run from start to finish: read, split, encode, train, evaluate, write. The module to read first."""
 
 from __future__ import annotations
 
@@ -91,53 +91,59 @@ def run(
     task
         The name of a shipped task (``dna/splice``), a recipe file, or a `Recipe`; None with `data`.
     data
-        Records of one's own instead of a task: the path of a CSV, TSV or FASTA file, a ``pandas.DataFrame``, a
+        Your own records instead of a task: the path of a CSV, TSV or FASTA file, a ``pandas.DataFrame``, a
         ``pyarrow.Table``, or (sequences, labels).
     domain
         With `data`: what the sequences are, ``dna``, ``protein``, ``speech``, ``music``, ``synthetic`` or ``text``.
     label
         With `data`: the column of labels.
     columns
-        With `data`: other columns by what they hold, ``{"sequence": NAME, "split": NAME, …}``; what is not told is
-        guessed, and the guess is said.
+        With `data`: other columns by what they hold, ``{"sequence": NAME, "split": NAME, …}``. Those left out are
+        guessed, and the guess is logged.
     problem
-        With `data`: classification, regression, tagging, pair or span; guessed where None.
+        With `data`: classification, regression, tagging, pair or span. None: guessed.
     backbone
-        A folder or hub id of a checkpoint. None: what the recipe says, which by default is the one shipped.
+        A folder or hub id of a checkpoint. None: that of the recipe, which by default is the one shipped.
     init
-        pretrained, scratch, reembed, shuffled or rescaled.
+        Where the encoder starts: pretrained, scratch, reembed, shuffled or rescaled. Here and below, None: as the
+        recipe says.
     transfer
-        Which parts come over from the checkpoint.
+        The parts taken from the checkpoint: attention, ffn, norms, words, positions.
     tune
-        full, head, mix, norms, lora or bottleneck.
-    mapping, mapping_table, mapping_seed
-        How symbols get their wordpieces; symbol to wordpiece, for the mapping ``given``; which draw of it, 0 or more.
+        What is trained: full, head, mix, norms, lora or bottleneck.
+    mapping
+        How symbols get their wordpieces: random, frequent, …, or ``given``.
+    mapping_table
+        Symbol to wordpiece, for the mapping ``given``.
+    mapping_seed
+        Seed of the mapping, 0 or more.
     seed
-        Of the training, 0 or more.
+        Seed of the training, 0 or more.
     baseline
-        kmer or cnn, instead of the encoder.
+        A simple baseline instead of the encoder: kmer or cnn.
     overrides
         Changes to the recipe, ``key.sub=value``.
     out
         The run folder; by default ``runs/TASK/ARM-mM-sS``.
     overwrite, resume
-        Replace what another run left in `out`, or finish it.
+        Whether to replace the run in `out`; whether to finish the interrupted run in it.
     minutes
-        Take fewer steps, and judge by fewer records, where the run would otherwise last longer: the pace is measured
-        first, and what was chosen is said and written into ``recipe.yaml``. Simple baselines are not shortened.
+        About how long the run may take. The pace is measured first; if it is too slow, fewer steps are taken and
+        fewer records evaluated. The choice is logged and written into ``recipe.yaml``. None: no limit. Simple
+        baselines are not shortened.
 
     Returns
     -------
     Result
-        The run folder and what it holds.
+        The finished run.
 
     Raises
     ------
     UserError
-        Something that was given cannot work; the message says how to fix it.
+        An argument or a record is invalid. The message says how to fix it.
     """
-    held = {**(columns or {}), **({} if label is None else {"label": label})}
-    task = _task_of(task, data, domain, held, problem)
+    roles = {**(columns or {}), **({} if label is None else {"label": label})}
+    task = _task_of(task, data, domain, roles, problem)
     arm = {
         "backbone": backbone, "init": init, "transfer": list(transfer) if transfer is not None else None, "tune": tune,
         "mapping": mapping, "mapping_table": dict(mapping_table) if mapping_table is not None else None,
@@ -155,7 +161,7 @@ def _task_of(
     columns: Mapping[str, str],
     problem: Problem | None,
 ) -> str | Path | Recipe:
-    """The task that was asked for, or a recipe for records of one's own; what had to be guessed is said."""
+    """The given task, or a recipe for the given data. Guesses are logged."""
     if (task is None) == (data is None):
         raise RecipeError("a task and data" if data is not None else "neither a task nor data", expected=ONE_OF_TWO)
     if task is not None:
@@ -207,7 +213,7 @@ def _run(recipe: Recipe, out: str | Path | None, *, overwrite: bool, resume: boo
                 examples, counts = prepare(recipe, adapter)
                 plan = plan_encoder(recipe, backbone, adapter, examples, folder=folder)
         recipe = recipe.model_copy(update={"train": train})
-    if first:  # nothing was written so far: whatever was refused left all as it was
+    if first:  # nothing has been written yet: an error above leaves the folder as it was
         open_folder(folder, recipe, overwrite=overwrite)
         keep_adapter(adapter, folder)
     log.info(f"{arm_label(recipe)} on {device}")
@@ -223,7 +229,7 @@ def _run(recipe: Recipe, out: str | Path | None, *, overwrite: bool, resume: boo
 
 
 def with_written_size(recipe: Recipe, folder: Path) -> Recipe:
-    """The recipe with the steps and records that a run which has to end within some minutes chose for itself."""
+    """Copy `recipe` with the steps and record limits in the ``recipe.yaml`` of `folder`, chosen for its ``minutes``."""
     written = load_recipe(folder / RECIPE)
     size = {name: getattr(written.train, name) for name in ("max_steps", "evaluations", "epochs")}
     train = recipe.train.model_copy(update=size)
@@ -232,13 +238,13 @@ def with_written_size(recipe: Recipe, folder: Path) -> Recipe:
 
 
 def arm_label(recipe: Recipe) -> str:
-    """The arm in a word: ``pretrained``, ``scratch``, ``pretrained+head``, ``kmer``."""
+    """The short name of the arm of `recipe`: ``pretrained``, ``scratch``, ``pretrained+head``, ``kmer``."""
     options = recipe.run
     return options.baseline or Arm.of(options).label
 
 
 def default_folder(recipe: Recipe) -> Path:
-    """``runs/TASK/ARM-mM-sS``: one place for each thing that is compared."""
+    """The run folder of `recipe` if none is given: ``runs/TASK/ARM-mM-sS``, with mapping seed M and seed S."""
     return Path("runs") / recipe.name / f"{arm_label(recipe)}-m{recipe.run.mapping_seed}-s{recipe.run.seed}"
 
 
@@ -253,7 +259,7 @@ def _finish(
     started: float,
     memory: PeakMemory,
 ) -> Result:
-    """Judge the model as it was saved, and write what the run promised; ``result.json`` last."""
+    """Evaluate the model as it was saved and write the results, ``result.json`` last."""
     model = load_saved(folder)
     scores = {split: model.scores(examples, examples.indices(split), device) for split in JUDGED}
     judged = {split: compute_split_metrics(examples, split, scores[split], recipe.metrics) for split in JUDGED}
@@ -279,12 +285,12 @@ def _finish(
         "seed": recipe.run.seed,
         "n": examples.sizes(),
         "paired": examples.symbols_b is not None,
-        "metrics": {split: found["metrics"] for split, found in judged.items()},
+        "metrics": {split: entry["metrics"] for split, entry in judged.items()},
         "chosen_on": "valid",
         "train_loss": learned.fit.train_loss,
         "best_step": learned.fit.best_step,
         "steps": learned.fit.steps,
-        **{part: {split: found[part] for split, found in judged.items()} for part in _beside(judged["test"])},
+        **{part: {split: entry[part] for split, entry in judged.items()} for part in _beside(judged["test"])},
         **verdict.as_dict(),
         "classes": list(examples.classes),
         "counts": {**counts, **facts.pop("counts", {})},
@@ -310,7 +316,7 @@ def _finish(
 
 
 def _beside(judged: dict[str, Any]) -> list[str]:
-    """What else was told of a split: a table by class, or what perfect and random answers reach."""
+    """What was computed for a split beside its metrics: tables by class, or values of perfect and random spans."""
     return [part for part in judged if part != "metrics"]
 
 
@@ -320,14 +326,14 @@ def _test_of(predictions: dict[str, pa.Array]) -> pa.Table:
 
 def _predictions(examples: Examples, adapter: Adapter, scores: dict[str, Any]) -> dict[str, pa.Array]:
     parts: list[pa.Table] = []
-    for split, found in scores.items():
+    for split, of_split in scores.items():
         records = examples.indices(split)
         columns = {
             "id": pa.array([examples.ids[i] for i in records], pa.string()),
             "split": pa.array([split] * len(records), pa.string()),
             **examples.group_column(records),
             "label": label_column(examples, records),
-            **predicted(examples, adapter, records, found),
+            **predicted(examples, adapter, records, of_split),
         }
         parts.append(pa.table(columns))
     whole = pa.concat_tables(parts).combine_chunks()

@@ -1,4 +1,4 @@
-"""A trained model on new records."""
+"""Predictions of a trained model for new records."""
 
 from __future__ import annotations
 
@@ -31,57 +31,57 @@ def predict(
     columns: Columns | None = None,
     clip: str | Path | None = None,
 ) -> pa.Table:
-    """The predictions of a run's model for the records of a file, or for files that are records.
+    """Predict with a run's model: the records of a file, or sound or music files.
 
     Parameters
     ----------
     run_dir
         A finished run's folder.
     files
-        One CSV, TSV or FASTA file; or, where the domain has such, sound or music files: a record each, or for a model
+        One CSV, TSV or FASTA file; or, if the domain has them, sound or music files: one per record, or for a model
         that reads two sequences the question and the passage.
     columns
-        Which column holds what; what is left open is called as in the run's own data, or guessed.
+        The columns by what they hold. Those left as None are named as in the run's own data, or guessed.
     clip
-        Where to write the answer, cut out of the passage: only for a question and a passage that are sound files.
+        File to write the answer to, cut out of the passage. Only for a question and a passage that are sound files.
 
     Returns
     -------
     pyarrow.Table
-        In file order: id, prediction (the label's name, a value, or a list of tags, one a symbol or of text one a
-        word), score (the prediction's probability, or the value), and for classes probabilities. For span id, start and
-        end (in the passage's own coordinate: seconds, characters, nt), answer and score.
+        In file order: id, prediction (the name of a class, a value, or a list of tags: one per symbol, for text one
+        per word), score (the probability of the prediction, or the value), and for classes probabilities. For span:
+        id, start and end (in the passage's own coordinate: seconds, characters, nt), answer and score.
 
     Raises
     ------
     UserError
-        `run_dir` holds no trained model, or a record of `file` cannot be read.
+        `run_dir` holds no trained model, or a record of `files` cannot be read.
     """
-    model, adapter, told = finished_run(Path(run_dir))
+    model, adapter, values = finished_run(Path(run_dir))
     paths = [Path(file) for file in files]
     as_files = bool(paths) and all(is_media(path, adapter) for path in paths)
     if clip and not (as_files and model.recipe.problem == "span" and isinstance(adapter, CutsFiles)):
         raise RecipeError(f"{clip}: no answer can be cut out", expected="a question and a passage that are sound files")
     if as_files:
-        table = transcribed(table_of_files(paths, paired=told["paired"]), adapter, Path())
+        table = transcribed(table_of_files(paths, paired=values["paired"]), adapter, Path())
     elif len(paths) == 1:
-        table = load_file(paths[0], model.recipe, adapter, columns=columns, paired=told["paired"])
+        table = load_file(paths[0], model.recipe, adapter, columns=columns, paired=values["paired"])
     else:
         single = f", or files that end in {', '.join(endings(adapter))}" if endings(adapter) else ""
         raise RecipeError(f"{len(paths)} files to predict", expected=f"one CSV, TSV or FASTA file{single}")
-    examples, found = answered(model, adapter, table, told["classes"])
+    examples, answers = answered(model, adapter, table, values["classes"])
     if clip and isinstance(adapter, CutsFiles):
-        adapter.clip(paths[1], found["start"][0].as_py(), found["end"][0].as_py(), Path(clip))
-    return pa.table({"id": pa.array(examples.ids, pa.string()), **found})
+        adapter.clip(paths[1], answers["start"][0].as_py(), answers["end"][0].as_py(), Path(clip))
+    return pa.table({"id": pa.array(examples.ids, pa.string()), **answers})
 
 
 def finished_run(folder: Path) -> tuple[Saved, Adapter, dict[str, Any]]:
-    """The model of a finished run, its adapter, and what its ``result.json`` says.
+    """Read the model of a finished run in `folder`, its adapter, and the contents of its ``result.json``.
 
     Raises
     ------
     BackboneError
-        `folder` holds no finished run.
+        It holds no finished run.
     """
     if (folder / RECIPE).is_file() and not is_done(folder):
         raise BackboneError(f"the run in {folder} is not finished", fix="the same `xdomain run …` with --resume")
@@ -92,12 +92,26 @@ def finished_run(folder: Path) -> tuple[Saved, Adapter, dict[str, Any]]:
 def answered(
     model: Saved, adapter: Adapter, table: pa.Table, classes: Sequence[str]
 ) -> tuple[Examples, dict[str, pa.Array]]:
-    """The records of a checked raw table, encoded, and what a model makes of them: the columns of `predict` but id.
+    """Encode the records of a raw table and predict them.
+
+    Parameters
+    ----------
+    model, adapter
+        Those of one run.
+    table
+        The records, validated, as `xdomain.data.loading.load_file` returns them.
+    classes
+        Names of the model's classes, in their order.
+
+    Returns
+    -------
+    tuple
+        The encoded records, and the columns of `predict` except id.
 
     Raises
     ------
     OutOfMemoryError
-        The model, and as many records as it reads at once, need more memory than there is.
+        The model and the records that it reads at once need more memory than the device has.
     """
     examples = encoded(model, adapter, table, classes)
     records = np.arange(len(examples))
@@ -107,7 +121,18 @@ def answered(
 
 
 def encoded(model: Saved, adapter: Adapter, table: pa.Table, classes: Sequence[str]) -> Examples:
-    """Encode the records of a checked raw table, without labels, as those of the model's own data."""
+    """Encode the records of a raw table, with all of them in the split ``test``.
+
+    Parameters
+    ----------
+    model, adapter, table, classes
+        As for `answered`.
+
+    Raises
+    ------
+    DataError
+        A record cannot be encoded, has no symbols, or has a label that is none of `classes`.
+    """
     split = np.full(table.num_rows, "test")
     examples = encode_examples(table, adapter, model.recipe.problem, split, classes=classes)
     check_symbols(examples)
@@ -115,7 +140,7 @@ def encoded(model: Saved, adapter: Adapter, table: pa.Table, classes: Sequence[s
 
 
 def scoring_need(train: Train) -> Need:
-    """What scoring takes memory for, and how to make it less."""
+    """What scoring with the options `train` needs memory for, and how to need less."""
     from xdomain.training.arguments import scored_at_once  # which loads torch
 
     parts = train.gradient_accumulation_steps
@@ -128,7 +153,21 @@ def scoring_need(train: Train) -> Need:
 
 
 def write_table(table: pa.Table, out: Path | None) -> None:
-    """Write predictions as Parquet or CSV by the name's ending, or as CSV to stdout; lists joined by spaces."""
+    """Write predictions as Parquet or CSV.
+
+    Parameters
+    ----------
+    table
+        The predictions.
+    out
+        A file: Parquet if its name ends in ``.parquet``, otherwise CSV. None: CSV to stdout. In CSV the values of a
+        list are joined by spaces.
+
+    Raises
+    ------
+    OutputError
+        The file cannot be written.
+    """
     try:
         if out is not None and out.suffix == ".parquet":
             pq.write_table(table, out)

@@ -1,4 +1,4 @@
-"""What a run hands back in Python: its metrics, its predictions, its plot, its model."""
+"""The result of a run in Python: its metrics, predictions, plot and model."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class Result(run_dir.Result):
     folder
         The run folder.
     values
-        What its ``result.json`` holds.
+        The contents of its ``result.json``.
     """
 
     @property
     def metrics(self) -> dict[str, float]:
-        """The test value of every metric of the task, by name, the deciding one first; NaN where not defined."""
+        """The test value of every metric by name, the one that chose the checkpoint first. NaN: not defined."""
         return {name: self.metric(name) for name in self.values["metrics"]["test"]}
 
     def predictions(self) -> Any:
@@ -39,8 +39,8 @@ class Result(run_dir.Result):
         Returns
         -------
         pandas.DataFrame or pyarrow.Table
-            A row a record: ``id``, ``split``, ``label``, ``prediction``, ``score``, and for classes ``p(NAME)`` each.
-            A DataFrame where pandas is installed.
+            One row per record: ``id``, ``split``, ``label``, ``prediction``, ``score``, and ``p(NAME)`` for each
+            class. A DataFrame if pandas is installed.
         """
         table = pq.read_table(self.folder / PREDICTIONS)
         if "probabilities" in table.column_names:
@@ -52,11 +52,11 @@ class Result(run_dir.Result):
         return as_frame(table)
 
     def model(self) -> Model:
-        """Read the trained model, which predicts for other sequences."""
+        """Read the trained model, to predict other sequences."""
         return load(self.folder)
 
     def plot(self) -> Figure:
-        """Draw training loss and validation metric over steps; a notebook shows the figure."""
+        """Draw the training loss and the validation metric over steps."""
         from xdomain.training.plots import draw_history
 
         first = next(iter(self.values["metrics"]["test"]))
@@ -65,16 +65,16 @@ class Result(run_dir.Result):
         )
 
     def __repr__(self) -> str:
-        told = ", ".join(f"{name} {number(value)}" for name, value in self.metrics.items()) if self.values else ""
-        return f"Result({str(self.folder)!r}" + (f": test {told})" if told else ")")
+        metrics = ", ".join(f"{name} {number(value)}" for name, value in self.metrics.items()) if self.values else ""
+        return f"Result({str(self.folder)!r}" + (f": test {metrics})" if metrics else ")")
 
     def _repr_html_(self) -> str:
         """A table of the metrics, for notebooks."""
-        found = self.values["metrics"]
+        metrics = self.values["metrics"]
         rows = "".join(
-            f"<tr><td>{html.escape(name)}</td><td>{number(found['valid'][name]['value'])}</td>"
+            f"<tr><td>{html.escape(name)}</td><td>{number(metrics['valid'][name]['value'])}</td>"
             f"<td>{with_interval(entry)}</td></tr>"
-            for name, entry in found["test"].items()
+            for name, entry in metrics["test"].items()
         )
         notes = "".join(f"<p>{html.escape(note)}</p>" for note in self.values.get("notes", ()))
         head = f"<p>{html.escape(self.values['task'])}, {html.escape(self.values['arm']['label'])}</p>"
@@ -82,12 +82,12 @@ class Result(run_dir.Result):
 
 
 def load_result(folder: str | Path) -> Result:
-    """Read the result of a finished run.
+    """Read the result of the finished run in `folder`.
 
     Raises
     ------
     RecipeError
-        `folder` holds none.
+        It holds no finished run.
     """
-    found = run_dir.load_result(folder)
-    return Result(found.folder, found.values)
+    result = run_dir.load_result(folder)
+    return Result(result.folder, result.values)

@@ -1,4 +1,4 @@
-"""The trained model of a finished run, read back to score records. Torch is loaded for an encoder only."""
+"""Read the trained model of a finished run, to score records. Torch is loaded for an encoder only."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Saved(Protocol):
-    """A trained model that was read back from its run folder: a `SavedBaseline` or a `SavedModel`."""
+    """A trained model, read from its run folder: a `SavedBaseline` or a `SavedModel`."""
 
     @property
     def recipe(self) -> Recipe:
@@ -32,31 +32,47 @@ class Saved(Protocol):
         ...
 
     def scores(self, examples: Examples, records: NDArray[np.int64], device: Device | None = None) -> NDArray[Any]:
-        """Scores of the records at the places `records`, shape (n,), in `examples`; `device` None: the fastest."""
+        """Score records.
+
+        Parameters
+        ----------
+        examples
+            Encoded records.
+        records
+            Shape (n,): which of them to score.
+        device
+            Where to compute. None: the fastest device of this machine.
+
+        Returns
+        -------
+        numpy.ndarray
+            Logits, shape (n, k); for regression values, shape (n,); for tagging logits of all symbols, shape
+            (total symbols, k); for span see `xdomain.training.predict.predict_scores`.
+        """
         ...
 
 
 @dataclass(frozen=True)
 class SavedBaseline:
-    """A fitted baseline that was read back from its run folder."""
+    """A fitted baseline, read from its run folder."""
 
     recipe: Recipe
     folder: Path
 
     def scores(self, examples: Examples, records: NDArray[np.int64], device: Device | None = None) -> NDArray[Any]:
-        """Scores of the same shapes as an encoder's; always computed on the CPU."""
+        """Score the `records` of `examples`: see `Saved`. `device` is ignored: baselines are computed on the CPU."""
         fitted = load_baseline(self.folder / MODEL)
         second = examples.symbols_b.take(records) if examples.symbols_b else None
         return fitted.scores(examples.symbols.take(records), second)
 
 
 def load_saved(folder: Path) -> SavedModel | SavedBaseline:
-    """The model of a run folder.
+    """Read the model of the run in `folder`.
 
     Raises
     ------
     BackboneError
-        `folder` holds no run with a model.
+        It holds no run with a trained model.
     """
     if not (folder / RECIPE).is_file() or not (folder / MODEL).is_dir():
         raise BackboneError(
@@ -72,7 +88,7 @@ def load_saved(folder: Path) -> SavedModel | SavedBaseline:
 
 
 def keep_adapter(adapter: Adapter, folder: Path) -> None:
-    """Put the files that an adapter's options name into ``folder/adapter``, so that the run needs no other place."""
+    """Copy the files that options of `adapter` name into the run `folder`, so that it can be moved."""
     if isinstance(adapter, KeepsFiles):
         (folder / ADAPTER).mkdir(exist_ok=True)
         adapter.export_assets(folder / ADAPTER)
@@ -81,6 +97,6 @@ def keep_adapter(adapter: Adapter, folder: Path) -> None:
 
 
 def saved_adapter(folder: Path, recipe: Recipe) -> Adapter:
-    """The adapter that encoded a run's data, with the files that the run kept."""
+    """Make the adapter of the run in `folder` from its `recipe`, with the files that `keep_adapter` copied."""
     kept = (folder / ADAPTER).iterdir() if (folder / ADAPTER).is_dir() else ()
     return make_adapter(recipe.adapter.name, recipe.adapter.options | {path.stem: str(path) for path in kept})

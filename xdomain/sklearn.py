@@ -1,4 +1,4 @@
-"""A classifier of sequences for scikit-learn: in pipelines, ``cross_val_score`` and grid searches."""
+"""A sequence classifier for scikit-learn: for pipelines, ``cross_val_score`` and grid searches."""
 
 from __future__ import annotations
 
@@ -33,16 +33,17 @@ class XDomainClassifier(ClassifierMixin, BaseEstimator):
     backbone, init, tune, mapping, mapping_seed, seed, baseline, overrides, minutes
         As for `xdomain.run`.
     valid
-        Share of the records given to `fit` that are held out to choose the best step, in (0, 1).
+        Share of the records given to `fit`, in (0, 1), that are held out to choose the best step; at least as many
+        records as there are classes.
     out
-        The run folder, replaced by each `fit`. None: a temporary one, which goes with the estimator.
+        The run folder, replaced by each `fit`. None: a temporary one, deleted together with the estimator.
 
     Attributes
     ----------
     classes_
         Shape (k,): the labels, sorted.
     result_
-        The run. Its test metrics are those of the held-out records, which chose the step: they are no test.
+        The run. Its test metrics are on the held-out records, which also chose the step: they are too optimistic.
     """
 
     def __init__(
@@ -82,12 +83,12 @@ class XDomainClassifier(ClassifierMixin, BaseEstimator):
         X
             Shape (n,): strings.
         y
-            Shape (n,): a label each, of two kinds or more.
+            Shape (n,): one label per sequence, of two or more classes.
 
         Raises
         ------
         UserError
-            Records that cannot be learned from; the message says how to fix it.
+            The records cannot be learned from. The message says how to fix it.
         """
         sequences, labels = _strings(X), np.asarray(y)
         check_classification_targets(labels)
@@ -101,7 +102,7 @@ class XDomainClassifier(ClassifierMixin, BaseEstimator):
         _, held = next(splitter.split(np.zeros(len(codes)), codes))
         split = np.where(np.isin(np.arange(len(codes)), held), "valid", "train")
         table = pa.table(
-            {  # a run asks for test records; those held out stand in, as whoever calls this has a test of their own
+            {  # a run needs test records: use the held-out ones, as the caller has a test set of their own
                 "sequence": [*sequences, *(sequences[i] for i in held)],
                 "label": [f"c{code:06d}" for code in (*codes, *codes[held])],
                 "split": [*split.tolist(), *["test"] * len(held)],
@@ -140,12 +141,12 @@ class XDomainClassifier(ClassifierMixin, BaseEstimator):
         return self._model
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave the model out, which is read from the run folder again."""
+        """Leave out the model, which is read again from the run folder."""
         state: dict[str, Any] = super().__getstate__()  # pyright: ignore[reportAssignmentType]
         return {name: value for name, value in state.items() if name != "_model"}
 
     def __sklearn_tags__(self) -> Any:
-        """Tell scikit-learn that records are strings."""
+        """Declare to scikit-learn that records are strings."""
         tags = super().__sklearn_tags__()
         tags.input_tags.string = True
         tags.input_tags.one_d_array = True

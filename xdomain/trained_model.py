@@ -1,4 +1,4 @@
-"""A finished run's model in Python: predictions for sequences in memory, under scikit-learn's names."""
+"""The model of a finished run in Python: predictions for sequences in memory, with scikit-learn's method names."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from xdomain.data.media_files import transcribed
 from xdomain.prediction import answered, encoded, finished_run, scoring_need
 from xdomain.saved_model import Saved
 
-if TYPE_CHECKING:  # a simple baseline does without torch
+if TYPE_CHECKING:  # a simple baseline does not need torch
     from xdomain.training.embed import Pooling
 
 Pair = tuple[str, str]
@@ -60,12 +60,12 @@ class Model:
         Raises
         ------
         DataError
-            No sequences, another kind of records than the model reads, or a sequence that the domain cannot read.
+            There are no sequences, they are not of the kind that the model reads, or one cannot be encoded.
         """
-        found = self._answers(sequences)
+        answers = self._answers(sequences)
         if self._saved.recipe.problem == "span":
-            return _objects(list(zip(found["start"].to_pylist(), found["end"].to_pylist(), strict=True)))
-        predictions = found["prediction"]
+            return _objects(list(zip(answers["start"].to_pylist(), answers["end"].to_pylist(), strict=True)))
+        predictions = answers["prediction"]
         if pa.types.is_list(predictions.type):
             return _objects(predictions.to_pylist())
         return np.asarray(predictions.to_pylist())
@@ -86,7 +86,7 @@ class Model:
         Raises
         ------
         RecipeError
-            The model does not tell classes of whole records apart.
+            The model is not for classification or pairs.
         """
         problem = self._saved.recipe.problem
         if problem not in ("classification", "pair"):
@@ -117,7 +117,7 @@ class Model:
         Raises
         ------
         RecipeError
-            A simple baseline has no embeddings, or the model has no such layer.
+            The model is a simple baseline, which has no embeddings, or has no such layer.
         """
         from xdomain.training.saved_encoder import SavedModel  # which loads torch
 
@@ -161,15 +161,15 @@ def load(run_dir: str | Path) -> Model:
     Raises
     ------
     BackboneError
-        It holds no finished run.
+        `run_dir` holds no finished run.
     """
     folder = Path(run_dir)
-    saved, adapter, told = finished_run(folder)
-    return Model(folder, tuple(told["classes"]), saved, adapter, bool(told["paired"]))
+    saved, adapter, values = finished_run(folder)
+    return Model(folder, tuple(values["classes"]), saved, adapter, bool(values["paired"]))
 
 
 def _objects(values: Sequence[Any]) -> NDArray[Any]:
-    """Shape (n,): each value as one object, also where all are lists of one length."""
+    """Shape (n,): each value as one object, even if all are lists of the same length."""
     array = np.empty(len(values), object)
     array[:] = values
     return array

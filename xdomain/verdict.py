@@ -1,4 +1,4 @@
-"""What the test values of one run are worth: intervals, values that need no encoder, whether anything was learned."""
+"""How far to trust the test metrics of a run: intervals, simple rules to compare with, whether it learned anything."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ COUNTS_ADVICE = (
 
 @dataclass(frozen=True)
 class Verdict:
-    """What stands beside the test metrics of a run.
+    """What is reported beside the test metrics of a run.
 
     Parameters
     ----------
     intervals
-        By metric, its 95 % interval over test records (over their groups, where they come in groups).
+        By metric, its 95 % interval over test records, or over their groups if they have groups.
     majority
         By metric, the value of a constant answer: the most frequent class of train, or its mean.
     rules
-        By rule and metric, what `xdomain.baselines.simple_rules` reach; empty for a baseline.
+        By rule and metric, the values of `xdomain.baselines.simple_rules`; empty if the run is a baseline.
     learned
         Whether the model has shown that it learned something that holds on test.
     notes
-        Sentences for a person, the most important first; empty where there is nothing to warn of.
+        Warnings, one or two sentences each, the most important first.
     """
 
     intervals: dict[str, Interval]
@@ -46,7 +46,7 @@ class Verdict:
     notes: tuple[str, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """The parts of ``result.json`` beside ``metrics``."""
+        """These parts of ``result.json``, which stand beside ``metrics``."""
         return {
             **({"majority": {"test": self.majority}} if self.majority else {}),
             **({"simple_rules": {"test": self.rules}} if self.rules else {}),
@@ -65,24 +65,24 @@ def verdict_on(
     losses: Sequence[float] = (),
     random_span: float = math.nan,
 ) -> Verdict:
-    """Weigh the predictions of one model on the test records.
+    """Assess the predictions of one model on the test records.
 
     Parameters
     ----------
     recipe
         The task of the run.
     examples
-        All encoded records, of which simple rules are fitted on train.
+        All encoded records. Simple rules are fitted on those in train.
     held_out
         Labels and scores of the test records.
     label
-        The arm, to begin a sentence with: ``pretrained``.
+        The name of the arm, ``pretrained``: sentences begin with it.
     alphabet_size
-        Symbols that the alphabet has.
+        Number of symbols in the alphabet.
     losses
-        Training losses in order of their steps.
+        Training losses, in the order of steps.
     random_span
-        For span: the first metric of spans drawn at random.
+        For span: the first metric for spans drawn at random.
     """
     problem, first = recipe.problem, recipe.metrics[0]
     known = [name for name in recipe.metrics if problem != "tagging" or name not in NEED_CHANCES]
@@ -113,7 +113,7 @@ def verdict_on(
 
 
 def _nearer_end(metric: str, interval: Interval | None) -> float:
-    """The end of an interval where the metric is worse; as bad as can be where it is unknown."""
+    """The worse end of an interval; the worst value possible if that end is NaN, and NaN without an interval."""
     if interval is None:
         return math.nan
     end, worst = (interval.low, -math.inf) if METRICS[metric].higher_is_better else (interval.high, math.inf)

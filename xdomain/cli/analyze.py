@@ -1,4 +1,4 @@
-"""What a person types to look inside finished runs: ``xdomain analyze``."""
+"""The command ``xdomain analyze``, which looks inside finished runs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from xdomain.core.errors import RecipeError
 
 Records = Annotated[int, typer.Option(min=2, help="The most records that are read.")]
 Symbol = Annotated[str | None, typer.Option(help="The symbol whose contexts are compared.")]
-At = Annotated[int | None, typer.Option(min=0, help="Its place in the sequence, from 0.")]
+At = Annotated[int | None, typer.Option(min=0, help="Position of --symbol in the sequence, from 0.")]
 Motif = Annotated[str | None, typer.Option(help="Symbols in a row: how much attention goes to them?")]
 RecordId = Annotated[str | None, typer.Option(help="The id of the record that mutagenesis or saliency looks at.")]
 Points = Annotated[
@@ -44,7 +44,7 @@ def analyze_command(
     from xdomain.core.run_dir import load_result
 
     for folder in () if parallel else runs:
-        load_result(folder)  # a wrong name is reported before torch is loaded, which takes seconds
+        load_result(folder)  # report a wrong name before loading torch, which takes seconds
     from xdomain.analysis.analyze import analyze, analyze_parallel
     from xdomain.analysis.result import Options
     from xdomain.cli.console import print_json
@@ -53,9 +53,9 @@ def analyze_command(
     if parallel:
         if len(runs) > 1 or only:
             raise RecipeError("--parallel looks into one checkpoint", expected="one folder, and no --only")
-        found = analyze_parallel(runs[0], *parallel, options=options, out=out)
+        analyses = analyze_parallel(runs[0], *parallel, options=options, out=out)
     else:
         names = None if only is None else [name.strip() for name in only.split(",") if name.strip()]
-        found = analyze(*runs, only=names, options=options, out=out)
+        analyses = analyze(*runs, only=names, options=options, out=out)
     if as_json:
-        print_json([{"name": one.name, "title": one.title, "caption": one.caption} for one in found])
+        print_json([{"name": one.name, "title": one.title, "caption": one.caption} for one in analyses])

@@ -1,4 +1,4 @@
-"""Results to a terminal as tables, to a pipe as plain lines."""
+"""Print results: as tables in a terminal, as plain lines in a pipe."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from rich.text import Text
 
 from xdomain.core.formatting import duration, number, with_interval
 
-if TYPE_CHECKING:  # a listing should not wait for torch
+if TYPE_CHECKING:  # a listing should not load torch
     from xdomain.evaluation import Evaluation
     from xdomain.metrics.bootstrap import Interval
     from xdomain.pipeline import Result
@@ -27,22 +27,22 @@ if TYPE_CHECKING:  # a listing should not wait for torch
 
 
 LAST = 28
-"""Characters that the last column, where titles and paths stand, has at least."""
+"""Least width, in characters, of the last column, which has titles and paths."""
 GAP = 1
 BOUNDS = ("majority", "oracle", "random_span")
-"""What a test value is compared with: a constant answer; for spans the best that symbols allow, and random spans."""
+"""Values to compare with a test value: of a constant answer; for spans of the best possible and of random spans."""
 KMERS = "kmer"
 
 
 def print_json(value: Any) -> None:
-    """JSON to stdout."""
+    """Print `value` to stdout as JSON. NaN and infinities become null."""
     from xdomain.core.run_dir import finite  # which loads pyarrow
 
     print(json.dumps(finite(value), indent=2, ensure_ascii=False))
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Rows under their common keys: a table in a terminal, tab-separated in a pipe."""
+    """Print `rows`, which have the same keys: as a table in a terminal, tab-separated in a pipe."""
     if not rows:
         print("nothing")
         return
@@ -57,11 +57,11 @@ def print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def table_of(rows: Sequence[Mapping[str, Any]], width: int) -> Table:
-    """Rows under their common keys, for a terminal of `width` characters.
+    """Make a table of `rows`, which have the same keys, for a terminal of `width` characters.
 
-    Names, which stand in the first column, and numbers are never cut: other cells fold at blanks, headers too. Where
-    that is not enough, columns between the first and the last are left out, words before numbers, wide before narrow,
-    and named below.
+    The names in the first column and all numbers stay whole. Other cells and the headers wrap at blanks. If the table
+    is still too wide, columns between the first and the last are left out, those of words before those of numbers and
+    wide ones before narrow ones. Their names are printed below the table.
     """
     columns, left_out = list(rows[0]), list[str]()
     needs = {name: _need(rows, name) for name in columns}
@@ -84,7 +84,7 @@ def table_of(rows: Sequence[Mapping[str, Any]], width: int) -> Table:
 
 
 def _need(rows: Sequence[Mapping[str, Any]], name: str) -> int:
-    """The width of a column whose words are whole."""
+    """The width of the column `name` if no word is broken."""
     cells = [name, *(str(row[name]) for row in rows)]
     return max((_length(word) for cell in cells for word in cell.split()), default=1)
 
@@ -98,7 +98,7 @@ def _length(value: Any) -> int:
 
 
 def print_result(result: Result) -> None:
-    """The metrics of a run, a line each, and where it lies."""
+    """Print the metrics in `result`, one per line, the run folder and commands to go on with."""
     from xdomain.core.run_dir import RECIPE  # which loads pyarrow
 
     values = result.values
@@ -132,7 +132,7 @@ def print_result(result: Result) -> None:
 
 
 def print_next(*commands: tuple[str, str]) -> None:
-    """Commands that go on from here, and what each is for."""
+    """Print `commands` to go on with, pairs of a command and what it is for."""
     width = max(len(command) for command, _ in commands)
     print("next:")
     for command, purpose in commands:
@@ -140,14 +140,14 @@ def print_next(*commands: tuple[str, str]) -> None:
 
 
 def _bracketed(interval: Interval) -> str:
-    """A value and its interval, or a dash for an interval that is not known."""
+    """A value and its interval, or a dash in place of an unknown interval."""
     if not (math.isfinite(interval.low) and math.isfinite(interval.high)):
         return f"{number(interval.value)} [–]"
     return str(interval)
 
 
 def print_evaluation(evaluation: Evaluation) -> None:
-    """The metrics of a run on some records, a line each."""
+    """Print the metrics in `evaluation`, one per line."""
     print_rows(
         [
             {
@@ -162,7 +162,7 @@ def print_evaluation(evaluation: Evaluation) -> None:
 
 
 def print_comparison(comparison: Comparison) -> None:
-    """The arms of a comparison with their intervals, and what the intervals mean."""
+    """Print the arms of `comparison` with their intervals, and its conclusions."""
     first = comparison.rows[0].arm
     print_rows(
         [
@@ -191,25 +191,36 @@ def print_comparison(comparison: Comparison) -> None:
 
 
 def print_forecast(rows: Sequence[Mapping[str, Any]], workers: int) -> None:
-    """What a study would run, and how long it would take."""
+    """Print what a study would run and how long it would take.
+
+    Parameters
+    ----------
+    rows
+        From `xdomain.study.engines.progress.forecast`; ``minutes`` is None if unknown.
+    workers
+        Number of cells that run at the same time.
+    """
     known = [row["minutes"] for row in rows if row["minutes"] is not None]
     print_rows([{**row, "minutes": "?" if row["minutes"] is None else row["minutes"]} for row in rows])
     cells, left = (sum(row[name] for row in rows) for name in ("cells", "to run"))
-    told = f"about {duration(60 * sum(known) / workers)}" if known else "duration not known yet"
+    time = f"about {duration(60 * sum(known) / workers)}" if known else "duration not known yet"
     unknown = ", plus cells of unknown duration" if known and len(known) < len(rows) else ""
-    print(f"{cells:,} cells, {left:,} to run: {told}{unknown}")
+    print(f"{cells:,} cells, {left:,} to run: {time}{unknown}")
 
 
 def print_findings(findings: Findings, folder: Path) -> None:
-    """First what did not learn, then each arm, each difference with its verdict, and where the report lies."""
+    """Print the `findings` of the study in `folder`.
+
+    First the arms that did not learn, then every arm, every difference with its verdict, and where the report is.
+    """
     from xdomain.study.report.conclusions import word_of
     from xdomain.study.report.learning import unlearned
 
-    if found := unlearned(findings):
-        print(f"{found.title}:")
-        for place, why in found.arms:
+    if warning := unlearned(findings):
+        print(f"{warning.title}:")
+        for place, why in warning.arms:
             print(f"  {place} {why}")
-        print(f"{found.advice}\n")
+        print(f"{warning.advice}\n")
     several = len({group.fraction for group in findings.groups}) > 1
     print_rows(
         [
@@ -246,7 +257,7 @@ def print_findings(findings: Findings, folder: Path) -> None:
 
 
 class LiveTable:
-    """The table of a study so far, renewed in place in a terminal; nothing in a pipe, which has a line a cell."""
+    """A table of the study so far, updated in place in a terminal. In a pipe nothing: there, each cell logs a line."""
 
     def __enter__(self) -> Callable[[Sequence[Mapping[str, str]]], None] | None:
         self.live = Live(console=Console(stderr=True), transient=True) if sys.stderr.isatty() else None
@@ -262,7 +273,7 @@ class LiveTable:
 
 
 def print_report(report: Mapping[str, Any], indent: int = 0) -> None:
-    """Nested facts, a line each."""
+    """Print the nested mapping `report`, one value per line, indented by `indent` spaces."""
     for key, value in report.items():
         if isinstance(value, Mapping) and value:
             print(f"{' ' * indent}{key}:")

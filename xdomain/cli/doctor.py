@@ -1,4 +1,4 @@
-"""What this machine has, what it lacks, and how to get it."""
+"""Report what this machine has, what is missing, and how to get it."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ EXTRAS = {
     "symusic": ("music", "reading MIDI"),
     "miditoolkit": ("music", "reading MIDI the other way"),
 }
-"""Optional packages: the extra that brings each, and what it is for."""
+"""Optional packages: the extra that installs each, and what it is for."""
 
 
 def doctor() -> list[dict[str, str]]:
-    """Rows {thing, state, told}; state is ok, missing (optional) or broken."""
+    """One row {thing, state, told} per item. The state is ok, missing (for optional items) or broken."""
     rows = [_row("python", "ok", platform.python_version())]
     rows += [
         _package(name) for name in ("torch", "transformers", "accelerate", "tokenizers", "pyarrow", "scikit-learn")
@@ -40,8 +40,8 @@ def doctor() -> list[dict[str, str]]:
     ]
 
 
-def _row(thing: str, state: str, told: str) -> dict[str, str]:
-    return {"thing": thing, "state": state, "told": told}
+def _row(thing: str, state: str, detail: str) -> dict[str, str]:
+    return {"thing": thing, "state": state, "told": detail}
 
 
 def _package(name: str) -> dict[str, str]:
@@ -58,13 +58,13 @@ def _optional(package: str, extra: str, purpose: str) -> dict[str, str]:
 
 
 def _transformers_models() -> dict[str, str]:
-    """Whether transformers can import its models: any package that it imports in passing can keep it from that."""
+    """Whether transformers can import its models. Any broken package that it also imports can prevent that."""
     try:
         from transformers import BertModel  # noqa: F401  # pyright: ignore[reportUnusedImport]
     except Exception as error:
         failure = import_failure(error)
-        told = f"{failure.what}; {failure.fix}" if failure else str(error).splitlines()[0][:200]
-        return _row("models", "broken", f"transformers cannot import its models: {told}")
+        reason = f"{failure.what}; {failure.fix}" if failure else str(error).splitlines()[0][:200]
+        return _row("models", "broken", f"transformers cannot import its models: {reason}")
     return _row("models", "ok", "transformers imports them")
 
 
@@ -101,5 +101,5 @@ def _data() -> dict[str, str]:
 def _bundled() -> dict[str, str]:
     from xdomain.model.checkpoints import bundled_backbones
 
-    found = [path.name for path in bundled_backbones()]
-    return _row("backbone", "ok" if found else "broken", ", ".join(found) or "no bundled checkpoint: reinstall xdomain")
+    names = [path.name for path in bundled_backbones()]
+    return _row("backbone", "ok" if names else "broken", ", ".join(names) or "no bundled checkpoint: reinstall xdomain")

@@ -1,4 +1,4 @@
-"""What a person types."""
+"""The command line: all commands of ``xdomain``."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from xdomain.core.progress import log
 if TYPE_CHECKING:
     from xdomain.core.recipe import Columns, Recipe
 
-INTERRUPTED = 130  # what typer makes of Ctrl-C
+INTERRUPTED = 130  # exit code of typer after Ctrl-C
 GOES_ON = {
     "run": "; the same command with --resume goes on from the last checkpoint",
     "compare": "; the same command with --resume goes on from the last checkpoint",
@@ -49,12 +49,12 @@ Domain = Annotated[str | None, typer.Option(help="What --data holds: dna, protei
 ColumnOption = Annotated[
     list[str] | None, typer.Option("--column", help="Which column holds what: label=NAME. Repeatable.")
 ]
-ProblemOption = Annotated[choices.Problem | None, typer.Option(help="Overrules the guess.")]
+ProblemOption = Annotated[choices.Problem | None, typer.Option(help="The problem, in place of the guessed one.")]
 Arms = Annotated[
     str | None,
-    typer.Option(help="Inits and baselines, the first the reference; default: pretrained,scratch,kmer."),
+    typer.Option(help="Inits and baselines; the first is the reference. Default: pretrained,scratch,kmer."),
 ]
-Transfer = Annotated[str | None, typer.Option(help=f"Parts that come over: {','.join(choices.PARTS)}.")]
+Transfer = Annotated[str | None, typer.Option(help=f"Parts taken from the checkpoint: {','.join(choices.PARTS)}.")]
 Tune = Annotated[str | None, typer.Option(help=f"What is trained: {listed(choices.Tune)}.")]
 MappingOption = Annotated[
     str | None,
@@ -66,7 +66,7 @@ MappingOption = Annotated[
 MappingSeed = Annotated[int | None, typer.Option(min=0, help="Seed of the mapping's draw.")]
 Seed = Annotated[int | None, typer.Option(min=0, help="Seed of head, batches and dropout.")]
 Minutes = Annotated[
-    float | None, typer.Option(help="About how long it may take: steps are chosen by the measured pace, and said.")
+    float | None, typer.Option(help="About how long it may take: steps are chosen by the measured pace, and shown.")
 ]
 
 
@@ -133,7 +133,7 @@ def run_command(
             baseline=baseline,
         )
     if not result.values:
-        return  # another process of this run tells
+        return  # another process of this run prints the result
     if as_json:
         print_json(result.values)
     else:
@@ -173,7 +173,7 @@ def compare_command(
     with progress_bar():
         from xdomain.study.compare import compare  # which loads torch
 
-        found = compare(
+        comparison = compare(
             recipe,
             _listed(arms),
             out=out,
@@ -188,8 +188,8 @@ def compare_command(
             mapping_seed=mapping_seed,
             seed=seed,
         )
-    if found.rows:  # else another process of these runs tells
-        print_json(found.as_dict()) if as_json else print_comparison(found)
+    if comparison.rows:  # otherwise another process of these runs prints the result
+        print_json(comparison.as_dict()) if as_json else print_comparison(comparison)
 
 
 app.command("study")(study_command)
@@ -240,8 +240,8 @@ def check_command(
     from xdomain.inspection import check
 
     recipe = _task(None, Path(task), domain, column, problem) if is_data_file(task) else task
-    found = check(recipe, overrides=changes or ())
-    print_json(found) if as_json else print_report(found)
+    report = check(recipe, overrides=changes or ())
+    print_json(report) if as_json else print_report(report)
 
 
 @app.command("predict")
@@ -285,10 +285,10 @@ def evaluate_command(
     from xdomain.evaluation import evaluate
     from xdomain.prediction import write_table
 
-    found = evaluate(run_dir, file, columns=_columns(column), overrides=changes or ())
+    evaluation = evaluate(run_dir, file, columns=_columns(column), overrides=changes or ())
     if out:
-        write_table(found.predictions, out)
-    print_json(found.as_dict()) if as_json else print_evaluation(found)
+        write_table(evaluation.predictions, out)
+    print_json(evaluation.as_dict()) if as_json else print_evaluation(evaluation)
 
 
 @app.command("doctor")
@@ -308,7 +308,7 @@ def _listed(text: str | None) -> list[str] | None:
 
 
 def _mapping(text: str | None) -> dict[str, Any]:
-    """The fields of a recipe's `run` part that --mapping gives; a table is read from its file."""
+    """The fields of a recipe's `run` part that --mapping sets. A table is read from its file."""
     if text is None or not text.startswith("given:"):
         return {"mapping": text}
     from xdomain.model.make_mapping import load_given
@@ -317,7 +317,7 @@ def _mapping(text: str | None) -> dict[str, Any]:
 
 
 def _task(task: str | None, data: Path | None, domain: str | None, column: list[str] | None, problem: Any) -> Any:
-    """The task that was named, or a recipe for one's own file."""
+    """The given task, or a recipe for the file given as --data."""
     if (task is None) == (data is None):
         raise RecipeError(
             "name a task or give --data FILE, one of them",
@@ -350,7 +350,7 @@ def _recipe(
     changes: list[str] | None,
     backbone: str | None,
 ) -> Recipe:
-    """The recipe that was asked for; a wrong name is reported here, before torch is loaded, which takes seconds."""
+    """The recipe of the given task or data. Reports a wrong name before torch is loaded, which takes seconds."""
     from xdomain.core.plugins import find_recipe
     from xdomain.model.checkpoints import locate_backbone
 
@@ -360,23 +360,28 @@ def _recipe(
 
 
 def _columns(pairs: list[str] | None) -> Columns:
-    """Which column holds what, from ROLE=NAME."""
+    """The columns by what they hold, from pairs ROLE=NAME."""
     from xdomain.core.recipe import Columns, columns_of
 
-    told: dict[str, str] = {}
+    names: dict[str, str] = {}
     for pair in pairs or []:
         role, equals, name = pair.partition("=")
         if not equals or role not in Columns.model_fields:
             raise RecipeError(f"--column {pair}", expected=f"ROLE=NAME, ROLE one of {', '.join(Columns.model_fields)}")
-        told[role] = name
-    return columns_of(told)
+        names[role] = name
+    return columns_of(names)
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line.
 
-    A user's error, memory that ran out, and a third-party package that cannot be imported end in one block on stderr
-    and exit code 2.
+    Errors of the user, a lack of memory, and a third-party package that cannot be imported are printed to stderr in
+    one block, without a traceback unless ``--debug`` is given, and end with exit code 2.
+
+    Parameters
+    ----------
+    arguments
+        The command and its options. None: those of this process.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given

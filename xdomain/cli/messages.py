@@ -1,4 +1,4 @@
-"""Show the messages of the logger ``xdomain`` to who uses the command line: on stderr, above a progress bar if any."""
+"""Show the messages of the logger ``xdomain`` of a command on stderr, above the progress bar if there is one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def _to_stderr(line: str) -> None:
 
 
 class _Handler(logging.Handler):
-    """Writes a message as it is, and ``warning:`` before one that warns."""
+    """Writes messages as they are, and warnings after ``warning:``."""
 
     write: Callable[[str], None] = staticmethod(_to_stderr)
 
@@ -30,7 +30,7 @@ _handler = _Handler()
 
 @contextmanager
 def messages_on_stderr() -> Generator[None]:
-    """Show messages while this context lasts: stdout holds what was asked for, stderr how it is going."""
+    """Show messages on stderr while this context lasts; stdout is for results."""
     level, propagate = log.level, log.propagate
     log.addHandler(_handler)
     log.setLevel(logging.INFO)
@@ -45,7 +45,7 @@ def messages_on_stderr() -> Generator[None]:
 
 @contextmanager
 def messages_to(write: Callable[[str], None]) -> Generator[None]:
-    """Let `write` show each message, a line without its end, while this context lasts."""
+    """Call `write` with each message, one line without its line end, while this context lasts."""
     before, _handler.write = _handler.write, write
     try:
         yield

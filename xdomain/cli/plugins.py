@@ -1,4 +1,4 @@
-"""The commands that domains bring along, each loaded when it is first needed."""
+"""Commands that domains add, each loaded at first use."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from typer.core import TyperGroup
 from xdomain.core.entry_points import entry_points
 
 GROUP = "xdomain.commands"
-"""Entry points to a `typer.Typer` each; the name is that of the command."""
+"""Group of entry points, each of which gives a `typer.Typer`; its name is that of the command."""
 
 
 class WithPlugins(TyperGroup):
-    """A group of commands that finds further ones through entry points."""
+    """A group of commands to which entry points add further ones."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """The names of all commands, those of domains last."""
+        """The names of all commands in the click context `ctx`, those of domains last."""
         own = super().list_commands(ctx)
         return [*own, *(name for name in sorted(entry_points(GROUP)) if name not in own)]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """The command of that name, or None."""
+        """The command `cmd_name` in the click context `ctx`, or None if there is none."""
         if cmd_name not in self.commands:
             offered = entry_points(GROUP)
-            for name in [cmd_name] if cmd_name in offered else offered:  # any of them may be meant by a misspelt name
+            for name in [cmd_name] if cmd_name in offered else offered:  # load all for a misspelt name, to suggest one
                 command = typer.main.get_group(offered[name].load())
                 command.name = name
                 self.add_command(command, name)

@@ -1,4 +1,4 @@
-"""What a person types to pre-train: ``xdomain pretrain text`` and ``xdomain pretrain synthetic``."""
+"""The commands ``xdomain pretrain text`` and ``xdomain pretrain synthetic``."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from xdomain.core.errors import RecipeError
 
 pretrain_app = typer.Typer(help="Pre-train a small encoder.", no_args_is_help=True)
 
-Tokens = Annotated[int, typer.Option(min=1, help="Tokens to see in all.")]
+Tokens = Annotated[int, typer.Option(min=1, help="Tokens to train on in all.")]
 Layers = Annotated[int, typer.Option(min=1, help="Encoder layers.")]
 Width = Annotated[int, typer.Option(min=8, help="Size of a hidden state; a multiple of --heads.")]
 Heads = Annotated[int, typer.Option(min=1, help="Attention heads.")]
-Lengths = Annotated[str, typer.Option(help="Positions of each stage, growing.")]
-Shares = Annotated[str, typer.Option(help="Share of the tokens of each stage.")]
+Lengths = Annotated[str, typer.Option(help="Positions of a sequence in each stage, growing.")]
+Shares = Annotated[str, typer.Option(help="Share of the tokens for each stage.")]
 PositionsOption = Annotated[
     Literal["learned", "rotary"], typer.Option(help="A BERT with position rows, or a ModernBERT, which has none.")
 ]
@@ -29,13 +29,13 @@ ObjectiveOption = Annotated[
     typer.Option(help="Masked-LM, alone or with next-sentence or sentence-order prediction."),
 ]
 MaskRate = Annotated[float, typer.Option(min=0.01, max=0.9, help="Share of the positions to predict.")]
-LearningRate = Annotated[float, typer.Option(min=0, help="The highest, after warm-up.")]
-Warmup = Annotated[float, typer.Option(min=0, max=0.99, help="Share of the steps over which it rises.")]
-DecayOption = Annotated[Literal["linear", "cosine"], typer.Option(help="How it falls to 0.")]
+LearningRate = Annotated[float, typer.Option(min=0, help="Highest learning rate, reached after warm-up.")]
+Warmup = Annotated[float, typer.Option(min=0, max=0.99, help="Share of the steps over which the learning rate rises.")]
+DecayOption = Annotated[Literal["linear", "cosine"], typer.Option(help="How the learning rate falls to 0.")]
 WeightDecay = Annotated[float, typer.Option(min=0)]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of weights, batches and masks.")]
 PrecisionOption = Annotated[Literal["auto", "bf16", "fp32"], typer.Option(help="auto: bf16 where the device has it.")]
-SaveEvery = Annotated[int, typer.Option(min=1, help="Steps between two states to go on from.")]
+SaveEvery = Annotated[int, typer.Option(min=1, help="Steps between two checkpoints to resume from.")]
 Licence = Annotated[str | None, typer.Option(help="For the model card, e.g. apache-2.0.")]
 CheckpointOut = Annotated[Path, typer.Option(help="Folder for the checkpoint; the same command again resumes.")]
 
@@ -169,7 +169,13 @@ def pretrain_synthetic_command(
 
 
 def numbers(text: str, kind: Any) -> list[Any]:
-    """What stands between commas."""
+    """Split `text` at commas and convert each part with `kind`, int or float.
+
+    Raises
+    ------
+    RecipeError
+        A part is not such a number.
+    """
     try:
         return [kind(part) for part in text.split(",")]
     except ValueError:

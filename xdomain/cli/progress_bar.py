@@ -1,4 +1,4 @@
-"""A progress bar on a terminal; in a pipe nothing but the messages."""
+"""A progress bar in a terminal. In a pipe only messages are shown."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from rich.text import Text
 from xdomain.cli.messages import messages_to
 from xdomain.core.progress import reporting
 
-PAUSE = 0.1  # seconds between two updates, at least: more often slows training and is not seen
+PAUSE = 0.1  # least seconds between two updates: more would slow training and not be visible
 FRESH = 0.1  # weight of the newest loss in the mean that is shown
-BAR = 12  # characters that are left to the bar
-ECHO = 2  # characters of the ^C that a terminal writes after the bar, which must not begin a line of its own
+BAR = 12  # characters reserved for the bar
+ECHO = 2  # characters reserved for the ^C that a terminal writes after the bar, so that it does not begin a new line
 
 
 @contextmanager
 def progress_bar() -> Generator[None]:
-    """Show a bar on stderr while this context lasts, where stderr is a terminal; messages stand above it."""
+    """Show a bar on stderr, with messages above it, while this context lasts. Do nothing if stderr is no terminal."""
     console = Console(stderr=True)
     if not sys.stderr.isatty() or not console.is_interactive or os.environ.get("RANK", "0") != "0":
         yield
@@ -43,7 +43,7 @@ class ProgressBar:
     Parameters
     ----------
     console
-        The terminal. Where it is narrow, the last of these are left out.
+        The terminal. If it is narrow, the last of these are left out.
     """
 
     def __init__(self, console: Console) -> None:
@@ -66,34 +66,34 @@ class ProgressBar:
 
     @contextmanager
     def shown(self) -> Generator[None]:
-        """Draw the bar while this context lasts; afterwards, whatever ends it, its line is empty again."""
+        """Draw the bar while this context lasts, and clear its line afterwards, even after an error."""
         with self._progress:
             yield
 
     def print_line(self, line: str) -> None:
-        """Print a line above the bar, as it is."""
+        """Print `line` above the bar, without markup."""
         self._progress.console.print(Text(line), soft_wrap=True, highlight=False)
 
     def labelled(self, label: str) -> None:
-        """See `xdomain.core.progress.Reporter`."""
+        """Show `label` as the name of the part."""
         self._label = label
         self._describe()
 
     def phase(self, name: str) -> None:
-        """See `xdomain.core.progress.Reporter`."""
+        """Show `name` as the phase, of unknown length."""
         self._phase = name
         self._progress.reset(self._task, total=None, facts=())
         self._describe()
 
     def started(self, name: str, total: int, done: int = 0) -> None:
-        """See `xdomain.core.progress.Reporter`."""
+        """Show `name` as the phase, of `total` steps, of which `done` are already taken."""
         self._phase, self._total, self._first = name, total, done
         self._begun, self._updated, self._loss = time.monotonic(), float("-inf"), None
         self._progress.reset(self._task, total=total, completed=done, facts=(f"{done:,}/{total:,}",))
         self._describe()
 
     def advanced(self, step: int, loss: SupportsFloat | None = None) -> None:
-        """See `xdomain.core.progress.Reporter`."""
+        """Move the bar to `step` and the running mean of losses towards `loss`, at most once per `PAUSE`."""
         now = time.monotonic()
         if now - self._updated < PAUSE and step < self._total:
             return
@@ -104,7 +104,7 @@ class ProgressBar:
         self._progress.update(self._task, completed=step, facts=self._facts(step, now))
 
     def finished(self) -> None:
-        """See `xdomain.core.progress.Reporter`."""
+        """Show the phase ``evaluating``."""
         self.phase("evaluating")
 
     def _facts(self, step: int, now: float) -> tuple[str, ...]:
@@ -114,8 +114,8 @@ class ProgressBar:
         return f"{step:,}/{self._total:,}", *loss, f"{pace:.3g} steps/s", f"{left} left"
 
     def _describe(self) -> None:
-        told = ", ".join(part for part in (self._label, self._phase) if part)
-        self._progress.update(self._task, description=told)
+        description = ", ".join(part for part in (self._label, self._phase) if part)
+        self._progress.update(self._task, description=description)
 
 
 class _Line(Progress):

@@ -1,4 +1,4 @@
-"""What a person types to compare many runs: ``xdomain study`` and ``xdomain report``."""
+"""The commands ``xdomain study`` and ``xdomain report``, which compare many runs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 STORE = Path("studies")
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Workers = Annotated[int, typer.Option(min=1, help="Processes of the local engine; each gets its share of cores.")]
-Address = Annotated[str | None, typer.Option(help="Of the Ray cluster; default: the one this machine is in.")]
+Address = Annotated[str | None, typer.Option(help="Address of the Ray cluster; default: the one this machine is in.")]
 Store = Annotated[Path, typer.Option(help="The store: finished cells are shared by all studies in it.")]
 Retry = Annotated[bool, typer.Option("--retry-failed", help="Run failed cells again.")]
 Dry = Annotated[bool, typer.Option("--dry-run", help="Print the cells and what they will take; run none.")]
@@ -44,9 +44,11 @@ def study_command(
         print_json(rows) if as_json else print_forecast(rows, workers)
         return
     with LiveTable() as show:
-        found = run_study(study, engine=engine, workers=workers, address=address, retry_failed=retry_failed, show=show)
-    print_json(as_dict(found)) if as_json else print_findings(found, study.folder)
-    if found.missing:
+        findings = run_study(
+            study, engine=engine, workers=workers, address=address, retry_failed=retry_failed, show=show
+        )
+    print_json(as_dict(findings)) if as_json else print_findings(findings, study.folder)
+    if findings.missing:
         raise typer.Exit(1)
 
 
@@ -63,9 +65,9 @@ def report_command(
     from xdomain.study.api import report
     from xdomain.study.results import as_dict
 
-    found = {place: report(place) for place in places}
+    reports = {place: report(place) for place in places}
     if as_json:
-        print_json([as_dict(one) for one in found.values()])
+        print_json([as_dict(one) for one in reports.values()])
         return
-    for place, one in found.items():
+    for place, one in reports.items():
         print_findings(one, place)

@@ -1,1 +1,1 @@
-"""What everything else rests on: recipes, sequences, plugins, errors, run folders. Nothing here loads torch."""
+"""The base of all other packages: recipes, sequences, plugins, errors, run folders. Nothing here loads torch."""

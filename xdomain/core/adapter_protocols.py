@@ -1,6 +1,6 @@
-"""What only some adapters can do, each a Protocol of its own: write the method, and it is used.
+"""Optional abilities of adapters, one Protocol each: an adapter that defines the methods has the ability.
 
-Ask with ``isinstance(adapter, HasSpans)``; an adapter inherits from none of these.
+Test for one with ``isinstance(adapter, HasSpans)``. An adapter need not inherit from the Protocol.
 """
 
 from __future__ import annotations
@@ -18,10 +18,15 @@ from xdomain.core.sequences import Ids, Payload, Ragged
 
 @runtime_checkable
 class HasSpans(Protocol):
-    """Knows where in a sequence each symbol lies, which answers in a passage need."""
+    """Knows where in a sequence each symbol lies. The problem ``span`` needs this."""
 
     def spans(self, payloads: Sequence[Payload] | pa.Array) -> NDArray[np.float64]:
         """Locate the symbols that `encode` yields.
+
+        Parameters
+        ----------
+        payloads
+            Raw records, as for `encode`.
 
         Returns
         -------
@@ -33,24 +38,36 @@ class HasSpans(Protocol):
 
 @runtime_checkable
 class HasWordStarts(Protocol):
-    """Has words of several symbols, where tags are one a word."""
+    """Has words of several symbols. In tagging there is one tag per word."""
 
     def word_starts(self, payloads: Sequence[Payload] | pa.Array) -> Ragged:
-        """Find the position of each word's first symbol; that of the sequence's end for a word without symbols."""
+        """Find the first symbol of each word.
+
+        Parameters
+        ----------
+        payloads
+            Raw records, as for `encode`.
+
+        Returns
+        -------
+        Ragged
+            For each record one number per word: the position of the word's first symbol in the record. For a word
+            without symbols, the number of symbols of the record.
+        """
         ...
 
 
 @runtime_checkable
 class ReadsFiles(Protocol):
-    """Reads records that are files of their own, of sound or of music."""
+    """Reads sound or music files, each of which is one record."""
 
     @property
     def media(self) -> tuple[str, ...]:
-        """Endings of the names of such files, in lower case, with their dots; none where options rule them out."""
+        """File name endings in lower case, with the dot. Empty if the adapter's options rule out reading files."""
         ...
 
     def encode_files(self, paths: Sequence[Path]) -> list[str]:
-        """Turn each file into what `encode` reads."""
+        """Turn each of the files `paths` into a string that `encode` reads, in the same order."""
         ...
 
 
@@ -59,50 +76,50 @@ class CutsFiles(Protocol):
     """Can cut an answer out of a file."""
 
     def clip(self, path: Path, start: float, end: float, out: Path) -> None:
-        """Write the part from `start` to `end`, in the coordinate of `HasSpans`, to `out`."""
+        """Write the part of the file `path` from `start` to `end`, in the unit of `HasSpans`, to the file `out`."""
         ...
 
 
 @runtime_checkable
 class KeepsFiles(Protocol):
-    """Needs files that its options name, also when the run has moved."""
+    """Has options that name files, which must be copied into the run folder so that it can be moved."""
 
     def export_assets(self, folder: Path) -> None:
-        """Copy each into `folder`, under the name of the option."""
+        """Copy each of these files into `folder`. The name of the copy, without its ending, is that of the option."""
         ...
 
 
 @runtime_checkable
 class ChecksRecords(Protocol):
-    """Can tell whether records were made as it makes them."""
+    """Can tell whether records were made in a way that fits its options."""
 
     def check_compatible(self, told: Mapping[str, Sequence[str]]) -> None:
-        """Refuse others with a `UserError`; `told` is what `xdomain.data.assemble.constants_of` returns."""
+        """Raise a `UserError` if they were not; `told` is the value of `xdomain.data.assemble.constants_of`."""
         ...
 
 
 @runtime_checkable
 class ReverseComplements(Protocol):
-    """Has sequences that can be read from the other strand: for leakage and ``train.augment``."""
+    """Has sequences that can be read from the other strand, for the leakage check and ``train.augment``."""
 
     def reverse_complement(self, ids: Ids) -> Ids:
-        """Give the symbols of the other strand, read in its own direction."""
+        """Give the symbols of the other strand, read in its own direction, for the symbols `ids` of one sequence."""
         ...
 
 
 @runtime_checkable
 class Transposes(Protocol):
-    """Has pitches that can be moved together: for ``train.augment``."""
+    """Has pitches that can be moved together, for ``train.augment``."""
 
     def transpose(self, ids: Ids, semitones: int) -> Ids:
-        """Move every pitch up by `semitones`, down where that is below 0."""
+        """Move every pitch in the symbols `ids` of one piece up by `semitones`, or down if that is negative."""
         ...
 
 
 @runtime_checkable
 class SpacesTokens(Protocol):
-    """Writes a record in another way for the plain tokenizer than it is in the data."""
+    """Has a plain tokenizer that reads records in another notation than the data."""
 
     def to_tokenizer_text(self, payload: Payload) -> str:
-        """Write it so that `stock_tokenizer` finds the symbols of `encode`."""
+        """Rewrite the raw record `payload` so that `stock_tokenizer` gives the symbols that `encode` gives."""
         ...

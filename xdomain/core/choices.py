@@ -1,4 +1,4 @@
-"""Options that are one of a few words: each list of words stands here alone."""
+"""The options that take one of a few words. Each list of words is defined here and nowhere else."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ PARTS: tuple[str, ...] = get_args(Part)
 
 
 def listed(choice: Any) -> str:
-    """The words of a ``Literal`` as a sentence lists them: ``pretrained, scratch or reembed``."""
+    """List the words of the ``Literal`` `choice` as in a sentence: ``pretrained, scratch or reembed``."""
     *words, last = get_args(choice)
     return f"{', '.join(words)} or {last}"
 
 
 def check_choices(adapter: Any) -> None:
-    """Make sure that every field typed ``Literal`` of an adapter, a dataclass, has one of its words.
+    """Check that each field of `adapter`, a dataclass, that is typed as a ``Literal`` has one of its words.
 
     Raises
     ------
     RecipeError
-        It has another: which are known, and the nearest.
+        A field has another value. The message lists the words and the nearest one.
     """
     hints = get_type_hints(type(adapter))
     for option in fields(adapter):

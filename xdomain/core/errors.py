@@ -1,4 +1,4 @@
-"""Errors that are the user's to fix: one message each, with what was expected and how to fix it."""
+"""Errors that the user can fix. Each message says what was expected and how to fix it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ T = TypeVar("T")
 
 
 class UserError(Exception):
-    """A fault in what the user gave, told in one block and ended with exit code 2.
+    """A fault in what the user gave. The command line prints it as one block and ends with exit code 2.
 
     Parameters
     ----------
     what
-        What came, with file, record and position where they are known.
+        What was given, with file, record and position where they are known.
     expected
         What was expected instead.
     nearest
@@ -54,11 +54,11 @@ class UserError(Exception):
 
 
 class DataError(UserError):
-    """A data file that cannot be read as what it is said to be."""
+    """A data file that cannot be read as the kind of data it should hold."""
 
 
 class RecipeError(UserError):
-    """A recipe or an option that says something impossible."""
+    """A recipe or an option with an impossible value."""
 
 
 class BackboneError(UserError):
@@ -66,15 +66,15 @@ class BackboneError(UserError):
 
 
 class TrainingError(UserError):
-    """A training that cannot go on, as its loss is no number any more."""
+    """A training that cannot go on because its loss is no longer a finite number."""
 
 
 class OutOfMemoryError(UserError):
-    """A training or a scoring that needs more memory than its device has."""
+    """Training or scoring that needs more memory than the device has."""
 
 
 class OutputError(UserError):
-    """A place where results cannot be written, or must not be."""
+    """A place where results cannot or must not be written."""
 
 
 class MissingError(UserError):
@@ -82,24 +82,24 @@ class MissingError(UserError):
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
-    """The entry of `names` most like `name`, or None when nothing is near."""
-    found = difflib.get_close_matches(name, list(names), n=1, cutoff=0.5)
-    return found[0] if found else None
+    """The entry of `names` that is most like `name`, or None if none is similar."""
+    matches = difflib.get_close_matches(name, list(names), n=1, cutoff=0.5)
+    return matches[0] if matches else None
 
 
 def unknown(kind: str, name: str, names: Iterable[str], *, error: type[UserError] = RecipeError) -> UserError:
-    """The error for a name that is none of `names`."""
+    """The `error` for a `name` that is not one of `names`; `kind` says in the message what it names: ``task``."""
     known = sorted(names)
     return error(f"unknown {kind} {name!r}", expected=f"one of {', '.join(known)}", nearest=nearest(name, known))
 
 
 def names_misspelt_options(function: Callable[P, T]) -> Callable[P, T]:
-    """Let a function name the nearest of its options where it is given one that it does not have.
+    """Decorate `function` so that a call with an unknown keyword names the nearest keyword that it has.
 
     Raises
     ------
     RecipeError
-        On such a call, in place of Python's TypeError.
+        On such a call of the decorated function, in place of Python's TypeError.
     """
     known = inspect.signature(function).parameters
     options = [name for name, one in known.items() if one.kind is one.KEYWORD_ONLY]

@@ -7,24 +7,24 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:  # messages do without arrays
+if TYPE_CHECKING:  # do not load pyarrow for messages
     import pyarrow as pa
 
 
 def number(value: float | None) -> str:
-    """Four digits, or a dash where a metric is undefined."""
+    """Format `value` with four decimals, or as a dash if it is None or not finite."""
     return f"{value:.4f}" if value is not None and math.isfinite(value) else "–"
 
 
 def with_interval(entry: Mapping[str, Any]) -> str:
-    """A metric's value and its interval, where the run kept one."""
+    """Format the metric `entry` of a ``result.json``: its ``value``, and ``[low, high]`` if it has an interval."""
     if entry.get("low") is None or entry.get("high") is None:
         return number(entry["value"])
     return f"{number(entry['value'])} [{number(entry['low'])}, {number(entry['high'])}]"
 
 
 def duration(seconds: float) -> str:
-    """As a person says it: 40 s, 12 min, 3 h 05 min."""
+    """Format `seconds` for reading: 40 s, 12 min, 3 h 05 min."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
@@ -32,5 +32,5 @@ def duration(seconds: float) -> str:
 
 
 def as_frame(table: pa.Table) -> Any:
-    """Give a table as a ``pandas.DataFrame`` where pandas is installed, else as it is."""
+    """Convert `table` to a ``pandas.DataFrame`` if pandas is installed, else return it unchanged."""
     return table.to_pandas() if find_spec("pandas") else table

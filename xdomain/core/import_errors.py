@@ -1,4 +1,4 @@
-"""Third-party packages: imported late, and explained where they cannot be imported."""
+"""Late imports of third-party packages, and error messages for imports that fail."""
 
 from __future__ import annotations
 
@@ -12,30 +12,29 @@ from xdomain.core.errors import MissingError
 
 OURS = ("xdomain", "__main__")
 ENTRY_POINTS = ("xdomain.adapters", "xdomain.commands", "xdomain.tasks")
-"""Of packages that plug into xdomain: their faults are shown as ours are, to whoever writes them."""
+"""Groups of packages that plug into xdomain. Their errors, like ours, are shown with a traceback, for their authors."""
 INSTALLED_AS = {"Bio": "biopython", "sklearn": "scikit-learn", "yaml": "pyyaml", "dateutil": "python-dateutil"}
-"""The name to install a package by, where it differs from the one to import it by."""
+"""Import name to install name, for packages where the two differ."""
 KNOWN_FIXES = {
     "torchaudio": "pip uninstall torchaudio; or, to use its pipelines: pip install torch==2.11.0 torchaudio==2.11.0"
 }
-"""Packages for which there is better advice than to reinstall them: torchaudio loads only beside the torch that it was
-built with, and `transformers` imports it wherever it is installed."""
+"""Better advice than to reinstall a package. torchaudio can be imported only with the torch version that it was built
+for, and `transformers` imports it whenever it is installed."""
 
 
 def import_failure(error: BaseException) -> MissingError | None:
-    """The error to show a person where `error` was raised while a third-party package was imported.
+    """The message for the user if `error` was raised while a third-party package was imported.
 
     Parameters
     ----------
     error
-        Any exception; its chain of causes is followed to the first.
+        Any exception. Its chain of causes is followed to the first one.
 
     Returns
     -------
     MissingError or None
-        Names the package at fault, its version and how to repair it. None where `error` did not arise in an import,
-        or arose in xdomain's own code or in that of a package that plugs into it: that is a fault of another kind,
-        and a traceback is right.
+        Names the package at fault, its version and how to repair it. None if `error` was not raised in an import, or
+        was raised in the code of xdomain or of a package that plugs into it: such errors deserve a traceback.
     """
     chain = list(_causes(error))
     if not any(_in_an_import(one) for one in chain):
@@ -44,14 +43,14 @@ def import_failure(error: BaseException) -> MissingError | None:
     package = _package_at_fault(root)
     if package is None:
         return None
-    told = (str(root).strip() or type(root).__name__).splitlines()[0][:200]
+    reason = (str(root).strip() or type(root).__name__).splitlines()[0][:200]
     version = _version(package)
     if version is None:
-        return MissingError(f"{package} is not installed ({told})", fix=f"pip install {_installed_as(package)}")
+        return MissingError(f"{package} is not installed ({reason})", fix=f"pip install {_installed_as(package)}")
     name = _installed_as(package)
     fix = f"pip install --force-reinstall {name}; where nothing else needs it: pip uninstall {name}"
     return MissingError(
-        f"{package} {version} is installed but cannot be imported ({told})",
+        f"{package} {version} is installed but cannot be imported ({reason})",
         expected="packages that fit each other; `xdomain doctor` lists their versions",
         fix=KNOWN_FIXES.get(package, fix),
     )
@@ -68,7 +67,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _in_an_import(error: BaseException) -> bool:
-    """Whether `error` is about an import, or went through the body of a third-party module, which only imports run."""
+    """Whether `error` is an ImportError or passed through the body of a third-party module, which only imports run."""
     bodies = (
         frame.f_globals.get("__name__", "")
         for frame, _ in traceback.walk_tb(error.__traceback__)
@@ -85,7 +84,7 @@ def _modules(error: BaseException) -> list[str]:
 def _package_at_fault(root: BaseException) -> str | None:
     """The innermost third-party package that `root` passed through, or the one that is not installed.
 
-    None where the innermost package is xdomain itself or plugs into it.
+    None if the innermost package is xdomain itself or plugs into it.
     """
     absent = (root.name or "").split(".")[0] if isinstance(root, ModuleNotFoundError) else ""
     if absent and _version(absent) is None and absent not in sys.stdlib_module_names:
@@ -104,7 +103,7 @@ def _installed_as(package: str) -> str:
 
 
 def _version(package: str) -> str | None:
-    """The version of an installed package, by the name it is imported under; None where it is not installed."""
+    """The version of the package with this import name; None if it is not installed."""
     try:
         return metadata.version(_installed_as(package))
     except metadata.PackageNotFoundError:
@@ -112,7 +111,7 @@ def _version(package: str) -> str | None:
 
 
 class LazyModule:
-    """Stand in for a module until one of its attributes is asked for.
+    """A stand-in for a module that imports it when one of its attributes is first used.
 
     Parameters
     ----------

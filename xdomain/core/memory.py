@@ -1,4 +1,4 @@
-"""Memory that runs out: torch's errors recognised, and told as a person's who can fix it."""
+"""Out-of-memory errors of torch, recognised and turned into errors that the user can fix."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SIGNS = (
     "CUDA out of memory",
     "MPS backend out of memory",
     "DefaultCPUAllocator: can't allocate memory",
-    "DefaultCPUAllocator: not enough memory",  # as Windows has it
+    "DefaultCPUAllocator: not enough memory",  # the wording on Windows
     "CUBLAS_STATUS_ALLOC_FAILED",
 )
 ASKED_FOR = re.compile(r"tried to allocate (\d+(?:\.\d+)?) ?(bytes|[KMGT]i?B)", re.IGNORECASE)
@@ -23,7 +23,7 @@ GIB = 2**30
 
 @dataclass(frozen=True)
 class Need:
-    """What takes the memory, and how to take less.
+    """What needs the memory, and how to need less.
 
     Parameters
     ----------
@@ -44,37 +44,37 @@ ANYTHING = Need(
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether torch raised `error` as there was no memory left; torch need not be loaded to ask."""
+    """Whether `error` is torch's for a lack of memory. Does not load torch."""
     if not isinstance(error, RuntimeError):
         return False
     return type(error).__name__ == "OutOfMemoryError" or any(sign in str(error) for sign in SIGNS)
 
 
 def memory_failure(error: BaseException) -> OutOfMemoryError | None:
-    """The error to show a person where memory ran out in no `enough_memory`; None where `error` is another."""
+    """The message for the user if `error` is torch's for a lack of memory outside `enough_memory`; else None."""
     return _failure(error, ANYTHING) if is_out_of_memory(error) else None
 
 
 @contextmanager
 def enough_memory(need: Callable[[], Need]) -> Generator[None]:
-    """A context whose memory is free again, and which says how to need less, where it runs out.
+    """Turn torch's out-of-memory errors in this context into ones that say how to need less, and free its memory.
 
     Parameters
     ----------
     need
-        Asked only then.
+        Called only after memory has run out.
 
     Raises
     ------
     OutOfMemoryError
-        In place of torch's error, which is its cause.
+        In place of torch's error, which becomes its ``__cause__``.
     """
     try:
         yield
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise
-        traceback.clear_frames(error.__traceback__)  # they hold the tensors, and whoever goes on needs the memory
+        traceback.clear_frames(error.__traceback__)  # they hold the tensors, whose memory is needed later
         raise _failure(error, need()) from error
 
 
@@ -83,10 +83,10 @@ def _failure(error: BaseException, need: Need) -> OutOfMemoryError:
 
 
 def _asked_for(text: str) -> str:
-    """How much more was asked for, where torch's message has it."""
-    found = ASKED_FOR.search(text)
-    if found is None:
+    """The part of the message on how much more was asked for; empty if torch's message does not say."""
+    amount = ASKED_FOR.search(text)
+    if amount is None:
         return ""
-    size, unit = found.groups()
-    told = f"{float(size) / GIB:,.2f} GiB" if unit == "bytes" else f"{size} {unit}"
-    return f"where {told} more were asked for, "
+    size, unit = amount.groups()
+    shown = f"{float(size) / GIB:,.2f} GiB" if unit == "bytes" else f"{size} {unit}"
+    return f"where {shown} more were asked for, "

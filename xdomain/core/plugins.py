@@ -1,4 +1,4 @@
-"""Domains and tasks, found through entry points: the built-in ones like anybody else's."""
+"""Domains and tasks, found through entry points, the built-in ones included."""
 
 from __future__ import annotations
 
@@ -16,32 +16,44 @@ from xdomain.core.entry_points import entry_points
 from xdomain.core.errors import RecipeError, UserError, unknown
 from xdomain.core.recipe import Recipe, load_recipe, parse_recipe, recipe_from
 
-if TYPE_CHECKING:  # naming a task should not wait for pyarrow
+if TYPE_CHECKING:  # looking up a task should not load pyarrow
     import pyarrow as pa
 
     from xdomain.core.sequences import Adapter
 
 Reader = Callable[..., "pa.Table"]
-"""``reader(files: Mapping[str, Path], **options) -> pyarrow.Table``, its columns as `xdomain.data.validate.validated`
-wants them."""
+"""``reader(files: Mapping[str, Path], **options) -> pyarrow.Table``, with the columns that
+`xdomain.data.validate.validated` requires."""
 RENAMED_METHODS = {
     "keep": "export_assets",
     "spaced": "to_tokenizer_text",
     "transcribe": "encode_files",
     "vet": "check_compatible",
 }
-"""Optional methods of adapters as version 0.1 called them: an adapter of then would silently do without."""
+"""Optional methods of adapters, by their names in version 0.1. Under an old name a method would be ignored."""
 
 
 def adapter_names() -> list[str]:
-    """The domains that are installed."""
+    """The names of the installed domains, sorted."""
     return sorted(entry_points("xdomain.adapters"))
 
 
 def make_adapter(name: str, options: Mapping[str, Any] | None = None, *, tokenizer: str | None = None) -> Adapter:
-    """The adapter of a domain, with its options; an unknown name or option is a `RecipeError`.
+    """Make the adapter of a domain.
 
-    `tokenizer` is the backbone's, handed to an adapter that has such an option and was not given another.
+    Parameters
+    ----------
+    name
+        The domain, as in `adapter_names`.
+    options
+        Fields of the adapter; those left out keep their defaults.
+    tokenizer
+        The folder or hub id of the backbone. An adapter with an option `tokenizer` gets it unless `options` has one.
+
+    Raises
+    ------
+    RecipeError
+        There is no such domain or option, or the adapter refuses a value.
     """
     entries = entry_points("xdomain.adapters")
     if name not in entries:
@@ -66,7 +78,7 @@ def make_adapter(name: str, options: Mapping[str, Any] | None = None, *, tokeniz
 
 
 def path_options(name: str) -> tuple[str, ...]:
-    """The options of a domain's adapter that name files or folders."""
+    """The options of the adapter `name` that are paths of files or folders; none for an unknown adapter."""
     from xdomain.core.sequences import PATH  # which loads pyarrow
 
     entry = entry_points("xdomain.adapters").get(name)
@@ -74,7 +86,7 @@ def path_options(name: str) -> tuple[str, ...]:
 
 
 def uses_tokenizer(name: str) -> bool:
-    """Whether what a domain's adapter encodes depends on the backbone's tokenizer."""
+    """Whether the symbols of the adapter `name` depend on the backbone's tokenizer; false for an unknown adapter."""
     entry = entry_points("xdomain.adapters").get(name)
     return entry is not None and "tokenizer" in (f.name for f in dataclasses.fields(entry.load()))
 
@@ -86,26 +98,26 @@ def _task_modules() -> tuple[ModuleType, ...]:
 
 @cache
 def _recipe_files() -> Mapping[str, Any]:
-    found: dict[str, Any] = {}
+    files: dict[str, Any] = {}
     for module in _task_modules():
         for folder in resources.files(module).iterdir():
             if folder.is_dir():
                 for file in folder.iterdir():
                     if file.name.endswith(".yaml"):
                         name = f"{folder.name}/{file.name.removesuffix('.yaml')}"
-                        if name in found:
+                        if name in files:
                             raise RecipeError(f"two task packages offer {name!r}", fix="uninstall one of them")
-                        found[name] = file
-    return found
+                        files[name] = file
+    return files
 
 
 def task_names() -> list[str]:
-    """Every task with a recipe, as ``domain/task``."""
+    """The names of all tasks that have a recipe, as ``domain/task``, sorted."""
     return sorted(_recipe_files())
 
 
 def task_text(name: str) -> str:
-    """The recipe of a task, as YAML, its ``name`` filled in."""
+    """The recipe of the task `name` as YAML, with its ``name`` filled in."""
     files = _recipe_files()
     if name not in files:
         raise unknown("task", name, files)
@@ -115,13 +127,13 @@ def task_text(name: str) -> str:
 
 def readers() -> Mapping[str, Reader]:
     """The readers that task packages offer, by name: the ``READERS`` of each module."""
-    found: dict[str, Reader] = {}
+    by_name: dict[str, Reader] = {}
     for module in _task_modules():
         for name, reader in getattr(module, "READERS", {}).items():
-            if name in found:
+            if name in by_name:
                 raise RecipeError(f"two task packages offer a reader {name!r}", fix="uninstall one of them")
-            found[name] = reader
-    return found
+            by_name[name] = reader
+    return by_name
 
 
 def find_recipe(task: str | Path | Recipe, overrides: Sequence[str] = ()) -> Recipe:
@@ -130,9 +142,9 @@ def find_recipe(task: str | Path | Recipe, overrides: Sequence[str] = ()) -> Rec
     Parameters
     ----------
     task
-        The name of a shipped task, a recipe file, or a `Recipe`, which is taken as it is.
+        The name of a shipped task, a recipe file, or a `Recipe`.
     overrides
-        Changes, each ``key.sub=value``.
+        Changes to the recipe, each ``key.sub=value``.
 
     Raises
     ------

@@ -1,6 +1,6 @@
-"""Messages and progress of what takes long, for whoever shows them. By default nothing is shown.
+"""Messages and progress of long operations. By default nothing is shown.
 
-What takes long reports to `reporter()`; whoever wants to see it puts a `Reporter` there with `reporting`.
+Long operations report their progress to `reporter()`. To show it, set a `Reporter` with `reporting`.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from contextvars import ContextVar
 from typing import Protocol, SupportsFloat
 
 log = logging.getLogger("xdomain")
-"""Takes all messages: INFO for how it is going, WARNING for what may be wrong. Who wants to see them adds a handler, as
-the command line does, or calls ``logging.basicConfig(level="INFO")``."""
+"""The logger of all messages: INFO for progress, WARNING for what may be wrong. To see them, add a handler, as the
+command line does, or call ``logging.basicConfig(level="INFO")``."""
 _muted: ContextVar[bool] = ContextVar("muted", default=False)
 log.addFilter(lambda _: not _muted.get())
 
 
 @contextmanager
 def muted(when: bool = True) -> Generator[None]:
-    """Log nothing within this context, unless `when` is false."""
+    """Log nothing within this context if `when` is true; if false, change nothing."""
     token = _muted.set(when or _muted.get())
     try:
         yield
@@ -29,29 +29,29 @@ def muted(when: bool = True) -> Generator[None]:
 
 
 class Reporter(Protocol):
-    """Shows how far a run has come."""
+    """Shows the progress of a run."""
 
     def labelled(self, label: str) -> None:
-        """Name the part that begins, such as ``arm 2 of 3``; an empty label: it has no parts."""
+        """Begin the part called `label`, such as ``arm 2 of 3``; an empty string ends it."""
         ...
 
     def phase(self, name: str) -> None:
-        """Begin something of unknown length, such as ``reading``."""
+        """Begin the phase `name`, such as ``reading``, of unknown length."""
         ...
 
     def started(self, name: str, total: int, done: int = 0) -> None:
-        """Begin something of `total` steps, such as ``training``, of which `done` are behind it."""
+        """Begin the phase `name`, such as ``training``, of `total` steps, of which `done` are already taken."""
         ...
 
     def advanced(self, step: int, loss: SupportsFloat | None = None) -> None:
-        """Step number `step` of `total` is done, the first being 1.
+        """Report that step number `step` is done, counted from 1, with the `loss` of its batch.
 
-        `loss` is that of its batch. It may be a tensor on a device: it is read only when it is shown.
+        The loss may be a tensor on a device: read it only to show it, as that waits for the device.
         """
         ...
 
     def finished(self) -> None:
-        """All steps are done, or no more will be."""
+        """Report that all steps are done, or that the rest is left out."""
         ...
 
 
@@ -59,32 +59,32 @@ class Silent:
     """Shows nothing."""
 
     def labelled(self, label: str) -> None:
-        """See `Reporter`."""
+        """Ignore `label`."""
 
     def phase(self, name: str) -> None:
-        """See `Reporter`."""
+        """Ignore `name`."""
 
     def started(self, name: str, total: int, done: int = 0) -> None:
-        """See `Reporter`."""
+        """Ignore `name`, `total` and `done`."""
 
     def advanced(self, step: int, loss: SupportsFloat | None = None) -> None:
-        """See `Reporter`."""
+        """Ignore `step` and `loss`."""
 
     def finished(self) -> None:
-        """See `Reporter`."""
+        """Do nothing."""
 
 
-_reporter: ContextVar[Reporter] = ContextVar("reporter", default=Silent())  # noqa: B039 - it has no state
+_reporter: ContextVar[Reporter] = ContextVar("reporter", default=Silent())  # noqa: B039 - Silent has no state
 
 
 def reporter() -> Reporter:
-    """What to report to; by default nothing is shown."""
+    """The `Reporter` of this context; by default one that shows nothing."""
     return _reporter.get()
 
 
 @contextmanager
 def reporting(to: Reporter) -> Generator[None]:
-    """Let all that runs within this context report to `to`."""
+    """Let everything that runs within this context report to `to`."""
     token = _reporter.set(to)
     try:
         yield
@@ -94,7 +94,7 @@ def reporting(to: Reporter) -> Generator[None]:
 
 @contextmanager
 def part(label: str) -> Generator[None]:
-    """Name what runs within this context, such as ``arm 2 of 3``."""
+    """Report `label`, such as ``arm 2 of 3``, as the name of what runs within this context."""
     reporter().labelled(label)
     try:
         yield

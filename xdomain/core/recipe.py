@@ -1,4 +1,4 @@
-"""What a task is: where its data lies, how it is read, split, learned and judged."""
+"""The recipe of a task: where its data is, and how it is read, split, learned and evaluated."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from xdomain.core.yaml_config import ConfigModel, checked, read_yaml
 
 SPLITS = ("train", "valid", "test")
 ENCODER_FIELDS = ("init", "transfer", "tune", "mapping", "mapping_table")
-"""Fields of `Run` that a baseline has no use for."""
+"""Fields of `Run` that a baseline does not use."""
 
 
 def _one_or_many(value: object) -> object:
@@ -24,30 +24,30 @@ def _one_or_many(value: object) -> object:
 
 
 def _count_or_share(value: float) -> float:
-    """A whole number from 1 on, or a share below; `xdomain.data.splits` refuses what is not above 0."""
+    """Check for a whole number of 1 or more, or a share below 1. `xdomain.data.splits` refuses values of 0 or less."""
     if value >= 1 and value != int(value):
         raise ValueError(f"{value:g} records: a whole number of them, or a share below 1")
     return int(value) if value >= 1 else value
 
 
 class Download(ConfigModel):
-    """A file that can be fetched: its checksum is compared before it is used."""
+    """A file that can be downloaded. Its checksum is verified before it is used."""
 
     url: str
     sha256: str
-    tried: bool = Field(default=True, description="False where the URL could not be tried by whoever wrote the recipe.")
+    tried: bool = Field(default=True, description="False if the author of the recipe could not try the URL.")
 
 
 class Source(ConfigModel):
-    """Where the raw files lie."""
+    """Where the raw files are."""
 
     files: dict[str, str] = Field(
         default={},
         description="Name to path below XDOMAIN_DATA, or absolute. Names train, valid and test decide the split; "
-        "other names are the reader's. Empty for data that the reader makes up.",
+        "other names are for the reader. Empty if the reader generates the data.",
     )
-    downloads: dict[str, Download] = Field(default={}, description="By the same names: where to get what is missing.")
-    homepage: str = Field(default="", description="Where a person finds the data set described.")
+    downloads: dict[str, Download] = Field(default={}, description="Where to get missing files, by the same names.")
+    homepage: str = Field(default="", description="Web page that describes the data set.")
     licence: str
     citation: str
 
@@ -60,14 +60,14 @@ class AdapterChoice(ConfigModel):
 
 
 class Columns(ConfigModel):
-    """Which columns of a plain table hold what; None is guessed and the guess is said."""
+    """The columns of a plain table by what they hold. None: guessed, and the guess is logged."""
 
     id: str | None = None
     sequence: str | None = None
     sequence_b: str | None = None
     label: str | None = None
     tags: str | None = None
-    start: str | None = Field(default=None, description="Of an answer in its passage: seconds, characters, …")
+    start: str | None = Field(default=None, description="Start of the answer in its passage, in seconds, characters, …")
     end: str | None = None
     answer: str | None = Field(default=None, description="Text of an answer that begins at start, instead of end.")
     split: str | None = None
@@ -75,17 +75,17 @@ class Columns(ConfigModel):
 
 
 def columns_of(names: Mapping[str, str]) -> Columns:
-    """Check which columns hold what, as a person told it.
+    """Make `Columns` from names that the user gave.
 
     Parameters
     ----------
     names
-        The name of a column, by what it holds: ``{"label": "activity"}``.
+        Column names by what the columns hold: ``{"label": "activity"}``.
 
     Raises
     ------
     RecipeError
-        Nothing of that kind can be held.
+        A key is not a field of `Columns`.
     """
     for role in names:
         if role not in Columns.model_fields:
@@ -94,10 +94,10 @@ def columns_of(names: Mapping[str, str]) -> Columns:
 
 
 class Split(ConfigModel):
-    """How records become train, valid and test."""
+    """How records are split into train, valid and test."""
 
     rule: Literal["given", "random", "group"] = Field(
-        default="random", description="given: as the files or a split column say; group: no group in two splits."
+        default="random", description="given: by the files or a split column; group: no group in two splits."
     )
     valid: float = Field(
         default=0.1, ge=0, lt=1, description="Share for validation; with `given`, only if none is given."
@@ -106,29 +106,29 @@ class Split(ConfigModel):
     seed: int = 0
     limit: dict[str, Annotated[float, AfterValidator(_count_or_share)]] = Field(
         default={},
-        description="At most this many records of a split, or this share of them below 1; drawn with the seed.",
+        description="At most this many records of a split, or, below 1, this share of them; drawn with the seed.",
     )
 
 
 class Train(ConfigModel):
     """Options of fine-tuning."""
 
-    epochs: float | None = Field(default=None, gt=0, description="None: 6, or as many as make 300 steps.")
+    epochs: float | None = Field(default=None, gt=0, description="None: 6, or more if those are fewer than 300 steps.")
     max_steps: int = Field(default=-1, description="Overrides epochs where positive.")
-    batch_size: int = Field(default=16, gt=0, description="Records a step, whatever number of devices shares them.")
+    batch_size: int = Field(default=16, gt=0, description="Records per step, over all devices together.")
     gradient_accumulation_steps: int = Field(
-        default=1, gt=0, description="Parts that a batch is worked off in, one after another, where memory is short."
+        default=1, gt=0, description="Parts that a batch is processed in, one after another, to save memory."
     )
     learning_rate: float | None = Field(
-        default=None, gt=0, description="None: 5e-4 for backbones of up to 256 units, the one shipped; less for wider."
+        default=None, gt=0, description="None: 5e-4 for backbones up to 256 units wide, less for wider ones."
     )
     schedule: Literal["linear", "cosine", "constant"] = "linear"
     warmup: float = Field(default=0.1, ge=0, lt=1, description="Share of the steps over which the rate rises.")
     weight_decay: float = Field(default=0.0, ge=0)
-    attention_dropout: float = Field(default=0.0, ge=0, lt=1, description="Above 0 it is slow on a CPU.")
+    attention_dropout: float = Field(default=0.0, ge=0, lt=1, description="Values above 0 are slow on a CPU.")
     hidden_dropout: float = Field(default=0.1, ge=0, lt=1)
     max_length: int | None = Field(
-        default=None, description="Positions a window, specials included; None: the backbone's."
+        default=None, description="Positions of a window, special tokens included; None: those of the backbone."
     )
     window_overlap: int = Field(default=0, ge=0, description="Symbols that two neighbouring windows share.")
     max_windows: int = Field(default=32, gt=0, description="A sequence that needs more is `too_long`.")
@@ -149,15 +149,13 @@ class Train(ConfigModel):
 
 
 class Run(ConfigModel):
-    """Which arm of a comparison a run is: what starts where, what is trained, which draw of the mapping."""
+    """The arm of a run: where its weights start, what is trained, and which token mapping is drawn."""
 
     backbone: str | None = Field(
         default=None, description="A folder or hub id; None: the checkpoint shipped with xdomain."
     )
     init: str = Field(default="pretrained", description=f"{listed(Init)}.")
-    transfer: list[str] = Field(
-        default=list(PARTS), description="Which parts come over from the checkpoint.", min_length=1
-    )
+    transfer: list[str] = Field(default=list(PARTS), description="Parts taken from the checkpoint.", min_length=1)
     tune: str = Field(default="full", description=f"{listed(Tune)}.")
     mapping: str = Field(default="random", description="How symbols get their wordpieces.")
     mapping_table: dict[str, str] = Field(default={}, description="Symbol to wordpiece, for the mapping `given`.")
@@ -167,7 +165,7 @@ class Run(ConfigModel):
 
 
 class Published(ConfigModel):
-    """A value from the literature to stand beside ours."""
+    """A value from the literature to compare with."""
 
     model: str
     metric: str
@@ -177,12 +175,12 @@ class Published(ConfigModel):
 
 
 class Landmark(ConfigModel):
-    """What is known of a fixed place in the sequences, to lay beside what a model looks at."""
+    """A known motif at a fixed place in the sequences, to compare with what a model looks at."""
 
-    name: str = Field(pattern=r"^\w[\w -]*$", description="Letters, digits, blanks: pictures are named by it.")
-    label: str | None = Field(default=None, description="The class that has it; None: all.")
-    at: int = Field(ge=0, description="Where its first symbol lies, from 0.")
-    symbols: str = Field(description="As the domain writes them, ambiguity codes allowed.")
+    name: str = Field(pattern=r"^\w[\w -]*$", description="Letters, digits, blanks: used in file names of figures.")
+    label: str | None = Field(default=None, description="The class whose sequences have it; None: all classes.")
+    at: int = Field(ge=0, description="Position of its first symbol, from 0.")
+    symbols: str = Field(description="As written in the domain; ambiguity codes are allowed.")
     source: str
 
 
@@ -195,7 +193,7 @@ class Runtime(ConfigModel):
 
 
 class Recipe(ConfigModel):
-    """A task, as a person writes it in YAML."""
+    """A task, as written in YAML."""
 
     name: str
     title: str
@@ -207,7 +205,7 @@ class Recipe(ConfigModel):
     adapter: AdapterChoice
     problem: Problem
     split: Split = Split()
-    metrics: list[str] = Field(min_length=1, description="The first decides which checkpoint is kept.")
+    metrics: list[str] = Field(min_length=1, description="The first one chooses the checkpoint that is kept.")
     train: Train = Train()
     run: Run = Run()
     published: list[Published] = Field(default=[])
@@ -236,13 +234,41 @@ class Recipe(ConfigModel):
 
 
 def parse_recipe(text: str, *, where: str, overrides: Sequence[str] = ()) -> Recipe:
-    """A recipe from YAML text, with ``key.sub=value`` overrides applied; all faults reported at once."""
+    """Read a recipe from YAML.
+
+    Parameters
+    ----------
+    text
+        The YAML.
+    where
+        Name of its source, for messages.
+    overrides
+        Changes, each ``key.sub=value``.
+
+    Raises
+    ------
+    RecipeError
+        It is not a valid recipe, or a change is invalid. The message lists all invalid fields.
+    """
     tree = read_yaml(text, where=where, kind="recipe", see="see `xdomain show dna/splice`")
     return recipe_from(tree, where=where, overrides=overrides)
 
 
 def recipe_from(tree: Mapping[str, Any], *, where: str, overrides: Sequence[str] = ()) -> Recipe:
-    """A recipe from nested mappings, with ``key.sub=value`` overrides applied; all faults at once."""
+    """Make a recipe from nested mappings.
+
+    Parameters
+    ----------
+    tree
+        The parts of the recipe, as YAML would give them. It is not changed.
+    where, overrides
+        As for `parse_recipe`.
+
+    Raises
+    ------
+    RecipeError
+        As for `parse_recipe`.
+    """
     whole = _deep_copy(tree)
     for override in overrides:
         _override(whole, override)
@@ -250,7 +276,20 @@ def recipe_from(tree: Mapping[str, Any], *, where: str, overrides: Sequence[str]
 
 
 def with_arm(recipe: Recipe, arm: dict[str, Any]) -> Recipe:
-    """The recipe with the given fields of its `run` part; None means: as the recipe says."""
+    """Set the arm of a recipe.
+
+    Parameters
+    ----------
+    recipe
+        Any recipe. It is not changed.
+    arm
+        Fields of `Run`. Those with the value None keep the value in `recipe`.
+
+    Raises
+    ------
+    RecipeError
+        A field has an invalid value, or is of no use for the given baseline (`ENCODER_FIELDS`).
+    """
     given = {key: value for key, value in arm.items() if value is not None}
     if not given:
         return recipe
@@ -266,7 +305,13 @@ def with_arm(recipe: Recipe, arm: dict[str, Any]) -> Recipe:
 
 
 def load_recipe(path: Path, *, overrides: Sequence[str] = ()) -> Recipe:
-    """A recipe from a file."""
+    """Read the recipe file `path` and apply `overrides`, as `parse_recipe` does.
+
+    Raises
+    ------
+    RecipeError
+        The file cannot be read, or as for `parse_recipe`.
+    """
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -275,10 +320,10 @@ def load_recipe(path: Path, *, overrides: Sequence[str] = ()) -> Recipe:
 
 
 def dump_recipe(recipe: Recipe) -> str:
-    """YAML that `parse_recipe` reads back to an equal recipe."""
+    """Write `recipe` as YAML, from which `parse_recipe` makes an equal recipe."""
     tree = recipe.model_dump(mode="json")
     text = yaml.safe_dump(tree, sort_keys=False, allow_unicode=True, width=100)
-    if "\x85" in text:  # a line break to YAML, which PyYAML leaves unquoted
+    if "\x85" in text:  # YAML takes it for a line break, but PyYAML does not quote it
         text = yaml.safe_dump(tree, sort_keys=False, allow_unicode=False, width=100)
     return text
 
@@ -316,7 +361,7 @@ def _override(tree: dict[str, Any], override: str) -> None:
             raise RecipeError(f"--set {key}: {step} is a value, not a group of options", expected=f"{step}=VALUE")
     downloads = tree["source"].get("downloads") if path == ["source", "files"] else None
     if isinstance(downloads, dict):
-        downloads.pop(last, None)  # what can be had there is not the file that is named now
+        downloads.pop(last, None)  # the download is not the file that is named now
     try:
         place[last] = _scalar(value)
     except (yaml.YAMLError, ValueError):

@@ -1,4 +1,4 @@
-"""The folder of one run: opened without losing anything, finished by `result.json`."""
+"""The folder of one run: created without overwriting other files; a run is finished once it has a `result.json`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from xdomain.core.errors import OutputError, RecipeError, unknown
 from xdomain.core.recipe import Recipe, dump_recipe, load_recipe
 
 SCHEMA = 1
-"""Of ``result.json``."""
+"""Version of the layout of ``result.json``."""
 RECIPE, RESULT, PREDICTIONS, HISTORY = "recipe.yaml", "result.json", "predictions.parquet", "history.jsonl"
 MAPPING, MODEL, ADAPTER, CHECKPOINTS = "mapping.json", "model", "adapter", "checkpoints"
 HISTORY_PLOT, CONFUSION_PLOT, TENSORBOARD = "history.png", "confusion.png", "tensorboard"
@@ -26,16 +26,16 @@ WRITTEN = (
     RECIPE, RESULT, PREDICTIONS, HISTORY, MAPPING, MODEL, ADAPTER, CHECKPOINTS,
     HISTORY_PLOT, CONFUSION_PLOT, TENSORBOARD,
 )  # fmt: skip
-"""All that a run writes into its folder."""
+"""All files and folders that a run writes into its folder."""
 SETTLED = ("epochs", "learning_rate", "evaluations")
-"""Options of training that a run chooses where its recipe does not, and writes down."""
+"""Training options that a run chooses if its recipe leaves them open; the choice is written into ``recipe.yaml``."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """A finished run: its folder, and what its ``result.json`` says.
+    """A finished run: its folder, and the contents of its ``result.json``.
 
-    Where several processes share a run, the first writes it; in the others `values` is empty.
+    If several processes share a run, the first one writes it; in the others `values` is empty.
     """
 
     folder: Path
@@ -47,14 +47,14 @@ class Result:
         Parameters
         ----------
         name
-            By default the first of the task's metrics, which decides.
+            None: the first of the task's metrics, by which the checkpoint was chosen.
         split
             ``test`` or ``valid``.
 
         Returns
         -------
         float
-            NaN where it is not defined.
+            NaN if it is not defined.
 
         Raises
         ------
@@ -73,12 +73,18 @@ class Result:
 
 
 def is_done(folder: Path) -> bool:
-    """Whether a run has finished there."""
+    """Whether `folder` holds a finished run."""
     return (folder / RESULT).is_file()
 
 
 def load_result(folder: str | Path) -> Result:
-    """What a finished run wrote."""
+    """Read ``result.json`` from the run in `folder`.
+
+    Raises
+    ------
+    RecipeError
+        It holds no finished run.
+    """
     folder = Path(folder)
     if not is_done(folder):
         raise RecipeError(f"{folder} holds no finished run", expected=f"a run folder with {RESULT}")
@@ -86,13 +92,13 @@ def load_result(folder: str | Path) -> Result:
 
 
 def check_folder(folder: Path, recipe: Recipe, *, overwrite: bool, resume: bool) -> None:
-    """Make sure that a run of `recipe` may be written to `folder`, without writing anything.
+    """Check that a run of `recipe` may be written to `folder`, without writing anything.
 
     Raises
     ------
     OutputError
-        It cannot be written, or it holds something and neither `overwrite` nor `resume` was asked for,
-        or what it holds is no run of this recipe.
+        The folder cannot be written to; it holds files that are not from a run; it holds a run and neither
+        `overwrite` nor `resume` is true; or that run, to be resumed, has another recipe.
     """
     try:
         if folder.exists() and not folder.is_dir():
@@ -110,12 +116,12 @@ def check_folder(folder: Path, recipe: Recipe, *, overwrite: bool, resume: bool)
 
 
 def open_folder(folder: Path, recipe: Recipe, *, overwrite: bool) -> None:
-    """Make `folder`, emptied of the run it holds if `overwrite` says so, and write ``recipe.yaml`` there.
+    """Create `folder`, or empty it if `overwrite` is true, and write `recipe` to ``recipe.yaml`` there.
 
     Raises
     ------
     OutputError
-        It cannot be written.
+        The folder cannot be written to.
     """
     try:
         if overwrite and folder.is_dir():
@@ -128,16 +134,16 @@ def open_folder(folder: Path, recipe: Recipe, *, overwrite: bool) -> None:
 
 
 def _unwritable(folder: Path, why: str | None) -> OutputError:
-    told = f"{folder} cannot be written ({why})"
-    return OutputError(told, expected="a folder you may write to", fix="another --out")
+    what = f"{folder} cannot be written ({why})"
+    return OutputError(what, expected="a folder you may write to", fix="another --out")
 
 
 def _allow(folder: Path, holds: list[str], recipe: Recipe, *, overwrite: bool, resume: bool) -> None:
     strange = [name for name in holds if name.removesuffix(".part") not in WRITTEN]
     if RECIPE not in holds or strange:
-        told = strange or holds
+        shown = strange or holds
         raise OutputError(
-            f"{folder} holds {', '.join(told[:3])}{' …' if len(told) > 3 else ''}, which no run wrote",
+            f"{folder} holds {', '.join(shown[:3])}{' …' if len(shown) > 3 else ''}, which no run wrote",
             expected="an empty or new folder; what is no run is never overwritten",
             fix="another --out",
         )
@@ -151,7 +157,13 @@ def _allow(folder: Path, holds: list[str], recipe: Recipe, *, overwrite: bool, r
 
 
 def check_same(folder: Path, recipe: Recipe) -> None:
-    """Refuse to go on with a run that was started with other options."""
+    """Check that the run in `folder` was started with `recipe`.
+
+    Raises
+    ------
+    OutputError
+        It was started with other options.
+    """
     if not same_run(load_recipe(folder / RECIPE), recipe):
         raise OutputError(
             f"the run in {folder} was started with other options than these",
@@ -160,13 +172,21 @@ def check_same(folder: Path, recipe: Recipe) -> None:
 
 
 def same_run(written: Recipe, asked: Recipe) -> bool:
-    """Whether a run that wrote its recipe is the one asked for, whose training options may be left to be chosen."""
+    """Whether two recipes are of the same run.
+
+    Parameters
+    ----------
+    written
+        The recipe that the run wrote, with the training options that it chose.
+    asked
+        The recipe asked for. It may have None for each of `SETTLED`, which then equals any value.
+    """
     chosen = {name: getattr(written.train, name) for name in SETTLED if getattr(asked.train, name) is None}
     return written == asked.model_copy(update={"train": asked.train.model_copy(update=chosen)})
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
+    """Write `text` to the file `path`, whole or not at all."""
     part = path.with_name(path.name + ".part")
     with part.open("w", encoding="utf-8") as file:
         file.write(text)
@@ -176,12 +196,12 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON whole or not at all; what is not a finite number becomes null."""
+    """Write `value` to the JSON file `path`, whole or not at all. NaN and infinities become null."""
     write_text(path, json.dumps(finite(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def finite(value: Any) -> Any:
-    """The same value with NaN and infinities as None, numpy numbers as Python's."""
+    """Copy the nested `value` for JSON, with NaN and infinities as None and numpy scalars as Python numbers."""
     if isinstance(value, Mapping):
         return {str(k): finite(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
@@ -192,17 +212,17 @@ def finite(value: Any) -> Any:
 
 
 def read_history(folder: Path) -> list[dict[str, Any]]:
-    """What `write_history` wrote of a finished run."""
+    """Read what `write_history` wrote to `folder`."""
     return [json.loads(line) for line in (folder / HISTORY).read_text("utf-8").splitlines()]
 
 
 def write_history(folder: Path, history: Sequence[Mapping[str, Any]]) -> None:
-    """One JSON object a line."""
+    """Write `history`, one row per logged step, to ``history.jsonl`` in `folder`, one JSON object per line."""
     write_text(folder / HISTORY, "".join(json.dumps(finite(row)) + "\n" for row in history))
 
 
 def write_predictions(path: Path, columns: Mapping[str, Any]) -> None:
-    """A Parquet file, whole or not at all."""
+    """Write `columns`, Arrow arrays by name, to the Parquet file `path`, whole or not at all."""
     part = path.with_name(path.name + ".part")
     pq.write_table(pa.table(dict(columns)), part)
     part.replace(path)

@@ -1,4 +1,4 @@
-"""The shapes in which sequences travel: an alphabet, a ragged array of its symbols, what made it."""
+"""Data structures for sequences: alphabets, ragged arrays of symbols, and the adapters that make them."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class Alphabet:
     symbols
         Unique, in the order of their ids.
     unit
-        Name of what one symbol stands for: nt, aa, wordpiece, frame unit, tick.
+        What one symbol stands for: nt, aa, wordpiece, frame unit, tick.
     unknown
-        The symbol that unknown input becomes, or None where such input is an error.
+        The symbol for unknown input. None: such input is an error.
     """
 
     symbols: tuple[str, ...]
@@ -65,7 +65,7 @@ class Ragged:
     offsets
         Shape (n + 1,), int64: sequence i is ``values[offsets[i]:offsets[i + 1]]``.
     counts
-        What the encoder changed or dropped on the way, by name.
+        How often the encoder changed or dropped something, by name.
     """
 
     values: Ids
@@ -88,21 +88,21 @@ class Ragged:
 
     @classmethod
     def from_lists(cls, sequences: Sequence[Sequence[int] | Ids], *, counts: Mapping[str, int] | None = None) -> Ragged:
-        """Pack separate sequences."""
+        """Pack `sequences`, lists or arrays of symbol ids, and note `counts` (None: no counts)."""
         lengths = np.fromiter((len(s) for s in sequences), np.int64, len(sequences))
         flat = [np.asarray(s, np.int64) for s in sequences]
         values = np.concatenate(flat) if flat else np.empty(0, np.int64)
         return cls(narrow(values), offsets_of(lengths), counts or {})
 
     def take(self, indices: Ids) -> Ragged:
-        """The sequences at `indices`, in that order."""
+        """Select the sequences at `indices`, shape (m,), in that order; `counts` stay those of all."""
         lengths = self.lengths[indices]
         offsets = offsets_of(lengths)
         source = np.repeat(self.offsets[:-1][indices] - offsets[:-1], lengths) + np.arange(offsets[-1])
         return Ragged(self.values[source], offsets, self.counts)
 
     def save(self, path: Path) -> None:
-        """Write to an Arrow file, whole or not at all."""
+        """Write to the Arrow file `path`, whole or not at all."""
         counts = {"counts": json.dumps(dict(self.counts))}
         values = pa.ListArray if len(self.values) < 2**31 else pa.LargeListArray
         kind = pa.int32() if values is pa.ListArray else pa.int64()
@@ -115,7 +115,13 @@ class Ragged:
 
     @classmethod
     def load(cls, path: Path) -> Ragged:
-        """Read what `save` wrote, memory-mapped: values stay on disk until they are touched."""
+        """Read the file `path` that `save` wrote. It is memory-mapped: values stay on disk until they are used.
+
+        Raises
+        ------
+        DataError
+            It is not a complete Arrow file.
+        """
         try:
             table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
         except pa.ArrowInvalid as error:
@@ -126,20 +132,20 @@ class Ragged:
 
 
 def offsets_of(lengths: Ids) -> NDArray[np.int64]:
-    """Shape (n + 1,): running sums of `lengths`, starting at 0."""
+    """Shape (n + 1,): the running sums of `lengths`, shape (n,), starting at 0."""
     return np.concatenate(([0], np.cumsum(lengths, dtype=np.int64)))
 
 
 def narrow(values: Ids) -> Ids:
-    """The same numbers as uint16 where they fit, else as uint32."""
+    """Convert `values` to uint16 if they fit, else to uint32."""
     fits = not len(values) or int(values.max()) < 2**16
     return values.astype(np.uint16 if fits else np.uint32)
 
 
 def joined(payloads: Sequence[Payload] | pa.Array) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """All payloads as one run of bytes: shape (total,), and their offsets, shape (n + 1,).
+    """Join the n raw records `payloads`: all bytes, shape (total,), and the offsets of records, shape (n + 1,).
 
-    An Arrow string column is used where it lies, without a copy.
+    The bytes of an Arrow string column are not copied.
     """
     if isinstance(payloads, pa.Array):
         column: Any = payloads.cast(pa.large_binary())  # pyright: ignore
@@ -153,14 +159,14 @@ def joined(payloads: Sequence[Payload] | pa.Array) -> tuple[NDArray[np.uint8], N
 
 
 PATH = "path"
-"""In the metadata of a field: its value names a file or a folder."""
+"""Key in the metadata of a field whose value is the path of a file or folder."""
 
 
 def path_option(default: str = "") -> Any:
-    """A field of an adapter whose value is the path of a file or folder, or empty.
+    """A dataclass field of an adapter for the path of a file or folder, with a `default`; empty means none.
 
-    A study knows a cell by what such a file holds. The value of any other option is taken as it stands, even where a
-    file of that name happens to lie in the current folder.
+    A study identifies a cell by the contents of such a file. The value of any other option is used as it is, even if
+    a file of that name happens to be in the current folder.
     """
     return field(default=default, metadata={PATH: True})
 
@@ -169,11 +175,12 @@ def path_option(default: str = "") -> Any:
 class Adapter(Protocol):
     """One domain: how its raw records become symbols.
 
-    Written as a frozen dataclass whose fields are the options that change the output; they enter its fingerprint, and
-    those that name files are made by `path_option`. Found through the entry-point group ``xdomain.adapters``.
+    Write it as a frozen dataclass whose fields are the options that change the output. They are part of its
+    fingerprint. Make those that name files with `path_option`. Register it in the entry-point group
+    ``xdomain.adapters``.
 
-    What only some adapters can do is in `xdomain.core.adapter_protocols`: places of symbols, files as records, ….
-    An option called `tokenizer` that is left out gets the backbone's tokenizer.
+    Optional abilities, such as places of symbols or files as records, are in `xdomain.core.adapter_protocols`.
+    An option called `tokenizer` that is left out is set to the backbone's tokenizer.
     """
 
     @property
@@ -187,23 +194,40 @@ class Adapter(Protocol):
         ...
 
     def encode(self, payloads: Sequence[Payload] | pa.Array) -> Ragged:
-        """Many raw records to symbol ids, in bulk, with counts of what was changed."""
+        """Encode many raw records at once.
+
+        Parameters
+        ----------
+        payloads
+            Raw records: strings, bytes, or an Arrow string column.
+
+        Returns
+        -------
+        Ragged
+            Ids of symbols in `alphabet`, and counts of what was changed.
+        """
         ...
 
     def decode(self, ids: Ids) -> str:
-        """The text that encodes to `ids`."""
+        """The text that `encode` turns into the symbols `ids`."""
         ...
 
     def stock_tokenizer(self, vocabulary: Mapping[str, int], unk_token: str) -> Tokenizer:
-        """A plain `tokenizers.Tokenizer` that turns one raw record into the same symbols as `encode`.
+        """A plain tokenizer that turns one raw record into the same symbols as `encode`.
 
-        `vocabulary` gives the row of every symbol and special token; symbols outside it are `unk_token`.
-        It travels with the checkpoint, so it may use nothing but the `tokenizers` library.
+        It is saved with the checkpoint, so it may use nothing but the `tokenizers` library.
+
+        Parameters
+        ----------
+        vocabulary
+            The row of every symbol and special token in the backbone's vocabulary.
+        unk_token
+            The token for symbols that are not in `vocabulary`.
         """
         ...
 
 
 def fingerprint(adapter: Adapter) -> str:
-    """A digest of the adapter's class and options: equal digests encode alike."""
-    told = {"class": f"{type(adapter).__module__}.{type(adapter).__qualname__}", "options": repr(adapter)}
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    """A digest of the class and options of `adapter`. Adapters with equal digests encode alike."""
+    settings = {"class": f"{type(adapter).__module__}.{type(adapter).__qualname__}", "options": repr(adapter)}
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""What a person writes in YAML: read strictly, checked against a model, all faults told at once."""
+"""YAML written by users: read strictly and checked against a pydantic model, with all faults reported at once."""
 
 from __future__ import annotations
 
@@ -14,18 +14,29 @@ M = TypeVar("M", bound=BaseModel)
 
 
 class ConfigModel(BaseModel):
-    """Base of all that is written: unknown keys are errors, values never change."""
+    """Base of the models of YAML files. Unknown keys are errors; objects cannot be changed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 def read_yaml(text: str, *, where: str, kind: str, see: str) -> dict[str, Any]:
-    """The mapping that a file of some `kind` holds.
+    """Read a YAML file that holds a mapping.
+
+    Parameters
+    ----------
+    text
+        What the file holds.
+    where
+        Name of the file, for messages.
+    kind
+        What it should be, for messages: ``recipe``.
+    see
+        Where to look up an example, for messages: ``see …``.
 
     Raises
     ------
     RecipeError
-        It is no YAML, a key comes twice, or it holds something else; `see` says where a right one is shown.
+        It is not YAML, has a key twice, or holds something other than a mapping.
     """
     try:
         tree = yaml.load(text, Loader=_Loader)
@@ -37,7 +48,22 @@ def read_yaml(text: str, *, where: str, kind: str, see: str) -> dict[str, Any]:
 
 
 def checked(model: type[M], tree: Mapping[str, Any], *, where: str, fix: str) -> M:
-    """A model from nested mappings; all faults at once in a RecipeError, near misses of keys named."""
+    """Make a model from nested mappings.
+
+    Parameters
+    ----------
+    model
+        The class to make.
+    tree
+        Values of its fields.
+    where, fix
+        What is checked and how to fix it, for messages.
+
+    Raises
+    ------
+    RecipeError
+        A value or key is invalid. The message lists all of them, and the nearest key for one that is misspelt.
+    """
     try:
         return model.model_validate(tree)
     except ValidationError as error:
@@ -45,7 +71,7 @@ def checked(model: type[M], tree: Mapping[str, Any], *, where: str, fix: str) ->
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML in which no key comes twice."""
+    """Refuses a mapping in which a key comes twice."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [key.value for key, _ in node.value]
@@ -56,19 +82,19 @@ class _Loader(yaml.SafeLoader):
 
 
 def _faults(error: ValidationError, whole: type[BaseModel]) -> str:
-    told: list[str] = []
+    lines: list[str] = []
     for fault in error.errors():
         place = ".".join(str(step) for step in fault["loc"]) or whole.__name__.lower()
-        if fault["type"] == "value_error":  # our own: says where, and what was given
-            told.append("\n  " + fault["msg"].removeprefix("Value error, "))
+        if fault["type"] == "value_error":  # raised by our validators, which say where and what was given
+            lines.append("\n  " + fault["msg"].removeprefix("Value error, "))
         elif fault["type"] == "extra_forbidden":
             near = nearest(str(fault["loc"][-1]), _keys_at(fault["loc"][:-1], whole))
-            told.append(f"\n  {place}: no such key" + (f", did you mean {near}?" if near else ""))
+            lines.append(f"\n  {place}: no such key" + (f", did you mean {near}?" if near else ""))
         elif fault["type"] == "missing":
-            told.append(f"\n  {place}: missing")
+            lines.append(f"\n  {place}: missing")
         else:
-            told.append(f"\n  {place}: {fault['msg']} (got {fault['input']!r})"[:300])
-    return f"{len(told)} fault{'s' if len(told) > 1 else ''}" + "".join(told)
+            lines.append(f"\n  {place}: {fault['msg']} (got {fault['input']!r})"[:300])
+    return f"{len(lines)} fault{'s' if len(lines) > 1 else ''}" + "".join(lines)
 
 
 def _keys_at(path: tuple[int | str, ...], whole: type[BaseModel]) -> list[str]:
