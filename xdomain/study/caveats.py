@@ -109,7 +109,7 @@ def unmatched(study: StudyPlan, series: Mapping[Place, ArmResults]) -> tuple[str
     Returns
     -------
     tuple of str
-        A line for each arm, with the numbers of test records and how many are shared.
+        A line for each arm, with the numbers of test records of both and how many they share.
     """
     lines: list[str] = []
     for (task, fraction, arm), one in series.items():

@@ -84,7 +84,7 @@ def compare(
         check_minutes(minutes)
     runs = _Runs(recipes, folder, resume=resume, overwrite=overwrite)
     start = recipes[0].run.mapping_seed, recipes[0].run.seed
-    runs.check(_pairs(start, seeds or SEEDS), sized=minutes is not None)  # all before the first is run
+    runs.check(_pairs(start, seeds or SEEDS), sized=minutes is not None)  # all folders, before the first run
     with muted(not is_first()):
         if minutes is not None:
             seeds = runs.choose_size(start, minutes, [seeds] if seeds else range(SEEDS, 0, -1))

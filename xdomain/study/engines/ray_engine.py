@@ -101,7 +101,7 @@ def _attempt(folder: str, key: str) -> str | None:
 def _state(ray: Any, study: StudyPlan, task: Any, key: str) -> str | None:
     try:
         state = ray.get(task)
-    except ray.exceptions.RayError as error:  # lost more often than it is tried
+    except ray.exceptions.RayError as error:  # its worker was lost in every try
         study.store.note_failure(study.cell(key), f"{type(error).__name__} in {TRIES} tries: {error}")
         return "failed"
     if state and state.startswith("error: "):

@@ -42,7 +42,7 @@ from xdomain.study.report.formats import DASH, chance, clean, count, equals, int
 from xdomain.study.report.learning import unlearned
 from xdomain.study.results import Findings, Group, Missing
 
-MOST_ABOVE = 10  # missing cells that are listed above the results; the others follow below
+MOST_ABOVE = 10  # missing cells listed above the results; with more, all are listed near the end
 LONGEST_ERROR = 400
 
 

@@ -119,7 +119,7 @@ def detectable(
 
     Parameters
     ----------
-    cells
+    over_cells
         Standard error and degrees of freedom over seeds and mappings.
     examples
         Standard error over test examples; the two standard errors must not both be 0.
