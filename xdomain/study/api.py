@@ -1,4 +1,4 @@
-"""A study, start to finish: plan, run what is not finished yet, report what was found."""
+"""A study from start to finish: plan it, run the cells that are not finished, write the report."""
 
 from __future__ import annotations
 
@@ -38,49 +38,20 @@ def run_study(
     Parameters
     ----------
     study
-        A file, what such a file would hold, or a study that `plan_study` made.
+        A study file, its content as a mapping, or a study that `plan_study` made.
     out
-        The store: cells are shared by all studies in it, and each has a folder for its report.
-    engine, workers, address
-        local: so many processes here. ray: on the cluster at `address`, as many cells at a time as it has room for.
+        The folder of the store. All studies in it share their cells, and each has a folder for its report. Not used
+        if `study` is a `StudyPlan`, which has its own.
+    engine
+        local: in processes on this machine. ray: on a Ray cluster, as many cells at a time as it has room for.
+    workers
+        The number of processes of the local engine.
+    address
+        Of the Ray cluster. None: one that Ray knows of on this machine, or else a new one.
     retry_failed
         Run failed cells again.
     show
-        Called with the table of what is finished, after each cell.
-
-    Raises
-    ------
-    UserError
-        The study is impossible, or its store cannot be written. Cells that fail do not raise: the findings tell.
-    """
-    laid = study if isinstance(study, StudyPlan) else plan_study(study, out)
-    laid.save()
-    if retry_failed:
-        for cell in laid.planned_cells():
-            if laid.store.state(cell.key) == "failed":
-                laid.store.forget_failure(cell.key)
-    progress = Progress(laid, workers=workers, show=show)
-    settled, total = laid.count()
-    if settled == total:
-        log.info(f"all {total} cells are finished already")
-        return report(laid.folder)
-    progress.start()
-    if engine == "ray":
-        from xdomain.study.engines.ray_engine import run_on_ray
-
-        run_on_ray(laid, progress, address=address)
-    else:
-        run_local(laid, progress, workers=workers)
-    return report(laid.folder)
-
-
-def report(folder: str | Path) -> Findings:
-    """Write the report of a study into its folder, from its plan and the store alone.
-
-    Parameters
-    ----------
-    folder
-        The folder of the study: a store and the study's name.
+        Called after each cell with the table of what is finished.
 
     Returns
     -------
@@ -90,7 +61,47 @@ def report(folder: str | Path) -> Findings:
     Raises
     ------
     UserError
-        It holds no study, or the report cannot be written.
+        The study is impossible, or its store cannot be written. A cell that fails raises nothing: it is listed in
+        the findings.
+    """
+    plan = study if isinstance(study, StudyPlan) else plan_study(study, out)
+    plan.save()
+    if retry_failed:
+        for cell in plan.planned_cells():
+            if plan.store.state(cell.key) == "failed":
+                plan.store.forget_failure(cell.key)
+    progress = Progress(plan, workers=workers, show=show)
+    settled, total = plan.count()
+    if settled == total:
+        log.info(f"all {total} cells are finished already")
+        return report(plan.folder)
+    progress.start()
+    if engine == "ray":
+        from xdomain.study.engines.ray_engine import run_on_ray
+
+        run_on_ray(plan, progress, address=address)
+    else:
+        run_local(plan, progress, workers=workers)
+    return report(plan.folder)
+
+
+def report(folder: str | Path) -> Findings:
+    """Write the report of a study into its folder, from its plan and its store; no cell is run.
+
+    Parameters
+    ----------
+    folder
+        The folder of the study, ``STORE/NAME``.
+
+    Returns
+    -------
+    Findings
+        What the report is made from.
+
+    Raises
+    ------
+    UserError
+        The folder holds no study, or the report cannot be written.
     """
     study = open_study(folder)
     findings = collect(study)
@@ -109,15 +120,15 @@ class Study:
     arms
         Names of inits or baselines, or dicts as in a study file (docs/studies.md): ``{"init": "scratch", "tune": …}``.
     name
-        Names the folder of the report, below `out`.
+        The name of the report's folder, inside `out`.
     reference
         The arm that all others are compared with. None: the first.
     seeds, mapping_seeds
-        How many, or which.
+        How many, counted from 0, or a list of them, each 0 or more.
     design
-        crossed: every mapping seed with every seed; paired: the i-th of the one with the i-th of the other.
+        crossed: every mapping seed with every seed; paired: the i-th mapping seed with the i-th seed.
     learning_rates
-        Searched on validation for each arm alike; empty: that of the task.
+        The rates to choose from on validation, separately for each arm; empty: the rate of the task.
     fractions
         Shares of the training records, in (0, 1].
     backbone
@@ -125,14 +136,14 @@ class Study:
     set
         Changes to every recipe: ``{"train.epochs": 3}``.
     question
-        What the study asks, in a sentence: the head of its report.
+        What the study asks, in a sentence; printed at the head of its report.
     out
-        The store.
+        The folder of the store.
 
     Raises
     ------
     RecipeError
-        The study is impossible: all faults are told at once.
+        The study is impossible; the message lists all faults at once.
     """
 
     @names_misspelt_options
@@ -171,7 +182,7 @@ class Study:
 
     @property
     def folder(self) -> Path:
-        """Where the report lies: ``report.md``, ``report.html`` and plots."""
+        """The folder of the report: ``report.md``, ``report.html`` and plots."""
         return self.plan.folder
 
     def run(
@@ -182,7 +193,7 @@ class Study:
         address: str | None = None,
         retry_failed: bool = False,
     ) -> Study:
-        """Run what is not finished yet, and write the report.
+        """Run the cells that are not finished, and write the report.
 
         Parameters
         ----------
@@ -192,14 +203,14 @@ class Study:
         Returns
         -------
         Study
-            This one.
+            This study.
         """
         run_study(self.plan, workers=workers, engine=engine, address=address, retry_failed=retry_failed)
         return self
 
     @property
     def findings(self) -> Findings:
-        """All that the finished cells show."""
+        """The results of the cells that are finished now."""
         return collect(self.plan)
 
     def results(self) -> Any:
@@ -208,9 +219,9 @@ class Study:
         Returns
         -------
         pandas.DataFrame or pyarrow.Table
-            A row an arm, task and share of the training records: the mean of the deciding test metric with its 95 %
-            interval ``low`` to ``high``, how many of its cells are finished, and whether it has shown that it learned.
-            A DataFrame where pandas is installed.
+            One row for each arm, task and share of the training records: the mean of the deciding test metric with its
+            95 % interval ``low`` to ``high``, the chosen learning rate, how many of its cells are finished, and whether
+            it has shown that it learned. A DataFrame where pandas is installed.
         """
         rows = [
             {
@@ -228,9 +239,9 @@ class Study:
         Returns
         -------
         pandas.DataFrame or pyarrow.Table
-            A row a difference of the deciding test metric, with its 95 % interval ``low`` to ``high``, p, q (after
-            Benjamini & Hochberg over all), the number of pairs of cells and the verdict in words. A DataFrame where
-            pandas is installed.
+            One row for each difference of the deciding test metric, with its 95 % interval ``low`` to ``high``, p, q
+            (p after Benjamini & Hochberg over all differences), the number of pairs of cells and the verdict in words.
+            A DataFrame where pandas is installed.
         """
         rows = [
             {
@@ -247,8 +258,8 @@ def _listed(values: int | Sequence[int]) -> int | list[int]:
     return values if isinstance(values, int) else list(values)
 
 
-def _interval(name: str, told: Interval | None) -> dict[str, float]:
+def _interval(name: str, interval: Interval | None) -> dict[str, float]:
     return {
-        name: told.value if told else math.nan, "low": told.low if told else math.nan,
-        "high": told.high if told else math.nan,
+        name: interval.value if interval else math.nan, "low": interval.low if interval else math.nan,
+        "high": interval.high if interval else math.nan,
     }  # fmt: skip

@@ -20,12 +20,20 @@ from xdomain.study.stats.standard_error import ROUNDING
 Place = tuple[str, float, str]
 """Task, share of the training records, arm."""
 Pairs = dict[tuple[int, int], tuple[Cell, Cell]]
-"""By mapping seed and seed, a cell of each of two arms."""
+"""For each mapping seed and seed, the cells of two arms, the reference's second."""
 
 
 @dataclass(frozen=True)
 class ArmResults:
-    """The finished cells of a setting, in rows of a mapping seed and columns of a seed."""
+    """The finished cells of a condition.
+
+    Parameters
+    ----------
+    setting
+        The condition.
+    cells
+        Those that are finished, in the order of the condition's seed pairs.
+    """
 
     study: StudyPlan
     setting: Condition
@@ -33,17 +41,17 @@ class ArmResults:
 
     @property
     def metric(self) -> str:
-        """The task's first."""
+        """The metric that decides: the task's first."""
         return self.setting.recipe.metrics[0]
 
     @cached_property
     def values(self) -> NDArray[np.float64]:
         """The deciding metric on test, shape (mapping seeds, seeds); NaN where no cell is finished."""
-        rows, columns = (list(dict.fromkeys(draw[axis] for draw in self.setting.seed_pairs)) for axis in (0, 1))
-        found = np.full((len(rows), len(columns)), np.nan)
+        rows, columns = (list(dict.fromkeys(pair[axis] for pair in self.setting.seed_pairs)) for axis in (0, 1))
+        values = np.full((len(rows), len(columns)), np.nan)
         for cell in self.cells:
-            found[rows.index(cell.mapping_seed), columns.index(cell.seed)] = self.value(cell)
-        return found
+            values[rows.index(cell.mapping_seed), columns.index(cell.seed)] = self.value(cell)
+        return values
 
     @property
     def whole(self) -> bool:
@@ -51,33 +59,33 @@ class ArmResults:
         return len(self.cells) == len(self.setting.seed_pairs) and all(math.isfinite(self.value(c)) for c in self.cells)
 
     def value(self, cell: Cell) -> float:
-        """The deciding metric of a cell on test; NaN where it is not defined."""
+        """The deciding metric of the finished `cell` on test; NaN where it is not defined."""
         value = self.study.store.result(cell.key)["metrics"]["test"][self.metric]["value"]
         return math.nan if value is None else float(value)
 
     @cached_property
     def judged(self) -> dict[str, HeldOutPredictions]:
-        """Test records of each cell by its key, labels and scores."""
+        """Labels and scores of the test records, by the key of the cell."""
         return {cell.key: load_held_out(self.study.store.run_folder(cell.key)) for cell in self.cells}
 
     @property
     def units(self) -> int:
-        """How many test records there are, or groups of them where they come in groups; 0 without a cell."""
+        """The number of test records, or of groups where records come in groups; 0 without a cell."""
         return next(iter(self.judged.values())).units if self.cells else 0
 
     @cached_property
     def constant(self) -> float:
-        """What the same answer for every test record gets: see `majority_baseline`; of spans, what random ones get.
+        """The score of one constant answer for every test record (see `majority_baseline`); for spans, of random ones.
 
-        As the run told it. Where it did not, the validation records stand for the training records, which are not
-        kept. NaN where it is not known.
+        Taken from the result of the first cell. If the result has no such value, it is computed, with the validation
+        records in place of the training records, which are not kept. NaN where it is not known.
         """
         if not self.cells:
             return math.nan
         key, problem = self.cells[0].key, self.setting.recipe.problem
         result = self.study.store.result(key)
-        told: dict[str, float | None] = (result.get("majority") or result.get("random_span") or {}).get("test") or {}
-        value = told.get(self.metric)
+        scores: dict[str, float | None] = (result.get("majority") or result.get("random_span") or {}).get("test") or {}
+        value = scores.get(self.metric)
         if value is not None or problem == "span":
             return math.nan if value is None else float(value)
         valid, test = load_held_out(self.study.store.run_folder(key), "valid"), self.judged[key]
@@ -86,15 +94,15 @@ class ArmResults:
 
     @cached_property
     def draws(self) -> dict[str, NDArray[np.float64]]:
-        """Of each cell by its key, the metric on the same resamples of the test records."""
-        return {key: found.resamples(self.metric) for key, found in self.judged.items()}
+        """The deciding metric on resamples of the test records, the same for all cells, by the key of the cell."""
+        return {key: predictions.resamples(self.metric) for key, predictions in self.judged.items()}
 
     def mean_draws(self, cells: Sequence[Cell]) -> NDArray[np.float64]:
-        """Shape (resamples,): the mean over some cells, those left out on whose test records there is no value."""
+        """Shape (resamples,): the mean of `draws` over `cells`, without those whose test value is not defined."""
         return np.mean([self.draws[cell.key] for cell in cells if math.isfinite(self.value(cell))], axis=0)
 
     def losses(self) -> tuple[tuple[int, float], ...]:
-        """Mean training loss at the steps that all cells have."""
+        """Steps with the mean training loss over cells, for the steps that all cells have."""
         curves: list[dict[int, float]] = []
         for cell in self.cells:
             rows = read_history(self.study.store.run_folder(cell.key))
@@ -104,14 +112,27 @@ class ArmResults:
 
 
 def cell_pairs(study: StudyPlan, one: ArmResults, reference: ArmResults) -> Pairs:
-    """Cells with equal seeds and mapping seeds, by those that change at least one of them, and equal test records."""
-    found: Pairs = {}
+    """Pair the cells of two arms that have the same seed, the same mapping seed and the same test records.
+
+    Parameters
+    ----------
+    study
+        Its seed pairs say which cells belong together.
+    one, reference
+        The results of the two arms, on one task and share of the training records.
+
+    Returns
+    -------
+    dict
+        By mapping seed and seed, with 0 for a seed that changes neither arm.
+    """
+    matches: Pairs = {}
     ours, theirs = ({(c.mapping_seed, c.seed): c for c in some.cells} for some in (one, reference))
-    for draw in study.grid.seed_pairs():
-        mine, its = effective_seeds(one.setting.recipe, draw), effective_seeds(reference.setting.recipe, draw)
+    for pair in study.grid.seed_pairs():
+        mine, its = effective_seeds(one.setting.recipe, pair), effective_seeds(reference.setting.recipe, pair)
         if mine in ours and its in theirs and _same_records(one, ours[mine], reference, theirs[its]):
-            found[max(mine[0], its[0]), max(mine[1], its[1])] = ours[mine], theirs[its]
-    return found
+            matches[max(mine[0], its[0]), max(mine[1], its[1])] = ours[mine], theirs[its]
+    return matches
 
 
 def _same_records(one: ArmResults, mine: Cell, reference: ArmResults, its: Cell) -> bool:
@@ -123,13 +144,20 @@ def paired_difference(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Subtract the reference's values from the other arm's.
 
+    Parameters
+    ----------
+    one, reference
+        The results of the two arms.
+    pairs
+        Their cells, as `cell_pairs` gives them; both values must be defined in at least one pair.
+
     Returns
     -------
     tuple of arrays
-        The difference of each pair, shape (mapping seeds, seeds), NaN where there is none; and that of the means over
-        pairs, shape (resamples,), on resamples of the test records.
+        The difference of each pair, shape (mapping seeds, seeds), NaN where there is none; and the difference of the
+        means over pairs on resamples of the test records, shape (resamples,).
     """
-    rows, columns = (list(dict.fromkeys(draw[axis] for draw in pairs)) for axis in (0, 1))
+    rows, columns = (list(dict.fromkeys(seeds[axis] for seeds in pairs)) for axis in (0, 1))
     values = np.full((len(rows), len(columns)), np.nan)
     for (mapping, seed), (mine, its) in pairs.items():
         values[rows.index(mapping), columns.index(seed)] = difference_but_rounding(
@@ -141,20 +169,27 @@ def paired_difference(
 
 
 def difference_but_rounding(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The difference, and 0 where it is one of rounding alone."""
+    """`one` minus `other`, elementwise; 0 where the two differ by rounding only."""
     rounding = ROUNDING * np.maximum(np.abs(one), np.abs(other))
     return np.where(np.abs(one - other) <= rounding, 0.0, one - other)
 
 
 def standard_error_of(draws: NDArray[np.float64], units: int) -> float:
-    """The standard error over test records, or groups of them, of which there are `units`.
+    """The standard error over test records, or over groups of them.
 
-    A bootstrap of g units is too narrow by √(1 - 1 / g) (Davison & Hinkley 1997, §2.3), which is made good here.
+    A bootstrap of g units is too narrow by √(1 - 1 / g) (Davison & Hinkley 1997, §2.3); this is corrected here.
+
+    Parameters
+    ----------
+    draws
+        Shape (resamples,): the value on each resample, NaN where it is not defined.
+    units
+        The number of units of resampling.
 
     Returns
     -------
     float
-        0 where the metric is not defined on resamples; NaN of a single unit, which tells of no other.
+        0 where the metric is defined on fewer than two resamples; NaN with fewer than two units.
     """
     known = draws[np.isfinite(draws)]
     if units < 2:

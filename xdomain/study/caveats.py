@@ -1,4 +1,4 @@
-"""What makes a comparison worth little: arms that did not learn, cells made with other software."""
+"""What weakens a comparison: arms that did not learn, cells made with different software or other test records."""
 
 from __future__ import annotations
 
@@ -19,10 +19,20 @@ VERSIONS = ("xdomain", "torch", "transformers")
 
 
 def why_not_learned(series: ArmResults) -> str | None:
-    """Why the finished cells of an arm, taken together, have not shown that they learned; None where they have.
+    """Why the finished cells of an arm, taken together, have not shown that they learned.
 
     An interval over test records alone decides whether their mean is better than a constant answer: the question is
     about these models, not about other seeds.
+
+    Parameters
+    ----------
+    series
+        The results of the arm.
+
+    Returns
+    -------
+    str or None
+        The end of a sentence that begins with the arm; None where they have learned, or no cell is finished.
     """
     if not series.cells:
         return None
@@ -46,7 +56,7 @@ def why_not_learned(series: ArmResults) -> str | None:
 
 
 def unlearned(series: ArmResults) -> list[Cell]:
-    """The finished cells that answer with one class or value, or are not better than a constant answer."""
+    """The finished cells of `series` that answer with one class or value, or are not better than a constant answer."""
     return [cell for cell in series.cells if _is_unlearned(series, cell)]
 
 
@@ -58,8 +68,19 @@ def _is_unlearned(series: ArmResults, cell: Cell) -> bool:
 
 
 def mixed(series: Mapping[Place, ArmResults]) -> tuple[str, ...]:
-    """Versions and number formats that differ between the cells of one task, which are compared; a line each."""
-    found: list[str] = []
+    """Versions and number formats that differ between the cells of one task.
+
+    Parameters
+    ----------
+    series
+        The results of all arms of the study.
+
+    Returns
+    -------
+    tuple of str
+        A line for each task and version, which names the values of each arm.
+    """
+    lines: list[str] = []
     for task in dict.fromkeys(task for task, _, _ in series):
         arms = dict.fromkeys(arm for name, _, arm in series if name == task)
         for what in (*VERSIONS, "number format"):
@@ -70,26 +91,39 @@ def mixed(series: Mapping[Place, ArmResults]) -> tuple[str, ...]:
                 for arm in arms
             }
             if len(set[str]().union(*values.values())) > 1:
-                told = "; ".join(f"{arm}: {', '.join(sorted(some))}" for arm, some in values.items() if some)
-                found.append(f"{task}: {what} ({told})")
-    return tuple(found)
+                by_arm = "; ".join(f"{arm}: {', '.join(sorted(some))}" for arm, some in values.items() if some)
+                lines.append(f"{task}: {what} ({by_arm})")
+    return tuple(lines)
 
 
 def unmatched(study: StudyPlan, series: Mapping[Place, ArmResults]) -> tuple[str, ...]:
-    """Arms that were judged on other test records than the reference, so that no difference is told; a line each."""
-    found: list[str] = []
+    """Arms that were judged on other test records than the reference, and so are not compared with it.
+
+    Parameters
+    ----------
+    study
+        Says which arm is the reference.
+    series
+        The results of all arms of the study.
+
+    Returns
+    -------
+    tuple of str
+        A line for each arm, with the numbers of test records of both and how many they share.
+    """
+    lines: list[str] = []
     for (task, fraction, arm), one in series.items():
         first = series[task, fraction, study.grid.reference_arm]
         if one.cells and first.cells:
             mine, its = one.judged[one.cells[0].key], first.judged[first.cells[0].key]
             if not mine.has_records_of(its):
                 shared = len(set(mine.ids.to_pylist()) & set(its.ids.to_pylist()))
-                found.append(f"{task}: {arm} ({len(mine):,}) and {first.setting.arm} ({len(its):,}) share {shared:,}")
-    return tuple(found)
+                lines.append(f"{task}: {arm} ({len(mine):,}) and {first.setting.arm} ({len(its):,}) share {shared:,}")
+    return tuple(lines)
 
 
 def _values(series: ArmResults, what: str) -> set[str]:
-    """What the finished cells were made with; a baseline has no number format to choose."""
+    """The versions of `what`, or number formats, of the finished cells; a baseline has no number format."""
     results: list[dict[str, Any]] = [series.study.store.result(cell.key) for cell in series.cells]
     if what == "number format":
         return set() if series.setting.recipe.run.baseline else {str(one["dtype"]) for one in results}

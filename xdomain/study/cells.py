@@ -27,16 +27,16 @@ from xdomain.model.token_mapping import is_drawn
 from xdomain.study.config import Arm, Grid, LocalTask
 
 OPTION = "option "
-"""Before the name of an option that names a file or a folder, in the digests of a recipe."""
+"""In the digests of a recipe, the prefix of options that name a file or a folder."""
 METADATA_FIELDS = ("title", "version", "notes", "published", "landmarks", "runtime")
-"""Parts of a recipe that no result depends on."""
+"""Parts of a recipe that do not affect the result."""
 LATER_COLUMNS = ("answer", "fold")
 """Columns that recipes of version 0.1 could not name: without them a key is what it was."""
 DIGITS = 16
 
 
 def _named_options(recipe: Recipe) -> Mapping[str, Path]:
-    """The options of the adapter that name a file or a folder that is there, as a codebook is."""
+    """The options of the adapter that name an existing file or folder, such as a codebook."""
     options = recipe.adapter.options
     given = {name: str(options[name]) for name in path_options(recipe.adapter.name) if options.get(name)}
     paths = {name: Path(shipped_folder(value)).expanduser() for name, value in given.items()}
@@ -52,24 +52,37 @@ class Digests:
         self._named: dict[str, str] = {}
 
     def of(self, recipe: Recipe) -> dict[str, str]:
-        """By what it is: files by their roles, what options name, the files that a table names, the backbone."""
-        found = {f"file {role}": self._file(recipe.source, role) for role in recipe.source.files}
-        found |= {f"{OPTION}{name}": _content(path) for name, path in _named_options(recipe).items()}
-        found |= self._media(recipe)
+        """Digest everything that `recipe` names but does not contain.
+
+        Parameters
+        ----------
+        recipe
+            Of one run.
+
+        Returns
+        -------
+        dict
+            Digests by what they are of: ``file ROLE`` for each data file, ``option NAME`` for each option that names a
+            file or folder, ``named files`` for the files that a table lists, and ``backbone``. A file or backbone that
+            does not exist has a text that begins with "absent", or the digest that its download must have.
+        """
+        digests = {f"file {role}": self._file(recipe.source, role) for role in recipe.source.files}
+        digests |= {f"{OPTION}{name}": _content(path) for name, path in _named_options(recipe).items()}
+        digests |= self._media(recipe)
         if not recipe.run.baseline or uses_tokenizer(recipe.adapter.name):
-            found["backbone"] = self._backbone(recipe.run.backbone)
-        return found
+            digests["backbone"] = self._backbone(recipe.run.backbone)
+        return digests
 
     def _file(self, source: Source, role: str) -> str:
         path = paths_of(source)[role]
-        if not path.is_file():  # its cells say so when they are run, or fetch it
+        if not path.is_file():  # its cells fetch it when they are run, or report that it is missing
             return source.downloads[role].sha256 if role in source.downloads else "absent"
         if path not in self._files:
             self._files[path] = file_sha256(path)
         return self._files[path]
 
     def _media(self, recipe: Recipe) -> dict[str, str]:
-        """One digest over all files that the rows of a table are; none where the table itself does not exist yet."""
+        """One digest over all files that the rows of a table name; none where the table itself does not exist yet."""
         there = all(path.is_file() for path in paths_of(recipe.source).values())
         if uses_tokenizer(recipe.adapter.name) or not there:
             return {}
@@ -83,7 +96,7 @@ class Digests:
                     table = load_table(recipe)
                 files = named_files(table, adapter, _folder(recipe.source))
                 self._named[source] = digest({str(i): path for i, path in enumerate(files)}) if files else ""
-        except UserError:  # its cells say why when they are run
+        except UserError:  # its cells report the reason when they are run
             return {"named files": "absent"}
         return {"named files": self._named[source]} if self._named[source] else {}
 
@@ -94,9 +107,9 @@ class Digests:
         if name not in self._backbones:
             try:
                 with quiet_loading():
-                    found = load_backbone(name)
-                self._backbones[name] = found.sha256 + Vocabulary.of(found.tokenizer).sha256
-            except UserError:  # its cells say why when they are run
+                    backbone = load_backbone(name)
+                self._backbones[name] = backbone.sha256 + Vocabulary.of(backbone.tokenizer).sha256
+            except UserError:  # its cells report the reason when they are run
                 self._backbones[name] = f"absent {name}"
         return self._backbones[name]
 
@@ -113,18 +126,20 @@ def _folder(source: Source) -> Path:
 
 @dataclass(frozen=True)
 class Condition:
-    """One arm on one task, trained on one share of its training records: cells differ in seeds and rate alone.
+    """One arm on one task, trained on one share of its training records: its cells differ only in seeds and rate.
 
     Parameters
     ----------
+    fraction
+        Of the training records, in (0, 1].
     recipe
-        Of all its cells, but for mapping seed, seed and learning rate.
+        Of all its cells, except for mapping seed, seed and learning rate.
     rates
-        To search among; empty for a baseline, and where each run chooses its own by its backbone.
+        The learning rates to choose from; empty for a baseline, and where each run takes the rate of its backbone.
     seed_pairs, search_pairs
-        Mapping seed and seed of its cells, and of those that choose the rate.
+        Mapping seed and seed of its cells, and of the cells that choose the rate.
     digests
-        What the recipe names but does not hold: see `xdomain.study.cells`.
+        Of what the recipe names but does not contain: see `Digests.of`.
     """
 
     task: str
@@ -137,33 +152,41 @@ class Condition:
     digests: Mapping[str, str]
     _made: dict[Any, Cell] = field(default_factory=dict[Any, "Cell"], init=False, repr=False, compare=False)
 
-    def cell(self, draw: tuple[int, int], rate: float | None) -> Cell:
-        """A cell of it; the same object every time, as its key takes a while."""
-        return self._made.setdefault((draw, rate), Cell(self, *draw, rate))
+    def cell(self, pair: tuple[int, int], rate: float | None) -> Cell:
+        """Make the cell of the seed `pair` and the learning `rate`, or return it if made before: its key is costly."""
+        return self._made.setdefault((pair, rate), Cell(self, *pair, rate))
 
     def searched(self) -> list[Cell]:
         """The cells that choose the rate; none where there is nothing to choose."""
-        return [self.cell(draw, rate) for rate in self.rates for draw in self.search_pairs] if self.rates[1:] else []
+        return [self.cell(pair, rate) for rate in self.rates for pair in self.search_pairs] if self.rates[1:] else []
 
     def final(self, rate: float | None) -> list[Cell]:
-        """The cells that are judged, once the rate is chosen."""
+        """The cells that are judged on test, at the chosen learning `rate` (None: each run's own)."""
         return [self.cell(pair, rate) for pair in self.seed_pairs]
 
     def possible(self) -> list[Cell]:
-        """Every cell that it can come to have, whichever rate is chosen."""
+        """Every cell that the condition can have, whichever rate is chosen."""
         pairs = dict.fromkeys((*self.search_pairs, *self.seed_pairs))
         return [self.cell(pair, rate) for rate in self.rates or (None,) for pair in pairs]
 
     @property
     def most_cells(self) -> int:
-        """Cells in all; those of the search with the chosen rate are cells of the rest, too."""
+        """The number of cells; those of the search at the chosen rate are not counted twice."""
         shared = sum(pair in self.seed_pairs for pair in self.search_pairs) if self.rates[1:] else 0
         return len(self.searched()) + len(self.seed_pairs) - shared
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One run of a study."""
+    """One run of a study.
+
+    Parameters
+    ----------
+    setting
+        Its condition.
+    rate
+        The learning rate; None where the recipe does not fix one.
+    """
 
     setting: Condition
     mapping_seed: int
@@ -172,7 +195,7 @@ class Cell:
 
     @cached_property
     def recipe(self) -> Recipe:
-        """What to run."""
+        """The recipe of the run."""
         recipe = self.setting.recipe
         run = recipe.run.model_copy(update={"mapping_seed": self.mapping_seed, "seed": self.seed})
         train = recipe.train if self.rate is None else recipe.train.model_copy(update={"learning_rate": self.rate})
@@ -180,12 +203,12 @@ class Cell:
 
     @cached_property
     def key(self) -> str:
-        """The same for two cells exactly if they are the same run of the same data with the same backbone."""
+        """Equal for two cells if and only if they are the same run of the same data with the same backbone."""
         return self._key(exclude={"name"})
 
     @cached_property
     def former_key(self) -> str:
-        """What `key` was in stores of version 0.1, to which the name of the task mattered."""
+        """The `key` in stores of version 0.1, which depended on the name of the task."""
         return self._key(exclude=set())
 
     def _key(self, *, exclude: set[str]) -> str:
@@ -194,7 +217,7 @@ class Cell:
         tree["train"].pop("report_to")
         tree["run"].pop("backbone")
         for name in self.setting.digests:
-            if name.startswith(OPTION):  # it is known by what it holds, wherever that lies now
+            if name.startswith(OPTION):  # identified by its content, wherever it is now
                 tree["adapter"]["options"].pop(name.removeprefix(OPTION))
         if self.recipe.run.baseline:
             tree.pop("train")
@@ -210,21 +233,26 @@ class Cell:
 
 
 def conditions_of(grid: Grid) -> tuple[Condition, ...]:
-    """Every arm on every task and share, in the order of the study file.
+    """Every arm on every task and share of the training records, in the order of the study file.
+
+    Parameters
+    ----------
+    grid
+        The study.
 
     Raises
     ------
     UserError
-        A task, an arm or a change cannot be, or there are more cells than `Grid.max_cells`: nothing has run yet.
+        A task, an arm or a change is impossible, or there are more cells than ``grid.max_cells``.
     """
     digests = Digests()
-    found = tuple(
-        _setting(grid, task, arm, fraction, digests)
+    conditions = tuple(
+        _condition(grid, task, arm, fraction, digests)
         for task in grid.tasks
         for fraction in grid.fractions
         for arm in grid.arms
     )
-    cells = sum(setting.most_cells for setting in found)
+    cells = sum(condition.most_cells for condition in conditions)
     if cells > grid.max_cells:
         axes = f"{len(grid.tasks)} tasks × {len(grid.arms)} arms × {len(list(grid.seed_pairs()))} seeds"
         raise RecipeError(
@@ -232,10 +260,10 @@ def conditions_of(grid: Grid) -> tuple[Condition, ...]:
             expected=f"{grid.max_cells:,} at most",
             fix=f"fewer seeds, or max_cells: {cells}",
         )
-    return found
+    return conditions
 
 
-def _setting(grid: Grid, task: str | LocalTask, arm: Arm, fraction: float, digests: Digests) -> Condition:
+def _condition(grid: Grid, task: str | LocalTask, arm: Arm, fraction: float, digests: Digests) -> Condition:
     recipe = _with(_recipe(task), {**grid.set, **arm.set})
     options: dict[str, Any] = {"baseline": arm.baseline}
     if not arm.baseline:
@@ -279,18 +307,21 @@ def _flow(value: Any) -> str:
 
 
 def effective_seeds(recipe: Recipe, pair: tuple[int, int]) -> tuple[int, int]:
-    """Set each seed to 0 that changes nothing: k-mer counts have no seed, a mapping that is not random has none."""
+    """The seed `pair` (mapping seed, seed) with 0 for a seed that does not change a run of `recipe`.
+
+    k-mer counts depend on no seed, and a mapping that is not random does not depend on the mapping seed.
+    """
     mapping, seed = pair
     return mapping if mapping_is_drawn(recipe) else 0, 0 if recipe.run.baseline == "kmer" else seed
 
 
 def is_fixed(recipe: Recipe) -> bool:
-    """Whether no seed and no mapping seed changes what a run of it gives."""
+    """Whether a run of `recipe` gives the same result for all seeds and mapping seeds."""
     return effective_seeds(recipe, (1, 1)) == (0, 0)
 
 
 def mapping_is_drawn(recipe: Recipe) -> bool:
-    """Whether another mapping seed is another run."""
+    """Whether the mapping seed changes a run of `recipe`."""
     return is_drawn(recipe.run.mapping) and not recipe.run.baseline
 
 
@@ -298,14 +329,14 @@ def _seed_pairs(recipe: Recipe, pairs: Iterator[tuple[int, int]]) -> tuple[tuple
     return tuple(dict.fromkeys(effective_seeds(recipe, pair) for pair in pairs))
 
 
-def to_dict(setting: Condition) -> dict[str, Any]:
-    """A condition as JSON, for `from_dict`."""
-    tree = {part.name: getattr(setting, part.name) for part in fields(setting) if part.init}
-    return {**tree, "digests": dict(setting.digests), "recipe": setting.recipe.model_dump(mode="json")}
+def to_dict(condition: Condition) -> dict[str, Any]:
+    """The `condition` as a JSON object, for `from_dict`."""
+    tree = {part.name: getattr(condition, part.name) for part in fields(condition) if part.init}
+    return {**tree, "digests": dict(condition.digests), "recipe": condition.recipe.model_dump(mode="json")}
 
 
 def from_dict(tree: Mapping[str, Any]) -> Condition:
-    """The condition that `to_dict` made a dictionary of."""
+    """The condition of a `tree` that `to_dict` returned, or version 0.1 wrote."""
     return Condition(
         tree["task"],
         tree["arm"],

@@ -22,9 +22,9 @@ from xdomain.training.pace import TooFewMinutesError, check_minutes
 from xdomain.training.plots import plot_comparison
 
 SEEDS = 3
-"""The fewest whose interval is of use."""
+"""The fewest seeds whose interval is of use."""
 CHEAP_SECONDS = 15 * 60
-"""Further seeds that take no longer than this are run without being asked for."""
+"""If further seeds take no longer than this, they are run without being asked for."""
 
 
 def compare(
@@ -46,29 +46,29 @@ def compare(
     task
         The name of a shipped task, a recipe file, or a `Recipe`.
     arms
-        Names of inits (pretrained, scratch, reembed, shuffled, rescaled) or baselines (kmer, cnn), the first being
-        the reference; by default pretrained, scratch and kmer, the last not for span.
+        Names of inits (pretrained, scratch, reembed, shuffled, rescaled) or baselines (kmer, cnn); the first is the
+        reference. None: pretrained, scratch and, except for span tasks, kmer.
     seeds
-        How many runs each arm has: the i-th takes ``seed + i`` and ``mapping_seed + i``. None: 3 where the further
-        two take up to 15 minutes, judged by the first, else 1. Arms that no seed changes are run once.
+        How many runs each arm has: the i-th takes ``seed + i`` and ``mapping_seed + i``. None: 3 if the second and
+        third are expected to take up to 15 minutes, judged by the first, else 1. Arms that no seed changes are run
+        once.
     overrides
         Changes to the recipe, ``key.sub=value``.
     out
-        Holds a run folder ``ARM-mM-sS`` per run, ``comparison.json`` and ``comparison.png``; by default
+        The folder for a run folder ``ARM-mM-sS`` per run, ``comparison.json`` and ``comparison.png``. None:
         ``runs/TASK/compare``.
     resume, overwrite
         Finish or replace what is in `out`.
     minutes
-        About how long all runs together may take, above 0: the first run chooses its steps, and how many records to
-        judge by, and all others take as many. Where `seeds` is not given, it is the most of 3, 2 and 1 that there is
-        time for.
+        About how long all runs together may take, above 0. The first run chooses its number of steps and of records
+        to judge by, and all others take the same. If `seeds` is None, it is the largest of 3, 2 and 1 that fits.
     options
         Other fields of `xdomain.core.recipe.Run`.
 
     Raises
     ------
     UserError
-        Something that was given cannot work; the message says how to fix it.
+        An argument cannot work, or a run failed; the message says how to fix it.
     """
     recipe = find_recipe(task, overrides)
     if arms is None:
@@ -84,7 +84,7 @@ def compare(
         check_minutes(minutes)
     runs = _Runs(recipes, folder, resume=resume, overwrite=overwrite)
     start = recipes[0].run.mapping_seed, recipes[0].run.seed
-    runs.check(_pairs(start, seeds or SEEDS), sized=minutes is not None)  # all before the first is run
+    runs.check(_pairs(start, seeds or SEEDS), sized=minutes is not None)  # all folders, before the first run
     with muted(not is_first()):
         if minutes is not None:
             seeds = runs.choose_size(start, minutes, [seeds] if seeds else range(SEEDS, 0, -1))
@@ -96,7 +96,7 @@ def compare(
 
 
 class _Runs:
-    """The runs of a comparison: one per arm and seed pair, but once only for an arm that no seed changes."""
+    """The runs of a comparison: one per arm and seed pair, or a single one for an arm that no seed changes."""
 
     def __init__(self, recipes: list[Recipe], folder: Path, *, resume: bool, overwrite: bool) -> None:
         self.recipes, self.folder = recipes, folder
@@ -106,14 +106,15 @@ class _Runs:
     def check(self, pairs: Sequence[SeedPair], *, sized: bool) -> None:
         """Refuse folders that may not be written, before anything is run.
 
-        Of several processes the first asks: a later one may already see what the first writes.
+        Only the first of several processes checks: a later one could already see what the first writes.
 
         Parameters
         ----------
         pairs
             Mapping seed and seed of each run that is planned.
         sized
-            Interrupted runs have as many steps and records as they chose themselves.
+            Whether the comparison has a time limit, so that an interrupted run keeps the numbers of steps and records
+            that are written in its folder.
         """
         if not is_first():
             return
@@ -126,12 +127,26 @@ class _Runs:
                 check_folder(place, one, overwrite=self.overwrite, resume=self.resume)
 
     def choose_size(self, pair: SeedPair, minutes: float, seeds: Sequence[int]) -> int:
-        """Run the first encoder for its part of the minutes; all other runs take as many steps and records.
+        """Run the first arm with an encoder for its part of the time; all other runs take as many steps and records.
+
+        Parameters
+        ----------
+        pair
+            The seed pair of this run.
+        minutes
+            For all runs together.
+        seeds
+            Numbers of seeds to try, in this order; not empty.
 
         Returns
         -------
         int
-            The first number of `seeds` that there is time for.
+            The first of `seeds` that fits; without an arm with an encoder the first.
+
+        Raises
+        ------
+        TooFewMinutesError
+            Not even the last of `seeds` fits.
         """
         first = next((i for i, recipe in enumerate(self.recipes) if recipe.run.baseline is None), None)
         if first is None:
@@ -151,15 +166,15 @@ class _Runs:
         raise ValueError("no number of seeds to choose from")
 
     def run(self, pair: SeedPair, label: str) -> None:
-        """Run every arm that has no run of this seed pair yet."""
+        """Run every arm that has no run of the seed `pair` yet; `label` names the pair in the log."""
         for i, _ in enumerate(self.recipes):
             with part(f"arm {i + 1} of {len(self.recipes)}" + (f", {label}" if label else "")):
                 self._run(i, pair)
 
     def affordable_seeds(self) -> int:
-        """How many seeds to take, judged by how long the first took; what was decided is said.
+        """Decide how many seeds to take, judged by how long the first took, and log the decision.
 
-        Several processes that share a run do not all know how long it took, and must decide alike: they take one.
+        Several processes that share a run take one seed: not all of them know how long it took, and they must agree.
         """
         if process_count() > 1:
             log.info(f"one seed, as several processes share each run; --seeds {SEEDS} asks for more")
@@ -192,10 +207,10 @@ class _Runs:
 
 
 def _conclude(recipe: Recipe, runs: _Runs, pairs: Sequence[SeedPair]) -> Comparison:
-    """Compare what was run; write the table and the plot."""
+    """Compare the finished runs; write the table and the plot."""
     metric = recipe.metrics[0]
     if not all(result.values for results in runs.results for result in results.values()):
-        return Comparison(recipe.name, metric, 0, None, len(pairs), (), (), runs.folder)  # another process tells
+        return Comparison(recipe.name, metric, 0, None, len(pairs), (), (), runs.folder)  # another process has them
     arms = [
         ArmRuns(
             arm_label(one),
@@ -222,7 +237,7 @@ def _pairs(start: SeedPair, seeds: int) -> list[SeedPair]:
 
 
 def _pair_of(recipe: Recipe, pair: SeedPair) -> SeedPair:
-    """The seed pair with 0 for a seed that does not change the arm."""
+    """The seed `pair` with 0 for a seed that does not change the arm."""
     return effective_seeds(recipe, pair)
 
 
@@ -231,7 +246,7 @@ def _with_pair(recipe: Recipe, pair: SeedPair) -> Recipe:
 
 
 def _arm(recipe: Recipe, arm: str, options: dict[str, Any]) -> Recipe:
-    """The recipe of an arm, which is the name of an init or of a baseline."""
+    """The recipe of `arm`, the name of an init or of a baseline."""
     if arm in get_args(Baseline):
         plain = {key: value for key, value in options.items() if key not in ENCODER_FIELDS}
         return with_arm(recipe, {**plain, "baseline": arm})

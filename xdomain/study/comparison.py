@@ -1,4 +1,4 @@
-"""What a comparison of a few arms found: values and differences over seeds, and sentences that answer its question."""
+"""The result of a comparison of a few arms: values and differences over seeds, and conclusions in sentences."""
 
 from __future__ import annotations
 
@@ -34,6 +34,10 @@ class ArmRuns:
 
     Parameters
     ----------
+    arm
+        Its label.
+    runs
+        By mapping seed and seed.
     fixed
         Whether no seed changes the arm, as with k-mer counts.
     """
@@ -43,7 +47,7 @@ class ArmRuns:
     fixed: bool
 
     def run_of(self, pair: SeedPair) -> Result:
-        """The run of a seed pair; of a fixed arm always the same."""
+        """The run of the seed `pair`; for a fixed arm always the same run."""
         return next(iter(self.runs.values())) if self.fixed else self.runs[pair]
 
 
@@ -54,19 +58,19 @@ class Row:
     Parameters
     ----------
     value
-        Mean test metric over seeds with its 95 % interval; of one seed over test records alone.
+        Mean test metric over seeds with its 95 % interval; with one seed, the interval is over test records alone.
     difference
         To the first arm, paired over seeds and test records; None for the first arm itself.
     train_loss
         Mean over seeds; NaN where a baseline has none.
     seconds
-        All runs of the arm.
+        Total time of all runs of the arm.
     seeds
         How many runs the arm has.
     learned
-        Whether one of them has shown that it learned.
+        Whether at least one of its runs has shown that it learned.
     folder
-        Of its first run.
+        The run folder of its first run.
     """
 
     arm: str
@@ -85,12 +89,18 @@ class Comparison:
 
     Parameters
     ----------
-    n_test
-        Test records; `groups` is the number of groups that they come in, None where they come in none.
+    metric
+        The metric that decides.
+    n_test, groups
+        The number of test records and of the groups that they come in; `groups` is None where they come in none.
     seeds
-        Seed pairs that every arm was run with.
+        The number of seed pairs.
+    rows
+        One for each arm; empty, as are `conclusions`, in a process that has not all results.
     conclusions
-        Sentences that say what came out, the most important first.
+        The outcome in sentences, the most important first.
+    folder
+        Holds the run folders.
     """
 
     task: str
@@ -103,7 +113,7 @@ class Comparison:
     folder: Path
 
     def as_dict(self) -> dict[str, Any]:
-        """What ``comparison.json`` holds."""
+        """The content of ``comparison.json``."""
         over = "seeds (each with a mapping of its own) and test records" if self.seeds > 1 else "test records"
         return {
             "task": self.task,
@@ -140,11 +150,16 @@ def comparison_of(
     metric
         The metric that decides, a name of `xdomain.metrics.metrics.METRICS`.
     arms
-        The first is the reference; all have the same test records.
+        The first is the reference.
     pairs
-        The seed pairs that they were run with.
+        The seed pairs that the arms were run with.
     folder
-        Where the runs are.
+        Holds the run folders; copied into the result.
+
+    Raises
+    ------
+    RecipeError
+        The runs were judged on different test records.
     """
     held_out = {run.folder: load_held_out(run.folder) for arm in arms for run in arm.runs.values()}
     one: HeldOutPredictions = held_out[arms[0].run_of(pairs[0]).folder]
@@ -160,19 +175,19 @@ def comparison_of(
         return np.array([[_test_value(arm.run_of(pair), metric) for pair in pairs]])
 
     def mean_draws(arm: ArmRuns, defined: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """Over the seed pairs for which a value is defined: one that is not says nothing of the test records."""
+        """The mean over the seed pairs with a `defined` value: the others say nothing about the test records."""
         kept = [draws[arm.run_of(pair).folder] for pair, there in zip(pairs, defined, strict=True) if there]
         return np.mean(kept, axis=0) if kept else np.full(1, math.nan)
 
     differences: list[Difference] = []
     for arm in arms[1:]:
-        found = difference_but_rounding(values(arm), values(arms[0]))
-        defined = np.isfinite(found[0])
+        by_pair = difference_but_rounding(values(arm), values(arms[0]))
+        defined = np.isfinite(by_pair[0])
         error = standard_error_of(
             difference_but_rounding(mean_draws(arm, defined), mean_draws(arms[0], defined)), one.units
         )
         fixed = arm.fixed and arms[0].fixed
-        estimated = mean_with_interval(found, error, units=one.units, fixed=fixed)
+        estimated = mean_with_interval(by_pair, error, units=one.units, fixed=fixed)
         learned = _learned(arm) or _learned(arms[0])
         if not learned:
             estimated = replace(estimated, p=math.nan, detectable=math.nan)
@@ -204,26 +219,36 @@ def comparison_of(
         )
         for i, arm in enumerate(arms)
     )
-    told = conclusions(rows, differences, arms)
-    return Comparison(task, metric, len(one), one.groups, len(pairs), rows, told, folder)
+    sentences = conclusions(rows, differences, arms)
+    return Comparison(task, metric, len(one), one.groups, len(pairs), rows, sentences, folder)
 
 
 def conclusions(rows: Sequence[Row], differences: Sequence[Difference], arms: Sequence[ArmRuns]) -> tuple[str, ...]:
-    """What came out, in sentences: first which arms did not learn, then each difference to the first arm."""
-    told: list[str] = []
+    """The outcome in sentences: first which arms did not learn, then each difference to the first arm.
+
+    Parameters
+    ----------
+    rows
+        One for each arm.
+    differences
+        Of each arm but the first to the first.
+    arms
+        The runs: if no arm has learned, the training losses of the first arm decide which advice is given.
+    """
+    sentences: list[str] = []
     if not any(row.learned for row in rows):
-        told.append(f"No arm has shown that it learned this task. {what_to_try(_losses(arms[0]))}")
+        sentences.append(f"No arm has shown that it learned this task. {what_to_try(_losses(arms[0]))}")
     else:
-        told += [f"{row.arm} has not shown that it learned." for row in rows if not row.learned]
-    return (*told, *(_sentence(difference) for difference in differences))
+        sentences += [f"{row.arm} has not shown that it learned." for row in rows if not row.learned]
+    return (*sentences, *(_sentence(difference) for difference in differences))
 
 
 def _sentence(difference: Difference) -> str:
     """The difference of one arm to the first, and what follows from it."""
-    told, metric, kind = difference.estimate.interval, difference.metric, kind_of(difference)
-    arm, reference, value = difference.arm, difference.reference, told.value
+    interval, metric, kind = difference.estimate.interval, difference.metric, kind_of(difference)
+    arm, reference, value = difference.arm, difference.reference, interval.value
     ahead, behind = (arm, reference) if (value > 0) == difference.higher_is_better else (reference, arm)
-    low, high = sorted((abs(told.low), abs(told.high)))
+    low, high = sorted((abs(interval.low), abs(interval.high)))
     over = "test records" if difference.fixed else f"{difference.pairs} seeds"
     question = "Does text pre-training help here? " if {arm, reference} == {"pretrained", "scratch"} else ""
     if kind in ("better", "worse"):
@@ -248,7 +273,7 @@ def _sentence(difference: Difference) -> str:
 
 
 def _interval(arm: ArmRuns, values: NDArray[np.float64], error: float, units: int, metric: str) -> Interval:
-    """Of a fixed arm over test records alone: its value is one, not one per seed."""
+    """The interval of the mean; for a fixed arm over test records alone, as it has one value for all seeds."""
     kept = values[:, :1] if arm.fixed else values
     return mean_with_interval(kept, error, units=units, fixed=arm.fixed, possible=METRICS[metric].possible).interval
 
@@ -270,5 +295,5 @@ def _losses(arm: ArmRuns) -> list[float]:
 
 
 def _learned(arm: ArmRuns) -> bool:
-    """Whether one run of the arm has shown that it learned; runs of earlier versions do not say, and count as such."""
+    """Whether a run of the arm has shown that it learned; a run of an earlier version, which does not say, counts."""
     return any(run.values.get("learned", True) for run in arm.runs.values())

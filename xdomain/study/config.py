@@ -15,7 +15,7 @@ from xdomain.model import initialise as model_arms
 
 SEE = "see examples/studies/"
 SAME_FOR_ALL = ("name", "source", "reader", "reader_options", "columns", "problem", "metrics", "split")
-"""Parts of a recipe that decide which records are judged, and by what."""
+"""Parts of a recipe that decide which records are judged, and by which metrics."""
 
 
 def _counted(value: object) -> object:
@@ -50,7 +50,7 @@ Shares = Annotated[
 
 
 class LocalTask(ConfigModel):
-    """A plain file of one's own as a task."""
+    """A data file of the user's own as a task."""
 
     data: str = Field(description="CSV, TSV or FASTA; beside the study file, or absolute.")
     domain: str
@@ -61,7 +61,7 @@ class LocalTask(ConfigModel):
 class Arm(ConfigModel):
     """What is compared: where the encoder starts, what is trained, how symbols get their wordpieces."""
 
-    name: str = Field(default="", description="None: the init or baseline, with what else is told.")
+    name: str = Field(default="", description="None: the init or baseline, with the other fields that are set.")
     init: Init = "pretrained"
     transfer: list[str] = Field(default=list(PARTS), min_length=1)
     tune: Tune = "full"
@@ -72,7 +72,7 @@ class Arm(ConfigModel):
 
     @property
     def label(self) -> str:
-        """Its name, or what it is made of."""
+        """Its name; without one, a label made of the fields that are set."""
         if self.name:
             return self.name
         parts = [self.baseline or model_arms.Arm(self.init, tuple(self.transfer), self.tune).label]
@@ -82,28 +82,28 @@ class Arm(ConfigModel):
 
 
 def _arm(value: object) -> object:
-    """An arm may be told by a word."""
+    """An arm may be given as a word: the name of a baseline or of an init."""
     if not isinstance(value, str):
         return value
     return {"baseline": value} if value in get_args(Baseline) else {"init": value}
 
 
 class Search(ConfigModel):
-    """How the learning rate of an arm is chosen: by the mean on validation over few seeds, then kept for all."""
+    """How the learning rate of an arm is chosen: by the mean on validation over a few seeds, then kept for all."""
 
     seeds: int = Field(default=1, gt=0, description="The first so many of the seeds.")
     mapping_seeds: int = Field(default=1, gt=0, description="The first so many of the mapping seeds.")
 
 
 class Resources(ConfigModel):
-    """What a cell takes of a Ray cluster."""
+    """What a cell needs of a Ray cluster."""
 
     cpus: float = Field(default=1, gt=0)
     gpus: float = Field(default=0, ge=0)
 
 
 class Grid(ConfigModel):
-    """A study: everything that is crossed, and what is the same for all."""
+    """A study: the axes that are crossed, and the settings that are the same for all cells."""
 
     name: str = Field(
         default="", pattern=r"^[\w.-]*$", description="None: that of the file. Names the report's folder."
@@ -123,7 +123,7 @@ class Grid(ConfigModel):
     backbone: str | None = Field(default=None, description="None: the checkpoint shipped with xdomain.")
     set: dict[str, Any] = Field(default={}, description="Changes to every recipe: train.epochs: 3.")
     resources: Resources = Resources()
-    max_cells: int = Field(default=1000, gt=0, description="A grid of more is taken for a slip.")
+    max_cells: int = Field(default=1000, gt=0, description="A larger grid is refused as a likely mistake.")
 
     @model_validator(mode="after")
     def _possible(self) -> Grid:
@@ -153,7 +153,7 @@ class Grid(ConfigModel):
         return self.reference or self.arms[0].label
 
     def seed_pairs(self, *, search: bool = False) -> Iterator[tuple[int, int]]:
-        """Mapping seed and seed of each cell of an arm; `search`: of those that choose its learning rate."""
+        """Mapping seed and seed of each cell of an arm; with `search`, only of those that choose its learning rate."""
         mappings, seeds = self.mapping_seeds, self.seeds
         if search:
             mappings, seeds = mappings[: self.search.mapping_seeds], seeds[: self.search.seeds]
@@ -165,12 +165,18 @@ class Grid(ConfigModel):
 
 
 def load_grid(path: Path) -> Grid:
-    """A study from a file; files of one's own are looked for beside it.
+    """Read a study file.
+
+    Parameters
+    ----------
+    path
+        A YAML file. Data files and recipe files that it names are relative to its folder; a study without a name
+        takes the name of the file.
 
     Raises
     ------
     RecipeError
-        It cannot be read, or it says something impossible: all faults at once.
+        The file cannot be read, or the study is impossible; the message lists all faults at once.
     """
     try:
         text = path.read_text("utf-8")

@@ -1,4 +1,4 @@
-"""Who runs a cell: a file that only one process can make, and that lapses when its owner dies."""
+"""Locks on cells: a file that only one process can create, and that lapses when its owner dies."""
 
 from __future__ import annotations
 
@@ -14,21 +14,22 @@ from pathlib import Path
 from typing import Any
 
 BEAT, LAPSE = 5.0, 60.0
-"""Seconds between two signs of life of an owner, and without one after which it counts as dead."""
+"""Seconds between two signs of life of an owner, and seconds without one after which it counts as dead."""
 
 
 class Claim:
     """The right to run one cell, among processes that see the same folder, on one machine or many.
 
-    The claims of a cell are numbered; the highest number owns it. A process that finds the last one lapsed makes the
-    next, which the file system grants to one process only.
+    Claims are numbered files; the highest number owns the cell. A process that finds the last claim lapsed creates the
+    next one, which the file system allows to one process only.
 
     Parameters
     ----------
     base
-        The path of the claims, without their number.
+        The path of the claims, without ``.claim-NUMBER``.
     beat, lapse
-        Seconds; a clock that differs between machines by more than `lapse` would break the claims.
+        Seconds between signs of life, and without one until a claim lapses. The clocks of all machines must agree
+        to within `lapse`.
     """
 
     def __init__(self, base: Path, *, beat: float = BEAT, lapse: float = LAPSE) -> None:
@@ -36,16 +37,16 @@ class Claim:
 
     def files(self) -> list[Path]:
         """The claims made so far, the owner's last."""
-        found = self.base.parent.glob(f"{self.base.name}.claim-*")
-        return sorted((path for path in found if _number(path) is not None), key=lambda path: _number(path) or 0)
+        paths = self.base.parent.glob(f"{self.base.name}.claim-*")
+        return sorted((path for path in paths if _number(path) is not None), key=lambda path: _number(path) or 0)
 
     def held(self) -> bool:
-        """Whether some living process owns the cell."""
+        """Whether a living process owns the cell."""
         files = self.files()
         return bool(files) and not self._lapsed(files[-1])
 
     def acquire(self) -> Path | None:
-        """A claim that is now this process's, or None where another's is alive or was quicker."""
+        """Claim the cell for this process; None where another process owns it or was quicker."""
         files = self.files()
         if files and not self._lapsed(files[-1]):
             return None
@@ -63,7 +64,15 @@ class Claim:
 
     @contextmanager
     def holding(self, mine: Path, *, lost: Callable[[], None]) -> Generator[None]:
-        """Give signs of life, and release the cell at the end; `lost` is called if another has taken it over."""
+        """Give signs of life within the context, and release the cell at its end.
+
+        Parameters
+        ----------
+        mine
+            The claim, as `acquire` returned it.
+        lost
+            Called in another thread if another process has taken over the cell.
+        """
         done = threading.Event()
 
         def beat() -> None:
@@ -90,7 +99,7 @@ class Claim:
 
     @contextmanager
     def wait(self, *, lost: Callable[[], None]) -> Generator[None]:
-        """Wait until it is this process's turn, and keep it."""
+        """Wait until the cell can be claimed, and hold it within the context; `lost` is called as in `holding`."""
         while (mine := self.acquire()) is None:
             time.sleep(self.beat / 20)
         with self.holding(mine, lost=lost):
@@ -112,16 +121,16 @@ def _number(path: Path) -> int | None:
 
 
 def _here() -> dict[str, str]:
-    """Where a process number means something: this machine, this start of it, this container."""
-    found = {"host": platform.node()}
+    """Identify where process numbers are unique: this machine, since its last boot, in this container."""
+    namespace = {"host": platform.node()}
     with contextlib.suppress(OSError):
-        found["boot"] = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        found["space"] = str(Path("/proc/self/ns/pid").readlink())
-    return found
+        namespace["boot"] = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        namespace["space"] = str(Path("/proc/self/ns/pid").readlink())
+    return namespace
 
 
 def _dead(owner: dict[str, Any]) -> bool:
-    """Whether the owner was a process here and is no more; what cannot be known is no."""
+    """Whether the owner was a process here that has ended; False where this cannot be known."""
     pid = owner.get("pid")
     here = _here()
     if len(here) == 1 or {key: owner.get(key) for key in here} != here or not isinstance(pid, int):

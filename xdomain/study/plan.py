@@ -1,4 +1,4 @@
-"""A study that is laid out: its settings, its store, and which cells are known so far."""
+"""The plan of a study: its conditions, its store, and which cells are known so far."""
 
 from __future__ import annotations
 
@@ -27,7 +27,15 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class SelectedRate:
-    """The learning rate of a setting: `settled` once no cell of its search is to come, `rate` None where all failed."""
+    """The learning rate that the search of a condition has chosen.
+
+    Parameters
+    ----------
+    settled
+        Whether the choice is final: no cell of the search is open or running.
+    rate
+        None where the choice is not final, where every rate failed, and where there is no rate to choose.
+    """
 
     settled: bool
     rate: float | None = None
@@ -35,12 +43,16 @@ class SelectedRate:
 
 @dataclass(frozen=True)
 class StudyPlan:
-    """What was asked for, in full, and where it lies.
+    """A study with all its conditions, and its folder.
 
     Parameters
     ----------
+    grid
+        The study file.
+    settings
+        The conditions, in the order of the study file.
     folder
-        ``STORE/NAME``: holds the plan and the report; the cells lie in ``STORE/cells``.
+        ``STORE/NAME``: holds the plan and the report; the cells are in ``STORE/cells``.
     """
 
     grid: Grid
@@ -49,18 +61,18 @@ class StudyPlan:
 
     @cached_property
     def store(self) -> Store:
-        """Where the cells lie."""
+        """The store of the cells; cells named as by version 0.1 are renamed at the first access."""
         store = Store(self.folder.parent)
-        store.adopt(cell for setting in self.settings for cell in setting.possible())
+        store.adopt(cell for condition in self.settings for cell in condition.possible())
         return store
 
     def save(self) -> None:
-        """Write the plan, from which other processes work and reports are made.
+        """Write ``plan.json``, from which workers run cells and reports are made.
 
         Raises
         ------
         OutputError
-            It cannot be written.
+            The folder or the store cannot be written.
         """
         self.store.open()
         tree = {
@@ -79,16 +91,16 @@ class StudyPlan:
                 fix="another --out",
             ) from None
 
-    def choice(self, setting: Condition) -> SelectedRate:
-        """The learning rate with the best mean on validation over the cells of the search; the lower of two equals.
+    def choice(self, condition: Condition) -> SelectedRate:
+        """Choose the learning rate of the `condition`: the one with the best mean on validation over its search cells.
 
-        A rate is out if one of its cells failed or has no value.
+        Of two equal rates the lower is taken. A rate is excluded if one of its cells failed or has no value.
         """
-        if not setting.rates[1:]:
-            return SelectedRate(settled=True, rate=next(iter(setting.rates), None))
+        if not condition.rates[1:]:
+            return SelectedRate(settled=True, rate=next(iter(condition.rates), None))
         best: tuple[float, float] | None = None
-        for rate in setting.rates:
-            cells = [cell for cell in setting.searched() if cell.rate == rate]
+        for rate in condition.rates:
+            cells = [cell for cell in condition.searched() if cell.rate == rate]
             states = [self.store.state(cell.key) for cell in cells]
             if any(state in ("open", "running") for state in states):
                 return SelectedRate(settled=False)
@@ -99,30 +111,30 @@ class StudyPlan:
         return SelectedRate(settled=True, rate=best[1] if best else None)
 
     def _on_validation(self, cell: Cell) -> float:
-        """The deciding metric, such that more is better; NaN where it is not defined."""
+        """The deciding metric, with its sign changed where lower is better; NaN where it is not defined."""
         name = cell.recipe.metrics[0]
         value = self.store.result(cell.key)["metrics"]["valid"][name]["value"]
         return math.nan if value is None else value if METRICS[name].higher_is_better else -value
 
-    def final(self, setting: Condition) -> list[Cell]:
-        """The cells that are judged; none where the rate is not chosen or cannot be."""
-        choice = self.choice(setting)
-        known = choice.settled and (choice.rate is not None or not setting.rates)
-        return setting.final(choice.rate) if known else []
+    def final(self, condition: Condition) -> list[Cell]:
+        """The cells of the `condition` that are judged on test; none as long as its rate is not chosen or cannot be."""
+        choice = self.choice(condition)
+        known = choice.settled and (choice.rate is not None or not condition.rates)
+        return condition.final(choice.rate) if known else []
 
     def planned_cells(self) -> list[Cell]:
-        """All cells that the study asks for so far, each once: those of searches first, then seed by seed."""
-        searched = [cell for setting in self.settings for cell in setting.searched()]
-        final = [enumerate(self.final(setting)) for setting in self.settings]
+        """All cells known so far, each once: the cells of searches first, then the others, seed by seed."""
+        searched = [cell for condition in self.settings for cell in condition.searched()]
+        final = [enumerate(self.final(condition)) for condition in self.settings]
         later = sorted(((place, cell) for cells in final for place, cell in cells), key=lambda entry: entry[0])
         return list({cell.key: cell for cell in (*searched, *(cell for _, cell in later))}.values())
 
     def cell(self, key: str) -> Cell:
-        """The cell of a key."""
+        """The planned cell with this `key`."""
         return next(cell for cell in self.planned_cells() if cell.key == key)
 
     def count(self) -> tuple[int, int]:
-        """Cells that are done or failed, and all, those included that are known only when rates are chosen."""
+        """The number of cells that are done or failed, and of all cells, with those that await the choice of a rate."""
         known = self.planned_cells()
         settled = sum(self.store.state(cell.key) in ("done", "failed") for cell in known)
         unknown = sum(s.most_cells - len(s.searched()) for s in self.settings if not self.choice(s).settled)
@@ -130,19 +142,19 @@ class StudyPlan:
 
 
 def plan_study(study: str | Path | Mapping[str, Any] | Grid, out: str | Path = "studies") -> StudyPlan:
-    """A study from a file, or from what such a file would hold; nothing is run or written.
+    """Plan a study; nothing is run or written.
 
     Parameters
     ----------
     study
-        A YAML file, or what such a file would hold.
+        A study file, or its content as a mapping.
     out
-        The store: the folder that holds the cells and reports of studies.
+        The folder of the store, which holds the cells and reports of studies.
 
     Raises
     ------
     UserError
-        Of a kind that says what is impossible.
+        The study is impossible; the message says why.
     """
     if isinstance(study, (str, Path)):
         grid = load_grid(Path(study))
@@ -154,19 +166,19 @@ def plan_study(study: str | Path | Mapping[str, Any] | Grid, out: str | Path = "
 
 
 def open_study(folder: str | Path) -> StudyPlan:
-    """A study that was begun, from its folder.
+    """Load the plan of a study that `StudyPlan.save` wrote to its `folder`, ``STORE/NAME``.
 
     Raises
     ------
     RecipeError
-        There is none.
+        The folder holds no study.
     """
     path = Path(folder) / PLAN
     try:
         tree = json.loads(path.read_text("utf-8"))
-        settings = tuple(from_dict(setting) for setting in tree["settings"])
+        conditions = tuple(from_dict(condition) for condition in tree["settings"])
         return StudyPlan(
-            checked(Grid, tree["study"], where=str(path), fix="run the study again"), settings, Path(folder)
+            checked(Grid, tree["study"], where=str(path), fix="run the study again"), conditions, Path(folder)
         )
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise RecipeError(
@@ -176,22 +188,22 @@ def open_study(folder: str | Path) -> StudyPlan:
 
 
 def studies_in(folder: str | Path) -> list[Path]:
-    """The folder itself where it holds a study, else the studies of the store that it is.
+    """List the folders of studies: `folder` itself if it is one, else those of the store `folder`.
 
     Raises
     ------
     RecipeError
-        It is neither.
+        The folder is neither.
     """
     folder = Path(folder)
     if (folder / PLAN).is_file():
         return [folder]
-    if found := sorted(path.parent for path in folder.glob(f"*/{PLAN}")):
-        return found
+    if studies := sorted(path.parent for path in folder.glob(f"*/{PLAN}")):
+        return studies
     raise RecipeError(f"{folder} holds no study", expected="what `xdomain study` wrote", nearest=neighbour(folder))
 
 
 def study_text(study: StudyPlan) -> str:
-    """The study file with what was left to defaults, in YAML."""
+    """The study file of `study` in YAML, without the fields that have their default."""
     tree = study.grid.model_dump(mode="json", exclude_defaults=True)
     return yaml.safe_dump(tree, sort_keys=False, allow_unicode=True, width=100)

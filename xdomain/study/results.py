@@ -20,28 +20,29 @@ class Group:
     fraction
         Of the training records, in (0, 1].
     metric
-        The task's first, on test.
+        The task's first metric, which decides.
     rate, rates
         The learning rate that validation chose, and all that were tried, ascending; None and empty for a baseline.
     at_edge
         Whether the chosen rate is the lowest or the highest of several.
     wanted, done
-        Cells that the study asks for once the rate is chosen, and those that are finished.
+        The number of cells that are judged once the rate is chosen, and how many of them are finished.
     test
-        None where no cell is finished.
+        The metric on test; None where no cell is finished, or where none has a value.
     losses
-        Steps and mean training loss of the finished cells there, for a curve; empty for a baseline without steps.
+        Steps with the mean training loss of the finished cells; empty for a baseline without steps.
     baseline
-        Its name, where it is one.
+        The name of the baseline; None for an encoder.
     constant
-        What the same answer for all test records gets, see `xdomain.metrics.learned.majority_baseline`, or spans
-        drawn at random; NaN where that is not known.
+        The score of one constant answer for all test records (`xdomain.metrics.learned.majority_baseline`), or, for
+        spans, of random ones; NaN where it is not known.
     not_learned
-        Why the cells together have not shown that they learned, the end of a sentence; None where they have.
+        Why the cells together have not shown that they learned, as the end of a sentence; None where they have.
     unlearned
         How many cells answer with one class or value, or are not better than `constant`.
     records, record_groups
-        Test records, and the groups that they come in; None where they come in none.
+        The number of test records and of the groups that they come in; `record_groups` is None where they come in
+        none.
     """
 
     task: str
@@ -66,25 +67,29 @@ class Group:
 
 @dataclass(frozen=True)
 class Difference:
-    """An arm less the reference arm, paired over mapping seeds, seeds and test records.
+    """The values of an arm minus those of the reference arm, paired over mapping seeds, seeds and test records.
 
     Parameters
     ----------
+    fraction
+        Of the training records, in (0, 1].
     pairs
-        Cells that both arms have.
+        The number of pairs of cells.
+    estimate
+        The mean difference.
     q
-        `estimate.p` after Benjamini & Hochberg over all differences of the study; NaN where there is no test: of one
-        seed, of values that do not vary, of two arms that both have not learned.
+        `estimate.p` after Benjamini & Hochberg over all differences of the study; NaN where there is no test: with one
+        seed, with values that do not vary, or if neither arm has learned.
     sign_flip, least_sign_flip
-        p of the permutation test over seeds and mappings alone, and the least it could be with so many; None where
-        no pair of cells differs.
+        p of the permutation test over seeds and mappings alone, and the least p that so many seeds can reach; None
+        where no pair of cells differs.
     mcnemar
-        p over test records, or groups of them, alone, for metrics that count right answers; else None, and where no
-        record differs.
+        p of McNemar's test over test records alone, or groups of them; None where records are not right or wrong, and
+        where no record differs.
     fixed
-        Whether neither arm depends on a seed or a mapping, so that a single pair of cells is all there is.
+        Whether neither arm depends on a seed or a mapping, so that there is a single pair of cells.
     learned
-        Whether one of both arms has shown that it learned.
+        Whether at least one of the two arms has shown that it learned.
     """
 
     task: str
@@ -105,14 +110,16 @@ class Difference:
 
 @dataclass(frozen=True)
 class MappingShare:
-    """How much of an arm's variance is the mapping's.
+    """How much of the variance between the cells of an arm is due to the mapping.
 
     Parameters
     ----------
+    fraction
+        Of the training records, in (0, 1].
     null
-        Whether the mapping cannot matter here, as the word rows are drawn anew: an effect is an alarm.
+        Whether the mapping cannot matter, because the word rows are drawn at random: an effect is an alarm.
     q
-        Of `components.mapping_p`, over all nulls of the study; None where this is no null.
+        `components.mapping_p` after Benjamini & Hochberg over all nulls of the study; None where this is no null.
     """
 
     task: str
@@ -125,12 +132,15 @@ class MappingShare:
 
 @dataclass(frozen=True)
 class Efficiency:
-    """The mean test metric over shares of the training records (trapezoids over log2 of the share, in [0, 1] units).
+    """The sample efficiency of an arm: its mean test metric over shares of the training records.
 
     Parameters
     ----------
+    area
+        In units of the metric: trapezoids over log2 of the share, divided by the range of log2 (see `area` in
+        `xdomain.study.stats.estimate`).
     difference
-        To the reference arm, paired; None for that itself, and where cells of it are missing.
+        To the reference arm, paired; None for the reference arm itself, and where some of its cells are missing.
     """
 
     task: str
@@ -141,7 +151,19 @@ class Efficiency:
 
 @dataclass(frozen=True)
 class Missing:
-    """A cell that the study asks for and that is not finished."""
+    """A cell that is not finished, or the cells of a condition for which no learning rate could be chosen.
+
+    Parameters
+    ----------
+    key
+        Of the cell; empty for a condition.
+    what
+        The cell or cells in words.
+    state
+        "not run", "running", "failed" or "not known".
+    error
+        Why it failed; empty where it did not.
+    """
 
     key: str
     task: str
@@ -153,22 +175,26 @@ class Missing:
 
 @dataclass(frozen=True)
 class Findings:
-    """All of it, in the order of the study file.
+    """All results of a study, in the order of the study file.
 
     Parameters
     ----------
+    reference
+        The label of the reference arm.
     cells
-        How many of those that the study asks for are finished, failed, still open.
+        The numbers of finished, failed and open cells.
     published
-        Task, then its values from the literature for the metric that decides.
+        Pairs of a task and a value from the literature for the metric that decides.
+    missing
+        The cells that are not finished.
     machine
-        Versions and devices that finished cells were made with, a line each.
+        Devices and versions that finished cells were made with, a line each.
+    study
+        The study file in YAML, without the fields that have their default.
     mixed
-        Where cells that are compared were made with other versions or number formats, a line each.
+        Tasks whose cells were made with different versions or number formats, a line each.
     unmatched
         Arms that were judged on other test records than the reference, a line each.
-    study
-        The study file as it was understood, in YAML.
     """
 
     name: str
@@ -188,6 +214,6 @@ class Findings:
 
 
 def as_dict(findings: Findings) -> dict[str, Any]:
-    """As JSON."""
+    """The `findings` as a JSON object."""
     published = [{"task": task, **value.model_dump()} for task, value in findings.published]
     return {**asdict(replace(findings, published=())), "published": published}

@@ -1,4 +1,4 @@
-"""Where cells lie: one run folder each, named by what decides it, run once by whoever comes first."""
+"""The store of cells: a run folder for each, named by the cell's key; the first process that claims a cell runs it."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ State = Literal["done", "failed", "running", "open"]
 CELLS = "cells"
 FULL = (errno.ENOSPC, errno.EDQUOT)
 NEEDED = ("metrics", "chosen_on", "train_loss")
-"""What must be in the result of a finished cell."""
+"""Fields that the result of a finished cell must have."""
 
 
 @dataclass(frozen=True)
 class Store:
     """A folder of cells, shared by any number of studies and processes.
 
-    ``cells/KEY`` is a finished run, ``cells/KEY.run`` one that is under way or was interrupted;
-    ``cells/KEY.failed.json`` says what went wrong.
+    ``cells/KEY`` is a finished run, ``cells/KEY.run`` one that is running or was interrupted;
+    ``cells/KEY.failed.json`` says why a run failed.
 
     Parameters
     ----------
     folder
-        Holds the folder ``cells``.
+        Holds the folder ``cells``, and a folder for each study.
     beat, lapse
-        See `Claim`.
+        Seconds, as for `Claim`.
     """
 
     folder: Path
@@ -55,15 +55,15 @@ class Store:
 
     @property
     def cells(self) -> Path:
-        """Where they lie."""
+        """The folder of all cells."""
         return self.folder / CELLS
 
     def run_folder(self, key: str) -> Path:
-        """The finished run of a cell."""
+        """The run folder of the cell with this `key`, once it is finished."""
         return self.cells / key
 
     def open(self) -> None:
-        """Make the folder.
+        """Create the folder of cells if it does not exist.
 
         Raises
         ------
@@ -76,15 +76,15 @@ class Store:
             raise self._unwritable(error) from None
 
     def adopt(self, cells: Iterable[Cell]) -> None:
-        """Give finished cells that an earlier version named otherwise the names that they have now."""
+        """Rename the run folders of `cells` that version 0.1 finished from their former to their present key."""
         there = {path.name for path in self.cells.iterdir()} if self.cells.is_dir() else set[str]()
         for cell in cells if there else ():
             if cell.key not in there and cell.former_key in there:
-                with contextlib.suppress(OSError):  # another process was quicker, or may write where this one may not
+                with contextlib.suppress(OSError):  # another process was quicker, or this one may not write here
                     self.run_folder(cell.former_key).rename(self.run_folder(cell.key))
 
     def state(self, key: str) -> State:
-        """What has become of a cell."""
+        """The state of the cell with this `key`; "open" if it was not run yet or its run was interrupted."""
         if key in self._done:
             return "done"
         if self.run_folder(key).is_dir():
@@ -97,21 +97,21 @@ class Store:
         return "running" if self._claim(key).held() else "open"
 
     def result(self, key: str) -> dict[str, Any]:
-        """What a finished cell's ``result.json`` says; of one that is known to be whole it is read no second time."""
+        """The ``result.json`` of the finished cell with this `key`; kept in memory once the cell was checked."""
         if key in self._done:
             return self._done[key]
-        found = json.loads((self.run_folder(key) / RESULT).read_text("utf-8"))
-        return found if isinstance(found, dict) else {}
+        result = json.loads((self.run_folder(key) / RESULT).read_text("utf-8"))
+        return result if isinstance(result, dict) else {}
 
     def fault(self, key: str) -> str | None:
-        """Why a cell has no result that can be used: what it failed of, or what is wrong with its file."""
+        """Why the cell with this `key` has no usable result: its error, or what is wrong with its files; else None."""
         if self.run_folder(key).is_dir():
             path = self.run_folder(key) / RESULT
             try:
-                found = self.result(key)
+                result = self.result(key)
             except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
                 return f"{path} cannot be read ({error})"
-            lost = [name for name in NEEDED if name not in found]
+            lost = [name for name in NEEDED if name not in result]
             return f"{path} lacks {', '.join(lost)}" if lost else _unreadable(self.run_folder(key) / PREDICTIONS)
         try:
             return str(json.loads(self._failed(key).read_text("utf-8"))["error"])
@@ -121,22 +121,27 @@ class Store:
             return f"{self._failed(key)} cannot be read ({error})"
 
     def attempt(self, cell: Cell, *, begun: Callable[[], None] | None = None) -> State | None:
-        """Run a cell; what goes wrong is kept, not raised. None where there was nothing to do: another process had it.
+        """Run a cell unless another process has; a failure is recorded, not raised.
 
-        For processes that do nothing else, as the engines start them: one that stood still for so long that another
-        took its cell ends at once.
+        Only for worker processes, as the engines start them: if this process was stopped for so long that another has
+        taken over the cell, it exits at once.
 
         Parameters
         ----------
         cell
             The cell to run.
         begun
-            Called when it is this process's, before it is run.
+            Called once this process owns the cell, before it is run.
+
+        Returns
+        -------
+        "done", "failed" or None
+            None where there was nothing to do: another process owns the cell or has run it.
 
         Raises
         ------
         OutputError
-            The disk is full, or what went wrong cannot be written: no other cell could be, either.
+            The disk is full, or the store cannot be written, so that no other cell could be run either.
         """
         claim = self._claim(cell.key)
         mine = claim.acquire()
@@ -150,13 +155,13 @@ class Store:
             return self._run(cell)
 
     def forget_failure(self, key: str) -> None:
-        """Let a failed cell be run again, from its beginning."""
+        """Remove what a failed cell with this `key` has left, so that it is run again from the beginning."""
         self._failed(key).unlink(missing_ok=True)
         for folder in (self.run_folder(key), self._unfinished(key)):
             shutil.rmtree(folder, ignore_errors=True)
 
     def note_failure(self, cell: Cell, error: str, details: str = "") -> None:
-        """Keep what went wrong."""
+        """Record that a `cell` failed: the `error` in a line, and `details` such as the traceback."""
         try:
             write_json(self._failed(cell.key), {"cell": str(cell), "error": error, "details": details})
         except OSError as fault:
@@ -164,13 +169,13 @@ class Store:
 
     @contextlib.contextmanager
     def locked(self, name: str) -> Generator[None]:
-        """Keep other processes from the files of the study of this name.
+        """Keep other processes from writing the files of the study `name` within the context.
 
         Raises
         ------
         OutputError
-            At the end: this process stood still for so long that another took its place. Files are whole all the
-            same, as each is put in its place at once.
+            At the end of the context: this process was stopped for so long that another has taken over the lock. The
+            files are whole all the same, as each is written atomically.
         """
         lost = threading.Event()
         with Claim(self.folder / name, beat=self.beat, lapse=self.lapse).wait(lost=lost.set):
@@ -193,7 +198,7 @@ class Store:
             raise
         except UserError as error:
             self.note_failure(cell, str(error))
-        except Exception as error:  # a study goes on; the report tells
+        except Exception as error:  # the study goes on, and its report lists the failure
             if isinstance(error, OSError) and error.errno in FULL:
                 raise self._unwritable(error) from None
             self.note_failure(cell, f"{type(error).__name__}: {error}", traceback.format_exc())
@@ -220,7 +225,7 @@ class Store:
 
 
 def _unreadable(path: Path) -> str | None:
-    """What is wrong with a Parquet file, which has its beginning and its end marked."""
+    """What is wrong with a Parquet file, judged by its metadata; None for a readable one."""
     try:
         pq.read_metadata(path)
     except (OSError, pa.ArrowException) as error:
@@ -229,7 +234,7 @@ def _unreadable(path: Path) -> str | None:
 
 
 def _begun(folder: Path, recipe: Recipe) -> bool:
-    """Whether an interrupted run can go on; what cannot, as it was told other titles or paths, is removed."""
+    """Whether an interrupted run can be resumed; one whose recipe has other titles or paths is removed."""
     with contextlib.suppress(UserError):
         if (folder / RECIPE).exists() and same_run(load_recipe(folder / RECIPE), recipe):
             return True
@@ -238,5 +243,5 @@ def _begun(folder: Path, recipe: Recipe) -> bool:
 
 
 def _leave() -> None:
-    """End this process at once: its cell has another owner, which must not be disturbed."""
+    """Exit at once: another process owns the cell now, and must not be disturbed."""
     os._exit(75)

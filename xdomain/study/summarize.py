@@ -1,4 +1,4 @@
-"""Summarise a store: every number that a report shows is computed here."""
+"""Summarise the finished cells of a study: compute every number that its report shows."""
 
 from __future__ import annotations
 
@@ -23,15 +23,28 @@ from xdomain.study.stats.significance import benjamini_hochberg, mcnemar, sign_f
 
 Values = NDArray[np.float64]
 COUNTED = ("classification", "pair")
-"""Problems in which a record is right or wrong."""
+"""Problems in which the answer to a record is either right or wrong."""
 
 
 def efficiencies(study: StudyPlan, series: Mapping[Place, ArmResults]) -> tuple[Efficiency, ...]:
-    """The area under the curve of each arm whose cells are all finished, and how far above the reference's it is."""
+    """The sample efficiency of each arm whose cells are all finished, and its difference to the reference's.
+
+    Parameters
+    ----------
+    study
+        Says which shares of the training records are compared, and which arm is the reference.
+    series
+        The results of all arms of the study.
+
+    Returns
+    -------
+    tuple of Efficiency
+        Empty for a study with one share.
+    """
     fractions, first = study.grid.fractions, study.grid.reference_arm
     if len(fractions) < 2:
         return ()
-    found: list[Efficiency] = []
+    efficiency: list[Efficiency] = []
     for task, arm in dict.fromkeys((task, arm) for task, _, arm in series):
         curve, reference = ([series[task, fraction, name] for fraction in fractions] for name in (arm, first))
         if not all(part.whole for part in curve):
@@ -45,19 +58,22 @@ def efficiencies(study: StudyPlan, series: Mapping[Place, ArmResults]) -> tuple[
             more = mean_with_interval(
                 *_area(fractions, [paired_difference(*pair) for pair in pairs], units), units=units
             )
-        found.append(Efficiency(task, arm, whole, more))
-    return tuple(found)
+        efficiency.append(Efficiency(task, arm, whole, more))
+    return tuple(efficiency)
 
 
 def _area(fractions: Sequence[float], parts: Sequence[tuple[Values, Values]], units: int) -> tuple[Values, float]:
-    """Of values and of their means on resamples, a share each: the area a cell, and its standard error over records."""
+    """The areas, shape (mapping seeds, seeds), and the standard error of their mean over test records.
+
+    Of each share, `parts` has the values, shape (mapping seeds, seeds), and their means on resamples, (resamples,).
+    """
     values, draws = (area(fractions, np.array(part)) for part in zip(*parts, strict=True))
     return values, standard_error_of(draws, units)
 
 
 def collect(study: StudyPlan) -> Findings:
-    """All that the finished cells of a study show."""
-    series = {_place(setting): _series(study, setting) for setting in study.settings}
+    """Compute the results of the finished cells of `study`; other cells are listed as missing."""
+    series = {_place(condition): _series(study, condition) for condition in study.settings}
     known = study.planned_cells()
     groups = tuple(_group(one) for one in series.values())
     states = [study.store.state(cell.key) for cell in known]
@@ -80,38 +96,38 @@ def collect(study: StudyPlan) -> Findings:
     )
 
 
-def _place(setting: Condition) -> Place:
-    return setting.task, setting.fraction, setting.arm
+def _place(condition: Condition) -> Place:
+    return condition.task, condition.fraction, condition.arm
 
 
-def _series(study: StudyPlan, setting: Condition) -> ArmResults:
-    done = [cell for cell in study.final(setting) if study.store.state(cell.key) == "done"]
-    return ArmResults(study, setting, tuple(done))
+def _series(study: StudyPlan, condition: Condition) -> ArmResults:
+    done = [cell for cell in study.final(condition) if study.store.state(cell.key) == "done"]
+    return ArmResults(study, condition, tuple(done))
 
 
 def _group(series: ArmResults) -> Group:
-    setting, metric = series.setting, METRICS[series.metric]
-    rate = series.study.choice(setting).rate
+    condition, metric = series.setting, METRICS[series.metric]
+    rate = series.study.choice(condition).rate
     test = None
     if np.isfinite(series.values).any():
         examples = standard_error_of(series.mean_draws(series.cells), series.units)
-        fixed = is_fixed(setting.recipe)
+        fixed = is_fixed(condition.recipe)
         test = mean_with_interval(series.values, examples, units=series.units, fixed=fixed, possible=metric.possible)
     judged = next(iter(series.judged.values()), None)
     return Group(
-        task=setting.task,
-        arm=setting.arm,
-        fraction=setting.fraction,
+        task=condition.task,
+        arm=condition.arm,
+        fraction=condition.fraction,
         metric=series.metric,
         higher_is_better=metric.higher_is_better,
         rate=rate,
-        rates=setting.rates,
-        at_edge=rate is not None and len(setting.rates) > 1 and rate in (setting.rates[0], setting.rates[-1]),
-        wanted=len(setting.seed_pairs),
+        rates=condition.rates,
+        at_edge=rate is not None and len(condition.rates) > 1 and rate in (condition.rates[0], condition.rates[-1]),
+        wanted=len(condition.seed_pairs),
         done=len(series.cells),
         test=test,
         losses=series.losses(),
-        baseline=setting.recipe.run.baseline,
+        baseline=condition.recipe.run.baseline,
         constant=series.constant,
         not_learned=why_not_learned(series),
         unlearned=len(unlearned(series)),
@@ -122,25 +138,25 @@ def _group(series: ArmResults) -> Group:
 
 def _differences(study: StudyPlan, series: dict[Place, ArmResults], groups: Sequence[Group]) -> tuple[Difference, ...]:
     learned = {(g.task, g.fraction, g.arm): g.not_learned is None for g in groups}
-    found: list[Difference] = []
+    differences: list[Difference] = []
     for (task, fraction, arm), one in series.items():
         first = (task, fraction, study.grid.reference_arm)
         either = learned[task, fraction, arm] or learned[first]
         if one is not series[first] and (difference := _difference(study, one, series[first], learned=either)):
-            found.append(difference)
-    corrected = benjamini_hochberg([one.estimate.p for one in found])
-    return tuple(replace(one, q=q) for one, q in zip(found, corrected, strict=True))
+            differences.append(difference)
+    corrected = benjamini_hochberg([one.estimate.p for one in differences])
+    return tuple(replace(one, q=q) for one, q in zip(differences, corrected, strict=True))
 
 
 def _difference(study: StudyPlan, one: ArmResults, reference: ArmResults, *, learned: bool) -> Difference | None:
-    """None where no cell of the one has its partner in the other."""
+    """None where no pair of cells has two values."""
     pairs = cell_pairs(study, one, reference)
     if not any(math.isfinite(one.value(a) - reference.value(b)) for a, b in pairs.values()):
         return None
     values, draws = paired_difference(one, reference, pairs)
     fixed = is_fixed(one.setting.recipe) and is_fixed(reference.setting.recipe)
     estimated = mean_with_interval(values, standard_error_of(draws, one.units), units=one.units, fixed=fixed)
-    if not learned:  # two that answer at random may differ, which says nothing of their pre-training
+    if not learned:  # two arms that answer at random may differ, which says nothing about their pre-training
         estimated = replace(estimated, p=math.nan, detectable=math.nan)
     p, least = sign_flip(values) if np.nan_to_num(values).any() else (math.nan, math.nan)
     counted = one.setting.recipe.problem in COUNTED
@@ -164,56 +180,56 @@ def _difference(study: StudyPlan, one: ArmResults, reference: ArmResults, *, lea
 
 
 def _shares(series: dict[Place, ArmResults]) -> tuple[MappingShare, ...]:
-    found: list[MappingShare] = []
+    shares: list[MappingShare] = []
     for one in series.values():
         whole = min(one.values.shape) > 1 and bool(np.isfinite(one.values).all())
         if whole and mapping_is_drawn(one.setting.recipe):
             run = one.setting.recipe.run
             null = run.init != "pretrained" or "words" not in run.transfer
-            found.append(
+            shares.append(
                 MappingShare(
                     one.setting.task, one.setting.arm, one.setting.fraction, components(one.values), null=null, q=None
                 )
             )
-    nulls = [i for i, share in enumerate(found) if share.null]
-    for i, q in zip(nulls, benjamini_hochberg([found[i].components.mapping_p for i in nulls]), strict=True):
-        found[i] = replace(found[i], q=q)
-    return tuple(found)
+    nulls = [i for i, share in enumerate(shares) if share.null]
+    for i, q in zip(nulls, benjamini_hochberg([shares[i].components.mapping_p for i in nulls]), strict=True):
+        shares[i] = replace(shares[i], q=q)
+    return tuple(shares)
 
 
 def _published(study: StudyPlan) -> tuple[tuple[str, Published], ...]:
-    found: list[tuple[str, Published]] = []
-    for setting in study.settings:
-        for value in setting.recipe.published:
-            if value.metric == setting.recipe.metrics[0] and (setting.task, value) not in found:
-                found.append((setting.task, value))
-    return tuple(found)
+    published: list[tuple[str, Published]] = []
+    for condition in study.settings:
+        for value in condition.recipe.published:
+            if value.metric == condition.recipe.metrics[0] and (condition.task, value) not in published:
+                published.append((condition.task, value))
+    return tuple(published)
 
 
 def _missing(study: StudyPlan, known: Sequence[Cell]) -> tuple[Missing, ...]:
-    """Cells that are not finished, and settings whose cells cannot be known as their search has failed."""
-    found: list[Missing] = []
+    """Cells that are not finished, and conditions without a learning rate, as every cell of their search failed."""
+    missing: list[Missing] = []
     for cell in known:
         state = study.store.state(cell.key)
         if state != "done":
-            setting, error = cell.setting, study.store.fault(cell.key) or ""
+            condition, error = cell.setting, study.store.fault(cell.key) or ""
             state = "not run" if state == "open" else state
-            found.append(Missing(cell.key, setting.task, setting.arm, str(cell), state, error))
-    for setting in study.settings:
-        choice = study.choice(setting)
-        if setting.rates and choice.settled and choice.rate is None:
-            what = f"{len(setting.seed_pairs)} cells of {setting.task}, {setting.arm}"
-            found.append(Missing("", setting.task, setting.arm, what, "not known", "every learning rate failed"))
-    return tuple(found)
+            missing.append(Missing(cell.key, condition.task, condition.arm, str(cell), state, error))
+    for condition in study.settings:
+        choice = study.choice(condition)
+        if condition.rates and choice.settled and choice.rate is None:
+            what = f"{len(condition.seed_pairs)} cells of {condition.task}, {condition.arm}"
+            missing.append(Missing("", condition.task, condition.arm, what, "not known", "every learning rate failed"))
+    return tuple(missing)
 
 
 def _machines(study: StudyPlan, known: Sequence[Cell]) -> tuple[str, ...]:
     """Devices and versions that finished cells were made with, each once."""
-    found: dict[str, None] = {}
+    machines: dict[str, None] = {}
     for cell in known:
         if study.store.state(cell.key) == "done":
             result = study.store.result(cell.key)
             versions: dict[str, Any] = result["versions"]
             named = ", ".join(f"{name} {versions[name]}" for name in ("xdomain", "torch", "transformers"))
-            found[f"{result['device']} in {result['dtype']}; {named}"] = None
-    return tuple(sorted(found))
+            machines[f"{result['device']} in {result['dtype']}; {named}"] = None
+    return tuple(sorted(machines))

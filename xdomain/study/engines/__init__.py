@@ -1,1 +1,1 @@
-"""Who runs the cells of a study: processes here, or a Ray cluster."""
+"""Engines, which run the cells of a study: processes on this machine, or a Ray cluster."""

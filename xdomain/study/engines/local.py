@@ -23,7 +23,7 @@ THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 @dataclass
 class _Worker:
-    """A process, and the cell it is at."""
+    """A process, its log file, and the key of the cell that it runs (None between cells)."""
 
     number: int
     process: subprocess.Popen[str]
@@ -32,12 +32,23 @@ class _Worker:
 
 
 def run_local(study: StudyPlan, progress: Progress, *, workers: int = 1) -> None:
-    """Work off a study with so many processes; a process that dies takes its cell with it, and another is started.
+    """Run the cells of a study in processes on this machine, and return when no cell is left.
+
+    If a process dies, its cell counts as failed, and another process is started.
+
+    Parameters
+    ----------
+    study
+        Whose cells to run.
+    progress
+        Its `tell` is called with the state of each cell.
+    workers
+        The number of processes.
 
     Raises
     ------
     OutputError
-        The store cannot be written.
+        The store cannot be written, or a process died between two cells.
     """
     events: queue.Queue[tuple[_Worker, dict[str, Any] | None]] = queue.Queue()
     alive = {number: _start(study, number, workers, events) for number in range(workers)}
@@ -67,7 +78,7 @@ def run_local(study: StudyPlan, progress: Progress, *, workers: int = 1) -> None
 def _start(study: StudyPlan, number: int, workers: int, events: queue.Queue[Any]) -> _Worker:
     path = study.folder / f"worker-{os.getpid()}-{number}.log"
     with path.open("w", encoding="utf-8") as log:
-        process = subprocess.Popen(  # -P: a clone in the current folder is not the package that is installed
+        process = subprocess.Popen(  # -P: import the installed package, not a clone in the current folder
             [sys.executable, "-P", "-m", "xdomain.study.engines.worker", str(study.folder)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, env=_environment(number, workers),
         )  # fmt: skip
@@ -77,11 +88,11 @@ def _start(study: StudyPlan, number: int, workers: int, events: queue.Queue[Any]
 
 
 def _ended(worker: _Worker) -> int:
-    """The exit code of a process that has ended or is about to."""
+    """Wait for the process to end and return its exit code; delete its log unless the code is above 0."""
     code = worker.process.wait()
     if worker.process.stdin:
         worker.process.stdin.close()
-    if code <= 0:  # nothing that it said is of use
+    if code <= 0:  # its log is of no use
         worker.log.unlink(missing_ok=True)
     return code
 
@@ -89,25 +100,25 @@ def _ended(worker: _Worker) -> int:
 def _listen(worker: _Worker, events: queue.Queue[Any]) -> None:
     with worker.process.stdout or contextlib.nullcontext([]) as lines:
         for line in lines:
-            with contextlib.suppress(json.JSONDecodeError):  # somebody's print
+            with contextlib.suppress(json.JSONDecodeError):  # output of a library or an adapter
                 events.put((worker, json.loads(line)))
     events.put((worker, None))
 
 
 def _environment(number: int, workers: int) -> dict[str, str]:
-    """Cores are shared out; of several GPUs each worker sees one."""
+    """The environment of worker `number`: one of several has a share of the cores, and one GPU if there are several."""
     import torch
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    found = dict(os.environ)
+    environment = dict(os.environ)
     if workers > 1:
-        found |= dict.fromkeys(THREADS, str(max(1, cores // workers)))
+        environment |= dict.fromkeys(THREADS, str(max(1, cores // workers)))
         if torch.cuda.device_count() > 1:
             seen = os.environ.get("CUDA_VISIBLE_DEVICES", ",".join(map(str, range(torch.cuda.device_count())))).split(
                 ","
             )
-            found["CUDA_VISIBLE_DEVICES"] = seen[number % len(seen)]
-    return found
+            environment["CUDA_VISIBLE_DEVICES"] = seen[number % len(seen)]
+    return environment
 
 
 def _died(code: int, log: Path) -> str:

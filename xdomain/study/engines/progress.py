@@ -1,4 +1,4 @@
-"""How far a study is: cells done, time left, the table so far; before it starts, what it will take."""
+"""The progress of a study: cells done, time left, the table so far; before the start, a forecast."""
 
 from __future__ import annotations
 
@@ -15,42 +15,44 @@ Table = list[dict[str, str]]
 
 
 class Progress:
-    """Told by an engine what has become of a cell, it tells a person.
+    """Logs a line for each cell that an engine has finished.
 
     Parameters
     ----------
+    study
+        The study that is run.
     workers
-        Cells at a time.
+        The number of cells that run at a time.
     show
-        For the table so far, whenever a line is said.
+        Called after each line with the table so far.
     """
 
     def __init__(self, study: StudyPlan, *, workers: int, show: Callable[[Table], None] | None = None) -> None:
         self.study, self.workers, self.show = study, workers, show
 
     def start(self) -> None:
-        """Before the first cell: how many are to come, and how long they take where anything tells."""
+        """Log, before the first cell, how many cells are to come and how long they take, if known."""
         settled, total = self.study.count()
         log.info(f"{total - settled} of {total} cells to run; a line for each that is finished{self._left()}")
 
     def tell(self, key: str, state: str) -> None:
-        """A cell is begun, done or failed."""
+        """Log that the cell with this `key` is done or failed; the `state` "begun" is not logged."""
         if state == "begun":
             return
         cell = self.study.cell(key)
         if state == "failed":
             what = f"failed: {self.study.store.fault(key)}".splitlines()[0]
         else:
-            found = self.study.store.result(key)
+            result = self.study.store.result(key)
             name = cell.recipe.metrics[0]
-            what = f"{name} {number(found['metrics']['test'][name]['value'])}, {duration(found['seconds'])}"
+            what = f"{name} {number(result['metrics']['test'][name]['value'])}, {duration(result['seconds'])}"
         settled, total = self.study.count()
         log.info(f"[{settled}/{total}] {cell}: {what}{self._left()}")
         if self.show:
             self.show(self.table())
 
     def left(self) -> float:
-        """Seconds until all is done, if no other process helps; NaN where unknown."""
+        """Seconds until all cells are done, if no other process helps; NaN where unknown."""
         return sum(seconds * cells for seconds, cells in remaining(self.study)) / self.workers
 
     def _left(self) -> str:
@@ -58,71 +60,90 @@ class Progress:
         return f"; {duration(left)} left" if left and math.isfinite(left) else ""
 
     def table(self) -> Table:
-        """A row a setting: mean of the deciding metric on test over the cells that are done."""
-        return [_row(self.study, setting) for setting in self.study.settings]
+        """A row for each condition, with the mean of the deciding metric on test over the cells that are done."""
+        return [_row(self.study, condition) for condition in self.study.settings]
 
 
-def _row(study: StudyPlan, setting: Condition) -> dict[str, str]:
-    choice, final = study.choice(setting), study.final(setting)
+def _row(study: StudyPlan, condition: Condition) -> dict[str, str]:
+    choice, final = study.choice(condition), study.final(condition)
     done = [cell for cell in final if study.store.state(cell.key) == "done"]
-    name = setting.recipe.metrics[0]
+    name = condition.recipe.metrics[0]
     values = [study.store.result(cell.key)["metrics"]["test"][name]["value"] for cell in done]
     known = [value for value in values if value is not None]
     return {
-        "task": setting.task + ("" if setting.fraction == 1 else f" ({setting.fraction:g} of train)"),
-        "arm": setting.arm,
+        "task": condition.task + ("" if condition.fraction == 1 else f" ({condition.fraction:g} of train)"),
+        "arm": condition.arm,
         "rate": f"{choice.rate:g}" if choice.rate else "searching" if not choice.settled else "–",
-        "cells": f"{len(done)}/{len(setting.seed_pairs)}",
+        "cells": f"{len(done)}/{len(condition.seed_pairs)}",
         "test": f"{name} {number(sum(known) / len(known))}" if known else "–",
     }
 
 
 def remaining(study: StudyPlan) -> list[tuple[float, int]]:
-    """Of each setting: seconds a cell takes (NaN where unknown), and how many of its cells are to come."""
-    found: list[tuple[float, int]] = []
-    for setting in study.settings:
-        cells = [*setting.searched(), *study.final(setting)]
+    """For each condition of `study`: seconds per cell (NaN where unknown), and how many of its cells are to come."""
+    estimates: list[tuple[float, int]] = []
+    for condition in study.settings:
+        cells = [*condition.searched(), *study.final(condition)]
         open_cells = {cell.key for cell in cells if study.store.state(cell.key) in ("open", "running")}
-        unknown = 0 if study.choice(setting).settled else setting.most_cells - len(setting.searched())
-        found.append((seconds_of(study, setting) if open_cells or unknown else 0.0, len(open_cells) + unknown))
-    return found
+        unknown = 0 if study.choice(condition).settled else condition.most_cells - len(condition.searched())
+        estimates.append((seconds_of(study, condition) if open_cells or unknown else 0.0, len(open_cells) + unknown))
+    return estimates
 
 
-def seconds_of(study: StudyPlan, setting: Condition) -> float:
-    """What a cell takes, as finished ones of its setting did, or of its task and kind, or as the recipe says."""
-    kind = setting.recipe.run.baseline is None
+def seconds_of(study: StudyPlan, condition: Condition) -> float:
+    """Estimate the seconds that a cell takes.
+
+    The mean over finished cells of the condition, or else over those of its task, scaled by their shares of the
+    training records: encoders if it has one, else baselines. Without any, for an encoder, the recipe's runtime.
+
+    Parameters
+    ----------
+    study
+        Whose finished cells to look at.
+    condition
+        The condition of the cell.
+
+    Returns
+    -------
+    float
+        NaN where unknown.
+    """
+    kind = condition.recipe.run.baseline is None
     for others in (
-        [setting],
-        [s for s in study.settings if s.task == setting.task and (s.recipe.run.baseline is None) == kind],
+        [condition],
+        [s for s in study.settings if s.task == condition.task and (s.recipe.run.baseline is None) == kind],
     ):
         taken = [
-            study.store.result(cell.key)["seconds"] * setting.fraction / other.fraction
+            study.store.result(cell.key)["seconds"] * condition.fraction / other.fraction
             for other in others
             for cell in _candidates(other)
             if study.store.state(cell.key) == "done"
         ]
         if taken:
             return sum(taken) / len(taken)
-    runtime = setting.recipe.runtime
-    return runtime[0].minutes * 60 * setting.fraction if runtime and kind else math.nan
+    runtime = condition.recipe.runtime
+    return runtime[0].minutes * 60 * condition.fraction if runtime and kind else math.nan
 
 
-def _candidates(setting: Condition) -> list[Cell]:
-    """All cells that a setting could have, whatever rate is chosen."""
-    return [cell for rate in setting.rates or (None,) for cell in setting.final(rate)]
+def _candidates(condition: Condition) -> list[Cell]:
+    """All cells that a condition could be judged by, whichever rate is chosen."""
+    return [cell for rate in condition.rates or (None,) for cell in condition.final(rate)]
 
 
 def forecast(study: StudyPlan) -> list[dict[str, Any]]:
-    """A row a setting: its cells, how many are finished, and minutes that the rest takes; what ``--dry-run`` prints."""
+    """The table that ``--dry-run`` prints: a row for each condition of `study`.
+
+    A row has the number of cells, how many are still to run, and the minutes that these take, None where unknown.
+    """
     rows: list[dict[str, Any]] = []
-    for setting, (seconds, left) in zip(study.settings, remaining(study), strict=True):
+    for condition, (seconds, left) in zip(study.settings, remaining(study), strict=True):
         rows.append(
             {
-                "task": setting.task,
-                "arm": setting.arm,
-                "train": f"{setting.fraction:g}",
-                "rates": ", ".join(f"{rate:g}" for rate in setting.rates) or "–",
-                "cells": setting.most_cells,
+                "task": condition.task,
+                "arm": condition.arm,
+                "train": f"{condition.fraction:g}",
+                "rates": ", ".join(f"{rate:g}" for rate in condition.rates) or "–",
+                "cells": condition.most_cells,
                 "to run": left,
                 "minutes": round(seconds * left / 60, 1) if math.isfinite(seconds) else None,
             }

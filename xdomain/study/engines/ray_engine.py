@@ -1,6 +1,6 @@
-"""The Ray engine: a cell is a task with its resources, on as many machines as the cluster has.
+"""The Ray engine: each cell is a Ray task with its resources, on any machine of the cluster.
 
-All machines must see the store under the same path, as results come back through it alone.
+All machines must see the store under the same path: results come back only through it.
 """
 
 from __future__ import annotations
@@ -17,17 +17,27 @@ from xdomain.study.engines.worker import PAUSE
 from xdomain.study.plan import StudyPlan, open_study
 
 TRIES = 3
-"""How often a cell is begun anew when the worker that ran it, or its whole machine, is lost."""
+"""How often a cell is tried when the worker that runs it, or its whole machine, is lost."""
 HANDED_ON = ("XDOMAIN_DATA", "HF_HOME", "HF_HUB_OFFLINE", "PYTHONPATH")
 
 
 def run_on_ray(study: StudyPlan, progress: Progress, *, address: str | None = None) -> None:
-    """Work off a study on a Ray cluster; without an address, on one that is started here for it.
+    """Run the cells of a study on a Ray cluster, and return when no cell is left.
+
+    Parameters
+    ----------
+    study
+        Whose cells to run; its grid says which resources a cell needs.
+    progress
+        Its `tell` is called with the state of each cell.
+    address
+        ``HOST:PORT`` of the head of the cluster, or ``auto``. None: a cluster that Ray knows of on this machine, or
+        else a new one.
 
     Raises
     ------
     MissingError
-        Ray is not installed, or there is no cluster at the address.
+        Ray is not installed, or there is no cluster at `address`.
     OutputError
         The store cannot be written.
     """
@@ -44,7 +54,7 @@ def run_on_ray(study: StudyPlan, progress: Progress, *, address: str | None = No
                     under_way[attempt.remote(folder, cell.key)] = cell.key
             if not left and not under_way:
                 return
-            if not under_way:  # all that is left is run by others
+            if not under_way:  # other processes run the cells that are left
                 time.sleep(PAUSE)
                 continue
             ready, _ = ray.wait(list(under_way), timeout=PAUSE)
@@ -80,7 +90,7 @@ def _connected(address: str | None) -> Any:
 
 
 def _attempt(folder: str, key: str) -> str | None:
-    """What a Ray worker does; a store that cannot be written is told, not raised, or Ray would try again."""
+    """Run one cell in a Ray worker; an error of the store is returned, not raised, or Ray would try again."""
     study = open_study(Path(folder))
     try:
         return study.store.attempt(study.cell(key))
@@ -91,7 +101,7 @@ def _attempt(folder: str, key: str) -> str | None:
 def _state(ray: Any, study: StudyPlan, task: Any, key: str) -> str | None:
     try:
         state = ray.get(task)
-    except ray.exceptions.RayError as error:  # lost more often than it is tried
+    except ray.exceptions.RayError as error:  # its worker was lost in every try
         study.store.note_failure(study.cell(key), f"{type(error).__name__} in {TRIES} tries: {error}")
         return "failed"
     if state and state.startswith("error: "):

@@ -1,8 +1,8 @@
-"""A process that works off a study: ``python -m xdomain.study.engines.worker FOLDER``, started by an engine.
+"""A process that runs the cells of a study: ``python -m xdomain.study.engines.worker FOLDER``, started by an engine.
 
-What it does is told on stdout, a JSON object a line: ``{"cell": KEY, "state": "begun" | "done" | "failed"}``. It ends
-when nothing is left to do, with exit code 2 if the store cannot be written, or as soon as its stdin ends, since then
-whoever started it is no more.
+It reports on stdout, one JSON object per line: ``{"cell": KEY, "state": "begun" | "done" | "failed"}``. It ends when
+no cell is left, with exit code 2 (after a line ``{"error": MESSAGE}``) if the store cannot be written, and with exit
+code 1 as soon as its stdin ends, which means that the process that started it has ended.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from xdomain.study.plan import StudyPlan, open_study
 
 Tell = Callable[[str, str], None]
 PAUSE = 1.0
-"""Seconds between two looks at cells that others run."""
+"""Seconds to wait before looking again at cells that other processes run."""
 
 
 def work(study: StudyPlan, tell: Tell) -> None:
@@ -31,7 +31,7 @@ def work(study: StudyPlan, tell: Tell) -> None:
     study
         Whose cells to run.
     tell
-        Called with the key of a cell and what has become of it.
+        Called with the key of a cell and its state: begun, done or failed.
 
     Raises
     ------
@@ -58,13 +58,13 @@ def _tell(key: str, state: str) -> None:
 
 
 def _end_with_parent() -> None:
-    """An orphan would go on with a study that somebody has stopped."""
+    """Exit once stdin ends: an orphan would go on with a study that the user has stopped."""
     sys.stdin.read()
     os._exit(1)
 
 
 def main() -> None:
-    """See the module."""
+    """Run the cells of the study whose folder is the first command-line argument; see the module."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         work(open_study(Path(sys.argv[1])), _tell)

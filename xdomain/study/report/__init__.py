@@ -1,1 +1,1 @@
-"""A study told: words, blocks, figures, and the two ways to write them down."""
+"""The report of a study: its texts, blocks and figures, rendered as Markdown and as HTML."""

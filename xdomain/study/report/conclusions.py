@@ -1,4 +1,4 @@
-"""What may be said of a difference, and what has to be said of a study: decided here, once for words and pictures."""
+"""Verdicts on differences and warnings about a study, decided here for both texts and figures."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from xdomain.study.stats.estimate import detectable
 from xdomain.study.stats.standard_error import StandardError
 
 LEVEL, ALARM = 0.05, 0.01
-ENOUGH = 5  # cells: t of fewer is 3 and more, that is, half as wide again as the normal interval
+ENOUGH = 5  # cells: with fewer, Student's t is 3 or more, so that intervals are half as wide again as normal ones
 WIDEST = {
     **dict.fromkeys(("accuracy", "balanced_accuracy", "f1", "f1_binary", "precision", "recall"), 1.0),
     **dict.fromkeys(("roc_auc", "average_precision"), 1.0),
     **dict.fromkeys(("matthews_correlation", "spearmanr", "pearsonr"), 2.0),
 }
-"""The largest difference that there can be; other metrics have none."""
-MOST_NAMED = 6  # arms in a warning: the table of results has all
+"""The largest possible difference in a metric; the other metrics have no largest."""
+MOST_NAMED = 6  # arms in a warning; the table of results has all
 WORDS: dict[Kind, str] = {
     "better": "helps",
     "worse": "hurts",
@@ -28,14 +28,14 @@ WORDS: dict[Kind, str] = {
     "unknown": "inconclusive",
 }
 SEEDS = 3
-"""The fewest that a study should have: with two, Student's t makes intervals 6.5 times as wide as the normal."""
+"""The fewest seeds of a useful study: with two, Student's t makes intervals 6.5 times as wide as normal ones."""
 FEW_GROUPS = 10
 
 
 def kind_of(difference: Difference) -> Kind:
-    """Q decides whether there is a difference, its sign and the metric's direction which.
+    """Classify a `difference`: whether there is one by its q, which one by its sign and the direction of the metric.
 
-    A study too small to see any difference at all has not looked: that it saw none says nothing.
+    If the study is too small to see even the largest possible difference, the kind is "unknown", not "unseen".
     """
     value = difference.estimate.interval.value
     if not (math.isfinite(difference.q) and math.isfinite(value)):
@@ -46,7 +46,7 @@ def kind_of(difference: Difference) -> Kind:
 
 
 def word_of(difference: Difference) -> str:
-    """The verdict in a few words; where there is none, with the reason if that is a common one."""
+    """The verdict on a `difference` in a few words; an inconclusive one with its reason, if that is a common one."""
     kind = kind_of(difference)
     if kind != "unknown" or not math.isfinite(difference.estimate.interval.value):
         return WORDS[kind]
@@ -64,12 +64,22 @@ def _blind(difference: Difference) -> bool:
 
 
 def several_shares(findings: Findings) -> bool:
-    """Whether shares of the training records are compared, so that each row has to name its own."""
+    """Whether `findings` are on several shares of the training records, so that each row has to name its own."""
     return len({group.fraction for group in findings.groups}) > 1
 
 
 def verdict(difference: Difference, *, of: int, name_share: bool) -> Verdict:
-    """A line on one of `of` differences."""
+    """The verdict on a difference as a line of the report.
+
+    Parameters
+    ----------
+    difference
+        To the reference arm.
+    of
+        The number of differences of the study.
+    name_share
+        Whether to name the share of the training records.
+    """
     kind, estimate = kind_of(difference), difference.estimate
     parts: list[Inline] = [Strong(clean(difference.arm)), f" against {clean(difference.reference)}"]
     parts.append(f" with {share(difference.fraction)} of the training records" if name_share else "")
@@ -96,8 +106,8 @@ def _power(difference: Difference, of: int) -> str:
 
 
 def _why_unknown(difference: Difference) -> str:
-    told, pairs = difference.estimate.interval, difference.pairs
-    if not math.isfinite(told.value):
+    mean, pairs = difference.estimate.interval, difference.pairs
+    if not math.isfinite(mean.value):
         return " It is not defined for these predictions."
     if not difference.learned:
         return " Neither arm has shown that it learned."
@@ -105,28 +115,28 @@ def _why_unknown(difference: Difference) -> str:
         return _one_seed_is_none(difference)
     if math.isfinite(difference.q):
         return f" With {count(pairs, 'pair')} of cells no difference could have been seen, however large."
-    if pairs == 2 and math.isfinite(told.low):
+    if pairs == 2 and math.isfinite(mean.low):
         return f" Both pairs of cells have the same difference, which may be chance: take {SEEDS} seeds or more."
-    alike = " In every pair both values are the same." if told.value == 0 else ""
+    alike = " In every pair both values are the same." if mean.value == 0 else ""
     return f"{alike} {count(pairs, 'pair')} of cells that do not vary: how certain this is cannot be estimated."
 
 
 def _one_seed_is_none(difference: Difference) -> str:
-    error, told = difference.estimate.standard_error, ""
+    error, power = difference.estimate.standard_error, ""
     if math.isfinite(error) and error > 0:
         least = detectable(StandardError(0.0, math.inf), error)
-        told = (
+        power = (
             f" Over test records alone the standard error is {number(error)}: with any number of seeds, only a "
             f"difference of {number(least)} or more would be seen reliably on this test set."
         )
     return (
         f" Another seed may turn it round: of such differences of one seed, half would pass for an effect where there "
-        f"is none. Take {SEEDS} seeds or more.{told}"
+        f"is none. Take {SEEDS} seeds or more.{power}"
     )
 
 
 def unmeasured(findings: Findings) -> tuple[Group, ...]:
-    """Groups that should have been compared with the reference and were not: silence would hide them."""
+    """The groups of `findings` without a difference to the reference arm, so that the report can list them."""
     compared = {(d.task, d.arm, d.fraction) for d in findings.differences}
     return tuple(
         g for g in findings.groups if g.arm != findings.reference and (g.task, g.arm, g.fraction) not in compared
@@ -134,13 +144,13 @@ def unmeasured(findings: Findings) -> tuple[Group, ...]:
 
 
 def alarms(findings: Findings) -> tuple[MappingShare, ...]:
-    """Nulls in which an effect was found."""
+    """The nulls of `findings` with an effect of the mapping (q below .01), where there can be none."""
     return tuple(s for s in findings.shares if s.null and s.q is not None and s.q < ALARM)
 
 
 def warnings(findings: Findings) -> tuple[Text, ...]:
-    """What weakens the study though nothing failed, a line a task and reason."""
-    found = [
+    """What weakens the study although nothing failed: a line for each reason and task of `findings`."""
+    checks = [
         ("Learning rate on the edge of its grid", "; a better one may lie beyond.", _edge),
         ("One cell only", "; the intervals are over test records, another seed or mapping may differ.", _single),
         ("Few cells", "; intervals are wide, more seeds and mappings would narrow them.", _few),
@@ -155,15 +165,15 @@ def warnings(findings: Findings) -> tuple[Text, ...]:
         *((Strong("Made with different software"), f", {clean(line)}.") for line in findings.mixed),
     )
     return whole + tuple(
-        (Strong(what), f", {clean(task)}: {_joined(told)}{end}")
-        for what, end, tell in found
+        (Strong(what), f", {clean(task)}: {_joined(arms)}{end}")
+        for what, end, check in checks
         for task in tasks_of(findings.groups)
-        if (told := _told(findings.groups, task, tell, named))
+        if (arms := _affected(findings.groups, task, check, named))
     )
 
 
 def _some_unlearned(group: Group) -> str | None:
-    """Where the arm as a whole did not learn, the report has begun with that."""
+    """None where the arm as a whole did not learn: the report begins with that."""
     return f"{group.unlearned} of {group.done}" if group.unlearned and group.not_learned is None else None
 
 
@@ -179,31 +189,32 @@ def _against_kmers(findings: Findings) -> Callable[[Group], str | None]:
         if group.baseline == "kmer" and group.test
     }
 
-    def told(group: Group) -> str | None:
+    def check(group: Group) -> str | None:
         counted = kmers.get((group.task, group.fraction), math.nan)
         if group.baseline or group.test is None or group.not_learned:
             return None
         value = group.test.interval.value
         return f"{number(value)}, k-mers {number(counted)}" if not_above_rule(group.metric, value, counted) else None
 
-    return told
+    return check
 
 
 def tasks_of(rows: Iterable[Group] | Iterable[Difference] | Iterable[MappingShare]) -> list[str]:
-    """Each task once, in order."""
+    """The tasks of `rows`, each once, in order."""
     return list(dict.fromkeys(row.task for row in rows))
 
 
-def _joined(told: Sequence[str]) -> str:
-    more = len(told) - MOST_NAMED
-    return ", ".join(told[:MOST_NAMED]) + (f" and {more} more, in the table of results" if more > 0 else "")
+def _joined(arms: Sequence[str]) -> str:
+    more = len(arms) - MOST_NAMED
+    return ", ".join(arms[:MOST_NAMED]) + (f" and {more} more, in the table of results" if more > 0 else "")
 
 
-def _told(groups: Sequence[Group], task: str, tell: Callable[[Group], str | None], named: bool) -> list[str]:
+def _affected(groups: Sequence[Group], task: str, check: Callable[[Group], str | None], named: bool) -> list[str]:
+    """The arms of a task for which `check` returns a reason, each with the reason."""
     return [
-        clean(group.arm) + (f" at {share(group.fraction)}" if named else "") + f" ({told})"
+        clean(group.arm) + (f" at {share(group.fraction)}" if named else "") + f" ({reason})"
         for group in groups
-        if group.task == task and (told := tell(group))
+        if group.task == task and (reason := check(group))
     ]
 
 
@@ -224,7 +235,7 @@ def _few(group: Group) -> str | None:
 
 
 def _cells_of_trained(group: Group) -> int:
-    """A baseline without steps comes out the same for every seed, so one is enough: it does not count here."""
+    """The number of cells; 0 for a baseline without steps, which needs only one, as no seed changes it."""
     trained = group.rate is not None or bool(group.losses)
     return group.test.cells if trained and group.test is not None else 0
 

@@ -1,4 +1,4 @@
-"""From findings to the blocks of a report: what comes first, what is told, in which words."""
+"""The content of a report: turns findings into blocks, in their order and with their texts."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ from xdomain.study.report.formats import DASH, chance, clean, count, equals, int
 from xdomain.study.report.learning import unlearned
 from xdomain.study.results import Findings, Group, Missing
 
-MOST_ABOVE = 10  # missing cells that are listed above the results; the others follow below
+MOST_ABOVE = 10  # missing cells listed above the results; with more, all are listed near the end
 LONGEST_ERROR = 400
 
 
 def compose(findings: Findings, pictures: Mapping[str, Picture]) -> tuple[Block, ...]:
-    """The report, top down; `pictures` are those that there was something to draw for."""
+    """The blocks of the report on `findings`, from top to bottom; `pictures` has the figures by name."""
     return (
         *_opening(findings),
         *_unlearned(findings),
@@ -75,39 +75,39 @@ def _opening(findings: Findings) -> Iterator[Block]:
 
 
 def _unlearned(findings: Findings) -> Iterator[Block]:
-    found = unlearned(findings)
-    if found is None:
+    summary = unlearned(findings)
+    if summary is None:
         return
     says = (
         "What follows says nothing of the question: arms that have not learned may differ by chance alone."
-        if found.every
+        if summary.every
         else "A difference between two of them says nothing; a difference to one of them says that the other learned."
     )
-    lines = tuple((Strong(place), f" {why}.") for place, why in found.arms)
+    lines = tuple((Strong(place), f" {why}.") for place, why in summary.arms)
     yield Box(
-        "alarm" if found.every else "warning",
-        found.title,
-        (Paragraph((says,)), Bullets(lines), Paragraph((found.advice,))),
+        "alarm" if summary.every else "warning",
+        summary.title,
+        (Paragraph((says,)), Bullets(lines), Paragraph((summary.advice,))),
     )
 
 
 def _tally(findings: Findings) -> Iterator[Block]:
     done, failed, still_open = findings.cells
     kinds = Counter[Kind](map(kind_of, findings.differences))
-    told = ", ".join(f"{WORDS[kind]}: {kinds[kind]}" for kind in WORDS if kinds[kind])
+    counts = ", ".join(f"{WORDS[kind]}: {kinds[kind]}" for kind in WORDS if kinds[kind])
     yield Paragraph(
         (
             f"{done:,} of {count(done + failed + still_open, 'cell')} (single runs) finished. ",
             f"{count(len(findings.differences), 'difference')} to ",
             Strong(clean(findings.reference)),
-            f" ({told})." if told else ".",
+            f" ({counts})." if counts else ".",
         )
     )
 
 
 def _alarm(findings: Findings) -> Iterator[Block]:
-    found = alarms(findings)
-    if not found:
+    effects = alarms(findings)
+    if not effects:
         return
     named = several_shares(findings)
     yield Box(
@@ -129,7 +129,7 @@ def _alarm(findings: Findings) -> Iterator[Block]:
                         f": the mapping's share of the variance is {percent(s.components.mapping_variance_share)}, ",
                         f"{equals('q', s.q)}",
                     )
-                    for s in found
+                    for s in effects
                 )
             ),
         ),
@@ -174,8 +174,8 @@ def _cells_table(name: str, cells: tuple[Missing, ...]) -> Table:
 
 
 def _shortened(error: str) -> str:
-    told = clean(error)
-    return (told if len(told) <= LONGEST_ERROR else f"{told[:LONGEST_ERROR]} …") or DASH
+    line = clean(error)
+    return (line if len(line) <= LONGEST_ERROR else f"{line[:LONGEST_ERROR]} …") or DASH
 
 
 def _verdicts(findings: Findings) -> Iterator[Block]:
@@ -229,7 +229,7 @@ def _groups(findings: Findings) -> Iterator[Block]:
 
 
 def _records(group: Group) -> str:
-    """How many, and in how many groups."""
+    """The number of test records, and of the groups that they come in."""
     groups = group.record_groups
     return count(group.records, "record") + ("" if groups is None else f" in {count(groups, 'group')}")
 
@@ -251,8 +251,8 @@ def _differences(findings: Findings, pictures: Mapping[str, Picture]) -> Iterato
         flip = chance(d.sign_flip)
         flip += "" if d.least_sign_flip is None else f" (least {chance(d.least_sign_flip)})"
         lead = (clean(d.task), clean(d.arm), *((share(d.fraction),) if named else ()))
-        told = (interval(d.estimate.interval, signed=True), chance(d.q), flip, chance(d.mcnemar), str(d.pairs))
-        rows.append((*lead, d.metric, *told, number(d.estimate.detectable)))
+        tests = (interval(d.estimate.interval, signed=True), chance(d.q), flip, chance(d.mcnemar), str(d.pairs))
+        rows.append((*lead, d.metric, *tests, number(d.estimate.detectable)))
     columns = ("task", "arm", *_shares_column(named), "metric", *numbers)
     yield table("differences", columns, rows, ("training data", *numbers))
 
@@ -286,9 +286,9 @@ def _mapping(findings: Findings, pictures: Mapping[str, Picture]) -> Iterator[Bl
     for s in findings.shares:
         c = s.components
         lead = (clean(s.task), clean(s.arm), *((share(s.fraction),) if named else ()))
-        told = (*(interval(_root(v)) for v in (c.mapping, c.seed, c.residual)), percent(c.mapping_variance_share))
+        parts = (*(interval(_root(v)) for v in (c.mapping, c.seed, c.residual)), percent(c.mapping_variance_share))
         check = ((chance(s.q) if s.null else "",) if nulls else ())  # fmt: skip
-        rows.append((*lead, *told, chance(c.mapping_p), *check))
+        rows.append((*lead, *parts, chance(c.mapping_p), *check))
     yield table("spread by mapping and seed", ("task", "arm", *_shares_column(named), *numbers), rows, numbers)
     if nulls and not alarms(findings):
         yield Paragraph(
@@ -341,8 +341,8 @@ def _published(findings: Findings) -> Iterator[Block]:
             rows.append((clean(task), clean(value.model), value.metric, number(value.value), cited))
         ours = [(group, group.test.interval) for group in findings.groups if group.task == task and group.test]
         whole = max((group.fraction for group, _ in ours), default=1.0)
-        told = Strong("this study" if whole == 1 else f"this study, {share(whole)} of the training records")
-        rows += [(clean(task), clean(g.arm), g.metric, interval(i), told) for g, i in ours if g.fraction == whole]
+        here = Strong("this study" if whole == 1 else f"this study, {share(whole)} of the training records")
+        rows += [(clean(task), clean(g.arm), g.metric, interval(i), here) for g, i in ours if g.fraction == whole]
     yield table("published values", ("task", "model", "metric", "test", "source"), rows, ("test",))
     yield Paragraph(("Published values may come from other splits, backbones or budgets: see their sources.",))
 

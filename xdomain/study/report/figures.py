@@ -1,4 +1,4 @@
-"""The pictures of a study, each drawn once: as PNG on white, and as SVG in the colours of the page around it."""
+"""The figures of a study, each as PNG on white and as SVG in the colours of the page."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ from xdomain.study.results import Difference, Findings, Group, MappingShare
 from xdomain.training.plots import BLUE, GREY, ORANGE
 
 SOURCES = (("mapping", BLUE), ("seed", AMBER), ("residual", GREY))
-SEED_ROW, BAR = 0.62, 0.25  # inches, of a row
-SEEDS_REACH = 2.5  # times the longest bar: intervals of few mappings reach far beyond
+SEED_ROW, BAR = 0.62, 0.25  # height of a row in inches, and of a bar in rows
+SEEDS_REACH = 2.5  # times the longest bar, where the axis ends: intervals of few mappings reach far beyond
 ROW, FRAME = 0.36, 0.85  # inches
-FARTHEST = 2.5  # times the largest difference, or the narrowest interval: one vast interval would hide the others
-MOST_ROWS = 80  # with more, the largest share of the training records alone
+FARTHEST = 2.5  # times the largest difference or the narrowest interval: one wide interval must not hide the others
+MOST_ROWS = 80  # of more, only those on the largest share of the training records are drawn
 LOOKS: dict[Kind, dict[str, Any]] = {
     "better": {"color": BLUE, "marker": "o", "markerfacecolor": BLUE},
     "worse": {"color": ORANGE, "marker": "s", "markerfacecolor": ORANGE},
@@ -48,14 +48,14 @@ LOOKS: dict[Kind, dict[str, Any]] = {
     "unknown": {"color": GREY, "marker": "x", "markerfacecolor": PAPER},
 }
 PANEL, TITLE, NAME = 2.7, 35, 34  # inches, characters, characters
-MOST_MARKED = 12  # points: a marker on each of more hides the line
+MOST_MARKED = 12  # points with a marker: more would hide the line
 Draw = Callable[[Findings], Figure | None]
 
 
 def draw_variance(findings: Findings) -> Figure | None:
-    """A panel a task, as units may differ; standard deviations, as variances have units that nobody thinks in.
+    """Draw standard deviations by source: a panel for each task of `findings`, as their units may differ.
 
-    A task on which nothing lies apart has nothing to draw.
+    Tasks without any spread are left out; None if no task is left.
     """
     shares = [s for s in findings.shares if np.isfinite(_values(s)).all()]
     tasks = tasks_of(s for s in shares if any(_values(s)))
@@ -84,18 +84,18 @@ def _seed_panel(axes: Axes, rows: Sequence[MappingShare], named: bool) -> None:
     longest = 0.0
     for place, row in enumerate(rows):
         for k, (name, colour) in enumerate(SOURCES):
-            told = getattr(row.components, name)
-            bar = float(np.sqrt(max(told.value, 0)))
+            component = getattr(row.components, name)
+            bar = float(np.sqrt(max(component.value, 0)))
             longest = max(longest, bar)
             axes.barh(place + (k - 1) * BAR, bar, height=BAR * 0.9, color=colour, alpha=0.65)
     edge = SEEDS_REACH * longest or 1.0
     reach = longest
     for place, row in enumerate(rows):
         for k, (name, _) in enumerate(SOURCES):
-            told, y = getattr(row.components, name), place + (k - 1) * BAR
-            if not np.isfinite(told.low) or np.isnan(told.high):
+            component, y = getattr(row.components, name), place + (k - 1) * BAR
+            if not np.isfinite(component.low) or np.isnan(component.high):
                 continue
-            low, high = float(np.sqrt(max(told.low, 0))), float(np.sqrt(max(told.high, 0)))
+            low, high = float(np.sqrt(max(component.low, 0))), float(np.sqrt(max(component.high, 0)))
             reach = max(reach, min(high, edge))
             axes.plot([low, min(high, edge)], [y, y], color=INK, linewidth=1.1)
             if high > edge:
@@ -106,14 +106,17 @@ def _seed_panel(axes: Axes, rows: Sequence[MappingShare], named: bool) -> None:
 
 
 def drawn_rows(findings: Findings) -> list[Difference]:
-    """Those that there is room for."""
+    """The differences of `findings` that are drawn: all that are defined, or only those on the largest share."""
     rows = [d for d in findings.differences if np.isfinite(d.estimate.interval.value)]
     whole = max((d.fraction for d in rows), default=1.0)
     return rows if len(rows) <= MOST_ROWS else [d for d in rows if d.fraction == whole]
 
 
 def draw_differences(findings: Findings) -> Figure | None:
-    """A panel a task; on one scale where all have one metric."""
+    """Draw a forest plot: a panel for each task of `findings`, on a common scale if all have the same metric.
+
+    None where there is nothing to draw.
+    """
     rows = drawn_rows(findings)
     if not rows:
         return None
@@ -134,25 +137,25 @@ def draw_differences(findings: Findings) -> Figure | None:
 
 def _reach(rows: Sequence[Difference]) -> float:
     """How far from 0 intervals are drawn."""
-    told = [row.estimate.interval for row in rows]
-    ends = [max(abs(i.low), abs(i.high)) for i in told if np.isfinite((i.low, i.high)).all() and i.low < i.high]
-    return FARTHEST * max(*(abs(i.value) for i in told), min(ends, default=0.0), 0.0)
+    intervals = [row.estimate.interval for row in rows]
+    ends = [max(abs(i.low), abs(i.high)) for i in intervals if np.isfinite((i.low, i.high)).all() and i.low < i.high]
+    return FARTHEST * max(*(abs(i.value) for i in intervals), min(ends, default=0.0), 0.0)
 
 
 def _panel(axes: Axes, rows: Sequence[Difference], named: bool, reach: float) -> None:
     axes.axvline(0, color=INK, linewidth=1.2)
     for place, row in enumerate(rows):
-        told = row.estimate.interval
+        estimated = row.estimate.interval
         look = LOOKS[kind_of(row)]
-        if np.isfinite((told.low, told.high)).all():
-            low, high = max(told.low, -reach), min(told.high, reach)
+        if np.isfinite((estimated.low, estimated.high)).all():
+            low, high = max(estimated.low, -reach), min(estimated.high, reach)
             line = ":" if kind_of(row) == "unknown" else "-"
             axes.plot([low, high], [place, place], color=look["color"], linewidth=2, linestyle=line)
-            for end, drawn, arrow in ((told.low, low, "<"), (told.high, high, ">")):
+            for end, drawn, arrow in ((estimated.low, low, "<"), (estimated.high, high, ">")):
                 if end != drawn:
                     axes.plot(drawn, place, marker=arrow, color=look["color"], markersize=6)
-        axes.plot(told.value, place, markersize=7, markeredgewidth=1.6, linestyle="none", **look)
-        axes.text(1.01, place, interval(told, signed=True), transform=axes.get_yaxis_transform(), va="center",
+        axes.plot(estimated.value, place, markersize=7, markeredgewidth=1.6, linestyle="none", **look)
+        axes.text(1.01, place, interval(estimated, signed=True), transform=axes.get_yaxis_transform(), va="center",
                   fontsize=9)  # fmt: skip
     name_rows(axes, rows, named)
     axes.tick_params(axis="x", labelbottom=True)
@@ -165,7 +168,10 @@ def _panel(axes: Axes, rows: Sequence[Difference], named: bool, reach: float) ->
 
 
 def draw_losses(findings: Findings) -> Figure | None:
-    """Mean training loss against the step, on the largest share of the training records."""
+    """Draw the mean training loss of `findings` against the step, on the largest share of the training records.
+
+    None where there is nothing to draw.
+    """
     groups = [group for group in findings.groups if _curve(group)]
     if not groups:
         return None
@@ -175,7 +181,7 @@ def draw_losses(findings: Findings) -> Figure | None:
 
 
 def draw_efficiency(findings: Findings) -> Figure | None:
-    """The test metric against the share of the training records, where there are several."""
+    """Draw the test metric of `findings` against the share of the training records; None if there is only one share."""
     groups = [g for g in findings.groups if g.test is not None and math.isfinite(g.test.interval.value)]
     if not several_shares(findings) or not groups:
         return None
@@ -218,12 +224,13 @@ def _draw_loss(axes: Axes, groups: list[Group], look: dict[str, Any], _dodge: fl
 
 
 def _draw_shares(axes: Axes, groups: list[Group], look: dict[str, Any], dodge: float) -> Any:
-    """Intervals stand a little beside one another, so that none hides another."""
+    """The intervals of different arms are shifted a little, so that none hides another."""
     groups = sorted(groups, key=lambda group: group.fraction)
-    told = [group.test.interval for group in groups if group.test]
+    intervals = [group.test.interval for group in groups if group.test]
     places = np.array([group.fraction for group in groups]) * 2 ** (0.035 * dodge)
-    axes.vlines(places, [i.low for i in told], [i.high for i in told], color=look["color"], linewidth=1, alpha=0.7)
-    (line,) = axes.plot(places, [i.value for i in told], markersize=5, linewidth=1.4, **look)
+    lows, highs = [i.low for i in intervals], [i.high for i in intervals]
+    axes.vlines(places, lows, highs, color=look["color"], linewidth=1, alpha=0.7)
+    (line,) = axes.plot(places, [i.value for i in intervals], markersize=5, linewidth=1.4, **look)
     return line
 
 
@@ -263,7 +270,13 @@ DRAWN: dict[str, tuple[Draw, str, str]] = {
 
 @dataclass(frozen=True)
 class Drawn:
-    """A figure in both forms, and what is said of it."""
+    """A figure in both formats.
+
+    Parameters
+    ----------
+    picture
+        Its name, description and caption.
+    """
 
     picture: Picture
     png: bytes
@@ -271,7 +284,7 @@ class Drawn:
 
 
 def draw_all(findings: Findings) -> dict[str, Drawn]:
-    """The figures that there is something to draw for, by name."""
+    """Draw all figures for which `findings` have data, by name."""
     left_out = {d.fraction for d in drawn_rows(findings)} < {d.fraction for d in findings.differences}
     words = {
         "reference": clean(findings.reference),
@@ -280,13 +293,13 @@ def draw_all(findings: Findings) -> dict[str, Drawn]:
     }
     drawn: dict[str, Drawn] = {}
     with mpl.rc_context(STYLE), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing")  # a name in another script is in the tables
+        warnings.filterwarnings("ignore", message="Glyph .* missing")  # the tables show names in other scripts
         for name, (draw, shows, caption) in DRAWN.items():
             figure = draw(findings)
             if figure is not None:
                 picture = Picture(name, shows.format(**words), caption.format(**words))
                 png = _png(figure)
-                figure.set_layout_engine("none")  # stays as it was laid out, which is most of the work
+                figure.set_layout_engine("none")  # keep the layout of the PNG: computing it takes most of the time
                 drawn[name] = Drawn(picture, png, _svg(figure, name))
     return drawn
 
@@ -302,7 +315,7 @@ def _png(figure: Figure) -> bytes:
 
 
 def _svg(figure: Figure, name: str) -> str:
-    """To stand in a page among others: ids of its own, no metadata, colours that the page's stylesheet sets."""
+    """The SVG for embedding in a page: unique ids, no metadata, colours set by the stylesheet of the page."""
     facts = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     text = _saved(figure, "svg", transparent=True, metadata=facts).decode("utf-8")
     text = text[text.index("<svg") :]

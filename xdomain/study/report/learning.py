@@ -1,4 +1,4 @@
-"""What a report has to say first: that arms did not learn, so that nothing they do differently means anything."""
+"""The first message of a report: which arms did not learn, so that their differences mean nothing."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ class Unlearned:
     Parameters
     ----------
     title
-        How many they are.
+        Says how many they are.
     arms
-        Of each its task and name, and why: the end of a sentence that begins with the name.
+        For each its task and name, and the reason as the end of a sentence that begins with the name.
     advice
-        What may help, a sentence.
+        What may help, in a sentence.
     every
-        Whether no arm has learned.
+        Whether no arm of the study has learned.
     """
 
     title: str
@@ -33,21 +33,21 @@ class Unlearned:
 
 
 def unlearned(findings: Findings) -> Unlearned | None:
-    """The arms of a study that have not shown that they learned; None where all have."""
-    asked = [group for group in findings.groups if group.done]
-    found = [group for group in asked if group.not_learned]
-    if not found:
+    """The arms of `findings` that have not shown that they learned; None where all have."""
+    finished = [group for group in findings.groups if group.done]
+    failing = [group for group in finished if group.not_learned]
+    if not failing:
         return None
-    every, named = len(found) == len(asked), several_shares(findings)
-    several = f"{len(found)} of {len(asked)} arms have" if len(found) > 1 else f"1 of {len(asked)} arms has"
-    title = "No arm has shown that it learned" if every else f"{several} not shown that {_they(found)} learned"
-    losses = [loss for _, loss in found[0].losses]
-    arms = tuple((_place(group, named), clean(group.not_learned or "")) for group in found)
+    every, named = len(failing) == len(finished), several_shares(findings)
+    several = f"{len(failing)} of {len(finished)} arms have" if len(failing) > 1 else f"1 of {len(finished)} arms has"
+    title = "No arm has shown that it learned" if every else f"{several} not shown that {_they(failing)} learned"
+    losses = [loss for _, loss in failing[0].losses]
+    arms = tuple((_place(group, named), clean(group.not_learned or "")) for group in failing)
     return Unlearned(title, arms, what_to_try(losses), every)
 
 
-def _they(found: list[Group]) -> str:
-    return "they" if len(found) > 1 else "it"
+def _they(groups: list[Group]) -> str:
+    return "they" if len(groups) > 1 else "it"
 
 
 def _place(group: Group, named: bool) -> str:

@@ -1,4 +1,4 @@
-"""What all pictures of a study share: colours, lines, labels, the arrangement of panels."""
+"""The common style of the figures of a study: colours, lines, labels, the arrangement of panels."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ STYLE: dict[Any, Any] = {
     "axes.titlesize": 10.5,
     "axes.titleweight": "bold",
     **dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), INK),
-    "text.parse_math": False,  # a $ in a name is a $
+    "text.parse_math": False,  # a $ in a name is a dollar sign
     "axes.formatter.use_mathtext": False,
     "axes.unicode_minus": True,
-    "svg.fonttype": "none",  # text stays text, in the page's own fonts
+    "svg.fonttype": "none",  # text stays text, in the fonts of the page
     "svg.hashsalt": "xdomain",
 }
 WIDTH = 8.8  # inches
@@ -46,24 +46,34 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 
 def canvas(height: float) -> Figure:
-    """An empty figure of the common width."""
+    """An empty figure of the common width and of this `height` in inches."""
     return new_figure(WIDTH, height)
 
 
 def label(text: str, width: int) -> str:
-    """At most two lines of `width` characters; what is too long loses its middle, as names differ at their ends."""
+    """Break `text` into at most two lines of `width` characters; a longer one loses its middle, as ends differ."""
     text = clean(text)
     if len(text) <= width:
         return text
     if len(text) > 2 * width:
         return f"{text[: width - 1].rstrip()}…\n…{text[1 - width :].lstrip()}"
-    ends = [found.end() for found in re.finditer(r"[\s/,_-]+", text[:width])]
+    ends = [match.end() for match in re.finditer(r"[\s/,_-]+", text[:width])]
     at = max((end for end in ends if len(text) - end <= width), default=width)
     return f"{text[:at].rstrip()}\n{text[at:].lstrip()}"
 
 
 def name_rows(axes: Axes, rows: Sequence[Difference | MappingShare], named: bool) -> None:
-    """The arms of horizontal rows beside them, with their share of the training records if `named`; upright lines."""
+    """Label horizontal rows with their arms, and draw vertical grid lines.
+
+    Parameters
+    ----------
+    axes
+        Changed in place; row i is at height i.
+    rows
+        From top to bottom.
+    named
+        Whether to add the share of the training records to each label.
+    """
     names = [clean(row.arm) + (f", {share(row.fraction)}" if named else "") for row in rows]
     axes.set_yticks(range(len(rows)), [label(name, 32) for name in names])
     axes.tick_params(axis="y", length=0)
@@ -72,7 +82,10 @@ def name_rows(axes: Axes, rows: Sequence[Difference | MappingShare], named: bool
 
 
 def looks(findings: Findings) -> dict[str, dict[str, Any]]:
-    """How the line of an arm looks, the same in all pictures: by colour and marker first, then by dashes."""
+    """Line styles for `Axes.plot` by arm of `findings`, the same in all figures: they differ in colour and marker.
+
+    With more arms than colours, lines of one colour differ in dashes and marker.
+    """
     arms = list(dict.fromkeys(group.arm for group in findings.groups))
     return {
         arm: {
@@ -85,7 +98,7 @@ def looks(findings: Findings) -> dict[str, dict[str, Any]]:
 
 
 def panels(n: int, *, height: float, legend: Sequence[str]) -> tuple[Figure, list[Axes]]:
-    """A figure of n panels, two a row, with room below for a legend of these names."""
+    """A figure of `n` panels, two per row, each of `height` inches, with room below for a `legend` of these names."""
     columns = 1 if n == 1 else 2
     rows = -(-n // columns)
     lines = -(-len(legend) // legend_columns(legend))
@@ -100,13 +113,13 @@ def panels(n: int, *, height: float, legend: Sequence[str]) -> tuple[Figure, lis
 
 
 def legend_columns(names: Sequence[str]) -> int:
-    """How many names of a legend fit beside one another."""
+    """The number of columns of a legend in which its `names` fit into the width of the figure."""
     longest = max((max(map(len, name.split("\n"))) for name in names), default=1)
     return max(1, min(len(names), int((WIDTH - 0.4) / (0.085 * longest + 0.65))))
 
 
 def add_legend(figure: Figure, handles: Sequence[Any], names: Sequence[str]) -> None:
-    """Below all panels."""
+    """Add a legend below all panels to `figure`, with `names` for the lines or patches in `handles`."""
     figure.legend(
         handles, names, loc="outside lower center", ncols=legend_columns(names), frameon=False, fontsize=9.5,
         handlelength=2.6, labelcolor=INK,

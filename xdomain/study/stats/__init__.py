@@ -1,1 +1,1 @@
-"""How sure a difference is."""
+"""Intervals, tests and variance components for results over seeds, mappings and test records."""

@@ -1,4 +1,4 @@
-"""How much of the variance between runs is the mapping's, how much the seed's: two-way random effects."""
+"""The parts of the variance between runs that are due to the mapping and to the seed: two-way random effects."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class Components:
     Parameters
     ----------
     mapping, seed, residual
-        Variances with 95 % intervals, in squared units of the metric; estimates below 0 are told as 0.
+        Variances with 95 % intervals, in squared units of the metric; negative estimates are set to 0.
     mapping_variance_share
-        Of their sum, in [0, 1].
+        The variance of the mapping divided by the sum of all three, in [0, 1].
     mapping_p
-        Of the F test that the mapping adds nothing: mean square of the mapping over that of the residual; NaN
-        without a residual.
+        Of the F test of the hypothesis that the mapping adds nothing: mean square of the mapping over that of the
+        residual; NaN where the residual is 0.
     """
 
     mapping: Interval
@@ -42,25 +42,25 @@ class Components:
 def components(values: Cells) -> Components:
     """Variance components of complete crossed cells, by analysis of variance.
 
-    The model is value = mean + mapping + seed + residual, all normal and independent; what mapping and seed do
-    together is in the residual. Estimates equate mean squares with their expectations (Searle, Casella & McCulloch
-    1992, ch. 4), with what is negative told as 0. Intervals: of the residual by chi-square; of mapping and seed by the
-    modified large-sample method for a difference of mean squares (Ting, Burdick, Graybill, Jeyaratnam & Lu 1990;
-    Burdick & Graybill 1992, §3.3), cut off at 0; of the share the generalized interval, percentiles of the share where
-    each mean square is divided by a drawn chi-square over its degrees of freedom (Tsui & Weerahandi 1989; Hamada &
-    Weerahandi 2000), from 10,000 seeded draws. Coverage at 3, 5 and 10: ``benchmarks/coverage.py``.
+    The model is value = mean + mapping + seed + residual, all normal and independent; the interaction of mapping and
+    seed is in the residual. Estimates equate mean squares with their expectations (Searle, Casella & McCulloch 1992,
+    ch. 4); negative ones are set to 0. The interval of the residual is by chi-square. Those of mapping and seed are by
+    the modified large-sample method for a difference of mean squares (Ting, Burdick, Graybill, Jeyaratnam & Lu 1990;
+    Burdick & Graybill 1992, §3.3), cut off at 0. That of the share is the generalized interval: percentiles of the
+    share when each mean square is divided by a random chi-square over its degrees of freedom (Tsui & Weerahandi 1989;
+    Hamada & Weerahandi 2000), from 10,000 seeded draws. Coverage at 3, 5 and 10: ``benchmarks/coverage.py``.
 
     Parameters
     ----------
     values
-        Shape (M, S), M and S at least 2, all finite: a row a mapping seed, a column a training seed.
+        Shape (M, S), M and S at least 2, all finite: a row for each mapping seed, a column for each training seed.
 
     Returns
     -------
     Components
         With few seeds the intervals are wide: with M = 3 the upper end for the mapping is about 40 times its estimate.
-        Where all values are equal, all is 0 and the share is 0 in [0, 1]. Without a residual there is nothing to
-        hold the mapping against, and p is NaN.
+        Where all values are equal, all variances are 0, and the share is 0 with the interval [0, 1]. Where the
+        residual is 0, the F test is not defined, and its p is NaN.
 
     Raises
     ------
@@ -102,9 +102,9 @@ def _difference(effect: float, residual: float, df: int, residual_df: int, times
 
 @dataclass(frozen=True)
 class _Constants:
-    """What the mean squares are multiplied with for one end (Burdick & Graybill 1992, §3.3).
+    """The coefficients of the mean squares for one end of the interval (Burdick & Graybill 1992, §3.3).
 
-    They make the end exact where either mean square vanishes; `both` makes it exact where the end itself is 0.
+    `own` and `other` make the end exact where either mean square is 0, and `both` where the end itself is 0.
     """
 
     own: float
@@ -130,7 +130,7 @@ def _share(squares: NDArray[np.float64], freedom: tuple[int, int, int], mappings
 
 
 def _shares(squares: NDArray[np.float64], mappings: int, seeds: int) -> NDArray[np.float64]:
-    """What mean squares, shape (3, n), say of the mapping's share, shape (n,)."""
+    """The mapping's share of the variance, shape (n,), from the mean squares, shape (3, n)."""
     m, s, r = squares
     mapping, seed = np.maximum(m - r, 0) / seeds, np.maximum(s - r, 0) / mappings
     total = mapping + seed + r
@@ -139,6 +139,6 @@ def _shares(squares: NDArray[np.float64], mappings: int, seeds: int) -> NDArray[
 
 @lru_cache(maxsize=32)
 def _drawn(freedom: tuple[int, int, int]) -> NDArray[np.float64]:
-    """Chi-squares over their degrees of freedom, shape (3, draws)."""
+    """Random chi-squares divided by their degrees of freedom, shape (3, DRAWS)."""
     rng = np.random.Generator(np.random.PCG64(0))
     return np.stack([rng.chisquare(df, DRAWS) / df for df in freedom])

@@ -1,4 +1,4 @@
-"""Tests of no difference beside the interval's own: over seeds, over test examples, and over many differences."""
+"""Tests besides that of the interval: over seeds alone, over test examples alone, and over many differences."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from xdomain.study.stats.standard_error import Cells, is_paired, present
 MOST_ENUMERATED = 14  # units; 2 ** 14 sign patterns
 DRAWS = 10_000
 FEW_DISCORDANT = 25
-TIE = 1e-9  # statistics that differ by less, relatively, are equal but for rounding
+TIE = 1e-9  # statistics whose relative difference is smaller are equal except for rounding
 
 
 def sign_flip(values: Cells) -> tuple[float, float]:
-    """The sign-flip permutation test that the mean over seeds and mappings is 0.
+    """The sign-flip permutation test of the hypothesis that the mean over seeds and mappings is 0.
 
     If differences are symmetric around 0, their signs may be flipped (Fisher 1935, §21; Pesarin & Salmaso
-    2010). Cells of one row share a mapping and cells of one column a training seed, so whole rows are flipped, and
-    for another p whole columns; the larger p counts. That is exact as long as either mappings or seeds add nothing
-    (to which one row, one column and paired cells belong). Where both do, it is approximate, as flipping rows undoes
-    what columns share; for this the statistic is studentized by the spread of both, the square of the sum over the
-    sum of squares of row sums and column sums (Janssen 1997; Canay, Romano & Shaikh 2017), which is the plain sum
-    in the other designs.
+    2010). Cells of one row share a mapping and cells of one column share a training seed, so whole rows are flipped,
+    and for a second p whole columns; the larger p counts. The test is exact if either mappings or seeds add nothing,
+    which includes one row, one column and paired cells. If both add variance, it is approximate, because flipping rows
+    breaks what the cells of a column share. For this case the statistic is studentized by the spread of both: the
+    square of the sum divided by the sum of squares of row sums and column sums (Janssen 1997; Canay, Romano & Shaikh
+    2017). In the other designs this is equivalent to the plain sum.
 
     Parameters
     ----------
@@ -36,9 +36,9 @@ def sign_flip(values: Cells) -> tuple[float, float]:
     Returns
     -------
     p, least
-        Two-sided p, and the least it could be with so many rows and columns: 2 / 2^units, so that 5 units cannot
-        reach .05. All patterns are taken up to 14 units, beyond them 10,000 seeded draws and the one observed.
-        Both NaN with fewer than 2 units.
+        Two-sided p, and the smallest p possible with so many rows and columns: 2 / 2^units, so that 5 units cannot
+        reach .05. Up to 14 units all sign patterns are taken, beyond that 10,000 seeded random ones and the observed
+        one. Both are NaN with fewer than 2 units.
     """
     cells = present(values)
     if is_paired(cells):
@@ -54,7 +54,7 @@ def sign_flip(values: Cells) -> tuple[float, float]:
 
 def _flip_rows(cells: Cells) -> tuple[float, float]:
     units = len(cells)
-    if units <= MOST_ENUMERATED:  # the first sign may stay, as the statistic is even
+    if units <= MOST_ENUMERATED:  # the first sign is kept: flipping all signs does not change the statistic
         patterns = np.arange(2 ** (units - 1))[:, None] >> np.arange(units) & 1
     else:
         draws = np.random.Generator(np.random.PCG64(0)).integers(2, size=(DRAWS, units))
@@ -73,12 +73,12 @@ def benjamini_hochberg(p: Sequence[float]) -> list[float]:
     Parameters
     ----------
     p
-        In [0, 1]; NaN where there was no test, which stays NaN and counts for nothing.
+        In [0, 1]; NaN where there was no test: it stays NaN and is not counted as a test.
 
     Returns
     -------
     list of float
-        q in their order, in [p, 1].
+        The q values in the order of `p`, each in [p, 1].
     """
     given = np.asarray(p, np.float64)
     known = np.isfinite(given)
@@ -89,13 +89,13 @@ def benjamini_hochberg(p: Sequence[float]) -> list[float]:
 
 
 def mcnemar(differences: NDArray[np.integer]) -> float:
-    """McNemar's test that two arms are right equally often, over test examples, for one pair of runs or several.
+    """McNemar's test of the hypothesis that two arms are right equally often, for one pair of runs or several.
 
     The cells of an example are not independent: they are summed, and examples are the units (Eliasziw & Donner 1991;
     Obuchowski 1998). With d the sums, z = Σd / √Σd²; for one cell its square is the chi-square of McNemar (1947)
-    without continuity correction. Up to 25 examples with d other than 0 all their signs are counted through instead,
-    which for one cell is the exact binomial test. It speaks of these runs on other examples: other seeds or mappings
-    are not in it, so with seeds that matter it is no test of the arms.
+    without continuity correction. With up to 25 examples whose d is not 0, all patterns of their signs are counted
+    instead, which for one cell is the exact binomial test. The result holds for these runs on other examples: the
+    variation over seeds and mappings is not included, so where the seed matters this is not a test of the arms.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ def mcnemar(differences: NDArray[np.integer]) -> float:
     total = abs(int(sums.sum()))
     if len(sums) > FEW_DISCORDANT:
         return float(2 * ndtr(-total / np.sqrt(np.square(sums).sum())))
-    chances = np.ones(1)  # of Σ±|d|, by its distance from the least
+    chances = np.ones(1)  # the distribution of Σ±|d|, from its smallest value on
     for size in np.abs(sums):
         step = np.zeros(2 * size + 1)
         step[[0, -1]] = 0.5
