@@ -10,7 +10,7 @@ import pytest
 import xdomain
 from xdomain.cli.main import main
 from xdomain.core.errors import DataError, RecipeError
-from xdomain.data.loading import own_recipe
+from xdomain.data.own_data import own_recipe
 
 FAST = ("train.precision=fp32", "train.max_steps=30", "train.batch_size=8", "train.learning_rate=3e-3")
 ONE = "metrics=[accuracy]"
@@ -29,7 +29,7 @@ def told(tmp_path_factory, tiny_bert):
     rng = np.random.default_rng(0)
     kinds = ["AT" if number % 2 else "GC" for number in range(60)]
     rows = [(f"r{number}", "".join(rng.choice(list(kind), 20)), kind) for number, kind in enumerate(kinds)]
-    recipe, _ = own_recipe(write(folder / "own.csv", rows), "dna")
+    recipe = own_recipe(write(folder / "own.csv", rows), "dna")
     return (
         xdomain.run(recipe, out=folder / "run", overrides=(*FAST, ONE), backbone=str(tiny_bert)),
         folder,

@@ -11,7 +11,7 @@ from transformers import AutoModelForTokenClassification, AutoTokenizer
 import xdomain
 from xdomain.core.errors import DataError, RecipeError
 from xdomain.core.plugins import find_recipe
-from xdomain.data.loading import own_recipe
+from xdomain.data.own_data import own_recipe
 from xdomain.metrics.heldout import load_held_out, resampled_metric
 
 TAG_OF = {"the": "D", "wewe": "N", "babba,": "N", "he": "P", "you": "P"}
@@ -20,7 +20,7 @@ FAST = ("train.precision=fp32", "train.learning_rate=1e-2", "train.epochs=12", "
 
 
 def run(path, out, *changes, domain="dna", problem=None, **arm):
-    recipe, _ = own_recipe(path, domain, problem=problem)
+    recipe = own_recipe(path, domain, problem=problem)
     return xdomain.run(recipe, out=out, overrides=(*FAST, *changes), **arm)
 
 

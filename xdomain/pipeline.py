@@ -13,10 +13,10 @@ import pyarrow.compute as pc
 
 from xdomain.baselines.train_baseline import train_baseline
 from xdomain.core.choices import Problem
-from xdomain.core.errors import RecipeError, names_misspelt_options
+from xdomain.core.errors import names_misspelt_options
 from xdomain.core.formatting import number
 from xdomain.core.memory import enough_memory
-from xdomain.core.plugins import adapter_names, find_recipe
+from xdomain.core.plugins import find_recipe
 from xdomain.core.progress import log, muted
 from xdomain.core.recipe import Recipe, columns_of, load_recipe, with_arm
 from xdomain.core.run_dir import (
@@ -36,8 +36,7 @@ from xdomain.core.run_dir import (
 )
 from xdomain.core.sequences import Adapter
 from xdomain.data.dataset import Examples
-from xdomain.data.in_memory import data_file
-from xdomain.data.loading import own_recipe
+from xdomain.data.own_data import task_of
 from xdomain.metrics.heldout import held_out_of
 from xdomain.metrics.metrics import check_metrics
 from xdomain.metrics.scoring import compute_split_metrics, label_column, predicted
@@ -56,7 +55,6 @@ from xdomain.training.schedule import settle, told
 from xdomain.training.train_encoder import TrainResult, build_learner, plan_encoder, train_encoder
 from xdomain.verdict import verdict_on
 
-ONE_OF_TWO = "the name of a task, or data=… and domain=…"
 BASELINE_DEVICE = Device("cpu", False, "simple baselines are fitted there")
 
 
@@ -69,6 +67,9 @@ def run(
     label: str | None = None,
     columns: Mapping[str, str] | None = None,
     problem: Problem | None = None,
+    labels: str | Path | None = None,
+    genome: str | Path | None = None,
+    drop_incomplete: bool = False,
     backbone: str | None = None,
     init: str | None = None,
     transfer: Sequence[str] | None = None,
@@ -91,8 +92,10 @@ def run(
     task
         The name of a shipped task (``dna/splice``), a recipe file, or a `Recipe`; None with `data`.
     data
-        Your own records instead of a task: the path of a CSV, TSV or FASTA file, a ``pandas.DataFrame``, a
-        ``pyarrow.Table``, or (sequences, labels).
+        Your own records instead of a task: the path of a table (CSV, TSV, JSON lines, Parquet, Arrow, Excel) or of
+        sequences (FASTA, FASTQ, GenBank, EMBL, PIR); a folder of train, valid and test files; ``hub:NAME``; a
+        ``pandas.DataFrame``, a ``pyarrow.Table``, or (sequences, labels); or any of these by split,
+        ``{"train": …, "test": …}``.
     domain
         With `data`: what the sequences are, ``dna``, ``protein``, ``speech``, ``music``, ``synthetic`` or ``text``.
     label
@@ -102,6 +105,12 @@ def run(
         guessed, and the guess is logged.
     problem
         With `data`: classification, regression, tagging, pair or span. None: guessed.
+    labels
+        With `data`: a table of ids and labels, for sequences, sounds or music that have none in their own file.
+    genome
+        With `data` that are intervals (BED, GTF, or a table with chrom, start, end): the genome as FASTA.
+    drop_incomplete
+        With `data`: leave out rows without a sequence or a label, and say how many, instead of refusing them.
     backbone
         A folder or hub id of a checkpoint. None: that of the recipe, which by default is the one shipped.
     init
@@ -143,7 +152,16 @@ def run(
         An argument or a record is invalid. The message says how to fix it.
     """
     roles = {**(columns or {}), **({} if label is None else {"label": label})}
-    task = _task_of(task, data, domain, roles, problem)
+    task = task_of(
+        task,
+        data,
+        domain,
+        columns=columns_of(roles) if roles else None,
+        problem=problem,
+        labels=labels,
+        genome=genome,
+        drop_incomplete=drop_incomplete,
+    )
     arm = {
         "backbone": backbone, "init": init, "transfer": list(transfer) if transfer is not None else None, "tune": tune,
         "mapping": mapping, "mapping_table": dict(mapping_table) if mapping_table is not None else None,
@@ -152,28 +170,6 @@ def run(
     recipe = with_arm(find_recipe(task, overrides), arm)
     with quiet_loading(), enough_memory(lambda: memory_need(recipe)), muted(not is_first()):
         return _run(recipe, out, overwrite=overwrite, resume=resume, minutes=minutes)
-
-
-def _task_of(
-    task: str | Path | Recipe | None,
-    data: Any,
-    domain: str | None,
-    columns: Mapping[str, str],
-    problem: Problem | None,
-) -> str | Path | Recipe:
-    """The given task, or a recipe for the given data. Guesses are logged."""
-    if (task is None) == (data is None):
-        raise RecipeError("a task and data" if data is not None else "neither a task nor data", expected=ONE_OF_TWO)
-    if task is not None:
-        if domain is not None or columns or problem is not None:
-            raise RecipeError(f"domain, label, columns or problem for the task {task}", expected=ONE_OF_TWO)
-        return task
-    if domain is None:
-        raise RecipeError("data without its domain", expected=f"domain: one of {', '.join(adapter_names())}")
-    recipe, guesses = own_recipe(data_file(data), domain, columns=columns_of(columns), problem=problem)
-    for sentence in guesses:
-        log.info(sentence)
-    return recipe
 
 
 def _run(recipe: Recipe, out: str | Path | None, *, overwrite: bool, resume: bool, minutes: float | None) -> Result:

@@ -116,12 +116,12 @@ def test_the_saved_model_is_stock_and_answers_alike(answered, tmp_path):
     assert row["score"] == pytest.approx(math.exp(best[0]), rel=1e-4)
 
 
-def test_ones_own_questions_need_no_recipe(tiny_bert, tmp_path):
-    from xdomain.data.loading import own_recipe
+def test_ones_own_questions_need_no_recipe(tiny_bert, tmp_path, said):
+    from xdomain.data.own_data import own_recipe
 
     lines = [f"q{i % 7},{'x ' * (i % 5)}here it is,{2 * (i % 5)},{2 * (i % 5) + 4}" for i in range(60)]
     (tmp_path / "qa.csv").write_text("question,context,answer_start,answer_end\n" + "\n".join(lines) + "\n")
-    recipe, said = own_recipe(tmp_path / "qa.csv", "text")
+    recipe = own_recipe(tmp_path / "qa.csv", "text")
     assert recipe.problem == "span"
     assert recipe.metrics == NAMES
     assert any("problem: span" in line for line in said)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -17,7 +18,6 @@ from xdomain.cli.study import Json, report_command, study_command
 from xdomain.core import choices
 from xdomain.core.choices import listed
 from xdomain.core.errors import RecipeError, UserError
-from xdomain.core.progress import log
 
 if TYPE_CHECKING:
     from xdomain.core.recipe import Columns, Recipe
@@ -44,7 +44,16 @@ Out = Annotated[Path | None, typer.Option(help="Folder to write; default runs/TA
 Backbone = Annotated[str | None, typer.Option(help="A checkpoint folder or hub id; default: the one shipped.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the run in the output folder.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Finish the interrupted run in the output folder.")]
-Data = Annotated[Path | None, typer.Option(help="Your own CSV, TSV or FASTA instead of a task.")]
+Data = Annotated[
+    list[str] | None,
+    typer.Option(help="Your own table, sequences, folder or hub:NAME instead of a task."),
+]
+Train = Annotated[Path | None, typer.Option(help="Your own training records, in place of --data.")]
+Valid = Annotated[Path | None, typer.Option(help="Records to choose by; default: a tenth of --train.")]
+Test = Annotated[Path | None, typer.Option(help="Records to judge by; default: a tenth of --train.")]
+Labels = Annotated[Path | None, typer.Option(help="A table of ids and labels, where --data has none.")]
+Genome = Annotated[Path | None, typer.Option(help="A genome as FASTA, where --data holds intervals (BED, GTF).")]
+Drop = Annotated[bool, typer.Option("--drop-incomplete", help="Leave out rows without a sequence or a label.")]
 Domain = Annotated[str | None, typer.Option(help="What --data holds: dna, protein, text, …")]
 ColumnOption = Annotated[
     list[str] | None, typer.Option("--column", help="Which column holds what: label=NAME. Repeatable.")
@@ -91,7 +100,13 @@ def run_command(
     task: Task = None,
     *,
     data: Data = None,
+    train: Train = None,
+    valid: Valid = None,
+    test: Test = None,
+    labels: Labels = None,
+    genome: Genome = None,
     domain: Domain = None,
+    drop_incomplete: Drop = False,
     column: ColumnOption = None,
     problem: ProblemOption = None,
     backbone: Backbone = None,
@@ -113,7 +128,19 @@ def run_command(
     from xdomain.cli.console import print_json, print_result
     from xdomain.cli.progress_bar import progress_bar
 
-    recipe = _recipe(task, data, domain, column, problem, changes, backbone)
+    recipe = _recipe(
+        task,
+        data,
+        {"train": train, "valid": valid, "test": test},
+        changes,
+        backbone,
+        domain=domain,
+        columns=_columns(column),
+        problem=problem,
+        labels=labels,
+        genome=genome,
+        drop_incomplete=drop_incomplete,
+    )
     with progress_bar():
         from xdomain.pipeline import run  # which loads torch
 
@@ -146,7 +173,13 @@ def compare_command(
     *,
     arms: Arms = None,
     data: Data = None,
+    train: Train = None,
+    valid: Valid = None,
+    test: Test = None,
+    labels: Labels = None,
+    genome: Genome = None,
     domain: Domain = None,
+    drop_incomplete: Drop = False,
     column: ColumnOption = None,
     problem: ProblemOption = None,
     backbone: Backbone = None,
@@ -169,7 +202,19 @@ def compare_command(
     from xdomain.cli.console import print_comparison, print_json
     from xdomain.cli.progress_bar import progress_bar
 
-    recipe = _recipe(task, data, domain, column, problem, changes, backbone)
+    recipe = _recipe(
+        task,
+        data,
+        {"train": train, "valid": valid, "test": test},
+        changes,
+        backbone,
+        domain=domain,
+        columns=_columns(column),
+        problem=problem,
+        labels=labels,
+        genome=genome,
+        drop_incomplete=drop_incomplete,
+    )
     with progress_bar():
         from xdomain.study.compare import compare  # which loads torch
 
@@ -226,9 +271,16 @@ def show_command(task: Annotated[str, typer.Argument(help="A shipped task or a r
 
 @app.command("check")
 def check_command(
-    task: Annotated[str, typer.Argument(help="A data file, a recipe file or a shipped task.")],
+    task: Annotated[str | None, typer.Argument(help="A data file or folder, a recipe file or a shipped task.")] = None,
     *,
+    data: Data = None,
+    train: Train = None,
+    valid: Valid = None,
+    test: Test = None,
+    labels: Labels = None,
+    genome: Genome = None,
     domain: Domain = None,
+    drop_incomplete: Drop = False,
     column: ColumnOption = None,
     problem: ProblemOption = None,
     changes: Set = None,
@@ -236,11 +288,22 @@ def check_command(
 ) -> None:
     """Read data as a run would: counts, lengths, classes, leakage between splits, and the first bad record."""
     from xdomain.cli.console import print_json, print_report
-    from xdomain.data.sources import is_data_file
     from xdomain.inspection import check
 
-    recipe = _task(None, Path(task), domain, column, problem) if is_data_file(task) else task
-    report = check(recipe, overrides=changes or ())
+    recipe = _recipe(
+        task,
+        data,
+        {"train": train, "valid": valid, "test": test},
+        changes,
+        None,
+        domain=domain,
+        columns=_columns(column),
+        problem=problem,
+        labels=labels,
+        genome=genome,
+        drop_incomplete=drop_incomplete,
+    )
+    report = check(recipe)
     print_json(report) if as_json else print_report(report)
 
 
@@ -316,55 +379,44 @@ def _mapping(text: str | None) -> dict[str, Any]:
     return {"mapping": "given", "mapping_table": load_given(Path(text.removeprefix("given:")))}
 
 
-def _task(task: str | None, data: Path | None, domain: str | None, column: list[str] | None, problem: Any) -> Any:
-    """The given task, or a recipe for the file given as --data."""
-    if (task is None) == (data is None):
-        raise RecipeError(
-            "name a task or give --data FILE, one of them",
-            expected="e.g. `xdomain run dna/splice` or `xdomain run --data my.csv --domain dna`",
-        )
-    if data is None:
-        if domain or column or problem:
-            raise RecipeError("--domain, --column and --problem go with --data", fix="--set for a task's recipe")
-        return task
-    from xdomain.core.plugins import adapter_names
-    from xdomain.data.loading import own_recipe
-    from xdomain.data.sources import neighbour
-
-    if not data.is_file():
-        raise RecipeError(f"{data} does not exist", expected="a CSV, TSV or FASTA file", nearest=neighbour(data))
-    if domain is None:
-        raise RecipeError(f"what does {data} hold?", expected=f"--domain, one of {', '.join(adapter_names())}")
-    recipe, said = own_recipe(data, domain, columns=_columns(column), problem=problem)
-    for sentence in said:
-        log.info(sentence)
-    return recipe
-
-
 def _recipe(
     task: str | None,
-    data: Path | None,
-    domain: str | None,
-    column: list[str] | None,
-    problem: Any,
+    data: list[str] | None,
+    splits: Mapping[str, Path | None],
     changes: list[str] | None,
     backbone: str | None,
+    **own: Any,
 ) -> Recipe:
-    """The recipe of the given task or data. Reports a wrong name before torch is loaded, which takes seconds."""
+    """The recipe that was asked for; a wrong name is reported here, before torch is loaded, which takes seconds."""
     from xdomain.core.plugins import find_recipe
+    from xdomain.data.own_data import task_of
     from xdomain.model.checkpoints import locate_backbone
 
-    recipe = find_recipe(_task(task, data, domain, column, problem), changes or ())
+    recipe = find_recipe(task_of(task, _data(data, splits), **own), changes or ())
     locate_backbone(backbone or recipe.run.backbone)
     return recipe
 
 
-def _columns(pairs: list[str] | None) -> Columns:
-    """The columns by what they hold, from pairs ROLE=NAME."""
+def _data(data: list[str] | None, splits: Mapping[str, Path | None]) -> Any:
+    """What --data names, or the files of --train, --valid and --test."""
+    given = {name: path for name, path in splits.items() if path is not None}
+    if given and data:
+        raise RecipeError(f"--data and --{next(iter(given))}", expected="--data alone, or --train, --valid and --test")
+    if data and len(data) > 1:
+        raise RecipeError(
+            f"--data {len(data)} times", expected="one file or folder", fix="--train, --valid and --test for several"
+        )
+    return given or (data[0] if data else None)
+
+
+def _columns(pairs: list[str] | None) -> Columns | None:
+    """The columns by what they hold, from pairs ROLE=NAME; None where there are no pairs."""
     from xdomain.core.recipe import Columns, columns_of
 
+    if not pairs:
+        return None
     names: dict[str, str] = {}
-    for pair in pairs or []:
+    for pair in pairs:
         role, equals, name = pair.partition("=")
         if not equals or role not in Columns.model_fields:
             raise RecipeError(f"--column {pair}", expected=f"ROLE=NAME, ROLE one of {', '.join(Columns.model_fields)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -14,6 +15,14 @@ Baseline = Literal["kmer", "cnn"]
 Part = Literal["attention", "ffn", "norms", "words", "positions"]
 """The parts of an encoder that can be transferred one by one."""
 PARTS: tuple[str, ...] = get_args(Part)
+DEFAULT_METRICS: Mapping[str, list[str]] = {
+    "classification": ["accuracy", "f1", "matthews_correlation"],
+    "pair": ["accuracy", "f1", "matthews_correlation"],
+    "regression": ["spearmanr", "pearsonr", "mse"],
+    "tagging": ["accuracy", "f1"],
+    "span": ["FF1", "AOS", "exact_match"],
+}
+"""By problem, the metrics of a recipe that names none. The first one decides."""
 
 
 def listed(choice: Any) -> str:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_validator
 
-from xdomain.core.choices import PARTS, Baseline, Init, Problem, Tune, listed
+from xdomain.core.choices import DEFAULT_METRICS, PARTS, Baseline, Init, Problem, Tune, listed
 from xdomain.core.errors import RecipeError, nearest, unknown
 from xdomain.core.yaml_config import ConfigModel, checked, read_yaml
 
@@ -43,13 +43,14 @@ class Source(ConfigModel):
 
     files: dict[str, str] = Field(
         default={},
-        description="Name to path below XDOMAIN_DATA, or absolute. Names train, valid and test decide the split; "
+        description="Name to path: beside the recipe file, below XDOMAIN_DATA, or absolute. "
+        "Names train, valid and test decide the split; "
         "other names are for the reader. Empty if the reader generates the data.",
     )
     downloads: dict[str, Download] = Field(default={}, description="Where to get missing files, by the same names.")
     homepage: str = Field(default="", description="Web page that describes the data set.")
-    licence: str
-    citation: str
+    licence: str = ""
+    citation: str = ""
 
 
 class AdapterChoice(ConfigModel):
@@ -205,13 +206,25 @@ class Recipe(ConfigModel):
     adapter: AdapterChoice
     problem: Problem
     split: Split = Split()
-    metrics: list[str] = Field(min_length=1, description="The first one chooses the checkpoint that is kept.")
+    metrics: list[str] = Field(
+        min_length=1,
+        description="The first one chooses the checkpoint that is kept. Left out: those usual for the problem.",
+    )
     train: Train = Train()
     run: Run = Run()
     published: list[Published] = Field(default=[])
     landmarks: list[Landmark] = Field(default=[], description="Known places in sequences of one length.")
     runtime: list[Runtime] = Field(default=[])
     notes: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _usual_metrics(cls, tree: Any) -> Any:
+        """The metrics usual for the problem, where none are named."""
+        if not isinstance(tree, Mapping) or tree.get("metrics") not in (None, []):  # pyright: ignore
+            return tree  # pyright: ignore
+        usual = DEFAULT_METRICS.get(str(tree.get("problem")))  # pyright: ignore
+        return {**tree, "metrics": usual} if usual else tree
 
     @model_validator(mode="after")
     def _answerable(self) -> Recipe:
@@ -305,7 +318,7 @@ def with_arm(recipe: Recipe, arm: dict[str, Any]) -> Recipe:
 
 
 def load_recipe(path: Path, *, overrides: Sequence[str] = ()) -> Recipe:
-    """Read the recipe file `path` and apply `overrides`, as `parse_recipe` does.
+    """Read the recipe file `path` and apply `overrides`, as `parse_recipe` does; files beside it are found there.
 
     Raises
     ------
@@ -316,7 +329,14 @@ def load_recipe(path: Path, *, overrides: Sequence[str] = ()) -> Recipe:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path} cannot be read ({error})", expected="a recipe in YAML") from None
-    return parse_recipe(text, where=str(path), overrides=overrides)
+    recipe = parse_recipe(text, where=str(path), overrides=overrides)
+    beside = {
+        name: str(place.resolve())
+        for name, file in recipe.source.files.items()
+        if not Path(file).is_absolute() and (place := path.parent / file).is_file()
+    }
+    source = recipe.source.model_copy(update={"files": recipe.source.files | beside})
+    return recipe.model_copy(update={"source": source}) if beside else recipe
 
 
 def dump_recipe(recipe: Recipe) -> str:

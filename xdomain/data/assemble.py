@@ -80,7 +80,9 @@ def assemble(
     by_split = _decides_split(files)
     lead = "train" if by_split else next(iter(files))
     leading = raw(files[lead])
-    guess = guess_columns(leading, columns, problem, known=known, where=str(files[lead]), labelled=labelled)
+    guess = guess_columns(
+        leading, columns or Columns(), problem, known=known, where=str(files[lead]), labelled=labelled
+    )
     task: Problem = guess.problem or "classification"  # without labels the difference does not matter
     tables: dict[str, pa.Table] = {}
     alike: list[dict[str, str]] = []

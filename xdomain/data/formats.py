@@ -72,12 +72,12 @@ STARTS = (
 )
 """What a file begins with, and its format; all others are delimited tables."""
 REFUSED = (
-    (rb"##fileformat=VCF", "a VCF file of variants", "variants cannot be scored yet"),
+    (rb"##fileformat=VCF", "a VCF file of variants", "cut sequences out of the genome: bcftools consensus"),
     (rb"BAM\x01|\x1f\x8b\x08\x04.{6}BC", "a BAM file", "samtools fasta FILE > reads.fasta"),
     (rb"@HD\t|@SQ\t", "a SAM file", "samtools fasta FILE > reads.fasta"),
-    (rb"##gff-version|#!genome-build|#gtf", "an annotation (GFF or GTF) without sequences", "bedtools getfasta"),
-    (rb"(track|browser) \S", "a BED file of intervals without sequences", "bedtools getfasta"),
-    (rb"(chr)?\w+\t\d+\t\d+(\t|\r?\n)", "a BED file of intervals without sequences", "bedtools getfasta"),
+    (rb"##gff-version|#!genome-build|#gtf", "an annotation (GFF or GTF) without sequences", "--genome GENOME.fasta"),
+    (rb"(track|browser) \S", "a BED file of intervals without sequences", "--genome GENOME.fasta"),
+    (rb"(chr)?\w+\t\d+\t\d+(\t|\r?\n)", "a BED file of intervals without sequences", "--genome GENOME.fasta"),
 )
 
 
@@ -161,7 +161,7 @@ def read(
 
 
 def own_columns(reader: str, columns: Columns) -> Columns:
-    """`columns`, with the names that files of sequences give to id and sequence where they are None."""
+    """`columns`, with the names that `reader` gives to id and sequence where they are None and files name none."""
     own = {"id": "id", "sequence": "sequence"} if FORMATS[reader].of_sequences else {}
     return columns.model_copy(update={role: name for role, name in own.items() if getattr(columns, role) is None})
 

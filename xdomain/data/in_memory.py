@@ -38,12 +38,16 @@ def data_file(data: Any) -> Path:
     """
     if isinstance(data, (str, Path)):
         return Path(data)
-    table = _table(data)
+    return stored(_table(data), "table")
+
+
+def stored(table: pa.Table, name: str) -> Path:
+    """The CSV file of `table` below ``data_home()``, called `name` and a hash of its content; written once."""
     columns = {name: _plain(table.column(name)) for name in table.column_names}
     sink = pa.BufferOutputStream()
     pa_csv.write_csv(pa.table(columns), sink)
     content = sink.getvalue().to_pybytes()
-    file = data_home() / "in-memory" / f"table-{hashlib.sha256(content).hexdigest()[:8]}.csv"
+    file = data_home() / "in-memory" / f"{name}-{hashlib.sha256(content).hexdigest()[:8]}.csv"
     if not file.is_file():
         file.parent.mkdir(parents=True, exist_ok=True)
         write_text(file, content.decode())

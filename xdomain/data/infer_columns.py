@@ -13,6 +13,7 @@ from xdomain.core.choices import Problem
 from xdomain.core.errors import DataError, nearest
 from xdomain.core.recipe import Columns
 from xdomain.data.cells import is_missing, numbers_of, parse_number, several_labels, whole_numbers
+from xdomain.data.intervals import interval_columns
 from xdomain.data.rows import missing_column, short
 from xdomain.data.validate import SPLIT_NAMES
 
@@ -226,6 +227,12 @@ def _fill_split(seen: _Look, name: str) -> None:
 
 def _fill_sequences(seen: _Look, problem: Problem | None) -> None:
     if seen.roles["sequence"] is None:
+        if interval_columns(seen.names) and not seen.named(SEQUENCE):
+            raise DataError(
+                f"{seen.where} holds intervals of a genome and no sequences: {', '.join(seen.names)[:100]}",
+                expected="a column of sequences",
+                fix="--genome GENOME.fasta cuts them out",
+            )
         if name := seen.named(SEQUENCE):
             seen.note("sequence", name, "by its name")
         else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from xdomain.core.choices import Problem
 from xdomain.core.errors import DataError, RecipeError, unknown
 from xdomain.core.plugins import readers
 from xdomain.core.progress import log
-from xdomain.core.recipe import Columns, Recipe, recipe_from
+from xdomain.core.recipe import Columns, Recipe
 from xdomain.core.sequences import Adapter
 from xdomain.data.assemble import constants_of, said
 from xdomain.data.fasta import check_labelled
@@ -24,18 +23,8 @@ from xdomain.data.overlapping_kmers import without_overlap
 from xdomain.data.sources import locate, neighbour
 from xdomain.data.validate import check_variety, validated
 
-METRICS: Mapping[Problem, list[str]] = {
-    "classification": ["accuracy", "f1", "matthews_correlation"],
-    "pair": ["accuracy", "f1", "matthews_correlation"],
-    "regression": ["spearmanr", "pearsonr", "mse"],
-    "tagging": ["accuracy", "f1"],
-    "span": ["FF1", "AOS", "exact_match"],
-}
-"""Metrics for a user's own data, by problem. The first one decides."""
 READ_OPTIONS = ("label_key", "max_characters", "unscored", "drop_incomplete")
 """Options of every core reader, which reading a single file does not need."""
-OVERLAP = 64
-"""Symbols that two windows of a passage share in a user's own data, so that windows do not cut short answers."""
 
 
 def guess_file(
@@ -178,46 +167,6 @@ def load_file(
     if labelled:
         table = validated(table, posed, where=str(file))
     return transcribed(table, adapter, file.parent)
-
-
-def own_recipe(
-    file: Path, domain: str, *, columns: Columns | None = None, problem: Problem | None = None
-) -> tuple[Recipe, tuple[str, ...]]:
-    """Make a recipe for a plain file.
-
-    Parameters
-    ----------
-    file
-        A CSV, TSV or FASTA file.
-    domain
-        Name of the adapter.
-    columns
-        Which column holds what; what is None is guessed.
-    problem
-        What the labels are; None is guessed.
-
-    Returns
-    -------
-    tuple
-        The recipe, and one sentence per guess.
-    """
-    reader, guess = guess_file(file, columns, problem)
-    posed = guess.problem or "classification"
-    return recipe_from(
-        {
-            "name": f"{domain}/{file.name.split('.')[0]}",
-            "title": f"{file.name}",
-            "source": {"files": {"data": str(file.resolve())}, "licence": "your own", "citation": str(file.name)},
-            "reader": reader,
-            "columns": guess.columns.model_dump(),
-            "adapter": {"name": domain},
-            "problem": posed,
-            "split": {"rule": "given" if guess.columns.split else "group" if guess.columns.group else "random"},
-            "metrics": METRICS[posed],
-            "train": {"window_overlap": OVERLAP} if posed == "span" else {},
-        },
-        where=str(file),
-    ), guess.said
 
 
 def _in_one_piece(table: pa.Table, adapter: Adapter | None) -> tuple[pa.Table, list[str]]:

@@ -58,7 +58,7 @@ def read_content(path: Path) -> bytes:
                 return decompress(content)
             except DataError as error:
                 raise DataError(f"{path} {error.what}", expected=error.expected, fix=error.fix) from None
-            except (EOFError, OSError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, pa.ArrowException) as error:
+            except (EOFError, OSError, ValueError, zlib.error, lzma.LZMAError, zipfile.BadZipFile) as error:
                 raise DataError(
                     f"{path} is not a whole {name} file ({str(error)[:120]})", fix="copy or download it again"
                 ) from None

@@ -86,20 +86,20 @@ def is_path(name: str) -> bool:
     return Path(name).expanduser().is_absolute() or name.startswith((".", "~")) or name.count("/") > 1
 
 
-def is_data_file(name: str) -> bool:
-    """Whether `name` is an existing data file, as opposed to the name of a task or a recipe file.
+def is_data(name: str) -> bool:
+    """Whether `name` is that of a data file or folder that exists, and not of a task or a recipe file.
 
     Raises
     ------
     RecipeError
-        The name has a suffix, as a file has, but there is no such file.
+        It can only be a data file, and does not exist.
     """
-    file = Path(name)
-    if file.suffix in (".yaml", ".yml"):
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml"):
         return False
-    if file.suffix and not file.is_file():
-        raise RecipeError(f"{file} does not exist", expected="a data file, a recipe or a task", nearest=neighbour(file))
-    return file.is_file()
+    if path.suffix and not path.exists():
+        raise RecipeError(f"{path} does not exist", expected="a data file, a recipe or a task", nearest=neighbour(path))
+    return path.exists()
 
 
 def file_sha256(path: Path) -> str:

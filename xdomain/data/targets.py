@@ -141,6 +141,7 @@ def _bounds(table: pa.Table, name: str, ids: Sequence[str], where: str) -> list[
         shown = short(str(values[row])) if values[row] is not None else ""
         raise DataError(
             f"{row_name(where, row, ids)}: the {name} of the answer is {f'{shown!r}' if shown else 'empty'}",
-            expected="a number, in the passage's own coordinate (seconds, characters, nt)",
+            expected="one number, in the passage's own coordinate (seconds, characters, nt)",
+            fix="questions without an answer, and with several, cannot be learned yet: delete the row, or keep one",
         )
     return numbers

@@ -24,14 +24,15 @@ def raw_parquet(path: Path) -> pa.Table:
         raise _unreadable(path, "Parquet file", error) from None
 
 
-def raw_arrow(path: Path) -> pa.Table:
-    """All cells of `path`, an Arrow IPC file or stream (Feather; what ``datasets`` saves), as strings."""
+def raw_arrow(path: Path, *, typed: bool = False) -> pa.Table:
+    """All cells of `path`, an Arrow IPC file or stream (Feather; what ``datasets`` saves), as strings or `typed`."""
     content = read_content(path)
     open_ipc = pa.ipc.open_file if content.startswith(b"ARROW1") else pa.ipc.open_stream
     try:
-        return as_strings(open_ipc(pa.BufferReader(content)).read_all(), path)
+        table = open_ipc(pa.BufferReader(content)).read_all()
     except (pa.ArrowInvalid, OSError) as error:
         raise _unreadable(path, "Arrow file", error) from None
+    return table if typed else as_strings(table, path)
 
 
 def raw_excel(path: Path) -> pa.Table:

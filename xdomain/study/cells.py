@@ -17,9 +17,10 @@ from xdomain.core.plugins import find_recipe, make_adapter, path_options, uses_t
 from xdomain.core.progress import muted
 from xdomain.core.recipe import ENCODER_FIELDS, Columns, Recipe, Source, recipe_from, with_arm
 from xdomain.core.run_dir import SCHEMA
-from xdomain.data.loading import load_table, own_recipe
+from xdomain.data.loading import load_table
 from xdomain.data.media_files import endings, named_files
-from xdomain.data.sources import data_home, digest, file_sha256, neighbour, paths_of
+from xdomain.data.own_data import own_recipe
+from xdomain.data.sources import data_home, digest, file_sha256, paths_of
 from xdomain.metrics.heldout import check_comparable
 from xdomain.metrics.metrics import check_metrics
 from xdomain.model.checkpoints import shipped_folder
@@ -290,10 +291,8 @@ def _own_rate(recipe: Recipe) -> tuple[float, ...]:
 def _recipe(task: str | LocalTask) -> Recipe:
     if isinstance(task, str):
         return find_recipe(task)
-    file = Path(task.data)
-    if not file.is_file():
-        raise RecipeError(f"{file} does not exist", expected="a CSV, TSV or FASTA file", nearest=neighbour(file))
-    return own_recipe(file, task.domain, columns=Columns(**task.columns), problem=task.problem)[0]
+    with muted():  # the guesses would be said once per arm
+        return own_recipe(task.data, task.domain, columns=Columns(**task.columns), problem=task.problem)
 
 
 def _with(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:

@@ -190,6 +190,8 @@ def load_grid(path: Path) -> Grid:
 
 def _beside(task: str | LocalTask, folder: Path) -> str | LocalTask:
     if isinstance(task, LocalTask):
+        if task.data.startswith("hub:"):
+            return task
         return task.model_copy(update={"data": str((folder / Path(task.data).expanduser()).resolve())})
     recipe = folder / task
     return str(recipe.resolve()) if task.endswith((".yaml", ".yml")) else task

@@ -37,7 +37,8 @@ def write_card(folder: Path, recipe: Recipe, values: Mapping[str, Any]) -> None:
     lines += [f"- {note}" for note in values.get("notes", [])] + [""] * bool(values.get("notes"))
     lines += _metrics(values["metrics"])
     lines += _classes(values)
-    lines += ["## Data", "", f"{recipe.source.citation} Licence: {recipe.source.licence}.", ""]
+    citation, licence = recipe.source.citation or f"{recipe.title}.", recipe.source.licence or "not stated"
+    lines += ["## Data", "", f"{citation} Licence: {licence}.", ""]
     if recipe.run.baseline is None:
         lines += _usage(recipe, values)
     write_text(folder / "model" / "README.md", "\n".join(lines))

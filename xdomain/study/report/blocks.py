@@ -115,6 +115,6 @@ Block: TypeAlias = Heading | Paragraph | Bullets | Verdicts | Table | Picture | 
 
 
 def table(name: str, columns: Sequence[str], rows: Sequence[Sequence[Inline | Text]], numeric: Sequence[str]) -> Table:
-    """A table from cells that may be plain strings."""
+    """A table called `name` with titles `columns`, of which `numeric` hold numbers; `rows` may hold plain strings."""
     cells = tuple(tuple(cell if isinstance(cell, tuple) else (cell,) for cell in row) for row in rows)
     return Table(name, tuple(columns), frozenset(numeric), cells)

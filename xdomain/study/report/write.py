@@ -15,7 +15,7 @@ MARKDOWN, PAGE = "report.md", "report.html"
 
 
 def write_report(findings: Findings, folder: Path) -> list[Path]:
-    """Write ``report.md``, ``report.html`` and a ``report-….png`` a figure; each whole or not at all.
+    """Write `findings` as ``report.md``, ``report.html`` and a ``report-….png`` per figure; each whole or not at all.
 
     The same findings give the same files, to the byte, under one version of matplotlib. A figure of an earlier report
     that there is nothing more to draw for is removed.
@@ -38,8 +38,9 @@ def write_report(findings: Findings, folder: Path) -> list[Path]:
         write_text(folder / MARKDOWN, render_markdown(blocks))
         write_text(folder / PAGE, render_page(blocks, {name: figure.svg for name, figure in drawn.items()}))
     except OSError as error:
-        told = f"{folder} cannot be written ({error.strerror})"
-        raise OutputError(told, expected="a folder you may write to", fix="another --out") from None
+        raise OutputError(
+            f"{folder} cannot be written ({error.strerror})", expected="a folder you may write to", fix="another --out"
+        ) from None
     return [folder / MARKDOWN, folder / PAGE, *(folder / f"report-{name}.png" for name in drawn)]
 
 
