@@ -77,14 +77,15 @@ def check(task: str | Path | Recipe, *, overrides: Sequence[str] = ()) -> dict[s
     Returns
     -------
     dict
-        records a split, lengths, classes a split or range of the target, counts of what was changed, leakage.
+        records a split, lengths, classes a split or range of the target, counts of what was changed, and what was
+        found: `xdomain.training.preparation.FINDINGS`.
 
     Raises
     ------
     DataError
         The first record that a run would refuse.
     """
-    from xdomain.training.preparation import adapter_of, prepare
+    from xdomain.training.preparation import FINDINGS, adapter_of, prepare
 
     recipe = find_recipe(task, overrides)
     adapter = adapter_of(recipe)
@@ -95,8 +96,8 @@ def check(task: str | Path | Recipe, *, overrides: Sequence[str] = ()) -> dict[s
         "records": examples.sizes(),
         "lengths": _lengths(examples, adapter.alphabet.unit),
         "target": _target(examples),
-        "changed": {name: count for name, count in counts.items() if name != "leakage"},
-        "leakage": counts["leakage"],
+        "changed": {name: count for name, count in counts.items() if name not in FINDINGS},
+        **{name: counts[name] for name in FINDINGS},
     }
 
 
