@@ -23,6 +23,9 @@ from .bpe import BPE
 from .kmers import KMers
 from .nucleotides import COMPLEMENT, nucleotide_table
 
+FEWEST_SYMBOLS = 20
+"""Symbols from which on it is told that they look like another domain's."""
+
 
 @dataclass(frozen=True)
 class DNA:
@@ -117,6 +120,16 @@ class DNA:
             raise RecipeError("the pieces of a BPE do not tell their places", fix="tokens=nucleotide or tokens=kmer")
         first, last = self._pieces.reach(self._letters.encode(payloads))
         return np.column_stack([edges[first, 0], edges[last, 1]])
+
+    def other_domain(self, symbols: Ragged) -> str | None:
+        """Whether at least half of the letters are none of A, C, G, T, U and N; of few symbols it is not judged."""
+        strange = symbols.counts.get("folded", 0) + symbols.counts.get("unknown", 0)
+        if len(symbols.values) < FEWEST_SYMBOLS or strange < len(symbols.values) / 2:
+            return None
+        return (
+            f"{strange:,} letters are none of A, C, G, T, U and N, of {len(symbols.values):,} symbols in all: "
+            "these look like proteins, not nucleotides; --domain protein"
+        )
 
     def decode(self, ids: Ids) -> str:
         """The nucleotides that the symbols `ids` stand for."""

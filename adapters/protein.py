@@ -20,6 +20,8 @@ RESIDUES = "ACDEFGHIKLMNPQRSTVWY"
 RARE = "BJOUZ"  # D or N, I or L, pyrrolysine, selenocysteine, E or Q: IUPAC-IUB 1984, doi 10.1351/pac198456050595
 STOP = "*"
 GAPS = "-."
+FEWEST_LETTERS = 20
+"""Letters from which on it is told that they look like another domain's."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,24 @@ class Protein:
     def spans(self, payloads: Sequence[Payload] | pa.Array) -> NDArray[np.float64]:
         """Shape (total residues, 2): the character of each residue, half-open."""
         return self._table.spans(payloads)
+
+    def other_domain(self, symbols: Ragged) -> str | None:
+        """Whether all of the letters A, C, G and T or U occur, and 95 % of the sequences have no other but N.
+
+        U counts as X where it is folded. Fewer than `FEWEST_LETTERS` are not judged.
+        """
+        letters = np.array(self.alphabet.symbols)
+        present = set(letters[np.unique(symbols.values)])
+        if len(symbols.values) < FEWEST_LETTERS or not ({"A", "C", "G"} <= present and present & {"T", "U", "X"}):
+            return None
+        strange = np.concatenate(([0], np.cumsum(~np.isin(letters, list("ACGTUNX"))[symbols.values])))
+        alike = strange[symbols.offsets[1:]] == strange[symbols.offsets[:-1]]
+        if alike.mean() < 0.95:
+            return None
+        return (
+            f"{alike.sum():,} of {len(alike):,} sequences have no letters but A, C, G, T, U and N: these look like "
+            "nucleotides, not proteins; --domain dna, or translate them"
+        )
 
     def decode(self, ids: Ids) -> str:
         """The residues `ids`, one letter each."""

@@ -92,6 +92,23 @@ def test_a_model_predicts_what_the_run_predicted(result):
     np.testing.assert_allclose(chances[places, 1], told, atol=1e-6)
 
 
+def test_what_was_found_in_the_data_stands_in_the_result(result):
+    counts = result.values["counts"]
+    assert set(counts["leakage"]) == {"train/test", "train/valid", "valid/test"}
+    assert counts["pair_members"] == {}
+    assert counts["contradictions"]["reachable"] == {"accuracy": 1.0}
+    assert counts["duplicates"] == {"sequences": 0, "records": 0}
+    assert set(counts["shortcuts"]) == {"length of sequence"}
+
+
+def test_a_protein_model_says_when_it_is_given_nucleotides(result, said):
+    result.model().predict(["ACGGTCATTCAGGATACA"] * 2)
+    assert [line for line in said if line.startswith("warning: 2 of 2 sequences have no letters but A, C, G, T")]
+    said.clear()
+    result.model().predict(records()[0])
+    assert said == []
+
+
 @pytest.mark.parametrize(
     ("given", "told"),
     [

@@ -88,14 +88,15 @@ def check(task: str | Path | Recipe, *, overrides: Sequence[str] = ()) -> dict[s
     Returns
     -------
     dict
-        Records per split, lengths, records per class or range of the target, counts of what was changed, leakage.
+        Records per split, lengths, records per class or range of the target, counts of what was changed, and what was
+        found: `xdomain.training.preparation.FINDINGS`.
 
     Raises
     ------
     DataError
         A record that a run would refuse. The message names the first one.
     """
-    from xdomain.training.preparation import adapter_of, prepare
+    from xdomain.training.preparation import FINDINGS, adapter_of, prepare
 
     recipe = find_recipe(task, overrides)
     adapter = adapter_of(recipe)
@@ -106,8 +107,8 @@ def check(task: str | Path | Recipe, *, overrides: Sequence[str] = ()) -> dict[s
         "records": examples.sizes(),
         "lengths": _lengths(examples, adapter.alphabet.unit),
         "target": _target(examples),
-        "changed": {name: count for name, count in counts.items() if name != "leakage"},
-        "leakage": counts["leakage"],
+        "changed": {name: count for name, count in counts.items() if name not in FINDINGS},
+        **{name: counts[name] for name in FINDINGS},
     }
 
 

@@ -18,7 +18,7 @@ from xdomain.core.memory import Need, enough_memory
 from xdomain.core.recipe import Columns, Train
 from xdomain.core.run_dir import RECIPE, is_done, load_result
 from xdomain.core.sequences import Adapter
-from xdomain.data.dataset import Examples, check_symbols, encode_examples
+from xdomain.data.dataset import Examples, check_symbols, encode_examples, warn_of_other_domain
 from xdomain.data.loading import load_file
 from xdomain.data.media_files import endings, is_media, table_of_files, transcribed
 from xdomain.metrics.scoring import predicted
@@ -136,6 +136,7 @@ def encoded(model: Saved, adapter: Adapter, table: pa.Table, classes: Sequence[s
     split = np.full(table.num_rows, "test")
     examples = encode_examples(table, adapter, model.recipe.problem, split, classes=classes)
     check_symbols(examples)
+    warn_of_other_domain(examples, adapter)
     return examples
 
 

@@ -319,3 +319,14 @@ def test_symbols_survive_the_disk(tmp_path):
     again = Ragged.load(tmp_path / "x.arrow")
     assert [ids.tolist() for ids in again] == [ids.tolist() for ids in found]
     assert again.counts == found.counts
+
+
+@pytest.mark.parametrize("options", [{}, {"tokens": "kmer", "k": 3}])
+def test_proteins_are_refused_or_recognized(options):
+    proteins = ["MKTAYIAKQRQISFVKSHFSRQ", "GSHMWLDKLE"]
+    with pytest.raises(DataError, match="not in the alphabet"):
+        DNA(**options).encode(proteins)
+    counting = DNA(**options, unknown="count")
+    assert "--domain protein" in counting.other_domain(counting.encode(proteins))
+    assert counting.other_domain(counting.encode(["ACGTNRYACGTNNNNNACGGT!", "ACGTACGU"])) is None
+    assert counting.other_domain(counting.encode(["RYSWKM"])) is None  # a short primer

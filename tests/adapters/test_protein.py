@@ -107,3 +107,24 @@ def test_impossible_options(options, told):
     with pytest.raises(RecipeError) as caught:
         make_adapter("protein", options)
     assert told in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("texts", "strange"),
+    [
+        (["ACGTTGCAACGT", "acgnnattgcaa"], True),
+        (["ACGUUGCAACGU", "UUGACACCAUGG"], True),  # RNA
+        (["ACGTTGCAAC"] * 19 + ["MKLV"], True),  # 95 %
+        (["ACGTTGCAAC"] * 9 + ["MKLV"], False),
+        (["GAGAGAGAGA", "AGAGAGTGTG"], False),  # silk: no C
+        (["ACGT", "CATTAG"], False),  # too few letters to tell
+        (["MKLVACGTTGCAACGTTGCA"], False),
+        ([""], False),
+    ],
+)
+@pytest.mark.parametrize("ambiguous", ["fold", "keep"])
+def test_nucleotides_are_recognized(texts, strange, ambiguous):
+    adapter = Protein(ambiguous=ambiguous)
+    told = adapter.other_domain(adapter.encode(texts))
+    assert (told is not None) == strange
+    assert not strange or "--domain dna" in told

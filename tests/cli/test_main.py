@@ -142,6 +142,25 @@ def test_check_tells_counts_and_leakage(capsys, dna_csv):
     told = json.loads(out)
     assert sum(told["records"].values()) == 121
     assert told["lengths"]["longest"] == 30
+    assert told["duplicates"] == {"sequences": 1, "records": 2}
+    assert {"leakage", "pair_members", "contradictions", "shortcuts"} <= set(told)
+
+
+def test_check_prints_findings_and_says_what_is_wrong(capsys, tmp_path):
+    rng = np.random.default_rng(0)
+    rows = [("".join(rng.choice(list("ACGT"), 20)), "ab"[i % 2]) for i in range(40)]
+    rows += [(rows[0][0], "b"), (rows[3][0], "a")]
+    (tmp_path / "x.csv").write_text("\n".join(["sequence,label", *map(",".join, rows)]))
+    code, out, err = xdomain(capsys, "check", tmp_path / "x.csv", "--domain", "protein")
+    assert code == 0, err
+    lines = out.splitlines()
+    assert lines[lines.index("contradictions:") + 1 :][:6] == [
+        "  sequences: 2", "  records: 4", lines[lines.index("contradictions:") + 3], "  reachable:",
+        "    accuracy: 0.9524", "  examples: 1 and 41, 4 and 42",
+    ]  # fmt: skip
+    assert "duplicates: none" in lines
+    assert "2 sequences have more than one label (4 records; first: 1 ≠ 41, 4 ≠ 42)" in err
+    assert "42 of 42 sequences have no letters but A, C, G, T, U and N: these look like nucleotides" in err
 
 
 def test_doctor_names_what_is_there(capsys):

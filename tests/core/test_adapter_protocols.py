@@ -18,8 +18,8 @@ PROTOCOLS = {
 @pytest.mark.parametrize(
     ("domain", "able"),
     [
-        ("dna", {"HasSpans", "KeepsFiles", "ReverseComplements", "SpacesTokens"}),
-        ("protein", {"HasSpans"}),
+        ("dna", {"HasSpans", "KeepsFiles", "RecognizesOtherDomains", "ReverseComplements", "SpacesTokens"}),
+        ("protein", {"HasSpans", "RecognizesOtherDomains"}),
         ("speech", {"HasSpans", "ReadsFiles", "CutsFiles", "KeepsFiles", "ChecksRecords", "SpacesTokens"}),
         ("music", {"HasSpans", "ReadsFiles", "Transposes", "SpacesTokens"}),
         ("text", {"HasSpans", "HasWordStarts", "KeepsFiles"}),

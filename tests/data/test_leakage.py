@@ -115,3 +115,63 @@ def test_the_42_of_prom_core_all():
     assert [(splits == name).sum() for name in ("train", "valid", "test")] == [47356, 5920, 5920]
     found = leakage(table.column("sequence"), None, splits, flip).between("train", "test")
     assert (found.exact, found.reverse_complement, found.records) == (42, 0, (42, 43))
+
+
+def test_a_pair_the_other_way_round_is_the_same_pair():
+    rows = [
+        ("AAA", "CCC", "train"),  # 1
+        ("CCC", "AAA", "test"),  # 2: the same the other way round
+        ("AAC", "GGA", "train"),  # 3
+        ("GGA", "GTT", "test"),  # 4: the other way round, one of them on the other strand
+        ("ACA", "AGA", "train"),  # 5
+        ("AGA", "ACA", "train"),  # 6
+        ("AGA", "ACA", "test"),  # 7: exact, although 5 is turned
+        ("CCC", "AAA", "test"),  # 8: a second record of 2
+    ]
+    firsts, seconds, splits = zip(*rows, strict=True)
+    found = leakage(firsts, seconds, splits, flip)
+    between = found.between("train", "test")
+    assert (between.exact, between.reverse_complement, between.other_way_round, between.records) == (1, 0, 2, (4, 4))
+    assert between.examples == (("1", "2"), ("3", "4"), ("5", "7"))
+    (line,) = found.lines()
+    assert line.startswith("3 pairs are in both train and test, 2 of them the other way round (4 records of train, ")
+    assert found.as_dict()["train/test"]["other_way_round"] == 2
+    assert leakage(firsts, seconds, splits).between("train", "test").other_way_round == 1
+
+
+def test_members_of_pairs_by_hand():
+    rows = [("A", "C", "train"), ("G", "T", "train"), ("C", "G", "test"), ("T", "W", "test"), ("W", "S", "test"),
+            ("W", "W", "valid"), ("A", "W", "")]  # fmt: skip
+    found = leakage(*zip(*rows, strict=True))
+    assert found.lines() == []  # no pair is shared
+    assert found.members_as_dict() == {
+        "train/test": {"pairs": 3, "one_or_both": 2, "both": 1},
+        "train/valid": {"pairs": 1, "one_or_both": 0, "both": 0},
+        "valid/test": {"pairs": 3, "one_or_both": 2, "both": 0},
+    }
+    (line,) = found.member_lines()
+    assert line.startswith("2 of 3 test pairs have a sequence that train has too, 1 of them both; ")
+    assert "split.rule=entity" in line
+    assert leakage(["A", "A"], None, ["train", "test"]).members_as_dict() == {}
+
+
+def test_a_member_on_the_other_strand_is_known():
+    (shared, *_) = leakage(["AAC", "GTT"], ["GGG", "GAA"], ["train", "test"], flip).members
+    assert (shared.one_or_both, shared.both) == (1, 0)
+
+
+letters = st.text("AC", min_size=1, max_size=2)
+
+
+@given(st.lists(st.tuples(letters, letters, st.sampled_from(["train", "valid", "test", ""])), min_size=1))
+def test_pairs_as_a_slow_obvious_twin_has_them(rows):
+    found = leakage([a for a, *_ in rows], [b for _, b, _ in rows], [split for *_, split in rows])
+    for overlap, members, (first, second) in zip(found.overlaps, found.members, PAIRS, strict=True):
+        here, there = ([(a, b) for a, b, split in rows if split == name] for name in (first, second))
+        exact = {frozenset(pair) for pair in here if pair in there}
+        either = {frozenset(pair) for pair in here if pair in there or pair[::-1] in there}
+        assert (overlap.exact, overlap.sequences, overlap.reverse_complement) == (len(exact), len(either), 0)
+        assert overlap.records == tuple(sum(frozenset(p) in either for p in side) for side in (here, there))
+        known = {member for pair in here for member in pair}
+        assert members.one_or_both == sum(bool(known & set(pair)) for pair in there)
+        assert members.both == sum(known >= set(pair) for pair in there)

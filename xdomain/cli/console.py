@@ -273,10 +273,21 @@ class LiveTable:
 
 
 def print_report(report: Mapping[str, Any], indent: int = 0) -> None:
-    """Print the nested mapping `report`, one value per line, indented by `indent` spaces."""
+    """Print the nested mapping `report`, a value per line, indented by `indent` spaces; empty findings are left out."""
     for key, value in report.items():
-        if isinstance(value, Mapping) and value:
+        if isinstance(value, Mapping) and value and value.get("sequences") != 0:
             print(f"{' ' * indent}{key}:")
             print_report(value, indent + 2)
         else:
-            print(f"{' ' * indent}{key}: {value if value or value == 0 else 'none'}")
+            print(f"{' ' * indent}{key}: {_fact(value)}")
+
+
+def _fact(value: Any) -> str:
+    """A number of at most four digits behind the point, ids of records that go together, or a word."""
+    if isinstance(value, float):
+        return f"{value:.4f}".rstrip("0").rstrip(".") if math.isfinite(value) else "–"
+    if isinstance(value, Mapping):
+        return "none"
+    if isinstance(value, list):
+        return ", ".join(" and ".join(ids) for ids in value) or "none"
+    return str(value if value or value == 0 else "none")

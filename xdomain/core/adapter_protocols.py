@@ -99,6 +99,15 @@ class ChecksRecords(Protocol):
 
 
 @runtime_checkable
+class RecognizesOtherDomains(Protocol):
+    """Can tell when sequences that it can read are more likely those of another domain."""
+
+    def other_domain(self, symbols: Ragged) -> str | None:
+        """Say in a sentence why that is so, and what to do; None where nothing is strange. `symbols` is of `encode`."""
+        ...
+
+
+@runtime_checkable
 class ReverseComplements(Protocol):
     """Has sequences that can be read from the other strand, for the leakage check and ``train.augment``."""
 

@@ -12,9 +12,10 @@ import pyarrow as pa
 import pyarrow.compute
 from numpy.typing import NDArray
 
-from xdomain.core.adapter_protocols import HasSpans, HasWordStarts
+from xdomain.core.adapter_protocols import HasSpans, HasWordStarts, RecognizesOtherDomains
 from xdomain.core.choices import Problem
 from xdomain.core.errors import DataError, RecipeError
+from xdomain.core.progress import log
 from xdomain.core.sequences import Adapter, Ragged
 from xdomain.data.answers import Answers, Spans, place_answers
 from xdomain.data.cells import natural_order
@@ -176,6 +177,15 @@ def check_symbols(examples: Examples) -> None:
     """
     for symbols in filter(None, (examples.symbols, examples.symbols_b)):
         _check_read(symbols, examples.ids)
+
+
+def warn_of_other_domain(examples: Examples, adapter: Adapter) -> None:
+    """Log a warning where `adapter`, which encoded the `examples`, recognizes them as another domain's."""
+    if not isinstance(adapter, RecognizesOtherDomains):
+        return
+    told = [adapter.other_domain(side) for side in (examples.symbols, examples.symbols_b) if side is not None]
+    if sentence := next(filter(None, told), None):
+        log.warning(sentence)
 
 
 def _check_read(symbols: Ragged, ids: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""Leakage: find sequences that are in two splits."""
+"""Leakage: find sequences, or pairs of them, that are in two splits."""
 
 from __future__ import annotations
 
@@ -17,11 +17,15 @@ EXAMPLES = 3
 
 Sequences = Ragged | Sequence[str] | pa.Array | pa.ChunkedArray
 Flip = Callable[[Any], Any]
+Canonical = tuple[bytes, bool]
+"""The smaller of a sequence and its reverse complement, and whether that is the sequence itself."""
+Form = tuple[bool, bool, bool]
+"""Whether the two sequences of a record stand the other way round, and the strand of each."""
 
 
 @dataclass(frozen=True)
 class Overlap:
-    """The sequences that two splits share.
+    """The sequences that two splits share; for pairs, the pairs.
 
     Parameters
     ----------
@@ -31,6 +35,8 @@ class Overlap:
         Number of distinct sequences that are in both splits unchanged.
     reverse_complement
         Number of distinct sequences that are in both splits, but only on opposite strands.
+    other_way_round
+        Number of distinct pairs that are in both splits, but only as (A, B) in one and (B, A) in the other.
     records
         Number of records of `first` and of `second` that have one of these sequences.
     examples
@@ -41,20 +47,53 @@ class Overlap:
     second: str
     exact: int = 0
     reverse_complement: int = 0
+    other_way_round: int = 0
     records: tuple[int, int] = (0, 0)
     examples: tuple[tuple[str, str], ...] = ()
 
     @property
     def sequences(self) -> int:
-        """Number of distinct sequences that are shared, on either strand."""
-        return self.exact + self.reverse_complement
+        """Number of distinct sequences or pairs that are shared, on either strand and in either order."""
+        return self.exact + self.reverse_complement + self.other_way_round
+
+
+@dataclass(frozen=True)
+class SharedMembers:
+    """How many pairs of one split have sequences that another split has too: in any pair, on either side.
+
+    Parameters
+    ----------
+    first, second
+        Names of the splits.
+    pairs
+        Number of records of `second`.
+    one_or_both
+        Number of these of which at least one sequence is in `first`.
+    both
+        Number of these of which both sequences are in `first`.
+    """
+
+    first: str
+    second: str
+    pairs: int
+    one_or_both: int
+    both: int
 
 
 @dataclass(frozen=True)
 class Leakage:
-    """The overlaps of all pairs of splits, in the order of `PAIRS`."""
+    """What splits share.
+
+    Parameters
+    ----------
+    overlaps
+        For all pairs of splits, in the order of `PAIRS`.
+    members
+        The same for the single sequences of pairs; empty where records have one sequence.
+    """
 
     overlaps: tuple[Overlap, ...]
+    members: tuple[SharedMembers, ...] = ()
 
     def between(self, first: str, second: str) -> Overlap:
         """The overlap of the splits `first` and `second`, in either order."""
@@ -63,19 +102,41 @@ class Leakage:
     def lines(self) -> list[str]:
         """One sentence for each pair of splits that share sequences."""
         sentences: list[str] = []
+        what = "pair" if self.members else "sequence"
         for overlap in self.overlaps:
             if not overlap.sequences:
                 continue
-            many = f"{_count(overlap.sequences, 'sequence')} {'are' if overlap.sequences > 1 else 'is'}"
-            flipped = overlap.reverse_complement
-            strands = f", {flipped:,} of them as reverse complement" * bool(flipped)
+            many = f"{_count(overlap.sequences, what)} {'are' if overlap.sequences > 1 else 'is'}"
+            flipped, turned = overlap.reverse_complement, overlap.other_way_round
+            changed = f", {flipped:,} of them as reverse complement" * bool(flipped)
+            changed += f", {turned:,} of them the other way round" * bool(turned)
             sentences.append(
-                f"{many} in both {overlap.first} and {overlap.second}{strands} "
+                f"{many} in both {overlap.first} and {overlap.second}{changed} "
                 f"({_count(overlap.records[0], 'record')} of {overlap.first}, "
                 f"{overlap.records[1]:,} of {overlap.second}; "
                 f"first: {' = '.join(overlap.examples[0])})"
             )
         return sentences
+
+    def member_lines(self) -> list[str]:
+        """A sentence on the test pairs with sequences of train, if there are any."""
+        return [
+            f"{shared.one_or_both:,} of {_count(shared.pairs, f'{shared.second} pair')} have a sequence that "
+            f"{shared.first} has too, {shared.both:,} of them both; to judge by new sequences: --set split.rule=entity"
+            for shared in self.members
+            if shared.one_or_both and (shared.first, shared.second) == PAIRS[0]
+        ]
+
+    def members_as_dict(self) -> dict[str, Any]:
+        """The members that are shared for ``result.json``, by ``first/second``; empty for single sequences."""
+        return {
+            f"{shared.first}/{shared.second}": {
+                "pairs": shared.pairs,
+                "one_or_both": shared.one_or_both,
+                "both": shared.both,
+            }
+            for shared in self.members
+        }
 
     def as_dict(self) -> dict[str, Any]:
         """The overlaps for ``result.json``, by ``first/second``."""
@@ -84,6 +145,7 @@ class Leakage:
                 "sequences": overlap.sequences,
                 "exact": overlap.exact,
                 "reverse_complement": overlap.reverse_complement,
+                **({"other_way_round": overlap.other_way_round} if self.members else {}),
                 "records": {overlap.first: overlap.records[0], overlap.second: overlap.records[1]},
                 "examples": [list(ids) for ids in overlap.examples],
             }
@@ -106,8 +168,8 @@ def leakage(
     sequences
         n sequences: text, compared case-insensitively, or symbols from an adapter.
     sequences_b
-        The second sequences of pairs. Then only equal pairs count, and a pair is on the opposite strand if either of
-        its sequences is. None: records of one sequence.
+        The second sequences of pairs. Then only equal pairs count, in either order, and a pair is on the opposite
+        strand if either of its sequences is; members that are shared are counted beside. None: records of one sequence.
     splits
         Shape (n,): the split of each record; records whose split is empty are ignored.
     reverse_complement
@@ -116,36 +178,63 @@ def leakage(
     ids
         Of each record, for the examples; None: row numbers from 1.
     """
-    firsts = _canonical(sequences, reverse_complement)
-    seconds = _canonical(sequences_b, reverse_complement) if sequences_b is not None else None
-    # by canonical sequence, then by split: the rows and the strands on which they have it
-    seen: dict[Any, dict[str, tuple[list[int], set[Any]]]] = {}
-    for row, (name, first) in enumerate(zip(splits, firsts, strict=True)):
-        second = next(seconds) if seconds is not None else (b"", True)
+    firsts = list(_canonical(sequences, reverse_complement))
+    seconds = None if sequences_b is None else list(_canonical(sequences_b, reverse_complement))
+    names = [str(name) for name in splits]
+    # by sequence or pair, then by split: the rows that have it, and in which forms
+    seen: dict[Any, dict[str, tuple[list[int], set[Form]]]] = {}
+    for row, name in enumerate(names):
         if name:
-            place = seen.setdefault((first[0], second[0]), {})
-            rows, strands = place.setdefault(str(name), ([], set()))
+            key, form = _content(firsts[row], seconds[row] if seconds else None)
+            rows, forms = seen.setdefault(key, {}).setdefault(name, ([], set()))
             rows.append(row)
-            strands.add((first[1], second[1]))
+            forms.add(form)
     shared = [place for place in seen.values() if len(place) > 1]
-    return Leakage(tuple(_overlap(first, second, shared, ids) for first, second in PAIRS))
+    overlaps = tuple(_overlap(first, second, shared, ids) for first, second in PAIRS)
+    return Leakage(overlaps, () if seconds is None else _members(firsts, seconds, names))
+
+
+def _content(first: Canonical, second: Canonical | None) -> tuple[Any, Form]:
+    """What a record is known by, whatever its strands and the order of its two sequences; and the form that it has."""
+    if second is None:
+        return first[0], (False, first[1], True)
+    turned = second[0] < first[0]
+    a, b = (second, first) if turned else (first, second)
+    return (a[0], b[0]), (turned, a[1], b[1])
 
 
 def _overlap(first: str, second: str, shared: list[dict[str, Any]], ids: Sequence[str] | None) -> Overlap:
-    exact = flipped = here = there = 0
+    exact = flipped = turned = here = there = 0
     examples: list[tuple[str, str]] = []
     for place in shared:
         if first not in place or second not in place:
             continue
-        (rows, strands), (others, other_strands) = place[first], place[second]
-        if strands & other_strands:
+        (rows, forms), (others, other_forms) = place[first], place[second]
+        if forms & other_forms:
             exact += 1
-        else:
+        elif {order for order, *_ in forms} & {order for order, *_ in other_forms}:
             flipped += 1
+        else:
+            turned += 1
         here, there = here + len(rows), there + len(others)
         if len(examples) < EXAMPLES:
             examples.append((_name(rows[0], ids), _name(others[0], ids)))
-    return Overlap(first, second, exact, flipped, (here, there), tuple(examples))
+    return Overlap(first, second, exact, flipped, turned, (here, there), tuple(examples))
+
+
+def _members(
+    firsts: Sequence[Canonical], seconds: Sequence[Canonical], splits: Sequence[str]
+) -> tuple[SharedMembers, ...]:
+    of_split: dict[str, list[tuple[bytes, bytes]]] = {}
+    for (a, _), (b, _), split in zip(firsts, seconds, splits, strict=True):
+        of_split.setdefault(split, []).append((a, b))
+    known = {split: {member for pair in pairs for member in pair} for split, pairs in of_split.items()}
+    found: list[SharedMembers] = []
+    for first, second in PAIRS:
+        pairs, there = of_split.get(second, []), known.get(first, set[bytes]())
+        hits = [(a in there) + (b in there) for a, b in pairs]
+        found.append(SharedMembers(first, second, len(pairs), sum(map(bool, hits)), hits.count(2)))
+    return tuple(found)
 
 
 def _count(number: int, what: str) -> str:
@@ -156,7 +245,7 @@ def _name(row: int, ids: Sequence[str] | None) -> str:
     return ids[row] if ids is not None else str(row + 1)
 
 
-def _canonical(sequences: Sequences, flip: Flip | None) -> Iterator[tuple[bytes, bool]]:
+def _canonical(sequences: Sequences, flip: Flip | None) -> Iterator[Canonical]:
     """The smaller of each sequence and its reverse complement, and whether that is the sequence itself."""
     for forward, backward in _strands(sequences, flip):
         yield (forward, True) if backward is None or forward <= backward else (backward, False)

@@ -1,4 +1,4 @@
-"""From a recipe to encoded records: read, split, encode, and look for leakage. Does not load torch."""
+"""From a recipe to encoded records: read, split, encode, and look for what is wrong. Does not load torch."""
 
 from __future__ import annotations
 
@@ -12,13 +12,17 @@ from xdomain.core.plugins import make_adapter
 from xdomain.core.progress import log, reporter
 from xdomain.core.recipe import Recipe
 from xdomain.core.sequences import Adapter
-from xdomain.data.dataset import Examples, check_symbols, encode_examples
+from xdomain.data.contradictions import contradictions
+from xdomain.data.dataset import Examples, check_symbols, encode_examples, warn_of_other_domain
 from xdomain.data.leakage import leakage
 from xdomain.data.loading import load_table
+from xdomain.data.shortcuts import shortcuts
 from xdomain.data.splits import assign
 from xdomain.model.checkpoints import locate_backbone, shipped_folder
 
 JUDGED = ("valid", "test")
+FINDINGS = ("leakage", "pair_members", "contradictions", "duplicates", "shortcuts")
+"""What is looked for in a data set, by its name in the counts of `prepare`; docs/checks.md."""
 
 
 def adapter_of(recipe: Recipe) -> Adapter:
@@ -42,8 +46,8 @@ def prepare(recipe: Recipe, adapter: Adapter) -> tuple[Examples, dict[str, Any]]
     Returns
     -------
     tuple
-        The records of train, valid and test. Counts for the result: what encoding changed, and what leaks between
-        splits, which is logged as well.
+        The records of train, valid and test. Counts for the result: what encoding changed, and what was found
+        (`FINDINGS`), which is logged as well.
 
     Raises
     ------
@@ -65,12 +69,27 @@ def prepare(recipe: Recipe, adapter: Adapter) -> tuple[Examples, dict[str, Any]]
     counts: dict[str, Any] = dict(examples.symbols.counts)
     for name, count in (examples.symbols_b.counts if examples.symbols_b else {}).items():
         counts[name] = counts.get(name, 0) + count
-    flip = adapter.reverse_complement if isinstance(adapter, ReverseComplements) else None
-    compared = (examples.symbols, examples.symbols_b)
-    if recipe.problem == "span" and examples.symbols_b:  # a known passage is a leak, whatever is asked about it
-        compared = (examples.symbols_b, None)
-    leaks = leakage(*compared, examples.split, flip, ids=examples.ids)
     log.info(f"{recipe.name}: " + ", ".join(f"{n:,} {name}" for name, n in examples.sizes().items()))
-    for line in leaks.lines():
+    warn_of_other_domain(examples, adapter)
+    return examples, {**counts, **_findings(examples, adapter)}
+
+
+def _findings(examples: Examples, adapter: Adapter) -> dict[str, Any]:
+    """What is strange about the records as a data set, by the names of `FINDINGS`; the strange is logged, too."""
+    flip = adapter.reverse_complement if isinstance(adapter, ReverseComplements) else None
+    read = (examples.symbols, examples.symbols_b)
+    if examples.problem == "span" and examples.symbols_b:  # a known passage is a leak, whatever is asked about it
+        read = (examples.symbols_b, None)
+    leaks = leakage(*read, examples.split, flip, ids=examples.ids)
+    conflicts = contradictions(examples)
+    known = {shortcut.by: shortcut for shortcut in shortcuts(examples)}
+    kind = "pair" if examples.symbols_b else "record"
+    for line in [*leaks.lines(), *conflicts.lines(), *(one.line(kind) for one in known.values() if one.striking)]:
         log.warning(line)
-    return examples, {**counts, "leakage": leaks.as_dict()}
+    for line in [*leaks.member_lines(), *conflicts.duplicate_lines()]:
+        log.info(line)
+    told = (
+        leaks.as_dict(), leaks.members_as_dict(), conflicts.as_dict(), conflicts.duplicates_as_dict(),
+        {name: one.as_dict() for name, one in known.items()},
+    )  # fmt: skip
+    return dict(zip(FINDINGS, told, strict=True))
