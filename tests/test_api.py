@@ -148,7 +148,7 @@ def test_records_come_from_lists_a_frame_or_a_file(kind, tiny_bert, tmp_path):
         ({"task": "toy/dna-pair", "label": "x"}, "for the task toy/dna-pair"),
         ({"data": (["ACDE"], ["a", "b"]), "domain": "protein"}, "1 sequences and 2 labels"),
         ({"data": 7, "domain": "protein"}, "data of type int"),
-        ({"data": (["ACDE"], ["a"])}, "data without its domain"),
+        ({"data": (["ACDE"], ["a"])}, "what does the data hold"),
         ({"data": (["ACDE"], ["a"]), "domain": "protein", "columns": {"lable": "x"}}, "unknown kind of column 'lable'"),
     ],
 )

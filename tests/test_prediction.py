@@ -190,7 +190,7 @@ def test_a_file_that_only_the_runs_own_reader_reads_is_refused(tiny_bert, tmp_pa
     result = xdomain.run(recipe, backbone=str(tiny_bert), out=tmp_path / "run")
     with pytest.raises(DataError) as told:
         xdomain.predict(result.folder, tmp_path / "my.conllu")
-    assert "a CSV, TSV or FASTA file is read here, not what the run's own reader conllu reads" in str(told.value)
+    assert "is read here, not what the run's own reader conllu reads" in str(told.value)
     (tmp_path / "new.csv").write_text('sequence\n"he, the"\n')
     (row,) = xdomain.predict(result.folder, tmp_path / "new.csv").to_pylist()
     assert len(row["prediction"]) == 2

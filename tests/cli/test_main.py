@@ -163,6 +163,41 @@ def test_check_prints_findings_and_says_what_is_wrong(capsys, tmp_path):
     assert "42 of 42 sequences have no letters but A, C, G, T, U and N: these look like nucleotides" in err
 
 
+def test_data_comes_in_parts(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDOMAIN_DATA", str(tmp_path / "home"))
+    rows = "".join(f"{'ACGT'[i % 4]}ACGTT{'ACGT'[i // 4]},{i % 2}\n" for i in range(16))
+    for name in ("a", "b", "c"):
+        (tmp_path / f"{name}.csv").write_text("sequence,label\n" + rows + ("AACCG,\n" if name == "a" else ""))
+    parts = [
+        f"{option}={tmp_path / name}.csv" for option, name in (("--train", "a"), ("--valid", "b"), ("--test", "c"))
+    ]
+    code, _, err = xdomain(capsys, "check", *parts, "--domain", "dna")
+    assert (code, "--drop-incomplete" in err) == (2, True)
+    code, out, err = xdomain(capsys, "check", *parts, "--domain", "dna", "--drop-incomplete", "--json")
+    assert code == 0
+    assert json.loads(out)["records"] == {"train": 16, "valid": 16, "test": 16}
+    assert "1 of 17 rows left out" in err
+    twice = ["--data", str(tmp_path / "a.csv")] * 2
+    assert "--data 2 times" in xdomain(capsys, "check", *twice, "--domain", "dna")[2]
+    both = ["--data", str(tmp_path / "a.csv"), *parts]
+    assert "--data and --train" in xdomain(capsys, "check", *both, "--domain", "dna")[2]
+
+
+def test_labels_and_genomes_lie_apart(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDOMAIN_DATA", str(tmp_path / "home"))
+    names = [f"s{i}" for i in range(20)]
+    fasta, labels = tmp_path / "s.fasta", tmp_path / "labels.csv"
+    fasta.write_text("".join(f">{name}\nACGT{'ACGT'[i % 4]}{'ACGT'[i // 5]}\n" for i, name in enumerate(names)))
+    labels.write_text("id,kind\n" + "".join(f"{name},{i % 2}\n" for i, name in enumerate(names)))
+    code, out, _ = xdomain(capsys, "check", str(fasta), "--domain", "dna", "--labels", str(labels), "--json")
+    assert (code, json.loads(out)["records"]["train"]) == (0, 16)
+    bed = tmp_path / "a.bed"
+    bed.write_text("".join(f"{name}\t0\t{4 + i % 3}\tk{i % 2}\n" for i, name in enumerate(names)))
+    given = ["--domain", "dna", "--genome", str(fasta), "--column", "label=name", "--json"]
+    code, out, _ = xdomain(capsys, "check", str(bed), *given)
+    assert json.loads(out)["lengths"] == {"unit": "nt", "shortest": 4, "median": 5, "longest": 6}
+
+
 def test_doctor_names_what_is_there(capsys):
     code, out, _ = xdomain(capsys, "doctor", "--json")
     rows = {row["thing"]: row for row in json.loads(out)}
@@ -371,9 +406,9 @@ BAD = [
     (["run", "toy/dna-classification", "--set", "adapter.options.tokns=kmer"], "did you mean: tokens"),
     (["run", "toy/dna-classification", "--backbone", "some-lab/no-such-bert"], "could not be had from the hub"),
     (["run", "toy/dna-classification", "--backbone", "./no/such/folder"], "does not exist"),
-    (["run"], "name a task or give --data FILE"),
+    (["run"], "neither a task nor data"),
     (["run", "--data", "nowhere.csv", "--domain", "dna"], "nowhere.csv does not exist"),
-    (["run", "toy/dna-classification", "--domain", "dna"], "go with --data"),
+    (["run", "toy/dna-classification", "--domain", "dna"], "for the task toy/dna-classification"),
     (["show", "toy/dna-clasification"], "did you mean: toy/dna-classification"),
     (["predict", ".", "x.csv"], "holds no trained model"),
     (["predict", ".", "x.csv", "--column", "seq=x"], "ROLE=NAME"),

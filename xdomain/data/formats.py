@@ -137,8 +137,6 @@ def read(
             raise unknown(f"option of the reader {reader}", name, possible)
     columns = (columns or Columns()).model_copy(update={} if label_key is None else {"label": label_key})
     columns = own_columns(reader, columns)
-    if form.of_sequences:
-        known = None
 
     def raw(path: Path) -> pa.Table:
         table = form.raw(path, **raw_options)

@@ -157,7 +157,7 @@ def load_file(
     except DataError as error:
         if recipe.reader in FORMATS:
             raise
-        note = f"read as a {reader} file, not as the run's own reader {recipe.reader} reads"
+        note = f"{READABLE} is read here, not what the run's own reader {recipe.reader} reads"
         fix = f"{error.fix}; {note}" if error.fix else note
         raise DataError(error.what, expected=error.expected, nearest=error.nearest, fix=fix) from None
     table, undone = _in_one_piece(table, adapter)

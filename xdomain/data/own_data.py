@@ -153,8 +153,8 @@ def _files(data: Any, domain: str, labels: Path | None, genome: Path | None) -> 
         return files, _stem(files["train"])
     if isinstance(data, (str, Path)) and Path(data).is_dir() and (parts := _split_files(Path(data))):
         return {name: _file(path, domain, labels, genome) for name, path in parts.items()}, Path(data).resolve().name
-    name = _stem(Path(data).resolve()) if isinstance(data, (str, Path)) else "table"
-    return {"data": _file(data, domain, labels, genome)}, name
+    file = _file(data, domain, labels, genome)
+    return {"data": file}, _stem(Path(data).resolve() if isinstance(data, (str, Path)) else file)
 
 
 def _stem(path: Path) -> str:

@@ -52,7 +52,7 @@ def inputs_of(batch: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: value for name, value in batch.items() if name not in NOT_FOR_THE_MODEL}
 
 
-def forward(model: nn.Module, batch: dict[str, Tensor]) -> Tensor:
+def forward(model: nn.Module, batch: dict[str, Tensor], at_once: int | None = None) -> Tensor:
     """Compute the logits of a batch.
 
     Parameters
@@ -61,6 +61,8 @@ def forward(model: nn.Module, batch: dict[str, Tensor]) -> Tensor:
         An encoder with its head, on the device of the batch.
     batch
         As a `Collator` makes it; what `NOT_FOR_THE_MODEL` names is held back.
+    at_once
+        Windows that the model reads at once. None: all.
 
     Returns
     -------
@@ -68,14 +70,38 @@ def forward(model: nn.Module, batch: dict[str, Tensor]) -> Tensor:
         Float32: (b, k), pooled over the windows of each record, with k = 1 for regression; for tagging (w, s, k) and
         for span (w, s, 2), of all positions, those included that are not ``owned``.
     """
-    output = model(**inputs_of(batch))
-    if "start_logits" in output:
-        return torch.stack([output.start_logits, output.end_logits], dim=-1).float()
-    logits = output.logits.float()
+    logits = logits_of(model, inputs_of(batch), at_once)
     if logits.ndim == 3:
         return logits
     with torch.autocast(logits.device.type, enabled=False):  # under which the product would be in bfloat16
         return pool(logits, batch["windows"])
+
+
+def logits_of(model: nn.Module, inputs: dict[str, Tensor], at_once: int | None = None) -> Tensor:
+    """Compute the logits of windows.
+
+    Parameters
+    ----------
+    model
+        An encoder with its head.
+    inputs
+        What it reads, with w rows each.
+    at_once
+        Windows that it reads at once. None: all.
+
+    Returns
+    -------
+    Tensor
+        Float32: (w, k), or (w, s, k) where each position has logits, with k = 2 for span.
+    """
+    w = len(inputs["input_ids"])
+    if at_once is not None and w > at_once:
+        parts = [{name: x[i : i + at_once] for name, x in inputs.items()} for i in range(0, w, at_once)]
+        return torch.cat([logits_of(model, part) for part in parts])
+    output = model(**inputs)
+    if "start_logits" in output:
+        return torch.stack([output.start_logits, output.end_logits], dim=-1).float()
+    return output.logits.float()
 
 
 @torch.inference_mode()
@@ -101,7 +127,7 @@ def predict_scores(
     device
         Where `model` is, and in which number format it computes.
     batch_size
-        Windows read at once, 1 or more; a record with more windows is read whole.
+        Windows read at once, 1 or more; a record with more windows is read in parts.
     longest
         Only for span: symbols that an answer may have.
 
@@ -119,7 +145,7 @@ def predict_scores(
     for chosen in batches_of_like_length(records, lengths, np.diff(collate.windows.offsets), batch_size):
         batch = {name: value.to(device.name) for name, value in collate(chosen).items()}
         with device.autocast():
-            logits = forward(model, batch)
+            logits = forward(model, batch, batch_size)
         if problem == "span":
             best = (part.cpu().numpy() for part in best_spans(logits, batch["owned"], longest))
             scores |= dict(zip(chosen, _over_windows(collate, chosen, *best), strict=True))

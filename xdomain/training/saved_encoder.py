@@ -27,6 +27,10 @@ from xdomain.training.predict import predict_scores
 FULL_PRECISION = "scores are written in float32, so that any machine repeats them"
 
 
+ANY_LENGTH = 2**31 - 1
+"""Windows that a record to be scored may have."""
+
+
 @dataclass(frozen=True)
 class SavedModel:
     """A fine-tuned encoder that was read back from its run folder.
@@ -78,7 +82,10 @@ class SavedModel:
         return Device(device.name, False, FULL_PRECISION)
 
     def _collator(self, examples: Examples) -> Collator:
-        windows = fit_windows(examples, self.layout, max_positions(self.model.config), self.recipe.train)
+        train = self.recipe.train
+        if train.too_long == "error":  # the limit spares the memory of training; windows are scored a few at once
+            train = train.model_copy(update={"max_windows": ANY_LENGTH})
+        windows = fit_windows(examples, self.layout, max_positions(self.model.config), train)
         return Collator(examples, examples.labels, self.mapping.ids.astype(np.int64), self.layout, windows)
 
 
