@@ -150,6 +150,38 @@ def test_group_shares_are_about_right():
     assert counts(names) == {"train": 800, "valid": 100, "test": 100}
 
 
+@pytest.mark.parametrize(
+    "split",
+    [
+        Split(seed=1),
+        Split(rule="group", seed=1),
+        Split(rule="cluster", seed=1),
+        Split(rule="entity", seed=1),
+        Split(rule="entity", sides="one", seed=1),
+        Split(rule="fold", folds=3, seed=1),
+    ],
+    ids=lambda split: f"{split.rule}-{split.sides}",
+)
+def test_the_same_seed_gives_the_same_splits_and_every_record_one(split):
+    rng = np.random.default_rng(0)
+    members = ["".join(rng.choice(list("ACDEFGHIKLMNPQRSTVWY"), 40)) for _ in range(60)]
+    first, second = rng.integers(60, size=(2, 300))
+    if split.rule == "cluster":  # pairs of their own, or all would hang together
+        first = second = np.arange(300) % 60
+    columns = {
+        "id": [str(i) for i in range(300)],
+        "sequence": [members[i] for i in first],
+        "sequence_b": [members[i] for i in second],
+        "label": ["a", "b"] * 150,
+        "group": [str(i % 30) for i in range(300)],
+    }
+    names = assign(pa.table(columns), split, "pair")
+    assert names.tolist() == assign(pa.table(columns), split, "pair").tolist()
+    assert {"train", "valid", "test"} <= set(names) <= {"train", "valid", "test", ""}
+    assert "" not in names or (split.rule, split.sides) == ("entity", "both")
+    assert names.tolist() != assign(pa.table(columns), split.model_copy(update={"seed": 2}), "pair").tolist()
+
+
 @given(
     labels=st.lists(st.sampled_from("aaaab"), min_size=20, max_size=80),
     shuffled=st.randoms(use_true_random=False),

@@ -156,6 +156,7 @@ def load_file(
     name = reader_for(file)
     options = recipe.reader_options if name == recipe.reader else {}
     known = recipe.columns if recipe.reader in CORE else Columns()
+    known = known.model_copy(update={"split": None, "fold": None})  # another file need not be split
     merged = known.model_copy(update={role: name for role, name in columns or () if name is not None})
     posed: Problem = "pair" if paired else "classification"
     if labelled or recipe.problem == "span":
@@ -199,16 +200,18 @@ def own_recipe(
     """
     reader, guess = guess_file(file, columns, problem)
     posed = guess.problem or "classification"
+    told = guess.columns
+    rule = "fold" if told.fold else "given" if told.split else "group" if told.group else "random"
     return recipe_from(
         {
             "name": f"{domain}/{file.name.split('.')[0]}",
             "title": f"{file.name}",
             "source": {"files": {"data": str(file.resolve())}, "licence": "your own", "citation": str(file.name)},
             "reader": reader,
-            "columns": guess.columns.model_dump(),
+            "columns": told.model_dump(),
             "adapter": {"name": domain},
             "problem": posed,
-            "split": {"rule": "given" if guess.columns.split else "group" if guess.columns.group else "random"},
+            "split": {"rule": rule},
             "metrics": METRICS[posed],
             "train": {"window_overlap": OVERLAP} if posed == "span" else {},
         },

@@ -1,4 +1,6 @@
 """Assign records to train, valid and test. The same seed gives the same splits on any machine.
+
+What each rule is for: docs/splits.md.
 """
 
 from __future__ import annotations
@@ -11,7 +13,10 @@ import pyarrow as pa
 from xdomain.core.choices import Problem
 from xdomain.core.errors import DataError, nearest
 from xdomain.core.recipe import SPLITS, Split
+from xdomain.data.clusters import clusters_of
 from xdomain.data.drawing import Indices, Names, apportion, draw
+from xdomain.data.entities import draw_entities
+from xdomain.data.folds import folds_of
 from xdomain.data.validate import split_names
 
 
@@ -27,8 +32,9 @@ def assign(table: pa.Table, split: Split, problem: Problem) -> Names:
 
         *random*: the given share of every class for classification and pair, as nearly as whole records allow, with at
         least one record of each in train. *group*: whole groups of the column ``group``, so shares are approximate.
-        *given*: as in column ``split``; if that has no valid or no test, it is drawn from train, by groups if there is
-        a column ``group``.
+        *cluster*: likewise for clusters of similar sequences. *entity*: pairs whose members are new. *given*: as in
+        column ``split``; if that has no valid or no test, it is drawn from train. *fold*: one fold is test, and valid
+        is drawn from the rest. *given* and *fold* draw whole groups where there is a column ``group``.
     problem
         For classification and pair, the classes are spread evenly over the splits.
 
@@ -47,20 +53,27 @@ def assign(table: pa.Table, split: Split, problem: Problem) -> Names:
     rng = np.random.Generator(np.random.PCG64(split.seed))
     names = np.full(table.num_rows, "train", "<U5")
     groups = _groups(table) if split.rule == "group" or "group" in table.column_names else None
-    if split.rule == "given":
-        names = _given(table)
-        shares = {name: share for name, share in shares.items() if name not in names}
-    elif split.rule == "random":
-        groups = None
-    draw(names, np.flatnonzero(names == "train"), shares, classes, groups, rng)
+    if split.rule == "entity":
+        names = draw_entities(table, shares, split.sides, classes, rng)
+    else:
+        if split.rule == "given":
+            names = _given(table)
+            shares = {name: share for name, share in shares.items() if name not in names}
+        elif split.rule == "fold":
+            names[folds_of(table, split, classes, groups, rng) == split.fold] = "test"
+        elif split.rule == "cluster":
+            groups = clusters_of(table, split.identity)
+        elif split.rule == "random":
+            groups = None
+        draw(names, np.flatnonzero(names == "train"), shares, classes, groups, rng)
     _limit(names, split.limit, classes, rng)
     _check(names, split, classes)
     return names
 
 
 def _shares(split: Split) -> dict[str, float]:
-    """By split, the share to draw, test first."""
-    drawn = {"test": split.test, "valid": split.valid}
+    """By split, the share to draw, test first; a fold that is test is not drawn."""
+    drawn = {"test": split.test if split.rule != "fold" else 0.0, "valid": split.valid}
     if sum(drawn.values()) >= 1:
         raise DataError(
             f"split.valid {split.valid:g} and split.test {split.test:g} leave nothing to train on",
@@ -124,7 +137,7 @@ def _limit(names: Names, limit: Mapping[str, float], classes: Names | None, rng:
 
 
 def _check(names: Names, split: Split, classes: Names | None) -> None:
-    drawn = _shares(split)
+    drawn = _shares(split) | ({"test": 1.0} if split.rule == "fold" else {})
     wanted: Sequence[str] = [name for name in SPLITS if name == "train" or name in drawn]
     empty = [name for name in wanted if name not in names]
     if empty:

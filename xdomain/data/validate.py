@@ -103,9 +103,10 @@ def row_checked(
         columns |= _target(table, problem, columns["sequence"], ids, where)
     if "split" in table.column_names:
         columns["split"] = split_names(table, ids, where)
-    if "group" in table.column_names:
-        columns["group"] = strings(table, "group")
-        check_filled(columns["group"], "group", ids, where)
+    for name in ("group", "fold"):
+        if name in table.column_names:
+            columns[name] = strings(table, name)
+            check_filled(columns[name], name, ids, where)
     return pa.table(columns)
 
 

@@ -190,6 +190,11 @@ class Cell:
         tree = self.recipe.model_dump(mode="json", exclude=set(METADATA_FIELDS) | {"source"} | exclude)
         tree["train"].pop("report_to")
         tree["run"].pop("backbone")
+        if tree["columns"]["fold"] is None:
+            tree["columns"].pop("fold")
+        if splits_as_before(self.recipe):
+            for name in ("identity", "sides", "folds", "fold"):
+                tree["split"].pop(name)
         for name in self.setting.digests:
             if name.startswith(OPTION):  # it is known by what it holds, wherever that lies now
                 tree["adapter"]["options"].pop(name.removeprefix(OPTION))
@@ -289,6 +294,15 @@ def is_fixed(recipe: Recipe) -> bool:
 def mapping_is_drawn(recipe: Recipe) -> bool:
     """Whether another mapping seed is another run."""
     return is_drawn(recipe.run.mapping) and not recipe.run.baseline
+
+
+def splits_as_before(recipe: Recipe) -> bool:
+    """Whether records are where they were before a split had the options identity, sides, folds and fold.
+
+    If so, cells that were finished then still count. Classes at random are drawn differently since.
+    """
+    stratified = recipe.problem in ("classification", "pair")
+    return recipe.split.rule in ("given", "group") or (recipe.split.rule == "random" and not stratified)
 
 
 def _seed_pairs(recipe: Recipe, pairs: Iterator[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
