@@ -81,6 +81,24 @@ def test_random_splits_of_anything(labels, valid, test, seed):
             assert (names == name).sum() >= share * n - 0.5
 
 
+def test_a_rare_class_is_not_drained():
+    """Each split has its share of a class's whole size, whichever split is drawn first."""
+    labels = ["0"] * 990 + ["1"] * 10
+    names = assign(table(labels), Split(), "classification")
+    assert [counts(names, labels)[name, "1"] for name in ("train", "valid", "test")] == [8, 1, 1]
+    assert counts(names) == {"train": 800, "valid": 100, "test": 100}
+    labels = ["0"] * 9900 + ["1"] * 100
+    names = assign(table(labels), Split(valid=0.2, test=0.2), "classification")
+    assert [counts(names, labels)[name, "1"] for name in ("train", "valid", "test")] == [60, 20, 20]
+
+
+def test_many_classes_of_one_do_not_drain_the_others():
+    labels = ["a"] * 900 + ["b"] * 100 + [f"only{i}" for i in range(1000)]
+    names = assign(table(labels), Split(), "classification")
+    assert counts(names) == {"train": 1600, "valid": 200, "test": 200}
+    assert [counts(names, labels)[name, "b"] for name in ("train", "valid", "test")] == [60, 20, 20]
+
+
 def test_a_rare_class_stays_in_train():
     labels = ["a"] * 20 + ["b"]
     for seed in range(20):
@@ -130,6 +148,51 @@ def test_group_shares_are_about_right():
     groups = [str(i % 100) for i in range(1000)]
     names = assign(table(["a", "b"] * 500, group=groups), Split(rule="group"), "classification")
     assert counts(names) == {"train": 800, "valid": 100, "test": 100}
+
+
+@pytest.mark.parametrize(
+    "split",
+    [
+        Split(seed=1),
+        Split(rule="group", seed=1),
+        Split(rule="cluster", seed=1),
+        Split(rule="entity", seed=1),
+        Split(rule="entity", sides="one", seed=1),
+        Split(rule="fold", folds=3, seed=1),
+    ],
+    ids=lambda split: f"{split.rule}-{split.sides}",
+)
+def test_the_same_seed_gives_the_same_splits_and_every_record_one(split):
+    rng = np.random.default_rng(0)
+    members = ["".join(rng.choice(list("ACDEFGHIKLMNPQRSTVWY"), 40)) for _ in range(60)]
+    first, second = rng.integers(60, size=(2, 300))
+    if split.rule == "cluster":  # pairs of their own, or all would hang together
+        first = second = np.arange(300) % 60
+    columns = {
+        "id": [str(i) for i in range(300)],
+        "sequence": [members[i] for i in first],
+        "sequence_b": [members[i] for i in second],
+        "label": ["a", "b"] * 150,
+        "group": [str(i % 30) for i in range(300)],
+    }
+    names = assign(pa.table(columns), split, "pair")
+    assert names.tolist() == assign(pa.table(columns), split, "pair").tolist()
+    assert {"train", "valid", "test"} <= set(names) <= {"train", "valid", "test", ""}
+    assert "" not in names or (split.rule, split.sides) == ("entity", "both")
+    assert names.tolist() != assign(pa.table(columns), split.model_copy(update={"seed": 2}), "pair").tolist()
+
+
+@given(
+    labels=st.lists(st.sampled_from("aaaab"), min_size=20, max_size=80),
+    shuffled=st.randoms(use_true_random=False),
+    valid=st.floats(0.05, 0.3),
+)
+def test_shuffled_rows_give_the_same_numbers_of_each_class(labels, shuffled, valid):
+    """Which records are drawn follows their order; how many of each class does not."""
+    split = Split(valid=valid, test=0.2)
+    mixed = shuffled.sample(labels, len(labels))
+    one, other = (assign(table(order), split, "classification") for order in (labels, mixed))
+    assert counts(one, labels) == counts(other, mixed)
 
 
 def test_groups_are_drawn_so_that_train_has_every_class():
@@ -198,6 +261,12 @@ def test_a_class_that_train_never_saw():
 
 def test_shares_that_leave_nothing():
     assert "split.valid 0.5 and split.test 0.5 leave nothing" in refusal(["a", "b"], Split(valid=0.5, test=0.5))
+
+
+def test_limits_do_not_drain_either():
+    labels = ["a"] * 900 + ["b"] * 100 + [f"only{i}" for i in range(100)]
+    names = assign(table(labels), Split(valid=0, test=0, limit={"train": 200}), "classification")
+    assert [counts(names, labels)["train", kind] for kind in "ab"] == [90, 10]
 
 
 def test_a_limit_below_one_is_a_share():

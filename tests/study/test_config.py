@@ -230,6 +230,15 @@ def test_cells_are_the_same_wherever_they_are_reported_from(tiny_bert, tmp_path,
     assert from_dict(to_dict(setting)).final(1e-4)[0].key == key
 
 
+def test_options_of_another_rule_of_splitting_make_no_other_cell():
+    """Nor do options that recipes did not have once: what was finished before is found again."""
+    for rule in ("given", "group"):
+        plain = keys(arms=["kmer"], set={"split.rule": rule})
+        assert plain == keys(arms=["kmer"], set={"split.rule": rule, "split.identity": 0.9, "split.folds": 3})
+    plain = keys(arms=["kmer"], set={"split.rule": "cluster"})
+    assert plain != keys(arms=["kmer"], set={"split.rule": "cluster", "split.identity": 0.9})
+
+
 def test_a_study_may_name_a_file_of_ones_own(tmp_path):
     (tmp_path / "my.csv").write_text("sequence,label\n" + "ACGT,x\nGGCC,y\n" * 20)
     (tmp_path / "s.yaml").write_text("tasks: [{data: my.csv, domain: dna}]\narms: [kmer]\n")

@@ -73,6 +73,7 @@ class Columns(ConfigModel):
     answer: str | None = Field(default=None, description="Text of an answer that begins at start, instead of end.")
     split: str | None = None
     group: str | None = None
+    fold: str | None = Field(default=None, description="For `split.rule: fold`; it is not guessed.")
 
 
 def columns_of(names: Mapping[str, str]) -> Columns:
@@ -97,18 +98,30 @@ def columns_of(names: Mapping[str, str]) -> Columns:
 class Split(ConfigModel):
     """How records are split into train, valid and test."""
 
-    rule: Literal["given", "random", "group"] = Field(
-        default="random", description="given: by the files or a split column; group: no group in two splits."
+    rule: Literal["given", "random", "group", "cluster", "entity", "fold"] = Field(
+        default="random",
+        description="given: by the files or a split column; group: no group in two splits; cluster: no similar "
+        "sequences in two splits; entity: new members in the pairs of test; fold: one fold is test.",
     )
     valid: float = Field(
         default=0.1, ge=0, lt=1, description="Share for validation; with `given`, only if none is given."
     )
     test: float = Field(default=0.1, ge=0, lt=1, description="Share for test; with `given`, only if none is given.")
-    seed: int = 0
+    seed: int = Field(default=0, ge=0)
     limit: dict[str, Annotated[float, AfterValidator(_count_or_share)]] = Field(
         default={},
         description="At most this many records of a split, or, below 1, this share of them; drawn with the seed.",
     )
+    identity: float = Field(
+        default=0.5, gt=0, le=1, description="With `cluster`: sequences that are at least this identical stay together."
+    )
+    sides: Literal["both", "one"] = Field(
+        default="both", description="With `entity`: which members of a pair in test are in no pair of train."
+    )
+    folds: int | None = Field(
+        default=None, ge=2, description="With `fold`: draw so many folds. None: as the column of `columns.fold` says."
+    )
+    fold: int = Field(default=0, ge=0, description="With `fold`: which of the folds is test, from 0.")
 
 
 class Train(ConfigModel):

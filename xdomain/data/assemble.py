@@ -141,7 +141,7 @@ def _decides_split(files: Mapping[str, Path]) -> bool:
 def _renamed(
     table: pa.Table, columns: Columns, problem: Problem, where: str, labelled: bool, unscored: str
 ) -> pa.Table:
-    wanted = ["id", "sequence", "split", "group"]
+    wanted = ["id", "sequence", "split", "group", "fold"]
     wanted += ["sequence_b"] if problem in ("pair", "regression", "span") else []
     wanted += target_columns(problem) if labelled else []
     renamed: dict[str, pa.ChunkedArray | pa.Array] = {}

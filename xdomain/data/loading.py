@@ -148,7 +148,8 @@ def load_file(
         raise RecipeError(f"{file} does not exist", expected=READABLE, nearest=neighbour(file))
     reader = format_of(file)
     options: dict[str, Any] = dict(recipe.reader_options) if reader == recipe.reader else {}
-    known = recipe.columns if recipe.reader in FORMATS else None
+    known = recipe.columns if recipe.reader in FORMATS else Columns()
+    known = known.model_copy(update={"split": None, "fold": None})  # another file need not be split
     posed: Problem = "pair" if paired else "classification"
     if labelled or recipe.problem == "span":
         posed = recipe.problem

@@ -71,7 +71,8 @@ def own_recipe(
     posed = guess.problem or "classification"
     for sentence in guess.said:
         log.info(sentence)
-    rule = "given" if guess.columns.split or "train" in files else "group" if guess.columns.group else "random"
+    given = guess.columns.split or "train" in files
+    rule = "fold" if guess.columns.fold else "given" if given else "group" if guess.columns.group else "random"
     return recipe_from(
         {
             "name": f"{domain}/{name}",

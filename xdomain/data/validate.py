@@ -48,9 +48,9 @@ def validated(
     Parameters
     ----------
     table
-        From a reader: ``id``, ``sequence``, ``sequence_b``; ``label``, ``tags`` or ``answers``; ``split``, ``group``.
-        Ids default to the row number, from 1. ``sequence_b`` is required for pair and span, optional for regression,
-        and dropped otherwise. Other columns are dropped.
+        From a reader: ``id``, ``sequence``, ``sequence_b``; ``label``, ``tags`` or ``answers``; ``split``, ``group``,
+        ``fold``. Ids default to the row number, from 1. ``sequence_b`` is required for pair and span, optional for
+        regression, and dropped otherwise. Other columns are dropped.
     problem
         What the labels are.
     where
@@ -106,10 +106,11 @@ def row_checked(
     if labelled:
         columns |= _target(table, problem, columns["sequence"], ids, where)
     if "split" in table.column_names:
-        columns["split"] = _split_names(table, ids, where)
-    if "group" in table.column_names:
-        columns["group"] = strings(table, "group")
-        check_filled(columns["group"], "group", ids, where)
+        columns["split"] = split_names(table, ids, where)
+    for name in ("group", "fold"):
+        if name in table.column_names:
+            columns[name] = strings(table, name)
+            check_filled(columns[name], name, ids, where)
     return pa.table(columns)
 
 
@@ -148,7 +149,23 @@ def _check_lengths(column: pa.Array, name: str, ids: Sequence[str], where: str, 
         )
 
 
-def _split_names(table: pa.Table, ids: Sequence[str], where: str) -> pa.Array:
+def split_names(table: pa.Table, ids: Sequence[str], where: str) -> pa.Array:
+    """The column split of a `table` as train, valid, test, or "" for records that are left out.
+
+    Parameters
+    ----------
+    table
+        With a column ``split``.
+    ids
+        Of each row, for the message.
+    where
+        Name of the file in the message.
+
+    Raises
+    ------
+    DataError
+        A cell is none of `SPLIT_NAMES`.
+    """
     cells = strings(table, "split")
     lower: list[str] = pc.utf8_lower(cells).to_pylist()
     known: dict[str, str | None] = {name: SPLIT_NAMES.get(name) for name in set(lower)}

@@ -217,6 +217,9 @@ class Cell:
         tree["columns"] = {role: name for role, name in tree["columns"].items() if name or role not in LATER_COLUMNS}
         tree["train"].pop("report_to")
         tree["run"].pop("backbone")
+        if splits_as_before(self.recipe):
+            for name in ("identity", "sides", "folds", "fold"):
+                tree["split"].pop(name)
         for name in self.setting.digests:
             if name.startswith(OPTION):  # identified by its content, wherever it is now
                 tree["adapter"]["options"].pop(name.removeprefix(OPTION))
@@ -322,6 +325,15 @@ def is_fixed(recipe: Recipe) -> bool:
 def mapping_is_drawn(recipe: Recipe) -> bool:
     """Whether the mapping seed changes a run of `recipe`."""
     return is_drawn(recipe.run.mapping) and not recipe.run.baseline
+
+
+def splits_as_before(recipe: Recipe) -> bool:
+    """Whether records are where they were before a split had the options identity, sides, folds and fold.
+
+    If so, cells that were finished then still count. Classes at random are drawn differently since.
+    """
+    stratified = recipe.problem in ("classification", "pair")
+    return recipe.split.rule in ("given", "group") or (recipe.split.rule == "random" and not stratified)
 
 
 def _seed_pairs(recipe: Recipe, pairs: Iterator[tuple[int, int]]) -> tuple[tuple[int, int], ...]:

@@ -67,6 +67,8 @@ def prepare(recipe: Recipe, adapter: Adapter) -> tuple[Examples, dict[str, Any]]
             )  # fmt: skip
     check_symbols(examples)
     counts: dict[str, Any] = dict(examples.symbols.counts)
+    if len(kept) < len(split):
+        counts["left_out"] = len(split) - len(kept)
     for name, count in (examples.symbols_b.counts if examples.symbols_b else {}).items():
         counts[name] = counts.get(name, 0) + count
     log.info(f"{recipe.name}: " + ", ".join(f"{n:,} {name}" for name, n in examples.sizes().items()))
