@@ -8,7 +8,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 Precision = Literal["auto", "bf16", "fp32"]
 SHORT = 256
@@ -108,10 +108,6 @@ def quick_attention(model: Any, device: Device, positions: float) -> Generator[N
     finally:
         if plain:
             model.set_attn_implementation(usual)
-
-
-if TYPE_CHECKING:
-    from xdomain.training.device import Device
 
 
 def process_count() -> int:
