@@ -30,7 +30,7 @@ from xdomain.core.errors import RecipeError
 from xdomain.core.recipe import Landmark
 from xdomain.core.sequences import Adapter, Ids, Ragged
 from xdomain.data.dataset import Examples
-from xdomain.metrics.scoring import probabilities
+from xdomain.metrics.metrics import probabilities
 from xdomain.training.device import Device
 
 MOST_SYMBOLS = 32

@@ -116,7 +116,9 @@ def _groups(table: pa.Table) -> NDArray[np.int64]:
     """Number the groups in order of their first records; a record without a group forms its own."""
     names = table.column("group").to_pylist()
     known: dict[str | int, int] = {}
-    return np.array([known.setdefault(row if name is None else name, len(known)) for row, name in enumerate(names)])
+    return np.array(
+        [known.setdefault(row if name is None else name, len(known)) for row, name in enumerate(names)], np.int64
+    )
 
 
 def _judged(table: pa.Table, problem: Problem, names: Sequence[str]) -> HeldOutPredictions:
@@ -141,7 +143,7 @@ def _judged(table: pa.Table, problem: Problem, names: Sequence[str]) -> HeldOutP
 def _spans(label: pa.Array, table: pa.Table) -> HeldOutPredictions:
     """The references, padded with NaN, and the predicted spans."""
     counts = pc.list_value_length(label).to_numpy()
-    references = np.full((len(label), int(counts.max()), 2), np.nan)
+    references = np.full((len(label), int(counts.max(initial=1)), 2), np.nan)
     flat = label.flatten()
     there = np.arange(references.shape[1]) < counts[:, None]
     for place, name in enumerate(("start", "end")):
