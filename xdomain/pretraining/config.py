@@ -164,7 +164,9 @@ class Pretraining:
         elif self.batch_tokens < max(self.lengths) * self.fewest_rows:
             yield RecipeError(
                 f"batches of {self.batch_tokens} tokens for sequences of {max(self.lengths)} positions",
-                expected="room for " + ("two sequences, one to take another's end" if self.fewest_rows > 1 else "one"),
+                expected="room for one sequence in a batch"
+                if self.fewest_rows == 1
+                else f"room for two sequences in a batch: {self.objective} takes second segments from other sequences",
                 fix=f"--batch-tokens {self.fewest_rows * max(self.lengths)}, or shorter --lengths",
             )
         if not all(share > 0 and math.isfinite(share) for share in self.shares):
