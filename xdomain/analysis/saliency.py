@@ -205,7 +205,7 @@ def draw_means(
             _lines(axes, curves, colours, marks)
             axes.set_ylim(bottom=0)
         if len(drawn) > 1:
-            panels[0].legend(frameon=False, fontsize=9, ncols=len(drawn), loc="upper right", title=None)
+            panels[0].legend(frameon=False, fontsize=9, ncols=len(drawn), loc="upper right")
         if marks:
             _strip(panels[len(heights)], marks, colours)
         panels[-1].set_ylabel("information\ncontent (bits)", fontsize=9)
