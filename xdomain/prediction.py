@@ -17,7 +17,7 @@ from xdomain.core.adapter_protocols import CutsFiles
 from xdomain.core.errors import BackboneError, OutputError, RecipeError
 from xdomain.core.memory import Need, enough_memory
 from xdomain.core.recipe import Columns, Train
-from xdomain.core.run_dir import RECIPE, finite, is_done, load_result, whole_or_nothing
+from xdomain.core.run_dir import RECIPE, finite, is_done, read_result, whole_or_nothing
 from xdomain.core.sequences import Adapter
 from xdomain.data.dataset import Examples, check_symbols, encode_examples
 from xdomain.data.loading import load_file
@@ -91,7 +91,7 @@ def finished_run(folder: Path) -> tuple[Saved, Adapter, dict[str, Any]]:
     if (folder / RECIPE).is_file() and not is_done(folder):
         raise BackboneError(f"the run in {folder} is not finished", fix="the same `xdomain run …` with --resume")
     model = load_saved(folder)
-    return model, saved_adapter(folder, model.recipe), load_result(folder).values
+    return model, saved_adapter(folder, model.recipe), read_result(folder).values
 
 
 def answered(

@@ -17,7 +17,7 @@ from transformers import PreTrainedModel
 from xdomain.core.errors import BackboneError, RecipeError
 from xdomain.core.progress import muted
 from xdomain.core.recipe import Recipe
-from xdomain.core.run_dir import load_result
+from xdomain.core.run_dir import read_result
 from xdomain.core.sequences import Adapter
 from xdomain.data.collate import Collator, fit_windows
 from xdomain.data.dataset import Examples
@@ -161,7 +161,7 @@ def open_runs(folders: list[Path]) -> list[OpenedRun]:
 
 
 def _open(folder: Path) -> OpenedRun:
-    values = load_result(folder).values
+    values = read_result(folder).values
     saved = load_saved(folder)
     if isinstance(saved, SavedBaseline):
         raise BackboneError(f"{folder} holds a {saved.recipe.run.baseline} baseline",

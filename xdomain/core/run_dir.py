@@ -33,8 +33,8 @@ SETTLED = ("epochs", "learning_rate", "evaluations")
 
 
 @dataclass(frozen=True)
-class Result:
-    """A finished run: its folder, and the contents of its ``result.json``.
+class StoredResult:
+    """A finished run: its folder, and the contents of its ``result.json``. `xdomain.result.Result` adds to it.
 
     If several processes share a run, the first one writes it; in the others `values` is empty.
     """
@@ -78,7 +78,7 @@ def is_done(folder: Path) -> bool:
     return (folder / RESULT).is_file()
 
 
-def load_result(folder: str | Path) -> Result:
+def read_result(folder: str | Path) -> StoredResult:
     """Read ``result.json`` from the run in `folder`.
 
     Raises
@@ -89,7 +89,7 @@ def load_result(folder: str | Path) -> Result:
     folder = Path(folder)
     if not is_done(folder):
         raise RecipeError(f"{folder} holds no finished run", expected=f"a run folder with {RESULT}")
-    return Result(folder, json.loads((folder / RESULT).read_text("utf-8")))
+    return StoredResult(folder, json.loads((folder / RESULT).read_text("utf-8")))
 
 
 def check_folder(folder: Path, recipe: Recipe, *, overwrite: bool, resume: bool) -> None:
