@@ -7,17 +7,13 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 
+from xdomain.core.choices import Decay, Grow, Objective, Positions, Precision
 from xdomain.core.errors import RecipeError, unknown
-from xdomain.training.device import Precision
 
-Objective = Literal["mlm", "mlm+nsp", "mlm+sop"]
-Decay = Literal["linear", "cosine"]
-Grow = Literal["tile", "fresh"]
-Positions = Literal["learned", "rotary"]
 CHOICES = {"objective": Objective, "positions": Positions, "grow": Grow, "decay": Decay, "precision": Precision}
 SHORTEST = 8
 """Positions of the shortest sequence: two segments of two tokens, and three special tokens."""
