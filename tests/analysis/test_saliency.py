@@ -9,8 +9,8 @@ import pytest
 import torch
 from transformers import LongformerConfig, LongformerForSequenceClassification
 
-from xdomain.analysis import gradients, saliency
-from xdomain.analysis.gradients import Attributed, attribute, integrate
+from xdomain.analysis import integrated_gradients, saliency
+from xdomain.analysis.integrated_gradients import Attributed, attribute, integrate
 from xdomain.analysis.loaded_run import open_runs
 from xdomain.analysis.motifs import information
 from xdomain.analysis.result import Options, write_finding
@@ -98,8 +98,8 @@ def test_few_records_are_attributed_once(opened, monkeypatch, n, expected):
         read.append(len(records))
         return Attributed("", np.ones((len(records), 1)), np.full(len(records), 1 / steps**2), np.ones(1), steps)
 
-    monkeypatch.setattr(gradients, "_attribute", counted)
-    monkeypatch.setattr(gradients, "CLOSE", 1 / 16**2)
+    monkeypatch.setattr(integrated_gradients, "_attribute", counted)
+    monkeypatch.setattr(integrated_gradients, "CLOSE", 1 / 16**2)
     told = attribute(opened[0], np.arange(n))
     assert (len(told.values), told.steps) == (n, 16)
     assert read == expected

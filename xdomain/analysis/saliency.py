@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from xdomain.analysis.gradients import BASELINE, MEND, Attributed, attribute
+from xdomain.analysis.integrated_gradients import BASELINE, MEND, Attributed, attribute
 from xdomain.analysis.layers import held, in_several_windows
 from xdomain.analysis.loaded_run import OpenedRun
 from xdomain.analysis.motifs import (
