@@ -18,7 +18,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from xdomain.analysis.loaded_run import OpenedRun
-from xdomain.analysis.loss_surface import (
+from xdomain.analysis.moved_weights import (
     LossOf,
     Path,
     Tensors,
