@@ -150,7 +150,7 @@ def train_encoder(
     Parameters
     ----------
     recipe
-        With settled options of training, see `xdomain.training.schedule.settle`.
+        With settled options of training, see `xdomain.training.defaults.settle`.
     backbone
         The checkpoint to start from.
     adapter
