@@ -225,13 +225,13 @@ class Pretraining:
         left = 1 - progress if self.decay == "linear" else (1 + math.cos(math.pi * progress)) / 2
         return self.learning_rate * left
 
-    def told(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, Any]:
         """All options, as JSON."""
         return {name: list(v) if isinstance(v, tuple) else v for name, v in _values(self).items()}
 
     def options_that_decide(self) -> dict[str, Any]:
         """The options that decide the weights, as JSON."""
-        return {name: value for name, value in self.told().items() if name not in INDIFFERENT}
+        return {name: value for name, value in self.as_dict().items() if name not in INDIFFERENT}
 
     def command(
         self,
