@@ -150,7 +150,7 @@ def test_doctor_names_what_is_there(capsys):
     rows = {row["thing"]: row for row in json.loads(out)}
     assert code == 0
     assert rows["torch"]["state"] == "ok"
-    assert "bfloat16" in rows["device"]["told"]
+    assert "bfloat16" in rows["device"]["detail"]
 
 
 def test_pretrain_text_from_the_command_line(capsys, tmp_path):
