@@ -1,4 +1,4 @@
-"""Predictions of a trained model for new records."""
+"""Predict new records with a finished run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command line: all commands of ``xdomain``."""
+"""The commands run, compare, check, predict, evaluate, ls, show and doctor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The predictions of a finished run for its test records, and the uncertainty of its metrics."""
+"""Test predictions of a run, and the interval of its metric."""
 
 from __future__ import annotations
 
