@@ -22,8 +22,8 @@ from xdomain.inspection import listing
 from xdomain.model.backbone import load_backbone
 from xdomain.pipeline import adapter_of, prepare
 from xdomain.saved_model import load_saved
+from xdomain.training.defaults import settle, steps_of
 from xdomain.training.device import best_device
-from xdomain.training.schedule import settle, steps_of
 
 FEW, MANY, RECORDS = 5, 35, 128
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from xdomain.core.errors import DataError, RecipeError
+from xdomain.core.errors import DataError, RecipeError, nearest
 
 
 def wanted(files: Mapping[str, Path], *names: str) -> list[Path]:
@@ -17,6 +17,15 @@ def wanted(files: Mapping[str, Path], *names: str) -> list[Path]:
         if name not in files:
             raise RecipeError(f"the reader needs source.files.{name}", expected=f"files named {', '.join(names)}")
     return [files[name] for name in names]
+
+
+def check_columns(read: pa.Table, path: Path, *names: str) -> None:
+    """Refuse a table `read` from the file `path` that lacks one of the columns `names`."""
+    if lost := [name for name in names if name not in read.column_names]:
+        raise DataError(
+            f"{path} has no column {', '.join(lost)}", expected=f"columns {', '.join(names)}",
+            nearest=nearest(lost[0], read.column_names),
+        )  # fmt: skip
 
 
 def lines_of(path: Path) -> list[str]:

@@ -1,18 +1,22 @@
 """Predictions for new files by finished runs whose records are not one sequence and one label: words, and pairs."""
 
+import json
 import re
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
 from transformers import AutoModelForTokenClassification, AutoTokenizer
 
 import xdomain
-from xdomain.core.errors import DataError, RecipeError
+from xdomain.cli.main import main
+from xdomain.core.errors import DataError, OutputError, RecipeError
 from xdomain.core.plugins import find_recipe
 from xdomain.data.own_data import own_recipe
 from xdomain.metrics.heldout import load_held_out, resampled_metric
+from xdomain.prediction import write_table
 
 TAG_OF = {"the": "D", "wewe": "N", "babba,": "N", "he": "P", "you": "P"}
 LOST = "\x7f"  # a control character: BERT's tokenizers leave nothing of it
@@ -194,3 +198,47 @@ def test_a_file_that_only_the_runs_own_reader_reads_is_refused(tiny_bert, tmp_pa
     (tmp_path / "new.csv").write_text('sequence\n"he, the"\n')
     (row,) = xdomain.predict(result.folder, tmp_path / "new.csv").to_pylist()
     assert len(row["prediction"]) == 2
+
+
+# Files of predictions.
+
+TAGS = pa.table(
+    {"id": ["a", "b"], "prediction": [["D", "N"], ["P", None]], "score": [[0.5, 0.25], [1.0, float("nan")]]}
+)
+
+
+def test_the_ending_says_how_predictions_are_written(tmp_path, capsys):
+    for name in ("p.csv", "p.tsv", "p.parquet", "p.jsonl", "P.CSV"):
+        write_table(TAGS, tmp_path / name)
+    csv = '"id","prediction","score"\n"a","D N","0.5 0.25"\n"b","P None","1 nan"\n'
+    assert (tmp_path / "p.csv").read_text() == (tmp_path / "P.CSV").read_text() == csv
+    assert (tmp_path / "p.tsv").read_text() == csv.replace(",", "\t")
+    assert pq.read_table(tmp_path / "p.parquet").column("prediction").to_pylist() == [["D", "N"], ["P", None]]
+    assert [json.loads(line) for line in (tmp_path / "p.jsonl").read_text().splitlines()] == [
+        {"id": "a", "prediction": ["D", "N"], "score": [0.5, 0.25]},
+        {"id": "b", "prediction": ["P", None], "score": [1.0, None]},
+    ]
+    write_table(TAGS, None)
+    assert capsys.readouterr().out == csv
+
+
+def test_a_file_that_cannot_be_written_whole_is_left_as_it_was(tmp_path, monkeypatch):
+    (tmp_path / "p.csv").write_text("before")
+
+    def fails(_, file, *__):
+        file.write_text("half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("xdomain.prediction.pa_csv.write_csv", fails)
+    with pytest.raises(OutputError, match="No space left"):
+        write_table(TAGS, tmp_path / "p.csv")
+    assert (tmp_path / "p.csv").read_text() == "before"
+
+
+@pytest.mark.parametrize("command", ["predict", "evaluate"])
+@pytest.mark.parametrize(("name", "said"), [("p.xlsx", "ends in .xlsx"), ("p", "no ending"), ("no/p.csv", "no folder")])
+def test_a_file_of_another_kind_is_refused_before_anything_is_read(command, name, said, tmp_path, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main([command, str(tmp_path / "no-run"), str(tmp_path / "no.csv"), "--out", str(tmp_path / name)])
+    assert stop.value.code == 2
+    assert said in capsys.readouterr().err

@@ -15,7 +15,7 @@ from xdomain.core.errors import DataError, RecipeError
 from xdomain.core.plugins import find_recipe
 from xdomain.core.progress import log
 from xdomain.core.recipe import Columns, Recipe
-from xdomain.core.run_dir import PREDICTIONS, RECIPE, load_result
+from xdomain.core.run_dir import PREDICTIONS, RECIPE, read_result
 from xdomain.core.sequences import Adapter
 from xdomain.data.loading import load_file, load_table
 from xdomain.metrics.bootstrap import Interval
@@ -83,7 +83,7 @@ def evaluate(
         `run_dir` holds no trained model, a record cannot be read, or a label is none of the model's.
     """
     folder = Path(run_dir)
-    values = load_result(folder).values
+    values = read_result(folder).values
     model = load_saved(folder)
     recipe, classes = model.recipe, values["classes"]
     adapter = saved_adapter(folder, recipe)

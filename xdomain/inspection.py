@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from xdomain.core.entry_points import entry_points
 from xdomain.core.plugins import adapter_names, find_recipe, task_names
 from xdomain.core.recipe import Recipe
 from xdomain.data.dataset import Examples
@@ -69,10 +70,7 @@ def _studies(store: Path) -> list[dict[str, Any]]:
 
 
 def _home(adapter: str) -> str:
-    from importlib import metadata
-
-    (entry,) = metadata.entry_points(group="xdomain.adapters", name=adapter)
-    return entry.value
+    return entry_points("xdomain.adapters")[adapter].value
 
 
 def check(task: str | Path | Recipe, *, overrides: Sequence[str] = ()) -> dict[str, Any]:

@@ -45,13 +45,13 @@ from xdomain.model.initialise import Arm
 from xdomain.result import Result, load_result
 from xdomain.saved_model import keep_adapter, load_saved
 from xdomain.training.arguments import memory_need
+from xdomain.training.defaults import describe_training, settle
 from xdomain.training.device import Device, best_device, is_first
 from xdomain.training.model_card import write_card
 from xdomain.training.pace import check_minutes, measure_pace, within
 from xdomain.training.plots import plot_confusion, plot_history
 from xdomain.training.preparation import JUDGED, adapter_of, prepare
 from xdomain.training.provenance import PeakMemory, provenance
-from xdomain.training.schedule import settle, told
 from xdomain.training.train_encoder import TrainResult, build_learner, plan_encoder, train_encoder
 from xdomain.verdict import verdict_on
 
@@ -214,7 +214,7 @@ def _run(recipe: Recipe, out: str | Path | None, *, overwrite: bool, resume: boo
         keep_adapter(adapter, folder)
     log.info(f"{arm_label(recipe)} on {device}")
     if backbone:
-        log.info(told(recipe.train, examples.sizes()["train"]))
+        log.info(describe_training(recipe.train, examples.sizes()["train"]))
     if backbone and plan:
         learned = train_encoder(recipe, backbone, adapter, examples, plan, folder=folder, device=device, resume=resume)
     else:

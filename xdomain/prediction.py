@@ -1,7 +1,8 @@
-"""Predictions of a trained model for new records."""
+"""Predict new records with a finished run."""
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,13 +17,17 @@ from xdomain.core.adapter_protocols import CutsFiles
 from xdomain.core.errors import BackboneError, OutputError, RecipeError
 from xdomain.core.memory import Need, enough_memory
 from xdomain.core.recipe import Columns, Train
-from xdomain.core.run_dir import RECIPE, is_done, load_result
+from xdomain.core.run_dir import RECIPE, finite, is_done, read_result, whole_or_nothing
 from xdomain.core.sequences import Adapter
 from xdomain.data.dataset import Examples, check_symbols, encode_examples, warn_of_other_domain
 from xdomain.data.loading import load_file
 from xdomain.data.media_files import endings, is_media, table_of_files, transcribed
 from xdomain.metrics.scoring import predicted
 from xdomain.saved_model import Saved, load_saved, saved_adapter
+
+TABLE_FILES = (".csv", ".tsv", ".parquet", ".jsonl")
+"""The endings of files that predictions can be written to."""
+DELIMITERS = {".csv": ",", ".tsv": "\t"}
 
 
 def predict(
@@ -86,7 +91,7 @@ def finished_run(folder: Path) -> tuple[Saved, Adapter, dict[str, Any]]:
     if (folder / RECIPE).is_file() and not is_done(folder):
         raise BackboneError(f"the run in {folder} is not finished", fix="the same `xdomain run …` with --resume")
     model = load_saved(folder)
-    return model, saved_adapter(folder, model.recipe), load_result(folder).values
+    return model, saved_adapter(folder, model.recipe), read_result(folder).values
 
 
 def answered(
@@ -153,35 +158,64 @@ def scoring_need(train: Train) -> Need:
     )
 
 
+def check_table_file(out: Path | None) -> None:
+    """Refuse a file `out` that `write_table` could not write; call this before the predictions are made.
+
+    Raises
+    ------
+    OutputError
+        Its name has none of the endings `TABLE_FILES`, or its folder does not exist.
+    """
+    if out is None:
+        return
+    if out.suffix.lower() not in TABLE_FILES:
+        raise OutputError(
+            f"{out} ends in {out.suffix}" if out.suffix else f"{out} has no ending",
+            expected=f"a file that ends in {', '.join(TABLE_FILES[:-1])} or {TABLE_FILES[-1]}",
+            fix=f"--out {out.with_suffix('.csv')}",
+        )
+    if not out.parent.is_dir():
+        raise OutputError(f"{out} cannot be written (there is no folder {out.parent})", fix="another --out")
+
+
 def write_table(table: pa.Table, out: Path | None) -> None:
-    """Write predictions as Parquet or CSV.
+    """Write predictions as CSV, TSV, Parquet or JSON lines, whole or not at all.
 
     Parameters
     ----------
     table
         The predictions.
     out
-        A file: Parquet if its name ends in ``.parquet``, otherwise CSV. None: CSV to stdout. In CSV the values of a
-        list are joined by spaces.
+        A file, whose ending says how it is written: see `TABLE_FILES`. None: CSV to stdout. In CSV and TSV the values
+        of a list are joined by spaces.
 
     Raises
     ------
     OutputError
-        The file cannot be written.
+        The file cannot be written, or has another ending.
     """
+    if out is None:
+        sink = pa.BufferOutputStream()
+        pa_csv.write_csv(_flat(table), sink)
+        sys.stdout.write(sink.getvalue().to_pybytes().decode())
+        return
+    check_table_file(out)
     try:
-        if out is not None and out.suffix == ".parquet":
-            pq.write_table(table, out)
-            return
-        flat = pa.table({name: _joined(table.column(name)) for name in table.column_names})
-        if out is not None:
-            pa_csv.write_csv(flat, out)
-            return
+        with whole_or_nothing(out) as part:
+            match out.suffix.lower():
+                case ".parquet":
+                    pq.write_table(table, part)
+                case ".jsonl":
+                    rows = (json.dumps(finite(row), ensure_ascii=False) for row in table.to_pylist())
+                    part.write_text("".join(f"{row}\n" for row in rows), "utf-8")
+                case ending:
+                    pa_csv.write_csv(_flat(table), part, pa_csv.WriteOptions(delimiter=DELIMITERS[ending]))
     except OSError as error:
         raise OutputError(f"{out} cannot be written ({error.strerror})", fix="another --out") from None
-    sink = pa.BufferOutputStream()
-    pa_csv.write_csv(flat, sink)
-    sys.stdout.write(sink.getvalue().to_pybytes().decode())
+
+
+def _flat(table: pa.Table) -> pa.Table:
+    return pa.table({name: _joined(table.column(name)) for name in table.column_names})
 
 
 def _joined(column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:

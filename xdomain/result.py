@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
 
-from xdomain.core import run_dir
 from xdomain.core.formatting import as_frame, number, with_interval
-from xdomain.core.run_dir import PREDICTIONS, read_history
+from xdomain.core.run_dir import PREDICTIONS, StoredResult, read_history, read_result
 from xdomain.trained_model import Model, load
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-class Result(run_dir.Result):
+class Result(StoredResult):
     """A finished run, as `xdomain.run` returns it.
 
     Parameters
@@ -89,5 +88,5 @@ def load_result(folder: str | Path) -> Result:
     RecipeError
         It holds no finished run.
     """
-    result = run_dir.load_result(folder)
+    result = read_result(folder)
     return Result(result.folder, result.values)

@@ -99,7 +99,7 @@ def verdict_on(
         problem,
         first,
         constant=random_span if problem == "span" else majority.get(first, math.nan),
-        low=_nearer_end(first, interval),
+        low=_worse_end(first, interval),
         losses=losses,
         classes=examples.classes,
     )
@@ -112,7 +112,7 @@ def verdict_on(
     return Verdict(intervals, majority, rules, reason is None, tuple(notes))
 
 
-def _nearer_end(metric: str, interval: Interval | None) -> float:
+def _worse_end(metric: str, interval: Interval | None) -> float:
     """The worse end of an interval; the worst value possible if that end is NaN, and NaN without an interval."""
     if interval is None:
         return math.nan

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from xdomain.core.errors import DataError, RecipeError, unknown
 
-from .draws import AGAIN, RACE, TOKENS, Draws, Flags, Integers, Words, below, first_seen, units
+from .random_streams import AGAIN, RACE, TOKENS, Draws, Flags, Integers, Words, below, first_seen, units
 
 LAWS = ("uniform", "zipf", "table")
 ROUNDS = 3

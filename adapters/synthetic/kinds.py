@@ -11,9 +11,9 @@ from typing import Any
 from xdomain.core.errors import RecipeError, unknown
 
 from . import procedures, structures
-from .draws import Draws, Grid
 from .frequencies import Law
 from .procedures import MARKS
+from .random_streams import Draws, Grid
 
 LARGEST = 2**31
 """The largest number that a kind may have."""

@@ -26,8 +26,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .draws import POOL, STEPS, TOKENS, Draws, Flags, Grid, Integers, below, first_seen
 from .frequencies import Law
+from .random_streams import POOL, STEPS, TOKENS, Draws, Flags, Grid, Integers, below, first_seen
 from .structures import walk
 
 MARKS = 2

@@ -9,8 +9,22 @@ from functools import lru_cache
 
 import numpy as np
 
-from .draws import ORDER, STEPS, TABLE, TOKENS, Draws, Flags, Grid, Integers, Words, below, order, stream_words, units
 from .frequencies import Law, drawn
+from .random_streams import (
+    ORDER,
+    STEPS,
+    TABLE,
+    TOKENS,
+    Draws,
+    Flags,
+    Grid,
+    Integers,
+    Words,
+    below,
+    order,
+    stream_words,
+    units,
+)
 
 DEEPEST = 16
 """The most brackets that k-shuffle Dyck has open at once."""

@@ -13,7 +13,7 @@ import pyarrow.csv as pa_csv
 
 from xdomain.core.errors import DataError
 
-from ..tables import table, unique, wanted
+from ..tables import check_columns, table, unique, wanted
 
 pc: Any = pyarrow.compute  # its functions are made at import and have no types
 
@@ -111,9 +111,15 @@ def read_fluorescence(files: Mapping[str, Path], *, most_in_train: int = 3) -> p
         ``all``: a CSV file with the columns sequence, num_mutations, log_fluorescence and has_stop.
     most_in_train
         The most mutations of a variant in train.
+
+    Raises
+    ------
+    DataError
+        The file lacks a column.
     """
     (path,) = wanted(files, "all")
     whole = pa_csv.read_csv(path)
+    check_columns(whole, path, "sequence", "num_mutations", "log_fluorescence", "has_stop")
     whole = whole.filter(pc.field("has_stop").cast(pa.string()).isin(["0", "false", "False"]))
     far = pc.greater(whole.column("num_mutations"), most_in_train)
     ids = [f"gfp{i}" for i in range(whole.num_rows)]
@@ -134,12 +140,19 @@ def read_stability(files: Mapping[str, Path]) -> pa.Table:
     Parameters
     ----------
     files
-        TSV files; that named ``test`` is the single-mutant scan, all others are design rounds.
+        TSV files with the columns name, sequence and stabilityscore; that named ``test`` is the single-mutant scan
+        (column consensus_stability_score), all others are design rounds.
+
+    Raises
+    ------
+    DataError
+        A file lacks a column.
     """
     tables: list[pa.Table] = []
     for name, path in files.items():
         raw = pa_csv.read_csv(path, parse_options=pa_csv.ParseOptions(delimiter="\t"))
         score = "consensus_stability_score" if name == "test" else "stabilityscore"
+        check_columns(raw, path, "name", "sequence", score)
         label = raw.column(score)
         if not pa.types.is_floating(label.type):
             label = pc.if_else(pc.is_in(label, pa.array(["", "na", "nan", "NA"])), None, label).cast(pa.float64())

@@ -160,7 +160,7 @@ def with_errors(
     others = rng.integers(0, len(vocabulary), len(words))
     left_out = wrong & (kinds >= SUBSTITUTED) & (kinds < SUBSTITUTED + DELETED)
     for start, end in [*kept, (0, len(words))]:
-        if left_out[start:end].all():
+        if start < end and left_out[start:end].all():
             left_out[start] = False
             kinds[start] = 0.0
     heard: list[Word] = []

@@ -72,7 +72,7 @@ def test_any_batches_and_workers_make_the_same_corpus(kind, cuts, length):
 @pytest.mark.parametrize("kind", CORPORA)
 def test_chunks_leave_no_seam(kind, monkeypatch):
     whole = lists(corpus(kind).sequences(5, 40))
-    monkeypatch.setattr("xdomain.adapters.synthetic.corpus.CHUNK", 300)
+    monkeypatch.setattr("xdomain.adapters.synthetic.adapter.CHUNK", 300)
     assert lists(corpus(kind).sequences(5, 40)) == whole
 
 

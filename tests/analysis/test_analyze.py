@@ -1,6 +1,7 @@
 """The verb: which analyses are asked, what is refused, what lies in the folder afterwards."""
 
 import json
+import re
 import shutil
 
 import pyarrow.csv as pa_csv
@@ -34,6 +35,22 @@ def test_every_question_that_suits_is_answered_with_a_picture_and_a_table(looked
         assert f"({finding.name}.png)" in page
         assert finding.caption in page
     assert len(said) == len(found)
+
+
+def test_the_page_keeps_earlier_findings_that_are_still_there(looked_at, tmp_path):
+    def shown():
+        return re.findall(r"!\[.*\]\((.+).png\)", (tmp_path / "README.md").read_text())
+
+    (tmp_path / "README.md").write_text("# My notes\n\n## Mine\n\n![mine](mine.png)\n")
+    (tmp_path / "mine.png").touch()
+    analyze(looked_at[0], only=["probes", "embeddings"], options=QUICK, out=tmp_path)
+    assert shown() == ["embeddings", "probes"]
+    (later,) = analyze(looked_at[0], only=["probes"], options=Options(records=9), out=tmp_path)
+    assert shown() == ["embeddings", "probes"]
+    assert later.caption in (tmp_path / "README.md").read_text()
+    (tmp_path / "embeddings.png").unlink()
+    analyze(looked_at[0], only=["probes"], options=QUICK, out=tmp_path)
+    assert shown() == ["probes"]
 
 
 def test_what_does_not_suit_is_said_and_left_out(tiny_run, tmp_path, said):

@@ -9,7 +9,7 @@ import torch
 
 from xdomain.analysis.landscape import ANALYSIS, around, basin, steps
 from xdomain.analysis.loaded_run import open_runs
-from xdomain.analysis.loss_surface import LossOf, Path, cosine, norm_of, path_of, random_like, second_run, unlike
+from xdomain.analysis.moved_weights import LossOf, Path, cosine, norm_of, path_of, random_like, second_run, unlike
 from xdomain.analysis.result import Options, write_finding
 from xdomain.core.recipe import Run
 

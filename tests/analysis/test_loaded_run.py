@@ -11,6 +11,7 @@ from xdomain.analysis.analyze import ANALYSES, analyze, analyze_parallel
 from xdomain.analysis.loaded_run import open_runs
 from xdomain.analysis.result import Options
 from xdomain.core.errors import BackboneError, RecipeError
+from xdomain.data.dataset import IGNORED
 from xdomain.model.backbone import load_backbone
 
 
@@ -26,6 +27,23 @@ def test_runs_of_one_arm_are_told_apart_by_their_folders(looked_at, tmp_path):
     ]
     with pytest.raises(BackboneError, match="comes twice"):
         open_runs([other, tmp_path / "a" / ".." / "other"])
+
+
+@pytest.mark.parametrize("name", ["embeddings", "probes"])
+def test_a_split_without_records_is_a_clear_error(looked_at, name):
+    (run,) = open_runs(looked_at[:1])
+    split = np.where(run.examples.split == "valid", "test", run.examples.split)
+    analysis = next(analysis for analysis in ANALYSES if analysis.name == name)
+    with pytest.raises(RecipeError, match="no valid records"):
+        analysis.find([replace(run, examples=replace(run.examples, split=split))], Options())
+
+
+def test_records_without_a_tag_that_is_scored_cannot_be_probed(tiny_run):
+    (run,) = open_runs([tiny_run("toy/dna-tagging")])
+    examples = replace(run.examples, labels=np.full_like(run.examples.labels, IGNORED))
+    probes = next(analysis for analysis in ANALYSES if analysis.name == "probes")
+    with pytest.raises(RecipeError, match="none of the 4 train records"):
+        probes.find([replace(run, examples=examples)], Options(records=4))
 
 
 def test_a_learned_mapping_starts_as_mixtures(looked_at):

@@ -9,8 +9,8 @@ import pytest
 import torch
 from transformers import LongformerConfig, LongformerForSequenceClassification
 
-from xdomain.analysis import saliency
-from xdomain.analysis.gradients import attribute, integrate
+from xdomain.analysis import integrated_gradients, saliency
+from xdomain.analysis.integrated_gradients import Attributed, attribute, integrate
 from xdomain.analysis.loaded_run import open_runs
 from xdomain.analysis.motifs import information
 from xdomain.analysis.result import Options, write_finding
@@ -88,6 +88,21 @@ def test_attributions_sum_to_the_difference_of_logits(opened):
     wanted = (ends[0] - ends[1]).gather(1, batch["labels"][:, None])[:, 0].numpy()
     assert told.differences == pytest.approx(wanted, abs=1e-5)
     assert told.values.sum(1) == pytest.approx(wanted + told.errors, abs=1e-5)
+
+
+@pytest.mark.parametrize(("n", "expected"), [(8, [8, 8]), (9, [8, 8, 9])])
+def test_few_records_are_attributed_once(opened, monkeypatch, n, expected):
+    read = []
+
+    def counted(run, records, steps):
+        read.append(len(records))
+        return Attributed("", np.ones((len(records), 1)), np.full(len(records), 1 / steps**2), np.ones(1), steps)
+
+    monkeypatch.setattr(integrated_gradients, "_attribute", counted)
+    monkeypatch.setattr(integrated_gradients, "CLOSE", 1 / 16**2)
+    told = attribute(opened[0], np.arange(n))
+    assert (len(told.values), told.steps) == (n, 16)
+    assert read == expected
 
 
 def test_means_are_in_the_table(opened, tmp_path):

@@ -14,6 +14,7 @@ import typer
 import yaml
 
 from xdomain.cli.main import app, main
+from xdomain.pretraining.api import SHORT, Pretraining
 
 FAST = ["--set", "train.max_steps=2", "--set", "split.limit.train=40", "--set", "split.limit.valid=20",
         "--set", "split.limit.test=20"]  # fmt: skip
@@ -203,7 +204,7 @@ def test_doctor_names_what_is_there(capsys):
     rows = {row["thing"]: row for row in json.loads(out)}
     assert code == 0
     assert rows["torch"]["state"] == "ok"
-    assert "bfloat16" in rows["device"]["told"]
+    assert "bfloat16" in rows["device"]["detail"]
 
 
 def test_pretrain_text_from_the_command_line(capsys, tmp_path):
@@ -231,6 +232,17 @@ def test_pretrain_text_from_the_command_line(capsys, tmp_path):
     assert [type(value)(text) for value, text in zip(arrived.values(), rest[1::2], strict=True)] == [*arrived.values()]
     pieces = [Path(tmp_path / folder / "tokenizer.json").read_text() for folder in ("bert", "again")]
     assert pieces[0] == pieces[1]
+
+
+@pytest.mark.parametrize("name", ["text", "synthetic"])
+def test_pretrain_has_the_defaults_that_it_has_in_python(name):
+    usual = vars(Pretraining() if name == "text" else SHORT)
+    command = typer.main.get_command(app).commands["pretrain"].commands[name]
+    typed = {p.name: p.default for p in command.params if p.name in usual}
+    assert len(typed) == (21 if name == "text" else 19)
+    for option, default in typed.items():
+        value = usual[option]
+        assert default == (",".join(map(str, value)) if isinstance(value, tuple) else value), option
 
 
 def test_pretrain_synthetic_from_the_command_line(capsys, tmp_path):

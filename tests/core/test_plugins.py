@@ -9,6 +9,7 @@ from xdomain.core import plugins
 from xdomain.core.errors import RecipeError
 from xdomain.core.plugins import adapter_names, find_recipe, make_adapter, readers, task_names, task_text
 from xdomain.core.sequences import Adapter
+from xdomain.inspection import listing
 
 OWN = """
 title: My own
@@ -137,6 +138,7 @@ def test_one_package_that_is_seen_twice_is_no_clash(install):
     install("again", "[xdomain.adapters]\ndna = xdomain.adapters.dna:DNA\n", {})
     assert adapter_names() == ["dna", "music", "protein", "speech", "synthetic", "text"]
     assert make_adapter("dna").name == "dna"
+    assert {"adapter": "dna", "from": "xdomain.adapters.dna:DNA"} in listing("adapters")
 
 
 # tasks and readers

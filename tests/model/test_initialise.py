@@ -5,6 +5,7 @@ import torch
 from transformers import (
     AlbertConfig,
     AutoModel,
+    AutoTokenizer,
     BertConfig,
     DistilBertConfig,
     ElectraConfig,
@@ -16,7 +17,7 @@ from transformers import (
 from xdomain.core.choices import PARTS
 from xdomain.core.errors import RecipeError
 from xdomain.model.backbone import load_backbone
-from xdomain.model.initialise import Arm, build_model, head_of, parameter_group
+from xdomain.model.initialise import Arm, build_model, head_of, parameter_group, transferred
 from xdomain.model.tuning import freeze_for, merge_adapters, trainable
 from xdomain.model.vocabulary import restore_vocabulary, slice_vocabulary
 
@@ -70,6 +71,32 @@ def test_what_comes_over_and_what_does_not(backbone, init, transfer):
             assert model[name].mean().item() == pytest.approx(tensor.mean().item(), abs=0.05), name
             spread = tensor.std(correction=0).item()
             assert model[name].std(correction=0).item() == pytest.approx(spread, rel=0.5, abs=1e-6), name
+
+
+@pytest.mark.parametrize("problem", ["classification", "tagging"])
+@pytest.mark.parametrize("init", ["pretrained", "scratch", "reembed", "shuffled", "rescaled"])
+def test_what_came_over_is_counted(init, problem, tiny_bert, tmp_path):
+    AutoModel.from_pretrained(tiny_bert).save_pretrained(tmp_path)  # with a pooler, which a tagger does not use
+    AutoTokenizer.from_pretrained(tiny_bert).save_pretrained(tmp_path)
+    whole = load_backbone(str(tmp_path))
+    assert any("pooler" in name for name in whole.tensors)
+    model = built(whole, Arm(init), problem, seed=1)  # seed 0 drew the checkpoint itself
+    same = [t for name, t in model.base_model.state_dict().items() if torch.equal(t, whole.tensors[name])]
+    counts = transferred(whole, Arm(init), model)
+    if init in ("shuffled", "rescaled"):
+        held = [t for name, t in whole.tensors.items() if problem != "tagging" or "pooler" not in name]
+        assert counts == {
+            "tensors_from_checkpoint": 0, "values_from_checkpoint": 0,
+            f"tensors_{init}": len(held), f"values_{init}": sum(t.numel() for t in held),
+        }  # fmt: skip
+    elif init != "scratch":  # there, biases and norms are as in the checkpoint by chance
+        words = [t for name, t in whole.tensors.items() if "word_embeddings" in name] if init == "reembed" else []
+        assert len(same) == len(model.base_model.state_dict()) - len(words)
+        assert counts == {
+            "tensors_from_checkpoint": len(same), "values_from_checkpoint": sum(t.numel() for t in same)
+        }  # fmt: skip
+    else:
+        assert counts == {"tensors_from_checkpoint": 0, "values_from_checkpoint": 0}
 
 
 def test_the_head_is_the_same_for_every_arm_of_a_seed(backbone):

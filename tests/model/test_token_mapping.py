@@ -459,3 +459,9 @@ def test_a_learned_mapping_is_soft_or_sparse():
 def test_which_mappings_hang_on_their_seed():
     drawn = {s for s in WITHOUT_TABLE if rows(s, vocabulary=SMALL, seed=0) != rows(s, vocabulary=SMALL, seed=1)}
     assert drawn - {"identity"} == {s for s in STRATEGIES if is_drawn(s)}
+
+
+def test_a_strategy_that_nothing_makes_is_an_error(monkeypatch):
+    monkeypatch.setattr("xdomain.model.token_mapping.STRATEGIES", (*STRATEGIES, "newest"))
+    with pytest.raises(NotImplementedError, match="newest"):
+        rows("newest")

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForMaskedLM, AutoModelForPreTraining, AutoTokenizer
 
-from xdomain.core.errors import DataError, OutputError, RecipeError, UserError
+from xdomain.core.errors import DataError, OutputError, RecipeError, TrainingError
 from xdomain.data.corpus import train_wordpieces
 from xdomain.pretraining.api import Pretraining, pretrain_text
 
@@ -249,7 +249,10 @@ def test_strangers_folders_are_left_alone(books, tmp_path):
         ({"shares": (1.0, 0.0)}, "numbers above 0"),
         ({"heads": 3}, "(?s)shared out among 3 heads.*--heads 2"),
         ({"batch_tokens": 8}, "batches of 8 tokens for sequences of 16"),
-        ({"batch_tokens": 16, "objective": "mlm+nsp"}, "room for two sequences"),
+        (
+            {"batch_tokens": 16, "objective": "mlm+nsp"},
+            "two sequences in a batch: mlm\\+nsp takes second segments from other sequences",
+        ),
         ({"tokens": 100}, "100 tokens leave no step for 8 positions"),
         ({"mask_rate": 1.0}, "mask rate"),
         ({"positions": "rotary", "objective": "mlm+nsp"}, "rotary positions with the objective mlm\\+nsp"),
@@ -280,5 +283,5 @@ def test_a_tokenizer_must_be_there_be_fast_and_know_mask(books, tmp_path):
 
 
 def test_a_loss_that_is_no_number_ends_the_run(books, tokenizer, tmp_path):
-    with pytest.raises(UserError, match="a lower --learning-rate"):
+    with pytest.raises(TrainingError, match="a lower --learning-rate"):
         pretrain([books], tmp_path / "out", tokenizer=tokenizer, learning_rate=1e30, warmup=0.0)

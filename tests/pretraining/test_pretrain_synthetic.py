@@ -113,7 +113,7 @@ def test_an_interrupted_run_goes_on_with_the_same_generator_alone(made, tmp_path
         if line.startswith("validation at"):
             raise StopError
 
-    plan = Pretraining(**{**PLAN.told(), "lengths": PLAN.lengths, "shares": PLAN.shares, "save_every": 20})
+    plan = Pretraining(**{**PLAN.as_dict(), "lengths": PLAN.lengths, "shares": PLAN.shares, "save_every": 20})
     with pytest.raises(StopError), listen(stop):
         pretrain_synthetic("count", tmp_path / "bert", options=plan, symbols=50)
     with pytest.raises(OutputError, match='law: "uniform" there, "zipf:1" now'):

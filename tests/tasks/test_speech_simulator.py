@@ -208,6 +208,12 @@ def test_errors_are_as_many_and_as_told():
     assert origins == sorted(origins)
 
 
+def test_no_words_have_no_errors():
+    assert with_errors([], 0.3, np.random.default_rng(0), ["b"]) == ([], [])
+    heard, origins = with_errors([Word("a", 0, 1)], 1.0, np.random.default_rng(0), ["b"], kept=[(1, 1)])
+    assert (len(heard), origins) == (1, [0])
+
+
 def test_neighbours_do_not_give_the_answer_away(nmsqa):
     """The sentence of the answer is the first of two as often as the second, wherever it stands in its passage."""
     first = [

@@ -9,7 +9,7 @@ from matplotlib import image
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from xdomain.training.plots import BLUE, ORANGE, plot_comparison, plot_confusion, plot_history
+from xdomain.training.plots import BLUE, ORANGE, plot_comparison, plot_confusion, plot_history, plot_pretraining
 
 NAN = float("nan")
 HISTORY = [
@@ -92,6 +92,12 @@ def test_a_course_without_validation(draw):
 def test_a_course_of_nothing_is_an_empty_frame(draw):
     picture = draw(plot_history, [], metric="accuracy")
     assert [len(axes.lines) for axes in picture.axes] == [0, 0]
+
+
+@pytest.mark.parametrize("history", [[], [{"step": 4, "tokens": 512, "length": 8, "valid": {"loss": 3.5}}]])
+def test_a_pretraining_without_a_loss_row_is_drawn_too(draw, history):
+    (axes,) = draw(plot_pretraining, history).axes
+    assert [points(line) for line in axes.lines] == [[(512, 3.5)]] * len(history)
 
 
 def test_what_is_undefined_is_left_out(draw):

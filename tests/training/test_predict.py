@@ -11,7 +11,7 @@ from xdomain.core.recipe import Train
 from xdomain.core.sequences import Ragged
 from xdomain.data.collate import Collator, fit_windows
 from xdomain.data.dataset import Examples
-from xdomain.metrics.scoring import probabilities
+from xdomain.metrics.metrics import probabilities
 from xdomain.model.backbone import load_backbone
 from xdomain.model.initialise import Arm, build_model
 from xdomain.model.tokenizer import layout_of

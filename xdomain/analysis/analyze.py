@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import re
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from xdomain.analysis import attention, embeddings, landscape, mutagenesis, probes, saliency, similarity
@@ -24,6 +25,7 @@ ANALYSES: tuple[Analysis, ...] = (
 NAMES = tuple(analysis.name for analysis in ANALYSES)
 FOLDER = "analysis"
 INDEX = "README.md"
+HEADING = "# Looking inside"
 
 
 def analyze(
@@ -156,8 +158,19 @@ def _write(findings: Sequence[Finding], folder: Path) -> None:
 
 
 def _write_index(findings: Sequence[Finding], folder: Path) -> None:
-    """Write a page of all pictures with their captions; other files in the folder are kept."""
-    parts = [
-        f"## {f.title}\n\n![{f.title}]({f.name}.png)\n\n{f.caption} [{f.name}.csv]({f.name}.csv)" for f in findings
-    ]
-    (folder / INDEX).write_text("\n\n".join(["# Looking inside", *parts]) + "\n", "utf-8")
+    """Write a page of all pictures with their captions: of `findings`, and of earlier ones that are still there."""
+    parts = {name: part for name, part in _earlier(folder) if (folder / f"{name}.png").is_file()}
+    parts |= {
+        f.name: f"## {f.title}\n\n![{f.title}]({f.name}.png)\n\n{f.caption} [{f.name}.csv]({f.name}.csv)"
+        for f in findings
+    }
+    (folder / INDEX).write_text("\n\n".join([HEADING, *parts.values()]) + "\n", "utf-8")
+
+
+def _earlier(folder: Path) -> Iterator[tuple[str, str]]:
+    """The names of the findings on the page in `folder`, if there is one, and their parts of it."""
+    page = (folder / INDEX).read_text("utf-8") if (folder / INDEX).is_file() else ""
+    heading, *parts = page.strip().split("\n\n## ")
+    for part in parts if heading == HEADING else ():
+        if named := re.search(r"^!\[.*\]\((.+)\.png\)$", part, re.MULTILINE):
+            yield named[1], f"## {part}"

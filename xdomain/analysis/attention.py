@@ -115,7 +115,7 @@ def _refuses(runs: Sequence[OpenedRun], options: Options) -> str | None:
 
 
 def _find(runs: Sequence[OpenedRun], options: Options) -> list[Finding]:
-    return [_found(runs, asked) for asked in _asked(runs, options)]
+    return [_finding(runs, asked) for asked in _asked(runs, options)]
 
 
 def _asked(runs: Sequence[OpenedRun], options: Options) -> list[Asked]:
@@ -157,7 +157,7 @@ def _at_landmark(run: OpenedRun, valid: Places, reach: Places, mark: Landmark, o
                  {int(r): places for r in records}, where, {int(r): places for r in others})  # fmt: skip
 
 
-def _found(runs: Sequence[OpenedRun], asked: Asked) -> Finding:
+def _finding(runs: Sequence[OpenedRun], asked: Asked) -> Finding:
     lifts = [
         lift_of(run, model, state, asked.inside)
         for run in runs
@@ -172,8 +172,8 @@ def _found(runs: Sequence[OpenedRun], asked: Asked) -> Finding:
         f"Motif {asked.motif}, in {asked.where}. Mean share of its attention that a symbol pays to the motif, against "
         f"what it would pay if it looked at all positions alike ({lifts[0].expected:.1%}); 0: the same, 1: twice as "
         f"much.{several} "
-        + " ".join(_told(before, after) for before, after in zip(lifts[::2], lifts[1::2], strict=True))
-        + _control_told(lifts[1::2], controls, len(asked.elsewhere))
+        + " ".join(_sentence(before, after) for before, after in zip(lifts[::2], lifts[1::2], strict=True))
+        + _control_sentence(lifts[1::2], controls, len(asked.elsewhere))
         + " Attention is not importance: a head may look at what the answer does not depend on (Jain & Wallace 2019, "
         "arXiv 1902.10186)."
     )
@@ -237,7 +237,7 @@ def _strongest(lift: Lift) -> tuple[int, int]:
     return int(layer), int(head)
 
 
-def _told(before: Lift, after: Lift) -> str:
+def _sentence(before: Lift, after: Lift) -> str:
     layer, head = _strongest(after)
     now, then = after.attention[layer, head], before.attention[layer, head]
     return (
@@ -248,7 +248,7 @@ def _told(before: Lift, after: Lift) -> str:
     )
 
 
-def _control_told(lifts: Sequence[Lift], controls: Sequence[Lift], records: int) -> str:
+def _control_sentence(lifts: Sequence[Lift], controls: Sequence[Lift], records: int) -> str:
     """A sentence on the attention of the strongest heads to the same positions in records without the motif."""
     if not controls:
         return ""

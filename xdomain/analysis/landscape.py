@@ -18,7 +18,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from xdomain.analysis.loaded_run import OpenedRun
-from xdomain.analysis.loss_surface import (
+from xdomain.analysis.moved_weights import (
     LossOf,
     Path,
     Tensors,
@@ -228,7 +228,7 @@ def line_finding(drawn: Drawn, alphas: Floats, lines: Sequence[Line], counts: tu
         axes.set_ylabel(f"{kind} ({unit})")
         axes.set_title(title)
         axes.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1, 0.5))
-    parts = [_basin_told(label, alphas, line, short) for label, line in zip(drawn.labels, lines, strict=True)]
+    parts = [_basin_sentence(label, alphas, line, short) for label, line in zip(drawn.labels, lines, strict=True)]
     caption = (
         f"{kind[0].upper()}{kind[1:]} ({unit}), dropout off, of {counts[0]:,} training records (solid) and "
         f"{counts[1]:,} validation records (dashed) on the straight line from the start (α = 0) through the fine-tuned "
@@ -255,7 +255,7 @@ def _top(lines: Sequence[Line], alphas: Floats) -> float:
     return 1.08 * float(min(np.nanmax(seen), 2 * np.nanmax(path))) or 1.0
 
 
-def _basin_told(label: str, alphas: Floats, line: Line, short: str) -> str:
+def _basin_sentence(label: str, alphas: Floats, line: Line, short: str) -> str:
     low, high = basin(alphas, line.train)
     open_ended = "at least " if low == alphas[0] or high == alphas[-1] else ""
     least = int(np.nanargmin(line.train))
@@ -310,7 +310,7 @@ def surface_finding(drawn: Drawn, alphas: Floats, betas: Floats, surfaces: Seque
         figure.colorbar(scale, ax=grid, label=f"{kind}\n({unit})", shrink=0.8)
         figure.suptitle(title, x=0.01, ha="left", fontsize=10.5)
     parts = [
-        _surface_told(label, alphas, betas, surface) for label, surface in zip(drawn.labels, surfaces, strict=True)
+        _surface_sentence(label, alphas, betas, surface) for label, surface in zip(drawn.labels, surfaces, strict=True)
     ]
     caption = (
         f"Training loss ({kind}, {unit}, dropout off, {records:,} records) on a plane: α goes along the run's own path "
@@ -345,7 +345,7 @@ def _mark(axes: Axes, surface: Surface) -> None:
         axes.plot(0, 1, "s", color="black", markersize=6, clip_on=False)
 
 
-def _surface_told(label: str, alphas: Floats, betas: Floats, surface: Surface) -> str:
+def _surface_sentence(label: str, alphas: Floats, betas: Floats, surface: Surface) -> str:
     """A sentence on a panel: its second direction, the losses at start and end, how many points are in the valley."""
     (row,), (zero,), (one,) = (np.flatnonzero(hits) for hits in (betas == 0, alphas == 0, alphas == 1))
     start, end = surface.losses[row, zero], surface.losses[row, one]

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from xdomain.core.errors import BackboneError
+from xdomain.core.errors import BackboneError, RecipeError
 from xdomain.core.progress import muted
 from xdomain.core.recipe import Recipe
-from xdomain.core.run_dir import load_result
+from xdomain.core.run_dir import read_result
 from xdomain.core.sequences import Adapter
 from xdomain.data.collate import Collator, fit_windows
 from xdomain.data.dataset import Examples
@@ -109,8 +109,17 @@ class OpenedRun:
         return len(self.saved.layout.start)
 
     def some(self, split: str, most: int, *, seed: int = 0) -> NDArray[np.int64]:
-        """Draw at most `most` records of a `split` by `seed`, in file order: the same for all runs on one task."""
-        return drawn(self.examples.indices(split), most, seed)
+        """Draw at most `most` records of a `split` by `seed`, in file order: the same for all runs on one task.
+
+        Raises
+        ------
+        RecipeError
+            There are none.
+        """
+        records = drawn(self.examples.indices(split), most, seed)
+        if not len(records):
+            raise RecipeError(f"{self.recipe.name}: no {split} records to read", expected="2 or more")
+        return records
 
     def batches(
         self, records: NDArray[np.int64], *, size: int = BATCH
@@ -152,7 +161,7 @@ def open_runs(folders: list[Path]) -> list[OpenedRun]:
 
 
 def _open(folder: Path) -> OpenedRun:
-    values = load_result(folder).values
+    values = read_result(folder).values
     saved = load_saved(folder)
     if isinstance(saved, SavedBaseline):
         raise BackboneError(f"{folder} holds a {saved.recipe.run.baseline} baseline",

@@ -30,13 +30,13 @@ from xdomain.core.errors import RecipeError
 from xdomain.core.recipe import Landmark
 from xdomain.core.sequences import Adapter, Ids, Ragged
 from xdomain.data.dataset import Examples
-from xdomain.metrics.scoring import probabilities
+from xdomain.metrics.metrics import probabilities
 from xdomain.training.device import Device
 
 MOST_SYMBOLS = 32
 LETTERED = 100  # positions: with more, their letters would be unreadable
 WIDEST = LETTERED
-TOLD = 5  # positions named in the caption
+NAMED = 5  # positions named in the caption
 AT_ONCE = 512  # mutants scored at once
 CPU = Device("cpu", False, "what is compared is scored in float32")
 FEW = 10  # letters: with more, rows and font are smaller
@@ -158,7 +158,7 @@ def _find(runs: Sequence[OpenedRun], options: Options) -> list[Finding]:
     caption = (
         f"Record {name}{of_pair}, {why}. All {count:,} single substitutions; a dot marks the symbol that is there."
         + cut
-        + "".join(f" {one.label}: {_told(one, sequence, marks)}." for one in scored)
+        + "".join(f" {one.label}: {_sentence(one, sequence, marks)}." for one in scored)
     )
     return [Finding("mutagenesis", title, caption, _table(name, sequence, scored), figure)]
 
@@ -249,9 +249,9 @@ def stretch(effect: NDArray[np.float64]) -> range:
     return range(first, first + WIDEST)
 
 
-def _told(one: Scored, sequence: Substituted, marks: Sequence[Landmark]) -> str:
+def _sentence(one: Scored, sequence: Substituted, marks: Sequence[Landmark]) -> str:
     effect = one.effect
-    top = np.argsort(-effect, kind="stable")[:TOLD]
+    top = np.argsort(-effect, kind="stable")[:NAMED]
     named = ", ".join(f"{i} {sequence.text[i]} ({effect[i]:.2g})" for i in top)
     parts = [f"answers {one.answer}; largest mean |change| at {named}"]
     for mark in marks:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from xdomain.analysis.layers import drawn_symbols, held, symbol_vectors
 from xdomain.analysis.loaded_run import OpenedRun
 from xdomain.analysis.result import STYLE, Analysis, Finding, Options, empty_figure, one_task
+from xdomain.core.errors import RecipeError
 from xdomain.core.run_dir import finite
 from xdomain.data.dataset import IGNORED
 from xdomain.metrics.bootstrap import Rows, resample
@@ -136,6 +137,11 @@ def find(runs: Sequence[OpenedRun], options: Options) -> list[Finding]:
     """Probe every layer of every one of `runs`, at its end and at its start.
 
     `options` say how many records to read of train and of valid, and the seed.
+
+    Raises
+    ------
+    RecipeError
+        The records that are read have no labels.
     """
     classes = len(runs[0].examples.classes)
     metric = "accuracy" if classes else "spearmanr"
@@ -181,6 +187,12 @@ def _samples(run: OpenedRun, model: Any, records: NDArray[np.int64], seed: int) 
     chosen = drawn_symbols([t != IGNORED for t in tags], MOST_SYMBOLS, seed)
     read = [v[:, c] for v, c in zip(symbol_vectors(run, model, records, reach), chosen, strict=True)]
     labels = np.concatenate([t[c] for t, c in zip(tags, chosen, strict=True)])
+    if not len(labels):
+        split = run.examples.split[records[0]]
+        raise RecipeError(
+            f"{run.recipe.name}: none of the {len(records):,} {split} records that are read has a tag that is scored",
+            expected="tags to predict", fix="more --records",
+        )  # fmt: skip
     return Samples(np.concatenate(read, axis=1), labels, np.repeat(records, [len(c) for c in chosen]))
 
 

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from xdomain.analysis.gradients import BASELINE, MEND, Attributed, attribute
+from xdomain.analysis.integrated_gradients import BASELINE, MEND, Attributed, attribute
 from xdomain.analysis.layers import held, in_several_windows
 from xdomain.analysis.loaded_run import OpenedRun
 from xdomain.analysis.motifs import (
@@ -70,7 +70,7 @@ def _one_record(runs: Sequence[OpenedRun], record: int) -> Finding:
     ]
     title = f"What does each position of {name} add to {what}?"
     figure = draw_record({one.label: one.values[0] for one in attributed}, symbols, marks, what, title)
-    shares = [_share_told(one, marks) for one in attributed]
+    shares = [_share_sentence(one, marks) for one in attributed]
     caption = f"Record {name}. What each position adds to {what}. {_method(attributed)}"
     caption += _first_only(runs, np.array([record])) + "".join(shares)
     return Finding("saliency", title, caption, pa.Table.from_pylist(rows), figure)
@@ -110,7 +110,7 @@ def _means(runs: Sequence[OpenedRun], records: NDArray[np.int64]) -> Finding:
     few = f" Drawn are {', '.join(drawn)} of {len(groups)} classes." if len(drawn) < len(groups) else ""
     what = "the logit of its class" if first.examples.classes else "the value"
     count = ", ".join(f"{int(chosen.sum())} {name}" for name, chosen in groups.items())
-    shares = [_shares_told(one, groups, marks) for one in attributed]
+    shares = [_shares_sentence(one, groups, marks) for one in attributed]
     caption = (
         f"{len(records)} validation records ({count}). Above: the mean size of what a position adds to {what}. "
         f"{_method(attributed)} Below: information content of all training records of a class, corrected for their "
@@ -144,7 +144,7 @@ def _method(attributed: Sequence[Attributed]) -> str:
     )
 
 
-def _shares_told(one: Attributed, groups: dict[str, NDArray[np.bool_]], marks: Sequence[Landmark]) -> str:
+def _shares_sentence(one: Attributed, groups: dict[str, NDArray[np.bool_]], marks: Sequence[Landmark]) -> str:
     shares: list[str] = []
     for mark in marks:
         chosen = groups[mark.label] if mark.label else np.ones(len(one.values), bool)
@@ -154,8 +154,8 @@ def _shares_told(one: Attributed, groups: dict[str, NDArray[np.bool_]], marks: S
     return f" {one.label}: {', '.join(shares)}." if shares else ""
 
 
-def _share_told(one: Attributed, marks: Sequence[Landmark]) -> str:
-    return _shares_told(one, {mark.label: np.ones(1, bool) for mark in marks if mark.label}, marks)
+def _share_sentence(one: Attributed, marks: Sequence[Landmark]) -> str:
+    return _shares_sentence(one, {mark.label: np.ones(1, bool) for mark in marks if mark.label}, marks)
 
 
 ANALYSIS = Analysis(
@@ -205,7 +205,7 @@ def draw_means(
             _lines(axes, curves, colours, marks)
             axes.set_ylim(bottom=0)
         if len(drawn) > 1:
-            panels[0].legend(frameon=False, fontsize=9, ncols=len(drawn), loc="upper right", title=None)
+            panels[0].legend(frameon=False, fontsize=9, ncols=len(drawn), loc="upper right")
         if marks:
             _strip(panels[len(heights)], marks, colours)
         panels[-1].set_ylabel("information\ncontent (bits)", fontsize=9)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from xdomain.core.choices import Baseline as Kind
 from xdomain.core.choices import Problem
 from xdomain.core.errors import BackboneError
 from xdomain.core.sequences import Ragged
-
-Kind = Literal["kmer", "cnn"]
 
 
 class Baseline(Protocol):

@@ -41,10 +41,10 @@ def analyze_command(
     as_json: Json = False,
 ) -> None:
     """Look inside finished runs: a picture, a table and a sentence for each question that can be asked of them."""
-    from xdomain.core.run_dir import load_result
+    from xdomain.core.run_dir import read_result
 
     for folder in () if parallel else runs:
-        load_result(folder)  # report a wrong name before loading torch, which takes seconds
+        read_result(folder)  # report a wrong name before loading torch, which takes seconds
     from xdomain.analysis.analyze import analyze, analyze_parallel
     from xdomain.analysis.result import Options
     from xdomain.cli.console import print_json

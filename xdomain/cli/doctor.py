@@ -25,7 +25,7 @@ EXTRAS = {
 
 
 def doctor() -> list[dict[str, str]]:
-    """One row {thing, state, told} per item. The state is ok, missing (for optional items) or broken."""
+    """One row {thing, state, detail} per item. The state is ok, missing (for optional items) or broken."""
     rows = [_row("python", "ok", platform.python_version())]
     rows += [
         _package(name) for name in ("torch", "transformers", "accelerate", "tokenizers", "pyarrow", "scikit-learn")
@@ -41,7 +41,7 @@ def doctor() -> list[dict[str, str]]:
 
 
 def _row(thing: str, state: str, detail: str) -> dict[str, str]:
-    return {"thing": thing, "state": state, "told": detail}
+    return {"thing": thing, "state": state, "detail": detail}
 
 
 def _package(name: str) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The command line: all commands of ``xdomain``."""
+"""The commands run, compare, check, predict, evaluate, ls, show and doctor."""
 
 from __future__ import annotations
 
@@ -316,14 +316,17 @@ def predict_command(
     ],
     *,
     column: ColumnOption = None,
-    out: Annotated[Path | None, typer.Option(help="A .csv or .parquet to write instead of printing CSV.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="A .csv, .tsv, .parquet or .jsonl to write instead of printing CSV.")
+    ] = None,
     clip: Annotated[Path | None, typer.Option(help="Write the answer, cut out of a sound passage, here.")] = None,
     as_json: Json = False,
 ) -> None:
     """Predict the records of a file, or files that are records, with a trained model."""
     from xdomain.cli.console import print_json
-    from xdomain.prediction import predict, write_table
+    from xdomain.prediction import check_table_file, predict, write_table
 
+    check_table_file(out)
     table = predict(run_dir, *files, columns=_columns(column), clip=clip)
     if as_json:
         print_json(table.to_pylist())
@@ -340,14 +343,15 @@ def evaluate_command(
     changes: Annotated[
         list[str] | None, typer.Option("--set", help="Read test otherwise, as reader_options.noise=0.3. Repeatable.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="A .csv or .parquet for the predictions.")] = None,
+    out: Annotated[Path | None, typer.Option(help="A .csv, .tsv, .parquet or .jsonl for the predictions.")] = None,
     as_json: Json = False,
 ) -> None:
     """Judge a trained model again: on a labelled file, or on its test records read otherwise."""
     from xdomain.cli.console import print_evaluation, print_json
     from xdomain.evaluation import evaluate
-    from xdomain.prediction import write_table
+    from xdomain.prediction import check_table_file, write_table
 
+    check_table_file(out)
     evaluation = evaluate(run_dir, file, columns=_columns(column), overrides=changes or ())
     if out:
         write_table(evaluation.predictions, out)

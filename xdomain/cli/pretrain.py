@@ -2,108 +2,115 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
+from xdomain.core.choices import Decay, Grow, Objective, Positions, Precision
 from xdomain.core.errors import RecipeError
 
 pretrain_app = typer.Typer(help="Pre-train a small encoder.", no_args_is_help=True)
 
-Tokens = Annotated[int, typer.Option(min=1, help="Tokens to train on in all.")]
-Layers = Annotated[int, typer.Option(min=1, help="Encoder layers.")]
-Width = Annotated[int, typer.Option(min=8, help="Size of a hidden state; a multiple of --heads.")]
-Heads = Annotated[int, typer.Option(min=1, help="Attention heads.")]
-Lengths = Annotated[str, typer.Option(help="Positions of a sequence in each stage, growing.")]
-Shares = Annotated[str, typer.Option(help="Share of the tokens for each stage.")]
-PositionsOption = Annotated[
-    Literal["learned", "rotary"], typer.Option(help="A BERT with position rows, or a ModernBERT, which has none.")
-]
-GrowOption = Annotated[
-    Literal["tile", "fresh"], typer.Option(help="How new positions begin: as copies of those before, or drawn.")
-]
-BatchTokens = Annotated[int, typer.Option(min=8, help="Tokens a step.")]
-ObjectiveOption = Annotated[
-    Literal["mlm", "mlm+nsp", "mlm+sop"],
-    typer.Option(help="Masked-LM, alone or with next-sentence or sentence-order prediction."),
-]
-MaskRate = Annotated[float, typer.Option(min=0.01, max=0.9, help="Share of the positions to predict.")]
-LearningRate = Annotated[float, typer.Option(min=0, help="Highest learning rate, reached after warm-up.")]
-Warmup = Annotated[float, typer.Option(min=0, max=0.99, help="Share of the steps over which the learning rate rises.")]
-DecayOption = Annotated[Literal["linear", "cosine"], typer.Option(help="How the learning rate falls to 0.")]
-WeightDecay = Annotated[float, typer.Option(min=0)]
-Seed = Annotated[int, typer.Option(min=0, help="Seed of weights, batches and masks.")]
-PrecisionOption = Annotated[Literal["auto", "bf16", "fp32"], typer.Option(help="auto: bf16 where the device has it.")]
-SaveEvery = Annotated[int, typer.Option(min=1, help="Steps between two checkpoints to resume from.")]
-Licence = Annotated[str | None, typer.Option(help="For the model card, e.g. apache-2.0.")]
 CheckpointOut = Annotated[Path, typer.Option(help="Folder for the checkpoint; the same command again resumes.")]
+OPTIONS: dict[str, tuple[Any, Any]] = {
+    "tokens": (Annotated[int, typer.Option(min=1, help="Tokens to train on in all.")], 24_000_000),
+    "layers": (Annotated[int, typer.Option(min=1, help="Encoder layers.")], 4),
+    "width": (Annotated[int, typer.Option(min=8, help="Size of a hidden state; a multiple of --heads.")], 256),
+    "heads": (Annotated[int, typer.Option(min=1, help="Attention heads.")], 4),
+    "lengths": (
+        Annotated[str, typer.Option(help="Positions of a sequence in each stage, growing.")],
+        "16,32,64,128,256,512",
+    ),
+    "shares": (Annotated[str, typer.Option(help="Share of the tokens for each stage.")], "0.15,0.2,0.25,0.2,0.1,0.1"),
+    "positions": (
+        Annotated[Positions, typer.Option(help="A BERT with position rows, or a ModernBERT, which has none.")],
+        "learned",
+    ),
+    "grow": (
+        Annotated[Grow, typer.Option(help="How new positions begin: as copies of those before, or drawn.")],
+        "tile",
+    ),
+    "batch_tokens": (Annotated[int, typer.Option(min=8, help="Tokens a step.")], 2048),
+    "objective": (
+        Annotated[Objective, typer.Option(help="Masked-LM, alone or with next-sentence or sentence-order prediction.")],
+        "mlm",
+    ),
+    "mask_rate": (Annotated[float, typer.Option(min=0.01, max=0.9, help="Share of the positions to predict.")], 0.3),
+    "learning_rate": (
+        Annotated[float, typer.Option(min=0, help="Highest learning rate, reached after warm-up.")],
+        1e-3,
+    ),
+    "warmup": (
+        Annotated[float, typer.Option(min=0, max=0.99, help="Share of the steps over which the learning rate rises.")],
+        0.03,
+    ),
+    "decay": (Annotated[Decay, typer.Option(help="How the learning rate falls to 0.")], "linear"),
+    "weight_decay": (Annotated[float, typer.Option(min=0)], 0.01),
+    "seed": (Annotated[int, typer.Option(min=0, help="Seed of weights, batches and masks.")], 0),
+    "precision": (Annotated[Precision, typer.Option(help="auto: bf16 where the device has it.")], "auto"),
+    "save_every": (Annotated[int, typer.Option(min=1, help="Steps between two checkpoints to resume from.")], 1000),
+    "licence": (Annotated[str | None, typer.Option(help="For the model card, e.g. apache-2.0.")], None),
+}
+"""The options that both commands have, each with its default: fields of `xdomain.pretraining.config.Pretraining`."""
+
+
+def with_options(**defaults: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Decorate a command so that it has all `OPTIONS` beside its own; it gets them as one mapping, `options`.
+
+    `defaults` are those of options that have another default in this command.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        own = [p for p in inspect.signature(command, eval_str=True).parameters.values() if p.name != "options"]
+        shared = [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=defaults.get(name, usual), annotation=kind)
+            for name, (kind, usual) in OPTIONS.items()
+        ]
+
+        @functools.wraps(command)
+        def whole(**given: Any) -> None:
+            options = {name: given.pop(name) for name in OPTIONS}
+            options["lengths"] = tuple(numbers(options["lengths"], int))
+            options["shares"] = tuple(numbers(options["shares"], float))
+            command(**given, options=options)
+
+        whole.__signature__ = inspect.Signature([*own, *shared])  # pyright: ignore[reportAttributeAccessIssue]
+        whole.__annotations__ = {p.name: p.annotation for p in (*own, *shared)}  # typer reads both
+        return whole
+
+    return decorate
 
 
 @pretrain_app.command("text")
+@with_options()
 def pretrain_text_command(
     files: Annotated[
         list[Path], typer.Argument(help="Plain text, UTF-8: a line a paragraph, a form feed between books.")
     ],
     *,
     out: CheckpointOut,
-    tokens: Tokens = 24_000_000,
     vocabulary: Annotated[int, typer.Option(min=100, help="Wordpieces to learn.")] = 8192,
     tokenizer: Annotated[
         str | None, typer.Option(help="A folder or hub id of a tokenizer; default: learn wordpieces.")
     ] = None,
-    layers: Layers = 4,
-    width: Width = 256,
-    heads: Heads = 4,
-    lengths: Lengths = "16,32,64,128,256,512",
-    shares: Shares = "0.15,0.2,0.25,0.2,0.1,0.1",
-    positions: PositionsOption = "learned",
-    grow: GrowOption = "tile",
-    batch_tokens: BatchTokens = 2048,
-    objective: ObjectiveOption = "mlm",
-    mask_rate: MaskRate = 0.3,
-    learning_rate: LearningRate = 1e-3,
-    warmup: Warmup = 0.03,
-    decay: DecayOption = "linear",
-    weight_decay: WeightDecay = 0.01,
-    seed: Seed = 0,
-    precision: PrecisionOption = "auto",
-    save_every: SaveEvery = 1000,
-    licence: Licence = None,
+    options: dict[str, Any],
 ) -> None:
     """Pre-train a text BERT by masked-language modelling on sequences that grow longer."""
     from xdomain.cli.progress_bar import progress_bar
     from xdomain.pretraining.api import Pretraining, pretrain_text
 
-    options = Pretraining(
-        tokenizer=tokenizer,
-        layers=layers,
-        width=width,
-        heads=heads,
-        vocabulary=vocabulary,
-        lengths=tuple(numbers(lengths, int)),
-        shares=tuple(numbers(shares, float)),
-        positions=positions,
-        grow=grow,
-        tokens=tokens,
-        batch_tokens=batch_tokens,
-        objective=objective,
-        mask_rate=mask_rate,
-        learning_rate=learning_rate,
-        warmup=warmup,
-        decay=decay,
-        weight_decay=weight_decay,
-        seed=seed,
-        precision=precision,
-        save_every=save_every,
-        licence=licence,
-    )
+    plan = Pretraining(vocabulary=vocabulary, tokenizer=tokenizer, **options)
     with progress_bar():
-        made = pretrain_text(files, out, options=options)
+        made = pretrain_text(files, out, options=plan)
     print(made)
 
 
 @pretrain_app.command("synthetic")
+@with_options(lengths="16,32,64,128", shares="0.15,0.25,0.3,0.3")
 def pretrain_synthetic_command(
     kind: Annotated[
         str, typer.Argument(help="uniform, unigram, bigram, flat:N, nesting, shuffle:N, dyck:K, identity, reverse, …")
@@ -116,55 +123,15 @@ def pretrain_synthetic_command(
     distinct: Annotated[
         bool | None, typer.Option(help="Different tokens for all pairs of a sequence; default: if the law is uniform.")
     ] = None,
-    tokens: Tokens = 24_000_000,
-    layers: Layers = 4,
-    width: Width = 256,
-    heads: Heads = 4,
-    lengths: Lengths = "16,32,64,128",
-    shares: Shares = "0.15,0.25,0.3,0.3",
-    positions: PositionsOption = "learned",
-    grow: GrowOption = "tile",
-    batch_tokens: BatchTokens = 2048,
-    objective: ObjectiveOption = "mlm",
-    mask_rate: MaskRate = 0.3,
-    learning_rate: LearningRate = 1e-3,
-    warmup: Warmup = 0.03,
-    decay: DecayOption = "linear",
-    weight_decay: WeightDecay = 0.01,
-    seed: Seed = 0,
-    precision: PrecisionOption = "auto",
-    save_every: SaveEvery = 1000,
-    licence: Licence = None,
+    options: dict[str, Any],
 ) -> None:
     """Pre-train a BERT on sequences of integers that are made up as they are needed."""
     from xdomain.cli.progress_bar import progress_bar
     from xdomain.pretraining.api import Pretraining, pretrain_synthetic
 
-    options = Pretraining(
-        layers=layers,
-        width=width,
-        heads=heads,
-        lengths=tuple(numbers(lengths, int)),
-        shares=tuple(numbers(shares, float)),
-        positions=positions,
-        grow=grow,
-        tokens=tokens,
-        batch_tokens=batch_tokens,
-        objective=objective,
-        mask_rate=mask_rate,
-        learning_rate=learning_rate,
-        warmup=warmup,
-        decay=decay,
-        weight_decay=weight_decay,
-        seed=seed,
-        precision=precision,
-        save_every=save_every,
-        licence=licence,
-    )
+    plan = Pretraining(**options)
     with progress_bar():
-        made = pretrain_synthetic(
-            kind, out, options=options, symbols=symbols, law=law, counts=counts, distinct=distinct
-        )
+        made = pretrain_synthetic(kind, out, options=plan, symbols=symbols, law=law, counts=counts, distinct=distinct)
     print(made)
 
 

@@ -1,4 +1,8 @@
-"""The options that take one of a few words. Each list of words is defined here and nowhere else."""
+"""The words that an option may take, where more than one module needs them.
+
+An option that one module alone reads lists its words there. Token mappings, whose names may carry a number, are in
+`xdomain.model.token_mapping.STRATEGIES`.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,15 @@ Baseline = Literal["kmer", "cnn"]
 Part = Literal["attention", "ffn", "norms", "words", "positions"]
 """The parts of an encoder that can be transferred one by one."""
 PARTS: tuple[str, ...] = get_args(Part)
+Precision = Literal["auto", "bf16", "fp32"]
+TooLong = Literal["error", "truncate"]
+
+# Pre-training
+Objective = Literal["mlm", "mlm+nsp", "mlm+sop"]
+Decay = Literal["linear", "cosine"]
+Grow = Literal["tile", "fresh"]
+Positions = Literal["learned", "rotary"]
+
 DEFAULT_METRICS: Mapping[str, list[str]] = {
     "classification": ["accuracy", "f1", "matthews_correlation"],
     "pair": ["accuracy", "f1", "matthews_correlation"],

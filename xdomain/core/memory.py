@@ -1,4 +1,4 @@
-"""Out-of-memory errors of torch, recognised and turned into errors that the user can fix."""
+"""Turn out-of-memory errors into messages that say how to use less."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_validator
 
-from xdomain.core.choices import DEFAULT_METRICS, PARTS, Baseline, Init, Problem, Tune, listed
+from xdomain.core.choices import DEFAULT_METRICS, PARTS, Baseline, Init, Precision, Problem, TooLong, Tune, listed
 from xdomain.core.errors import RecipeError, nearest, unknown
 from xdomain.core.yaml_config import ConfigModel, checked, read_yaml
 
@@ -146,7 +146,7 @@ class Train(ConfigModel):
     )
     window_overlap: int = Field(default=0, ge=0, description="Symbols that two neighbouring windows share.")
     max_windows: int = Field(default=32, gt=0, description="A sequence that needs more is `too_long`.")
-    too_long: Literal["error", "truncate"] = "error"
+    too_long: TooLong = "error"
     max_answer: int = Field(default=275, gt=0, description="Symbols that a predicted answer may have.")
     augment: Literal["none", "reverse_complement", "transpose"] = Field(
         default="none", description="Anew for each record and epoch: the other strand, or -5 to +6 semitones."
@@ -158,7 +158,7 @@ class Train(ConfigModel):
         default=None, gt=0, description="Evaluations over the run; None: one an epoch, at most 20."
     )
     slice_vocabulary: bool = True
-    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    precision: Precision = "auto"
     report_to: Annotated[list[str], BeforeValidator(_one_or_many)] = Field(default=[])
 
 

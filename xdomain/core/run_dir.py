@@ -6,7 +6,8 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,8 +33,8 @@ SETTLED = ("epochs", "learning_rate", "evaluations")
 
 
 @dataclass(frozen=True)
-class Result:
-    """A finished run: its folder, and the contents of its ``result.json``.
+class StoredResult:
+    """A finished run: its folder, and the contents of its ``result.json``. `xdomain.result.Result` adds to it.
 
     If several processes share a run, the first one writes it; in the others `values` is empty.
     """
@@ -77,7 +78,7 @@ def is_done(folder: Path) -> bool:
     return (folder / RESULT).is_file()
 
 
-def load_result(folder: str | Path) -> Result:
+def read_result(folder: str | Path) -> StoredResult:
     """Read ``result.json`` from the run in `folder`.
 
     Raises
@@ -88,7 +89,7 @@ def load_result(folder: str | Path) -> Result:
     folder = Path(folder)
     if not is_done(folder):
         raise RecipeError(f"{folder} holds no finished run", expected=f"a run folder with {RESULT}")
-    return Result(folder, json.loads((folder / RESULT).read_text("utf-8")))
+    return StoredResult(folder, json.loads((folder / RESULT).read_text("utf-8")))
 
 
 def check_folder(folder: Path, recipe: Recipe, *, overwrite: bool, resume: bool) -> None:
@@ -185,14 +186,20 @@ def same_run(written: Recipe, asked: Recipe) -> bool:
     return written == asked.model_copy(update={"train": asked.train.model_copy(update=chosen)})
 
 
+@contextmanager
+def whole_or_nothing(path: Path) -> Generator[Path]:
+    """A context that yields a file to write to, ``NAME.part``, which becomes the file `path` if nothing was raised."""
+    part = path.with_name(path.name + ".part")
+    yield part
+    part.replace(path)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write `text` to the file `path`, whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    with part.open("w", encoding="utf-8") as file:
+    with whole_or_nothing(path) as part, part.open("w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-    part.replace(path)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -223,6 +230,5 @@ def write_history(folder: Path, history: Sequence[Mapping[str, Any]]) -> None:
 
 def write_predictions(path: Path, columns: Mapping[str, Any]) -> None:
     """Write `columns`, Arrow arrays by name, to the Parquet file `path`, whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    pq.write_table(pa.table(dict(columns)), part)
-    part.replace(path)
+    with whole_or_nothing(path) as part:
+        pq.write_table(pa.table(dict(columns)), part)

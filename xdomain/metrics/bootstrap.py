@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from xdomain.core.choices import Problem
-from xdomain.metrics.metrics import METRICS, as_chances, check_metrics, compute_metrics, covering, exact, lead
+from xdomain.metrics.metrics import METRICS, as_chances, check_metrics, compute_metrics, covering, exact, frame_f1, lead
 
 Floats = NDArray[np.float64]
 Statistic = Callable[[Floats], Floats]
@@ -209,7 +209,7 @@ def _recall(matrices: Floats) -> Floats:
     return _mean_of_present(right / true, true, named)
 
 
-def _f1_of_second(matrices: Floats) -> Floats:
+def _f1_binary(matrices: Floats) -> Floats:
     right, true, named = _parts(matrices)
     return 2 * right[:, 1] / (true + named)[:, 1]
 
@@ -355,16 +355,11 @@ def _average_precision(positive: Floats, negative: Floats) -> Floats:
     return np.where(both, (positive[:, ::-1] * precision).sum(1) / positive.sum(1), np.nan)
 
 
-def _ff1(references: NDArray[Any], spans: NDArray[Any]) -> Floats:
-    overlap = covering(references, spans)
-    return 2 * overlap / (1 + overlap)
-
-
 BY_CLASS: dict[str, Callable[[Rows], Statistic]] = {
     "accuracy": _of_confusion(_accuracy),
     "balanced_accuracy": _of_confusion(_balanced),
     "f1": _of_confusion(_f1),
-    "f1_binary": _of_confusion(_f1_of_second),
+    "f1_binary": _of_confusion(_f1_binary),
     "precision": _of_confusion(_precision),
     "recall": _of_confusion(_recall),
     "matthews_correlation": _of_confusion(_matthews),
@@ -382,7 +377,7 @@ STATISTICS: dict[str, Callable[[Rows], Statistic]] = {
     "mse": _of_mean(lambda y, p: np.square(y - p)),
     "rmse": _of_mean(lambda y, p: np.square(y - p), root=True),
     "mae": _of_mean(lambda y, p: np.abs(y - p)),
-    "FF1": _of_mean(_ff1),
+    "FF1": _of_mean(frame_f1),
     "AOS": _of_mean(covering),
     "exact_match": _of_mean(exact),
 }

@@ -1,4 +1,4 @@
-"""The predictions of a finished run for its test records, and the uncertainty of its metrics."""
+"""Test predictions of a run, and the interval of its metric."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from xdomain.core.choices import Problem
 from xdomain.core.errors import RecipeError
 from xdomain.core.recipe import load_recipe
-from xdomain.core.run_dir import PREDICTIONS, RECIPE, load_result
+from xdomain.core.run_dir import PREDICTIONS, RECIPE, read_result
 from xdomain.core.sequences import offsets_of
 from xdomain.data.dataset import IGNORED
 from xdomain.metrics.bootstrap import Resampled, Rows, resample
@@ -92,7 +92,7 @@ class HeldOutPredictions:
 def load_held_out(folder: Path, split: str = "test") -> HeldOutPredictions:
     """Read the stored predictions of the run in `folder` for the records of one `split`: train, valid or test."""
     table = pq.read_table(folder / PREDICTIONS, filters=[("split", "==", split)])
-    return held_out_of(table, load_recipe(folder / RECIPE).problem, load_result(folder).values["classes"])
+    return held_out_of(table, load_recipe(folder / RECIPE).problem, read_result(folder).values["classes"])
 
 
 def held_out_of(table: pa.Table, problem: Problem, names: Sequence[str]) -> HeldOutPredictions:
@@ -116,7 +116,9 @@ def _groups(table: pa.Table) -> NDArray[np.int64]:
     """Number the groups in order of their first records; a record without a group forms its own."""
     names = table.column("group").to_pylist()
     known: dict[str | int, int] = {}
-    return np.array([known.setdefault(row if name is None else name, len(known)) for row, name in enumerate(names)])
+    return np.array(
+        [known.setdefault(row if name is None else name, len(known)) for row, name in enumerate(names)], np.int64
+    )
 
 
 def _judged(table: pa.Table, problem: Problem, names: Sequence[str]) -> HeldOutPredictions:
@@ -141,7 +143,7 @@ def _judged(table: pa.Table, problem: Problem, names: Sequence[str]) -> HeldOutP
 def _spans(label: pa.Array, table: pa.Table) -> HeldOutPredictions:
     """The references, padded with NaN, and the predicted spans."""
     counts = pc.list_value_length(label).to_numpy()
-    references = np.full((len(label), int(counts.max()), 2), np.nan)
+    references = np.full((len(label), int(counts.max(initial=1)), 2), np.nan)
     flat = label.flatten()
     there = np.arange(references.shape[1]) < counts[:, None]
     for place, name in enumerate(("start", "end")):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from xdomain.core.choices import Problem
 from xdomain.core.formatting import number
 from xdomain.data.dataset import IGNORED
-from xdomain.metrics.metrics import METRICS, SIGNED, compute_metrics
+from xdomain.metrics.metrics import METRICS, compute_metrics
 
 STAYED = 0.97
 """A training loss that ends above this share of its start has not moved."""
@@ -164,8 +164,8 @@ def not_above(
         The end of a sentence, as in `not_learned`.
     """
     definition = METRICS[metric]
-    if math.isnan(constant) and definition.possible == SIGNED:
-        constant = 0.0  # the correlation of unrelated values
+    if math.isnan(constant) and definition.correlation:
+        constant = 0.0
     if math.isnan(value):
         return f"has no {metric} on test, as it is not defined for its answers"
     above = (value > constant) if definition.higher_is_better else (value < constant)
@@ -223,7 +223,7 @@ def what_to_try(losses: Sequence[float] = ()) -> str:
 def _named(metric: str, constant: float, problem: Problem) -> str:
     if problem == "span":
         return f"the {number(constant)} of spans drawn at random"
-    if METRICS[metric].possible == SIGNED:
+    if METRICS[metric].correlation:
         return f"the {number(constant)} of answers that have nothing to do with the labels"
     if problem == "regression":
         return f"the {number(constant)} of the training records' mean"

@@ -1,4 +1,8 @@
-"""Metrics under their usual names, computed by scikit-learn and scipy."""
+"""Metrics under their usual names, computed by scikit-learn and scipy.
+
+A new metric needs two entries: here, and in `xdomain.metrics.bootstrap.STATISTICS`, where it is computed for many
+resamples at once.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +21,7 @@ from xdomain.core.import_errors import LazyModule
 
 sk: Any = LazyModule("sklearn.metrics")  # slow to import, and not needed to check names
 stats: Any = LazyModule("scipy.stats")
+special: Any = LazyModule("scipy.special")
 
 CLASSES: tuple[Problem, ...] = ("classification", "pair", "tagging")
 VALUES: tuple[Problem, ...] = ("regression",)
@@ -24,7 +29,8 @@ SPANS: tuple[Problem, ...] = ("span",)
 NOTHING: Any = 0  # the score of a class that is never predicted
 UNDEFINED: Any = math.nan
 Compute = Callable[[NDArray[Any], NDArray[Any]], float]
-SIGNED, ERROR = (-1.0, 1.0), (0.0, math.inf)
+ERROR = (0.0, math.inf)
+OF_CORRELATIONS: Any = {"possible": (-1.0, 1.0), "correlation": True}
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,8 @@ class Metric:
         True if the metric is about a positive class, the second of two in sorted order (1 of 0 and 1).
     possible
         The smallest and the largest value that the metric can have.
+    correlation
+        True if answers that have nothing to do with the labels get 0.
     """
 
     name: str
@@ -54,6 +62,7 @@ class Metric:
     compute: Compute
     two_classes: bool = False
     possible: tuple[float, float] = (0.0, 1.0)
+    correlation: bool = False
 
 
 def _of_classes(function: str, **options: Any) -> Compute:
@@ -95,8 +104,12 @@ def as_chances(scores: NDArray[Any]) -> NDArray[Any]:
     scores = scores.astype(np.float64)
     if (scores >= 0).all() and np.allclose(scores.sum(-1), 1):
         return scores
-    shifted = np.exp(scores - scores.max(-1, keepdims=True))
-    return shifted / shifted.sum(-1, keepdims=True)
+    return probabilities(scores)
+
+
+def probabilities(scores: NDArray[Any]) -> NDArray[np.float64]:
+    """The softmax of `scores` over the last axis, in float64."""
+    return special.softmax(scores.astype(np.float64), axis=-1)
 
 
 def _correlation(function: str) -> Compute:
@@ -127,13 +140,14 @@ def covering(references: NDArray[np.float64], spans: NDArray[np.float64]) -> NDA
         return np.nan_to_num(np.where(shared > 0, shared / whole, 0.0)).max(axis=1)
 
 
-def _ff1(references: NDArray[Any], spans: NDArray[Any]) -> float:
-    """Frame-level F1 (Lin et al. 2022): the harmonic mean of |P ∩ G| / |P| and |P ∩ G| / |G| for the best reference.
+def frame_f1(references: NDArray[np.float64], spans: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Shape (n,): the harmonic mean of |P ∩ G| / |P| and |P ∩ G| / |G| for the best reference (Lin et al. 2022).
 
     Where it is not 0, P and G overlap, so |P| + |G| = |P ∩ G| + |P ∪ G|, and FF1 = 2 AOS / (1 + AOS) for each record.
+    `references` and `spans` are as in `covering`.
     """
     overlap = covering(references, spans)
-    return float((2 * overlap / (1 + overlap)).mean())
+    return 2 * overlap / (1 + overlap)
 
 
 def exact(references: NDArray[Any], spans: NDArray[Any]) -> NDArray[np.float64]:
@@ -153,15 +167,15 @@ METRICS: dict[str, Metric] = {
         Metric("f1_binary", True, ("classification", "pair"), _f1_of_second, two_classes=True),
         Metric("precision", True, CLASSES, _of_classes("precision_score", average="macro", zero_division=0)),
         Metric("recall", True, CLASSES, _of_classes("recall_score", average="macro", zero_division=0)),
-        Metric("matthews_correlation", True, CLASSES, _of_classes("matthews_corrcoef"), possible=SIGNED),
+        Metric("matthews_correlation", True, CLASSES, _of_classes("matthews_corrcoef"), **OF_CORRELATIONS),
         Metric("roc_auc", True, CLASSES, _roc_auc),
         Metric("average_precision", True, CLASSES, _average_precision),
-        Metric("spearmanr", True, VALUES, _correlation("spearmanr"), possible=SIGNED),
-        Metric("pearsonr", True, VALUES, _correlation("pearsonr"), possible=SIGNED),
+        Metric("spearmanr", True, VALUES, _correlation("spearmanr"), **OF_CORRELATIONS),
+        Metric("pearsonr", True, VALUES, _correlation("pearsonr"), **OF_CORRELATIONS),
         Metric("mse", False, VALUES, lambda y, p: float(sk.mean_squared_error(y, p)), possible=ERROR),
         Metric("rmse", False, VALUES, lambda y, p: float(sk.root_mean_squared_error(y, p)), possible=ERROR),
         Metric("mae", False, VALUES, lambda y, p: float(sk.mean_absolute_error(y, p)), possible=ERROR),
-        Metric("FF1", True, SPANS, _ff1),
+        Metric("FF1", True, SPANS, lambda references, spans: float(frame_f1(references, spans).mean())),
         Metric("AOS", True, SPANS, lambda references, spans: float(covering(references, spans).mean())),
         Metric("exact_match", True, SPANS, lambda references, spans: float(exact(references, spans).mean())),
         Metric(

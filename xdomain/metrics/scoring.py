@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from xdomain.core.choices import Problem
 from xdomain.core.sequences import Adapter
 from xdomain.data.dataset import IGNORED, Examples
-from xdomain.metrics.metrics import compute_metrics, confusion, per_class
+from xdomain.metrics.metrics import compute_metrics, confusion, per_class, probabilities
 from xdomain.metrics.spans import RANDOM_DRAWS, found_spans, oracle_spans, random_spans
 
 
@@ -220,12 +220,6 @@ def prediction_columns(
         }
     each = pa.FixedSizeListArray.from_arrays(pa.array(chances.ravel()), len(classes))
     return {"prediction": names, "score": top, "probabilities": each}
-
-
-def probabilities(scores: NDArray[Any]) -> NDArray[Any]:
-    """The softmax of `scores` over the last axis, in float64."""
-    shifted = np.exp(scores.astype(np.float64) - scores.max(-1, keepdims=True))
-    return shifted / shifted.sum(-1, keepdims=True)
 
 
 def label_column(examples: Examples, records: NDArray[np.int64]) -> pa.Array:

@@ -96,9 +96,9 @@ def _load(name: str, path: str, *, local: bool) -> Backbone:
         raise BackboneError(f"{name} has a tokenizer that only Python reads", expected="tokenizer.json")
     if tokenizer.pad_token_id is None:
         raise BackboneError(f"the tokenizer of {name} has no padding token", expected="a pad_token")
-    missing = tuple(sorted(_plain(key) for key in info["missing_keys"]))
+    missing = tuple(sorted(info["missing_keys"]))
     tensors = {key: value.detach() for key, value in model.state_dict().items() if key not in missing}
-    _check_tensors(name, missing, sorted(_plain(key) for key in info["unexpected_keys"]))
+    _check_tensors(name, missing, sorted(info["unexpected_keys"]))
     return Backbone(name, path, config, tokenizer, tensors, missing, _digest(path, tensors, local=local))
 
 
@@ -109,10 +109,6 @@ def _check_family(name: str, config: PreTrainedConfig) -> None:
             expected=f"an encoder: {', '.join(FAMILIES)}",
             nearest=nearest(config.model_type, FAMILIES),
         )
-
-
-def _plain(key: Any) -> str:
-    return str(key)
 
 
 def _explained(name: str, path: str, error: Exception, *, local: bool) -> BackboneError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -13,6 +14,12 @@ from xdomain.core.choices import PARTS, Init, Problem, Tune
 from xdomain.core.errors import RecipeError, unknown
 from xdomain.core.recipe import Run
 
+if TYPE_CHECKING:  # naming an arm does without torch
+    from torch import Tensor
+    from transformers import PreTrainedModel
+
+    from xdomain.model.backbone import Backbone
+
 PATTERNS = (  # the first that matches a parameter's name decides; they cover all of `backbone.FAMILIES`
     ("norms", r"norm|layer_norm"),
     ("words", r"word_embeddings|tok_embeddings|embeddings_project|embedding_hidden_mapping_in"),
@@ -20,26 +27,6 @@ PATTERNS = (  # the first that matches a parameter's name decides; they cover al
     ("attention", r"attention|attn"),
     ("ffn", r"intermediate|output|ffn|mlp|lin[12]|pooler|dense"),
 )
-
-
-def head_of(problem: Problem) -> Any:
-    """The class of `transformers` that builds and loads a model for `problem`."""
-    import transformers
-
-    if problem == "tagging":
-        return transformers.AutoModelForTokenClassification
-    return (
-        transformers.AutoModelForQuestionAnswering
-        if problem == "span"
-        else transformers.AutoModelForSequenceClassification
-    )
-
-
-if TYPE_CHECKING:  # naming an arm does without torch
-    from torch import Tensor
-    from transformers import PreTrainedModel
-
-    from xdomain.model.backbone import Backbone
 
 
 @dataclass(frozen=True)
@@ -106,6 +93,19 @@ def parameter_group(name: str) -> str:
     raise ValueError(f"parameter {name} belongs to no known part")
 
 
+def head_of(problem: Problem) -> Any:
+    """The class of `transformers` that builds and loads a model for `problem`."""
+    import transformers
+
+    if problem == "tagging":
+        return transformers.AutoModelForTokenClassification
+    return (
+        transformers.AutoModelForQuestionAnswering
+        if problem == "span"
+        else transformers.AutoModelForSequenceClassification
+    )
+
+
 def build_model(
     backbone: Backbone,
     arm: Arm,
@@ -142,7 +142,6 @@ def build_model(
     import torch
 
     from xdomain.model.backbone import quiet_loading
-    from xdomain.model.initialise import head_of
 
     config = _head_config(backbone, problem, classes, attention_dropout, hidden_dropout)
     with torch.random.fork_rng(devices=[]), quiet_loading():
@@ -150,22 +149,44 @@ def build_model(
         model: PreTrainedModel = head_of(problem).from_config(config, dtype=torch.float32)
     base = model.base_model.state_dict()
     with torch.no_grad():
-        for name in _moving(backbone, arm):
-            if name in base:  # a token classifier has no pooler
-                base[name].copy_(_started(backbone.tensors[name], arm.init, seed, name))
+        for name in _moving(backbone, arm, base):
+            base[name].copy_(_started(backbone.tensors[name], arm.init, seed, name))
     return model
 
 
-def transferred(backbone: Backbone, arm: Arm) -> dict[str, int]:
-    """How many tensors and values of `backbone` come over in `arm`, for the result."""
-    names = _moving(backbone, arm)
-    return {"tensors_from_checkpoint": len(names),
-            "values_from_checkpoint": sum(backbone.tensors[n].numel() for n in names)}  # fmt: skip
+def transferred(backbone: Backbone, arm: Arm, model: PreTrainedModel) -> dict[str, int]:
+    """Count the tensors of `model` that started from `backbone`, and their values, for the result.
+
+    Parameters
+    ----------
+    backbone, arm
+        What `model` was built from.
+    model
+        As `build_model` returns it, or the same after training. Tensors of `backbone` that it lacks do not count.
+
+    Returns
+    -------
+    dict
+        ``tensors_from_checkpoint`` and ``values_from_checkpoint``: those that were copied as they are. The inits
+        shuffled and rescaled copy none, and have ``tensors_shuffled`` and ``values_shuffled``, or
+        ``tensors_rescaled`` and ``values_rescaled``, as well.
+    """
+    names = _moving(backbone, arm, model.base_model.state_dict())
+    tensors, values = len(names), sum(backbone.tensors[name].numel() for name in names)
+    if arm.init not in ("shuffled", "rescaled"):
+        return {"tensors_from_checkpoint": tensors, "values_from_checkpoint": values}
+    return {
+        "tensors_from_checkpoint": 0,
+        "values_from_checkpoint": 0,
+        f"tensors_{arm.init}": tensors,
+        f"values_{arm.init}": values,
+    }
 
 
-def _moving(backbone: Backbone, arm: Arm) -> list[str]:
+def _moving(backbone: Backbone, arm: Arm, base: Container[str]) -> list[str]:
+    """The tensors that come over and that `base`, the model's, has: a token classifier has no pooler."""
     floats = [name for name, tensor in backbone.tensors.items() if tensor.is_floating_point()]
-    return [name for name in floats if parameter_group(name) in arm.parts]
+    return [name for name in floats if name in base and parameter_group(name) in arm.parts]
 
 
 def _started(tensor: Tensor, init: str, seed: int, name: str) -> Tensor:

@@ -185,13 +185,22 @@ def _rows(kind: str, start: int, n: int, vocabulary: Vocabulary, taken: Collecti
             f"of a vocabulary of {len(vocabulary.pieces):,}",
             expected=f"an alphabet of at most {len(pool):,} symbols, or a backbone with a larger vocabulary",
         )
-    if kind == "shift" and pool:
-        first = int(_keys(seed, 1)[0]) * len(pool) >> 64
-        pool = [*pool[first:], *pool[:first]]
-    elif kind in ("random", "permute", "identity", "given", "learned", "search"):
-        stream = () if kind != "permute" else (PERMUTE,)
-        pool = [pool[i] for i in np.argsort(_keys(seed, len(pool), *stream), kind="stable").tolist()]
-    return pool[:n]
+    match kind:
+        case "block" | "frequent" | "rare":
+            return pool[:n]
+        case "shift":
+            first = int(_keys(seed, 1)[0]) * len(pool) >> 64
+            return [*pool[first:], *pool[:first]][:n]
+        case "permute":
+            return _drawn(pool, n, seed, PERMUTE)
+        case "random" | "identity" | "given" | "learned" | "search":
+            return _drawn(pool, n, seed)
+        case _:
+            raise NotImplementedError(f"mapping {kind} is listed in STRATEGIES, but nothing chooses its rows")
+
+
+def _drawn(pool: Sequence[int], n: int, seed: int, *stream: int) -> list[int]:
+    return [pool[i] for i in np.argsort(_keys(seed, len(pool), *stream), kind="stable").tolist()[:n]]
 
 
 def _keys(seed: int, n: int, *stream: int) -> NDArray[np.uint64]:

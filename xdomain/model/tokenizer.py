@@ -42,9 +42,8 @@ def layout_of(tokenizer: PreTrainedTokenizerBase) -> SpecialTokenLayout:
             f"the tokenizer of {tokenizer.name_or_path} does not frame a pair with special tokens",
             expected="a layout such as [CLS] a [SEP] b [SEP]",
         )
-    start, _, middle, second, end = (tuple(encoded.ids[i] for i in places) for _, places in runs)
+    start, _, middle, _, end = (tuple(encoded.ids[i] for i in places) for _, places in runs)
     has_types = "token_type_ids" in tokenizer.model_input_names
-    del second
     pad: Any = tokenizer.pad_token_id
     return SpecialTokenLayout(start, middle, end, int(pad), encoded.type_ids[there[-1]] if has_types else None)
 

@@ -7,17 +7,13 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 
+from xdomain.core.choices import Decay, Grow, Objective, Positions, Precision
 from xdomain.core.errors import RecipeError, unknown
-from xdomain.training.device import Precision
 
-Objective = Literal["mlm", "mlm+nsp", "mlm+sop"]
-Decay = Literal["linear", "cosine"]
-Grow = Literal["tile", "fresh"]
-Positions = Literal["learned", "rotary"]
 CHOICES = {"objective": Objective, "positions": Positions, "grow": Grow, "decay": Decay, "precision": Precision}
 SHORTEST = 8
 """Positions of the shortest sequence: two segments of two tokens, and three special tokens."""
@@ -164,7 +160,9 @@ class Pretraining:
         elif self.batch_tokens < max(self.lengths) * self.fewest_rows:
             yield RecipeError(
                 f"batches of {self.batch_tokens} tokens for sequences of {max(self.lengths)} positions",
-                expected="room for " + ("two sequences, one to take another's end" if self.fewest_rows > 1 else "one"),
+                expected="room for one sequence in a batch"
+                if self.fewest_rows == 1
+                else f"room for two sequences in a batch: {self.objective} takes second segments from other sequences",
                 fix=f"--batch-tokens {self.fewest_rows * max(self.lengths)}, or shorter --lengths",
             )
         if not all(share > 0 and math.isfinite(share) for share in self.shares):
@@ -227,13 +225,13 @@ class Pretraining:
         left = 1 - progress if self.decay == "linear" else (1 + math.cos(math.pi * progress)) / 2
         return self.learning_rate * left
 
-    def told(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, Any]:
         """All options, as JSON."""
         return {name: list(v) if isinstance(v, tuple) else v for name, v in _values(self).items()}
 
     def options_that_decide(self) -> dict[str, Any]:
         """The options that decide the weights, as JSON."""
-        return {name: value for name, value in self.told().items() if name not in INDIFFERENT}
+        return {name: value for name, value in self.as_dict().items() if name not in INDIFFERENT}
 
     def command(
         self,

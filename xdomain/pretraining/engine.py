@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from xdomain.core.errors import RecipeError
+from xdomain.core.errors import TrainingError
 from xdomain.core.formatting import duration
 from xdomain.core.progress import log, reporter
 from xdomain.pretraining.checkpoints import WorkFolder
@@ -94,7 +94,7 @@ class Engine:
 
         Raises
         ------
-        RecipeError
+        TrainingError
             The loss is not finite any more.
         OutputError
             A state cannot be written or read.
@@ -119,7 +119,7 @@ class Engine:
             if done % every == 0 or saves or done == options.steps:
                 mean = torch.stack(losses).mean().item()
                 if not math.isfinite(mean):
-                    raise RecipeError(
+                    raise TrainingError(
                         f"the loss is {mean} after {done} steps",
                         expected="a number",
                         fix="a lower --learning-rate, in another folder",

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from xdomain.pretraining.config import Objective
+from xdomain.core.choices import Objective
 from xdomain.pretraining.model import Model, mlm_logits, order, states
 from xdomain.pretraining.streams import Pieces, Stream
 

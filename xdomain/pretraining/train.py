@@ -100,7 +100,7 @@ def _pretrain(
         scores[str(length)] = engine.score(length)
         log.info(f"validation at {length} positions: {scores[str(length)]}")
     summary = {
-        **options.told(),
+        **options.as_dict(),
         "command": command,
         "steps": options.steps,
         "tokens_seen": options.tokens_before(options.steps),

@@ -12,7 +12,7 @@ from xdomain.core.formatting import duration
 from xdomain.core.plugins import find_recipe
 from xdomain.core.progress import log, muted, part
 from xdomain.core.recipe import ENCODER_FIELDS, Recipe, with_arm
-from xdomain.core.run_dir import RECIPE, Result, check_folder, write_json
+from xdomain.core.run_dir import RECIPE, StoredResult, check_folder, write_json
 from xdomain.metrics.heldout import check_comparable
 from xdomain.pipeline import arm_label, run, with_written_size
 from xdomain.study.cells import effective_seeds, is_fixed
@@ -101,7 +101,7 @@ class _Runs:
     def __init__(self, recipes: list[Recipe], folder: Path, *, resume: bool, overwrite: bool) -> None:
         self.recipes, self.folder = recipes, folder
         self.resume, self.overwrite = resume, overwrite
-        self.results: list[dict[SeedPair, Result]] = [{} for _ in recipes]
+        self.results: list[dict[SeedPair, StoredResult]] = [{} for _ in recipes]
 
     def check(self, pairs: Sequence[SeedPair], *, sized: bool) -> None:
         """Refuse folders that may not be written, before anything is run.

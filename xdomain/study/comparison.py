@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from xdomain.core.errors import RecipeError
 from xdomain.core.formatting import number
-from xdomain.core.run_dir import Result, read_history
+from xdomain.core.run_dir import StoredResult, read_history
 from xdomain.metrics.bootstrap import Interval
 from xdomain.metrics.heldout import HeldOutPredictions, load_held_out
 from xdomain.metrics.learned import what_to_try
@@ -43,10 +43,10 @@ class ArmRuns:
     """
 
     arm: str
-    runs: Mapping[SeedPair, Result]
+    runs: Mapping[SeedPair, StoredResult]
     fixed: bool
 
-    def run_of(self, pair: SeedPair) -> Result:
+    def run_of(self, pair: SeedPair) -> StoredResult:
         """The run of the seed `pair`; for a fixed arm always the same run."""
         return next(iter(self.runs.values())) if self.fixed else self.runs[pair]
 
@@ -278,12 +278,12 @@ def _interval(arm: ArmRuns, values: NDArray[np.float64], error: float, units: in
     return mean_with_interval(kept, error, units=units, fixed=arm.fixed, possible=METRICS[metric].possible).interval
 
 
-def _test_value(run: Result, metric: str) -> float:
+def _test_value(run: StoredResult, metric: str) -> float:
     value = run.values["metrics"]["test"][metric]["value"]
     return math.nan if value is None else float(value)
 
 
-def _loss(run: Result) -> float:
+def _loss(run: StoredResult) -> float:
     loss = run.values["train_loss"]
     return math.nan if loss is None else float(loss)
 

@@ -16,8 +16,8 @@ from xdomain.core.run_dir import TENSORBOARD
 from xdomain.metrics.metrics import METRICS
 from xdomain.model.backbone import max_positions
 from xdomain.model.checkpoints import locate_backbone
+from xdomain.training.defaults import evaluate_every, steps_of
 from xdomain.training.device import Device, process_count
-from xdomain.training.schedule import evaluate_every, steps_of
 
 LOGS_A_RUN = 50
 
@@ -30,7 +30,7 @@ def training_arguments(
     Parameters
     ----------
     recipe
-        With settled options of training: `xdomain.training.schedule.settle` filled in what the user left open.
+        With settled options of training: `xdomain.training.defaults.settle` filled in what the user left open.
     checkpoints
         The folder to write checkpoints to, below the run folder.
     records
@@ -48,7 +48,7 @@ def training_arguments(
     train = recipe.train
     steps = steps_of(train, records)
     if train.learning_rate is None or train.evaluations is None:
-        raise ValueError("options of training are not settled: `xdomain.training.schedule.settle` comes first")
+        raise ValueError("options of training are not settled: `xdomain.training.defaults.settle` comes first")
     every = evaluate_every(train, records)
     first = recipe.metrics[0]
     arguments = TrainingArguments(

@@ -19,11 +19,11 @@ model = {head}.from_pretrained("model")
 
 
 MIX = """This checkpoint is the body and the head alone. The head was trained to read a mix of all layers, which
-`layer_mix.json` holds: without it the scores are others. `xdomain predict` puts it on; in Python:
+`layer_mix.json` holds; without it the scores differ. `xdomain predict` applies it. In Python:
 
 ```python
-from xdomain.model.layer_mix import wear_mix
-wear_mix(model, "model")
+from xdomain.model.layer_mix import attach_layer_mix
+attach_layer_mix(model, "model")
 ```
 
 ![weight of each layer](layer-mix.png)"""

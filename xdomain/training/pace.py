@@ -14,10 +14,10 @@ from xdomain.core.recipe import Recipe, Train
 from xdomain.data.collate import LengthGrouped
 from xdomain.data.dataset import Examples
 from xdomain.training.arguments import batch_share, scored_at_once
+from xdomain.training.defaults import settle, steps_of
 from xdomain.training.device import Device, process_count, quick_attention
 from xdomain.training.predict import forward, predict_scores
 from xdomain.training.preparation import JUDGED
-from xdomain.training.schedule import settle, steps_of
 from xdomain.training.train_encoder import Built
 
 FEWEST_STEPS, TIMED_STEPS, TIMED_SECONDS = 3, 10, 5.0

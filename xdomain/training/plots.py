@@ -96,7 +96,7 @@ def plot_pretraining(history: Sequence[Mapping[str, Any]], *, path: Path, title:
     Parameters
     ----------
     history
-        The rows of a pre-training run: {tokens, length, loss}, at least one, and {tokens, valid: {loss}}.
+        The rows of a pre-training run: {tokens, length, loss} and {tokens, valid: {loss}}.
     path
         The image file to write.
     title
@@ -108,8 +108,10 @@ def plot_pretraining(history: Sequence[Mapping[str, Any]], *, path: Path, title:
         figure = new_figure(6.4, 3.6)
         axes = figure.subplots()
         axes.set_title(title, fontsize=11, parse_math=False)
-        tokens, values, lengths = zip(*losses, strict=True)
-        axes.plot(tokens, values, color=BLUE, marker="o" if len(losses) == 1 else None, label="training")
+        tokens, lengths = [row[0] for row in losses], [row[2] for row in losses]
+        if losses:
+            values = [row[1] for row in losses]
+            axes.plot(tokens, values, color=BLUE, marker="o" if len(losses) == 1 else None, label="training")
         if valid:
             axes.plot(*zip(*valid, strict=True), "o", color=ORANGE, markersize=4, label="validation, 15 % masked")
         for place in range(len(losses)):
@@ -123,7 +125,8 @@ def plot_pretraining(history: Sequence[Mapping[str, Any]], *, path: Path, title:
         axes.set_xlim(left=0)
         axes.set_xlabel("tokens seen (grey: positions)")
         axes.set_ylabel("masked-LM loss")
-        axes.legend(frameon=False, fontsize=9)
+        if losses or valid:
+            axes.legend(frameon=False, fontsize=9)
         figure.savefig(path)
 
 

@@ -150,7 +150,7 @@ def train_encoder(
     Parameters
     ----------
     recipe
-        With settled options of training, see `xdomain.training.schedule.settle`.
+        With settled options of training, see `xdomain.training.defaults.settle`.
     backbone
         The checkpoint to start from.
     adapter
@@ -217,7 +217,7 @@ def train_encoder(
         {
             "mapping": {"strategy": mapping.strategy, "seed": mapping.seed, "sha256": mapping.sha256},
             "backbone": {"name": backbone.name, "sha256": backbone.sha256, "type": backbone.config.model_type},
-            "parameters": {**built.parameters, **transferred(backbone, plan.arm)},
+            "parameters": {**built.parameters, **transferred(backbone, plan.arm, stock)},
             "counts": plan.counts,
             **({"search": plan.search} if plan.search else {}),
             **({"learned_mapping": mixtures} if mixtures else {}),

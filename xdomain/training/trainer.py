@@ -29,10 +29,10 @@ from xdomain.data.windows import training_windows
 from xdomain.metrics.metrics import compute_metrics
 from xdomain.metrics.scoring import metric_inputs
 from xdomain.training.arguments import training_arguments
+from xdomain.training.defaults import default_rate
 from xdomain.training.device import Device, of_first
 from xdomain.training.losses import count_labels, summed_loss
 from xdomain.training.predict import forward, predict_scores
-from xdomain.training.schedule import default_rate
 
 Augment = Callable[[Ids, float], Ids]
 """Changes a sequence, as a number drawn uniformly from [0, 1) decides."""
@@ -244,7 +244,7 @@ def fit(
     collate
         Makes batches of them, with standardised targets for regression.
     recipe
-        With settled options of training, see `xdomain.training.schedule.settle`.
+        With settled options of training, see `xdomain.training.defaults.settle`.
     seed
         Of dropout and of the order of records, 0 or more.
     device

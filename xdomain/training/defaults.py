@@ -1,4 +1,4 @@
-"""How long a run trains and at which learning rate, where its recipe leaves that open.
+"""Default epochs, learning rate and evaluations, where the recipe leaves them open.
 
 docs/defaults.md says which of these numbers rest on measurements.
 """
@@ -72,7 +72,7 @@ def evaluate_every(train: Train, records: int) -> int:
     return max(1, math.ceil(steps_of(train, records) / (train.evaluations or 1)))
 
 
-def told(train: Train, records: int) -> str:
+def describe_training(train: Train, records: int) -> str:
     """Say in one line how long a run with the settled options `train` is on `records` training records."""
     steps = steps_of(train, records)
     evaluations = math.ceil(steps / evaluate_every(train, records))

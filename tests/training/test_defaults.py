@@ -8,8 +8,8 @@ import yaml
 import xdomain
 from xdomain.core.errors import OutputError
 from xdomain.core.recipe import Train
-from xdomain.training import schedule
-from xdomain.training.schedule import default_rate, settle, steps_of, told
+from xdomain.training import defaults
+from xdomain.training.defaults import default_rate, describe_training, settle, steps_of
 
 SMALL = ("split.limit.train=40", "split.limit.valid=16", "split.limit.test=16", "train.precision=fp32")
 
@@ -51,10 +51,10 @@ def test_wider_backbones_learn_at_lower_rates(width, rate):
 
 
 def test_one_line_tells_what_was_settled():
-    assert told(settle(Train(), records=467, width=256), 467) == (
+    assert describe_training(settle(Train(), records=467, width=256), 467) == (
         "300 steps of 16 records (10 epochs), learning rate 0.0005, 10 evaluations"
     )
-    assert told(Train(max_steps=3, learning_rate=1e-5, evaluations=1), 32) == (
+    assert describe_training(Train(max_steps=3, learning_rate=1e-5, evaluations=1), 32) == (
         "3 steps of 16 records (1.5 epochs), learning rate 1e-05, 1 evaluation"
     )
 
@@ -65,7 +65,7 @@ def test_steps_cannot_be_told_before_they_are_settled():
 
 
 def test_a_run_says_and_writes_what_it_chose(tiny_bert, tmp_path, monkeypatch, said):
-    monkeypatch.setattr(schedule, "LEAST_STEPS", 24)
+    monkeypatch.setattr(defaults, "LEAST_STEPS", 24)
     changes = (*SMALL, "train.epochs=null", "train.learning_rate=null")
     options = {"overrides": changes, "backbone": str(tiny_bert), "out": tmp_path / "run"}
     result = xdomain.run("toy/dna-classification", **options)

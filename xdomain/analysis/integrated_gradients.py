@@ -79,12 +79,12 @@ def attribute(run: OpenedRun, records: NDArray[np.int64]) -> Attributed:
     MissingError
         captum is not installed.
     """
-    steps = STEPS[0]
-    for steps in STEPS:
-        tried = _attribute(run, records[:TRIED], steps)
+    tried = _attribute(run, records[:TRIED], STEPS[0])
+    for steps in STEPS[1:]:
         if tried.relative_error <= CLOSE:
             break
-    return _attribute(run, records, steps)
+        tried = _attribute(run, records[:TRIED], steps)
+    return tried if len(records) <= TRIED else _attribute(run, records, tried.steps)
 
 
 def _attribute(run: OpenedRun, records: NDArray[np.int64], steps: int) -> Attributed:

@@ -15,10 +15,10 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from xdomain.core.errors import RecipeError
 from xdomain.core.sequences import Alphabet, Ids, Payload, Ragged, offsets_of, path_option
 
-from .draws import LENGTHS, LONGEST, PARTS, Draws, Integers, below, stream_words, units
 from .frequencies import Law, make_law
 from .kinds import Part, parse_kind
 from .numerals import read_numerals
+from .random_streams import LENGTHS, LONGEST, PARTS, Draws, Integers, below, stream_words, units
 
 CHUNK = 2**17
 """Tokens made at once: more would not fit the cache, fewer would cost more calls."""
