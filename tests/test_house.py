@@ -18,6 +18,7 @@ FLOORS = (  # lowest first; rooms of one floor stand side by side
     ("xdomain/prediction.py",),
     ("xdomain/trained_model.py",),
     ("xdomain/result.py",),
+    ("xdomain/cross_validation.py",),
     ("xdomain/pipeline.py",),
     ("xdomain/sklearn.py",),
     ("xdomain/evaluation.py",),

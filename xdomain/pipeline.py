@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from xdomain.baselines.train_baseline import train_baseline
 from xdomain.core.choices import Problem
-from xdomain.core.errors import names_misspelt_options
+from xdomain.core.errors import RecipeError, names_misspelt_options
 from xdomain.core.formatting import number
 from xdomain.core.memory import enough_memory
 from xdomain.core.plugins import find_recipe
@@ -35,6 +35,7 @@ from xdomain.core.run_dir import (
     write_predictions,
 )
 from xdomain.core.sequences import Adapter
+from xdomain.cross_validation import cross_validate, is_cross_validation
 from xdomain.data.dataset import Examples
 from xdomain.data.own_data import task_of
 from xdomain.metrics.heldout import held_out_of
@@ -187,6 +188,8 @@ def _run(recipe: Recipe, out: str | Path | None, *, overwrite: bool, resume: boo
         return load_result(folder) if first else Result(folder, {})
     if first:
         check_folder(folder, recipe, overwrite=overwrite, resume=resume)
+    if is_cross_validation(recipe):
+        return _run_folds(recipe, folder, minutes=minutes, overwrite=overwrite)
     backbone = None if recipe.run.baseline else load_backbone(recipe.run.backbone)
     adapter = adapter_of(recipe)
     examples, counts = prepare(recipe, adapter)
@@ -222,6 +225,17 @@ def _run(recipe: Recipe, out: str | Path | None, *, overwrite: bool, resume: boo
     if learned is None or not first:
         return Result(folder, {})
     return _finish(recipe, adapter, examples, learned, folder, counts, device, started, memory)
+
+
+def _run_folds(recipe: Recipe, folder: Path, *, minutes: float | None, overwrite: bool) -> Result:
+    if minutes is not None:
+        raise RecipeError("minutes for a run of each fold", expected="minutes for one fold", fix="--set split.fold=0")
+    if is_first():
+        open_folder(folder, recipe, overwrite=overwrite)
+    values = cross_validate(
+        recipe, folder, lambda one, place: _run(one, place, overwrite=False, resume=True, minutes=None)
+    )
+    return Result(folder, values)
 
 
 def with_written_size(recipe: Recipe, folder: Path) -> Recipe:

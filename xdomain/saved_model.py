@@ -74,6 +74,12 @@ def load_saved(folder: Path) -> SavedModel | SavedBaseline:
     BackboneError
         It holds no run with a trained model.
     """
+    folds = sorted(path.name for path in folder.glob("fold-*")) if folder.is_dir() else []
+    if folds and not (folder / MODEL).is_dir():
+        raise BackboneError(
+            f"{folder} holds {len(folds)} folds, with a model each",
+            expected=f"one of them, such as {folder / folds[0]}",
+        )
     if not (folder / RECIPE).is_file() or not (folder / MODEL).is_dir():
         raise BackboneError(
             f"{folder} holds no trained model",

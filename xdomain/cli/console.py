@@ -124,6 +124,10 @@ def print_result(result: Result) -> None:
         )
     print(f"run folder: {result.folder}")
     folder = result.folder
+    if "folds" in values:
+        print_rows([{"fold": name, **{m: number(v) for m, v in one.items()}} for name, one in values["folds"].items()])
+        print_next((f"xdomain predict {folder / 'fold-0'} FILE", "labels for other records, by the model of one fold"))
+        return
     print_next(
         (f"xdomain predict {folder} FILE", "labels for other records"),
         (f"xdomain compare {folder / RECIPE}", "pretrained, scratch and k-mers over several seeds"),

@@ -121,7 +121,11 @@ class Split(ConfigModel):
     folds: int | None = Field(
         default=None, ge=2, description="With `fold`: draw so many folds. None: as the column of `columns.fold` says."
     )
-    fold: int = Field(default=0, ge=0, description="With `fold`: which of the folds is test, from 0.")
+    fold: int | None = Field(
+        default=None,
+        ge=0,
+        description="With `fold`: which of the folds is test, from 0. None: each in turn, one run each.",
+    )
 
 
 class Train(ConfigModel):

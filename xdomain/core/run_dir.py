@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import shutil
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
@@ -27,7 +28,9 @@ WRITTEN = (
     RECIPE, RESULT, PREDICTIONS, HISTORY, MAPPING, MODEL, ADAPTER, CHECKPOINTS,
     HISTORY_PLOT, CONFUSION_PLOT, TENSORBOARD,
 )  # fmt: skip
-"""All files and folders that a run writes into its folder."""
+"""All files and folders that a run writes into its folder, beside those of its folds."""
+FOLD = re.compile(r"fold-\d+")
+"""Of a cross-validation, the run folders of its folds."""
 SETTLED = ("epochs", "learning_rate", "evaluations")
 """Training options that a run chooses if its recipe leaves them open; the choice is written into ``recipe.yaml``."""
 
@@ -140,7 +143,7 @@ def _unwritable(folder: Path, why: str | None) -> OutputError:
 
 
 def _allow(folder: Path, holds: list[str], recipe: Recipe, *, overwrite: bool, resume: bool) -> None:
-    strange = [name for name in holds if name.removesuffix(".part") not in WRITTEN]
+    strange = [name for name in holds if name.removesuffix(".part") not in WRITTEN and not FOLD.fullmatch(name)]
     if RECIPE not in holds or strange:
         shown = strange or holds
         raise OutputError(
@@ -219,7 +222,9 @@ def finite(value: Any) -> Any:
 
 
 def read_history(folder: Path) -> list[dict[str, Any]]:
-    """Read what `write_history` wrote to `folder`."""
+    """Read what `write_history` wrote to `folder`; a cross-validation has no history but that of its folds."""
+    if not (folder / HISTORY).is_file():
+        return []
     return [json.loads(line) for line in (folder / HISTORY).read_text("utf-8").splitlines()]
 
 

@@ -25,7 +25,7 @@ def folds_of(
         A validated raw table.
     split
         ``folds`` are drawn; None: they are in the column ``fold``, whose values are taken in natural order (9 before
-        10). ``fold`` must be one of them.
+        10). ``fold`` must be one of them; None is the first.
     classes
         Shape (n,): drawn folds have the same share of every class. None: the records are all alike.
     groups
@@ -43,22 +43,33 @@ def folds_of(
     DataError
         There is no column of folds and no number of them, there are too few records, or no such fold.
     """
-    if split.folds is None:
-        folds, names = _given(table)
-    else:
-        folds = _drawn(split.folds, table.num_rows, classes, groups, rng)
-        names = [str(fold) for fold in range(split.folds)]
-    if split.fold >= len(names):
+    names, folds = _named(table, split, classes, groups, rng)
+    fold = split.fold or 0
+    if fold >= len(names):
         raise DataError(
-            f"split.fold is {split.fold}, but there are {len(names)} folds",
+            f"split.fold is {fold}, but there are {len(names)} folds",
             expected=f"a number from 0 to {len(names) - 1}",
             fix=f"--set split.fold={len(names) - 1}",
         )
     given = "of the column" if split.folds is None else f"drawn with seed {split.seed}"
-    log.info(f"split.rule fold: {names[split.fold]} is test; the folds {given} are {', '.join(names)}")
+    log.info(f"split.rule fold: {names[fold]} is test; the folds {given} are {', '.join(names)}")
     if groups is not None and (parted := _parted(folds, groups)):
         log.warning(f"{parted:,} of {len(np.unique(groups)):,} groups are in several of the given folds")
     return folds
+
+
+def fold_names(table: pa.Table, split: Split) -> list[str]:
+    """The folds of a validated raw `table` in their order: the values of its column, or as many as `split` draws."""
+    return [str(fold) for fold in range(split.folds)] if split.folds else _given(table)[1]
+
+
+def _named(
+    table: pa.Table, split: Split, classes: Names | None, groups: Indices | None, rng: np.random.Generator
+) -> tuple[list[str], Indices]:
+    if split.folds is None:
+        folds, names = _given(table)
+        return names, folds
+    return fold_names(table, split), _drawn(split.folds, table.num_rows, classes, groups, rng)
 
 
 def _given(table: pa.Table) -> tuple[Indices, list[str]]:

@@ -60,7 +60,7 @@ def assign(table: pa.Table, split: Split, problem: Problem) -> Names:
             names = _given(table)
             shares = {name: share for name, share in shares.items() if name not in names}
         elif split.rule == "fold":
-            names[folds_of(table, split, classes, groups, rng) == split.fold] = "test"
+            names[folds_of(table, split, classes, groups, rng) == (split.fold or 0)] = "test"
         elif split.rule == "cluster":
             groups = clusters_of(table, split.identity)
         elif split.rule == "random":

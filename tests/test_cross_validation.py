@@ -1,0 +1,97 @@
+"""A run of each fold, judged together."""
+
+import json
+
+import numpy as np
+import pytest
+
+import xdomain
+from xdomain.cli.main import main
+from xdomain.core.errors import BackboneError, OutputError, RecipeError
+
+CHANGES = ["train.max_steps=3"]
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    rng = np.random.default_rng(0)
+    folder = tmp_path_factory.mktemp("folds")
+    lines = ["sequence,label,part"]
+    for i in range(60):
+        p = [0.4, 0.1, 0.1, 0.4] if i % 2 else [0.1, 0.4, 0.4, 0.1]
+        lines.append(f"{''.join(rng.choice(list('ACGT'), 30, p=p))},{i % 2},{'abc'[i % 3]}")
+    path = folder / "mine.csv"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def validated(table, tmp_path_factory):
+    return xdomain.run(
+        data=table, domain="dna", columns={"fold": "part"}, baseline="kmer", out=tmp_path_factory.mktemp("cv") / "run"
+    )
+
+
+def test_each_record_is_tested_once_by_a_model_that_did_not_see_it(validated, table):
+    rows = validated.predictions()
+    assert sorted(rows["id"], key=int) == [str(i + 1) for i in range(60)]
+    assert set(rows["split"]) == {"test"}
+    names = dict(zip(rows["id"], rows["fold"], strict=True))
+    assert all(names[str(i + 1)] == "abc"[i % 3] for i in range(60))
+    assert validated.values["n"] == {"folds": 3, "test": 60}
+
+
+def test_metrics_are_of_all_test_records_together(validated):
+    rows = validated.predictions()
+    right = np.mean([label == said for label, said in zip(rows["label"], rows["prediction"], strict=True)])
+    entry = validated.values["metrics"]["test"]["accuracy"]
+    assert entry["value"] == pytest.approx(right)
+    assert entry["low"] < right <= entry["high"]
+    folds = validated.values["folds"]
+    assert list(folds) == ["a", "b", "c"]
+    assert np.mean([one["accuracy"] for one in folds.values()]) == pytest.approx(right)  # folds of one size
+    assert validated.values["between_folds"]["accuracy"] == pytest.approx(
+        np.std([one["accuracy"] for one in folds.values()], ddof=1)
+    )
+    parts = [json.loads((validated.folder / f"fold-{i}" / "result.json").read_text()) for i in range(3)]
+    assert folds["b"]["accuracy"] == parts[1]["metrics"]["test"]["accuracy"]["value"]
+
+
+def test_a_model_is_of_one_fold(validated):
+    with pytest.raises(BackboneError, match="holds 3 folds, with a model each"):
+        validated.model()
+    assert len(xdomain.load(validated.folder / "fold-1").predict(["ACGTACGT"])) == 1
+
+
+def test_an_interrupted_cross_validation_goes_on(tiny_bert, table, tmp_path, said):
+    given = {"data": table, "domain": "dna", "overrides": [*CHANGES, "split.rule=fold", "split.folds=2"],
+             "backbone": str(tiny_bert), "out": tmp_path / "run"}  # fmt: skip
+    whole = xdomain.run(**given)
+    (tmp_path / "run" / "result.json").unlink()
+    (tmp_path / "run" / "fold-1" / "result.json").unlink()
+    with pytest.raises(OutputError, match="an interrupted run"):
+        xdomain.run(**given)
+    said.clear()
+    again = xdomain.run(**given, resume=True)
+    assert again.metrics == whole.metrics
+    assert any("fold-0 is finished already" in line for line in said)
+    assert xdomain.run(**given, resume=True).metrics == whole.metrics
+
+
+def test_one_fold_alone(tiny_bert, table, tmp_path):
+    changes = [*CHANGES, "split.rule=fold", "split.folds=3", "split.fold=2"]
+    result = xdomain.run(data=table, domain="dna", overrides=changes, backbone=str(tiny_bert), out=tmp_path / "one")
+    assert result.values["n"]["test"] == 20
+    with pytest.raises(RecipeError, match="minutes for a run of each fold"):
+        xdomain.run(data=table, domain="dna", overrides=changes[:3], baseline="kmer", out=tmp_path / "m", minutes=1)
+
+
+def test_arms_are_compared_over_folds(tiny_bert, table, tmp_path, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["compare", "--data", str(table), "--domain", "dna", "--column", "fold=part", "--arms", "scratch,kmer",
+              "--seeds", "1", "--backbone", str(tiny_bert), "--out", str(tmp_path / "c"), "--set", *CHANGES])  # fmt: skip
+    assert end.value.code == 0
+    out = capsys.readouterr().out
+    assert "scratch" in out
+    rows = json.loads((tmp_path / "c" / "comparison.json").read_text())
+    assert "60" in json.dumps(rows)
