@@ -16,7 +16,7 @@ from .audio import describe
 from .codebook import Codebook
 from .features import Features
 from .files import ids_of
-from .frame_reader import ReadLog, frames_of, make_features
+from .frame_reader import ReadLog, check_all, frames_of, make_features
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,7 @@ def encode_files(
     RecipeError
         `features` are not those of the codebook.
     """
+    check_all(paths, skip_bad=skip_bad)
     features = features or make_features(codebook.features)
     codebook.check(features)
     notes = notes or ReadLog()
