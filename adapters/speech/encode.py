@@ -111,6 +111,17 @@ def encode_files(
     notes.check_any()
 
 
-def units_of_files(paths: Sequence[Path], codebook: Codebook) -> list[str]:
-    """The units by `codebook` of each of `paths` as text, such as ``71:3 12 0:14``."""
-    return [utterance.sequence for utterance in encode_files(paths, codebook)]
+def units_of_files(paths: Sequence[Path], codebook: Codebook, *, skip_bad: bool = False) -> list[str | None]:
+    """The units of sound files as text, such as ``71:3 12 0:14``.
+
+    Parameters
+    ----------
+    paths
+        Sound files, each once.
+    codebook
+        Its centroids are the units.
+    skip_bad
+        Whether a file that cannot be read gives None; otherwise it is an error.
+    """
+    found = {one.file: one.sequence for one in encode_files(paths, codebook, skip_bad=skip_bad)}
+    return [found.get(str(path)) for path in paths]

@@ -15,6 +15,7 @@ from xdomain.core.sequences import Adapter
 from xdomain.data.dataset import Examples, check_symbols, encode_examples
 from xdomain.data.leakage import leakage
 from xdomain.data.loading import load_table
+from xdomain.data.media_files import files_skipped
 from xdomain.data.splits import assign
 from xdomain.model.checkpoints import locate_backbone, shipped_folder
 
@@ -63,6 +64,8 @@ def prepare(recipe: Recipe, adapter: Adapter) -> tuple[Examples, dict[str, Any]]
             )  # fmt: skip
     check_symbols(examples)
     counts: dict[str, Any] = dict(examples.symbols.counts)
+    if skipped := files_skipped(table):
+        counts["files_skipped"] = skipped
     for name, count in (examples.symbols_b.counts if examples.symbols_b else {}).items():
         counts[name] = counts.get(name, 0) + count
     flip = adapter.reverse_complement if isinstance(adapter, ReverseComplements) else None
