@@ -60,7 +60,7 @@ class Music:
     bars
         For events. fixed: every bar has `bar` beats, whatever the file says; file: bars follow its time signatures,
         which get symbols such as ``TimeSig_3/4``, and `bar` is for where there are none.
-    clip
+    clip_values
         Whether to read a value above 127 in a MIDI file, such as a note's pitch or velocity, as 127; otherwise the file
         is refused.
     skip_bad
@@ -79,7 +79,7 @@ class Music:
     longest: int = 8
     velocities: int = 16
     bars: Literal["fixed", "file"] = "fixed"
-    clip: bool = False
+    clip_values: bool = False
     skip_bad: bool = False
 
     def __post_init__(self) -> None:
@@ -137,7 +137,7 @@ class Music:
         clipped: dict[Path, int] = {}
         for path in paths:
             try:
-                piece, number = read_and_clip(path, reader=self.reader, clip=self.clip)
+                piece, number = read_and_clip(path, reader=self.reader, clip=self.clip_values)
             except DataError as error:
                 if not self.skip_bad:
                     raise or_skip(error) from None

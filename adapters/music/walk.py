@@ -213,7 +213,7 @@ def _check(status: int, meta: int, data: bytes, where: str) -> None:
         for role, value in zip(_roles(status >> 4), data, strict=False):
             if value > 127:
                 raise DataError(f"{where}: {kind} with {role} {value}", expected=f"{role} 0 to 127",
-                                fix="--set adapter.options.clip=true reads such values as 127")  # fmt: skip
+                                fix="--set adapter.options.clip_values=true reads such values as 127")  # fmt: skip
     elif meta == SET_TEMPO and (len(data) != 3 or not any(data)):
         what = f"{len(data)} bytes" if len(data) != 3 else "0 microseconds a beat"
         raise DataError(f"{where}: a tempo of {what}", expected="3 bytes, 1 to 16777215 microseconds a beat")

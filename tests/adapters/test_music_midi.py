@@ -132,9 +132,7 @@ GOOD = {  # what the file says, and the line that tells it
         "ticks=480 tempo=0:500000,480:250000 60:480:480:64",
     ),
     "time signatures, in order, of whichever track": (
-        midi(
-            track((0, signature(3, 2)), (960, signature(6, 3))), track((5, signature(2, 1)), *ONE)
-        ),
+        midi(track((0, signature(3, 2)), (960, signature(6, 3))), track((5, signature(2, 1)), *ONE)),
         "ticks=480 tempo=0:500000 meter=0:3/4,5:2/2,960:6/8 60:5:480:64",
     ),
     "chunks of other kinds": (
@@ -313,10 +311,10 @@ def test_values_beyond_the_range_are_clipped_if_asked(library, tmp_path, caplog)
     contents = midi(track((0, on(60, 200)), (9, (0xB0, 64, 255)), (1, off(60)), (0, on(130)), (5, off(130))))
     (tmp_path / "a.mid").write_bytes(contents)
     (tmp_path / "b.mid").write_bytes(GOOD["one note"][0])
-    with pytest.raises(DataError, match=r"a\.mid, track 1, event 1 (?s:.*)adapter\.options\.clip=true"):
+    with pytest.raises(DataError, match=r"a\.mid, track 1, event 1 (?s:.*)adapter\.options\.clip_values=true"):
         Music(reader=library).encode_files([tmp_path / "a.mid"])
     with caplog.at_level("WARNING", "xdomain"):
-        lines = Music(reader=library, clip=True).encode_files([tmp_path / "b.mid", tmp_path / "a.mid"])
+        lines = Music(reader=library, clip_values=True).encode_files([tmp_path / "b.mid", tmp_path / "a.mid"])
     assert lines == [GOOD["one note"][1], "ticks=480 tempo=0:500000 60:0:10:127 127:10:5:64"]
     assert f"4 values above 127 in 1 MIDI files are read as 127, in {tmp_path / 'a.mid'} for one" in caplog.text
 
