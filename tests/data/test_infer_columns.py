@@ -200,7 +200,7 @@ UNITS = {  # as `xdomain units encode` writes it
 @pytest.mark.parametrize("own", [["ann", "bob", "ann", "bob"], ["1.5", "2.25", "0.75", "3.5"]])
 def test_of_a_table_of_units_only_ones_own_column_is_a_label(own):
     assert guess(UNITS | {"spoken": own}).columns.label == "spoken"
-    with pytest.raises(DataError, match="my.csv has no column 'label'"):
+    with pytest.raises(DataError, match=r"my\.csv has no column 'label'"):
         guess(UNITS)
     with pytest.raises(DataError, match="2 columns could be the label: spoken, room"):
         guess(UNITS | {"spoken": own, "room": list("xyyx")})
