@@ -89,7 +89,8 @@ def test_one_fold_alone(tiny_bert, table, tmp_path):
 def test_arms_are_compared_over_folds(tiny_bert, table, tmp_path, capsys):
     with pytest.raises(SystemExit) as end:
         main(["compare", "--data", str(table), "--domain", "dna", "--column", "fold=part", "--arms", "scratch,kmer",
-              "--seeds", "1", "--backbone", str(tiny_bert), "--out", str(tmp_path / "c"), "--set", *CHANGES])  # fmt: skip
+              "--seeds", "1", "--backbone", str(tiny_bert), "--out", str(tmp_path / "c"),
+              "--set", *CHANGES])  # fmt: skip
     assert end.value.code == 0
     out = capsys.readouterr().out
     assert "scratch" in out

@@ -147,7 +147,7 @@ class Model:
             columns |= {"sequence": [one for one, _ in records], "sequence_b": [other for _, other in records]}
         else:
             columns["sequence"] = records
-        return transcribed(pa.table(columns), self._adapter, Path())
+        return transcribed(pa.table(columns), self._adapter, Path(), every=True)
 
 
 def load(run_dir: str | Path) -> Model:

@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from xdomain.core.choices import check_choices
-from xdomain.core.errors import RecipeError, nearest
+from xdomain.core.errors import DataError, RecipeError, nearest
+from xdomain.core.progress import log
 from xdomain.core.sequences import Alphabet, Ids, Payload, Ragged, narrow
+from xdomain.data.media_files import or_skip
 
 from .events import Events, Pitches
-from .midi import SUFFIXES, read_midi, write_midi
+from .midi import SUFFIXES, read_and_clip, write_midi
 from .miditokens import KNOWN, MidiTokens
 from .notes import Piece, parsed, written
 
@@ -55,6 +57,14 @@ class Music:
     grid, bar, longest, velocities
         For events: steps of a beat, 1 to 96; beats of a bar, 1 to 16; beats of the longest duration, 1 to 64; bins
         of velocity, 1 to 127.
+    bars
+        For events. fixed: every bar has `bar` beats, whatever the file says; file: bars follow its time signatures,
+        which get symbols such as ``TimeSig_3/4``, and `bar` is for where there are none.
+    clip_values
+        Whether to read a value above 127 in a MIDI file, such as a note's pitch or velocity, as 127; otherwise the file
+        is refused.
+    skip_bad
+        Whether to leave out MIDI files that cannot be read; otherwise the first of them is an error.
     """
 
     media: ClassVar[tuple[str, ...]] = SUFFIXES
@@ -68,6 +78,9 @@ class Music:
     bar: int = 4
     longest: int = 8
     velocities: int = 16
+    bars: Literal["fixed", "file"] = "fixed"
+    clip_values: bool = False
+    skip_bad: bool = False
 
     def __post_init__(self) -> None:
         check_choices(self)
@@ -82,6 +95,9 @@ class Music:
             known = ["pitch", "events", *(MIDITOK + kind for kind in KNOWN)]
             raise RecipeError(f"music option symbols={self.symbols!r}", expected=f"one of {', '.join(known)}",
                               nearest=nearest(self.symbols, known))  # fmt: skip
+        if self.bars == "file" and (self.symbols, self.time) != ("events", "beats"):
+            raise RecipeError(f"music options bars=file, symbols={self.symbols}, time={self.time}",
+                              expected="symbols=events and time=beats: others have no bars of the file")  # fmt: skip
         if self.symbols.startswith(MIDITOK):
             MidiTokens(self.symbols.removeprefix(MIDITOK))  # so that an unknown name fails now, not at the first record
             if self.drums == "keep":
@@ -100,23 +116,39 @@ class Music:
         if self.symbols == "pitch":
             return Pitches(drums)
         if self.symbols == "events":
-            return Events(drums, self.grid, self.bar, self.longest, self.velocities)
+            return Events(drums, self.grid, self.bar, self.longest, self.velocities, self.bars == "file")
         return MidiTokens(self.symbols.removeprefix(MIDITOK))
 
     @property
     def alphabet(self) -> Alphabet:
-        """Pitches; or bar, places, pitches, durations, velocities; or MidiTok's vocabulary."""
+        """Pitches; or bar, places, pitches, durations, velocities, time signatures; or MidiTok's vocabulary."""
         return self._writing.alphabet
 
-    def encode_files(self, paths: Sequence[Path]) -> list[str]:
-        """Read the MIDI files `paths`, each into one line of text.
+    def encode_files(self, paths: Sequence[Path]) -> list[str | None]:
+        """Read the MIDI files `paths`, each into one line of text; with `skip_bad` None for each that cannot be read.
 
         Raises
         ------
         DataError
-            A file is not a complete MIDI file with notes; the message names the file and the event.
+            A file is not a complete MIDI file with notes, and `skip_bad` is not set; the message names the file and the
+            event.
         """
-        return [written(read_midi(path, reader=self.reader)) for path in paths]
+        lines: list[str | None] = []
+        clipped: dict[Path, int] = {}
+        for path in paths:
+            try:
+                piece, number = read_and_clip(path, reader=self.reader, clip=self.clip_values)
+            except DataError as error:
+                if not self.skip_bad:
+                    raise or_skip(error) from None
+                lines.append(None)
+                continue
+            lines.append(written(piece))
+            clipped |= {path: number} if number else {}
+        if clipped:
+            log.warning(f"{sum(clipped.values()):,} values above 127 in {len(clipped):,} MIDI files are read as 127, "
+                        f"in {next(iter(clipped))} for one")  # fmt: skip
+        return lines
 
     def encode(self, payloads: Sequence[Payload] | pa.Array) -> Ragged:
         """Encode pieces, with counts of what was left out or changed; each of `payloads` is a line of notes.

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from xdomain.core.sequences import Alphabet, Ids, offsets_of
 
-from .notes import Ints, Piece, piece_of
+from .bars import Bars, Signature, bars_by, even_bars, signatures_of
+from .notes import Ints, Piece, meter_map, piece_of
 
 MOST_EMPTY_BARS = 16
 TICKS_A_STEP = 120
@@ -46,8 +47,10 @@ class Pitches:
 class Events:
     """Bars, places in the bar, and notes of pitch, duration and velocity, after REMI (Huang & Yang 2020).
 
-    ``Bar`` begins a bar; ``Pos_i`` is the step of the bar at which the following notes lie; a note is ``Pitch_p`` (or
-    ``Drum_p``), ``Dur_n`` in steps, and ``Vel_v``, its velocity bin. Unlike in REMI there are no chords and no tempo.
+    ``Bar`` begins a bar; ``TimeSig_n/d``, where time signatures are read, follows the first bar and each whose time
+    signature is not that of the bar before; ``Pos_i`` is the step of the bar at which the following notes lie; a note
+    is ``Pitch_p`` (or ``Drum_p``), ``Dur_n`` in steps, and ``Vel_v``, its velocity bin. Unlike in REMI there are no
+    chords and no tempo.
 
     Parameters
     ----------
@@ -56,11 +59,15 @@ class Events:
     grid
         Steps of a beat.
     bar
-        Beats of a bar, whatever the time signature says.
+        Beats of a bar; with `signatures` only where there is no time signature, or one without a symbol (see
+        `xdomain.adapters.music.bars.signatures_of`), counted as ``time_signatures_unknown``.
     longest
         Beats of the longest duration; longer ones are cut to it, counted as ``durations_cut``.
     velocities
         Number of bins of equal width for the velocities 1 to 127.
+    signatures
+        Whether bars follow the time signatures of the piece. A bar within which they change ends there, counted as
+        ``bars_cut_short``.
 
     Onsets are rounded to the nearest step, halves up; so are durations, to at least one step. Of more than 16 bars
     without an onset 16 are written, and the others counted as ``empty_bars_dropped``.
@@ -71,54 +78,81 @@ class Events:
     bar: int
     longest: int
     velocities: int
+    signatures: bool = False
+
+    @cached_property
+    def _signatures(self) -> tuple[Signature, ...]:
+        return signatures_of(self.grid, self.bar) if self.signatures else ()
 
     @property
     def _steps(self) -> int:
-        return self.grid * self.bar
+        """Of the longest bar."""
+        return max([self.grid * self.bar, *(4 * self.grid * n // d for n, d in self._signatures)])
 
     @cached_property
     def _first(self) -> dict[str, int]:
         """The id of the first symbol of each kind."""
         sizes = {"Bar": 1, "Pos": self._steps, "Pitch": 128, "Dur": self.grid * self.longest, "Vel": self.velocities}
         sizes |= {"Drum": 128} if self.drums else {}
+        sizes |= {"TimeSig": len(self._signatures)} if self.signatures else {}
         ends = offsets_of(np.array(list(sizes.values()))).tolist()
         return dict(zip([*sizes, "end"], ends, strict=True))
 
     @cached_property
     def alphabet(self) -> Alphabet:
-        """Bar, the steps of a bar, the pitches, durations and velocities, and the drums where they are kept."""
+        """Bar, the steps of a bar, the pitches, durations and velocities, and drums and time signatures if kept."""
         symbols = ["Bar", *(f"Pos_{i}" for i in range(self._steps)), *(f"Pitch_{p}" for p in range(128))]
         symbols += [f"Dur_{n}" for n in range(1, self.grid * self.longest + 1)]
         symbols += [f"Vel_{v}" for v in range(self.velocities)]
-        return Alphabet((*symbols, *(f"Drum_{p}" for p in range(128) if self.drums)), "event")
+        symbols += [f"Drum_{p}" for p in range(128) if self.drums]
+        return Alphabet((*symbols, *(f"TimeSig_{n}/{d}" for n, d in self._signatures)), "event")
 
-    def _on_grid(self, piece: Piece) -> tuple[Piece, Ints, dict[str, int]]:
-        """The piece in steps, quantised and in order; the number of ``Bar`` before each note; and counts."""
+    def _on_grid(self, piece: Piece) -> tuple[Piece, dict[str, int]]:
+        """The piece in steps, quantised and in order, and counts."""
         step = (2 * piece.start * self.grid + piece.ticks) // (2 * piece.ticks)
         wanted = np.maximum((2 * piece.duration * self.grid + piece.ticks) // (2 * piece.ticks), 1)
         most = self.grid * self.longest
         bins = (piece.velocity - 1) * self.velocities // 127
         quantised = replace(piece, ticks=self.grid, start=step, duration=np.minimum(wanted, most), velocity=bins)
-        ordered = quantised.in_order()
-        ahead = np.diff(ordered.start // self._steps, prepend=-1)
-        over = np.maximum(ahead - 1 - MOST_EMPTY_BARS, 0)
-        counts = {"durations_cut": int((wanted > most).sum()), "empty_bars_dropped": int(over.sum())}
-        return ordered, ahead - over, counts
+        return quantised.in_order(), {"durations_cut": int((wanted > most).sum())}
 
-    def _layout(self, piece: Piece, ahead: Ints) -> tuple[NDArray[np.bool_], Ints]:
-        """Shape (n,) each: whether a note needs a ``Pos``, and where its pitch stands among the symbols."""
-        new = np.diff(piece.start, prepend=-1) > 0
-        return new, np.cumsum(ahead + new + 3) - 3
+    def _laid_out(self, piece: Piece) -> tuple[_Layout, dict[str, int]]:
+        """Where the symbols of `piece`, which has notes, stand; and counts."""
+        steps, counts = self._on_grid(piece)
+        if self.signatures:
+            bars, counts["time_signatures_unknown"] = bars_by(piece.meter, piece.ticks, grid=self.grid, bar=self.bar)
+            counts["bars_cut_short"] = bars.cut_short(int(steps.start[-1]))
+        else:
+            bars = even_bars(self._steps)
+        number = bars.number(steps.start)
+        ahead = np.diff(number, prepend=-1)
+        over = np.maximum(ahead - 1 - MOST_EMPTY_BARS, 0)
+        counts["empty_bars_dropped"] = int(over.sum())
+        ahead -= over
+        owner = np.repeat(np.arange(len(steps)), ahead)
+        # the last bar written before a note is its own; those before it count down from there
+        back = np.repeat(np.cumsum(ahead), ahead) - 1 - np.arange(len(owner))
+        written = number[owner] - back
+        signature = bars.signature[bars.stretch_of(written)]
+        told = np.diff(signature, prepend=-1) != 0 if self.signatures else np.zeros(len(owner), bool)
+        new = np.diff(steps.start, prepend=-1) > 0
+        before = np.cumsum(new) - new  # places written before a note's own
+        heads = np.cumsum(1 + told) - (1 + told)
+        telling = np.bincount(owner, told, minlength=len(steps)).astype(np.int64)
+        return _Layout(
+            steps, bars, written, signature, told, new,
+            bar=heads + 3 * owner + before[owner], note=np.cumsum(ahead + telling + new + 3) - 3,
+        ), counts  # fmt: skip
 
     def encode(self, piece: Piece) -> tuple[Ids, Mapping[str, int]]:
         """All symbols of `piece` (bars, in them places, at these notes from low to high), and counts of changes."""
-        steps, ahead, counts = self._on_grid(piece)
-        if not len(steps):
-            return np.empty(0, np.int64), counts
-        new, place = self._layout(steps, ahead)
-        first = self._first
+        if not len(piece):
+            return np.empty(0, np.int64), {}
+        at, counts = self._laid_out(piece)
+        steps, place, first = at.steps, at.note, self._first
         ids = np.full(int(place[-1]) + 3, first["Bar"], np.int64)
-        ids[place[new] - 1] = first["Pos"] + steps.start[new] % self._steps
+        ids[at.bar[at.told] + 1] = first.get("TimeSig", 0) + at.signature[at.told]
+        ids[place[at.new] - 1] = first["Pos"] + at.bars.place(steps.start[at.new])
         ids[place] = steps.pitch + np.where(steps.drum, first.get("Drum", 0), first["Pitch"])
         ids[place + 1] = first["Dur"] + steps.duration - 1
         ids[place + 2] = first["Vel"] + steps.velocity
@@ -130,21 +164,28 @@ class Events:
         An order that `encode` never writes is read as well as possible: a pitch without duration lasts a step, one
         without velocity gets the middle one, and what comes before the first bar belongs to it.
         """
-        names = np.array([*self._first.values()][:-1])
-        kinds = np.searchsorted(names, ids, side="right") - 1
-        values = np.asarray(ids, np.int64) - names[kinds]
-        bar, step = 0, 0
+        kinds = [*self._first][:-1]
+        firsts = np.array([*self._first.values()][:-1])
+        which = np.searchsorted(firsts, ids, side="right") - 1
+        values = np.asarray(ids, np.int64) - firsts[which]
+        bar, step, lasting = 0, 0, self.grid * self.bar
         begun = False
         notes: list[list[int]] = []
-        for kind, value in zip(kinds.tolist(), values.tolist(), strict=True):
-            if kind == 0:
-                bar, step, begun = bar + begun, 0, True
-            elif kind == 1:
+        meter: list[tuple[int, int, int]] = []
+        for number, value in zip(which.tolist(), values.tolist(), strict=True):
+            kind = kinds[number]
+            if kind == "Bar":
+                bar, step, begun = bar + begun * lasting, 0, True
+            elif kind == "TimeSig":
+                above, below = self._signatures[value]
+                meter.append((bar * TICKS_A_STEP, above, below))
+                lasting = 4 * self.grid * above // below
+            elif kind == "Pos":
                 step = value
-            elif kind in (2, 5):
-                notes.append([value, bar * self._steps + step, 1, self.velocities // 2, kind == 5])
+            elif kind in ("Pitch", "Drum"):
+                notes.append([value, bar + step, 1, self.velocities // 2, kind == "Drum"])
             elif notes:
-                notes[-1][kind - 1] = value + (kind == 3)
+                notes[-1][2 if kind == "Dur" else 3] = value + (kind == "Dur")
         table = np.array(notes, np.int64).reshape(-1, 5)
         piece = piece_of(table[:, 0], start=table[:, 1] * TICKS_A_STEP, drum=table[:, 4].astype(bool))
         middle = (2 * table[:, 3] + 1) * 127 // (2 * self.velocities)
@@ -152,27 +193,50 @@ class Events:
         lowest = -(-table[:, 3] * 127 // self.velocities)
         velocity = 1 + np.maximum(middle, lowest)
         duration = table[:, 2] * TICKS_A_STEP
-        return replace(piece, ticks=self.grid * TICKS_A_STEP, duration=duration, velocity=velocity).in_order()
+        whole = replace(piece, ticks=self.grid * TICKS_A_STEP, duration=duration, velocity=velocity)
+        return replace(whole, meter=meter_map(meter)).in_order()
 
     def spans(self, piece: Piece) -> NDArray[np.float64]:
         """Shape (symbols, 2): start and end of each symbol in the ticks of `piece`, half-open, as quantised.
 
-        ``Bar`` lasts a bar, ``Pos`` a step, and the three symbols of a note as long as the note.
+        ``Bar`` and ``TimeSig`` last a bar, ``Pos`` a step, and the three symbols of a note as long as the note.
         """
-        steps, ahead, _ = self._on_grid(piece)
-        if not len(steps):
+        if not len(piece):
             return np.empty((0, 2))
-        new, place = self._layout(steps, ahead)
+        at, _ = self._laid_out(piece)
+        steps, place = at.steps, at.note
         edges = np.empty((int(place[-1]) + 3, 2))
-        bars = np.ones(len(edges), bool)
         for i in range(3):
             edges[place + i] = np.stack([steps.start, steps.stop], axis=1)
-            bars[place + i] = False
-        edges[place[new] - 1] = np.stack([steps.start[new], steps.start[new] + 1], axis=1)
-        bars[place[new] - 1] = False
-        # the last bar written before a note is its own; those before it count down from there
-        owner = np.repeat(np.arange(len(steps)), ahead)
-        back = np.repeat(np.cumsum(ahead), ahead) - 1 - np.arange(int(ahead.sum()))
-        number = steps.start[owner] // self._steps - back
-        edges[bars] = np.stack([number, number + 1], axis=1) * self._steps
+        edges[place[at.new] - 1] = np.stack([steps.start[at.new], steps.start[at.new] + 1], axis=1)
+        edges[at.bar] = at.bars.edges(at.written)
+        edges[at.bar[at.told] + 1] = edges[at.bar[at.told]]
         return edges * piece.ticks / self.grid
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Where symbols stand: for n notes, and for the m bars that are written before them.
+
+    Parameters
+    ----------
+    steps
+        The notes, on the grid and in order.
+    bars
+        All bars.
+    written, signature, told
+        Shape (m,): number and time signature of each bar, and whether it has a symbol for that.
+    new
+        Shape (n,): whether a note has a symbol for its place.
+    bar, note
+        Shape (m,) and (n,): where ``Bar`` and ``Pitch`` stand among the symbols.
+    """
+
+    steps: Piece
+    bars: Bars
+    written: Ints
+    signature: Ints
+    told: NDArray[np.bool_]
+    new: NDArray[np.bool_]
+    bar: Ints
+    note: Ints

@@ -17,10 +17,10 @@ import numpy as np
 
 from xdomain.core.errors import DataError, MissingError, OutputError
 
-from .notes import MOST_TICKS, Ints, Piece, tempo_map
-from .walk import END_OF_TRACK, SET_TEMPO, Event, layout_of, unended, walk
+from .notes import DENOMINATORS, MOST_TICKS, Ints, Piece, meter_map, tempo_map
+from .walk import END_OF_TRACK, SET_TEMPO, TIME_SIGNATURE, Event, clipped, layout_of, unended, walk
 
-END, TEMPO = bytes([0xFF, END_OF_TRACK, 0]), bytes([0xFF, SET_TEMPO])
+END, TEMPO, METER = bytes([0xFF, END_OF_TRACK, 0]), bytes([0xFF, SET_TEMPO]), bytes([0xFF, TIME_SIGNATURE])
 SUFFIXES = (".mid", ".midi")
 Reader = Literal["symusic", "miditoolkit"]
 
@@ -54,20 +54,27 @@ class Track:
         One for each program.
     tempos
         Tempo changes as (tick, microseconds a beat); None where the library does not tell them.
+    meter
+        Time signatures as (tick, numerator, denominator); None where the library does not tell them.
+    clipped
+        How many values above 127 were read as 127.
     """
 
     parts: tuple[Part, ...]
     tempos: tuple[tuple[int, int], ...] | None
+    meter: tuple[tuple[int, int, int], ...] | None = None
+    clipped: int = 0
 
 
 def _by_symusic(data: bytes) -> Track:
     symusic = library("symusic")
     score = symusic.Score.from_midi(data)
-    return Track(tuple(map(part_of, score.tracks)), tuple((int(t.time), int(t.mspq)) for t in score.tempos))
+    meter = tuple((int(t.time), int(t.numerator), int(t.denominator)) for t in score.time_signatures)
+    return Track(tuple(map(part_of, score.tracks)), tuple((int(t.time), int(t.mspq)) for t in score.tempos), meter)
 
 
 def _by_miditoolkit(data: bytes) -> Track:
-    """The parts only: its tempo map does not distinguish a tempo of the track from the default that it inserts."""
+    """The parts only: of tempos and time signatures it does not distinguish the track's from a default of its own."""
     midi = library("miditoolkit").MidiFile(file=io.BytesIO(data))
     parts: list[Part] = []
     for instrument in midi.instruments:
@@ -89,7 +96,12 @@ def library(name: str) -> Any:
 
 
 def read_midi(path: Path, *, reader: Reader = "symusic") -> Piece:
-    """Read the notes of a file, in order of onset.
+    """The piece of `read_and_clip`, with its `path` and `reader`, without clipping."""
+    return read_and_clip(path, reader=reader, clip=False)[0]
+
+
+def read_and_clip(path: Path, *, reader: Reader, clip: bool) -> tuple[Piece, int]:
+    """Read the notes of a file, in order of onset, and how many of its values were clipped.
 
     Notes that begin and never end are left out, as both libraries do. Of two notes of one pitch that sound at once, the
     first to begin is the first to end.
@@ -100,6 +112,8 @@ def read_midi(path: Path, *, reader: Reader = "symusic") -> Piece:
         A MIDI file.
     reader
         symusic, or miditoolkit, which is slower and refuses a few files more, such as those with an odd key.
+    clip
+        Whether to read a value above 127, such as a note's pitch or velocity, as 127 instead of refusing the file.
 
     Raises
     ------
@@ -114,7 +128,10 @@ def read_midi(path: Path, *, reader: Reader = "symusic") -> Piece:
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror})", expected="a MIDI file (.mid, .midi)") from None
     layout = layout_of(data, path)
-    tracks = [_read_track(events, layout.ticks, reader, path, number) for number, events in enumerate(layout.tracks, 1)]
+    tracks = [
+        _read_track(events, layout.ticks, reader, path, number, clip=clip)
+        for number, events in enumerate(layout.tracks, 1)
+    ]
     _check_tempos(tracks, layout.tracks, path)
     piece = _joined(tracks, layout.ticks)
     if not len(piece):
@@ -124,10 +141,10 @@ def read_midi(path: Path, *, reader: Reader = "symusic") -> Piece:
             f"{path}: a note lies beyond tick {MOST_TICKS:,}, the last that can be counted",
             expected="times below 2^31 ticks",
         )
-    return piece.in_order()
+    return piece.in_order(), sum(track.clipped for track in tracks)
 
 
-def _read_track(events: bytes, ticks: int, reader: Reader, path: Path, number: int) -> Track:
+def _read_track(events: bytes, ticks: int, reader: Reader, path: Path, number: int, *, clip: bool) -> Track:
     """Read one track as a file of its own, so that the result does not depend on the other tracks."""
     if events.find(END) not in (-1, len(events) - len(END)):
         events = _ended(events, path, number)
@@ -137,17 +154,27 @@ def _read_track(events: bytes, ticks: int, reader: Reader, path: Path, number: i
     except MissingError:
         raise
     except Exception as error:  # RuntimeError of symusic; OSError, EOFError and others of mido
+        mended, found = clipped(events, path, number) if clip else (events, 0)
+        if found:
+            return replace(_read_track(mended, ticks, reader, path, number, clip=False), clipped=found)
         _walked(events, path, number)
         raise DataError(
             f"{path}, track {number}: {reader} cannot read it ({str(error) or type(error).__name__})",
             expected="a Standard MIDI File",
             fix=f"try the other reader: --set adapter.options.reader={_other(reader)}",
         ) from None
+    if track.meter is None:
+        walked = _walked(events, path, number) if METER in events else []
+        track = replace(track, meter=tuple((e.tick, e.data[0], 2 ** e.data[1]) for e in walked if _is_meter(e)))
     odd = events.count(TEMPO) != events.count(TEMPO + b"\x03")
     if odd or (track.tempos is None and TEMPO in events):
         walked = _walked(events, path, number)
         return replace(track, tempos=tuple((e.tick, int.from_bytes(e.data)) for e in walked if e.meta == SET_TEMPO))
     return replace(track, tempos=track.tempos or ())
+
+
+def _is_meter(event: Event) -> bool:
+    return event.meta == TIME_SIGNATURE and len(event.data) == 4
 
 
 def _ended(events: bytes, path: Path, number: int) -> bytes:
@@ -176,6 +203,7 @@ def _joined(tracks: Sequence[Track], ticks: int) -> Piece:
     notes = np.concatenate([part.notes for part in parts]) if parts else np.empty((0, 4), np.int64)
     sizes = [len(part.notes) for part in parts]
     pitch, start, duration, velocity = notes.T
+    meter = [change for track in tracks for change in track.meter or () if change[1] and change[2] in DENOMINATORS]
     return Piece(
         ticks,
         tempo_map([change for track in tracks for change in track.tempos or ()]),
@@ -186,6 +214,7 @@ def _joined(tracks: Sequence[Track], ticks: int) -> Piece:
         velocity,
         np.repeat(np.arange(len(parts)), sizes),
         np.repeat([part.drum for part in parts], sizes).astype(bool),
+        meter_map(meter),
     )
 
 
@@ -231,15 +260,35 @@ def _refuse_silence(tracks: Sequence[bytes], path: Path) -> None:
 def write_midi(piece: Piece, path: Path) -> None:
     """Write `piece` to the MIDI file `path`: format 1, a track for each part, drums on the channel for drums.
 
+    Notes of a part that overlap on one pitch go to further tracks: in one track none could tell which of them ends.
+
     Raises
     ------
     OutputError
         The file cannot be written.
     """
     try:
-        path.write_bytes(score_of(piece).dumps_midi())
+        path.write_bytes(score_of(_without_overlaps(piece)).dumps_midi())
     except OSError as error:
         raise OutputError(f"{path} cannot be written ({error.strerror})", expected="a folder that is there") from None
+
+
+def _without_overlaps(piece: Piece) -> Piece:
+    """The same notes, those that overlap another of their part and pitch in parts of their own behind the others."""
+    stop = piece.start + np.maximum(piece.duration, 1)  # as `score_of` writes them
+    ends: dict[tuple[int, bool, int], list[int]] = {}  # of each layer
+    parts = dict.fromkeys((number, 0) for number in range(len(piece.programs)))
+    layers: list[tuple[int, int]] = [(0, 0)] * len(piece)
+    for note in np.lexsort((stop, piece.start)).tolist():
+        part, begin = int(piece.part[note]), int(piece.start[note])
+        busy = ends.setdefault((part, bool(piece.drum[note]), int(piece.pitch[note])), [])
+        layer = next((number for number, end in enumerate(busy) if end <= begin), len(busy))
+        busy[layer : layer + 1] = [int(stop[note])]
+        layers[note] = part, layer
+        parts[part, layer] = None
+    numbers = {key: number for number, key in enumerate(parts)}
+    programs = tuple(piece.programs[part] for part, _ in parts)
+    return replace(piece, programs=programs, part=np.array([numbers[key] for key in layers], np.int64))
 
 
 def score_of(piece: Piece) -> Any:
@@ -247,6 +296,7 @@ def score_of(piece: Piece) -> Any:
     symusic = library("symusic")
     score = symusic.Score(piece.ticks)
     score.tempos.extend(symusic.Tempo(int(tick), mspq=int(lasting)) for tick, lasting in piece.tempo)
+    score.time_signatures.extend(symusic.TimeSignature(*change) for change in piece.meter.tolist())
     for number, program in enumerate(piece.programs):
         for drum in (False, True):
             part = piece.take((piece.part == number) & (piece.drum == drum))

@@ -14,7 +14,7 @@ from xdomain.core.errors import RecipeError, unknown
 from xdomain.core.sequences import Alphabet, Ids
 
 from .midi import library, part_of, score_of
-from .notes import Piece, piece_of
+from .notes import NO_METER, Piece, piece_of
 
 KNOWN = ("MIDILike", "REMI", "Structured", "TSD")
 """Tokenizers that write a piece as one row of symbols, each pitch by itself, without further settings."""
@@ -61,7 +61,8 @@ class MidiTokens:
 
     def encode(self, piece: Piece) -> tuple[Ids, Mapping[str, int]]:
         """The tokens of all parts of `piece` together, and no counts."""
-        sequences = self._tokenizer(score_of(replace(piece, programs=(0,), part=np.zeros(len(piece), np.int64))))
+        whole = replace(piece, programs=(0,), part=np.zeros(len(piece), np.int64), meter=NO_METER)
+        sequences = self._tokenizer(score_of(whole))
         rows = sequences if isinstance(sequences, list) else [sequences]
         return np.array([i for row in rows for i in row.ids], np.int64), {}
 

@@ -3,11 +3,12 @@
 A line is a header of ``name=value`` words, each of which may be left out, and then one word for each note, with blanks
 between::
 
-    ticks=480 tempo=0:500000,960:400000 programs=0,32 60:0:480:64 d36:0:120:90:1
+    ticks=480 tempo=0:500000,960:400000 meter=0:3/4 programs=0,32 60:0:480:64 d36:0:120:90:1
 
 Header: ``ticks``, the ticks of a beat (a quarter note), 1 to 32767, by default 480; ``tempo``, pairs of a tick and the
-microseconds of a beat from there on, by default 500000, which is 120 beats a minute; ``programs``, the General MIDI
-instrument of each part, 0 to 127, by default 0. Note: pitch (MIDI: 60 is middle C; with ``d`` before it a drum), start
+microseconds of a beat from there on, by default 500000, which is 120 beats a minute; ``meter``, pairs of a tick and the
+time signature from there on, by default none; ``programs``, the General MIDI instrument of each part, 0 to 127, by
+default 0. Note: pitch (MIDI: 60 is middle C; with ``d`` before it a drum), start
 and duration in ticks, velocity 1 to 127, and the number of its part where there are several. Where the words are
 pitches alone, the notes follow one another, a beat each, at velocity 64: ``60 62 64``.
 """
@@ -16,7 +17,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
 
 import numpy as np
@@ -32,7 +33,9 @@ Ints = NDArray[np.int64]
 
 TICKS, TEMPO, VELOCITY = 480, 500_000, 64
 MOST_TICKS = 2**31 - 1
-HEADER = ("ticks", "tempo", "programs")
+HEADER = ("ticks", "tempo", "meter", "programs")
+NO_METER: Ints = np.empty((0, 3), np.int64)
+DENOMINATORS = (1, 2, 4, 8, 16, 32, 64, 128)
 HEADER_WORD = re.compile(rb"\s*([a-z]+)=(\S*)")
 FIELDS = "pitch:start:duration:velocity[:part], such as 60:0:480:64, or pitches alone"
 LIMITS = (("pitch", 0, 127), ("start", 0, MOST_TICKS), ("duration", 0, MOST_TICKS), ("velocity", 1, 127))
@@ -56,6 +59,8 @@ class Piece:
         Shape (n,): 0 to 127; ticks; ticks; 1 to 127; index into `programs`.
     drum
         Shape (n,): whether `pitch` names a drum.
+    meter
+        Shape (changes, 3): a tick, and numerator and denominator of the time signature from there on; ticks increase.
     """
 
     ticks: int
@@ -67,6 +72,7 @@ class Piece:
     velocity: Ints
     part: Ints
     drum: NDArray[np.bool_]
+    meter: Ints = field(default_factory=NO_METER.copy)
 
     def __len__(self) -> int:
         return len(self.pitch)
@@ -99,9 +105,9 @@ class Piece:
         return begun[which] + (ticks - changes[which]) * lasting[which]
 
     def at_even_tempo(self, ticks: int = 10_000) -> Piece:
-        """The same sounds written at 120 beats a minute; times are rounded to `ticks` in half a second."""
+        """The same sounds at 120 beats a minute, without bars; times are rounded to `ticks` in half a second."""
         start, stop = (np.rint(self.seconds(t) * 2 * ticks).astype(np.int64) for t in (self.start, self.stop))
-        return replace(self, ticks=ticks, tempo=even_tempo(), start=start, duration=stop - start)
+        return replace(self, ticks=ticks, tempo=even_tempo(), meter=NO_METER, start=start, duration=stop - start)
 
 
 def even_tempo(microseconds: int = TEMPO) -> Ints:
@@ -118,6 +124,16 @@ def tempo_map(changes: Sequence[tuple[int, int]]) -> Ints:
     ordered = sorted(tempos.items())
     kept = [change for i, change in enumerate(ordered) if not i or change[1] != ordered[i - 1][1]]
     return np.array(kept, np.int64)
+
+
+def meter_map(changes: Sequence[tuple[int, int, int]]) -> Ints:
+    """Shape (changes, 3): `changes`, each a tick, numerator and denominator, in order of ticks.
+
+    Of two changes at one tick the last holds; one that repeats the time signature before it is left out.
+    """
+    ordered = sorted({tick: (above, below) for tick, above, below in changes}.items())
+    kept = [(tick, *s) for i, (tick, s) in enumerate(ordered) if not i or s != ordered[i - 1][1]]
+    return np.array(kept, np.int64).reshape(-1, 3)
 
 
 def piece_of(pitch: Ints, *, start: Ints | None = None, drum: NDArray[np.bool_] | None = None) -> Piece:
@@ -144,6 +160,8 @@ def piece_of(pitch: Ints, *, start: Ints | None = None, drum: NDArray[np.bool_] 
 def written(piece: Piece) -> str:
     """The line of text of `piece`, which `parsed` reads back."""
     words = [f"ticks={piece.ticks}", "tempo=" + ",".join(f"{tick}:{lasting}" for tick, lasting in piece.tempo)]
+    if len(piece.meter):
+        words.append("meter=" + ",".join(f"{tick}:{above}/{below}" for tick, above, below in piece.meter))
     several = len(piece.programs) > 1
     if several or any(piece.programs):
         words.append("programs=" + ",".join(map(str, piece.programs)))
@@ -191,7 +209,8 @@ def parsed(payload: Payload, *, record: int = 0) -> Piece:
         pitch, start, duration, velocity = numbers[:, :4].T
         part = numbers[:, 4] if numbers.shape[1] == 5 else np.zeros(len(numbers), np.int64)
         piece = Piece(ticks, even_tempo(), (0,), pitch, start, duration, velocity, part, drum)
-    return replace(piece, tempo=_tempo(header.get("tempo"), where), programs=tuple(programs))
+    tempo, meter = _tempo(header.get("tempo"), where), _meter(header.get("meter"), where)
+    return replace(piece, tempo=tempo, meter=meter, programs=tuple(programs))
 
 
 def _headed(raw: bytes, where: str) -> tuple[dict[str, str], bytes]:
@@ -270,3 +289,15 @@ def _tempo(text: str | None, where: str) -> Ints:
         at = f"{where}: tempo={change[:40]}:"
         changes.append((_number(tick, (0, MOST_TICKS), at), _number(lasting, (1, 2**24 - 1), at)))
     return tempo_map(changes)
+
+
+def _meter(text: str | None, where: str) -> Ints:
+    changes: list[tuple[int, int, int]] = []
+    for change in text.split(",") if text else ():
+        tick, _, signature = change.partition(":")
+        above, _, below = signature.partition("/")
+        at = f"{where}: meter={change[:40]}:"
+        if below not in map(str, DENOMINATORS):
+            raise DataError(f"{at} denominator {below!r}", expected=f"one of {', '.join(map(str, DENOMINATORS))}")
+        changes.append((_number(tick, (0, MOST_TICKS), at), _number(above, (1, 255), at), int(below)))
+    return meter_map(changes)

@@ -16,7 +16,7 @@ OPEN_END = "a MIDI file, whole, with notes"
 DATA_BYTES = {0x8: 2, 0x9: 2, 0xA: 2, 0xB: 2, 0xC: 1, 0xD: 1, 0xE: 2}
 KINDS = {0x8: "note off", 0x9: "note on", 0xA: "key pressure", 0xB: "control change", 0xC: "program change",
          0xD: "channel pressure", 0xE: "pitch bend"}  # fmt: skip
-SET_TEMPO, END_OF_TRACK = 0x51, 0x2F
+SET_TEMPO, END_OF_TRACK, TIME_SIGNATURE = 0x51, 0x2F, 0x58
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,9 @@ def _cut(path: Path, why: str) -> DataError:
     return DataError(f"{path} is broken off: {why}", expected=OPEN_END, fix="copy the file anew")
 
 
-def walk(track: bytes, path: Path, number: int, *, broken_off: bool = False) -> Iterator[Event]:
+def walk(
+    track: bytes, path: Path, number: int, *, broken_off: bool = False, any_value: bool = False
+) -> Iterator[Event]:
     """Yield the events of a track one after another: slow, and exact about what is wrong.
 
     Parameters
@@ -146,6 +148,8 @@ def walk(track: bytes, path: Path, number: int, *, broken_off: bool = False) -> 
         Number of the track, from 1, for messages.
     broken_off
         Whether to stop where the bytes end, instead of raising an error.
+    any_value
+        Whether to let values above 127, such as a note's pitch or velocity, pass.
 
     Raises
     ------
@@ -186,7 +190,8 @@ def walk(track: bytes, path: Path, number: int, *, broken_off: bool = False) -> 
                 return
             raise DataError(f"{where} is broken off", expected=OPEN_END, fix="copy the file anew") from None
         place += length
-        _check(status, meta, inside, where)
+        if status >= 0xF0 or not any_value:
+            _check(status, meta, inside, where)
         yield Event(count, tick, status, inside, meta, place)
         if meta == END_OF_TRACK:
             return
@@ -207,7 +212,8 @@ def _check(status: int, meta: int, data: bytes, where: str) -> None:
         kind = KINDS[status >> 4]
         for role, value in zip(_roles(status >> 4), data, strict=False):
             if value > 127:
-                raise DataError(f"{where}: {kind} with {role} {value}", expected=f"{role} 0 to 127")
+                raise DataError(f"{where}: {kind} with {role} {value}", expected=f"{role} 0 to 127",
+                                fix="--set adapter.options.clip_values=true reads such values as 127")  # fmt: skip
     elif meta == SET_TEMPO and (len(data) != 3 or not any(data)):
         what = f"{len(data)} bytes" if len(data) != 3 else "0 microseconds a beat"
         raise DataError(f"{where}: a tempo of {what}", expected="3 bytes, 1 to 16777215 microseconds a beat")
@@ -216,6 +222,16 @@ def _check(status: int, meta: int, data: bytes, where: str) -> None:
 def _roles(kind: int) -> tuple[str, ...]:
     return {0x8: ("pitch", "velocity"), 0x9: ("pitch", "velocity"), 0xA: ("pitch", "pressure"),
             0xB: ("controller", "value")}.get(kind, ("value", "value"))  # fmt: skip
+
+
+def clipped(track: bytes, path: Path, number: int) -> tuple[bytes, int]:
+    """The `track` with values above 127 as 127, and how many these are; `path` and `number` are those of `walk`."""
+    mended, found = bytearray(track), 0
+    for event in walk(track, path, number, any_value=True):
+        for place in range(event.stop - len(event.data), event.stop) if event.status < 0xF0 else ():
+            found += mended[place] > 127
+            mended[place] = min(mended[place], 127)
+    return bytes(mended), found
 
 
 def unended(track: bytes, path: Path, number: int) -> int:

@@ -17,6 +17,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 
 from xdomain.core.errors import DataError, MissingError, RecipeError
 from xdomain.core.sequences import Alphabet, Ids, Payload, Ragged, path_option
+from xdomain.data.media_files import or_skip
 
 from .unit_runs import Runs, parse_runs
 
@@ -37,12 +38,15 @@ class Speech:
         Frames a second: 50 for HuBERT and wav2vec 2, 100 for MFCC. Ignored with a `codebook`, which has its own.
     codebook
         A folder that ``xdomain units fit`` wrote. With it, records may be sound files, too.
+    skip_bad
+        Whether to leave out sound files that cannot be read; otherwise the first of them is an error.
     """
 
     units: int = 512
     merge: bool = True
     rate: float = 50.0
     codebook: str = path_option()
+    skip_bad: bool = False
 
     def __post_init__(self) -> None:
         if not 0 < self.units <= 2**16 or self.rate <= 0:
@@ -115,11 +119,13 @@ class Speech:
 
         return SUFFIXES
 
-    def encode_files(self, paths: Sequence[Path]) -> list[str]:
-        """Turn the sound files `paths` into records.
+    def encode_files(self, paths: Sequence[Path]) -> list[str | None]:
+        """Turn the sound files `paths` into records; with `skip_bad` None for each that cannot be read.
 
         Raises
         ------
+        DataError
+            A file cannot be read, and `skip_bad` is not set; or none can be.
         MissingError
             The option `codebook` is not set.
         """
@@ -130,7 +136,10 @@ class Speech:
             )
         from .encode import units_of_files
 
-        return units_of_files(paths, self._codebook)
+        try:
+            return units_of_files(paths, self._codebook, skip_bad=self.skip_bad)
+        except DataError as error:
+            raise error if self.skip_bad else or_skip(error) from None
 
     def check_compatible(self, told: Mapping[str, Sequence[str]]) -> None:
         """Compare the column ``codebook``, which ``xdomain units encode`` writes, with the codebook of this adapter.

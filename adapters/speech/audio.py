@@ -14,12 +14,15 @@ from numpy.typing import NDArray
 from xdomain.core.errors import DataError, OutputError
 from xdomain.data.sources import neighbour
 
+from .mp3 import with_count
 from .optional_deps import library
 
 Samples = NDArray[np.float32]
 
 SILENCE = 2.0**-15
 """Greatest amplitude of silence: the lowest bit of a 16-bit file."""
+LOUDEST = 100.0
+"""Greatest amplitude that is taken for sound: full scale is 1, and no recording is 40 dB above it."""
 SLACK = 4 * 1152
 """Samples, four frames of an mp3: the greatest error of a header without a count."""
 BLOCK = 10.0  # seconds
@@ -66,6 +69,28 @@ def describe(path: Path) -> Sound:
         return _described(path, file)
 
 
+def check_samples(path: Path) -> Sound:
+    """Read the header of a sound file, and all samples where they are floats, which alone can be no sound.
+
+    Parameters
+    ----------
+    path
+        The sound file.
+
+    Raises
+    ------
+    DataError
+        See `blocks`.
+    """
+    with _opened(path) as file:
+        sound = _described(path, file)
+        if file.subtype in ("FLOAT", "DOUBLE"):
+            read = 0
+            while number := len(_next(path, file, sound, read, round(BLOCK * sound.rate))):
+                read += number
+    return sound
+
+
 def read_audio(path: Path, *, rate: int) -> Samples:
     """Read all samples of the sound file `path`, the mean of its channels, at `rate` samples a second.
 
@@ -100,12 +125,7 @@ def blocks(path: Path, *, rate: int, seconds: float = BLOCK) -> Iterator[Samples
     Raises
     ------
     DataError
-        See `describe`; or a sample is not finite, or the file ends before its header says.
-
-    Notes
-    -----
-    libsndfile reads an mp3 of variable bit rate that lacks the header with its length (Xing, Info) only as far as its
-    first bit rate suggests. No error is raised for such a file.
+        See `describe`; or a sample is not finite or beyond ±100, or the file ends before its header says.
     """
     with _opened(path) as file:
         sound = _described(path, file)
@@ -180,6 +200,8 @@ def _opened(path: Path) -> Any:
         raise DataError(f"{path} does not exist", expected=f"a file: {READS}", nearest=neighbour(path))
     try:
         file = soundfile.SoundFile(str(path))
+        if file.format == "MP3" and (counted := with_count(path)):
+            file = soundfile.SoundFile(counted)
     except (soundfile.SoundFileError, TypeError, OSError) as error:  # TypeError: a headerless .raw
         raise DataError(
             f"{path} is no sound file that can be read: {_looks(path) or str(error).split(': ', 1)[-1]}",
@@ -251,13 +273,14 @@ def _next(path: Path, file: Any, sound: Sound, start: int, number: int) -> Sampl
         block: Samples = file.read(number, dtype="float32", always_2d=True)
     except library("soundfile").SoundFileError:
         raise _cut(sound, start) from None
-    finite = np.isfinite(block).all(axis=1)
-    if not finite.all():
-        at = int(finite.argmin())
+    sane = (np.abs(block) <= LOUDEST).all(axis=1)  # not for nan
+    if not sane.all():
+        at = int(sane.argmin())
+        value = block[at][~(np.abs(block[at]) <= LOUDEST)][0]
         raise DataError(
-            f"{path}: the sample at {(start + at) / sound.rate:.4f} s is {block[at][~np.isfinite(block[at])][0]}",
-            expected="finite numbers",
-            fix="write the file anew from its source, or leave it out",
+            f"{path}: the sample at {(start + at) / sound.rate:.4f} s is {value:g}",
+            expected=f"samples between -1 and 1, none beyond ±{LOUDEST:g}",
+            fix="write the file anew from its source, with floats of full scale 1, or leave it out",
         )
     return block[:, 0] if sound.channels == 1 else block.mean(axis=1)
 

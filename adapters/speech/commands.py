@@ -20,7 +20,6 @@ if TYPE_CHECKING:  # not loaded to print the help
 
 app = typer.Typer(help="Turn speech into discrete units.", no_args_is_help=True, rich_markup_mode=None)
 
-COLUMNS = ("id", "sequence", "rate", "duration", "file", "codebook")
 EVERY = 5.0  # seconds between two lines of progress in a pipe
 SAMPLE = 200_000
 """The most frames that a codebook is fitted to."""
@@ -119,6 +118,8 @@ def encode_command(
     """
     import numpy as np
 
+    from xdomain.data.run_length import UNIT_COLUMNS
+
     from .codebook import Codebook
     from .encode import encode_files
     from .files import ids_of, writing
@@ -133,7 +134,7 @@ def encode_command(
     notes = ReadLog(Progress(len(paths)))
     use, labelled = Usage(np.zeros(book.size, np.int64), 0, 0.0, 0), Counts()
     units: dict[Path, str] = {}
-    with writing(out, COLUMNS if table is None else tuple(dict.fromkeys((*table.columns, "codebook")))) as write:
+    with writing(out, UNIT_COLUMNS if table is None else tuple(dict.fromkeys((*table.columns, "codebook")))) as write:
         for one in encode_files(paths, book, features=hears, skip_bad=skip_bad, notes=notes):
             if table is None:
                 write(one.row())

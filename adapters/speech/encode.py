@@ -16,7 +16,7 @@ from .audio import describe
 from .codebook import Codebook
 from .features import Features
 from .files import ids_of
-from .frame_reader import ReadLog, frames_of, make_features
+from .frame_reader import ReadLog, check_all, frames_of, make_features
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,7 @@ def encode_files(
     RecipeError
         `features` are not those of the codebook.
     """
+    check_all(paths, skip_bad=skip_bad)
     features = features or make_features(codebook.features)
     codebook.check(features)
     notes = notes or ReadLog()
@@ -110,6 +111,17 @@ def encode_files(
     notes.check_any()
 
 
-def units_of_files(paths: Sequence[Path], codebook: Codebook) -> list[str]:
-    """The units by `codebook` of each of `paths` as text, such as ``71:3 12 0:14``."""
-    return [utterance.sequence for utterance in encode_files(paths, codebook)]
+def units_of_files(paths: Sequence[Path], codebook: Codebook, *, skip_bad: bool = False) -> list[str | None]:
+    """The units of sound files as text, such as ``71:3 12 0:14``.
+
+    Parameters
+    ----------
+    paths
+        Sound files, each once.
+    codebook
+        Its centroids are the units.
+    skip_bad
+        Whether a file that cannot be read gives None; otherwise it is an error.
+    """
+    found = {one.file: one.sequence for one in encode_files(paths, codebook, skip_bad=skip_bad)}
+    return [found.get(str(path)) for path in paths]

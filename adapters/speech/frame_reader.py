@@ -8,7 +8,7 @@ from pathlib import Path
 
 from xdomain.core.errors import DataError, RecipeError
 
-from .audio import Samples, blocks, describe, is_silent
+from .audio import Samples, blocks, check_samples, is_silent
 from .features import Features, Frames, stream
 from .mfcc import Mfcc
 from .pretrained_features import load_checkpoint, load_pipeline
@@ -125,7 +125,7 @@ def frames_of(path: Path, features: Features, notes: ReadLog) -> Iterator[Frames
     DataError
         The file cannot be read, or is shorter than a frame.
     """
-    sound = describe(path)
+    sound = check_samples(path)
     loud = False
 
     def listening() -> Iterator[Samples]:
@@ -173,12 +173,20 @@ def hear_all(paths: Iterable[Path], features: Features, notes: ReadLog, *, skip_
     DataError
         A file cannot be read and `skip_bad` is not set; or none can be read.
     """
+    paths = list(paths)
+    check_all(paths, skip_bad=skip_bad)
     for path in paths:
         try:
             yield from frames_of(path, features, notes)
         except DataError as error:
             notes.skip(error, skip_bad=skip_bad)
     notes.check_any()
+
+
+def check_all(paths: Iterable[Path], *, skip_bad: bool) -> None:
+    """Refuse the first of `paths` whose header or floats are bad, before work is done on any; not if `skip_bad`."""
+    for path in () if skip_bad else paths:
+        check_samples(path)
 
 
 def _line(names: list[str], files: int, what: str) -> str:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import ast
-import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
@@ -16,17 +13,9 @@ from xdomain.core.recipe import SPLITS
 from xdomain.data.assemble import constants, noted
 from xdomain.data.read_file import read_text
 from xdomain.data.tables import raw_table
+from xdomain.data.unit_lines import FORMS, utterances
 
 from ..tables import table, wanted
-from .payloads import payload
-
-FORMS = ("dict", "named", "km")
-UNITS = ("units", "audio_repr", "hubert", "cpc_km100", "vqvae256")
-NAMES = ("file_name", "audio", "id", "name")
-EXPECTED = (
-    "lines like {'audio': 'a.wav', 'hubert': '71 71 12'}, {\"units\": [71, 12], \"duration\": [2, 1]}, "
-    "a.wav|71 71 12, or 71 71 12"
-)
 
 
 def read_labelled_units(
@@ -93,7 +82,8 @@ def read_unit_lines(
         ``audio_repr``, ``<Un71><Un12>``); ``named``: ``name|units`` or ``name<TAB>units``, as textlesslib writes
         them; ``km``: units alone, as fairseq writes them; None: guessed from the first line of each file.
     label, group, valid, test
-        See `read_labelled_units`; the name of a ``km`` line is ``FILE:LINE``.
+        See `read_labelled_units`; the name of a ``km`` line is that in the manifest ``FILE.tsv`` beside it, else
+        ``FILE:LINE``.
 
     Returns
     -------
@@ -110,7 +100,7 @@ def read_unit_lines(
         raise RecipeError("labels from a file and from names", expected="source.files.labels or reader_options.label")
     rows: list[dict[str, object]] = []
     for split, path in sources.items():
-        for name, sequence in _utterances(path, form):
+        for name, sequence in utterances(path, form):
             row: dict[str, object] = {"id": name, "sequence": sequence}
             rows.append(row | {"split": split} if split in SPLITS else row)
     names = [str(row["id"]) for row in rows]
@@ -170,70 +160,6 @@ def _within(pattern: re.Pattern[str], name: str, where: str, key: str) -> str:
             fix=f"reader_options.{key}=PATTERN",
         )
     return match[1]
-
-
-def _utterances(path: Path, form: str | None) -> Iterator[tuple[str, str]]:
-    lines = [(number, line) for number, line in enumerate(read_text(path).decode().splitlines(), 1) if line.strip()]
-    kind = form or _guess(lines[0][1])
-    for number, line in lines:
-        try:
-            if kind == "dict":
-                yield _of_dict(line)
-            elif kind == "named":
-                mark = "\t" if "\t" in line else "|"
-                name, between, units = line.partition(mark)
-                if not between:
-                    raise ValueError("no tab or bar between a name and units")
-                yield name.strip(), payload(_integers(units))
-            else:
-                yield f"{path.stem}:{number}", payload(_integers(line))
-        except ValueError as error:
-            shown = line if len(line) < 50 else line[:50] + "…"
-            raise DataError(f"{path}, line {number}: {error} ({shown})", expected=EXPECTED) from None
-
-
-def _guess(line: str) -> str:
-    if line.lstrip().startswith("{"):
-        return "dict"
-    return "named" if "|" in line or "\t" in line else "km"
-
-
-def _of_dict(line: str) -> tuple[str, str]:
-    try:
-        entry: Any = json.loads(line)
-    except json.JSONDecodeError:
-        try:
-            entry = ast.literal_eval(line.strip())
-        except (SyntaxError, ValueError, MemoryError, RecursionError):
-            raise ValueError("neither JSON nor a Python dictionary") from None
-    if not isinstance(entry, dict):
-        raise ValueError("no dictionary")
-    key = next((name for name in UNITS if name in entry), None)
-    if key is None:
-        raise ValueError(f"no units: its keys are {', '.join(map(str, entry))}")
-    name = next((str(entry[name]) for name in NAMES if name in entry), None)
-    if name is None:
-        raise ValueError(f"no name: its keys are {', '.join(map(str, entry))}")
-    runs = entry.get("duration") if key == "units" else None
-    if not isinstance(entry[key], str | list):
-        raise ValueError(f"{key} is neither a text nor a list")
-    units = _integers(entry[key])
-    if isinstance(runs, list) and len(runs) != len(units):
-        raise ValueError(f"{len(units)} units and {len(runs)} run lengths")
-    return name, payload(units, _integers(runs) if isinstance(runs, list) else None)
-
-
-def _integers(value: Any) -> list[int]:
-    parts: list[Any] = (re.findall(r"<Un(\d+)>", value) or value.split()) if isinstance(value, str) else list(value)
-    try:
-        units = [int(str(part)) for part in parts]
-    except ValueError:
-        raise ValueError("units that are no whole numbers") from None
-    if not units:
-        raise ValueError("no units")
-    if min(units) < 0:
-        raise ValueError(f"unit {min(units)}, which is negative")
-    return units
 
 
 def _labels(path: Path) -> dict[str, str]:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from xdomain.adapters.music import Music
 from xdomain.adapters.music.midi import read_midi, write_midi
@@ -42,6 +44,10 @@ def on(pitch, velocity=64, channel=0):
 
 def off(pitch, channel=0):
     return 0x80 | channel, pitch, 0
+
+
+def signature(above, power):
+    return b"\xff\x58\x04" + bytes([above, power, 24, 8])
 
 
 def tempo(microseconds):
@@ -124,6 +130,10 @@ GOOD = {  # what the file says, and the line that tells it
     "a first tempo that comes late": (
         midi(track((480, tempo(250_000)), *ONE)),
         "ticks=480 tempo=0:500000,480:250000 60:480:480:64",
+    ),
+    "time signatures, in order, of whichever track": (
+        midi(track((0, signature(3, 2)), (960, signature(6, 3))), track((5, signature(2, 1)), *ONE)),
+        "ticks=480 tempo=0:500000 meter=0:3/4,5:2/2,960:6/8 60:5:480:64",
     ),
     "chunks of other kinds": (
         midi(b"XFIH" + (3).to_bytes(4) + b"abc" + track(*ONE), count=1) + b"junk behind the last track",
@@ -257,6 +267,65 @@ def test_written_files_are_read_back(library, tmp_path):
     assert written(read_midi(path, reader=library)) == line
     with pytest.raises(OutputError, match="cannot be written"):
         write_midi(parsed(line), tmp_path / "none" / "a.mid")
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_time_signatures_come_back_from_a_file(library, tmp_path):
+    adapter = Music(symbols="events", bars="file", reader=library)
+    ids = adapter.encode(["meter=0:3/4,1440:6/8 60:0:480:64 62:1440:480:64 64:2880:480:64"]).values
+    adapter.to_midi(ids, tmp_path / "a.mid")
+    lines = adapter.encode_files([tmp_path / "a.mid"])
+    assert adapter.encode(lines).values.tolist() == ids.tolist()
+
+
+OVERLAPPING = "ticks=96 programs=5,0 60:0:96:64:0 60:10:20:70:0 60:40:8:80:0 60:90:20:90:0 60:5:96:50:1 d60:0:9:99:0"
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_notes_of_one_pitch_that_overlap_are_written_apart(library, tmp_path):
+    write_midi(parsed(OVERLAPPING), tmp_path / "a.mid")
+    found = read_midi(tmp_path / "a.mid", reader=library)
+    told = parsed(OVERLAPPING).in_order()
+    for field in ("pitch", "start", "duration", "velocity", "drum"):
+        assert getattr(found, field).tolist() == getattr(told, field).tolist()
+    assert [found.programs[part] for part in found.part] == [told.programs[part] for part in told.part]
+    assert len(found.programs) == 4  # 60:10 and those after it beside the first note, a part for the drums
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(60, 62), st.integers(0, 40), st.integers(0, 30), st.integers(1, 127)), min_size=1)
+)
+def test_no_note_is_lost_in_a_file(tmp_path_factory, notes):
+    path = tmp_path_factory.mktemp("midi") / "a.mid"
+    write_midi(parsed(" ".join(":".join(map(str, note)) for note in notes)), path)
+    found = read_midi(path)
+    rows = zip(
+        found.pitch.tolist(), found.start.tolist(), found.duration.tolist(), found.velocity.tolist(), strict=True
+    )
+    assert sorted(rows) == sorted((pitch, start, max(lasting, 1), loud) for pitch, start, lasting, loud in notes)
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_values_beyond_the_range_are_clipped_if_asked(library, tmp_path, caplog):
+    contents = midi(track((0, on(60, 200)), (9, (0xB0, 64, 255)), (1, off(60)), (0, on(130)), (5, off(130))))
+    (tmp_path / "a.mid").write_bytes(contents)
+    (tmp_path / "b.mid").write_bytes(GOOD["one note"][0])
+    with pytest.raises(DataError, match=r"a\.mid, track 1, event 1 (?s:.*)adapter\.options\.clip_values=true"):
+        Music(reader=library).encode_files([tmp_path / "a.mid"])
+    with caplog.at_level("WARNING", "xdomain"):
+        lines = Music(reader=library, clip_values=True).encode_files([tmp_path / "b.mid", tmp_path / "a.mid"])
+    assert lines == [GOOD["one note"][1], "ticks=480 tempo=0:500000 60:0:10:127 127:10:5:64"]
+    assert f"4 values above 127 in 1 MIDI files are read as 127, in {tmp_path / 'a.mid'} for one" in caplog.text
+
+
+def test_files_that_cannot_be_read_are_left_out_if_asked(tmp_path):
+    paths = [tmp_path / f"{name}.mid" for name in "abc"]
+    for path, contents in zip(paths, (GOOD["one note"][0], BAD["empty"][0], BAD["half a track"][0]), strict=True):
+        path.write_bytes(contents)
+    with pytest.raises(DataError, match=r"b\.mid is empty(?s:.*)copy the file anew; or (.*)skip_bad=true"):
+        Music().encode_files(paths)
+    assert Music(skip_bad=True).encode_files(paths) == [GOOD["one note"][1], None, None]
 
 
 def slow_notes(path):

@@ -8,6 +8,8 @@ pytest.importorskip("soxr")
 
 from xdomain.adapters.speech.audio import blocks, cut_audio, describe, is_silent, read_audio  # noqa: E402
 from xdomain.adapters.speech.files import find_audio, ids_of  # noqa: E402
+from xdomain.adapters.speech.frame_reader import ReadLog, hear_all  # noqa: E402
+from xdomain.adapters.speech.mfcc import Mfcc  # noqa: E402
 from xdomain.core.errors import DataError, OutputError  # noqa: E402
 
 RATE = 16000
@@ -129,7 +131,9 @@ def test_no_samples(tmp_path):
     assert fault(tmp_path / "a.wav").what == f"{tmp_path / 'a.wav'} holds no samples"
 
 
-@pytest.mark.parametrize(("value", "told"), [(np.nan, "nan"), (np.inf, "inf")])
+@pytest.mark.parametrize(
+    ("value", "told"), [(np.nan, "nan"), (np.inf, "inf"), (1e20, "1e+20"), (-101, "-101"), (32767, "32767")]
+)
 def test_a_number_that_is_none_is_placed(tmp_path, value, told):
     sound = np.stack([TONE, TONE], 1)
     sound[12000, 1] = value
@@ -137,6 +141,23 @@ def test_a_number_that_is_none_is_placed(tmp_path, value, told):
     assert fault(tmp_path / "a.wav", rate=8000).what == f"{tmp_path / 'a.wav'}: the sample at 0.7500 s is {told}"
     with pytest.raises(DataError, match=r"0\.7500 s"):
         list(blocks(tmp_path / "a.wav", rate=RATE, seconds=0.2))
+
+
+def test_loud_floats_are_sound(tmp_path):
+    soundfile.write(tmp_path / "a.wav", 99 * TONE / 0.4, RATE, subtype="FLOAT")
+    assert read_audio(tmp_path / "a.wav", rate=RATE).max() == pytest.approx(99, abs=0.1)
+
+
+def test_a_bad_sample_is_found_before_any_frame(tmp_path):
+    for name in ("a.wav", "b.wav"):
+        soundfile.write(tmp_path / name, np.r_[np.tile(TONE, 15), [1e20 if name == "b.wav" else 0]], RATE, "FLOAT")
+    frames = hear_all([tmp_path / "a.wav", tmp_path / "b.wav"], Mfcc(), notes := ReadLog())
+    with pytest.raises(DataError, match=r"b\.wav: the sample at 15\.0000 s is 1e\+20"):
+        next(frames)
+    assert notes.done == 0
+    kept = list(hear_all([tmp_path / "b.wav", tmp_path / "a.wav"], Mfcc(), notes, skip_bad=True))
+    assert (notes.heard, len(notes.skipped)) == (1, 1)
+    assert sum(map(len, kept)) == (15 * RATE + 1 - 400) // 160 + 1
 
 
 @pytest.mark.parametrize(

@@ -185,3 +185,24 @@ def test_tags_in_a_cell():
     assert are_parted(["INTJ", "DET NOUN"])
     assert are_parted(["a,b"])
     assert not are_parted(["HHE", "", " E "])
+
+
+UNITS = {  # as `xdomain units encode` writes it
+    "id": list("abcd"),
+    "sequence": ["71:3 12", "12 0:14 5", "8:2 71", "3 12:4 0"],
+    "rate": ["100.0"] * 4,
+    "duration": ["0.51", "0.72", "0.51", "0.9"],
+    "file": ["a.wav", "b.wav", "b.wav", "a.wav"],
+    "codebook": ["0123456789abcdef"] * 4,
+}
+
+
+@pytest.mark.parametrize("own", [["ann", "bob", "ann", "bob"], ["1.5", "2.25", "0.75", "3.5"]])
+def test_of_a_table_of_units_only_ones_own_column_is_a_label(own):
+    assert guess(UNITS | {"spoken": own}).columns.label == "spoken"
+    with pytest.raises(DataError, match=r"my\.csv has no column 'label'"):
+        guess(UNITS)
+    with pytest.raises(DataError, match="2 columns could be the label: spoken, room"):
+        guess(UNITS | {"spoken": own, "room": list("xyyx")})
+    assert guess(UNITS, {"label": "duration"}).problem == "regression"
+    assert guess({"sequence": DNA, "duration": UNITS["duration"]}).columns.label == "duration"

@@ -8,7 +8,8 @@ import pytest
 
 from xdomain.adapters.protein import Protein
 from xdomain.core.errors import DataError, RecipeError
-from xdomain.data.media_files import table_of_files, transcribed
+from xdomain.data.assemble import said
+from xdomain.data.media_files import files_skipped, table_of_files, transcribed
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,31 @@ def test_a_missing_file_is_named(folder):
 def test_a_row_that_names_no_file_among_some_that_do_is_refused(folder):
     with pytest.raises(DataError, match=r"record '2', column sequence: 'MKV' is no file"):
         transcribed(pa.table({"id": ["1", "2"], "sequence": ["a.pep", "MKV"]}), Listening(), folder)
+
+
+@dataclass(frozen=True)
+class Skipping(Listening):
+    """Leaves out what it cannot read."""
+
+    def encode_files(self, paths):
+        return [path.read_text() or None for path in paths]
+
+
+def test_rows_of_files_that_were_left_out_are_counted(folder, caplog):
+    (folder / "c.pep").touch()
+    names = {"sequence": ["a.pep", "c.pep", "b.pep", "a.pep"], "sequence_b": ["b.pep", "b.pep", "a.pep", "c.pep"]}
+    table = pa.table({"id": ["1", "2", "3", "4"], **names}).replace_schema_metadata({"said": "[]"})
+    with caplog.at_level("WARNING", "xdomain"):
+        read = transcribed(table, Skipping(), folder)
+    assert read.to_pylist() == [{"id": "1", "sequence": "MKA", "sequence_b": "MKB"},
+                                {"id": "3", "sequence": "MKB", "sequence_b": "MKA"}]  # fmt: skip
+    assert (files_skipped(read), files_skipped(table)) == (2, 0)
+    assert said(read) == []
+    assert f"2 of 4 records are left out, as their files cannot be read, such as {folder / 'c.pep'}" in caplog.text
+    with pytest.raises(DataError, match=r"not every file can be read: 2 cannot, the first is .*c\.pep"):
+        transcribed(table, Skipping(), folder, every=True)
+    with pytest.raises(DataError, match=r"none of the files can be read: 1 cannot"):
+        transcribed(table.slice(1, 1), Skipping(), folder)
 
 
 def test_a_question_and_a_passage_are_one_record(folder):

@@ -1,5 +1,6 @@
 """The pictures: what is drawn where, and that a file is there to look at."""
 
+from itertools import pairwise
 from types import SimpleNamespace
 
 import matplotlib as mpl
@@ -132,6 +133,34 @@ def test_few_and_many_classes_fit_in_a_picture(draw, classes):
     assert len(picture.axes[0].texts) == classes**2
     dark = mpl.colormaps["Blues"](1.0)[:3]
     assert of_colour(picture.pixels, dark) > 500 * classes
+
+
+def test_up_to_sixty_classes_have_names_and_no_counts(draw):
+    names = [f"class number {i}" for i in range(60)]
+    (axes,) = draw(plot_confusion, np.eye(60, dtype=int).tolist(), names).axes
+    assert not axes.texts
+    assert [label.get_text() for label in axes.get_yticklabels()] == names
+    axes.figure.canvas.draw()
+    boxes = [label.get_window_extent() for label in axes.get_xticklabels()]
+    assert all(one.x1 <= other.x0 for one, other in pairwise(boxes))  # no name lies on another
+
+
+def test_of_many_classes_the_most_confused_are_named(draw):
+    matrix = np.diag([50] * 107)
+    matrix[3, 5], matrix[7, 2], matrix[100, 106] = 9, 20, 4
+    names = [f"piece by composer number {i}" for i in range(107)]
+    picture, pairs = draw(plot_confusion, matrix.tolist(), names).axes
+    assert picture.images[0].get_array().shape == (107, 107)
+    assert not picture.get_yticklabels()
+    assert [label.get_text() for label in pairs.get_yticklabels()] == [
+        "piece by co…ser number 7 → piece by co…ser number 2",
+        "piece by co…ser number 3 → piece by co…ser number 5",
+        "piece by co…r number 100 → piece by co…r number 106",
+    ]
+    assert texts(pairs) == ["20 of 70", "9 of 59", "4 of 54"]
+    assert len(draw(plot_confusion, np.ones((61, 61), int).tolist(), names[:61]).axes[1].patches) == 20
+    none = draw(plot_confusion, np.eye(61, dtype=int).tolist(), names[:61]).axes[1]
+    assert none.get_title(loc="left") == "no class is taken for another"
 
 
 # a few runs

@@ -66,8 +66,11 @@ class ReadsFiles(Protocol):
         """File name endings in lower case, with the dot. Empty if the adapter's options rule out reading files."""
         ...
 
-    def encode_files(self, paths: Sequence[Path]) -> list[str]:
-        """Turn each of the files `paths` into a string that `encode` reads, in the same order."""
+    def encode_files(self, paths: Sequence[Path]) -> Sequence[str | None]:
+        """Turn each of the files `paths` into a string that `encode` reads, in the same order.
+
+        None stands for a file that cannot be read, where an option of the adapter says that such files are left out.
+        """
         ...
 
 

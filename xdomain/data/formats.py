@@ -22,9 +22,13 @@ from xdomain.data.sequence_files import raw_records
 from xdomain.data.squad import raw_squad
 from xdomain.data.tables import raw_table
 from xdomain.data.typed_tables import raw_arrow, raw_excel, raw_json, raw_parquet
+from xdomain.data.unit_lines import MANIFEST, raw_units
+from xdomain.data.unit_lines import STARTS as UNIT_STARTS
 from xdomain.data.validate import MAX_CHARACTERS
 
-READABLE = "a table (CSV, TSV, JSON lines, Parquet, Arrow, Excel) or sequences (FASTA, FASTQ, GenBank, EMBL, PIR)"
+READABLE = (
+    "a table (CSV, TSV, JSON lines, Parquet, Arrow, Excel) or sequences (FASTA, FASTQ, GenBank, EMBL, PIR, units)"
+)
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,7 @@ FORMATS: Mapping[str, Format] = {
     "genbank": Format(partial(raw_records, kind="genbank"), of_sequences=True),
     "embl": Format(partial(raw_records, kind="embl"), of_sequences=True),
     "pir": Format(partial(raw_records, kind="pir"), of_sequences=True),
+    "units": Format(raw_units, of_sequences=True),
 }
 """By the name of the reader, as recipes give it."""
 STARTS = (
@@ -67,6 +72,7 @@ STARTS = (
     (rb"\s*@[^\r\n]*\r?\n[A-Za-z*.\-]+\r?\n\+", "fastq"),
     (rb"\s*LOCUS\s", "genbank"),
     (rb"ID   \S", "embl"),
+    *((start, "units") for start in UNIT_STARTS),
     (rb'\s*\{\s*"(data|version)"\s*:', "squad"),
     (rb"\s*\[?\s*\{", "json"),
 )
@@ -76,6 +82,7 @@ REFUSED = (
     (rb"BAM\x01|\x1f\x8b\x08\x04.{6}BC", "a BAM file", "samtools fasta FILE > reads.fasta"),
     (rb"@HD\t|@SQ\t", "a SAM file", "samtools fasta FILE > reads.fasta"),
     (rb"##gff-version|#!genome-build|#gtf", "an annotation (GFF or GTF) without sequences", "--genome GENOME.fasta"),
+    (MANIFEST, "a manifest of sound files", "name the file of units beside it, such as train.km for train.tsv"),
     (rb"(track|browser) \S", "a BED file of intervals without sequences", "--genome GENOME.fasta"),
     (rb"(chr)?\w+\t\d+\t\d+(\t|\r?\n)", "a BED file of intervals without sequences", "--genome GENOME.fasta"),
 )

@@ -15,6 +15,7 @@ from xdomain.core.recipe import Columns
 from xdomain.data.cells import is_missing, numbers_of, parse_number, several_labels, whole_numbers
 from xdomain.data.intervals import interval_columns
 from xdomain.data.rows import missing_column, short
+from xdomain.data.run_length import UNIT_COLUMNS
 from xdomain.data.validate import SPLIT_NAMES
 
 ROWS = 2000  # at most in the sample
@@ -368,7 +369,7 @@ class _Look:
     def _could_be_label(self, name: str, problem: Problem | None) -> bool:
         distinct, rows = self.sample.distinct(name), self.sample.rows
         numbers = self.sample.numbers(name)
-        if distinct < 2:
+        if distinct < 2 or (name in UNIT_COLUMNS and set(UNIT_COLUMNS) <= set(self.names)):
             return False
         if numbers is not None:
             return not _count_up(numbers)

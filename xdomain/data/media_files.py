@@ -10,10 +10,12 @@ import pyarrow as pa
 
 from xdomain.core.adapter_protocols import ReadsFiles
 from xdomain.core.errors import DataError, RecipeError
+from xdomain.core.progress import log
 from xdomain.core.sequences import Adapter
 from xdomain.data.sources import neighbour
 
 ROLES = ("sequence", "sequence_b")
+SKIPPED = b"files_skipped"
 
 
 def endings(adapter: Adapter) -> tuple[str, ...]:
@@ -26,7 +28,7 @@ def is_media(path: Path, adapter: Adapter) -> bool:
     return path.suffix.lower() in endings(adapter)
 
 
-def transcribed(table: pa.Table, adapter: Adapter, folder: Path) -> pa.Table:
+def transcribed(table: pa.Table, adapter: Adapter, folder: Path, *, every: bool = False) -> pa.Table:
     """Replace the names of files in a table by their content; a table without such names stays the same.
 
     Parameters
@@ -37,18 +39,51 @@ def transcribed(table: pa.Table, adapter: Adapter, folder: Path) -> pa.Table:
         Knows the suffixes of its files and encodes them.
     folder
         The folder of the table: relative paths start there.
+    every
+        Whether every row must be kept, even where the adapter may leave out files that cannot be read.
+
+    Returns
+    -------
+    pa.Table
+        Without the rows of files that the adapter left out; `files_skipped` tells how many these are.
 
     Raises
     ------
     DataError
-        A file does not exist, or a row names no file where others of its column do.
+        A file does not exist, or a row names no file where others of its column do; or all files are left out.
     """
     if not isinstance(adapter, ReadsFiles):
         return table
+    skipped: dict[int, Path] = {}
     for name, paths in _columns(table, adapter, folder).items():
-        column: Any = pa.array(_read(paths, adapter), pa.string())
+        content = _read(paths, adapter)
+        skipped |= {row: path for row, (path, read) in enumerate(zip(paths, content, strict=True)) if read is None}
+        column: Any = pa.array(content, pa.string())
         table = table.set_column(table.column_names.index(name), name, column)
-    return table
+    return _without(table, skipped, every) if skipped else table
+
+
+def _without(table: pa.Table, skipped: Mapping[int, Path], every: bool) -> pa.Table:
+    """The rows of `table` that are not `skipped`; how many these are is told, and noted in the metadata."""
+    many, one = len(skipped), next(iter(skipped.values()))
+    if every or many == table.num_rows:
+        which = "none of the files" if many == table.num_rows else "not every file"
+        raise DataError(f"{which} can be read: {many:,} cannot, the first is {one}", fix="leave them out")
+    log.warning(f"{many:,} of {table.num_rows:,} records are left out, as their files cannot be read, such as {one}")
+    kept = table.take([row for row in range(table.num_rows) if row not in skipped])
+    return kept.replace_schema_metadata({**(kept.schema.metadata or {}), SKIPPED: str(many)})
+
+
+def files_skipped(table: pa.Table) -> int:
+    """How many rows `transcribed` left out of `table`."""
+    return int((table.schema.metadata or {}).get(SKIPPED, b"0"))
+
+
+def or_skip(error: DataError) -> DataError:
+    """The `error` of a file that cannot be read, with the option ``skip_bad`` as one more way to fix it."""
+    skip = "or leave such files out of a run: --set adapter.options.skip_bad=true"
+    fix = f"{error.fix}; {skip}" if error.fix else skip.removeprefix("or ")
+    return DataError(error.what, expected=error.expected, nearest=error.nearest, fix=fix)
 
 
 def named_files(table: pa.Table, adapter: Adapter, folder: Path) -> list[Path]:
@@ -128,7 +163,7 @@ def table_of_files(files: Sequence[Path], *, paired: bool) -> pa.Table:
     return pa.table({"id": [two.name], "sequence": [str(one)], "sequence_b": [str(two)]})
 
 
-def _read(paths: Sequence[Path], adapter: ReadsFiles) -> list[str]:
+def _read(paths: Sequence[Path], adapter: ReadsFiles) -> list[str | None]:
     """The content of each path; a file that is named several times is read once."""
     once = list(dict.fromkeys(paths))
     content = dict(zip(once, adapter.encode_files(once), strict=True))

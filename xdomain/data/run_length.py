@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Ints = NDArray[np.int64]
+UNIT_COLUMNS = ("id", "sequence", "rate", "duration", "file", "codebook")
+"""The columns of a table that ``xdomain units encode`` writes; none of them is a label."""
 
 
 def merged(units: ArrayLike, runs: ArrayLike | None = None) -> tuple[Ints, Ints]:

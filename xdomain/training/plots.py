@@ -11,10 +11,13 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from xdomain.metrics.metrics import METRICS
 
-MOST_NUMBERED = 30  # with more classes the counts would be too small to read
+MOST_NUMBERED, MOST_NAMED = 30, 60  # with more classes their counts, or names, would be too small to read
+TOP_PAIRS = 20
+LONGEST_NAME = 24  # characters; with more, only the start and the end are shown
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#666666"
 GREEN, PURPLE, AMBER, SKY = "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, AMBER, SKY)
@@ -133,6 +136,9 @@ def plot_pretraining(history: Sequence[Mapping[str, Any]], *, path: Path, title:
 def plot_confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str], *, path: Path, title: str) -> None:
     """Plot a confusion matrix, each cell shaded by its share of the row.
 
+    Up to 30 classes have their counts in the cells, up to 60 their names beside the matrix. For more classes, the pairs
+    that are most often confused are listed beside it.
+
     Parameters
     ----------
     matrix
@@ -146,21 +152,58 @@ def plot_confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str], *, p
     """
     counts = np.asarray(matrix)
     share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
-    size = min(12.0, 2.6 + 0.62 * len(classes))
+    named = len(classes) <= MOST_NAMED
+    size = min(12.0, 2.6 + 0.62 * len(classes)) if named else 6.5
     with mpl.rc_context({**STYLE, "font.size": 10}):
-        figure = new_figure(size + 0.8, size)
-        axes = figure.subplots()
-        axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
-        slanted = 45 if max(map(len, classes)) > 3 else 0
-        axes.set_xticks(range(len(classes)), classes, rotation=slanted, ha="center", parse_math=False)
-        axes.set_yticks(range(len(classes)), classes, parse_math=False)
-        axes.set_xlabel("predicted")
+        figure = new_figure(size + 0.8 if named else 2.1 * size, size)
+        axes, *beside = figure.subplots(1, 1 if named else 2, squeeze=False)[0]
+        axes.imshow(share, cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
+        axes.set_xlabel("predicted" if named else f"predicted ({len(classes)} classes, in one order)")
         axes.set_ylabel("true")
         axes.set_title(title, fontsize=10, parse_math=False)
+        if named:
+            names = [_shortened(name) for name in classes]
+            numbered = len(classes) <= MOST_NUMBERED
+            letters = 10 if numbered else 400 / len(classes)
+            slanted = (45 if numbered else 90) if max(map(len, names)) > 3 or not numbered else 0
+            placed = {
+                "ha": "right" if slanted == 45 else "center",
+                "rotation_mode": "anchor" if slanted == 45 else "default",
+            }
+            axes.set_xticks(range(len(names)), names, rotation=slanted, fontsize=letters, parse_math=False, **placed)
+            axes.set_yticks(range(len(names)), names, fontsize=letters, parse_math=False)
+        else:
+            axes.set_xticks([])
+            axes.set_yticks([])
+            _draw_pairs(beside[0], counts, classes)
         for i, j in np.ndindex(counts.shape) if len(classes) <= MOST_NUMBERED else ():
             axes.text(j, i, f"{counts[i, j]:,}", ha="center", va="center", fontsize=9,
                       color="white" if share[i, j] > 0.55 else "black")  # fmt: skip
         figure.savefig(path)
+
+
+def _draw_pairs(axes: Any, counts: NDArray[Any], classes: Sequence[str]) -> None:
+    """A bar for each of the pairs that are most often confused, with its share of the true class."""
+    wrong = counts * (1 - np.eye(len(counts), dtype=counts.dtype))
+    order = np.argsort(-wrong, axis=None, kind="stable")[:TOP_PAIRS]
+    pairs = [(int(i), int(j)) for i, j in zip(*np.unravel_index(order, wrong.shape), strict=True) if wrong[i, j]]
+    values = [int(wrong[pair]) for pair in pairs]
+    axes.barh(range(len(pairs)), values, color=ORANGE, height=0.7)
+    for place, (i, _) in enumerate(pairs):
+        axes.annotate(f"{values[place]:,} of {counts[i].sum():,}", (values[place], place), textcoords="offset points",
+                      xytext=(3, 0), va="center", fontsize=8)  # fmt: skip
+    names = [f"{_shortened(classes[i])} → {_shortened(classes[j])}" for i, j in pairs]
+    axes.set_yticks(range(len(pairs)), names, fontsize=8, parse_math=False)
+    axes.set_ylim(max(len(pairs), 1) - 0.5, -0.5)
+    axes.set_xlim(0, 1.3 * max([1, *values]))
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.set_xlabel("records")
+    axes.set_title("most often confused: true → predicted" if pairs else "no class is taken for another", fontsize=10)
+
+
+def _shortened(name: str) -> str:
+    half = LONGEST_NAME // 2
+    return name if len(name) <= LONGEST_NAME else f"{name[: half - 1]}…{name[-half:]}"
 
 
 def plot_comparison(

@@ -16,6 +16,7 @@ from xdomain.data.contradictions import contradictions
 from xdomain.data.dataset import Examples, check_symbols, encode_examples, warn_of_other_domain
 from xdomain.data.leakage import leakage
 from xdomain.data.loading import load_table
+from xdomain.data.media_files import files_skipped
 from xdomain.data.shortcuts import shortcuts
 from xdomain.data.splits import assign
 from xdomain.model.checkpoints import locate_backbone, shipped_folder
@@ -69,6 +70,8 @@ def prepare(recipe: Recipe, adapter: Adapter) -> tuple[Examples, dict[str, Any]]
     counts: dict[str, Any] = dict(examples.symbols.counts)
     if len(kept) < len(split):
         counts["left_out"] = len(split) - len(kept)
+    if skipped := files_skipped(table):
+        counts["files_skipped"] = skipped
     for name, count in (examples.symbols_b.counts if examples.symbols_b else {}).items():
         counts[name] = counts.get(name, 0) + count
     log.info(f"{recipe.name}: " + ", ".join(f"{n:,} {name}" for name, n in examples.sizes().items()))
