@@ -494,3 +494,23 @@ def test_a_column_that_was_asked_for_and_is_missing(write):
         read("table", {"data": path}, columns=Columns(sequence="zz"), labelled=False)
     known = read("table", {"data": path}, known=Columns(sequence="zz"), labelled=False)
     assert sequences(known) == ["ACGT", "ACGG"]
+
+
+def test_a_folder_of_music_needs_no_table(tmp_path, write):
+    miditoolkit = pytest.importorskip("miditoolkit", reason="pip install 'xdomain[music]'")
+    for composer, pitches in (("bach", (60, 62)), ("satie", (64, 67))):
+        for piece in range(2):
+            midi = miditoolkit.MidiFile()
+            midi.instruments.append(miditoolkit.Instrument(0))
+            midi.instruments[0].notes = [
+                miditoolkit.Note(80, p + piece, 480 * i, 480 * i + 400) for i, p in enumerate(pitches)
+            ]
+            (tmp_path / "pieces" / composer).mkdir(parents=True, exist_ok=True)
+            midi.dump(str(tmp_path / "pieces" / composer / f"{piece}.mid"))
+    recipe = own_recipe(tmp_path / "pieces", "music")
+    table = load_table(recipe, adapter=make_adapter("music", {}))
+    assert table.column("id").to_pylist() == ["bach/0.mid", "bach/1.mid", "satie/0.mid", "satie/1.mid"]
+    assert labels(table) == ["bach", "bach", "satie", "satie"]
+    assert all(len(sequence) > 3 for sequence in sequences(table))
+    names = write("file,era\nbach/0,old\nbach/1,old\nsatie/0,new\nsatie/1,new\n", "eras.csv")
+    assert labels(load_table(own_recipe(tmp_path / "pieces", "music", labels=names))) == ["old", "old", "new", "new"]

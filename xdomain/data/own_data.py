@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from xdomain.core.choices import DEFAULT_METRICS, Problem
 from xdomain.core.errors import DataError, RecipeError
-from xdomain.core.plugins import adapter_names, task_names
+from xdomain.core.plugins import adapter_names, make_adapter, task_names, uses_tokenizer
 from xdomain.core.progress import log
 from xdomain.core.recipe import SPLITS, Columns, Recipe, recipe_from
 from xdomain.data.datasets_folder import is_datasets_folder, read_datasets_folder, read_hub
@@ -17,6 +19,8 @@ from xdomain.data.in_memory import data_file, stored
 from xdomain.data.intervals import with_sequences
 from xdomain.data.labels_file import with_labels
 from xdomain.data.loading import guess_file
+from xdomain.data.media_files import endings
+from xdomain.data.media_folder import table_of_folder
 from xdomain.data.sources import is_data, neighbour
 from xdomain.data.validate import SPLIT_NAMES
 
@@ -193,10 +197,22 @@ def _file(data: Any, domain: str, labels: Path | None, genome: Path | None) -> P
     if path.is_dir():
         if is_datasets_folder(path):
             return stored(read_datasets_folder(path), path.resolve().name)
-        raise RecipeError(
-            f"{path} is a folder", expected="train, valid and test files in it, such as train.csv and test.csv",
-            fix=f"name a file: {READABLE}",
-        )  # fmt: skip
+        return stored(_media_table(path, domain, labels), path.resolve().name)
     if not path.is_file():
         raise RecipeError(f"{path} does not exist", expected=READABLE, nearest=neighbour(path))
     return path if labels is None else stored(with_labels(path, labels), _stem(path))
+
+
+def _media_table(folder: Path, domain: str, labels: Path | None) -> pa.Table:
+    """The sound or music files of a folder; they are named in full, as the table is kept elsewhere."""
+    suffixes = () if uses_tokenizer(domain) else endings(make_adapter(domain, {}))
+    if not any(path.suffix.lower() in suffixes for path in folder.rglob("*")):
+        other = f", or files that end in {', '.join(suffixes)}" if suffixes else ""
+        raise RecipeError(
+            f"{folder} is a folder without such files",
+            expected=f"files named train, valid and test in it, such as train.csv and test.csv{other}",
+            fix=f"name a file: {READABLE}",
+        )
+    table = table_of_folder(folder, suffixes, labels)
+    places: list[str] = [str((folder / name).resolve()) for name in table.column("sequence").to_pylist()]
+    return table.set_column(table.column_names.index("sequence"), "sequence", pa.array(places, pa.string()))

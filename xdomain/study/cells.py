@@ -328,7 +328,7 @@ def mapping_is_drawn(recipe: Recipe) -> bool:
 
 
 def splits_as_before(recipe: Recipe) -> bool:
-    """Whether records are where they were before a split had the options identity, sides, folds and fold.
+    """Whether `recipe` splits records as before there were the options identity, sides, folds and fold.
 
     If so, cells that were finished then still count. Classes at random are drawn differently since.
     """
