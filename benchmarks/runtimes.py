@@ -28,15 +28,11 @@ from xdomain.training.device import best_device
 FEW, MANY, RECORDS = 5, 35, 128
 
 
-def quiet(_: str) -> None:
-    """Say nothing."""
-
-
 def measure(task: str, work: Path) -> tuple[float, float, float, float]:
     """Seconds of reading, of a step, of a prediction; minutes of the whole."""
     started = time.perf_counter()
     recipe = find_recipe(task)
-    examples, _ = prepare(recipe, adapter_of(recipe), quiet)
+    examples, _ = prepare(recipe, adapter_of(recipe))
     reading = time.perf_counter() - started
 
     limits = [f"split.limit.{split}={RECORDS}" for split in ("valid", "test")]

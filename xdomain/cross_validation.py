@@ -14,8 +14,8 @@ from xdomain.core.formatting import number
 from xdomain.core.progress import log, muted
 from xdomain.core.recipe import Recipe
 from xdomain.core.run_dir import PREDICTIONS, RESULT, StoredResult, write_json, write_predictions
-from xdomain.data.folds import fold_names
 from xdomain.data.loading import load_table
+from xdomain.data.splits.folds import fold_names
 from xdomain.metrics.heldout import NEED_CHANCES, held_out_of, resampled_metric
 
 RunFold = Callable[[Recipe, Path], StoredResult]

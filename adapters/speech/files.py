@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xdomain.core.errors import DataError, OutputError
+from xdomain.data.formats.tables import raw_table
 from xdomain.data.media_files import file_columns
 from xdomain.data.sources import neighbour
-from xdomain.data.tables import raw_table
 
 from .audio import READS
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from xdomain.core.errors import DataError, nearest
 from xdomain.core.sequences import Ids
-from xdomain.data.tables import raw_table
+from xdomain.data.formats.tables import raw_table
 
 from .encode import Utterance
 

@@ -11,9 +11,9 @@ import pyarrow as pa
 from xdomain.core.errors import DataError, RecipeError, nearest, unknown
 from xdomain.core.recipe import SPLITS
 from xdomain.data.assemble import constants, noted
-from xdomain.data.read_file import read_text
-from xdomain.data.tables import raw_table
-from xdomain.data.unit_lines import FORMS, utterances
+from xdomain.data.formats.read_file import read_text
+from xdomain.data.formats.tables import raw_table
+from xdomain.data.formats.unit_lines import FORMS, utterances
 
 from ..tables import table, wanted
 

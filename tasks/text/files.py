@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from xdomain.core.errors import DataError, RecipeError, nearest, unknown
 from xdomain.core.recipe import SPLITS
-from xdomain.data.read_file import read_text
+from xdomain.data.formats.read_file import read_text
 
 from ..tables import table
 

@@ -43,13 +43,13 @@ def test_the_page_keeps_earlier_findings_that_are_still_there(looked_at, tmp_pat
 
     (tmp_path / "README.md").write_text("# My notes\n\n## Mine\n\n![mine](mine.png)\n")
     (tmp_path / "mine.png").touch()
-    analyze(looked_at[0], only=["probes", "embeddings"], options=QUICK, out=tmp_path)
+    analyze(looked_at[0], only=["probes", "embeddings"], options=Options(records=8), out=tmp_path)
     assert shown() == ["embeddings", "probes"]
     (later,) = analyze(looked_at[0], only=["probes"], options=Options(records=9), out=tmp_path)
     assert shown() == ["embeddings", "probes"]
     assert later.caption in (tmp_path / "README.md").read_text()
     (tmp_path / "embeddings.png").unlink()
-    analyze(looked_at[0], only=["probes"], options=QUICK, out=tmp_path)
+    analyze(looked_at[0], only=["probes"], options=Options(records=8), out=tmp_path)
     assert shown() == ["probes"]
 
 

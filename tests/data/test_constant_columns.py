@@ -3,7 +3,7 @@
 import pyarrow as pa
 
 from xdomain.data.assemble import constants, constants_of, noted
-from xdomain.data.formats import read_table
+from xdomain.data.formats.registry import read_table
 
 
 def test_only_what_every_row_has():

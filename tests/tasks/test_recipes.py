@@ -13,7 +13,7 @@ from xdomain.core.plugins import find_recipe, make_adapter, readers, task_names
 from xdomain.core.recipe import dump_recipe, parse_recipe
 from xdomain.data.dataset import check_symbols, encode_examples
 from xdomain.data.loading import load_table
-from xdomain.data.splits import assign
+from xdomain.data.splits.assign import assign
 from xdomain.metrics.metrics import check_metrics, compute_metrics
 from xdomain.pipeline import adapter_of
 

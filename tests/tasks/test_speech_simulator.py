@@ -14,7 +14,7 @@ from xdomain.core.errors import MissingError, RecipeError
 from xdomain.core.plugins import find_recipe, readers
 from xdomain.data.assemble import said
 from xdomain.data.loading import load_table
-from xdomain.data.splits import assign
+from xdomain.data.splits.assign import assign
 from xdomain.tasks.speech.lexicon import phonemes
 from xdomain.tasks.speech.payloads import payload
 from xdomain.tasks.speech.simulated_qa import Speaker

@@ -26,7 +26,7 @@ from xdomain.analysis.parallel_text import ALPHAS, Coded, Converted, converted, 
 from xdomain.analysis.result import STYLE, Finding, Options, empty_figure
 from xdomain.core.errors import DataError
 from xdomain.core.run_dir import MODEL, RECIPE
-from xdomain.data.read_file import read_text
+from xdomain.data.formats.read_file import read_text
 from xdomain.model.backbone import load_backbone, quiet_loading
 from xdomain.training.plots import BLUE, GREY, ORANGE
 

@@ -24,7 +24,7 @@ def _one_or_many(value: object) -> object:
 
 
 def _count_or_share(value: float) -> float:
-    """Check for a whole number of 1 or more, or a share below 1. `xdomain.data.splits` refuses values of 0 or less."""
+    """Check for a whole number of 1 or more, or a share below 1; `xdomain.data.splits` refuses values of 0 or less."""
     if value >= 1 and value != int(value):
         raise ValueError(f"{value:g} records: a whole number of them, or a share below 1")
     return int(value) if value >= 1 else value

@@ -13,7 +13,7 @@ from xdomain.core.choices import Problem
 from xdomain.core.errors import DataError, nearest
 from xdomain.core.recipe import Columns
 from xdomain.data.cells import is_missing, numbers_of, parse_number, several_labels, whole_numbers
-from xdomain.data.intervals import interval_columns
+from xdomain.data.formats.intervals import interval_columns
 from xdomain.data.rows import missing_column, short
 from xdomain.data.run_length import UNIT_COLUMNS
 from xdomain.data.validate import SPLIT_NAMES

@@ -15,8 +15,8 @@ from xdomain.core.progress import log
 from xdomain.core.recipe import Columns, Recipe
 from xdomain.core.sequences import Adapter
 from xdomain.data.assemble import constants_of, said
-from xdomain.data.fasta import check_labelled
-from xdomain.data.formats import FORMATS, READABLE, format_of, own_columns, read
+from xdomain.data.formats.fasta import check_labelled
+from xdomain.data.formats.registry import FORMATS, READABLE, format_of, own_columns, read
 from xdomain.data.infer_columns import Guess, guess_columns
 from xdomain.data.media_files import transcribed
 from xdomain.data.overlapping_kmers import without_overlap
@@ -40,7 +40,7 @@ def guess_file(
     Parameters
     ----------
     path
-        A file of any of `xdomain.data.formats.FORMATS`, compressed or not.
+        A file of any of `xdomain.data.formats.registry.FORMATS`, compressed or not.
     columns
         Which column holds what; what is None is guessed.
     problem

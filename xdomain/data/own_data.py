@@ -13,14 +13,14 @@ from xdomain.core.errors import DataError, RecipeError
 from xdomain.core.plugins import adapter_names, make_adapter, task_names, uses_tokenizer
 from xdomain.core.progress import log
 from xdomain.core.recipe import SPLITS, Columns, Recipe, recipe_from
-from xdomain.data.datasets_folder import is_datasets_folder, read_datasets_folder, read_hub
-from xdomain.data.formats import READABLE
+from xdomain.data.formats.datasets_folder import is_datasets_folder, read_datasets_folder, read_hub
+from xdomain.data.formats.intervals import with_sequences
+from xdomain.data.formats.labels_file import with_labels
+from xdomain.data.formats.media_folder import table_of_folder
+from xdomain.data.formats.registry import READABLE
 from xdomain.data.in_memory import data_file, stored
-from xdomain.data.intervals import with_sequences
-from xdomain.data.labels_file import with_labels
 from xdomain.data.loading import guess_file
 from xdomain.data.media_files import endings
-from xdomain.data.media_folder import table_of_folder
 from xdomain.data.sources import is_data, neighbour
 from xdomain.data.validate import SPLIT_NAMES
 
@@ -45,8 +45,8 @@ def own_recipe(
     Parameters
     ----------
     data
-        A file of any of `xdomain.data.formats.FORMATS`; a folder of train, valid and test files, of sound or music
-        files, or that ``datasets`` saved; ``hub:NAME``, a data set of the Hugging Face hub; a table in memory, or
+        A file of any of `xdomain.data.formats.registry.FORMATS`; a folder of train, valid and test files, of sound or
+        music files, or that ``datasets`` saved; ``hub:NAME``, a data set of the Hugging Face hub; a table in memory, or
         (sequences, labels); or any of these by the name of its split, ``{"train": …, "test": …}``.
     domain
         Name of the adapter.

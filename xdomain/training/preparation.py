@@ -12,13 +12,13 @@ from xdomain.core.plugins import make_adapter
 from xdomain.core.progress import log, reporter
 from xdomain.core.recipe import Recipe
 from xdomain.core.sequences import Adapter
-from xdomain.data.contradictions import contradictions
+from xdomain.data.checks.contradictions import contradictions
+from xdomain.data.checks.leakage import leakage
+from xdomain.data.checks.shortcuts import shortcuts
 from xdomain.data.dataset import Examples, check_symbols, encode_examples, warn_of_other_domain
-from xdomain.data.leakage import leakage
 from xdomain.data.loading import load_table
 from xdomain.data.media_files import files_skipped
-from xdomain.data.shortcuts import shortcuts
-from xdomain.data.splits import assign
+from xdomain.data.splits.assign import assign
 from xdomain.model.checkpoints import locate_backbone, shipped_folder
 
 JUDGED = ("valid", "test")

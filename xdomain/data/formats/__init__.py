@@ -1,0 +1,1 @@
+"""Kinds of file that hold records, each read into a table of strings."""

@@ -1,0 +1,128 @@
+"""Read FASTA files, and labels from their headers."""
+
+from __future__ import annotations
+
+import io
+import re
+from pathlib import Path
+
+import pyarrow as pa
+
+from xdomain.core.errors import DataError, nearest
+from xdomain.data.formats.read_file import line_of, read_text
+
+# A value reaches to the next key or the end of the header: OS=Mus musculus OX=10090
+UNLABELLED = ("id", "sequence", "description", "molecule")  # columns that are no labels
+KEY = r"[A-Za-z_][\w.\-]*"
+BARE = re.compile(rf"(?:^|(?<=[\s|;,]))({KEY})=(.*?)[\s|;,]*(?=[\s|;,]{KEY}=|\[{KEY}=|$)")
+BRACKETED = re.compile(rf"\[({KEY})=([^\]]*)\]")  # as NCBI writes: [organism=Homo sapiens]
+
+
+def raw_fasta(path: Path) -> pa.Table:
+    """Read all records of the FASTA file `path`, compressed or not.
+
+    Returns
+    -------
+    pa.Table
+        Strings: ``id``, the header's first word, ``sequence``, and a column for every key in the headers, written
+        ``key=value`` or ``[key=value]``; a record that lacks a key has null there. A value ends where the next key
+        begins, so that it may hold blanks. Where all headers have the form ``id|label`` or ``id|label|training``,
+        ``label`` and ``split``, and the id is what stands before the first bar.
+
+    Raises
+    ------
+    DataError
+        The file is not text, has text before the first header or a header without sequence.
+    """
+    from Bio.SeqIO.FastaIO import SimpleFastaParser  # slow to import, and not needed for tables
+
+    content = read_text(path)
+    start = content.lstrip()
+    if not start.startswith(b">"):
+        line = start.split(b"\n", 1)[0].decode().strip()
+        raise DataError(
+            f"{path}: line {line_of(content, len(content) - len(start))} is before the first header: {line[:60]!r}",
+            expected="a first line that begins with '>'",
+            fix="delete what stands before the first '>'; name a table .csv or .tsv",
+        )
+    titles: list[str] = []
+    sequences: list[str] = []
+    for title, sequence in SimpleFastaParser(io.StringIO(start.decode(), newline=None)):
+        titles.append(title.strip())
+        sequences.append(sequence)
+        if not sequence:
+            raise DataError(
+                f"{path}: record {len(titles)}, '>{titles[-1][:60]}' (line {_header_line(content, len(titles))}), "
+                "has a header without sequence",
+                expected="at least one line of sequence below every header",
+                fix="delete the header, or add its sequence",
+            )
+    keys = [dict(BARE.findall(title) + BRACKETED.findall(title)) for title in titles]
+    columns: dict[str, list[str | None]] = {
+        "id": [re.split(rf"[|;,]{KEY}=", (title.split() or [""])[0])[0] for title in titles],
+        "sequence": [*sequences],
+    }
+    for key in dict.fromkeys(key for record in keys for key in record):
+        if key not in columns:
+            columns[key] = [record.get(key) for record in keys]
+    barred = _barred(titles)
+    columns |= {key: values for key, values in barred.items() if key == "id" or key not in columns}
+    return pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()})
+
+
+def _header_line(content: bytes, record: int) -> int:
+    headers = re.finditer(rb"(?:^|(?<=[\r\n]))[ \t]*>", content)
+    position = next(match.start() for number, match in enumerate(headers, 1) if number == record)
+    return line_of(content, position)
+
+
+def _barred(titles: list[str]) -> dict[str, list[str | None]]:
+    """The columns label and split if all headers have the form ``id|label`` or ``id|label|training``; else none."""
+    parts = [title.split("|") for title in titles]
+    if any(len(part) != len(parts[0]) or "=" in part[-1] or not part[1:] for part in parts):
+        return {}
+    last = {part[-1].strip().lower() for part in parts}
+    if len(parts[0]) == 3 and last <= {"training", "testing", "train", "test", "valid", "validation"}:
+        return {
+            "id": [part[0].strip() for part in parts],
+            "label": [part[1].strip() for part in parts],
+            "split": [part[2].strip() for part in parts],
+        }
+    if len(parts[0]) == 2:
+        return {"id": [part[0].strip() for part in parts], "label": [part[1].strip() for part in parts]}
+    return {}
+
+
+def check_labelled(table: pa.Table, label: str | None, path: Path) -> None:
+    """Refuse a file whose headers hold no labels.
+
+    Parameters
+    ----------
+    table
+        What `raw_fasta` or another reader of sequence files returned.
+    label
+        The column that must exist; None: any besides id and sequence will do.
+    path
+        The file, for the message.
+
+    Raises
+    ------
+    DataError
+        With the first header, and how labels are written.
+    """
+    names: list[str] = [name for name in table.column_names if name not in UNLABELLED]
+    first = str(table.column("id")[0].as_py())
+    if label is not None and label not in names:
+        raise DataError(
+            f"{path}: the headers have no key {label!r}",
+            expected=f"one of {', '.join(names)}" if names else f"headers like '>{first} {label}=…'",
+            nearest=nearest(label, names),
+            fix="--column label=KEY, or a table with columns sequence and label",
+        )
+    if not names:
+        raise DataError(
+            f"{path}: the headers hold no labels (the first record is {first[:60]!r})",
+            expected="a label of every record, such as '>id|label' or '>id label=…' in FASTA headers",
+            fix="--labels FILE, add them, or use a CSV with columns sequence,label; where all are of one class, "
+            "add some of another, such as shuffled ones; `xdomain predict` needs no labels",
+        )

@@ -1,0 +1,175 @@
+"""The kinds of file that hold records: how each is recognised, read, and made into a raw table."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from xdomain.core.choices import Problem
+from xdomain.core.errors import DataError, unknown
+from xdomain.core.recipe import Columns
+from xdomain.data.assemble import assemble
+from xdomain.data.formats.fasta import check_labelled, raw_fasta
+from xdomain.data.formats.read_file import read_content
+from xdomain.data.formats.sequence_files import raw_records
+from xdomain.data.formats.squad import raw_squad
+from xdomain.data.formats.tables import raw_table
+from xdomain.data.formats.typed_tables import raw_arrow, raw_excel, raw_json, raw_parquet
+from xdomain.data.formats.unit_lines import MANIFEST, raw_units
+from xdomain.data.formats.unit_lines import STARTS as UNIT_STARTS
+from xdomain.data.validate import MAX_CHARACTERS
+
+READABLE = (
+    "a table (CSV, TSV, JSON lines, Parquet, Arrow, Excel) or sequences (FASTA, FASTQ, GenBank, EMBL, PIR, units)"
+)
+
+
+@dataclass(frozen=True)
+class Format:
+    """A kind of file.
+
+    Parameters
+    ----------
+    raw
+        Reads one file into columns of strings under the file's own names.
+    of_sequences
+        Whether records have an ``id`` and a ``sequence`` and the rest is their description, as in FASTA: the columns
+        of another table do not count for it, and ids that come again are numbered.
+    """
+
+    raw: Callable[..., pa.Table]
+    of_sequences: bool = False
+
+
+FORMATS: Mapping[str, Format] = {
+    "table": Format(raw_table),
+    "json": Format(raw_json),
+    "squad": Format(raw_squad),
+    "parquet": Format(raw_parquet),
+    "arrow": Format(raw_arrow),
+    "excel": Format(raw_excel),
+    "fasta": Format(raw_fasta, of_sequences=True),
+    "fastq": Format(partial(raw_records, kind="fastq"), of_sequences=True),
+    "genbank": Format(partial(raw_records, kind="genbank"), of_sequences=True),
+    "embl": Format(partial(raw_records, kind="embl"), of_sequences=True),
+    "pir": Format(partial(raw_records, kind="pir"), of_sequences=True),
+    "units": Format(raw_units, of_sequences=True),
+}
+"""By the name of the reader, as recipes give it."""
+STARTS = (
+    (rb"PAR1", "parquet"),
+    (rb"ARROW1|\xff\xff\xff\xff.{4}", "arrow"),
+    (rb"PK\x03\x04", "excel"),
+    (rb"\s*>(P1|F1|DL|DC|RL|RC|N3|N1|XX);", "pir"),
+    (rb"\s*>", "fasta"),
+    (rb"\s*@[^\r\n]*\r?\n[A-Za-z*.\-]+\r?\n\+", "fastq"),
+    (rb"\s*LOCUS\s", "genbank"),
+    (rb"ID   \S", "embl"),
+    *((start, "units") for start in UNIT_STARTS),
+    (rb'\s*\{\s*"(data|version)"\s*:', "squad"),
+    (rb"\s*\[?\s*\{", "json"),
+)
+"""What a file begins with, and its format; all others are delimited tables."""
+REFUSED = (
+    (rb"##fileformat=VCF", "a VCF file of variants", "cut sequences out of the genome: bcftools consensus"),
+    (rb"BAM\x01|\x1f\x8b\x08\x04.{6}BC", "a BAM file", "samtools fasta FILE > reads.fasta"),
+    (rb"@HD\t|@SQ\t", "a SAM file", "samtools fasta FILE > reads.fasta"),
+    (rb"##gff-version|#!genome-build|#gtf", "an annotation (GFF or GTF) without sequences", "--genome GENOME.fasta"),
+    (MANIFEST, "a manifest of sound files", "name the file of units beside it, such as train.km for train.tsv"),
+    (rb"(track|browser) \S", "a BED file of intervals without sequences", "--genome GENOME.fasta"),
+    (rb"(chr)?\w+\t\d+\t\d+(\t|\r?\n)", "a BED file of intervals without sequences", "--genome GENOME.fasta"),
+)
+
+
+def format_of(path: Path) -> str:
+    """The name of the format of the file `path`, by what it begins with.
+
+    Raises
+    ------
+    DataError
+        It cannot be read, or holds no sequences (variants, alignments, intervals).
+    """
+    content = read_content(path)[:10_000].removeprefix(b"\xef\xbb\xbf")
+    for start, kind, fix in REFUSED:
+        if re.match(start, content, re.DOTALL):
+            raise DataError(f"{path} is {kind}", expected=READABLE, fix=fix)
+    return next((name for start, name in STARTS if re.match(start, content, re.DOTALL)), "table")
+
+
+def read(
+    reader: str,
+    files: Mapping[str, Path],
+    *,
+    columns: Columns | None = None,
+    known: Columns | None = None,
+    problem: Problem | None = None,
+    labelled: bool = True,
+    label_key: str | None = None,
+    max_characters: int = MAX_CHARACTERS,
+    unscored: str = "",
+    drop_incomplete: bool = False,
+    **raw_options: Any,
+) -> pa.Table:
+    """Read one or several files of one format into a raw table.
+
+    Parameters
+    ----------
+    reader
+        A name among `FORMATS`.
+    files, columns, known, problem, labelled, max_characters, unscored, drop_incomplete
+        See `xdomain.data.assemble.assemble`.
+    label_key
+        The key in FASTA headers whose value is the label: the same as ``columns.label``.
+    raw_options
+        Of the format alone, such as the delimiter of a table.
+
+    Raises
+    ------
+    RecipeError
+        An option that the format does not have.
+    DataError
+        A file that cannot be read as that format, guessed or checked.
+    """
+    form = FORMATS[reader]
+    possible = [name for name in inspect.signature(form.raw).parameters if name not in ("path", "kind")]
+    for name in raw_options:
+        if name not in possible:
+            raise unknown(f"option of the reader {reader}", name, possible)
+    columns = (columns or Columns()).model_copy(update={} if label_key is None else {"label": label_key})
+    columns = own_columns(reader, columns)
+
+    def raw(path: Path) -> pa.Table:
+        table = form.raw(path, **raw_options)
+        if form.of_sequences and labelled:
+            check_labelled(table, columns.label or columns.tags, path)
+        return table
+
+    return assemble(
+        files,
+        raw,
+        columns=columns,
+        known=known,
+        problem=problem,
+        labelled=labelled,
+        max_characters=max_characters,
+        unscored=unscored,
+        drop_incomplete=drop_incomplete,
+        number_repeated_ids=form.of_sequences,
+    )
+
+
+def own_columns(reader: str, columns: Columns) -> Columns:
+    """`columns`, with the names that `reader` gives to id and sequence where they are None and files name none."""
+    own = {"id": "id", "sequence": "sequence"} if FORMATS[reader].of_sequences else {}
+    return columns.model_copy(update={role: name for role, name in own.items() if getattr(columns, role) is None})
+
+
+read_table = partial(read, "table")
+read_fasta = partial(read, "fasta")

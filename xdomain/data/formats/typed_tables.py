@@ -1,0 +1,163 @@
+"""Tables that are not text: Parquet, Arrow, Excel and JSON lines, each read into columns of strings."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from xdomain.core.errors import DataError, MissingError
+from xdomain.data.formats.read_file import read_content, read_text
+
+
+def raw_parquet(path: Path) -> pa.Table:
+    """All cells of the Parquet file `path` as strings; see `as_strings`."""
+    import pyarrow.parquet as pq
+
+    try:
+        return as_strings(pq.read_table(io.BytesIO(read_content(path))), path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise _unreadable(path, "Parquet file", error) from None
+
+
+def raw_arrow(path: Path, *, typed: bool = False) -> pa.Table:
+    """All cells of `path`, an Arrow IPC file or stream (Feather; what ``datasets`` saves), as strings or `typed`."""
+    content = read_content(path)
+    open_ipc = pa.ipc.open_file if content.startswith(b"ARROW1") else pa.ipc.open_stream
+    try:
+        table = open_ipc(pa.BufferReader(content)).read_all()
+    except (pa.ArrowInvalid, OSError) as error:
+        raise _unreadable(path, "Arrow file", error) from None
+    return table if typed else as_strings(table, path)
+
+
+def raw_excel(path: Path) -> pa.Table:
+    """All cells of the first sheet of the workbook `path`, as strings; its first row names the columns.
+
+    Raises
+    ------
+    MissingError
+        openpyxl is not installed.
+    """
+    try:
+        import openpyxl
+    except ImportError:
+        raise MissingError(
+            f"{path} is an Excel workbook, and openpyxl is not installed",
+            fix="pip install 'xdomain[excel]', or save the sheet as CSV in UTF-8",
+        ) from None
+    try:
+        book = openpyxl.load_workbook(io.BytesIO(read_content(path)), read_only=True, data_only=True)
+    except Exception as error:  # whatever a broken archive or its XML makes
+        raise _unreadable(path, "Excel workbook", error) from None
+    sheet = book.worksheets[0]
+    rows = [row for row in sheet.iter_rows(values_only=True) if any(cell is not None for cell in row)]
+    if len(rows) < 2:
+        raise DataError(f"{path}: the sheet {sheet.title!r} holds {len(rows)} rows", expected="a header and records")
+    width = max(place for place, cell in enumerate(rows[0], 1) if cell is not None)
+    header = [str(cell).strip() if cell is not None else f"column {place}" for place, cell in enumerate(rows[0], 1)]
+    columns = [[row[place] if place < len(row) else None for row in rows[1:]] for place in range(width)]
+    check_names(header[:width], path)
+    table = pa.table({name: _texts(column) for name, column in zip(header, columns, strict=False)})
+    if len(book.worksheets) > 1:
+        others = ", ".join(repr(other.title) for other in book.worksheets[1:])
+        table = table.replace_schema_metadata(
+            {"said": json.dumps([f"sheet: {sheet.title!r}, the first; not read: {others}"])}
+        )
+    return table
+
+
+def raw_json(path: Path) -> pa.Table:
+    """The records of `path`, a JSON object a line or one list of objects, as strings by key.
+
+    Raises
+    ------
+    DataError
+        A line that is no object, with its number.
+    """
+    text = read_text(path).decode()
+    if text.lstrip().startswith("["):
+        records = _list_of_objects(text, path)
+    else:
+        records = [
+            _object(line, f"{path}: line {number}") for number, line in enumerate(text.split("\n"), 1) if line.strip()
+        ]
+    names = list(dict.fromkeys(name for record in records for name in record))
+    check_names(names, path)
+    return pa.table({name: _texts([record.get(name) for record in records]) for name in names})
+
+
+def as_strings(table: pa.Table, where: object) -> pa.Table:
+    """A typed table as text files would hold it.
+
+    Parameters
+    ----------
+    table
+        Columns of any type.
+    where
+        How messages name it.
+
+    Returns
+    -------
+    pa.Table
+        Strings. Missing cells are null; whole numbers have no point; lists are joined by blanks.
+    """
+    check_names(table.column_names, where)
+    return pa.table({name: _texts(table.column(name).to_pylist()) for name in table.column_names})
+
+
+def check_names(names: Sequence[str], where: object) -> None:
+    """Refuse two columns of one name among `names`; `where` is how the message calls the file."""
+    for name in names:
+        if list(names).count(name) > 1:
+            raise DataError(f"{where}: two columns are called {name[:60]!r}", expected="different names")
+
+
+def _texts(cells: Sequence[object]) -> pa.Array:
+    return pa.array([None if cell is None else _text(cell) for cell in cells], pa.string())
+
+
+def _text(cell: Any) -> str:
+    if isinstance(cell, bool):
+        return str(cell)
+    if isinstance(cell, float):
+        return str(int(cell)) if cell.is_integer() and abs(cell) < 2**53 else repr(cell)
+    if isinstance(cell, list | tuple):
+        return " ".join(_text(part) for part in cell)
+    if isinstance(cell, dict):
+        return json.dumps(cell)
+    if isinstance(cell, bytes):
+        return cell.decode(errors="replace")
+    return str(cell)
+
+
+def _object(text: str, where: str) -> dict[str, Any]:
+    try:
+        parsed = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise DataError(
+            f"{where} is no JSON ({error.msg}): {text.strip()[:60]!r}", expected='an object a line: {"sequence": …}'
+        ) from None
+    if not isinstance(parsed, dict):
+        raise DataError(f"{where} is no JSON object: {text.strip()[:60]!r}", expected='{"sequence": …, "label": …}')
+    return parsed
+
+
+def _list_of_objects(text: str, path: Path) -> list[dict[str, Any]]:
+    try:
+        parsed = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise DataError(f"{path}: line {error.lineno} is no JSON ({error.msg})", expected="a list of objects") from None
+    for number, record in enumerate(parsed, 1):
+        if not isinstance(record, dict):
+            raise DataError(f"{path}: item {number} is no JSON object", expected='{"sequence": …, "label": …}')
+    return parsed
+
+
+def _unreadable(path: Path, kind: str, error: Exception) -> DataError:
+    return DataError(f"{path} cannot be read as a{'n' * (kind[0] in 'AE')} {kind} ({str(error)[:160]})",
+                     fix="write it again, or export it as CSV in UTF-8")  # fmt: skip

@@ -1,0 +1,162 @@
+"""Assign records to train, valid and test. The same seed gives the same splits on any machine.
+
+What each rule is for: docs/splits.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from xdomain.core.choices import Problem
+from xdomain.core.errors import DataError, nearest
+from xdomain.core.recipe import SPLITS, Split
+from xdomain.data.splits.clusters import clusters_of
+from xdomain.data.splits.drawing import Indices, Names, apportion, draw
+from xdomain.data.splits.entities import draw_entities
+from xdomain.data.splits.folds import folds_of
+from xdomain.data.validate import split_names
+
+
+def assign(table: pa.Table, split: Split, problem: Problem) -> Names:
+    """Assign each record to a split.
+
+    Parameters
+    ----------
+    table
+        A validated raw table.
+    split
+        The rule and its numbers, drawn with ``PCG64(split.seed)``. A share of 0 makes no such split.
+
+        *random*: the given share of every class for classification and pair, as nearly as whole records allow, with at
+        least one record of each in train. *group*: whole groups of the column ``group``, so shares are approximate.
+        *cluster*: likewise for clusters of similar sequences. *entity*: pairs whose members are new. *given*: as in
+        column ``split``; if that has no valid or no test, it is drawn from train. *fold*: one fold is test, and valid
+        is drawn from the rest. *given* and *fold* draw whole groups where there is a column ``group``.
+    problem
+        For classification and pair, the classes are spread evenly over the splits.
+
+    Returns
+    -------
+    ndarray
+        Shape (n,): "train", "valid" or "test"; "" for a record that is left out.
+
+    Raises
+    ------
+    DataError
+        A column is missing, a split name is unknown, a split has no records, or train lacks a class.
+    """
+    classes = _classes(table, problem)
+    shares = _shares(split)
+    rng = np.random.Generator(np.random.PCG64(split.seed))
+    names = np.full(table.num_rows, "train", "<U5")
+    groups = _groups(table) if split.rule == "group" or "group" in table.column_names else None
+    if split.rule == "entity":
+        names = draw_entities(table, shares, split.sides, classes, rng)
+    else:
+        if split.rule == "given":
+            names = _given(table)
+            shares = {name: share for name, share in shares.items() if name not in names}
+        elif split.rule == "fold":
+            names[folds_of(table, split, classes, groups, rng) == (split.fold or 0)] = "test"
+        elif split.rule == "cluster":
+            groups = clusters_of(table, split.identity)
+        elif split.rule == "random":
+            groups = None
+        draw(names, np.flatnonzero(names == "train"), shares, classes, groups, rng)
+    _limit(names, split.limit, classes, rng)
+    _check(names, split, classes)
+    return names
+
+
+def _shares(split: Split) -> dict[str, float]:
+    """By split, the share to draw, test first; a fold that is test is not drawn."""
+    drawn = {"test": split.test if split.rule != "fold" else 0.0, "valid": split.valid}
+    if sum(drawn.values()) >= 1:
+        raise DataError(
+            f"split.valid {split.valid:g} and split.test {split.test:g} leave nothing to train on",
+            expected="shares whose sum is below 1",
+            fix="--set split.valid=0.1 --set split.test=0.1",
+        )
+    return {name: share for name, share in drawn.items() if share > 0}
+
+
+def _classes(table: pa.Table, problem: Problem) -> Names | None:
+    stratified = problem in ("classification", "pair") and "label" in table.column_names
+    return np.asarray(table.column("label").to_pylist(), np.str_) if stratified else None
+
+
+def _groups(table: pa.Table) -> Indices:
+    """Shape (n,): the number of each record's group."""
+    if "group" not in table.column_names:
+        raise DataError(
+            "split.rule is group, but the data has no column 'group'",
+            expected="a column that names what must stay together, as a family or a piece",
+            fix="--column group=NAME (columns.group in a recipe), or --set split.rule=random",
+        )
+    return np.unique(np.asarray(table.column("group").to_pylist(), np.str_), return_inverse=True)[1].astype(np.int64)
+
+
+def _given(table: pa.Table) -> Names:
+    if "split" not in table.column_names:
+        raise DataError(
+            "split.rule is given, but the data does not say which record is in which split",
+            expected="files named train, valid and test, or a column 'split'",
+            fix="--column split=NAME (columns.split in a recipe), or --set split.rule=random",
+        )
+    return np.asarray(
+        split_names(table, [str(row + 1) for row in range(table.num_rows)], "the data").to_pylist(), "<U5"
+    )
+
+
+def _limit(names: Names, limit: Mapping[str, float], classes: Names | None, rng: np.random.Generator) -> None:
+    """Keep at most `limit` records of a split, or that share of them if below 1; changes `names` in place.
+
+    Classes keep their shares, and at least one record each if `limit` allows.
+    """
+    for name in limit:
+        if name not in SPLITS:
+            raise DataError(
+                f"split.limit names {name!r}", expected=f"one of {', '.join(SPLITS)}", nearest=nearest(name, SPLITS)
+            )
+        if limit[name] <= 0:
+            raise DataError(f"split.limit.{name} is {limit[name]}", expected="records from 1, or a share below 1")
+    for name in SPLITS:
+        members = np.flatnonzero(names == name)
+        most = limit.get(name, len(members))
+        most = max(1, round(most * len(members))) if most < 1 else int(most)
+        if len(members) <= most:
+            continue
+        kinds = classes[members] if classes is not None else np.zeros(len(members), np.int64)
+        parts = [rng.permutation(members[kinds == kind]) for kind in np.unique(kinds)]
+        excess = apportion([len(part) for part in parts], [len(members) - most], least=int(most >= len(parts)))
+        for part, (count,) in zip(parts, excess, strict=True):
+            names[part[len(part) - count :]] = ""
+
+
+def _check(names: Names, split: Split, classes: Names | None) -> None:
+    drawn = _shares(split) | ({"test": 1.0} if split.rule == "fold" else {})
+    wanted: Sequence[str] = [name for name in SPLITS if name == "train" or name in drawn]
+    empty = [name for name in wanted if name not in names]
+    if empty:
+        records = f"{(names != '').sum()} record{'s' if (names != '').sum() != 1 else ''}"
+        few = int((names != "").sum()) < len(wanted)
+        raise DataError(
+            f"too few records: {records} for {len(wanted)} splits" if few else f"no record is in {' or '.join(empty)}",
+            expected="at least one record in each of train, valid and test",
+            fix="add records, or change split.valid and split.test" + ("" if few else "; see split.rule"),
+        )
+    if classes is None:
+        return
+    absent = sorted(set(classes[names != ""]) - set(classes[names == "train"]))
+    if absent:
+        kind = str(absent[0])
+        others = sorted({str(name) for name in names[(classes == kind) & (names != "")]})
+        more = f", and {len(absent) - 1} more classes are neither" if len(absent) > 1 else ""
+        raise DataError(
+            f"class {kind!r} is in {' and '.join(others)} but not in train{more}",
+            expected="every class in train",
+            fix="--set split.rule=random, another split.seed, or leave those records out",
+        )
