@@ -95,9 +95,9 @@ def encode_files(
     RecipeError
         `features` are not those of the codebook.
     """
-    check_all(paths, skip_bad=skip_bad)
     features = features or make_features(codebook.features)
     codebook.check(features)
+    check_all(paths, skip_bad=skip_bad)
     notes = notes or ReadLog()
     for path, name in zip(paths, ids_of(paths), strict=True):
         try:

@@ -10,7 +10,7 @@ import pyarrow as pa
 from xdomain.core.adapter_protocols import ChecksRecords
 from xdomain.core.choices import Problem
 from xdomain.core.errors import DataError, RecipeError, unknown
-from xdomain.core.plugins import readers
+from xdomain.core.plugins import readers, uses_tokenizer
 from xdomain.core.progress import log
 from xdomain.core.recipe import Columns, Recipe
 from xdomain.core.sequences import Adapter
@@ -171,8 +171,8 @@ def load_file(
 
 
 def _in_one_piece(table: pa.Table, adapter: Adapter | None) -> tuple[pa.Table, list[str]]:
-    """Undo overlapping k-mers, where the adapter reads single letters; a sentence for what was undone."""
-    if adapter is None or any(len(symbol) != 1 for symbol in adapter.alphabet.symbols[:4]):
+    """Undo overlapping k-mers, where the adapter reads letters, not words; a sentence for what was undone."""
+    if adapter is None or uses_tokenizer(adapter.name) or not all(map(str.isalpha, adapter.alphabet.symbols[:4])):
         return table, []
     metadata = table.schema.metadata
     table, undone = without_overlap(table)

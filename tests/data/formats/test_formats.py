@@ -514,3 +514,19 @@ def test_a_folder_of_music_needs_no_table(tmp_path, write):
     assert all(len(sequence) > 3 for sequence in sequences(table))
     names = write("file,era\nbach/0,old\nbach/1,old\nsatie/0,new\nsatie/1,new\n", "eras.csv")
     assert labels(load_table(own_recipe(tmp_path / "pieces", "music", labels=names))) == ["old", "old", "new", "new"]
+
+
+def test_overlapping_kmers_are_put_together_for_kmer_adapters_and_left_to_units(write):
+    cut = write(
+        "sequence,label\n" + "".join(f"{' '.join(s[i : i + 3] for i in range(6))},a\n{s},b\n" for s, _ in ROWS[:1])
+    )
+    whole = "".join(f"{' '.join(s[i : i + 3] for i in range(6))},{i % 2}\n" for i, (s, _) in enumerate(ROWS))
+    path = write("sequence,label\n" + whole, "kmers.csv")
+    for options in ({}, {"tokens": "kmer", "k": 2}):
+        table = load_table(own_recipe(path, "dna"), adapter=make_adapter("dna", options))
+        assert sequences(table) == [s for s, _ in ROWS]
+    mixed = load_table(own_recipe(cut, "dna"), adapter=make_adapter("dna", {}))
+    assert sequences(mixed)[0].count(" ") == 5  # one whole sequence among them: not all are k-mers
+    units = write("sequence,label\n12 21 12,0\n23 32 23,1\n", "units.csv")
+    table = load_table(own_recipe(units, "speech"), adapter=make_adapter("speech", {"units": 50}))
+    assert sequences(table) == ["12 21 12", "23 32 23"]

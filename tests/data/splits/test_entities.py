@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from xdomain.core.errors import DataError
 from xdomain.core.recipe import Columns, Split, recipe_from
-from xdomain.data.loading import own_recipe
+from xdomain.data.own_data import own_recipe
 from xdomain.data.splits.assign import assign
 from xdomain.training.preparation import adapter_of, prepare
 
@@ -111,7 +111,7 @@ def test_what_is_left_out_is_counted(tmp_path):
     rows = [f"{members[a]},{members[b]},{i % 2}\n" for i, (a, b) in enumerate(random_pairs(0, n=120, among=20))]
     file = tmp_path / "pairs.csv"
     file.write_text("one,other,label\n" + "".join(rows))
-    recipe, _ = own_recipe(file, "dna", columns=Columns(sequence="one", sequence_b="other"), problem="pair")
+    recipe = own_recipe(file, "dna", columns=Columns(sequence="one", sequence_b="other"), problem="pair")
     recipe = recipe_from(recipe.model_dump(), where="pairs", overrides=["split.rule=entity"])
     examples, counts = prepare(recipe, adapter_of(recipe))
     assert counts["left_out"] == 120 - len(examples) > 0

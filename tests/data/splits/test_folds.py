@@ -7,7 +7,8 @@ import pytest
 from xdomain.core.errors import DataError
 from xdomain.core.plugins import make_adapter
 from xdomain.core.recipe import Columns, Split
-from xdomain.data.loading import load_file, own_recipe
+from xdomain.data.loading import load_file
+from xdomain.data.own_data import own_recipe
 from xdomain.data.splits.assign import assign
 
 LABELS = ["a", "b", "b", "b"] * 25
@@ -93,9 +94,9 @@ def test_refusals(split, columns, said):
 def test_a_column_of_folds_makes_the_rule(tmp_path):
     file = tmp_path / "my.csv"
     file.write_text("sequence,label,part\n" + "".join(f"ACGT{'AC'[i % 2]},{i % 2},{i % 5}\n" for i in range(20)))
-    recipe, _ = own_recipe(file, "dna", columns=Columns(fold="part"))
+    recipe = own_recipe(file, "dna", columns=Columns(fold="part"))
     assert recipe.split.rule == "fold"
-    assert own_recipe(file, "dna")[0].split.rule == "random"
+    assert own_recipe(file, "dna").split.rule == "random"
 
 
 def test_other_records_need_neither_split_nor_fold(tmp_path):
@@ -103,5 +104,5 @@ def test_other_records_need_neither_split_nor_fold(tmp_path):
     rows = "".join(f"ACGT{'AC'[i % 2]},{i % 2},{['train', 'test'][i % 2]},{i % 5}\n" for i in range(20))
     file.write_text("sequence,label,split,part\n" + rows)
     other.write_text("sequence,label\nACGT,0\n")
-    recipe, _ = own_recipe(file, "dna", columns=Columns(fold="part"))
+    recipe = own_recipe(file, "dna", columns=Columns(fold="part"))
     assert load_file(other, recipe, make_adapter("dna", {}), labelled=True).num_rows == 1
