@@ -205,13 +205,14 @@ def speak_command(
 ) -> None:
     """Speak questions and passages of text with espeak-ng, and write at which seconds the answers are said."""
     from xdomain.core.plugins import find_recipe
-    from xdomain.data.loading import load_table, own_recipe
-    from xdomain.data.sources import is_data_file
+    from xdomain.data.loading import load_table
+    from xdomain.data.own_data import own_recipe
+    from xdomain.data.sources import is_data
 
     from .tts import speak_questions
 
     _check_file(out, overwrite=overwrite)
-    named = own_recipe(Path(task), "text", problem="span")[0] if is_data_file(task) else task
+    named = own_recipe(Path(task), "text", problem="span") if is_data(task) else task
     recipe = find_recipe(named, changes or ())
     if (recipe.problem, recipe.adapter.name) != ("span", "text"):
         raise RecipeError(

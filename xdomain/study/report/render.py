@@ -57,21 +57,29 @@ def _templates() -> Environment:
         keep_trailing_newline=True,
     )
     templates.filters |= {
-        "kind": lambda block: type(block).__name__,
+        "kind": _kind,
         # HTML
         "anchor": _anchor,
-        "sections": lambda blocks: [b for b in blocks if isinstance(b, Heading) and b.level == 2],
+        "sections": _sections,
         "unbroken": _unbroken,
         "words": _words,
         # Markdown
-        "autolink": lambda url: "<" + re.sub(r"[<>|\s]", "", url) + ">",
+        "autolink": _autolink,
         "code": _code,
         "escaped": _escaped,
-        "fence": lambda text: _backticks(text, 3),
-        "quoted": lambda text: "\n".join(f"> {line}".rstrip() for line in text.split("\n")),
-        "unlisted": lambda text: re.sub(r"^(?=[#>+=~-]|\d+[.)])", r"\\", text),
+        "fence": _fence,
+        "quoted": _quoted,
+        "unlisted": _unlisted,
     }
     return templates
+
+
+def _kind(block: object) -> str:
+    return type(block).__name__
+
+
+def _sections(blocks: Iterable[Block]) -> list[Heading]:
+    return [block for block in blocks if isinstance(block, Heading) and block.level == 2]
 
 
 def _anchor(text: str) -> str:
@@ -93,6 +101,23 @@ def _escaped(text: str) -> str:
     for special, instead in MARKDOWN_SPECIAL:
         text = re.sub(special, instead, text)
     return text
+
+
+def _autolink(url: str) -> str:
+    return "<" + re.sub(r"[<>|\s]", "", url) + ">"
+
+
+def _quoted(text: str) -> str:
+    return "\n".join(f"> {line}".rstrip() for line in text.split("\n"))
+
+
+def _unlisted(text: str) -> str:
+    """A paragraph that does not begin like a list, a heading or a quotation."""
+    return re.sub(r"^(?=[#>+=~-]|\d+[.)])", r"\\", text)
+
+
+def _fence(text: str) -> str:
+    return _backticks(text, 3)
 
 
 def _code(text: str) -> str:
