@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup, escape
 
@@ -56,7 +56,7 @@ def _templates() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    templates.filters |= {
+    filters: dict[str, Any] = {
         "kind": _kind,
         # HTML
         "anchor": _anchor,
@@ -71,6 +71,7 @@ def _templates() -> Environment:
         "quoted": _quoted,
         "unlisted": _unlisted,
     }
+    templates.filters.update(filters)
     return templates
 
 
