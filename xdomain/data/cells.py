@@ -78,8 +78,8 @@ def whole_numbers(cells: Sequence[str]) -> dict[str, str]:
 def several_labels(cells: Iterable[str]) -> tuple[str, str] | None:
     """A separator that parts several labels in a cell, and such a cell; None where a cell is one label.
 
-    It does so where the parts come again, alone or in other combinations, and are fewer than the combinations' parts
-    would be were each a class of its own.
+    Cells hold several labels where the parts come again, alone or in other combinations. Otherwise the separator belongs
+    to the name of a class.
 
     Parameters
     ----------

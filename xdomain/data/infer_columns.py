@@ -395,7 +395,7 @@ class _Look:
             separator, example = several
             row = self.sample.all_cells(label).index(example) + 1
             raise DataError(
-                f"{self.where}: row {row}: the label {short(example)!r} holds several, parted by {separator!r}",
+                f"{self.where}: row {row}: the label {short(example)!r} holds several, separated by {separator!r}",
                 expected="one label a row: several at once cannot be learned yet",
                 fix="choose one of them; or --problem classification, which makes each combination a class of its own",
             )

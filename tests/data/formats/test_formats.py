@@ -318,7 +318,7 @@ def test_overlapping_kmers_are_put_together(learn, said):
 def test_several_labels_in_a_cell(learn):
     content = "sequence,label\n" + "".join(f"ACG,{x}\n" for x in ["a;b", "b", "a", "b;c", "c"])
     text = refusal(learn, content)
-    assert "row 1: the label 'a;b' holds several, parted by ';'" in text
+    assert "row 1: the label 'a;b' holds several, separated by ';'" in text
     assert labels(learn(content, problem="classification"))[0] == "a;b"
     assert labels(learn("sequence,label\nAC,x;y\nAG,z\nAT,x;y\n")) == ["x;y", "z", "x;y"]  # a name with a semicolon
 
