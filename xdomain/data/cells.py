@@ -78,8 +78,8 @@ def whole_numbers(cells: Sequence[str]) -> dict[str, str]:
 def several_labels(cells: Iterable[str]) -> tuple[str, str] | None:
     """A separator that parts several labels in a cell, and such a cell; None where a cell is one label.
 
-    Cells hold several labels where the parts come again, alone or in other combinations. Otherwise the separator belongs
-    to the name of a class.
+    Cells hold several labels where the parts come again, alone or in other combinations. Otherwise the separator
+    belongs to the name of a class.
 
     Parameters
     ----------

@@ -13,6 +13,7 @@ from xdomain.core.errors import DataError, RecipeError
 from xdomain.core.plugins import adapter_names, make_adapter, task_names, uses_tokenizer
 from xdomain.core.progress import log
 from xdomain.core.recipe import SPLITS, Columns, Recipe, recipe_from
+from xdomain.data.formats.class_files import has_class_files, table_of_classes
 from xdomain.data.formats.datasets_folder import is_datasets_folder, read_datasets_folder, read_hub
 from xdomain.data.formats.intervals import with_sequences
 from xdomain.data.formats.labels_file import with_labels
@@ -45,9 +46,9 @@ def own_recipe(
     Parameters
     ----------
     data
-        A file of any of `xdomain.data.formats.registry.FORMATS`; a folder of train, valid and test files, of sound or
-        music files, or that ``datasets`` saved; ``hub:NAME``, a data set of the Hugging Face hub; a table in memory, or
-        (sequences, labels); or any of these by the name of its split, ``{"train": …, "test": …}``.
+        A file of any of `xdomain.data.formats.registry.FORMATS`; a folder of train, valid and test files, of a
+        file per class, of sound or music files, or that ``datasets`` saved; ``hub:NAME``, a data set of the Hugging
+        Face hub; a table in memory, or (sequences, labels); or any of these by the name of its split, ``{"train": …, "test": …}``.
     domain
         Name of the adapter.
     columns
@@ -197,6 +198,8 @@ def _file(data: Any, domain: str, labels: Path | None, genome: Path | None) -> P
     if path.is_dir():
         if is_datasets_folder(path):
             return stored(read_datasets_folder(path), path.resolve().name)
+        if labels is None and has_class_files(path):
+            return stored(table_of_classes(path), path.resolve().name)
         return stored(_media_table(path, domain, labels), path.resolve().name)
     if not path.is_file():
         raise RecipeError(f"{path} does not exist", expected=READABLE, nearest=neighbour(path))

@@ -530,3 +530,19 @@ def test_overlapping_kmers_are_put_together_for_kmer_adapters_and_left_to_units(
     units = write("sequence,label\n12 21 12,0\n23 32 23,1\n", "units.csv")
     table = load_table(own_recipe(units, "speech"), adapter=make_adapter("speech", {"units": 50}))
     assert sequences(table) == ["12 21 12", "23 32 23"]
+
+
+def test_a_file_for_each_class(write, tmp_path):
+    for name in ("pos", "neg"):
+        write("".join(f">s{i}\n{s}\n" for i, (s, _) in enumerate(ROWS)), f"classes/{name}.fasta")
+    table = load_table(own_recipe(tmp_path / "classes", "dna"))
+    assert labels(table) == ["neg"] * 4 + ["pos"] * 4
+    assert table.column("id").to_pylist()[:2] == ["neg/s0", "neg/s1"]
+    for split in ("train", "test"):
+        for name in ("pos", "neg"):
+            write("".join(f">{split}{i}\n{s}\n" for i, (s, _) in enumerate(ROWS)), f"parts/{split}/{name}.fa")
+    recipe = own_recipe(tmp_path / "parts", "dna")
+    assert recipe.split.rule == "given"
+    assert load_table(recipe).column("split").to_pylist() == ["test"] * 8 + ["train"] * 8
+    (tmp_path / "parts" / "test" / "pos.fa").rename(tmp_path / "parts" / "test" / "positive.fa")
+    assert "has no file for the class" in refusal(own_recipe, tmp_path / "parts", "dna")
