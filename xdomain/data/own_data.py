@@ -48,7 +48,8 @@ def own_recipe(
     data
         A file of any of `xdomain.data.formats.registry.FORMATS`; a folder of train, valid and test files, of a
         file per class, of sound or music files, or that ``datasets`` saved; ``hub:NAME``, a data set of the Hugging
-        Face hub; a table in memory, or (sequences, labels); or any of these by the name of its split, ``{"train": …, "test": …}``.
+        Face hub; a table in memory, or (sequences, labels); or any of these by the name of its split,
+        ``{"train": …, "test": …}``.
     domain
         Name of the adapter.
     columns
