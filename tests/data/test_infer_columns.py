@@ -85,14 +85,12 @@ def test_a_missing_header():
         ([str(i / 7) for i in range(1, 30)], "regression"),
         ([str(i / 7) for i in range(1, 6)], "regression"),
         (["0.5", "1.5"] * 15, "classification"),
-        # whole numbers: a quantity where there are too many for classes, but not where they only count the rows
+        # whole numbers: a quantity where there are too many for classes
         ([str(i) for i in range(0, 300, 3)], "regression"),
         ([str(i * i % 211) for i in range(1, 200)], "regression"),
-        ([str(i) for i in range(0, 150, 3)], "classification"),
-        ([str(i) for i in range(1, 101)], "classification"),
         ([str(i) for i in range(0, 300, 3)] * 2, "classification"),
         ([f"{i}.0" for i in range(0, 300, 3)] + ["nan", ""], "regression"),
-        ([f"family {i}" for i in range(0, 300, 3)], "classification"),
+        ([f"family {i}" for i in range(0, 300, 3)] * 2, "classification"),
         (["0", "1", "2"] * 10, "classification"),
         (["0.0", "1.0"] * 10, "classification"),
         (["low", "high"] * 10, "classification"),
@@ -103,6 +101,48 @@ def test_the_problem(values, problem):
     found = guess({"sequence": ["ACGT" + "A" * i for i in range(len(values))], "label": values})
     assert found.problem == problem
     assert f"problem: {problem}" in found.said[-1]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [str(i) for i in range(0, 150, 3)],
+        [str(i) for i in range(1, 101)],  # they only count the rows
+        [f"family {i}" for i in range(0, 300, 3)],
+        [f"{i}.3 nM" for i in range(40)],
+        [f"{i},{i + 100}" for i in range(1, 40)],
+    ],
+)
+def test_a_label_that_is_another_in_every_row_is_no_class(values):
+    with pytest.raises(DataError, match=r"distinct values in \d+ rows, such as"):
+        guess({"sequence": ["ACGT" + "A" * i for i in range(len(values))], "label": values})
+
+
+def test_a_word_among_numbers_is_named():
+    values = [f"{i / 7:.2f}" for i in range(60)]
+    values[41] = "ND"
+    with pytest.raises(DataError, match="row 42: 'ND' among the numbers of 'label'"):
+        guess({"sequence": ["ACGT"] * 60, "label": values})
+
+
+def test_a_second_column_of_sequences_is_neither_tags_nor_passed_over():
+    wild = ["MKVLADEGHI"[: i % 10] + "W" + "MKVLADEGHI"[i % 10 :] + "VL"[i // 10] for i in range(20)]
+    mutant = [sequence.replace("D", "AEGHIKLMVW"[i % 10]) for i, sequence in enumerate(wild)]
+    found = guess({"wt": wild, "mutant": mutant, "ddG": [f"{i / 7:.2f}" for i in range(20)]})
+    assert (found.problem, found.columns.label, found.columns.tags) == ("regression", "ddG", None)
+    assert any(line.startswith("not used: column") and "looks like sequences" in line for line in found.said)
+
+
+def test_what_describes_a_record_is_no_label():
+    with pytest.raises(DataError, match="no column 'label'"):
+        guess({"id": list("abcd"), "sequence": DNA, "PE": list("1212"), "length": list("1234"), "OX": list("1122")})
+
+
+@pytest.mark.parametrize("name", ["fold", "is_train", "dataset"])
+def test_columns_like_splits_are_named(name):
+    found = guess({"sequence": DNA, "label": list("abab"), name: list("0101")})
+    assert found.columns.split is None
+    assert any(f"column {name!r} is not used" in line for line in found.said)
 
 
 def test_why_whole_numbers_are_taken_for_a_quantity():

@@ -87,6 +87,9 @@ def several_labels(cells: Iterable[str]) -> tuple[str, str] | None:
         A column of labels, stripped.
     """
     counts = Counter(cells)
+    lists = [cell for cell in counts if cell.startswith("[") and cell.endswith("]")]
+    if lists and len(lists) >= len(counts) / 2:
+        return ",", lists[0]
     for separator in SEPARATORS:
         combined = [cell for cell in counts if separator in cell]
         parts = [[part.strip() for part in cell.split(separator)] for cell in combined]

@@ -38,6 +38,12 @@ START = ["start", "answer_start", "start_position"]
 END = ["end", "answer_end", "end_position"]
 ANSWER = ["answer", "answer_text", "answers_text"]
 GROUP = ["group", "groups", "cluster"]
+NO_LABELS = {
+    "os", "ox", "gn", "pe", "sv", "length", "len", "number", "index", "unnamed: 0", "row name", "start", "end",
+    "strand", "chromstart", "chromend", "description", "molecule", "accession", "version",
+}  # fmt: skip
+"""Columns that describe a record, in lower case: a label only where a person says so. The first five are UniProt's."""
+LIKE_SPLITS = ["fold", "folds", "cv_fold", "is_train", "dataset", "usage", "phase", "stage"]
 OVERRULE = "(overrule with --problem classification|regression|tagging|pair|span)"
 FEW = 20  # a column with more distinct numbers than this, not all whole, is a measured quantity
 MANY = 50  # so is a column with more distinct whole numbers than this, if they exceed half the rows: classes repeat
@@ -95,6 +101,8 @@ class Sample:
         if same_length and len({cell for cell, _ in whole}) <= max(2, len(whole) // 4):
             return False  # classes whose names are as long as the sequences
         parted = are_parted([cell for cell, _ in whole])
+        if not parted and _alike("".join(cell for cell, _ in whole), "".join(text for _, text in whole)):
+            return False  # other sequences of the domain
         fitting = 0
         for cell, text in whole:
             entries = len(split_tags(cell, parted=parted))
@@ -111,7 +119,16 @@ def are_parted(cells: Iterable[str]) -> bool:
 def split_tags(cell: str, *, parted: bool) -> list[str]:
     """The tags in `cell`: separated by blanks or commas if `parted`, otherwise one per character."""
     cell = cell.strip()
+    if cell.startswith("[") and cell.endswith("]"):  # a list as Python, JSON or numpy write it
+        return [entry.strip("'\"") for entry in re.split(r"[\s,]+", cell[1:-1].strip()) if entry]
     return re.split(r"[\s,]+", cell) if parted and cell else list(cell)
+
+
+def _alike(one: str, other: str) -> bool:
+    """Whether two texts are written in the same letters, more than eight of them or the same four of DNA."""
+    first, second = set(one.upper()) - {" "}, set(other.upper()) - {" "}
+    shared, either = len(first & second), len(first | second)
+    return shared > 0.7 * either and (shared > 8 or first | second <= set("ACGTUN"))
 
 
 def _cut(cell: str | None) -> str:
@@ -188,7 +205,20 @@ def guess_columns(
     if problem in ("tagging", None) and not seen.roles["sequence_b"] and _fill_tags(seen, asked=problem is not None):
         return Guess(Columns(**seen.roles), "tagging", tuple(seen.said))
     _fill_label(seen, problem)
+    if columns.sequence is None:
+        _say_unused(seen)
     return Guess(Columns(**seen.roles), problem or seen.say_problem(), tuple(seen.said))
+
+
+def _say_unused(seen: _Look) -> None:
+    """Name columns that look like a second sequence and are not used."""
+    if seen.roles["sequence_b"] or seen.roles["sequence_b"] == "":
+        return
+    text = "".join(seen.sample.cells[str(seen.roles["sequence"])])
+    for name in seen.free():
+        cells = "".join(seen.sample.cells[name])
+        if seen.sample.mean_length(name) >= 4 and seen.sample.numbers(name) is None and _alike(cells, text):
+            seen.said.append(f"not used: column {name!r}, which looks like sequences (--column sequence_b={name})")
 
 
 def _fill_marks(seen: _Look, labelled: bool) -> None:
@@ -199,6 +229,8 @@ def _fill_marks(seen: _Look, labelled: bool) -> None:
     name = seen.named(SPLIT)
     if seen.roles["split"] is None and name and labelled:
         _fill_split(seen, name)
+    for name in seen.all_named(LIKE_SPLITS) if labelled and not seen.roles["split"] and not seen.roles["fold"] else ():
+        seen.said.append(f"split: column {name!r} is not used (to use it: --column fold={name} or split={name})")
 
 
 def _fill_split(seen: _Look, name: str) -> None:
@@ -223,7 +255,9 @@ def _fill_split(seen: _Look, name: str) -> None:
             expected="train, valid or test, or nothing to leave the record out",
             fix=f"rename them; or --column fold={name} to take them for folds; or --column split= for a random split",
         )
-    seen.said.append(f"split: column {name!r} is not used, as it holds {shown} (to use it: --column split={name})")
+    numbers = numbers_of(values)
+    use = f"--column fold={name}" if numbers and len(values) <= FEW else f"--column group={name} or split={name}"
+    seen.said.append(f"split: column {name!r} is not used, as it holds {shown} (to use it: {use})")
 
 
 def _fill_sequences(seen: _Look, problem: Problem | None) -> None:
@@ -367,6 +401,8 @@ class _Look:
         )
 
     def _could_be_label(self, name: str, problem: Problem | None) -> bool:
+        if name.strip().lower() in NO_LABELS:
+            return False
         distinct, rows = self.sample.distinct(name), self.sample.rows
         numbers = self.sample.numbers(name)
         if distinct < 2 or (name in UNIT_COLUMNS and set(UNIT_COLUMNS) <= set(self.names)):
@@ -399,8 +435,29 @@ class _Look:
                 expected="one label a row: several at once cannot be learned yet",
                 fix="choose one of them; or --problem classification, which makes each combination a class of its own",
             )
+        self._refuse_almost_numbers(label, cells)
         plain = whole_numbers(cells)
         return "classification", f"{label!r} has {len({plain.get(cell, cell) for cell in cells}):,} distinct values"
+
+    def _refuse_almost_numbers(self, label: str, cells: Sequence[str]) -> None:
+        """A column of numbers but for a few cells, or of as many values as rows, has no classes."""
+        rows, distinct = self.sample.all_cells(label), len(set(cells))
+        if numbers_of(cells) is None and distinct > FEW:
+            strange = [cell for cell in cells if parse_number(cell) is None]
+            if len(strange) < 0.1 * len(cells):
+                row, more = rows.index(strange[0]) + 1, f", and {len(strange) - 1:,} more" if strange[1:] else ""
+                raise DataError(
+                    f"{self.where}: row {row}: {short(strange[0])!r} among the numbers of {label!r}{more}",
+                    expected="numbers alone, or names of classes alone",
+                    fix="correct or empty the cell; or --problem classification",
+                )
+        if distinct > max(FEW, len(cells) / 2):
+            raise DataError(
+                f"{self.where}: {label!r} has {distinct:,} distinct values in {len(cells):,} rows, "
+                f"such as {short(cells[0])!r}",
+                expected="classes that come again, or plain numbers such as 1037.5",
+                fix="--column label=NAME for another column; --problem regression or classification, if it is this one",
+            )
 
     def _measured(self, label: str) -> str | None:
         """Why the label is a measured quantity; None if it is not."""

@@ -18,7 +18,7 @@ from xdomain.data.formats.datasets_folder import is_datasets_folder, read_datase
 from xdomain.data.formats.intervals import with_sequences
 from xdomain.data.formats.labels_file import with_labels
 from xdomain.data.formats.media_folder import table_of_folder
-from xdomain.data.formats.registry import READABLE
+from xdomain.data.formats.registry import READABLE, format_of
 from xdomain.data.in_memory import data_file, stored
 from xdomain.data.loading import guess_file
 from xdomain.data.media_files import endings
@@ -73,6 +73,12 @@ def own_recipe(
     files, name = _files(data, domain, labels, genome)
     lead = files["train" if "train" in files else next(iter(files))]
     options = {"drop_incomplete": True} if drop_incomplete else {}
+    kinds = {name: format_of(path) for name, path in files.items()}
+    if len(set(kinds.values())) > 1:
+        raise RecipeError(
+            "files of several formats: " + ", ".join(f"{name} is {kind}" for name, kind in kinds.items()),
+            expected="the same format for train, valid and test",
+        )
     reader, guess = guess_file(lead, columns, problem)
     posed = guess.problem or "classification"
     for sentence in guess.said:

@@ -70,6 +70,8 @@ def tidy(
     if labels:
         cells = [cell for cell in cells if not is_missing(cell, among_numbers=numeric)]
         tidied = _numbers(tidied, cells, problem, said)
+        if problem != "regression":
+            _say_of_case(cells, said)
     return tidied, said
 
 
@@ -149,6 +151,18 @@ def _dropped(table: pa.Table, kept: pa.Array, where: str) -> str:
     rows = [row for row, keep in enumerate(kept.to_pylist()) if not keep]
     shown = ", ".join(str(row + 1) for row in rows[:EXAMPLES]) + (" …" if rows[EXAMPLES:] else "")
     return f"{where}: {len(rows):,} of {table.num_rows:,} rows left out without a sequence or a label (rows {shown})"
+
+
+def _say_of_case(cells: Sequence[str], said: list[str]) -> None:
+    """Name classes that differ only in case: they stay apart, and are seldom meant to."""
+    first: dict[str, str] = {}
+    for cell in dict.fromkeys(cells):
+        other = first.setdefault(cell.casefold(), cell)
+        if other != cell:
+            said.append(
+                f"label: the classes {short(other)!r} and {short(cell)!r} differ only in case, and are kept apart"
+            )
+            return
 
 
 def _numbers(

@@ -526,7 +526,7 @@ def test_overlapping_kmers_are_put_together_for_kmer_adapters_and_left_to_units(
         table = load_table(own_recipe(path, "dna"), adapter=make_adapter("dna", options))
         assert sequences(table) == [s for s, _ in ROWS]
     mixed = load_table(own_recipe(cut, "dna"), adapter=make_adapter("dna", {}))
-    assert sequences(mixed)[0].count(" ") == 5  # one whole sequence among them: not all are k-mers
+    assert sequences(mixed) == [ROWS[0][0]] * 2  # a whole sequence among them stays as it is
     units = write("sequence,label\n12 21 12,0\n23 32 23,1\n", "units.csv")
     table = load_table(own_recipe(units, "speech"), adapter=make_adapter("speech", {"units": 50}))
     assert sequences(table) == ["12 21 12", "23 32 23"]
@@ -546,3 +546,62 @@ def test_a_file_for_each_class(write, tmp_path):
     assert load_table(recipe).column("split").to_pylist() == ["test"] * 8 + ["train"] * 8
     (tmp_path / "parts" / "test" / "pos.fa").rename(tmp_path / "parts" / "test" / "positive.fa")
     assert "has no file for the class" in refusal(own_recipe, tmp_path / "parts", "dna")
+
+
+def test_lists_in_cells(learn):
+    lists = ["[0, 1, 0, 0, 1]", "[1 1 0 0 1]", "['0', '0', '0', '0', '1']", "[0,1,1,1,1]"]
+    table = learn("sequence,tags\n" + "".join(f'ACGT{c},"{x}"\n' for c, x in zip("ACGT", lists, strict=True)))
+    assert ["".join(tags) for tags in table.column("tags").to_pylist()] == ["01001", "11001", "00001", "01111"]
+    cells = "".join(f"ACG{c},\"['a', '{x}']\"\n" for c, x in zip("ACGT", "bcbc", strict=True))
+    text = refusal(learn, "sequence,label\n" + cells)
+    assert "holds several" in text
+
+
+def test_classes_that_differ_in_case_are_told(learn, said):
+    learn("sequence,label\nAC,Yes\nAG,yes\nAT,no\n")
+    assert any("'Yes' and 'yes' differ only in case" in line for line in said)
+
+
+def test_kmers_some_rows_of_which_are_whole_or_wrong(learn):
+    cut = [" ".join(s[i : i + 4] for i in range(0, 5, 2)) for s, _ in ROWS]  # two symbols apart
+    rows = [f"{s},{i % 2}" for i, s in enumerate([*cut, *(s for s, _ in ROWS)])]
+    assert sequences(learn("sequence,label\n" + "\n".join(rows) + "\n")) == [s for s, _ in ROWS] * 2
+    text = refusal(learn, "sequence,label\n" + "\n".join([*rows, "ACG CGT TTT,0"]) + "\n")
+    assert "record '9': 'ACG CGT TTT' among overlapping 4-mers" in text
+
+
+def test_strands_in_several_spellings(write):
+    pytest.importorskip("pyfaidx", reason="pip install pyfaidx")
+    genome = write(">c\nACGGTTCAGGATCCTA\n", "genome.fasta")
+    rows = "".join(f"c,0,8,{strand},{i % 2}\n" for i, strand in enumerate(["+", "-", "1", "-1", "reverse", "."]))
+    table = load_table(own_recipe(write("chr,start,end,strand,label\n" + rows), "dna", genome=genome))
+    assert sequences(table) == ["ACGGTTCA", "TGAACCGT", "ACGGTTCA", "TGAACCGT", "TGAACCGT", "ACGGTTCA"]
+    odd = write("chr,start,end,strand,label\nc,0,8,up,a\n", "odd.csv")
+    assert "row 1: strand 'up'" in refusal(own_recipe, odd, "dna", genome=genome)
+
+
+def test_files_of_several_formats_and_headers_of_which_some_have_labels(write):
+    table, fasta = write(CSV, "a.csv"), write(">a|pos\nACGT\n>b|neg\nGGCA\n", "b.fasta")
+    text = refusal(own_recipe, {"train": table, "test": fasta}, "dna")
+    assert "train is table, test is fasta" in text
+    some = write(">a|pos\nACGT\n>b|neg\nGGCA\n>c\nGGTA\n", "c.fasta")
+    assert "row 3 (id 'c')" in refusal(load_table, own_recipe(some, "dna"))
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"RIFF\x24\0\0\0WAVEfmt ", "a sound file"),
+        (b"MThd\0\0", "a MIDI file"),
+        (b"x" * 257 + b"ustar\0", "a tar archive"),
+    ],
+)
+def test_other_kinds_of_file_are_named(write, content, kind):
+    assert kind in refusal(own_recipe, write(content, "data.csv"), "dna")
+
+
+def test_json_of_other_shapes_is_refused(write):
+    nested = write('{"sequence": "ACGT", "meta": {"label": "a"}}\n', "a.jsonl")
+    assert "the key 'meta' holds an object" in refusal(own_recipe, nested, "dna")
+    columns = write('{"sequence": ["ACGT", "ACGG"], "label": ["a", "b"]}', "b.json")
+    assert "holds columns, sequence, label" in refusal(own_recipe, columns, "dna")

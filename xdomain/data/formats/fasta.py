@@ -79,6 +79,8 @@ def _header_line(content: bytes, record: int) -> int:
 def _barred(titles: list[str]) -> dict[str, list[str | None]]:
     """The columns label and split if all headers have the form ``id|label`` or ``id|label|training``; else none."""
     parts = [title.split("|") for title in titles]
+    if {len(part) for part in parts} == {1, 2} and sum(len(part) == 2 for part in parts) >= len(parts) / 2:
+        parts = [[*part, ""][:2] for part in parts]  # some have no label: the checks name them
     if any(len(part) != len(parts[0]) or "=" in part[-1] or not part[1:] for part in parts):
         return {}
     last = {part[-1].strip().lower() for part in parts}

@@ -20,6 +20,8 @@ START = ("start", "chromstart", "begin", "start_position", "txstart")
 END = ("end", "chromend", "stop", "end_position", "txend")
 BED = ("chrom", "start", "end", "name", "score", "strand")
 GTF = ("chrom", "source", "feature", "start", "end", "score", "strand", "frame", "attributes")
+STRANDS = {"+": 1, "1": 1, "+1": 1, "plus": 1, "forward": 1, "f": 1, "1.0": 1, "*": 1, ".": 1, "": 1, "-": -1,
+           "-1": -1, "-1.0": -1, "minus": -1, "reverse": -1, "r": -1, "\N{MINUS SIGN}": -1}  # fmt: skip
 COMPLEMENT = str.maketrans("ACGTUNacgtunRYSWKMBDHVryswkmbdhv", "TGCAANtgcaanYRSWMKVHDByrswmkvhdb")
 
 
@@ -115,8 +117,10 @@ def _sequence(row: dict[str, str], intervals: Intervals, chromosomes: Any, lengt
             expected=f"a start below its end, within the {lengths[name]:,} bases of {name}",
         )
     sequence = str(chromosomes[name][start:end])
-    minus = intervals.strand is not None and (row[intervals.strand] or "").strip() == "-"
-    return sequence.translate(COMPLEMENT)[::-1] if minus else sequence
+    strand = (row[intervals.strand] or "").strip().lower() if intervals.strand is not None else ""
+    if strand not in STRANDS:
+        raise DataError(f"{where}: strand {row[intervals.strand or '']!r}", expected="+, - or . (or 1 and -1)")
+    return sequence.translate(COMPLEMENT)[::-1] if STRANDS[strand] < 0 else sequence
 
 
 def _read(path: Path) -> Intervals:

@@ -80,6 +80,9 @@ STARTS = (
 REFUSED = (
     (rb"##fileformat=VCF", "a VCF file of variants", "cut sequences out of the genome: bcftools consensus"),
     (rb"BAM\x01|\x1f\x8b\x08\x04.{6}BC", "a BAM file", "samtools fasta FILE > reads.fasta"),
+    (rb"RIFF....WAVE|ID3|fLaC|OggS|\xff\xfb", "a sound file", "name a table or a folder of sound files"),
+    (rb"MThd", "a MIDI file", "name a table or a folder of MIDI files"),
+    (rb".{257}ustar", "a tar archive", "unpack it, and name the file or the folder"),
     (rb"@HD\t|@SQ\t", "a SAM file", "samtools fasta FILE > reads.fasta"),
     (rb"##gff-version|#!genome-build|#gtf", "an annotation (GFF or GTF) without sequences", "--genome GENOME.fasta"),
     (MANIFEST, "a manifest of sound files", "name the file of units beside it, such as train.km for train.tsv"),

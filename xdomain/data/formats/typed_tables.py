@@ -87,6 +87,15 @@ def raw_json(path: Path) -> pa.Table:
             _object(line, f"{path}: line {number}") for number, line in enumerate(text.split("\n"), 1) if line.strip()
         ]
     names = list(dict.fromkeys(name for record in records for name in record))
+    nested = next((name for record in records for name, cell in record.items() if isinstance(cell, dict)), None)
+    if nested is not None:
+        raise DataError(
+            f"{path}: the key {nested!r} holds an object", expected="a text, a number or a list in every key"
+        )
+    if len(records) == 1 and all(isinstance(cell, list) for cell in records[0].values()):
+        raise DataError(
+            f"{path} holds columns, {', '.join(names)[:80]}", expected='records: {"sequence": …, "label": …} a line'
+        )
     check_names(names, path)
     return pa.table({name: _texts([record.get(name) for record in records]) for name in names})
 
@@ -104,7 +113,7 @@ def as_strings(table: pa.Table, where: object) -> pa.Table:
     Returns
     -------
     pa.Table
-        Strings. Missing cells are null; whole numbers have no point; lists are joined by blanks.
+        Strings. Missing cells are null; whole numbers have no point; lists are in brackets.
     """
     check_names(table.column_names, where)
     return pa.table({name: _texts(table.column(name).to_pylist()) for name in table.column_names})
@@ -127,7 +136,7 @@ def _text(cell: Any) -> str:
     if isinstance(cell, float):
         return str(int(cell)) if cell.is_integer() and abs(cell) < 2**53 else repr(cell)
     if isinstance(cell, list | tuple):
-        return " ".join(_text(part) for part in cell)
+        return "[" + ", ".join(_text(part) for part in cell) + "]"
     if isinstance(cell, dict):
         return json.dumps(cell)
     if isinstance(cell, bytes):
