@@ -3,7 +3,8 @@ import pytest
 
 from xdomain.core.errors import DataError
 from xdomain.core.recipe import Columns
-from xdomain.data.infer_columns import are_parted, guess_columns, split_tags
+from xdomain.data.infer_columns import guess_columns
+from xdomain.data.sample import are_parted, split_tags
 
 DNA = ["ACGTACGTAC", "ACGTTCGTAC", "GGGTACGTAC", "ACGTACGGGG"]
 

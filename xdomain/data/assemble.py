@@ -14,8 +14,9 @@ from xdomain.core.choices import Problem
 from xdomain.core.errors import DataError, RecipeError
 from xdomain.core.recipe import SPLITS, Columns
 from xdomain.data.cells import parse_number
-from xdomain.data.infer_columns import are_parted, guess_columns, split_tags
+from xdomain.data.infer_columns import guess_columns
 from xdomain.data.rows import missing_column, short
+from xdomain.data.sample import are_parted, split_tags
 from xdomain.data.tidy import tidy
 from xdomain.data.validate import MAX_CHARACTERS, row_checked, target_columns, validated
 

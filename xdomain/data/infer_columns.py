@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -16,10 +16,9 @@ from xdomain.data.cells import is_missing, numbers_of, parse_number, several_lab
 from xdomain.data.formats.intervals import interval_columns
 from xdomain.data.rows import missing_column, short
 from xdomain.data.run_length import UNIT_COLUMNS
+from xdomain.data.sample import Sample, alike, split_tags
 from xdomain.data.validate import SPLIT_NAMES
 
-ROWS = 2000  # at most in the sample
-CHARACTERS = 2000  # kept of each cell of the sample
 SEQUENCE = [
     "sequence", "sequences", "seq", "dna", "rna", "protein", "peptide", "text", "sentence", "dna_sequence",
     "protein_sequence", "aa_sequence", "aa_seq", "sequence_a", "sequence_1", "sequence1", "seq_a", "seq_1", "seq1",
@@ -48,91 +47,6 @@ OVERRULE = "(overrule with --problem classification|regression|tagging|pair|span
 FEW = 20  # a column with more distinct numbers than this, not all whole, is a measured quantity
 MANY = 50  # so is a column with more distinct whole numbers than this, if they exceed half the rows: classes repeat
 ALPHABET = 40  # sequences of symbols use at most this many characters; prose uses more
-
-
-class Sample:
-    """A sample of at most `ROWS` rows, at equal steps, of `table`, whose columns are strings.
-
-    Attributes
-    ----------
-    rows
-        Number of rows in the sample.
-    cells
-        By column: the first `CHARACTERS` + 1 characters of each cell, stripped.
-    """
-
-    def __init__(self, table: pa.Table) -> None:
-        rows = min(ROWS, table.num_rows)
-        chosen = [row * table.num_rows // rows for row in range(rows)]
-        columns = table.take(chosen)
-        self.table = table
-        self.rows = len(chosen)
-        self.cells: dict[str, list[str]] = {
-            name: [_cut(cell) for cell in columns.column(name).to_pylist()] for name in table.column_names
-        }
-
-    def distinct(self, name: str) -> int:
-        """The number of distinct cells in column `name`; empty cells do not count."""
-        return len({cell for cell in self.cells[name] if cell})
-
-    def mean_length(self, name: str) -> float:
-        """The mean number of characters per cell in column `name`."""
-        return sum(map(len, self.cells[name])) / max(1, self.rows)
-
-    def numbers(self, name: str) -> list[float] | None:
-        """The finite numbers in column `name`; None if there are none, or if any non-empty cell is not a number."""
-        return numbers_of(self.cells[name])
-
-    def all_cells(self, name: str) -> list[str]:
-        """All cells of column `name`, not only those of the sample."""
-        return [_cut(cell) for cell in self.table.column(name).to_pylist()]
-
-    def are_tags(self, name: str, sequence: str, *, share: float = 1.0) -> bool:
-        """Whether column `name` holds tags of the sequences in column `sequence`.
-
-        At least this `share` of the cells must have one entry per character or per word of its sequence, and the cells
-        must not look like classes or numbers.
-        """
-        pairs = list(zip(self.cells[name], self.cells[sequence], strict=True))
-        whole = [pair for pair in pairs if max(map(len, pair)) <= CHARACTERS] or pairs
-        if self.numbers(name) is not None and len(set("".join(cell for cell, _ in whole))) > 3:
-            return False
-        same_length = len({len(text) for _, text in whole}) == 1
-        if same_length and len({cell for cell, _ in whole}) <= max(2, len(whole) // 4):
-            return False  # classes whose names are as long as the sequences
-        parted = are_parted([cell for cell, _ in whole])
-        if not parted and _alike("".join(cell for cell, _ in whole), "".join(text for _, text in whole)):
-            return False  # other sequences of the domain
-        fitting = 0
-        for cell, text in whole:
-            entries = len(split_tags(cell, parted=parted))
-            fitting += entries == len(text) or (parted and entries == len(text.split()))
-        longest = max(len(split_tags(cell, parted=parted)) for cell, _ in whole)
-        return longest > 1 and fitting >= max(1, share * len(whole))
-
-
-def are_parted(cells: Iterable[str]) -> bool:
-    """Whether blanks or commas separate the tags in a column, given its `cells`; one cell that has some is enough."""
-    return any(re.search(r"[\s,]", cell.strip()) for cell in cells)
-
-
-def split_tags(cell: str, *, parted: bool) -> list[str]:
-    """The tags in `cell`: separated by blanks or commas if `parted`, otherwise one per character."""
-    cell = cell.strip()
-    if cell.startswith("[") and cell.endswith("]"):  # a list as Python, JSON or numpy write it
-        return [entry.strip("'\"") for entry in re.split(r"[\s,]+", cell[1:-1].strip()) if entry]
-    return re.split(r"[\s,]+", cell) if parted and cell else list(cell)
-
-
-def _alike(one: str, other: str) -> bool:
-    """Whether two texts are written in the same letters, more than eight of them or the same four of DNA."""
-    first, second = set(one.upper()) - {" "}, set(other.upper()) - {" "}
-    shared, either = len(first & second), len(first | second)
-    return shared > 0.7 * either and (shared > 8 or first | second <= set("ACGTUN"))
-
-
-def _cut(cell: str | None) -> str:
-    return (cell or "")[: CHARACTERS + 1].strip()
 
 
 @dataclass(frozen=True)
@@ -217,7 +131,7 @@ def _say_unused(seen: _Look) -> None:
     text = "".join(seen.sample.cells[str(seen.roles["sequence"])])
     for name in seen.free():
         cells = "".join(seen.sample.cells[name])
-        if seen.sample.mean_length(name) >= 4 and seen.sample.numbers(name) is None and _alike(cells, text):
+        if seen.sample.mean_length(name) >= 4 and seen.sample.numbers(name) is None and alike(cells, text):
             seen.said.append(f"not used: column {name!r}, which looks like sequences (--column sequence_b={name})")
 
 
