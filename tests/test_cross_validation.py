@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 import xdomain
@@ -33,7 +34,7 @@ def validated(table, tmp_path_factory):
 
 
 def test_each_record_is_tested_once_by_a_model_that_did_not_see_it(validated, table):
-    rows = validated.predictions()
+    rows = pq.read_table(validated.folder / "predictions.parquet").to_pydict()
     assert sorted(rows["id"], key=int) == [str(i + 1) for i in range(60)]
     assert set(rows["split"]) == {"test"}
     names = dict(zip(rows["id"], rows["fold"], strict=True))
@@ -42,7 +43,7 @@ def test_each_record_is_tested_once_by_a_model_that_did_not_see_it(validated, ta
 
 
 def test_metrics_are_of_all_test_records_together(validated):
-    rows = validated.predictions()
+    rows = pq.read_table(validated.folder / "predictions.parquet").to_pydict()
     right = np.mean([label == said for label, said in zip(rows["label"], rows["prediction"], strict=True)])
     entry = validated.values["metrics"]["test"]["accuracy"]
     assert entry["value"] == pytest.approx(right)
