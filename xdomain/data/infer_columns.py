@@ -336,27 +336,29 @@ class _Look:
 
     def _problem(self, label: str) -> tuple[Problem, str]:
         two = self.roles["sequence_b"] is not None
-        if why := self._measured(label):
+        rows = self.sample.all_cells(label)
+        numbers = numbers_of(rows)
+        if why := self._measured(label, numbers or []):
             return "regression", f"{why}, and there are two columns of sequences" if two else why
         if two:
             return "pair", "there are two columns of sequences"
-        cells = [cell for cell in self.sample.all_cells(label) if not is_missing(cell, among_numbers=False)]
-        if several := several_labels(cells) if numbers_of(cells) is None else None:
+        cells = [cell for cell in rows if not is_missing(cell, among_numbers=False)]
+        if several := several_labels(cells) if numbers is None else None:
             separator, example = several
-            row = self.sample.all_cells(label).index(example) + 1
+            row = rows.index(example) + 1
             raise DataError(
                 f"{self.where}: row {row}: the label {short(example)!r} holds several, separated by {separator!r}",
                 expected="one label a row: several at once cannot be learned yet",
                 fix="choose one of them; or --problem classification, which makes each combination a class of its own",
             )
-        self._refuse_almost_numbers(label, cells)
+        self._refuse_almost_numbers(label, rows, cells, numeric=numbers is not None)
         plain = whole_numbers(cells)
         return "classification", f"{label!r} has {len({plain.get(cell, cell) for cell in cells}):,} distinct values"
 
-    def _refuse_almost_numbers(self, label: str, cells: Sequence[str]) -> None:
+    def _refuse_almost_numbers(self, label: str, rows: Sequence[str], cells: Sequence[str], *, numeric: bool) -> None:
         """A column of numbers but for a few cells, or of as many values as rows, has no classes."""
-        rows, distinct = self.sample.all_cells(label), len(set(cells))
-        if numbers_of(cells) is None and distinct > FEW:
+        distinct = len(set(cells))
+        if not numeric and distinct > FEW:
             strange = [cell for cell in cells if parse_number(cell) is None]
             if len(strange) < 0.1 * len(cells):
                 row, more = rows.index(strange[0]) + 1, f", and {len(strange) - 1:,} more" if strange[1:] else ""
@@ -373,9 +375,8 @@ class _Look:
                 fix="--column label=NAME for another column; --problem regression or classification, if it is this one",
             )
 
-    def _measured(self, label: str) -> str | None:
-        """Why the label is a measured quantity; None if it is not."""
-        numbers = numbers_of(self.sample.all_cells(label)) or []
+    def _measured(self, label: str, numbers: Sequence[float]) -> str | None:
+        """Why the label, with these `numbers`, is a measured quantity; None if it is not."""
         whole = all(number.is_integer() for number in numbers)
         distinct = len(set(numbers))
         seldom_again = distinct > len(numbers) / 2

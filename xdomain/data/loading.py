@@ -1,4 +1,4 @@
-"""Load the raw table of a recipe, and make a recipe for a user's own file."""
+"""Load the raw table of a recipe, or of a file for a trained model; guess what a user's own file holds."""
 
 from __future__ import annotations
 
@@ -15,27 +15,16 @@ from xdomain.core.progress import log
 from xdomain.core.recipe import Columns, Recipe
 from xdomain.core.sequences import Adapter
 from xdomain.data.assemble import constants_of, said
-from xdomain.data.formats.fasta import check_labelled
-from xdomain.data.formats.registry import FORMATS, READABLE, format_of, own_columns, read
+from xdomain.data.formats.registry import FORMATS, READABLE, format_of, own_columns, raw_file, read
 from xdomain.data.infer_columns import Guess, guess_columns
 from xdomain.data.media_files import transcribed
 from xdomain.data.overlapping_kmers import without_overlap
 from xdomain.data.sources import locate, neighbour
 from xdomain.data.validate import check_variety, validated
 
-READ_OPTIONS = ("label_key", "max_characters", "unscored", "drop_incomplete")
-"""Options of every core reader, which reading a single file does not need."""
 
-
-def guess_file(
-    path: Path,
-    columns: Columns | None = None,
-    problem: Problem | None = None,
-    *,
-    labelled: bool = True,
-    **options: Any,
-) -> tuple[str, Guess]:
-    """Guess the reader for a file and what its columns hold.
+def guess_file(path: Path, columns: Columns | None = None, problem: Problem | None = None) -> tuple[str, Guess]:
+    """Guess the reader for a file to learn from, and what its columns hold.
 
     Parameters
     ----------
@@ -45,10 +34,6 @@ def guess_file(
         Which column holds what; what is None is guessed.
     problem
         What the labels are; None is guessed.
-    labelled
-        Whether labels are needed.
-    options
-        Of the reader.
 
     Returns
     -------
@@ -57,11 +42,8 @@ def guess_file(
     """
     reader = format_of(path)
     columns = own_columns(reader, columns or Columns())
-    options = {name: value for name, value in options.items() if name not in READ_OPTIONS}
-    table = FORMATS[reader].raw(path, **options)
-    if FORMATS[reader].of_sequences and labelled:
-        check_labelled(table, columns.label or columns.tags, path)
-    return reader, guess_columns(table, columns, problem, where=str(path), labelled=labelled)
+    table = raw_file(reader, path, columns=columns, labelled=True)
+    return reader, guess_columns(table, columns, problem, where=str(path))
 
 
 def load_table(recipe: Recipe, *, adapter: Adapter | None = None) -> pa.Table:
@@ -125,7 +107,7 @@ def load_file(
     Parameters
     ----------
     file
-        A CSV, TSV or FASTA file.
+        A file of any of `xdomain.data.formats.registry.FORMATS`.
     recipe
         The recipe of the run; its columns are the default.
     adapter

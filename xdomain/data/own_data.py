@@ -73,7 +73,7 @@ def own_recipe(
     files, name = _files(data, domain, labels, genome)
     lead = files["train" if "train" in files else next(iter(files))]
     options = {"drop_incomplete": True} if drop_incomplete else {}
-    kinds = {name: format_of(path) for name, path in files.items()}
+    kinds = {name: format_of(path) for name, path in files.items()} if len(files) > 1 else {}
     if len(set(kinds.values())) > 1:
         raise RecipeError(
             "files of several formats: " + ", ".join(f"{name} is {kind}" for name, kind in kinds.items()),

@@ -6,15 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute
 
 from xdomain.core.choices import Problem
 from xdomain.core.errors import DataError
 from xdomain.data.cells import has_decimal_commas, is_missing, numbers_of, whole_numbers
 from xdomain.data.rows import row_name, short, strings
-from xdomain.data.validate import SPLIT_NAMES
+from xdomain.data.validate import SPLIT_NAMES, ids_of
 
-pc: Any = pyarrow.compute  # makes its functions at import, where a type checker cannot see them
 Tables = Mapping[str, pa.Table]
 EXAMPLES = 5  # rows that a sentence names
 
@@ -89,11 +87,9 @@ def _replaced(table: pa.Table, name: str, cells: Sequence[str]) -> pa.Table:
 
 
 def _with_ids(table: pa.Table) -> pa.Table:
-    """Row numbers, from 1, where a table has no ids: rows keep them when others are left out."""
-    numbers = [str(row + 1) for row in range(table.num_rows)]
-    if "id" not in table.column_names:
-        return table.append_column("id", pa.array(numbers, pa.string()))
-    return _replaced(table, "id", [own or number for own, number in zip(_texts(table, "id"), numbers, strict=True)])
+    """A table that has ids: rows keep their numbers when others are left out."""
+    others = table.drop_columns(["id"] if "id" in table.column_names else [])
+    return others.append_column("id", ids_of(table))
 
 
 def _distinct_ids(table: pa.Table, said: list[str]) -> pa.Table:

@@ -98,7 +98,7 @@ def row_checked(
     for name in [*sequences, *(target_columns(problem, table.column_names) if labelled else [])]:
         if name not in table.column_names:
             raise missing_column(name, table.column_names, where)
-    columns: dict[str, pa.Array] = {"id": _ids(table)}
+    columns: dict[str, pa.Array] = {"id": ids_of(table)}
     ids: list[str] = columns["id"].to_pylist()
     for name in sequences:  # answers count from the start of the untrimmed passage
         columns[name] = strings(table, name, trim=problem != "span")
@@ -129,7 +129,8 @@ def _target(table: pa.Table, problem: Problem, sequences: pa.Array, ids: Sequenc
     return {"label": (values_of if problem == "regression" else labels_of)(table, ids, where)}
 
 
-def _ids(table: pa.Table) -> pa.Array:
+def ids_of(table: pa.Table) -> pa.Array:
+    """The column id of a raw `table`, with the number of the row, from 1, where there is none."""
     numbers = pa.array([str(row + 1) for row in range(table.num_rows)])
     if "id" not in table.column_names:
         return numbers

@@ -11,8 +11,8 @@ import pyarrow as pa
 from xdomain.core.errors import DataError, nearest
 from xdomain.data.formats.read_file import line_of, read_text
 
-# A value reaches to the next key or the end of the header: OS=Mus musculus OX=10090
 UNLABELLED = ("id", "sequence", "description", "molecule")  # columns that are no labels
+# A value reaches to the next key or the end of the header: OS=Mus musculus OX=10090
 KEY = r"[A-Za-z_][\w.\-]*"
 BARE = re.compile(rf"(?:^|(?<=[\s|;,]))({KEY})=(.*?)[\s|;,]*(?=[\s|;,]{KEY}=|\[{KEY}=|$)")
 BRACKETED = re.compile(rf"\[({KEY})=([^\]]*)\]")  # as NCBI writes: [organism=Homo sapiens]

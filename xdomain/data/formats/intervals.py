@@ -22,7 +22,6 @@ BED = ("chrom", "start", "end", "name", "score", "strand")
 GTF = ("chrom", "source", "feature", "start", "end", "score", "strand", "frame", "attributes")
 STRANDS = {"+": 1, "1": 1, "+1": 1, "plus": 1, "forward": 1, "f": 1, "1.0": 1, "*": 1, ".": 1, "": 1, "-": -1,
            "-1": -1, "-1.0": -1, "minus": -1, "reverse": -1, "r": -1, "\N{MINUS SIGN}": -1}  # fmt: skip
-COMPLEMENT = str.maketrans("ACGTUNacgtunRYSWKMBDHVryswkmbdhv", "TGCAANtgcaanYRSWMKVHDByrswmkvhdb")
 
 
 @dataclass(frozen=True)
@@ -120,7 +119,11 @@ def _sequence(row: dict[str, str], intervals: Intervals, chromosomes: Any, lengt
     strand = (row[intervals.strand] or "").strip().lower() if intervals.strand is not None else ""
     if strand not in STRANDS:
         raise DataError(f"{where}: strand {row[intervals.strand or '']!r}", expected="+, - or . (or 1 and -1)")
-    return sequence.translate(COMPLEMENT)[::-1] if STRANDS[strand] < 0 else sequence
+    if STRANDS[strand] > 0:
+        return sequence
+    from Bio.Seq import reverse_complement  # takes a while to load, and tables do without
+
+    return str(reverse_complement(sequence))
 
 
 def _read(path: Path) -> Intervals:

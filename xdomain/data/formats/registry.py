@@ -148,15 +148,9 @@ def read(
     columns = (columns or Columns()).model_copy(update={} if label_key is None else {"label": label_key})
     columns = own_columns(reader, columns)
 
-    def raw(path: Path) -> pa.Table:
-        table = form.raw(path, **raw_options)
-        if form.of_sequences and labelled:
-            check_labelled(table, columns.label or columns.tags, path)
-        return table
-
     return assemble(
         files,
-        raw,
+        partial(raw_file, reader, columns=columns, labelled=labelled, **raw_options),
         columns=columns,
         known=known,
         problem=problem,
@@ -166,6 +160,33 @@ def read(
         drop_incomplete=drop_incomplete,
         number_repeated_ids=form.of_sequences,
     )
+
+
+def raw_file(reader: str, path: Path, *, columns: Columns, labelled: bool, **raw_options: Any) -> pa.Table:
+    """One file as columns of strings.
+
+    Parameters
+    ----------
+    reader
+        A name among `FORMATS`.
+    path
+        The file.
+    columns
+        What the user gave: the label of a file of sequences must be there.
+    labelled
+        Whether a file of sequences must have labels.
+    raw_options
+        Of the format alone.
+
+    Raises
+    ------
+    DataError
+        The file cannot be read as that format, or has no labels.
+    """
+    table = FORMATS[reader].raw(path, **raw_options)
+    if FORMATS[reader].of_sequences and labelled:
+        check_labelled(table, columns.label or columns.tags, path)
+    return table
 
 
 def own_columns(reader: str, columns: Columns) -> Columns:
