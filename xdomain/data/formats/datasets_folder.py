@@ -54,7 +54,7 @@ def read_hub(name: str) -> pa.Table:
     try:
         import datasets
     except ImportError:
-        raise MissingError(f"hub:{name} needs datasets", fix="pip install datasets") from None
+        raise MissingError(f"hub:{name} needs datasets", fix="pip install 'xdomain[hub]'") from None
     path, _, configuration = name.partition(":")
     try:
         loaded: Any = datasets.load_dataset(path, configuration or None)
