@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
+from scipy.special import ndtr, stdtrit
 
 from xdomain.metrics.bootstrap import Interval, Rows, resample
 from xdomain.study.arm_results import standard_error_of
@@ -235,14 +235,15 @@ def show_components(repeats: int) -> None:
             regime = Regime("", *(math.sqrt(one) for one in variances), 0.0)
             found = [components(crossed(regime, m, s)) for _ in range(repeats // 2)]
             share = variances[0] / sum(variances)
-            widths = [one.mapping_variance_share.high - one.mapping_variance_share.low for one in found]
+            mapping, seed = ([one.factors[axis] for one in found] for axis in (0, 1))
+            widths = [one.share.high - one.share.low for one in mapping]
             print(
                 f"{f'{m} x {s}':15}{', '.join(map(str, variances)):20}",
-                percent([covers(one.mapping, variances[0]) for one in found]),
-                percent([covers(one.seed, variances[1]) for one in found]),
+                percent([covers(one.variance, variances[0]) for one in mapping]),
+                percent([covers(one.variance, variances[1]) for one in seed]),
                 percent([covers(one.residual, variances[2]) for one in found]),
-                percent([covers(one.mapping_variance_share, share) for one in found]),
-                percent([one.mapping_p < 0.05 for one in found]),
+                percent([covers(one.share, share) for one in mapping]),
+                percent([one.p < 0.05 for one in mapping]),
                 f"{np.median(widths):6.2f}",
             )
 
@@ -272,9 +273,53 @@ def show_groups(repeats: int) -> None:
         print(f"{groups:6}{size:14}{correlation:13.2f}{percent(by_record):>11}{percent(by_group):>10}")
 
 
+def centroids(x: Values, y: NDArray[np.int64]) -> tuple[Values, float]:
+    """Weights and bias of a nearest-centroid classifier."""
+    one, other = x[y == 1].mean(axis=0), x[y == 0].mean(axis=0)
+    return one - other, float((other @ other - one @ one) / 2)
+
+
+def show_splits(repeats: int) -> None:
+    """Coverage of the interval of an accuracy over several splits of one data set, by what is taken as its error."""
+    print("\nsplits drawn anew: coverage (%) of the 95 % interval for models of as many records, median width")
+    print(f"{'records':>7}{'test':>6}{'splits':>8}{'as independent':>16}{'width':>7}{'as overlapping':>16}{'width':>7}")
+    width, signal = 20, 0.25
+    for n, share, splits in (
+        (200, 0.1, 3),
+        (200, 0.1, 5),
+        (200, 0.1, 10),
+        (200, 0.2, 5),
+        (1000, 0.1, 3),
+        (1000, 0.1, 10),
+    ):
+        tested = round(share * n)
+        trained, found = n - tested, {0.0: list[Interval](), tested / (n - tested): list[Interval]()}
+        truths: list[float] = []
+        for study in range(repeats // 4):
+            y = RNG.integers(2, size=n)
+            x = RNG.normal(size=(n, width)) + signal * (2 * y[:, None] - 1)
+            if study < 200:  # what models of `trained` other records are right in, of all there could be
+                w, b = centroids(x[:trained], y[:trained])
+                sides = ((signal * w.sum() + b), (signal * w.sum() - b))
+                truths.append(float(np.mean([ndtr(side / np.sqrt(w @ w)) for side in sides])))
+            values: list[float] = []
+            for _ in range(splits):
+                order = RNG.permutation(n)
+                test, train = order[:tested], order[tested:]
+                w, b = centroids(x[train], y[train])
+                values.append(float(np.mean((x[test] @ w + b > 0) == (y[test] == 1))))
+            for overlap, intervals in found.items():
+                intervals.append(mean_with_interval(np.array([[values]]), overlap=overlap).interval)
+        truth, parts = float(np.mean(truths)), []
+        for intervals in found.values():
+            widths = [one.high - one.low for one in intervals if math.isfinite(one.low)]
+            parts.append(f"{percent([covers(one, truth) for one in intervals]):>16}{np.median(widths):7.3f}")
+        print(f"{n:7}{share:6.1f}{splits:8}{''.join(parts)}")
+
+
 if __name__ == "__main__":
     started = time.perf_counter()
     wanted = int(sys.argv[1]) if len(sys.argv) > 1 else 4000
-    for show in (show_estimates, show_rights, show_families, show_components, show_groups):
+    for show in (show_estimates, show_rights, show_families, show_components, show_groups, show_splits):
         show(wanted)
     print(f"\n{wanted} repeats, {time.perf_counter() - started:.0f} s")

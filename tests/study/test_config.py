@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from xdomain.adapters.bpe import train_bpe
 from xdomain.core.errors import RecipeError
@@ -65,12 +66,40 @@ def test_an_arm_is_called_by_what_it_is_made_of(arm, label):
 
 
 def test_crossed_and_paired_draws():
-    assert list(grid(seeds=2, mapping_seeds=[5, 6]).seed_pairs()) == [(5, 0), (5, 1), (6, 0), (6, 1)]
+    def pairs(study, **which):
+        return [(seeds.mapping, seeds.seed) for seeds in study.run_seeds(**which)]
+
+    assert pairs(grid(seeds=2, mapping_seeds=[5, 6])) == [(5, 0), (5, 1), (6, 0), (6, 1)]
     paired = grid(seeds=3, mapping_seeds=[5, 6, 7], design="paired")
-    assert list(paired.seed_pairs()) == [(5, 0), (6, 1), (7, 2)]
-    assert list(paired.seed_pairs(search=True)) == [(5, 0)]
+    assert pairs(paired) == [(5, 0), (6, 1), (7, 2)]
+    assert pairs(paired, search=True) == [(5, 0)]
     crossed = grid(seeds=3, mapping_seeds=2, search={"seeds": 2})
-    assert list(crossed.seed_pairs(search=True)) == [(0, 0), (0, 1)]
+    assert pairs(crossed, search=True) == [(0, 0), (0, 1)]
+    assert {seeds.split for study in (paired, crossed) for seeds in study.run_seeds()} == {None}
+
+
+def test_splits_drawn_anew():
+    crossed = grid(seeds=2, split_seeds=[7, 8], search={"seeds": 2})
+    assert list(crossed.run_seeds()) == [(0, 0, 7), (0, 0, 8), (0, 1, 7), (0, 1, 8)]
+    assert list(crossed.run_seeds(search=True)) == [(0, 0, 7), (0, 1, 7)]
+    with_seeds = grid(seeds=[3, 4], mapping_seeds=2, split_seeds="seeds")
+    assert list(with_seeds.run_seeds()) == [(0, 3, 3), (0, 4, 4), (1, 3, 3), (1, 4, 4)]
+    paired = grid(seeds=2, mapping_seeds=2, split_seeds=[7, 8], design="paired")
+    assert list(paired.run_seeds()) == [(0, 0, 7), (1, 1, 8)]
+    with pytest.raises(ValidationError, match="2 seeds cannot be paired with 3 split seeds"):
+        grid(seeds=2, mapping_seeds=2, split_seeds=3, design="paired")
+    with pytest.raises(ValidationError, match=r"split\.seed is what a study varies"):
+        grid(split_seeds=2, set={"split.seed": 1})
+
+
+def test_splits_that_the_data_give_cannot_be_drawn_anew():
+    with pytest.raises(RecipeError, match="the splits of dna/splice are not drawn"):
+        conditions_of(grid(tasks="dna/splice", set={"split.rule": "given"}, arms=["kmer"], split_seeds=2))
+    (condition,) = conditions_of(grid(tasks="toy/dna-classification", arms=["kmer"], seeds=3, split_seeds=2))
+    assert [(cell.recipe.split.seed, cell.recipe.run.seed) for cell in condition.final(None)] == [(0, 0), (1, 0)]
+    assert len({cell.key for cell in condition.final(None)}) == 2
+    assert not condition.fixed
+    assert str(condition.final(None)[1]).endswith("seed 0, split seed 1")
 
 
 @pytest.mark.parametrize(
@@ -201,7 +230,7 @@ def test_a_baseline_hangs_on_no_mapping_and_no_rate(tiny_bert):
         grid(arms=["kmer", "cnn", "pretrained", {"mapping": "frequent"}], seeds=3, mapping_seeds=2,
              learning_rates=[1e-4, 1e-3], backbone=str(tiny_bert))
     )  # fmt: skip
-    assert [len(setting.seed_pairs) for setting in settings] == [1, 3, 6, 3]
+    assert [len(setting.seeds) for setting in settings] == [1, 3, 6, 3]
     assert [len(setting.searched()) for setting in settings] == [0, 0, 2, 2]
     assert [setting.most_cells for setting in settings] == [1, 3, 7, 4]
 
@@ -214,7 +243,7 @@ def test_a_setting_survives_its_file(tiny_bert):
         assert again == setting
         assert [c.key for c in again.final(1e-4)] == [c.key for c in setting.final(1e-4)]
         former = to_dict(setting)
-        former |= {"draws": former.pop("seed_pairs"), "search_draws": former.pop("search_pairs")}
+        former |= {"draws": former.pop("seeds"), "search_draws": former.pop("search_seeds")}
         assert from_dict(former) == setting  # as version 0.1 wrote it
 
 

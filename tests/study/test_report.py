@@ -16,8 +16,8 @@ from xdomain.metrics.bootstrap import Interval
 from xdomain.study.report import figures, formats, plot_style
 from xdomain.study.report.conclusions import MOST_NAMED
 from xdomain.study.report.write import write_report
-from xdomain.study.results import Difference, Efficiency, Findings, Group, MappingShare, Missing
-from xdomain.study.stats.components import Components
+from xdomain.study.results import Difference, Efficiency, Findings, Group, Missing, Variance
+from xdomain.study.stats.components import Component, Components
 from xdomain.study.stats.estimate import Estimate
 
 NAN = float("nan")
@@ -41,9 +41,13 @@ def difference(arm, value, q, task=SPLICE, half=0.02, detectable=0.03, **changes
 
 
 def spread(arm, mapping=4e-4, task=SPLICE, null=False, q=None):
-    parts = [Interval(v, v / 4, v * 9) for v in (mapping, 1e-4, 1.44e-4)]
-    share = mapping / (mapping + 2.44e-4)
-    return MappingShare(task, arm, 1.0, Components(*parts, Interval(share, share / 3, 0.9), 0.021), null, q)
+    factors, residual = {"mapping": mapping, "seed": 1e-4}, 1.44e-4
+    total = sum(factors.values()) + residual
+    parts = tuple(
+        Component(name, Interval(v, v / 4, v * 9), Interval(v / total, v / total / 3, 0.9), 0.021)
+        for name, v in factors.items()
+    )
+    return Variance(task, arm, 1.0, Components(parts, Interval(residual, residual / 4, residual * 9)), null, q)
 
 
 ORDINARY = Findings(
@@ -81,7 +85,7 @@ FAILED = replace(
         Missing("89abef01", SPLICE, "pretrained", "mapping 1, seed 2, 1e-4", "failed", "out of memory"),
     ),
 )
-ALARM = replace(ORDINARY, shares=(spread("pretrained"), spread("reembed", null=True, q=0.003)))
+ALARM = replace(ORDINARY, variances=(spread("pretrained"), spread("reembed", null=True, q=0.003)))
 SINGLE = replace(
     ORDINARY,
     cells=(2, 0, 0),
@@ -90,7 +94,7 @@ SINGLE = replace(
         for i, g in enumerate(ORDINARY.groups[:2])
     ),
     differences=(difference("pretrained", 0.066, NAN, detectable=NAN, pairs=1, sign_flip=None, least_sign_flip=None),),
-    shares=(),
+    variances=(),
     published=(),
 )
 WHY = "has a test accuracy of 0.5000, not above the 0.5125 of the most frequent class"
@@ -98,7 +102,7 @@ UNLEARNED = replace(
     ORDINARY,
     groups=tuple(replace(g, not_learned=WHY, constant=0.5125) for g in ORDINARY.groups[:2]),
     differences=(difference("pretrained", 0.03, NAN, learned=False),),
-    shares=(),
+    variances=(),
     published=(),
 )
 WORSE = {"metric": "mse", "higher_is_better": False, "task": GB1}
@@ -106,7 +110,7 @@ MSE = replace(
     ORDINARY,
     groups=(group("scratch", 0.412, **WORSE), group("pretrained", 0.301, **WORSE), group("kmer", 0.5, **WORSE)),
     differences=(difference("pretrained", -0.111, 0.001, **WORSE), difference("kmer", 0.088, 0.003, **WORSE)),
-    shares=(),
+    variances=(),
     published=(),
 )
 EVIL = "<script>alert('1|2')</script> $x_1$ **bold** [a](http://evil.example)"
@@ -116,7 +120,7 @@ NASTY = replace(
     question=f"# {EVIL}\n\n- not a list",
     groups=(ORDINARY.groups[0], group(EVIL, 0.9, task=EVIL)),
     differences=(difference(EVIL, 0.05, 0.3, task=EVIL),),
-    shares=(spread(EVIL, task=EVIL),),
+    variances=(spread(EVIL, task=EVIL),),
     cells=(3, 1, 0),
     missing=(Missing("ab`|c", EVIL, EVIL, EVIL, "failed", f"{EVIL}\nsecond line\x00\x1b[31m"),),
     published=((EVIL, Published(model=EVIL, metric="accuracy", value=0.9, source="https://example.org/a?b=1&c='2'")),),
@@ -488,11 +492,12 @@ def test_one_vast_interval_does_not_hide_the_others():
 
 
 def test_where_nothing_lies_apart_there_is_nothing_to_draw(tmp_path):
-    still = spread("pretrained", mapping=0.0)
-    none = replace(still.components, seed=Interval(0, 0, 0), residual=Interval(0, 0, 0))
-    paths = write_report(replace(ORDINARY, shares=(replace(still, components=none),)), tmp_path)
+    still, nothing = spread("pretrained", mapping=0.0), Interval(0, 0, 0)
+    factors = tuple(replace(part, variance=nothing) for part in still.components.factors)
+    none = replace(still, components=Components(factors, nothing))
+    paths = write_report(replace(ORDINARY, variances=(none,)), tmp_path)
     assert "report-variance.png" not in [path.name for path in paths]
-    assert "How much does the mapping matter?" in paths[0].read_text("utf-8")
+    assert "Where does the variance come from?" in paths[0].read_text("utf-8")
 
 
 @pytest.mark.parametrize(
@@ -586,10 +591,14 @@ def test_all_numbers_are_in_the_tables(reports):
     ]  # fmt: skip
     assert differences[1][3:] == ["+.066 [+.046, +.086]", "< .001", ".004 (least .002)", ".031", "12", ".030"]
     assert differences[4][3:] == ["−.220 [−.240, −.200]", "< .001", "–", "–", "12", ".030"]
-    others = (".010 [.005, .030]", ".012 [.006, .036]")
-    assert rows(markdown, "How much does the mapping matter?")[1:] == [
-        [SPLICE, "pretrained", ".020 [.010, .060]", *others, "62 % [21, 90]", ".021", ""],
-        [SPLICE, "reembed", ".000 [.000, .000]", *others, "0 % [0, 90]", ".021", ".440"],
+    seed, rest = ".010 [.005, .030]", ".012 [.006, .036]"
+    assert rows(markdown, "Where does the variance come from?")[1:] == [
+        [SPLICE, "pretrained", "mapping", ".020 [.010, .060]", "62 % [21, 90]", ".021", ""],
+        [SPLICE, "pretrained", "seed", seed, "16 % [5, 90]", ".021", ""],
+        [SPLICE, "pretrained", "residual", rest, "", "", ""],
+        [SPLICE, "reembed", "mapping", ".000 [.000, .000]", "0 % [0, 90]", ".021", ".440"],
+        [SPLICE, "reembed", "seed", seed, "41 % [14, 90]", ".021", ""],
+        [SPLICE, "reembed", "residual", rest, "", "", ""],
     ]
     assert rows(markdown, "Published values beside these")[1:3] == [
         [SPLICE, "bert-base", "accuracy", ".975", "Kao & Lee 2021. one seed"],
@@ -635,12 +644,12 @@ def test_what_users_write_is_never_markup(reports):
     assert markdown.count("\n# ") == 0  # the title alone, which is at the start
     tables = [line.lstrip("> ") for line in markdown.splitlines() if line.lstrip("> ").startswith("|")]
     widths = [len(re.split(r"(?<!\\)\|", line)) for line in tables]
-    assert set(widths) == {len(["", *row, ""]) for row in (range(6), range(9), range(7), range(5))}
+    assert set(widths) == {len(["", *row, ""]) for row in (range(6), range(9), range(5))}
     assert ("a", "href", "https://example.org/a?b=1&c='2'") in page.attributes
 
 
 def test_an_empty_study_is_told_so(tmp_path):
-    empty = replace(ORDINARY, cells=(0, 0, 36), groups=(), differences=(), shares=(), published=(), machine=())
+    empty = replace(ORDINARY, cells=(0, 0, 36), groups=(), differences=(), variances=(), published=(), machine=())
     paths = write_report(empty, tmp_path)
     assert [path.name for path in paths] == ["report.md", "report.html"]
     text = paths[0].read_text("utf-8")
@@ -657,11 +666,15 @@ def test_names_in_any_script_and_undefined_numbers_are_drawn(tmp_path):
             difference("日本語 \U0001f9ec", 0.01, 0.4, half=NAN),
             difference("nothing", NAN, NAN),
         ),
-        shares=(
+        variances=(
             replace(
                 spread("pretrained"),
                 components=Components(
-                    Interval(1e-4, 0, math.inf), Interval(0, NAN, NAN), Interval(0, 0, 0), Interval(1, NAN, NAN), NAN
+                    (
+                        Component("mapping", Interval(1e-4, 0, math.inf), Interval(1, NAN, NAN), NAN),
+                        Component("seed and split", Interval(0, NAN, NAN), Interval(0, 0, 0), 0.5),
+                    ),
+                    Interval(0, 0, 0),
                 ),
             ),
         ),
@@ -670,7 +683,8 @@ def test_names_in_any_script_and_undefined_numbers_are_drawn(tmp_path):
     assert len(paths) == 5
     text = paths[0].read_text("utf-8")
     assert "+.010 [–]" in text
-    assert "| .010 [.000, ∞] | .000 [–] | .000 [.000, .000] | 100 % [–] | – |" in text
+    assert "| mapping | .010 [.000, ∞] | 100 % [–] | – |" in text
+    assert "| seed and split | .000 [–] | 0 % [0, 0] | .500 |" in text
     assert "nan" not in text.lower()
 
 

@@ -12,6 +12,7 @@ from scipy import stats
 
 from xdomain.study.stats.components import components
 from xdomain.study.stats.estimate import area, detectable, mean_with_interval
+from xdomain.study.stats.factors import layout
 from xdomain.study.stats.significance import benjamini_hochberg, mcnemar, sign_flip
 from xdomain.study.stats.standard_error import StandardError, mean_squares, standard_error
 
@@ -81,7 +82,7 @@ def test_a_single_cell_that_no_seed_could_change_is_a_test_over_its_examples():
 
 def test_mean_squares_by_hand():
     squares = mean_squares(TINY)  # residuals ±.5, ±.5, ±1: sum of squares 3
-    assert (squares.mapping, squares.seed, squares.residual) == pytest.approx((6.0, 6.5, 1.5))
+    assert (*squares.factors, squares.residual) == pytest.approx((6.0, 6.5, 1.5))
 
 
 def test_crossed_cells_by_hand():
@@ -408,50 +409,49 @@ def test_area_of_other_shares_is_refused(shares):
 
 def test_components_by_hand():
     found = components(TINY)  # mean squares 6, 6.5, 1.5
-    assert found.mapping.value == pytest.approx((6 - 1.5) / 3)
-    assert found.seed.value == pytest.approx((6.5 - 1.5) / 2)
+    mapping, seed = found.factors
+    assert (mapping.factor, seed.factor) == ("mapping", "seed")
+    assert mapping.variance.value == pytest.approx((6 - 1.5) / 3)
+    assert seed.variance.value == pytest.approx((6.5 - 1.5) / 2)
     assert found.residual.value == pytest.approx(1.5)
-    assert found.mapping_variance_share.value == pytest.approx(1.5 / (1.5 + 2.5 + 1.5))
-    assert found.mapping_p == pytest.approx(stats.f.sf(6 / 1.5, 1, 2))
+    assert mapping.share.value == pytest.approx(1.5 / (1.5 + 2.5 + 1.5))
+    assert mapping.p == pytest.approx(stats.f.sf(6 / 1.5, 1, 2))
     low, high = 2 * 1.5 / stats.chi2.ppf([0.975, 0.025], 2)
     assert (found.residual.low, found.residual.high) == pytest.approx((low, high))
 
 
 def test_without_a_residual_the_mapping_has_the_chi_square_interval():
-    mapping = np.array([1.0, 2.0, 4.0, 4.5])
-    found = components(np.repeat(mapping[:, None], 3, axis=1))
-    low, high = 3 * mapping.var(ddof=1) / stats.chi2.ppf([0.975, 0.025], 3)
-    assert (found.mapping.low, found.mapping.high) == pytest.approx((low, high))
-    assert (
-        found.mapping_variance_share.value == found.mapping_variance_share.low == found.mapping_variance_share.high == 1
-    )
-    assert found.residual.high == found.seed.high == 0
-    assert math.isnan(found.mapping_p)  # as accuracies have only so many values, it happens by chance
+    effects = np.array([1.0, 2.0, 4.0, 4.5])
+    found = components(np.repeat(effects[:, None], 3, axis=1))
+    mapping, seed = found.factors
+    low, high = 3 * effects.var(ddof=1) / stats.chi2.ppf([0.975, 0.025], 3)
+    assert (mapping.variance.low, mapping.variance.high) == pytest.approx((low, high))
+    assert mapping.share.value == mapping.share.low == mapping.share.high == 1
+    assert found.residual.high == seed.variance.high == 0
+    assert math.isnan(mapping.p)  # as accuracies have only so many values, it happens by chance
 
 
 def test_the_interval_of_the_mapping_reaches_0_where_the_f_test_does_not_find_it():
     for seed in range(200):  # the method's own property at its lower end
         rng = draws(seed)
         values = rng.normal(size=(4, 5)) + rng.uniform(0, 2) * rng.normal(size=(4, 1))
-        found = components(values)
-        assert (found.mapping.low > 0) == (found.mapping_p < 0.025)
+        mapping = components(values).factors[0]
+        assert (mapping.variance.low > 0) == (mapping.p < 0.025)
 
 
 @pytest.mark.parametrize("value", [0.0, 0.1, -3.0])
 def test_equal_cells_have_no_variance(value):
     found = components(np.full((3, 4), value))
-    assert [one.high for one in (found.mapping, found.seed, found.residual)] == [0, 0, 0]
-    assert (
-        found.mapping_variance_share.value,
-        found.mapping_variance_share.low,
-        found.mapping_variance_share.high,
-    ) == (0, 0, 1)
-    assert math.isnan(found.mapping_p)
+    assert found.residual.high == 0
+    for one in found.factors:
+        assert one.variance.high == 0
+        assert (one.share.value, one.share.low, one.share.high) == (0, 0, 1)
+        assert math.isnan(one.p)
 
 
 @pytest.mark.parametrize("values", [np.zeros((1, 3)), np.zeros((3, 1)), np.array([[1.0, NAN], [1.0, 2.0]])])
 def test_components_of_cells_that_are_not_crossed_are_refused(values):
-    with pytest.raises(ValueError, match="2 or more rows and columns"):
+    with pytest.raises(ValueError, match="two factors or more"):
         components(values)
 
 
@@ -465,15 +465,18 @@ def test_components_hold_their_estimates_and_follow_scale_and_order(values, scal
     one = components(values)
     rows, columns = (random.sample(range(n), n) for n in values.shape)
     two = components(values[rows][:, columns] * scale + 7)
-    for name, power in (("mapping", 2), ("seed", 2), ("residual", 2), ("mapping_variance_share", 0)):
-        factor = scale**power
-        first, second = getattr(one, name), getattr(two, name)
+    for first, second, power in (
+        *((a.variance, b.variance, 2) for a, b in zip(one.factors, two.factors, strict=True)),
+        *((a.share, b.share, 0) for a, b in zip(one.factors, two.factors, strict=True)),
+        (one.residual, two.residual, 2),
+    ):
         assert 0 <= first.low <= first.value <= first.high
-        ends = [first.value * factor, first.low * factor, first.high * factor]
+        ends = [end * scale**power for end in (first.value, first.low, first.high)]
         assert [second.value, second.low, second.high] == pytest.approx(ends, rel=1e-6, abs=1e-9)
-    assert one.mapping_variance_share.high <= 1
-    assert one.mapping_p == pytest.approx(two.mapping_p, abs=1e-9, nan_ok=True)
-    turned, mapping = components(values.T).seed, one.mapping
+    for a, b in zip(one.factors, two.factors, strict=True):
+        assert a.share.high <= 1
+        assert a.p == pytest.approx(b.p, abs=1e-9, nan_ok=True)
+    turned, mapping = components(values.T).factors[1].variance, one.factors[0].variance
     assert [turned.value, turned.low, turned.high] == pytest.approx([mapping.value, mapping.low, mapping.high])
 
 
@@ -482,12 +485,67 @@ def test_components_cover():
     for _ in range(600):
         rows, columns, rest = rng.normal(size=(5, 1)), rng.normal(size=(1, 4)), rng.normal(size=(5, 4))
         one = components(math.sqrt(truth[0]) * rows + math.sqrt(truth[1]) * columns + math.sqrt(truth[2]) * rest)
-        intervals = (one.mapping, one.seed, one.residual, one.mapping_variance_share)
+        intervals = (*(part.variance for part in one.factors), one.residual, one.factors[0].share)
         found.append([i.low <= t <= i.high for i, t in zip(intervals, (*truth, truth[0] / sum(truth)), strict=True)])
     assert (np.mean(found, axis=0) >= 0.94 - 0.018).all()
 
 
 def test_a_mapping_that_adds_nothing_is_seldom_found():
     rng = draws(22)
-    p = [components(rng.normal(size=(1, 5)) + rng.normal(size=(4, 5))).mapping_p for _ in range(600)]
+    p = [components(rng.normal(size=(1, 5)) + rng.normal(size=(4, 5))).factors[0].p for _ in range(600)]
     assert np.mean(np.array(p) < 0.05) <= 0.07
+
+
+# --- splits drawn anew
+
+
+def test_factors_that_vary_together_are_one():
+    values = np.full((2, 3, 3), NAN)
+    for seed in range(3):
+        values[:, seed, seed] = TINY[:, seed]
+    arranged = layout(values)
+    assert arranged.names == ("mapping", "seed and split")
+    np.testing.assert_array_equal(arranged.values, TINY)
+    assert components(values).factors[1].factor == "seed and split"
+    assert standard_error(values) == standard_error(TINY)
+    assert sign_flip(values) == sign_flip(TINY)
+
+
+def test_three_factors_by_hand():
+    """Effects ±1 of the mapping, ±2 of the seed, ±3 of the split, and ±.5 of all three together."""
+    signs = np.array([-1.0, 1.0])
+    m, s, p = signs[:, None, None], signs[None, :, None], signs[None, None, :]
+    values = 1 * m + 2 * s + 3 * p + 0.5 * m * s * p
+    squares = mean_squares(values)  # 8 cells: 8 × effect² with 1 degree each; the residual 8 × .25 with 4
+    assert (*squares.factors, squares.residual) == pytest.approx((8.0, 32.0, 72.0, 0.5))
+    found = components(values)
+    assert [one.factor for one in found.factors] == ["mapping", "seed", "split"]
+    assert [one.variance.value for one in found.factors] == pytest.approx([7.5 / 4, 31.5 / 4, 71.5 / 4])
+    assert found.factors[2].p == pytest.approx(stats.f.sf(72 / 0.5, 1, 4))
+    # V = (8 + 32 + 72 - 2 × .5) / 8; Satterthwaite 111² / (8² + 32² + 72² + 1² / 4) = 1.96, rounded down
+    assert standard_error(values) == StandardError(pytest.approx(math.sqrt(111 / 8)), 1)
+
+
+def test_splits_of_the_same_records_are_not_independent():
+    """The corrected resampled t test of Nadeau & Bengio (2003): s² (1 / n + n_test / n_train)."""
+    cells = np.array([0.2, 0.5, -0.1, 0.4])
+    found = mean_with_interval(cells[None, None], overlap=0.25)
+    error = math.sqrt(cells.var(ddof=1) * (1 / 4 + 0.25))
+    assert found.standard_error == pytest.approx(error)
+    assert found.p == pytest.approx(2 * stats.t.sf(0.25 / error, 3))
+    together = np.full((1, 4, 4), NAN)
+    together[0, range(4), range(4)] = cells
+    assert mean_with_interval(together, overlap=0.25) == found
+    assert mean_with_interval(cells[None, :, None], overlap=0.25) == mean_with_interval(cells[None])  # one split
+
+
+def test_in_a_crossed_study_only_the_split_counts_as_overlapping():
+    rng = draws(5)
+    values = rng.normal(size=(1, 4, 3)) + 3 * rng.normal(size=(1, 4, 1)) + 3 * rng.normal(size=(1, 1, 3))
+    squares, (_, seeds, splits) = mean_squares(values[0]), values.shape
+    seed, split = squares.factors
+    expected = (seed + split * (1 + 0.2 * splits) - squares.residual) / (seeds * splits)
+    assert standard_error(values, 0.2).standard_error == pytest.approx(math.sqrt(expected))
+    holed = values.copy()
+    holed[0, 1, 1] = NAN
+    assert standard_error(holed, 0.2).standard_error > standard_error(holed).standard_error

@@ -125,8 +125,11 @@ class Study:
         The arm that all others are compared with. None: the first.
     seeds, mapping_seeds
         How many, counted from 0, or a list of them, each 0 or more.
+    split_seeds
+        Draw the split of the records anew: how many split seeds, or a list of them, each for all seeds; or "seeds": one
+        for each seed, with its number. Empty: the split of the task. See docs/splits.md.
     design
-        crossed: every mapping seed with every seed; paired: the i-th mapping seed with the i-th seed.
+        crossed: every mapping seed and split seed with every seed; paired: the i-th of each together.
     learning_rates
         The rates to choose from on validation, separately for each arm; empty: the rate of the task.
     fractions
@@ -157,6 +160,7 @@ class Study:
         reference: str = "",
         seeds: int | Sequence[int] = 3,
         mapping_seeds: int | Sequence[int] = 1,
+        split_seeds: int | Sequence[int] | Literal["seeds"] = (),
         design: Literal["crossed", "paired"] = "crossed",
         learning_rates: Sequence[float] = (),
         fractions: Sequence[float] = (1.0,),
@@ -172,6 +176,7 @@ class Study:
             "reference": reference,
             "seeds": _listed(seeds),
             "mapping_seeds": _listed(mapping_seeds),
+            "split_seeds": split_seeds if isinstance(split_seeds, str) else _listed(split_seeds),
             "design": design,
             "learning_rates": list(learning_rates),
             "fractions": list(fractions),

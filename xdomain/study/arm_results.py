@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,13 +15,16 @@ from xdomain.core.run_dir import read_history
 from xdomain.metrics.heldout import HeldOutPredictions, load_held_out
 from xdomain.metrics.learned import majority_baseline
 from xdomain.study.cells import Cell, Condition, effective_seeds
+from xdomain.study.config import RunSeeds
 from xdomain.study.plan import StudyPlan
+from xdomain.study.stats.estimate import Estimate, mean_with_interval
+from xdomain.study.stats.factors import Cells
 from xdomain.study.stats.standard_error import ROUNDING
 
 Place = tuple[str, float, str]
 """Task, share of the training records, arm."""
-Pairs = dict[tuple[int, int], tuple[Cell, Cell]]
-"""For each mapping seed and seed, the cells of two arms, the reference's second."""
+Pairs = dict[RunSeeds, tuple[Cell, Cell]]
+"""By seeds, the cells of two arms, the reference's second."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ class ArmResults:
     setting
         The condition.
     cells
-        Those that are finished, in the order of the condition's seed pairs.
+        Those that are finished, in the order of the condition's seeds.
     """
 
     study: StudyPlan
@@ -45,18 +49,15 @@ class ArmResults:
         return self.setting.recipe.metrics[0]
 
     @cached_property
-    def values(self) -> NDArray[np.float64]:
-        """The deciding metric on test, shape (mapping seeds, seeds); NaN where no cell is finished."""
-        rows, columns = (list(dict.fromkeys(pair[axis] for pair in self.setting.seed_pairs)) for axis in (0, 1))
-        values = np.full((len(rows), len(columns)), np.nan)
-        for cell in self.cells:
-            values[rows.index(cell.mapping_seed), columns.index(cell.seed)] = self.value(cell)
-        return values
+    def values(self) -> Cells:
+        """The deciding metric on test by mapping seed, seed and split seed; NaN where no cell is finished."""
+        unfinished = dict.fromkeys(self.setting.seeds, math.nan)
+        return by_seeds(unfinished | {cell.seeds: self.value(cell) for cell in self.cells})
 
     @property
     def whole(self) -> bool:
         """Whether every cell is finished and has a value."""
-        return len(self.cells) == len(self.setting.seed_pairs) and all(math.isfinite(self.value(c)) for c in self.cells)
+        return len(self.cells) == len(self.setting.seeds) and all(math.isfinite(self.value(c)) for c in self.cells)
 
     def value(self, cell: Cell) -> float:
         """The deciding metric of the finished `cell` on test; NaN where it is not defined."""
@@ -70,19 +71,46 @@ class ArmResults:
 
     @property
     def units(self) -> int:
-        """The number of test records, or of groups where records come in groups; 0 without a cell."""
+        """The number of test records of a cell, or of groups where records come in groups; 0 without a cell."""
         return next(iter(self.judged.values())).units if self.cells else 0
+
+    @cached_property
+    def overlap(self) -> float:
+        """The number of test records of a cell divided by that of its training records; 0 where the split is one."""
+        if self.setting.splits < 2 or not self.cells:
+            return 0.0
+        sizes: list[dict[str, int]] = [self.study.store.result(cell.key)["n"] for cell in self.cells]
+        return sum(n["test"] for n in sizes) / sum(n["train"] for n in sizes)
+
+    def mean(self, values: Cells, draws: NDArray[np.float64], **options: Any) -> Estimate:
+        """The mean of `values` with its interval.
+
+        Parameters
+        ----------
+        values
+            By mapping seed, seed and split seed: values of this arm, or its differences to another.
+        draws
+            Shape (resamples,): their mean on resamples of the test records. Not used where splits vary, as the
+            variation between cells then holds that of their test records.
+        options
+            Others of `xdomain.study.stats.estimate.mean_with_interval`.
+        """
+        if self.setting.splits > 1:
+            return mean_with_interval(values, overlap=self.overlap, **options)
+        return mean_with_interval(values, standard_error_of(draws, self.units), units=self.units, **options)
 
     @cached_property
     def constant(self) -> float:
         """The score of one constant answer for every test record (see `majority_baseline`); for spans, of random ones.
 
-        Taken from the result of the first cell. If the result has no such value, it is computed, with the validation
-        records in place of the training records, which are not kept. NaN where it is not known.
+        The mean over splits, taken from the result of one cell each. If a result has no such value, it is computed,
+        with the validation records in place of the training records, which are not kept. NaN where it is not known.
         """
-        if not self.cells:
-            return math.nan
-        key, problem = self.cells[0].key, self.setting.recipe.problem
+        first = {cell.seeds.split: cell.key for cell in reversed(self.cells)}
+        return float(np.mean([self._constant(key) for key in first.values()])) if first else math.nan
+
+    def _constant(self, key: str) -> float:
+        problem = self.setting.recipe.problem
         result = self.study.store.result(key)
         scores: dict[str, float | None] = (result.get("majority") or result.get("random_span") or {}).get("test") or {}
         value = scores.get(self.metric)
@@ -111,27 +139,37 @@ class ArmResults:
         return tuple((step, float(np.mean([curve[step] for curve in curves]))) for step in steps)
 
 
+def by_seeds(values: Mapping[RunSeeds, float]) -> Cells:
+    """Arrange `values` by mapping seed, seed and split seed, an axis each; NaN where there is no value."""
+    levels = [list(dict.fromkeys(axis)) for axis in zip(*values, strict=True)]
+    cells = np.full([len(level) for level in levels], np.nan)
+    for seeds, value in values.items():
+        cells[tuple(level.index(seed) for level, seed in zip(levels, seeds, strict=True))] = value
+    return cells
+
+
 def cell_pairs(study: StudyPlan, one: ArmResults, reference: ArmResults) -> Pairs:
-    """Pair the cells of two arms that have the same seed, the same mapping seed and the same test records.
+    """Pair the cells of two arms that have the same seeds and the same test records.
 
     Parameters
     ----------
     study
-        Its seed pairs say which cells belong together.
+        Its seeds say which cells belong together.
     one, reference
         The results of the two arms, on one task and share of the training records.
 
     Returns
     -------
     dict
-        By mapping seed and seed, with 0 for a seed that changes neither arm.
+        By seeds, with 0 for a seed that changes neither arm.
     """
     matches: Pairs = {}
-    ours, theirs = ({(c.mapping_seed, c.seed): c for c in some.cells} for some in (one, reference))
-    for pair in study.grid.seed_pairs():
-        mine, its = effective_seeds(one.setting.recipe, pair), effective_seeds(reference.setting.recipe, pair)
+    ours, theirs = ({cell.seeds: cell for cell in some.cells} for some in (one, reference))
+    for seeds in study.grid.run_seeds():
+        mine, its = effective_seeds(one.setting.recipe, seeds), effective_seeds(reference.setting.recipe, seeds)
         if mine in ours and its in theirs and _same_records(one, ours[mine], reference, theirs[its]):
-            matches[max(mine[0], its[0]), max(mine[1], its[1])] = ours[mine], theirs[its]
+            both = RunSeeds(max(mine.mapping, its.mapping), max(mine.seed, its.seed), seeds.split)
+            matches[both] = ours[mine], theirs[its]
     return matches
 
 
@@ -139,9 +177,7 @@ def _same_records(one: ArmResults, mine: Cell, reference: ArmResults, its: Cell)
     return one.judged[mine.key].has_records_of(reference.judged[its.key])
 
 
-def paired_difference(
-    one: ArmResults, reference: ArmResults, pairs: Pairs
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def paired_difference(one: ArmResults, reference: ArmResults, pairs: Pairs) -> tuple[Cells, NDArray[np.float64]]:
     """Subtract the reference's values from the other arm's.
 
     Parameters
@@ -154,15 +190,15 @@ def paired_difference(
     Returns
     -------
     tuple of arrays
-        The difference of each pair, shape (mapping seeds, seeds), NaN where there is none; and the difference of the
-        means over pairs on resamples of the test records, shape (resamples,).
+        The difference of each pair by mapping seed, seed and split seed, NaN where there is none; and the difference of
+        the means over pairs on resamples of the test records, shape (resamples,).
     """
-    rows, columns = (list(dict.fromkeys(seeds[axis] for seeds in pairs)) for axis in (0, 1))
-    values = np.full((len(rows), len(columns)), np.nan)
-    for (mapping, seed), (mine, its) in pairs.items():
-        values[rows.index(mapping), columns.index(seed)] = difference_but_rounding(
-            np.array(one.value(mine)), np.array(reference.value(its))
-        )
+    values = by_seeds(
+        {
+            seeds: float(difference_but_rounding(np.array(one.value(mine)), np.array(reference.value(its))))
+            for seeds, (mine, its) in pairs.items()
+        }
+    )
     both = [(a, b) for a, b in pairs.values() if math.isfinite(one.value(a) - reference.value(b))]
     mine, its = zip(*both, strict=True)
     return values, difference_but_rounding(one.mean_draws(mine), reference.mean_draws(its))

@@ -114,8 +114,9 @@ def unmatched(study: StudyPlan, series: Mapping[Place, ArmResults]) -> tuple[str
     lines: list[str] = []
     for (task, fraction, arm), one in series.items():
         first = series[task, fraction, study.grid.reference_arm]
-        if one.cells and first.cells:
-            mine, its = one.judged[one.cells[0].key], first.judged[first.cells[0].key]
+        ours, theirs = ({cell.seeds.split: some.judged[cell.key] for cell in some.cells} for some in (one, first))
+        for split in [split for split in ours if split in theirs][:1]:
+            mine, its = ours[split], theirs[split]
             if not mine.has_records_of(its):
                 shared = len(set(mine.ids.to_pylist()) & set(its.ids.to_pylist()))
                 lines.append(f"{task}: {arm} ({len(mine):,}) and {first.setting.arm} ({len(its):,}) share {shared:,}")

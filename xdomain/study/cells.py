@@ -25,7 +25,7 @@ from xdomain.metrics.heldout import check_comparable
 from xdomain.metrics.metrics import check_metrics
 from xdomain.model.checkpoints import shipped_folder
 from xdomain.model.token_mapping import is_drawn
-from xdomain.study.config import Arm, Grid, LocalTask
+from xdomain.study.config import Arm, Grid, LocalTask, RunSeeds
 
 OPTION = "option "
 """In the digests of a recipe, the prefix of options that name a file or a folder."""
@@ -33,6 +33,8 @@ METADATA_FIELDS = ("title", "version", "notes", "published", "landmarks", "runti
 """Parts of a recipe that do not affect the result."""
 LATER_COLUMNS = ("answer", "fold")
 """Columns that recipes of version 0.1 could not name: without them a key is what it was."""
+DRAWN_SPLITS = ("random", "group", "cluster", "entity")
+"""The rules by which another split seed gives other splits."""
 DIGITS = 16
 
 
@@ -134,11 +136,11 @@ class Condition:
     fraction
         Of the training records, in (0, 1].
     recipe
-        Of all its cells, except for mapping seed, seed and learning rate.
+        Of all its cells, except for seeds and learning rate.
     rates
         The learning rates to choose from; empty for a baseline, and where each run takes the rate of its backbone.
-    seed_pairs, search_pairs
-        Mapping seed and seed of its cells, and of the cells that choose the rate.
+    seeds, search_seeds
+        The seeds of its cells, and of the cells that choose the rate.
     digests
         Of what the recipe names but does not contain: see `Digests.of`.
     """
@@ -148,33 +150,43 @@ class Condition:
     fraction: float
     recipe: Recipe
     rates: tuple[float, ...]
-    seed_pairs: tuple[tuple[int, int], ...]
-    search_pairs: tuple[tuple[int, int], ...]
+    seeds: tuple[RunSeeds, ...]
+    search_seeds: tuple[RunSeeds, ...]
     digests: Mapping[str, str]
     _made: dict[Any, Cell] = field(default_factory=dict[Any, "Cell"], init=False, repr=False, compare=False)
 
-    def cell(self, pair: tuple[int, int], rate: float | None) -> Cell:
-        """Make the cell of the seed `pair` and the learning `rate`, or return it if made before: its key is costly."""
-        return self._made.setdefault((pair, rate), Cell(self, *pair, rate))
+    def cell(self, seeds: RunSeeds, rate: float | None) -> Cell:
+        """Make the cell of `seeds` and the learning `rate`, or return it if made before: its key is costly."""
+        return self._made.setdefault((seeds, rate), Cell(self, seeds, rate))
+
+    @property
+    def fixed(self) -> bool:
+        """Whether it has a single cell, as nothing that the study varies changes it."""
+        return is_fixed(self.recipe) and self.splits == 1
+
+    @property
+    def splits(self) -> int:
+        """The number of splits that its cells are run on."""
+        return len({seeds.split for seeds in self.seeds})
 
     def searched(self) -> list[Cell]:
         """The cells that choose the rate; none where there is nothing to choose."""
-        return [self.cell(pair, rate) for rate in self.rates for pair in self.search_pairs] if self.rates[1:] else []
+        return [self.cell(one, rate) for rate in self.rates for one in self.search_seeds] if self.rates[1:] else []
 
     def final(self, rate: float | None) -> list[Cell]:
         """The cells that are judged on test, at the chosen learning `rate` (None: each run's own)."""
-        return [self.cell(pair, rate) for pair in self.seed_pairs]
+        return [self.cell(one, rate) for one in self.seeds]
 
     def possible(self) -> list[Cell]:
         """Every cell that the condition can have, whichever rate is chosen."""
-        pairs = dict.fromkeys((*self.search_pairs, *self.seed_pairs))
-        return [self.cell(pair, rate) for rate in self.rates or (None,) for pair in pairs]
+        every = dict.fromkeys((*self.search_seeds, *self.seeds))
+        return [self.cell(one, rate) for rate in self.rates or (None,) for one in every]
 
     @property
     def most_cells(self) -> int:
         """The number of cells; those of the search at the chosen rate are not counted twice."""
-        shared = sum(pair in self.seed_pairs for pair in self.search_pairs) if self.rates[1:] else 0
-        return len(self.searched()) + len(self.seed_pairs) - shared
+        shared = sum(one in self.seeds for one in self.search_seeds) if self.rates[1:] else 0
+        return len(self.searched()) + len(self.seeds) - shared
 
 
 @dataclass(frozen=True)
@@ -190,17 +202,18 @@ class Cell:
     """
 
     setting: Condition
-    mapping_seed: int
-    seed: int
+    seeds: RunSeeds
     rate: float | None
 
     @cached_property
     def recipe(self) -> Recipe:
         """The recipe of the run."""
         recipe = self.setting.recipe
-        run = recipe.run.model_copy(update={"mapping_seed": self.mapping_seed, "seed": self.seed})
+        mapping, seed, split_seed = self.seeds
+        run = recipe.run.model_copy(update={"mapping_seed": mapping, "seed": seed})
         train = recipe.train if self.rate is None else recipe.train.model_copy(update={"learning_rate": self.rate})
-        return recipe.model_copy(update={"run": run, "train": train})
+        split = recipe.split if split_seed is None else recipe.split.model_copy(update={"seed": split_seed})
+        return recipe.model_copy(update={"run": run, "train": train, "split": split})
 
     @cached_property
     def key(self) -> str:
@@ -231,8 +244,10 @@ class Cell:
     def __str__(self) -> str:
         rate = "" if self.rate is None else f", learning rate {self.rate:g}"
         share = "" if self.setting.fraction == 1 else f", {self.setting.fraction:g} of the training records"
+        split = "" if self.seeds.split is None else f", split seed {self.seeds.split}"
         return (
-            f"{self.setting.task}, {self.setting.arm}{share}{rate}, mapping seed {self.mapping_seed}, seed {self.seed}"
+            f"{self.setting.task}, {self.setting.arm}{share}{rate}, mapping seed {self.seeds.mapping}, "
+            f"seed {self.seeds.seed}{split}"
         )
 
 
@@ -258,7 +273,7 @@ def conditions_of(grid: Grid) -> tuple[Condition, ...]:
     )
     cells = sum(condition.most_cells for condition in conditions)
     if cells > grid.max_cells:
-        axes = f"{len(grid.tasks)} tasks × {len(grid.arms)} arms × {len(list(grid.seed_pairs()))} seeds"
+        axes = f"{len(grid.tasks)} tasks × {len(grid.arms)} arms × {len(list(grid.run_seeds()))} seeds"
         raise RecipeError(
             f"{cells:,} cells ({axes} and a search over {len(grid.learning_rates)} learning rates)",
             expected=f"{grid.max_cells:,} at most",
@@ -281,9 +296,15 @@ def _condition(grid: Grid, task: str | LocalTask, arm: Arm, fraction: float, dig
     check_comparable(recipe.metrics[0], recipe.problem)
     if fraction < 1:
         recipe = _with(recipe, {"split.limit": {**recipe.split.limit, "train": fraction}})
-    pairs, search = (_seed_pairs(recipe, grid.seed_pairs(search=search)) for search in (False, True))
+    if grid.split_seeds and recipe.split.rule not in DRAWN_SPLITS:
+        raise RecipeError(
+            f"split_seeds: the splits of {recipe.name} are not drawn (split.rule: {recipe.split.rule})",
+            expected=f"split.rule {', '.join(DRAWN_SPLITS[:-1])} or {DRAWN_SPLITS[-1]}",
+            fix="set: {split.rule: random} in the study draws them anew; or no split_seeds",
+        )
+    seeds, search = (_distinct_seeds(recipe, grid.run_seeds(search=search)) for search in (False, True))
     rates = () if arm.baseline else tuple(grid.learning_rates) or _own_rate(recipe)
-    return Condition(recipe.name, arm.label, fraction, recipe, rates, pairs, search, digests.of(recipe))
+    return Condition(recipe.name, arm.label, fraction, recipe, rates, seeds, search, digests.of(recipe))
 
 
 def _own_rate(recipe: Recipe) -> tuple[float, ...]:
@@ -308,18 +329,18 @@ def _flow(value: Any) -> str:
     return yaml.safe_dump(value, default_flow_style=True, width=10**6).removesuffix("...\n").strip()
 
 
-def effective_seeds(recipe: Recipe, pair: tuple[int, int]) -> tuple[int, int]:
-    """The seed `pair` (mapping seed, seed) with 0 for a seed that does not change a run of `recipe`.
+def effective_seeds(recipe: Recipe, seeds: RunSeeds) -> RunSeeds:
+    """The `seeds` with 0 for a mapping seed or seed that does not change a run of `recipe`.
 
-    k-mer counts depend on no seed, and a mapping that is not random does not depend on the mapping seed.
+    k-mer counts depend on neither, and a mapping that is not random does not depend on the mapping seed.
     """
-    mapping, seed = pair
-    return mapping if mapping_is_drawn(recipe) else 0, 0 if recipe.run.baseline == "kmer" else seed
+    mapping = seeds.mapping if mapping_is_drawn(recipe) else 0
+    return RunSeeds(mapping, 0 if recipe.run.baseline == "kmer" else seeds.seed, seeds.split)
 
 
 def is_fixed(recipe: Recipe) -> bool:
     """Whether a run of `recipe` gives the same result for all seeds and mapping seeds."""
-    return effective_seeds(recipe, (1, 1)) == (0, 0)
+    return effective_seeds(recipe, RunSeeds(1, 1)) == RunSeeds(0, 0)
 
 
 def mapping_is_drawn(recipe: Recipe) -> bool:
@@ -336,8 +357,8 @@ def splits_as_before(recipe: Recipe) -> bool:
     return recipe.split.rule in ("given", "group") or (recipe.split.rule == "random" and not stratified)
 
 
-def _seed_pairs(recipe: Recipe, pairs: Iterator[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
-    return tuple(dict.fromkeys(effective_seeds(recipe, pair) for pair in pairs))
+def _distinct_seeds(recipe: Recipe, seeds: Iterator[RunSeeds]) -> tuple[RunSeeds, ...]:
+    return tuple(dict.fromkeys(effective_seeds(recipe, one) for one in seeds))
 
 
 def to_dict(condition: Condition) -> dict[str, Any]:
@@ -354,11 +375,13 @@ def from_dict(tree: Mapping[str, Any]) -> Condition:
         tree["fraction"],
         recipe_from(tree["recipe"], where=tree["task"]),
         tuple(tree["rates"]),
-        _pairs(tree["seed_pairs"] if "seed_pairs" in tree else tree["draws"]),  # as version 0.1 called them
-        _pairs(tree["search_pairs"] if "search_pairs" in tree else tree["search_draws"]),
+        _seeds_of(tree, "seeds", "seed_pairs", "draws"),
+        _seeds_of(tree, "search_seeds", "search_pairs", "search_draws"),
         tree["digests"],
     )
 
 
-def _pairs(pairs: list[list[int]]) -> tuple[tuple[int, int], ...]:
-    return tuple((mapping, seed) for mapping, seed in pairs)
+def _seeds_of(tree: Mapping[str, Any], *names: str) -> tuple[RunSeeds, ...]:
+    """Under the first of `names` that there is: the later ones are those of earlier versions."""
+    name = next(name for name in names if name in tree)
+    return tuple(RunSeeds(*seeds) for seeds in tree[name])

@@ -16,7 +16,8 @@ from xdomain.core.run_dir import RECIPE, StoredResult, check_folder, write_json
 from xdomain.metrics.heldout import check_comparable
 from xdomain.pipeline import arm_label, run, with_written_size
 from xdomain.study.cells import effective_seeds, is_fixed
-from xdomain.study.comparison import ArmRuns, Comparison, SeedPair, comparison_of
+from xdomain.study.comparison import ArmRuns, Comparison, comparison_of
+from xdomain.study.config import RunSeeds
 from xdomain.training.device import is_first, process_count
 from xdomain.training.pace import TooFewMinutesError, check_minutes
 from xdomain.training.plots import plot_comparison
@@ -83,7 +84,7 @@ def compare(
     if minutes is not None:
         check_minutes(minutes)
     runs = _Runs(recipes, folder, resume=resume, overwrite=overwrite)
-    start = recipes[0].run.mapping_seed, recipes[0].run.seed
+    start = RunSeeds(recipes[0].run.mapping_seed, recipes[0].run.seed)
     runs.check(_pairs(start, seeds or SEEDS), sized=minutes is not None)  # all folders, before the first run
     with muted(not is_first()):
         if minutes is not None:
@@ -101,9 +102,9 @@ class _Runs:
     def __init__(self, recipes: list[Recipe], folder: Path, *, resume: bool, overwrite: bool) -> None:
         self.recipes, self.folder = recipes, folder
         self.resume, self.overwrite = resume, overwrite
-        self.results: list[dict[SeedPair, StoredResult]] = [{} for _ in recipes]
+        self.results: list[dict[RunSeeds, StoredResult]] = [{} for _ in recipes]
 
-    def check(self, pairs: Sequence[SeedPair], *, sized: bool) -> None:
+    def check(self, pairs: Sequence[RunSeeds], *, sized: bool) -> None:
         """Refuse folders that may not be written, before anything is run.
 
         Only the first of several processes checks: a later one could already see what the first writes.
@@ -126,7 +127,7 @@ class _Runs:
                     one = with_written_size(one, place)
                 check_folder(place, one, overwrite=self.overwrite, resume=self.resume)
 
-    def choose_size(self, pair: SeedPair, minutes: float, seeds: Sequence[int]) -> int:
+    def choose_size(self, pair: RunSeeds, minutes: float, seeds: Sequence[int]) -> int:
         """Run the first arm with an encoder for its part of the time; all other runs take as many steps and records.
 
         Parameters
@@ -165,7 +166,7 @@ class _Runs:
             return number
         raise ValueError("no number of seeds to choose from")
 
-    def run(self, pair: SeedPair, label: str) -> None:
+    def run(self, pair: RunSeeds, label: str) -> None:
         """Run every arm that has no run of the seed `pair` yet; `label` names the pair in the log."""
         for i, _ in enumerate(self.recipes):
             with part(f"arm {i + 1} of {len(self.recipes)}" + (f", {label}" if label else "")):
@@ -193,7 +194,7 @@ class _Runs:
         log.info(f"one seed: {SEEDS - 1} more would take about {duration(further)}; --seeds {SEEDS} asks for them")
         return 1
 
-    def _run(self, arm: int, pair: SeedPair, *, minutes: float | None = None) -> None:
+    def _run(self, arm: int, pair: RunSeeds, *, minutes: float | None = None) -> None:
         own = _pair_of(self.recipes[arm], pair)
         if own in self.results[arm]:
             return
@@ -206,7 +207,7 @@ class _Runs:
         return self.folder / f"{arm_label(recipe)}-m{recipe.run.mapping_seed}-s{recipe.run.seed}"
 
 
-def _conclude(recipe: Recipe, runs: _Runs, pairs: Sequence[SeedPair]) -> Comparison:
+def _conclude(recipe: Recipe, runs: _Runs, pairs: Sequence[RunSeeds]) -> Comparison:
     """Compare the finished runs; write the table and the plot."""
     metric = recipe.metrics[0]
     if not all(result.values for results in runs.results for result in results.values()):
@@ -232,17 +233,17 @@ def _conclude(recipe: Recipe, runs: _Runs, pairs: Sequence[SeedPair]) -> Compari
     return comparison
 
 
-def _pairs(start: SeedPair, seeds: int) -> list[SeedPair]:
-    return [(start[0] + i, start[1] + i) for i in range(seeds)]
+def _pairs(start: RunSeeds, seeds: int) -> list[RunSeeds]:
+    return [RunSeeds(start.mapping + i, start.seed + i) for i in range(seeds)]
 
 
-def _pair_of(recipe: Recipe, pair: SeedPair) -> SeedPair:
+def _pair_of(recipe: Recipe, pair: RunSeeds) -> RunSeeds:
     """The seed `pair` with 0 for a seed that does not change the arm."""
     return effective_seeds(recipe, pair)
 
 
-def _with_pair(recipe: Recipe, pair: SeedPair) -> Recipe:
-    return with_arm(recipe, {"mapping_seed": pair[0], "seed": pair[1]})
+def _with_pair(recipe: Recipe, pair: RunSeeds) -> Recipe:
+    return with_arm(recipe, {"mapping_seed": pair.mapping, "seed": pair.seed})
 
 
 def _arm(recipe: Recipe, arm: str, options: dict[str, Any]) -> Recipe:

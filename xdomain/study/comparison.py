@@ -19,13 +19,11 @@ from xdomain.metrics.heldout import HeldOutPredictions, load_held_out
 from xdomain.metrics.learned import what_to_try
 from xdomain.metrics.metrics import METRICS
 from xdomain.study.arm_results import difference_but_rounding, standard_error_of
+from xdomain.study.config import RunSeeds
 from xdomain.study.report.conclusions import LEVEL, SEEDS, kind_of
 from xdomain.study.results import Difference
 from xdomain.study.stats.estimate import mean_with_interval
 from xdomain.study.stats.significance import benjamini_hochberg
-
-SeedPair = tuple[int, int]
-"""Mapping seed and seed."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +41,10 @@ class ArmRuns:
     """
 
     arm: str
-    runs: Mapping[SeedPair, StoredResult]
+    runs: Mapping[RunSeeds, StoredResult]
     fixed: bool
 
-    def run_of(self, pair: SeedPair) -> StoredResult:
+    def run_of(self, pair: RunSeeds) -> StoredResult:
         """The run of the seed `pair`; for a fixed arm always the same run."""
         return next(iter(self.runs.values())) if self.fixed else self.runs[pair]
 
@@ -139,7 +137,7 @@ class Comparison:
 
 
 def comparison_of(
-    task: str, metric: str, arms: Sequence[ArmRuns], pairs: Sequence[SeedPair], folder: Path
+    task: str, metric: str, arms: Sequence[ArmRuns], pairs: Sequence[RunSeeds], folder: Path
 ) -> Comparison:
     """Compare finished runs.
 

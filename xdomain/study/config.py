@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
@@ -16,6 +17,15 @@ from xdomain.model import initialise as model_arms
 SEE = "see examples/studies/"
 SAME_FOR_ALL = ("name", "source", "reader", "reader_options", "columns", "problem", "metrics", "split")
 """Parts of a recipe that decide which records are judged, and by which metrics."""
+
+
+class RunSeeds(NamedTuple):
+    """The seeds of one run."""
+
+    mapping: int
+    seed: int
+    split: int | None = None
+    """None: the one that the recipe names."""
 
 
 def _counted(value: object) -> object:
@@ -37,6 +47,7 @@ def _distinct(values: list[Any]) -> list[Any]:
 Seeds = Annotated[
     list[Annotated[int, Field(ge=0)]], BeforeValidator(_counted), AfterValidator(_distinct), Field(min_length=1)
 ]
+SplitSeeds = Annotated[list[Annotated[int, Field(ge=0)]], BeforeValidator(_counted), AfterValidator(_distinct)]
 Rates = Annotated[
     list[Annotated[float, Field(gt=0)]],
     BeforeValidator(_one_or_many),
@@ -114,8 +125,11 @@ class Grid(ConfigModel):
     reference: str = Field(default="", description="The arm that all are compared with. None: the first.")
     seeds: Seeds = Field(default=[0, 1, 2])
     mapping_seeds: Seeds = Field(default=[0])
+    split_seeds: Literal["seeds"] | SplitSeeds = Field(
+        default=[], description="Splits drawn anew. None: the recipe's. seeds: one for each seed, by the seed's number."
+    )
     design: Literal["crossed", "paired"] = Field(
-        default="crossed", description="paired: mapping seed i goes with seed i alone."
+        default="crossed", description="paired: the i-th mapping seed and split seed go with the i-th seed alone."
     )
     learning_rates: Rates = Field(default=[], description="None: that of the task's recipe, for every arm.")
     search: Search = Search()
@@ -132,11 +146,12 @@ class Grid(ConfigModel):
         _distinct([str(task) for task in self.tasks])
         if self.reference and self.reference not in labels:
             raise ValueError(f"reference: {self.reference} is none of the arms {', '.join(labels)}")
-        if self.design == "paired" and len(self.seeds) != len(self.mapping_seeds):
-            raise ValueError(
-                f"design: {len(self.seeds)} seeds cannot be paired with {len(self.mapping_seeds)} mapping seeds"
-            )
-        for key in ("run.seed", "run.mapping_seed", "train.learning_rate", "split.limit.train", "run.init"):
+        if self.design == "paired":
+            for what, others in (("mapping seeds", self.mapping_seeds), ("split seeds", self._splits())):
+                if others and len(self.seeds) != len(others):
+                    raise ValueError(f"design: {len(self.seeds)} seeds cannot be paired with {len(others)} {what}")
+        varied = ["run.seed", "run.mapping_seed", "train.learning_rate", "split.limit.train", "run.init"]
+        for key in (*varied, *(["split.seed"] if self.split_seeds else [])):
             if key in self.set or any(key in arm.set for arm in self.arms):
                 raise ValueError(f"set: {key} is what a study varies; name it where its axis is")
         for arm in self.arms:
@@ -152,16 +167,22 @@ class Grid(ConfigModel):
         """The label of the reference arm."""
         return self.reference or self.arms[0].label
 
-    def seed_pairs(self, *, search: bool = False) -> Iterator[tuple[int, int]]:
-        """Mapping seed and seed of each cell of an arm; with `search`, only of those that choose its learning rate."""
-        mappings, seeds = self.mapping_seeds, self.seeds
+    def run_seeds(self, *, search: bool = False) -> Iterator[RunSeeds]:
+        """The seeds of each cell of an arm; with `search`, only of those that choose its learning rate."""
+        mappings, seeds, splits = self.mapping_seeds, self.seeds, self._splits()
         if search:
             mappings, seeds = mappings[: self.search.mapping_seeds], seeds[: self.search.seeds]
         if self.design == "paired":
-            pairs = list(zip(self.mapping_seeds, self.seeds, strict=True))
-            yield from pairs[: max(len(mappings), len(seeds))] if search else pairs
-            return
-        yield from ((mapping, seed) for mapping in mappings for seed in seeds)
+            together = zip(self.mapping_seeds, self.seeds, splits or [None] * len(self.seeds), strict=True)
+            yield from [RunSeeds(*one) for one in together][: max(len(mappings), len(seeds))]
+        elif self.split_seeds == "seeds":
+            yield from (RunSeeds(mapping, seed, seed) for mapping in mappings for seed in seeds)
+        else:
+            own = (splits[:1] if search else splits) or [None]
+            yield from (RunSeeds(*one) for one in product(mappings, seeds, own))
+
+    def _splits(self) -> list[int]:
+        return self.seeds if self.split_seeds == "seeds" else self.split_seeds
 
 
 def load_grid(path: Path) -> Grid:

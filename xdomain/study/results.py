@@ -41,8 +41,10 @@ class Group:
     unlearned
         How many cells answer with one class or value, or are not better than `constant`.
     records, record_groups
-        The number of test records and of the groups that they come in; `record_groups` is None where they come in
-        none.
+        The number of test records of a cell and of the groups that they come in; `record_groups` is None where they
+        come in none.
+    splits
+        On how many splits of the records the cells are run.
     """
 
     task: str
@@ -63,11 +65,12 @@ class Group:
     unlearned: int = 0
     records: int = 0
     record_groups: int | None = None
+    splits: int = 1
 
 
 @dataclass(frozen=True)
 class Difference:
-    """The values of an arm minus those of the reference arm, paired over mapping seeds, seeds and test records.
+    """The values of an arm minus those of the reference arm, paired over seeds of every kind and test records.
 
     Parameters
     ----------
@@ -82,10 +85,10 @@ class Difference:
         seed, with values that do not vary, or if neither arm has learned.
     sign_flip, least_sign_flip
         p of the permutation test over seeds and mappings alone, and the least p that so many seeds can reach; None
-        where no pair of cells differs.
+        where no pair of cells differs, and where splits vary, as cells are not independent then.
     mcnemar
-        p of McNemar's test over test records alone, or groups of them; None where records are not right or wrong, and
-        where no record differs.
+        p of McNemar's test over test records alone, or groups of them; None where records are not right or wrong,
+        where no record differs, and where splits vary.
     fixed
         Whether neither arm depends on a seed or a mapping, so that there is a single pair of cells.
     learned
@@ -109,8 +112,8 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class MappingShare:
-    """How much of the variance between the cells of an arm is due to the mapping.
+class Variance:
+    """How much of the variance between the cells of an arm is due to mapping, seed and split.
 
     Parameters
     ----------
@@ -119,7 +122,7 @@ class MappingShare:
     null
         Whether the mapping cannot matter, because the word rows are drawn at random: an effect is an alarm.
     q
-        `components.mapping_p` after Benjamini & Hochberg over all nulls of the study; None where this is no null.
+        p of the mapping after Benjamini & Hochberg over all nulls of the study; None where this is no null.
     """
 
     task: str
@@ -203,7 +206,7 @@ class Findings:
     cells: tuple[int, int, int]
     groups: tuple[Group, ...]
     differences: tuple[Difference, ...]
-    shares: tuple[MappingShare, ...]
+    variances: tuple[Variance, ...]
     efficiencies: tuple[Efficiency, ...]
     published: tuple[tuple[str, Published], ...]
     missing: tuple[Missing, ...]

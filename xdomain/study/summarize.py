@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 
 from xdomain.core.recipe import Published
 from xdomain.metrics.metrics import METRICS
-from xdomain.study.arm_results import ArmResults, Place, cell_pairs, paired_difference, standard_error_of
+from xdomain.study.arm_results import ArmResults, Place, cell_pairs, paired_difference
 from xdomain.study.caveats import mixed, unlearned, unmatched, why_not_learned
-from xdomain.study.cells import Cell, Condition, is_fixed, mapping_is_drawn
+from xdomain.study.cells import Cell, Condition
 from xdomain.study.plan import StudyPlan, study_text
-from xdomain.study.results import Difference, Efficiency, Findings, Group, MappingShare, Missing
+from xdomain.study.results import Difference, Efficiency, Findings, Group, Missing, Variance
 from xdomain.study.stats.components import components
-from xdomain.study.stats.estimate import area, mean_with_interval
+from xdomain.study.stats.estimate import area
+from xdomain.study.stats.factors import layout
 from xdomain.study.stats.significance import benjamini_hochberg, mcnemar, sign_flip
 
 Values = NDArray[np.float64]
@@ -49,26 +50,20 @@ def efficiencies(study: StudyPlan, series: Mapping[Place, ArmResults]) -> tuple[
         curve, reference = ([series[task, fraction, name] for fraction in fractions] for name in (arm, first))
         if not all(part.whole for part in curve):
             continue
-        units = curve[0].units
-        own = _area(fractions, [(part.values, part.mean_draws(part.cells)) for part in curve], units)
-        whole = mean_with_interval(*own, units=units, possible=METRICS[curve[0].metric].possible)
+        own = _area(fractions, [(part.values, part.mean_draws(part.cells)) for part in curve])
+        whole = curve[0].mean(*own, possible=METRICS[curve[0].metric].possible)
         more = None
         if arm != first and all(part.whole for part in reference):
             pairs = [(one, its, cell_pairs(study, one, its)) for one, its in zip(curve, reference, strict=True)]
-            more = mean_with_interval(
-                *_area(fractions, [paired_difference(*pair) for pair in pairs], units), units=units
-            )
+            more = curve[0].mean(*_area(fractions, [paired_difference(*pair) for pair in pairs]))
         efficiency.append(Efficiency(task, arm, whole, more))
     return tuple(efficiency)
 
 
-def _area(fractions: Sequence[float], parts: Sequence[tuple[Values, Values]], units: int) -> tuple[Values, float]:
-    """The areas, shape (mapping seeds, seeds), and the standard error of their mean over test records.
-
-    Of each share, `parts` has the values, shape (mapping seeds, seeds), and their means on resamples, (resamples,).
-    """
+def _area(fractions: Sequence[float], parts: Sequence[tuple[Values, Values]]) -> tuple[Values, Values]:
+    """The areas by mapping seed, seed and split seed, and their mean on resamples, from those of each share."""
     values, draws = (area(fractions, np.array(part)) for part in zip(*parts, strict=True))
-    return values, standard_error_of(draws, units)
+    return values, draws
 
 
 def collect(study: StudyPlan) -> Findings:
@@ -85,7 +80,7 @@ def collect(study: StudyPlan) -> Findings:
         cells=(done, failed, study.count()[1] - done - failed),
         groups=groups,
         differences=_differences(study, series, groups),
-        shares=_shares(series),
+        variances=_variances(series),
         efficiencies=efficiencies(study, series),
         published=_published(study),
         missing=_missing(study, known),
@@ -110,9 +105,8 @@ def _group(series: ArmResults) -> Group:
     rate = series.study.choice(condition).rate
     test = None
     if np.isfinite(series.values).any():
-        examples = standard_error_of(series.mean_draws(series.cells), series.units)
-        fixed = is_fixed(condition.recipe)
-        test = mean_with_interval(series.values, examples, units=series.units, fixed=fixed, possible=metric.possible)
+        draws = series.mean_draws(series.cells)
+        test = series.mean(series.values, draws, fixed=condition.fixed, possible=metric.possible)
     judged = next(iter(series.judged.values()), None)
     return Group(
         task=condition.task,
@@ -123,7 +117,7 @@ def _group(series: ArmResults) -> Group:
         rate=rate,
         rates=condition.rates,
         at_edge=rate is not None and len(condition.rates) > 1 and rate in (condition.rates[0], condition.rates[-1]),
-        wanted=len(condition.seed_pairs),
+        wanted=len(condition.seeds),
         done=len(series.cells),
         test=test,
         losses=series.losses(),
@@ -133,6 +127,7 @@ def _group(series: ArmResults) -> Group:
         unlearned=len(unlearned(series)),
         records=len(judged) if judged else 0,
         record_groups=judged.groups if judged else None,
+        splits=condition.splits,
     )
 
 
@@ -154,12 +149,13 @@ def _difference(study: StudyPlan, one: ArmResults, reference: ArmResults, *, lea
     if not any(math.isfinite(one.value(a) - reference.value(b)) for a, b in pairs.values()):
         return None
     values, draws = paired_difference(one, reference, pairs)
-    fixed = is_fixed(one.setting.recipe) and is_fixed(reference.setting.recipe)
-    estimated = mean_with_interval(values, standard_error_of(draws, one.units), units=one.units, fixed=fixed)
+    fixed = one.setting.fixed and reference.setting.fixed
+    estimated = one.mean(values, draws, fixed=fixed)
     if not learned:  # two arms that answer at random may differ, which says nothing about their pre-training
         estimated = replace(estimated, p=math.nan, detectable=math.nan)
-    p, least = sign_flip(values) if np.nan_to_num(values).any() else (math.nan, math.nan)
-    counted = one.setting.recipe.problem in COUNTED
+    alike = one.setting.splits < 2  # else cells are not independent, and have other test records
+    p, least = sign_flip(values) if alike and np.nan_to_num(values).any() else (math.nan, math.nan)
+    counted = alike and one.setting.recipe.problem in COUNTED
     right = [one.judged[a.key].right - reference.judged[b.key].right for a, b in pairs.values()] if counted else []
     return Difference(
         task=one.setting.task,
@@ -179,22 +175,20 @@ def _difference(study: StudyPlan, one: ArmResults, reference: ArmResults, *, lea
     )
 
 
-def _shares(series: dict[Place, ArmResults]) -> tuple[MappingShare, ...]:
-    shares: list[MappingShare] = []
+def _variances(series: dict[Place, ArmResults]) -> tuple[Variance, ...]:
+    variances: list[Variance] = []
     for one in series.values():
-        whole = min(one.values.shape) > 1 and bool(np.isfinite(one.values).all())
-        if whole and mapping_is_drawn(one.setting.recipe):
-            run = one.setting.recipe.run
-            null = run.init != "pretrained" or "words" not in run.transfer
-            shares.append(
-                MappingShare(
-                    one.setting.task, one.setting.arm, one.setting.fraction, components(one.values), null=null, q=None
-                )
-            )
-    nulls = [i for i, share in enumerate(shares) if share.null]
-    for i, q in zip(nulls, benjamini_hochberg([shares[i].components.mapping_p for i in nulls]), strict=True):
-        shares[i] = replace(shares[i], q=q)
-    return tuple(shares)
+        arranged, condition = layout(one.values), one.setting
+        if arranged.values.ndim < 2 or not arranged.complete or not one.whole:
+            continue
+        parts = components(one.values)
+        run, mapping = condition.recipe.run, parts.of("mapping")
+        null = mapping is not None and (run.init != "pretrained" or "words" not in run.transfer)
+        variances.append(Variance(condition.task, condition.arm, condition.fraction, parts, null=null, q=None))
+    nulls = {i: part.p for i, one in enumerate(variances) if one.null and (part := one.components.of("mapping"))}
+    for i, q in zip(nulls, benjamini_hochberg(list(nulls.values())), strict=True):
+        variances[i] = replace(variances[i], q=q)
+    return tuple(variances)
 
 
 def _published(study: StudyPlan) -> tuple[tuple[str, Published], ...]:
@@ -218,7 +212,7 @@ def _missing(study: StudyPlan, known: Sequence[Cell]) -> tuple[Missing, ...]:
     for condition in study.settings:
         choice = study.choice(condition)
         if condition.rates and choice.settled and choice.rate is None:
-            what = f"{len(condition.seed_pairs)} cells of {condition.task}, {condition.arm}"
+            what = f"{len(condition.seeds)} cells of {condition.task}, {condition.arm}"
             missing.append(Missing("", condition.task, condition.arm, what, "not known", "every learning rate failed"))
     return tuple(missing)
 

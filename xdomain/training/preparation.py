@@ -19,6 +19,7 @@ from xdomain.data.dataset import Examples, check_symbols, encode_examples, warn_
 from xdomain.data.loading import load_table
 from xdomain.data.media_files import files_skipped
 from xdomain.data.splits.assign import assign
+from xdomain.data.splits.clusters import clustered
 from xdomain.model.checkpoints import locate_backbone, shipped_folder
 
 JUDGED = ("valid", "test")
@@ -56,7 +57,7 @@ def prepare(recipe: Recipe, adapter: Adapter) -> tuple[Examples, dict[str, Any]]
         Records cannot be read as the recipe says, or a split has none.
     """
     reporter().phase("reading")
-    table = load_table(recipe, adapter=adapter)
+    table = clustered(load_table(recipe, adapter=adapter), recipe.split)
     split = assign(table, recipe.split, recipe.problem)
     kept = np.flatnonzero(split != "")
     examples = encode_examples(table.take(kept), adapter, recipe.problem, split[kept])

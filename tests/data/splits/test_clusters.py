@@ -9,7 +9,7 @@ from xdomain.core.errors import DataError
 from xdomain.core.recipe import Split
 from xdomain.data.splits import clusters
 from xdomain.data.splits.assign import assign
-from xdomain.data.splits.clusters import clusters_of
+from xdomain.data.splits.clusters import clustered, clusters_of
 from xdomain.data.splits.kmer_clusters import KmerSets, kmer_clusters
 
 AMINO_ACIDS, NUCLEOTIDES, UNITS = list("ACDEFGHIKLMNPQRSTVWY"), list("ACGT"), [str(i) for i in range(100)]
@@ -134,11 +134,24 @@ def table(sequences, sequences_b=None):
 def test_no_family_is_in_two_splits(without_mmseqs, caplog):
     sequences, own = families(AMINO_ACIDS, length=100, rate=0.1, number=50)
     with caplog.at_level(logging.INFO, "xdomain"):
-        names = assign(table(sequences), Split(rule="cluster"), "classification")
+        grouped = clustered(table(sequences), Split(rule="cluster"))
+        names = assign(grouped, Split(rule="cluster"), "classification")
     assert len(set(zip(own.tolist(), names.tolist(), strict=True))) == 50
     assert [(names == name).sum() for name in ("train", "valid", "test")] == [400, 50, 50]
     assert "50 clusters of 500 sequences by shared 4-mers" in caplog.text
     assert "the largest has 10 of 500 records" in caplog.text
+
+
+def test_clusters_and_groups_that_share_records_are_one(without_mmseqs):
+    sequences, family = families(AMINO_ACIDS, length=100, rate=0.1, number=6)
+    patients = [f"p{number // 2}" if number < 4 else str(row) for row, number in enumerate(family.tolist())]
+    grouped = table(sequences).append_column("group", [patients])
+    names = clustered(grouped, Split(rule="cluster")).column("group").to_pylist()
+    found = {number: {name for name, one in zip(names, family, strict=True) if one == number} for number in range(6)}
+    assert all(len(some) == 1 for some in found.values())
+    assert found[0] == found[1] != found[2] == found[3]
+    assert len(set(names)) == 4
+    assert clustered(grouped, Split(rule="group")) is grouped
 
 
 def test_the_same_sequence_twice_is_one(without_mmseqs):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from xdomain.core.errors import DataError
 from xdomain.core.recipe import Split
 from xdomain.data.splits.assign import assign
+from xdomain.data.splits.clusters import clustered
 
 
 def table(labels, **columns):
@@ -175,11 +176,12 @@ def test_the_same_seed_gives_the_same_splits_and_every_record_one(split):
         "label": ["a", "b"] * 150,
         "group": [str(i % 30) for i in range(300)],
     }
-    names = assign(pa.table(columns), split, "pair")
-    assert names.tolist() == assign(pa.table(columns), split, "pair").tolist()
+    data = clustered(pa.table(columns), split)
+    names = assign(data, split, "pair")
+    assert names.tolist() == assign(data, split, "pair").tolist()
     assert {"train", "valid", "test"} <= set(names) <= {"train", "valid", "test", ""}
     assert "" not in names or (split.rule, split.sides) == ("entity", "both")
-    assert names.tolist() != assign(pa.table(columns), split.model_copy(update={"seed": 2}), "pair").tolist()
+    assert names.tolist() != assign(data, split.model_copy(update={"seed": 2}), "pair").tolist()
 
 
 @given(

@@ -13,7 +13,6 @@ import pyarrow as pa
 from xdomain.core.choices import Problem
 from xdomain.core.errors import DataError, nearest
 from xdomain.core.recipe import SPLITS, Split
-from xdomain.data.splits.clusters import clusters_of
 from xdomain.data.splits.drawing import Indices, Names, apportion, draw
 from xdomain.data.splits.entities import draw_entities
 from xdomain.data.splits.folds import folds_of
@@ -32,9 +31,10 @@ def assign(table: pa.Table, split: Split, problem: Problem) -> Names:
 
         *random*: the given share of every class for classification and pair, as nearly as whole records allow, with at
         least one record of each in train. *group*: whole groups of the column ``group``, so shares are approximate.
-        *cluster*: likewise for clusters of similar sequences. *entity*: pairs whose members are new. *given*: as in
-        column ``split``; if that has no valid or no test, it is drawn from train. *fold*: one fold is test, and valid
-        is drawn from the rest. *given* and *fold* draw whole groups where there is a column ``group``.
+        *cluster*: likewise, where `xdomain.data.splits.clusters.clustered` made the groups. *entity*: pairs whose
+        members are new. *given*: as in column ``split``; if that has no valid or no test, it is drawn from train.
+        *fold*: one fold is test, and valid is drawn from the rest. *given* and *fold* draw whole groups where there is
+        a column ``group``.
     problem
         For classification and pair, the classes are spread evenly over the splits.
 
@@ -52,7 +52,8 @@ def assign(table: pa.Table, split: Split, problem: Problem) -> Names:
     shares = _shares(split)
     rng = np.random.Generator(np.random.PCG64(split.seed))
     names = np.full(table.num_rows, "train", "<U5")
-    groups = _groups(table) if split.rule == "group" or "group" in table.column_names else None
+    grouped = split.rule in ("group", "cluster") or "group" in table.column_names
+    groups = _groups(table) if grouped else None
     if split.rule == "entity":
         names = draw_entities(table, shares, split.sides, classes, rng)
     else:
@@ -61,8 +62,6 @@ def assign(table: pa.Table, split: Split, problem: Problem) -> Names:
             shares = {name: share for name, share in shares.items() if name not in names}
         elif split.rule == "fold":
             names[folds_of(table, split, classes, groups, rng) == (split.fold or 0)] = "test"
-        elif split.rule == "cluster":
-            groups = clusters_of(table, split.identity)
         elif split.rule == "random":
             groups = None
         draw(names, np.flatnonzero(names == "train"), shares, classes, groups, rng)

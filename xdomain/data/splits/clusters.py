@@ -9,12 +9,34 @@ import numpy as np
 import pyarrow as pa
 
 from xdomain.core.progress import log
+from xdomain.core.recipe import Split
 from xdomain.data.splits.drawing import Indices
 from xdomain.data.splits.kmer_clusters import kmer_clusters
 from xdomain.data.splits.members import joined, members_of
 from xdomain.data.splits.mmseqs import PROGRAM, mmseqs_clusters
 
 LETTERS = re.compile(r"[A-Z*]+")
+
+
+def clustered(table: pa.Table, split: Split) -> pa.Table:
+    """Put the clusters of similar sequences into the column ``group`` of a validated `table`, if `split` asks for them.
+
+    A group that the table has already is joined with the clusters of its records, so that neither is parted.
+
+    Raises
+    ------
+    DataError
+        As `clusters_of`.
+    """
+    if split.rule != "cluster":
+        return table
+    found = clusters_of(table, split.identity)
+    if "group" in table.column_names:
+        groups = np.unique(np.asarray(table.column("group").to_pylist(), np.str_), return_inverse=True)[1]
+        both = np.column_stack([found, groups + found.max() + 1])
+        found = joined(both, int(both.max()) + 1)[found]
+        table = table.drop_columns(["group"])
+    return table.append_column("group", pa.array([f"cluster {number + 1}" for number in found.tolist()], pa.string()))
 
 
 def clusters_of(table: pa.Table, identity: float) -> Indices:

@@ -74,7 +74,7 @@ def _row(study: StudyPlan, condition: Condition) -> dict[str, str]:
         "task": condition.task + ("" if condition.fraction == 1 else f" ({condition.fraction:g} of train)"),
         "arm": condition.arm,
         "rate": f"{choice.rate:g}" if choice.rate else "searching" if not choice.settled else "–",
-        "cells": f"{len(done)}/{len(condition.seed_pairs)}",
+        "cells": f"{len(done)}/{len(condition.seeds)}",
         "test": f"{name} {number(sum(known) / len(known))}" if known else "–",
     }
 

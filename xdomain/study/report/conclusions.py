@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from xdomain.metrics.learned import not_above_rule
 from xdomain.study.report.blocks import Inline, Kind, Strong, Text, Verdict
 from xdomain.study.report.formats import clean, count, equals, interval, number, rate, share
-from xdomain.study.results import Difference, Findings, Group, MappingShare
+from xdomain.study.results import Difference, Findings, Group, Variance
 from xdomain.study.stats.estimate import detectable
 from xdomain.study.stats.standard_error import StandardError
 
@@ -143,9 +143,9 @@ def unmeasured(findings: Findings) -> tuple[Group, ...]:
     )
 
 
-def alarms(findings: Findings) -> tuple[MappingShare, ...]:
+def alarms(findings: Findings) -> tuple[Variance, ...]:
     """The nulls of `findings` with an effect of the mapping (q below .01), where there can be none."""
-    return tuple(s for s in findings.shares if s.null and s.q is not None and s.q < ALARM)
+    return tuple(s for s in findings.variances if s.null and s.q is not None and s.q < ALARM)
 
 
 def warnings(findings: Findings) -> tuple[Text, ...]:
@@ -199,7 +199,7 @@ def _against_kmers(findings: Findings) -> Callable[[Group], str | None]:
     return check
 
 
-def tasks_of(rows: Iterable[Group] | Iterable[Difference] | Iterable[MappingShare]) -> list[str]:
+def tasks_of(rows: Iterable[Group] | Iterable[Difference] | Iterable[Variance]) -> list[str]:
     """The tasks of `rows`, each once, in order."""
     return list(dict.fromkeys(row.task for row in rows))
 

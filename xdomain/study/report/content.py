@@ -58,7 +58,7 @@ def compose(findings: Findings, pictures: Mapping[str, Picture]) -> tuple[Block,
         *_warnings(findings),
         *_groups(findings),
         *_differences(findings, pictures),
-        *_mapping(findings, pictures),
+        *_variances(findings, pictures),
         *_efficiency(findings, pictures),
         *_training(pictures),
         *_published(findings),
@@ -126,10 +126,11 @@ def _alarm(findings: Findings) -> Iterator[Block]:
                 tuple(
                     (
                         Strong(f"{clean(s.task)}, {clean(s.arm)}{f', {share(s.fraction)}' if named else ''}"),
-                        f": the mapping's share of the variance is {percent(s.components.mapping_variance_share)}, ",
+                        f": the mapping's share of the variance is {percent(part.share)}, ",
                         f"{equals('q', s.q)}",
                     )
                     for s in effects
+                    if (part := s.components.of("mapping"))
                 )
             ),
         ),
@@ -231,7 +232,8 @@ def _groups(findings: Findings) -> Iterator[Block]:
 def _records(group: Group) -> str:
     """The number of test records, and of the groups that they come in."""
     groups = group.record_groups
-    return count(group.records, "record") + ("" if groups is None else f" in {count(groups, 'group')}")
+    splits = f" in each of {group.splits} splits" if group.splits > 1 else ""
+    return count(group.records, "record") + ("" if groups is None else f" in {count(groups, 'group')}") + splits
 
 
 def _shares_column(named: bool) -> tuple[str, ...]:
@@ -265,31 +267,33 @@ def _root(variance: Interval) -> Interval:
     return Interval(value, low, high)
 
 
-def _mapping(findings: Findings, pictures: Mapping[str, Picture]) -> Iterator[Block]:
-    if not findings.shares:
+def _variances(findings: Findings, pictures: Mapping[str, Picture]) -> Iterator[Block]:
+    if not findings.variances:
         return
-    yield Heading("How much does the mapping matter?")
+    factors = list(dict.fromkeys(part.factor for one in findings.variances for part in one.components.factors))
+    others = " and ".join(f"another {factor}" for factor in factors)
+    yield Heading("Where does the variance come from?")
     yield Paragraph(
         (
-            "One arm comes out differently with another mapping (which word stands for which symbol) and with another "
-            "seed. Standard deviations say how far, in units of the metric; the residual is what neither explains "
-            "alone. Then follow the mapping's share of the variance, and p under the hypothesis that it adds nothing.",
+            f"An arm gives another value with {others}. Standard deviations say how far, in units of the metric; the "
+            "residual is what none of them explains alone. Then follow the share of each in the variance, and p under "
+            "the hypothesis that it adds nothing.",
         )
     )
     if "variance" in pictures:
         yield pictures["variance"]
     named = several_shares(findings)
-    nulls = [s for s in findings.shares if s.null]
-    spread = ("mapping [95 %]", "seed [95 %]", "residual [95 %]", "mapping's share [95 %]", "p")
-    numbers = (*spread, "null: q") if nulls else spread
+    nulls = [one for one in findings.variances if one.null]
+    numbers = ("standard deviation [95 %]", "share of the variance [95 %]", "p", *(("null: q",) if nulls else ()))
     rows: list[tuple[Inline, ...]] = []
-    for s in findings.shares:
-        c = s.components
-        lead = (clean(s.task), clean(s.arm), *((share(s.fraction),) if named else ()))
-        parts = (*(interval(_root(v)) for v in (c.mapping, c.seed, c.residual)), percent(c.mapping_variance_share))
-        check = ((chance(s.q) if s.null else "",) if nulls else ())  # fmt: skip
-        rows.append((*lead, *parts, chance(c.mapping_p), *check))
-    yield table("spread by mapping and seed", ("task", "arm", *_shares_column(named), *numbers), rows, numbers)
+    for one in findings.variances:
+        lead = (clean(one.task), clean(one.arm), *((share(one.fraction),) if named else ()))
+        for part in one.components.factors:
+            check = ((chance(one.q) if one.null and part.factor == "mapping" else "",) if nulls else ())  # fmt: skip
+            spread = (interval(_root(part.variance)), percent(part.share), chance(part.p))
+            rows.append((*lead, part.factor, *spread, *check))
+        rows.append((*lead, "residual", interval(_root(one.components.residual)), *[""] * (len(numbers) - 1)))
+    yield table("variance", ("task", "arm", *_shares_column(named), "due to", *numbers), rows, numbers)
     if nulls and not alarms(findings):
         yield Paragraph(
             (
@@ -382,10 +386,24 @@ def _measured(findings: Findings) -> Iterator[Block]:
         "Detectable": "the smallest true difference that would have been told from 0 with a power of 80 %, that is, in "
         "four studies of five.",
         "No difference seen": "not the same as no difference: a smaller one than “detectable” may be there.",
+        **_splits(findings),
         "Cannot be told": "the study is too small, its values are too much alike, or neither arm has learned: nothing "
         f"can be said of this difference. One seed never tells; {SEEDS} are the fewest that do, 5 are better.",
     }
     yield Bullets(tuple((Strong(term), f": {says}") for term, says in terms.items()))
+
+
+def _splits(findings: Findings) -> dict[str, str]:
+    if all(group.splits == 1 for group in findings.groups):
+        return {}
+    return {
+        "Splits": "the records were split anew, as the split seeds say; both arms of a pair have the same split. Test "
+        "records vary with the split, so that the variation between cells holds theirs. As the training records of two "
+        "splits overlap, intervals count them as dependent: the variance of the mean over n splits is that of one "
+        "split times 1/n + test records/training records (Nadeau & Bengio 2003). There is no sign-flip and no McNemar "
+        "p then. A learning rate that was searched for was chosen on the validation records of the first splits; some "
+        "of these are test records of others, for all arms alike.",
+    }
 
 
 def _made_with(findings: Findings) -> Iterator[Block]:

@@ -16,11 +16,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from xdomain.metrics.bootstrap import Interval
 from xdomain.study.report.blocks import Kind, Picture
 from xdomain.study.report.conclusions import kind_of, several_shares, tasks_of
 from xdomain.study.report.formats import clean, interval, share
 from xdomain.study.report.plot_style import (
     AMBER,
+    GREEN,
     INK,
     PAGE_COLOURS,
     PAPER,
@@ -32,11 +34,11 @@ from xdomain.study.report.plot_style import (
     name_rows,
     panels,
 )
-from xdomain.study.results import Difference, Findings, Group, MappingShare
+from xdomain.study.results import Difference, Findings, Group, Variance
 from xdomain.training.plots import BLUE, GREY, ORANGE
 
-SOURCES = (("mapping", BLUE), ("seed", AMBER), ("residual", GREY))
-SEED_ROW, BAR = 0.62, 0.25  # height of a row in inches, and of a bar in rows
+SOURCES = {"mapping": BLUE, "seed": AMBER, "split": GREEN, "residual": GREY}
+BAR = 0.2  # inches
 SEEDS_REACH = 2.5  # times the longest bar, where the axis ends: intervals of few mappings reach far beyond
 ROW, FRAME = 0.36, 0.85  # inches
 FARTHEST = 2.5  # times the largest difference or the narrowest interval: one wide interval must not hide the others
@@ -57,49 +59,53 @@ def draw_variance(findings: Findings) -> Figure | None:
 
     Tasks without any spread are left out; None if no task is left.
     """
-    shares = [s for s in findings.shares if np.isfinite(_values(s)).all()]
-    tasks = tasks_of(s for s in shares if any(_values(s)))
+    known = [one for one in findings.variances if np.isfinite([part.value for part in _parts(one).values()]).all()]
+    tasks = tasks_of(one for one in known if any(part.value for part in _parts(one).values()))
     if not tasks:
         return None
-    by_task = [[s for s in shares if s.task == task] for task in tasks]
-    figure = canvas(sum(SEED_ROW * len(rows) + FRAME for rows in by_task) + 0.4)
+    by_task = [[one for one in known if one.task == task] for task in tasks]
+    names = list(dict.fromkeys(name for one in known for name in _parts(one)))
+    names = [*(name for name in names if name != "residual"), "residual"]
+    row = BAR * len(names)
+    figure = canvas(sum(row * len(rows) + FRAME for rows in by_task) + 0.4)
     ratios = [len(rows) for rows in by_task]
     axes = figure.subplots(len(tasks), 1, squeeze=False, gridspec_kw={"height_ratios": ratios}).flat
     metrics = {group.task: group.metric for group in findings.groups}
-    named = len({s.fraction for s in shares}) > 1
+    named = len({one.fraction for one in known}) > 1
     for one, task, rows in zip(axes, tasks, by_task, strict=True):
-        _seed_panel(one, rows, named)
+        _variance_panel(one, rows, names, named)
         one.set_title(label(task, 60))
         one.set_xlabel(f"standard deviation of test {metrics.get(task, 'values')}")
-    handles = [Patch(color=colour, alpha=0.65) for _, colour in SOURCES]
-    add_legend(figure, handles, [name for name, _ in SOURCES])
+    add_legend(figure, [Patch(color=_colour(name), alpha=0.65) for name in names], names)
     return figure
 
 
-def _values(row: MappingShare) -> list[float]:
-    return [getattr(row.components, name).value for name, _ in SOURCES]
+def _parts(row: Variance) -> dict[str, Interval]:
+    """The variances by what they are due to."""
+    factors = {part.factor: part.variance for part in row.components.factors}
+    return {**factors, "residual": row.components.residual}
 
 
-def _seed_panel(axes: Axes, rows: Sequence[MappingShare], named: bool) -> None:
-    longest = 0.0
-    for place, row in enumerate(rows):
-        for k, (name, colour) in enumerate(SOURCES):
-            component = getattr(row.components, name)
-            bar = float(np.sqrt(max(component.value, 0)))
-            longest = max(longest, bar)
-            axes.barh(place + (k - 1) * BAR, bar, height=BAR * 0.9, color=colour, alpha=0.65)
-    edge = SEEDS_REACH * longest or 1.0
-    reach = longest
-    for place, row in enumerate(rows):
-        for k, (name, _) in enumerate(SOURCES):
-            component, y = getattr(row.components, name), place + (k - 1) * BAR
-            if not np.isfinite(component.low) or np.isnan(component.high):
-                continue
-            low, high = float(np.sqrt(max(component.low, 0))), float(np.sqrt(max(component.high, 0)))
-            reach = max(reach, min(high, edge))
-            axes.plot([low, min(high, edge)], [y, y], color=INK, linewidth=1.1)
-            if high > edge:
-                axes.plot(edge, y, marker=">", color=INK, markersize=5)
+def _colour(name: str) -> str:
+    return SOURCES[name.split(" and ")[-1]]
+
+
+def _variance_panel(axes: Axes, rows: Sequence[Variance], names: Sequence[str], named: bool) -> None:
+    height = 0.75 / len(names)
+    places = [(part, names.index(name), i) for i, row in enumerate(rows) for name, part in _parts(row).items()]
+    bars = [(part, i + (k - (len(names) - 1) / 2) * height, names[k]) for part, k, i in places]
+    longest = max(float(np.sqrt(max(part.value, 0))) for part, _, _ in bars)
+    edge, reach = SEEDS_REACH * longest or 1.0, longest
+    for part, y, name in bars:
+        length = float(np.sqrt(max(part.value, 0)))
+        axes.barh(y, length, height=height * 0.9, color=_colour(name), alpha=0.65)
+        if not np.isfinite(part.low) or np.isnan(part.high):
+            continue
+        low, high = float(np.sqrt(max(part.low, 0))), float(np.sqrt(max(part.high, 0)))
+        reach = max(reach, min(high, edge))
+        axes.plot([low, min(high, edge)], [y, y], color=INK, linewidth=1.1)
+        if high > edge:
+            axes.plot(edge, y, marker=">", color=INK, markersize=5)
     axes.set_xlim(0, reach * 1.03 or 1.0)
     name_rows(axes, rows, named)
     axes.set_ylim(len(rows) - 0.45, -0.55)
@@ -251,7 +257,7 @@ DRAWN: dict[str, tuple[Draw, str, str]] = {
     ),
     "variance": (
         draw_variance,
-        "Bars: standard deviation of test values by mapping, seed and residual, with 95 % intervals",
+        "Bars: standard deviation of test values by what it is due to, with 95 % intervals",
         "Standard deviation of test values by source, 95 % intervals; an arrow where an interval goes on beyond the "
         "panel. Tasks without any spread are left out.",
     ),

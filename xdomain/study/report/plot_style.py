@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from xdomain.study.report.formats import clean, share
-from xdomain.study.results import Difference, Findings, MappingShare
+from xdomain.study.results import Difference, Findings, Variance
 from xdomain.training.plots import AMBER, BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, new_figure
 from xdomain.training.plots import STYLE as PLOT_STYLE
 
@@ -62,7 +62,7 @@ def label(text: str, width: int) -> str:
     return f"{text[:at].rstrip()}\n{text[at:].lstrip()}"
 
 
-def name_rows(axes: Axes, rows: Sequence[Difference | MappingShare], named: bool) -> None:
+def name_rows(axes: Axes, rows: Sequence[Difference | Variance], named: bool) -> None:
     """Label horizontal rows with their arms, and draw vertical grid lines.
 
     Parameters

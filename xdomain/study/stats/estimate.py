@@ -12,7 +12,8 @@ from scipy.optimize import root_scalar
 from scipy.special import chdtri, ndtr, ndtri, stdtrit
 
 from xdomain.metrics.bootstrap import Interval
-from xdomain.study.stats.standard_error import ROUNDING, Cells, StandardError, standard_error
+from xdomain.study.stats.factors import Cells
+from xdomain.study.stats.standard_error import ROUNDING, StandardError, standard_error
 
 LEVEL = 0.95
 POWER = 0.8
@@ -50,6 +51,7 @@ def mean_with_interval(
     examples: float = 0.0,
     *,
     units: float = math.inf,
+    overlap: float = 0.0,
     fixed: bool = False,
     possible: tuple[float, float] = (-math.inf, math.inf),
 ) -> Estimate:
@@ -65,14 +67,16 @@ def mean_with_interval(
     Parameters
     ----------
     values
-        Shape (M, S): a value for each mapping seed and training seed, NaN where there is none. Crossed, crossed with
-        holes, paired (no two in a row or a column), one row, one column or one cell. For the difference of two arms,
-        the differences of their cells.
+        By mapping seed and seed, or by mapping seed, seed and split seed, NaN where there is none. Crossed, crossed
+        with holes, paired or one cell. For the difference of two arms, the differences of their cells.
     examples
         The standard error of the mean of `values` over test examples, 0 or more, in units of `values`; all cells
-        share their test examples. For example the standard deviation of `Resampled.draws` of the mean.
+        share their test examples. For example the standard deviation of `Resampled.draws` of the mean. 0 where splits
+        vary: other splits have other test examples, so that the variation between cells holds theirs.
     units
         The number of examples, or of groups of them, that `examples` is estimated from; infinity where it is known.
+    overlap
+        Where splits vary, the number of test records divided by that of training records: see `standard_error`.
     fixed
         Whether every seed and mapping gives the same value, as with k-mer counts, so that a single cell can be tested.
     possible
@@ -91,7 +95,7 @@ def mean_with_interval(
     known = values[np.isfinite(values)]
     if not len(known):
         return Estimate(Interval(math.nan, math.nan, math.nan), math.nan, math.nan, math.nan, 0)
-    mean, over_cells = float(known.mean()), standard_error(values)
+    mean, over_cells = float(known.mean()), standard_error(values, overlap)
     if examples <= ROUNDING * float(np.abs(known).max()):
         examples = 0.0
     error = math.hypot(over_cells.standard_error, examples)

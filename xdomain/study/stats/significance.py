@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 from scipy.stats import false_discovery_control
 
-from xdomain.study.stats.standard_error import Cells, is_paired, present
+from xdomain.study.stats.factors import Cells, layout
 
 MOST_ENUMERATED = 14  # units; 2 ** 14 sign patterns
 DRAWS = 10_000
@@ -21,49 +21,47 @@ def sign_flip(values: Cells) -> tuple[float, float]:
     """The sign-flip permutation test of the hypothesis that the mean over seeds and mappings is 0.
 
     If differences are symmetric around 0, their signs may be flipped (Fisher 1935, §21; Pesarin & Salmaso
-    2010). Cells of one row share a mapping and cells of one column share a training seed, so whole rows are flipped,
-    and for a second p whole columns; the larger p counts. The test is exact if either mappings or seeds add nothing,
-    which includes one row, one column and paired cells. If both add variance, it is approximate, because flipping rows
-    breaks what the cells of a column share. For this case the statistic is studentized by the spread of both: the
-    square of the sum divided by the sum of squares of row sums and column sums (Janssen 1997; Canay, Romano & Shaikh
-    2017). In the other designs this is equivalent to the plain sum.
+    2010). Cells with one mapping or one seed in common are not independent, so all cells of a mapping are flipped at
+    once, and for a second p all cells of a seed; the larger p counts. The test is exact if a single factor adds
+    variance, which includes one mapping, one seed and paired cells. If several do, it is approximate, because flipping
+    the cells of one breaks what those of another share. For this case the statistic is studentized by the spread of
+    all: the square of the sum divided by the sum of squares of the sums at every level of every factor (Janssen 1997;
+    Canay, Romano & Shaikh 2017). With a single factor this is equivalent to the plain sum.
 
     Parameters
     ----------
     values
-        Shape (M, S): differences, NaN where there is none.
+        Differences by mapping seed and seed, NaN where there is none.
 
     Returns
     -------
     p, least
-        Two-sided p, and the smallest p possible with so many rows and columns: 2 / 2^units, so that 5 units cannot
-        reach .05. Up to 14 units all sign patterns are taken, beyond that 10,000 seeded random ones and the observed
-        one. Both are NaN with fewer than 2 units.
+        Two-sided p, and the smallest p possible with so many levels: 2 / 2^levels, so that 5 seeds cannot reach .05.
+        Up to 14 levels all sign patterns are taken, beyond that 10,000 seeded random ones and the observed one. Both
+        are NaN with fewer than 2 cells.
     """
-    cells = present(values)
-    if is_paired(cells):
-        factors = [np.diag(cells[np.isfinite(cells)])]
-    else:
-        filled = np.nan_to_num(cells)
-        factors = [side for side in (filled, filled.T) if len(side) > 1]
-    tests = [_flip_rows(side) for side in factors if len(side) > 1]
+    cells = np.nan_to_num(layout(values).values)
+    tests = [_flip(cells, axis) for axis in range(cells.ndim)]
     if not tests:
         return float("nan"), float("nan")
     return max(p for p, _ in tests), max(least for _, least in tests)
 
 
-def _flip_rows(cells: Cells) -> tuple[float, float]:
-    units = len(cells)
-    if units <= MOST_ENUMERATED:  # the first sign is kept: flipping all signs does not change the statistic
-        patterns = np.arange(2 ** (units - 1))[:, None] >> np.arange(units) & 1
+def _flip(cells: Cells, axis: int) -> tuple[float, float]:
+    """Flip the cells of each level of the factor `axis` together."""
+    levels, others = cells.shape[axis], [other for other in range(cells.ndim) if other != axis]
+    if levels <= MOST_ENUMERATED:  # the first sign is kept: flipping all signs does not change the statistic
+        patterns = np.arange(2 ** (levels - 1))[:, None] >> np.arange(levels) & 1
     else:
-        draws = np.random.Generator(np.random.PCG64(0)).integers(2, size=(DRAWS, units))
-        patterns = np.vstack([np.zeros((1, units), np.int64), draws])
+        draws = np.random.Generator(np.random.PCG64(0)).integers(2, size=(DRAWS, levels))
+        patterns = np.vstack([np.zeros((1, levels), np.int64), draws])
     signs = 1.0 - 2.0 * patterns
-    rows = cells.sum(axis=1)
-    columns = signs @ cells
-    squares = np.square(rows).sum() + np.square(columns).sum(axis=1)
-    statistic = np.square(signs @ rows) / np.where(squares > 0, squares, 1.0)
+    own = cells.sum(axis=tuple(others))
+    squares = np.full(len(signs), np.square(own).sum())
+    for other in others:  # shape (levels, levels of the other) where the rest is summed over
+        both = np.moveaxis(cells, (axis, other), (0, 1)).reshape(levels, cells.shape[other], -1).sum(axis=2)
+        squares += np.square(signs @ both).sum(axis=1)
+    statistic = np.square(signs @ own) / np.where(squares > 0, squares, 1.0)
     return float(np.mean(statistic >= statistic[0] * (1 - TIE))), 1 / len(patterns)
 
 

@@ -1,4 +1,4 @@
-"""The standard error of the mean over mapping seeds and training seeds, with its degrees of freedom."""
+"""The standard error of the mean over mapping seeds, seeds and splits, with its degrees of freedom."""
 
 from __future__ import annotations
 
@@ -6,32 +6,31 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+
+from xdomain.study.stats.factors import SPLIT, Cells, layout
 
 ROUNDING = 1e-12  # a spread below this share of the largest value counts as rounding of equal values
-
-Cells = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class MeanSquares:
-    """Mean squares of M x S cells, one observation each: between rows, between columns, the rest.
+    """Mean squares of complete crossed cells, one observation each.
 
     Parameters
     ----------
-    mapping, seed, residual
-        Their expectations are S·σ_m² + σ_r², M·σ_s² + σ_r² and σ_r²; degrees of freedom M - 1, S - 1 and their
-        product.
+    factors
+        One for each axis, of L levels: (n / L)·σ² + σ_r² is expected, with L - 1 degrees of freedom.
+    residual
+        What the factors do not explain, interactions among it: σ_r² is expected; 0 with a single factor.
     """
 
-    mapping: float
-    seed: float
+    factors: tuple[float, ...]
     residual: float
 
 
 @dataclass(frozen=True)
 class StandardError:
-    """The standard error of a mean over cells, for other seeds and mappings.
+    """The standard error of a mean over cells, for other seeds, mappings and splits.
 
     Parameters
     ----------
@@ -45,75 +44,80 @@ class StandardError:
     df: float
 
 
-def present(values: Cells) -> Cells:
-    """Drop the rows and columns of `values`, shape (M, S), without a finite value; infinities become NaN."""
-    known = np.isfinite(values)
-    return np.where(known, values, np.nan)[known.any(axis=1)][:, known.any(axis=0)]
-
-
-def is_paired(values: Cells) -> bool:
-    """Whether no two finite cells of `values`, shape (M, S), share a row or a column; so also for a single cell."""
-    known = np.isfinite(values)
-    return bool((known.sum(axis=0) <= 1).all() and (known.sum(axis=1) <= 1).all())
+def residual_df(shape: tuple[int, ...]) -> int:
+    """The degrees of freedom of the residual of crossed cells of this `shape`."""
+    return math.prod(shape) - 1 - sum(levels - 1 for levels in shape)
 
 
 def mean_squares(values: Cells) -> MeanSquares:
-    """Mean squares of the complete `values`, shape (M, S), M and S at least 2; those due to rounding are 0.
+    """Mean squares of complete `values`, every axis with 2 levels or more; those due to rounding are 0.
 
     After Searle, Casella & McCulloch (1992, ch. 4).
     """
-    mappings, seeds = values.shape
-    rows, columns = values.mean(axis=1), values.mean(axis=0)
-    residuals = values - rows[:, None] - columns + values.mean()
-    squares = (
-        seeds * rows.var(ddof=1),
-        mappings * columns.var(ddof=1),
-        np.square(residuals).sum() / ((mappings - 1) * (seeds - 1)),
-    )
+    axes, mean = range(values.ndim), values.mean()
+    means = [values.mean(axis=tuple(other for other in axes if other != axis), keepdims=True) for axis in axes]
     least = (ROUNDING * np.abs(values).max()) ** 2
-    return MeanSquares(*(float(square) if square > least else 0.0 for square in squares))
+    df = residual_df(values.shape)
+    residuals = values - sum(means) + (values.ndim - 1) * mean
+    squares = [values.size / one.size * float(one.var(ddof=1)) for one in means]
+    squares.append(float(np.square(residuals).sum()) / df if df else 0.0)
+    *factors, residual = (square if square > least else 0.0 for square in squares)
+    return MeanSquares(tuple(factors), residual)
 
 
-def standard_error(values: Cells) -> StandardError:
-    """The standard error of the mean over the finite cells of `values`, shape (M, S), and its degrees of freedom.
+def standard_error(values: Cells, overlap: float = 0.0) -> StandardError:
+    """The standard error of the mean over the finite cells of `values`, and its degrees of freedom.
 
-    It depends on the design of the cells; rows and columns without a finite cell are left out:
+    It depends on which factors vary (see `layout`):
 
-    - one cell: 0 with infinite degrees of freedom, as the spread cannot be estimated;
-    - one row, one column, or no two cells in the same row or column: independent cells, s / √n with n - 1 degrees;
-    - complete: two-way random effects. V = max(MS_m + MS_s - MS_r, MS_m, MS_s, MS_r) / (M·S) is the usual estimate of
-      σ_m²/M + σ_s²/S + σ_r²/(M·S) with the negative components cut off; its degrees of freedom are Satterthwaite's
-      (1946), rounded down and at least min(M, S) - 1. By ``benchmarks/coverage.py``, the intervals cover in 95 % of
-      cases where the mapping or the seed dominates and in 98 to 99 % where the residual does; the lowest coverage
-      observed is 93.6 %, at 3 x 10 with equal variances of mapping and seed;
-    - crossed with holes: the sum of the variances clustered by rows and by columns (Cameron, Gelbach & Miller 2011,
-      §2.2, without the term that is subtracted, hence too wide rather than too narrow), with min(M, S) - 1 degrees.
+    - none, a single cell: 0 with infinite degrees of freedom, as the spread cannot be estimated;
+    - one: independent cells, s / √n with n - 1 degrees;
+    - several, all combinations: random effects. V = max(Σ MS - (k - 1)·MS_r, each MS, MS_r) / n is the usual estimate
+      of Σ σ²/L + σ_r²/n over k factors of L levels, with the negative components cut off; its degrees of freedom are
+      Satterthwaite's (1946), rounded down and at least those of the factor with the fewest levels. By
+      ``benchmarks/coverage.py``, the intervals cover in 95 % of cases where the mapping or the seed dominates and in
+      98 to 99 % where the residual does; the lowest coverage observed is 93.6 %, at 3 x 10 with equal variances of
+      mapping and seed;
+    - several with holes: the sum of the variances clustered by each factor (Cameron, Gelbach & Miller 2011, §2.2,
+      without the terms that are subtracted, hence too wide rather than too narrow), with the degrees of the factor with
+      the fewest levels.
+
+    Models of several splits of the same records are not independent, as their training records overlap: 1 / L of the
+    factor with the split becomes 1 / L + `overlap` (Nadeau & Bengio 2003, §3.2).
+
+    Parameters
+    ----------
+    values
+        By mapping seed and seed, or by mapping seed, seed and split seed; NaN where there is no value.
+    overlap
+        The number of test records divided by that of training records; 0 for a single split.
     """
-    cells = present(values)
+    arranged = layout(values)
+    cells, shape = arranged.values, arranged.values.shape
     known = np.isfinite(cells)
-    n, (mappings, seeds) = int(known.sum()), cells.shape
+    n = int(known.sum())
     if n <= 1:
         return StandardError(0.0, math.inf)
-    if min(mappings, seeds) == 1 or is_paired(cells):
-        flat = cells[known]
-        deviation = float(flat.std(ddof=1))
-        rounding = deviation <= ROUNDING * np.abs(flat).max()
-        return StandardError(0.0 if rounding else deviation / math.sqrt(n), n - 1)
-    if n == cells.size:
-        return _crossed(mean_squares(cells), mappings, seeds)
+    weights = [1 + overlap * levels * (SPLIT in factor) for levels, factor in zip(shape, arranged.factors, strict=True)]
+    if arranged.complete:
+        return _crossed(mean_squares(cells), weights, shape)
     residuals = np.where(known, cells - cells[known].mean(), 0.0)
-    by_row, by_column = (np.square(residuals.sum(axis=axis)) for axis in (1, 0))
-    sums = by_row.sum() * mappings / (mappings - 1) + by_column.sum() * seeds / (seeds - 1)
     if np.abs(residuals).max() <= ROUNDING * np.abs(cells[known]).max():
-        sums = 0.0
-    return StandardError(math.sqrt(sums) / n, min(mappings, seeds) - 1)
+        return StandardError(0.0, min(shape) - 1)
+    total = 0.0
+    for axis, (levels, weight) in enumerate(zip(shape, weights, strict=True)):
+        sums = residuals.sum(axis=tuple(other for other in range(cells.ndim) if other != axis))
+        total += weight * float(np.square(sums).sum()) * levels / (levels - 1)
+    return StandardError(math.sqrt(total) / n, min(shape) - 1)
 
 
-def _crossed(squares: MeanSquares, mappings: int, seeds: int) -> StandardError:
-    m, s, r = squares.mapping, squares.seed, squares.residual
-    total, least = max(m + s - r, m, s, r), min(mappings, seeds) - 1
+def _crossed(squares: MeanSquares, weights: list[float], shape: tuple[int, ...]) -> StandardError:
+    parts = [weight * square for weight, square in zip(weights, squares.factors, strict=True)]
+    rest = (len(parts) - 1) * squares.residual
+    total, least = max(sum(parts) - rest, *parts, squares.residual), min(shape) - 1
     if total == 0:
         return StandardError(0.0, least)
-    m, s, r = m / total, s / total, r / total
-    df = 1 / (m**2 / (mappings - 1) + s**2 / (seeds - 1) + r**2 / ((mappings - 1) * (seeds - 1)))
-    return StandardError(math.sqrt(total / (mappings * seeds)), max(math.floor(df * (1 + 1e-9)), least))
+    freedom = [*(levels - 1 for levels in shape), residual_df(shape)]
+    inverse = sum((part / total) ** 2 / df for part, df in zip((*parts, rest), freedom, strict=True) if df)
+    df = max(math.floor((1 + 1e-9) / inverse), least)
+    return StandardError(math.sqrt(total / math.prod(shape)), df)
