@@ -107,7 +107,8 @@ class ArmResults:
         with the validation records in place of the training records, which are not kept. NaN where it is not known.
         """
         first = {cell.seeds.split: cell.key for cell in reversed(self.cells)}
-        return float(np.mean([self._constant(key) for key in first.values()])) if first else math.nan
+        known = [self._constant(key) for key in first.values()]
+        return float(np.mean(known)) if known and all(map(math.isfinite, known)) else math.nan
 
     def _constant(self, key: str) -> float:
         problem = self.setting.recipe.problem
