@@ -30,7 +30,8 @@ app = typer.Typer()
 
 @app.command("tap")
 def tap(text: str):
-    print("tapped", len(text), file=__import__("sys").stderr)
+    from xdomain.core.printing import print_rows
+    print_rows([{"signs": len(text)}])
 
 @app.command("rest")
 def rest():
@@ -98,5 +99,6 @@ def test_a_made_up_domain_needs_no_change_to_the_core(tiny_bert, tmp_path):
         [sys.executable, "-c", script, tiny_bert, tmp_path / "run", tmp_path / "a.key"], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    assert "tapped 3" in done.stderr
-    assert json.loads(done.stdout) == {"train": 64, "valid": 8, "test": 8}
+    *tapped, sizes = done.stdout.splitlines()
+    assert tapped == ["signs", "3"]
+    assert json.loads(sizes) == {"train": 64, "valid": 8, "test": 8}

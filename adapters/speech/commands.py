@@ -274,7 +274,7 @@ def _named(wavs: Sequence[str]) -> tuple[list[Path], SoundTable | None]:
 
 
 def _show(measures: dict[str, Any], *, as_json: bool, where: Path) -> None:
-    from xdomain.cli.console import print_json, print_rows  # loads rich
+    from xdomain.core.printing import print_json, print_rows  # loads rich
 
     if as_json:
         print_json({**measures, "out": str(where)})

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from xdomain.cli.study import Json
+from xdomain.cli.options import Json, names_in
 from xdomain.core.errors import RecipeError
 
 Records = Annotated[int, typer.Option(min=2, help="The most records that are read.")]
@@ -55,7 +55,6 @@ def analyze_command(
             raise RecipeError("--parallel looks into one checkpoint", expected="one folder, and no --only")
         analyses = analyze_parallel(runs[0], *parallel, options=options, out=out)
     else:
-        names = None if only is None else [name.strip() for name in only.split(",") if name.strip()]
-        analyses = analyze(*runs, only=names, options=options, out=out)
+        analyses = analyze(*runs, only=names_in(only), options=options, out=out)
     if as_json:
         print_json([{"name": one.name, "title": one.title, "caption": one.caption} for one in analyses])

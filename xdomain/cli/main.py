@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from xdomain.cli.analyze import analyze_command
 from xdomain.cli.messages import messages_on_stderr
+from xdomain.cli.options import ColumnOption, Json, OwnData, Set, Task, Training, names_in, takes
+from xdomain.cli.options import columns_by_role as _columns
 from xdomain.cli.plugins import WithPlugins
 from xdomain.cli.pretrain import pretrain_app
-from xdomain.cli.study import Json, report_command, study_command
-from xdomain.core import choices
-from xdomain.core.choices import listed
-from xdomain.core.errors import RecipeError, UserError
-
-if TYPE_CHECKING:
-    from xdomain.core.recipe import Columns, Recipe
+from xdomain.cli.study import report_command, study_command
+from xdomain.core.choices import Baseline, Init, listed
+from xdomain.core.errors import UserError
 
 INTERRUPTED = 130  # exit code of typer after Ctrl-C
 GOES_ON = {
@@ -38,45 +35,6 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(pretrain_app, name="pretrain")
-Task = Annotated[str | None, typer.Argument(help="A shipped task (see `xdomain ls`) or a recipe file.")]
-Set = Annotated[list[str] | None, typer.Option("--set", help="Change the recipe: key.sub=value. Repeatable.")]
-Out = Annotated[Path | None, typer.Option(help="Folder to write; default runs/TASK/…")]
-Backbone = Annotated[str | None, typer.Option(help="A checkpoint folder or hub id; default: the one shipped.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the run in the output folder.")]
-Resume = Annotated[bool, typer.Option("--resume", help="Finish the interrupted run in the output folder.")]
-Data = Annotated[
-    list[str] | None,
-    typer.Option(help="Your own table, sequences, folder or hub:NAME instead of a task."),
-]
-Train = Annotated[Path | None, typer.Option(help="Your own training records, in place of --data.")]
-Valid = Annotated[Path | None, typer.Option(help="Records to choose by; default: a tenth of --train.")]
-Test = Annotated[Path | None, typer.Option(help="Records to judge by; default: a tenth of --train.")]
-Labels = Annotated[Path | None, typer.Option(help="A table of ids and labels, where --data has none.")]
-Genome = Annotated[Path | None, typer.Option(help="A genome as FASTA, where --data holds intervals (BED, GTF).")]
-Drop = Annotated[bool, typer.Option("--drop-incomplete", help="Leave out rows without a sequence or a label.")]
-Domain = Annotated[str | None, typer.Option(help="What --data holds: dna, protein, text, …")]
-ColumnOption = Annotated[
-    list[str] | None, typer.Option("--column", help="Which column holds what: label=NAME. Repeatable.")
-]
-ProblemOption = Annotated[choices.Problem | None, typer.Option(help="The problem, in place of the guessed one.")]
-Arms = Annotated[
-    str | None,
-    typer.Option(help="Inits and baselines; the first is the reference. Default: pretrained,scratch,kmer."),
-]
-Transfer = Annotated[str | None, typer.Option(help=f"Parts taken from the checkpoint: {','.join(choices.PARTS)}.")]
-Tune = Annotated[str | None, typer.Option(help=f"What is trained: {listed(choices.Tune)}.")]
-MappingOption = Annotated[
-    str | None,
-    typer.Option(
-        help="random, frequent, rare, identity, permute, shift, block:N, given:FILE (JSON or YAML), "
-        "search:N (the best of N draws), learned or learned:sparse."
-    ),
-]
-MappingSeed = Annotated[int | None, typer.Option(min=0, help="Seed of the mapping's draw.")]
-Seed = Annotated[int | None, typer.Option(min=0, help="Seed of head, batches and dropout.")]
-Minutes = Annotated[
-    float | None, typer.Option(help="About how long it may take: steps are chosen by the measured pace, and shown.")
-]
 
 
 def _print_version(asked: bool) -> None:
@@ -96,69 +54,25 @@ def options(
 
 
 @app.command("run")
+@takes(own=OwnData, training=Training)
 def run_command(
     task: Task = None,
     *,
-    data: Data = None,
-    train: Train = None,
-    valid: Valid = None,
-    test: Test = None,
-    labels: Labels = None,
-    genome: Genome = None,
-    domain: Domain = None,
-    drop_incomplete: Drop = False,
-    column: ColumnOption = None,
-    problem: ProblemOption = None,
-    backbone: Backbone = None,
-    init: Annotated[str | None, typer.Option(help=f"Where the encoder starts: {listed(choices.Init)}.")] = None,
-    transfer: Transfer = None,
-    tune: Tune = None,
-    mapping: MappingOption = None,
-    mapping_seed: MappingSeed = None,
-    seed: Seed = None,
-    baseline: Annotated[str | None, typer.Option(help=f"{listed(choices.Baseline)}, instead of the encoder.")] = None,
-    minutes: Minutes = None,
-    changes: Set = None,
-    out: Out = None,
-    overwrite: Overwrite = False,
-    resume: Resume = False,
+    own: OwnData,
+    training: Training,
+    init: Annotated[str | None, typer.Option(help=f"Where the encoder starts: {listed(Init)}.")] = None,
+    baseline: Annotated[str | None, typer.Option(help=f"{listed(Baseline)}, instead of the encoder.")] = None,
     as_json: Json = False,
 ) -> None:
     """Fine-tune one model on one task: a run folder with metrics, predictions and a stock checkpoint."""
     from xdomain.cli.console import print_json, print_result
     from xdomain.cli.progress_bar import progress_bar
 
-    recipe = _recipe(
-        task,
-        data,
-        {"train": train, "valid": valid, "test": test},
-        changes,
-        backbone,
-        domain=domain,
-        columns=_columns(column),
-        problem=problem,
-        labels=labels,
-        genome=genome,
-        drop_incomplete=drop_incomplete,
-    )
+    recipe = own.recipe(task, training.backbone)
     with progress_bar():
         from xdomain.pipeline import run  # which loads torch
 
-        result = run(
-            recipe,
-            out=out,
-            overwrite=overwrite,
-            resume=resume,
-            minutes=minutes,
-            backbone=backbone,
-            init=init,
-            transfer=_listed(transfer),
-            tune=tune,
-            **_mapping(mapping),
-            mapping_seed=mapping_seed,
-            seed=seed,
-            baseline=baseline,
-        )
+        result = run(recipe, init=init, baseline=baseline, **training.keywords())
     if not result.values:
         return  # another process of this run prints the result
     if as_json:
@@ -168,71 +82,30 @@ def run_command(
 
 
 @app.command("compare")
+@takes(own=OwnData, training=Training)
 def compare_command(
     task: Task = None,
     *,
-    arms: Arms = None,
-    data: Data = None,
-    train: Train = None,
-    valid: Valid = None,
-    test: Test = None,
-    labels: Labels = None,
-    genome: Genome = None,
-    domain: Domain = None,
-    drop_incomplete: Drop = False,
-    column: ColumnOption = None,
-    problem: ProblemOption = None,
-    backbone: Backbone = None,
-    transfer: Transfer = None,
-    tune: Tune = None,
-    mapping: MappingOption = None,
-    mapping_seed: MappingSeed = None,
-    seed: Seed = None,
+    arms: Annotated[
+        str | None,
+        typer.Option(help="Inits and baselines; the first is the reference. Default: pretrained,scratch,kmer."),
+    ] = None,
+    own: OwnData,
+    training: Training,
     seeds: Annotated[
         int | None, typer.Option(min=1, help="Runs of each arm; default: 3 where that takes minutes, else 1.")
     ] = None,
-    minutes: Minutes = None,
-    changes: Set = None,
-    out: Out = None,
-    overwrite: Overwrite = False,
-    resume: Resume = False,
     as_json: Json = False,
 ) -> None:
     """Run the arms of a task over a few seeds and print them side by side: does text pre-training help here?"""
     from xdomain.cli.console import print_comparison, print_json
     from xdomain.cli.progress_bar import progress_bar
 
-    recipe = _recipe(
-        task,
-        data,
-        {"train": train, "valid": valid, "test": test},
-        changes,
-        backbone,
-        domain=domain,
-        columns=_columns(column),
-        problem=problem,
-        labels=labels,
-        genome=genome,
-        drop_incomplete=drop_incomplete,
-    )
+    recipe = own.recipe(task, training.backbone)
     with progress_bar():
         from xdomain.study.compare import compare  # which loads torch
 
-        comparison = compare(
-            recipe,
-            _listed(arms),
-            out=out,
-            overwrite=overwrite,
-            resume=resume,
-            seeds=seeds,
-            minutes=minutes,
-            backbone=backbone,
-            transfer=_listed(transfer),
-            tune=tune,
-            **_mapping(mapping),
-            mapping_seed=mapping_seed,
-            seed=seed,
-        )
+        comparison = compare(recipe, names_in(arms), seeds=seeds, **training.keywords())
     if comparison.rows:  # otherwise another process of these runs prints the result
         print_json(comparison.as_dict()) if as_json else print_comparison(comparison)
 
@@ -270,40 +143,18 @@ def show_command(task: Annotated[str, typer.Argument(help="A shipped task or a r
 
 
 @app.command("check")
+@takes(own=OwnData)
 def check_command(
     task: Annotated[str | None, typer.Argument(help="A data file or folder, a recipe file or a shipped task.")] = None,
     *,
-    data: Data = None,
-    train: Train = None,
-    valid: Valid = None,
-    test: Test = None,
-    labels: Labels = None,
-    genome: Genome = None,
-    domain: Domain = None,
-    drop_incomplete: Drop = False,
-    column: ColumnOption = None,
-    problem: ProblemOption = None,
-    changes: Set = None,
+    own: OwnData,
     as_json: Json = False,
 ) -> None:
     """Read data as a run would: counts, lengths, classes, leakage between splits, and the first bad record."""
     from xdomain.cli.console import print_json, print_report
     from xdomain.inspection import check
 
-    recipe = _recipe(
-        task,
-        data,
-        {"train": train, "valid": valid, "test": test},
-        changes,
-        None,
-        domain=domain,
-        columns=_columns(column),
-        problem=problem,
-        labels=labels,
-        genome=genome,
-        drop_incomplete=drop_incomplete,
-    )
-    report = check(recipe)
+    report = check(own.recipe(task))
     print_json(report) if as_json else print_report(report)
 
 
@@ -368,64 +219,6 @@ def doctor_command(as_json: Json = False) -> None:
     print_json(rows) if as_json else print_rows(rows)
     if any(row["state"] == "broken" for row in rows):
         raise typer.Exit(1)
-
-
-def _listed(text: str | None) -> list[str] | None:
-    return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
-
-
-def _mapping(text: str | None) -> dict[str, Any]:
-    """The fields of a recipe's `run` part that --mapping sets. A table is read from its file."""
-    if text is None or not text.startswith("given:"):
-        return {"mapping": text}
-    from xdomain.model.make_mapping import load_given
-
-    return {"mapping": "given", "mapping_table": load_given(Path(text.removeprefix("given:")))}
-
-
-def _recipe(
-    task: str | None,
-    data: list[str] | None,
-    splits: Mapping[str, Path | None],
-    changes: list[str] | None,
-    backbone: str | None,
-    **own: Any,
-) -> Recipe:
-    """The recipe that was asked for; a wrong name is reported here, before torch is loaded, which takes seconds."""
-    from xdomain.core.plugins import find_recipe
-    from xdomain.data.own_data import task_of
-    from xdomain.model.checkpoints import locate_backbone
-
-    recipe = find_recipe(task_of(task, _data(data, splits), **own), changes or ())
-    locate_backbone(backbone or recipe.run.backbone)
-    return recipe
-
-
-def _data(data: list[str] | None, splits: Mapping[str, Path | None]) -> Any:
-    """What --data names, or the files of --train, --valid and --test."""
-    given = {name: path for name, path in splits.items() if path is not None}
-    if given and data:
-        raise RecipeError(f"--data and --{next(iter(given))}", expected="--data alone, or --train, --valid and --test")
-    if data and len(data) > 1:
-        raise RecipeError(
-            f"--data {len(data)} times", expected="one file or folder", fix="--train, --valid and --test for several"
-        )
-    return given or (data[0] if data else None)
-
-
-def _columns(pairs: list[str] | None) -> Columns | None:
-    """The columns by what they hold, from pairs ROLE=NAME; None where there are no pairs."""
-    from xdomain.core.recipe import Columns, columns_of
-
-    if not pairs:
-        return None
-    names: dict[str, str] = {}
-    for pair in pairs:
-        role, equals, name = pair.partition("=")
-        if not equals or role not in Columns.model_fields:
-            raise RecipeError(f"--column {pair}", expected=f"ROLE=NAME, ROLE one of {', '.join(Columns.model_fields)}")
-        names[role] = name
-    return columns_of(names)
 
 
 def main(arguments: list[str] | None = None) -> None:

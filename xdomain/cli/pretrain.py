@@ -2,91 +2,69 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
-from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from xdomain.cli.options import takes
 from xdomain.core.choices import Decay, Grow, Objective, Positions, Precision
 from xdomain.core.errors import RecipeError
 
 pretrain_app = typer.Typer(help="Pre-train a small encoder.", no_args_is_help=True)
 
 CheckpointOut = Annotated[Path, typer.Option(help="Folder for the checkpoint; the same command again resumes.")]
-OPTIONS: dict[str, tuple[Any, Any]] = {
-    "tokens": (Annotated[int, typer.Option(min=1, help="Tokens to train on in all.")], 24_000_000),
-    "layers": (Annotated[int, typer.Option(min=1, help="Encoder layers.")], 4),
-    "width": (Annotated[int, typer.Option(min=8, help="Size of a hidden state; a multiple of --heads.")], 256),
-    "heads": (Annotated[int, typer.Option(min=1, help="Attention heads.")], 4),
-    "lengths": (
-        Annotated[str, typer.Option(help="Positions of a sequence in each stage, growing.")],
-        "16,32,64,128,256,512",
-    ),
-    "shares": (Annotated[str, typer.Option(help="Share of the tokens for each stage.")], "0.15,0.2,0.25,0.2,0.1,0.1"),
-    "positions": (
-        Annotated[Positions, typer.Option(help="A BERT with position rows, or a ModernBERT, which has none.")],
-        "learned",
-    ),
-    "grow": (
-        Annotated[Grow, typer.Option(help="How new positions begin: as copies of those before, or drawn.")],
-        "tile",
-    ),
-    "batch_tokens": (Annotated[int, typer.Option(min=8, help="Tokens a step.")], 2048),
-    "objective": (
-        Annotated[Objective, typer.Option(help="Masked-LM, alone or with next-sentence or sentence-order prediction.")],
-        "mlm",
-    ),
-    "mask_rate": (Annotated[float, typer.Option(min=0.01, max=0.9, help="Share of the positions to predict.")], 0.3),
-    "learning_rate": (
-        Annotated[float, typer.Option(min=0, help="Highest learning rate, reached after warm-up.")],
-        1e-3,
-    ),
-    "warmup": (
-        Annotated[float, typer.Option(min=0, max=0.99, help="Share of the steps over which the learning rate rises.")],
-        0.03,
-    ),
-    "decay": (Annotated[Decay, typer.Option(help="How the learning rate falls to 0.")], "linear"),
-    "weight_decay": (Annotated[float, typer.Option(min=0)], 0.01),
-    "seed": (Annotated[int, typer.Option(min=0, help="Seed of weights, batches and masks.")], 0),
-    "precision": (Annotated[Precision, typer.Option(help="auto: bf16 where the device has it.")], "auto"),
-    "save_every": (Annotated[int, typer.Option(min=1, help="Steps between two checkpoints to resume from.")], 1000),
-    "licence": (Annotated[str | None, typer.Option(help="For the model card, e.g. apache-2.0.")], None),
-}
-"""The options that both commands have, each with its default: fields of `xdomain.pretraining.config.Pretraining`."""
+Lengths = Annotated[str, typer.Option(help="Positions of a sequence in each stage, growing.")]
+Shares = Annotated[str, typer.Option(help="Share of the tokens for each stage.")]
 
 
-def with_options(**defaults: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Decorate a command so that it has all `OPTIONS` beside its own; it gets them as one mapping, `options`.
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """The options that both commands have: fields of `xdomain.pretraining.config.Pretraining`."""
 
-    `defaults` are those of options that have another default in this command.
-    """
+    tokens: Annotated[int, typer.Option(min=1, help="Tokens to train on in all.")] = 24_000_000
+    layers: Annotated[int, typer.Option(min=1, help="Encoder layers.")] = 4
+    width: Annotated[int, typer.Option(min=8, help="Size of a hidden state; a multiple of --heads.")] = 256
+    heads: Annotated[int, typer.Option(min=1, help="Attention heads.")] = 4
+    lengths: Lengths = "16,32,64,128,256,512"
+    shares: Shares = "0.15,0.2,0.25,0.2,0.1,0.1"
+    positions: Annotated[
+        Positions, typer.Option(help="A BERT with position rows, or a ModernBERT, which has none.")
+    ] = "learned"
+    grow: Annotated[Grow, typer.Option(help="How new positions begin: as copies of those before, or drawn.")] = "tile"
+    batch_tokens: Annotated[int, typer.Option(min=8, help="Tokens a step.")] = 2048
+    objective: Annotated[
+        Objective, typer.Option(help="Masked-LM, alone or with next-sentence or sentence-order prediction.")
+    ] = "mlm"
+    mask_rate: Annotated[float, typer.Option(min=0.01, max=0.9, help="Share of the positions to predict.")] = 0.3
+    learning_rate: Annotated[float, typer.Option(min=0, help="Highest learning rate, reached after warm-up.")] = 1e-3
+    warmup: Annotated[
+        float, typer.Option(min=0, max=0.99, help="Share of the steps over which the learning rate rises.")
+    ] = 0.03
+    decay: Annotated[Decay, typer.Option(help="How the learning rate falls to 0.")] = "linear"
+    weight_decay: Annotated[float, typer.Option(min=0)] = 0.01
+    seed: Annotated[int, typer.Option(min=0, help="Seed of weights, batches and masks.")] = 0
+    precision: Annotated[Precision, typer.Option(help="auto: bf16 where the device has it.")] = "auto"
+    save_every: Annotated[int, typer.Option(min=1, help="Steps between two checkpoints to resume from.")] = 1000
+    licence: Annotated[str | None, typer.Option(help="For the model card, e.g. apache-2.0.")] = None
 
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        own = [p for p in inspect.signature(command, eval_str=True).parameters.values() if p.name != "options"]
-        shared = [
-            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=defaults.get(name, usual), annotation=kind)
-            for name, (kind, usual) in OPTIONS.items()
-        ]
+    def keywords(self) -> dict[str, Any]:
+        """The arguments of `Pretraining` that these options set."""
+        lengths, shares = numbers(self.lengths, int), numbers(self.shares, float)
+        return {**asdict(self), "lengths": tuple(lengths), "shares": tuple(shares)}
 
-        @functools.wraps(command)
-        def whole(**given: Any) -> None:
-            options = {name: given.pop(name) for name in OPTIONS}
-            options["lengths"] = tuple(numbers(options["lengths"], int))
-            options["shares"] = tuple(numbers(options["shares"], float))
-            command(**given, options=options)
 
-        whole.__signature__ = inspect.Signature([*own, *shared])  # pyright: ignore[reportAttributeAccessIssue]
-        whole.__annotations__ = {p.name: p.annotation for p in (*own, *shared)}  # typer reads both
-        return whole
+@dataclass(frozen=True, kw_only=True)
+class SyntheticOptions(Options):
+    """The same with shorter sequences."""
 
-    return decorate
+    lengths: Lengths = "16,32,64,128"
+    shares: Shares = "0.15,0.25,0.3,0.3"
 
 
 @pretrain_app.command("text")
-@with_options()
+@takes(options=Options)
 def pretrain_text_command(
     files: Annotated[
         list[Path], typer.Argument(help="Plain text, UTF-8: a line a paragraph, a form feed between books.")
@@ -97,20 +75,20 @@ def pretrain_text_command(
     tokenizer: Annotated[
         str | None, typer.Option(help="A folder or hub id of a tokenizer; default: learn wordpieces.")
     ] = None,
-    options: dict[str, Any],
+    options: Options,
 ) -> None:
     """Pre-train a text BERT by masked-language modelling on sequences that grow longer."""
     from xdomain.cli.progress_bar import progress_bar
     from xdomain.pretraining.api import Pretraining, pretrain_text
 
-    plan = Pretraining(vocabulary=vocabulary, tokenizer=tokenizer, **options)
+    plan = Pretraining(vocabulary=vocabulary, tokenizer=tokenizer, **options.keywords())
     with progress_bar():
         made = pretrain_text(files, out, options=plan)
     print(made)
 
 
 @pretrain_app.command("synthetic")
-@with_options(lengths="16,32,64,128", shares="0.15,0.25,0.3,0.3")
+@takes(options=SyntheticOptions)
 def pretrain_synthetic_command(
     kind: Annotated[
         str, typer.Argument(help="uniform, unigram, bigram, flat:N, nesting, shuffle:N, dyck:K, identity, reverse, …")
@@ -123,13 +101,13 @@ def pretrain_synthetic_command(
     distinct: Annotated[
         bool | None, typer.Option(help="Different tokens for all pairs of a sequence; default: if the law is uniform.")
     ] = None,
-    options: dict[str, Any],
+    options: SyntheticOptions,
 ) -> None:
     """Pre-train a BERT on sequences of integers that are made up as they are needed."""
     from xdomain.cli.progress_bar import progress_bar
     from xdomain.pretraining.api import Pretraining, pretrain_synthetic
 
-    plan = Pretraining(**options)
+    plan = Pretraining(**options.keywords())
     with progress_bar():
         made = pretrain_synthetic(kind, out, options=plan, symbols=symbols, law=law, counts=counts, distinct=distinct)
     print(made)

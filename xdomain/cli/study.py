@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 
 import typer
 
+from xdomain.cli.options import Json
+
 STORE = Path("studies")
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Workers = Annotated[int, typer.Option(min=1, help="Processes of the local engine; each gets its share of cores.")]
 Address = Annotated[str | None, typer.Option(help="Address of the Ray cluster; default: the one this machine is in.")]
 Store = Annotated[Path, typer.Option(help="The store: finished cells are shared by all studies in it.")]

@@ -6,8 +6,8 @@ from itertools import takewhile
 import pytest
 from rich.console import Console
 
-from xdomain.cli.console import table_of
 from xdomain.core.plugins import task_names
+from xdomain.core.printing import table_of
 from xdomain.inspection import listing
 
 ARMS = [
