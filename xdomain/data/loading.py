@@ -15,7 +15,8 @@ from xdomain.core.progress import log
 from xdomain.core.recipe import Columns, Recipe
 from xdomain.core.sequences import Adapter
 from xdomain.data.assemble import constants_of, said
-from xdomain.data.formats.registry import FORMATS, READABLE, format_of, own_columns, raw_file, read
+from xdomain.data.formats.refused import READABLE
+from xdomain.data.formats.registry import FORMATS, format_of, own_columns, raw_file, read
 from xdomain.data.infer_columns import Guess, guess_columns
 from xdomain.data.media_files import transcribed
 from xdomain.data.overlapping_kmers import without_overlap

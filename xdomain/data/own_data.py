@@ -18,7 +18,8 @@ from xdomain.data.formats.datasets_folder import is_datasets_folder, read_datase
 from xdomain.data.formats.intervals import with_sequences
 from xdomain.data.formats.labels_file import with_labels
 from xdomain.data.formats.media_folder import table_of_folder
-from xdomain.data.formats.registry import READABLE, format_of
+from xdomain.data.formats.refused import READABLE
+from xdomain.data.formats.registry import format_of
 from xdomain.data.in_memory import data_file, stored
 from xdomain.data.loading import guess_file
 from xdomain.data.media_files import endings

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from xdomain.core.errors import DataError, MissingError
 from xdomain.data.formats.read_file import read_content, read_text
+from xdomain.data.rows import noting
 
 
 def raw_parquet(path: Path) -> pa.Table:
@@ -65,9 +66,7 @@ def raw_excel(path: Path) -> pa.Table:
     table = pa.table({name: _texts(column) for name, column in zip(header, columns, strict=False)})
     if len(book.worksheets) > 1:
         others = ", ".join(repr(other.title) for other in book.worksheets[1:])
-        table = table.replace_schema_metadata(
-            {"said": json.dumps([f"sheet: {sheet.title!r}, the first; not read: {others}"])}
-        )
+        table = noting(table, f"sheet: {sheet.title!r}, the first; not read: {others}")
     return table
 
 
