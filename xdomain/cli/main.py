@@ -392,11 +392,10 @@ def _recipe(
     **own: Any,
 ) -> Recipe:
     """The recipe that was asked for; a wrong name is reported here, before torch is loaded, which takes seconds."""
-    from xdomain.core.plugins import find_recipe
     from xdomain.data.own_data import task_of
     from xdomain.model.checkpoints import locate_backbone
 
-    recipe = find_recipe(task_of(task, _data(data, splits), **own), changes or ())
+    recipe = task_of(task, _data(data, splits), overrides=changes or (), **own)
     locate_backbone(backbone or recipe.run.backbone)
     return recipe
 

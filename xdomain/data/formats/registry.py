@@ -128,10 +128,7 @@ def read(
         A file that cannot be read as that format, guessed or checked.
     """
     form = FORMATS[reader]
-    possible = [name for name in inspect.signature(form.raw).parameters if name not in ("path", "kind")]
-    for name in raw_options:
-        if name not in possible:
-            raise unknown(f"option of the reader {reader}", name, possible)
+    raw_options = raw_options_of(reader, raw_options)
     columns = (columns or Columns()).model_copy(update={} if label_key is None else {"label": label_key})
     columns = own_columns(reader, columns)
 
@@ -180,6 +177,22 @@ def own_columns(reader: str, columns: Columns) -> Columns:
     """`columns`, with the names that `reader` gives to id and sequence where they are None and files name none."""
     own = {"id": "id", "sequence": "sequence"} if FORMATS[reader].of_sequences else {}
     return columns.model_copy(update={role: name for role, name in own.items() if getattr(columns, role) is None})
+
+
+def raw_options_of(reader: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of `options`, as a recipe gives them to `reader`, that its format has, such as a delimiter.
+
+    Raises
+    ------
+    RecipeError
+        One is neither an option of the format nor of all tables.
+    """
+    own = [name for name in inspect.signature(FORMATS[reader].raw).parameters if name not in ("path", "kind")]
+    common = [name for name, one in inspect.signature(read).parameters.items() if one.kind is one.KEYWORD_ONLY]
+    for name in options:
+        if name not in (*own, *common):
+            raise unknown(f"option of the reader {reader}", name, own)
+    return {name: option for name, option in options.items() if name in own}
 
 
 read_table = partial(read, "table")
