@@ -126,8 +126,8 @@ def _splits(names: Sequence[str], folder: Path, at: int) -> list[str] | None:
             nearest=nearest(other.lower(), [name for name in SPLIT_NAMES if name]),
         )
     if "" in tops:
-        at = names[tops.index("")]
-        raise DataError(f"{folder} has {tops.count('')} files in no split, the first is {at}",
+        loose = names[tops.index("")]
+        raise DataError(f"{folder} has {tops.count('')} files in no split, the first is {loose}",
                         expected="all files within its folders train, valid and test")  # fmt: skip
     return [known[top] for top in tops]
 
