@@ -16,7 +16,6 @@ from xdomain.core.choices import Problem
 from xdomain.core.errors import RecipeError, names_misspelt_options
 from xdomain.core.formatting import number
 from xdomain.core.memory import enough_memory
-from xdomain.core.plugins import find_recipe
 from xdomain.core.progress import log, muted
 from xdomain.core.recipe import Recipe, columns_of, load_recipe, with_arm
 from xdomain.core.run_dir import (
@@ -153,7 +152,7 @@ def run(
         An argument or a record is invalid. The message says how to fix it.
     """
     roles = {**(columns or {}), **({} if label is None else {"label": label})}
-    task = task_of(
+    asked = task_of(
         task,
         data,
         domain,
@@ -162,13 +161,14 @@ def run(
         labels=labels,
         genome=genome,
         drop_incomplete=drop_incomplete,
+        overrides=overrides,
     )
     arm = {
         "backbone": backbone, "init": init, "transfer": list(transfer) if transfer is not None else None, "tune": tune,
         "mapping": mapping, "mapping_table": dict(mapping_table) if mapping_table is not None else None,
         "mapping_seed": mapping_seed, "seed": seed, "baseline": baseline,
     }  # fmt: skip
-    recipe = with_arm(find_recipe(task, overrides), arm)
+    recipe = with_arm(asked, arm)
     with quiet_loading(), enough_memory(lambda: memory_need(recipe)), muted(not is_first()):
         return _run(recipe, out, overwrite=overwrite, resume=resume, minutes=minutes)
 

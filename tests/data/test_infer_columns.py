@@ -75,7 +75,7 @@ def test_a_told_column_that_is_not_there():
 def test_a_missing_header():
     with pytest.raises(DataError, match="the first line looks like a record") as told:
         guess({"ACGTACGTAA": DNA, "x": list("1212")})
-    assert "names: [sequence, label]" in str(told.value)
+    assert "reader_options.names=sequence,label" in str(told.value)
     with pytest.raises(DataError, match="the first line looks like a record"):
         guess({"gj04": ["a long sentence", "b", "c d", "e"], "1": list("1010"), "rest": list("abcd")})
 
@@ -110,8 +110,6 @@ def test_the_problem(values, problem):
         [str(i) for i in range(0, 150, 3)],
         [str(i) for i in range(1, 101)],  # they only count the rows
         [f"family {i}" for i in range(0, 300, 3)],
-        [f"{i}.3 nM" for i in range(40)],
-        [f"{i},{i + 100}" for i in range(1, 40)],
     ],
 )
 def test_a_label_that_is_another_in_every_row_is_no_class(values):

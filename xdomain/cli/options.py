@@ -106,11 +106,10 @@ class OwnData:
         UserError
             Names or options do not go together, or something is not found.
         """
-        from xdomain.core.plugins import find_recipe
         from xdomain.data.own_data import task_of
         from xdomain.model.checkpoints import locate_backbone
 
-        named = task_of(
+        recipe = task_of(
             task,
             self._records(),
             self.domain,
@@ -119,8 +118,8 @@ class OwnData:
             labels=self.labels,
             genome=self.genome,
             drop_incomplete=self.drop_incomplete,
+            overrides=self.changes or (),
         )
-        recipe = find_recipe(named, self.changes or ())
         locate_backbone(backbone or recipe.run.backbone)
         return recipe
 

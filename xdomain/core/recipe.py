@@ -299,10 +299,22 @@ def recipe_from(tree: Mapping[str, Any], *, where: str, overrides: Sequence[str]
     RecipeError
         As for `parse_recipe`.
     """
-    whole = _deep_copy(tree)
+    whole = overridden(tree, overrides)
+    return checked(Recipe, whole, where=where, fix=f"edit {where}, or --set key=value")
+
+
+def overridden(tree: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+    """A copy of the nested mappings `tree` of a recipe, or of a part of one, with `overrides`, each ``key.sub=value``.
+
+    Raises
+    ------
+    RecipeError
+        A change names no option of recipes; its value is not checked.
+    """
+    whole: dict[str, Any] = _deep_copy(tree)
     for override in overrides:
         _override(whole, override)
-    return checked(Recipe, whole, where=where, fix=f"edit {where}, or --set key=value")
+    return whole
 
 
 def with_arm(recipe: Recipe, arm: dict[str, Any]) -> Recipe:

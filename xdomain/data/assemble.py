@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from xdomain.core.choices import Problem
 from xdomain.core.errors import DataError, RecipeError
 from xdomain.core.recipe import SPLITS, Columns
 from xdomain.data.cells import parse_number
+from xdomain.data.in_memory import shown
 from xdomain.data.infer_columns import guess_columns
 from xdomain.data.rows import missing_column, short
 from xdomain.data.sample import are_parted, split_tags
@@ -23,6 +25,7 @@ from xdomain.data.validate import MAX_CHARACTERS, row_checked, target_columns, v
 Raw = Callable[[Path], pa.Table]
 """Reads one file into string columns under the file's own names."""
 KEY = b"constants"
+LIST = re.compile(r"\[[^\[\]]*\]")
 LONGEST = 200  # characters of a constant; a longer cell is part of a record
 
 
@@ -82,7 +85,7 @@ def assemble(
     lead = "train" if by_split else next(iter(files))
     leading = raw(files[lead])
     guess = guess_columns(
-        leading, columns or Columns(), problem, known=known, where=str(files[lead]), labelled=labelled
+        leading, columns or Columns(), problem, known=known, where=shown(files[lead]), labelled=labelled
     )
     task: Problem = guess.problem or "classification"  # without labels the difference does not matter
     tables: dict[str, pa.Table] = {}
@@ -92,23 +95,23 @@ def assemble(
         table = leading if name == lead else raw(path)
         alike.append(constants(table))
         notes += said(table)
-        tables[name] = _renamed(table, guess.columns, task, str(path), labelled, unscored)
+        tables[name] = _renamed(table, guess.columns, task, shown(path), labelled, unscored)
     tables, changes = tidy(
         tables,
-        {name: str(path) for name, path in files.items()},
+        {name: shown(path) for name, path in files.items()},
         task,
         labelled=labelled,
         drop_incomplete=drop_incomplete,
         number_repeated_ids=number_repeated_ids,
     )
     for name, path in files.items():
-        table = row_checked(tables[name], task, where=str(path), labelled=labelled, max_characters=max_characters)
+        table = row_checked(tables[name], task, where=shown(path), labelled=labelled, max_characters=max_characters)
         if by_split:
             place = pa.array([name] * table.num_rows, pa.string())
             table = table.drop_columns([c for c in ("split",) if c in table.column_names]).append_column("split", place)
         tables[name] = table
     whole = pa.concat_tables(_with_own_ids(tables))
-    where = ", ".join(str(path) for path in files.values())
+    where = ", ".join(map(shown, files.values()))
     whole = validated(whole, task, where=where, labelled=labelled, max_characters=max_characters)
     whole = whole.replace_schema_metadata({"said": json.dumps([*notes, *changes]), "problem": guess.problem or ""})
     return noted(whole, alike)
@@ -151,6 +154,9 @@ def _renamed(
             if name not in table.column_names:
                 raise missing_column(name, table.column_names, where, role=role)
             renamed[role] = table.column(name)
+    for role in ("sequence", "sequence_b"):
+        if role in renamed:
+            renamed[role] = _without_brackets(renamed[role])
     if "split" in renamed:
         renamed["split"] = _with_validation(table, renamed["split"])
     if columns.answer and "end" in wanted and "end" not in renamed:
@@ -161,6 +167,14 @@ def _renamed(
         tags = [[None if tag in ("", unscored) else tag for tag in split_tags(cell, parted=parted)] for cell in cells]
         renamed["tags"] = pa.array(tags, pa.list_(pa.string()))
     return pa.table(renamed)
+
+
+def _without_brackets(column: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Array:
+    """A column of lists of symbols as text: ``[71, 12]`` is ``71 12``."""
+    cells: list[str | None] = column.to_pylist()
+    if not all(cell is None or LIST.fullmatch(cell.strip()) for cell in cells):
+        return column
+    return pa.array([None if cell is None else " ".join(split_tags(cell, parted=True)) for cell in cells], pa.string())
 
 
 def _with_validation(table: pa.Table, split: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Array:

@@ -12,8 +12,12 @@ import pyarrow.csv as pa_csv
 
 from xdomain.core.errors import DataError
 from xdomain.core.run_dir import write_text
+from xdomain.data.formats.typed_tables import texts
 from xdomain.data.sources import data_home
 
+FOLDER = "in-memory"
+ORIGIN = ".origin"
+IN_MEMORY = "the table in memory"
 EXPECTED = "a path, a pandas or Arrow table, or (sequences, labels)"
 
 
@@ -38,20 +42,38 @@ def data_file(data: Any) -> Path:
     """
     if isinstance(data, (str, Path)):
         return Path(data)
-    return stored(_table(data), "table")
+    return stored(_table(data), "table", IN_MEMORY)
 
 
-def stored(table: pa.Table, name: str) -> Path:
-    """The CSV file of `table` below ``data_home()``, called `name` and a hash of its content; written once."""
+def stored(table: pa.Table, name: str, origin: str) -> Path:
+    """The CSV file of a table below ``data_home()``, written once.
+
+    Parameters
+    ----------
+    table
+        The records.
+    name
+        The file is called so, and by a hash of its content.
+    origin
+        What messages call it, as users know no such file: see `shown`.
+    """
     columns = {name: _plain(table.column(name)) for name in table.column_names}
     sink = pa.BufferOutputStream()
     pa_csv.write_csv(pa.table(columns), sink)
     content = sink.getvalue().to_pybytes()
-    file = data_home() / "in-memory" / f"{name}-{hashlib.sha256(content).hexdigest()[:8]}.csv"
+    file = data_home() / FOLDER / f"{name}-{hashlib.sha256(content).hexdigest()[:8]}.csv"
     if not file.is_file():
         file.parent.mkdir(parents=True, exist_ok=True)
         write_text(file, content.decode())
+    if shown(file) != origin:
+        write_text(file.with_suffix(ORIGIN), origin)
     return file
+
+
+def shown(path: Path) -> str:
+    """What messages call the file `path`: for one that `stored` wrote, where its records come from."""
+    note = path.with_suffix(ORIGIN)
+    return note.read_text("utf-8") if path.parent.name == FOLDER and note.is_file() else str(path)
 
 
 def _table(data: Any) -> pa.Table:
@@ -75,7 +97,6 @@ def _array(values: Sequence[Any]) -> pa.Array:
 
 
 def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
-    """Lists, such as one tag per symbol, as text for a CSV: joined by spaces."""
-    if not (pa.types.is_list(column.type) or pa.types.is_large_list(column.type)):
-        return column
-    return pa.array([None if row is None else " ".join(map(str, row)) for row in column.to_pylist()])
+    """Lists, such as one tag per symbol, as text for a CSV: in brackets, as those of files are read."""
+    lists = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+    return texts(column.to_pylist()) if any(is_list(column.type) for is_list in lists) else column

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -12,40 +13,41 @@ import pyarrow as pa
 from xdomain.core.choices import Problem
 from xdomain.core.errors import DataError, nearest
 from xdomain.core.recipe import Columns
-from xdomain.data.cells import is_missing, numbers_of, parse_number, several_labels, whole_numbers
+from xdomain.data.cells import (
+    is_ambiguous,
+    is_missing,
+    is_quantity,
+    numbers_of,
+    parse_number,
+    several_labels,
+    whole_numbers,
+)
+from xdomain.data.column_names import (
+    ANSWER,
+    END,
+    GROUP,
+    ID,
+    LABEL,
+    LIKE_SPLITS,
+    NO_LABELS,
+    SEQUENCE,
+    SEQUENCE_B,
+    SPLIT,
+    START,
+    TAGS,
+    plain,
+)
 from xdomain.data.formats.intervals import interval_columns
 from xdomain.data.rows import missing_column, short
 from xdomain.data.run_length import UNIT_COLUMNS
 from xdomain.data.sample import Sample, alike, split_tags
+from xdomain.data.targets import BARE
 from xdomain.data.validate import SPLIT_NAMES
 
-SEQUENCE = [
-    "sequence", "sequences", "seq", "dna", "rna", "protein", "peptide", "text", "sentence", "dna_sequence",
-    "protein_sequence", "aa_sequence", "aa_seq", "sequence_a", "sequence_1", "sequence1", "seq_a", "seq_1", "seq1",
-    "protein_a", "protein_1", "protein1", "text_a", "text_1", "text1", "sentence1", "sentence_1", "sentence_a",
-    "premise", "question1", "question", "units", "audio", "wav", "midi", "file", "path",
-]  # fmt: skip
-SEQUENCE_B = [
-    "sequence_b", "sequence_2", "sequence2", "seq_b", "seq_2", "seq2", "protein_b", "protein_2", "protein2", "text_b",
-    "text_2", "text2", "sentence2", "sentence_2", "sentence_b", "hypothesis", "question2", "passage", "context",
-]  # fmt: skip
-LABEL = ["label", "labels", "class", "target", "y", "score", "value", "fitness", "category", "activity"]
-TAGS = ["tags", "tag", "labels", "label", "structure", "secondary_structure", "ss3", "ss8", "pos_tags"]
-ID = ["id", "ids", "identifier", "accession", "seq_id", "sequence_id"]
-SPLIT = ["split", "splits", "set", "subset", "partition", "data_split", "dataset_split", "train_test_split"]
-START = ["start", "answer_start", "start_position"]
-END = ["end", "answer_end", "end_position"]
-ANSWER = ["answer", "answer_text", "answers_text"]
-GROUP = ["group", "groups", "cluster"]
-NO_LABELS = {
-    "os", "ox", "gn", "pe", "sv", "length", "len", "number", "index", "unnamed: 0", "row name", "start", "end",
-    "strand", "chromstart", "chromend", "description", "molecule", "accession", "version",
-}  # fmt: skip
-"""Columns that describe a record, in lower case: a label only where a person says so. The first five are UniProt's."""
-LIKE_SPLITS = ["fold", "folds", "cv_fold", "is_train", "dataset", "usage", "phase", "stage"]
 OVERRULE = "(overrule with --problem classification|regression|tagging|pair|span)"
 FEW = 20  # a column with more distinct numbers than this, not all whole, is a measured quantity
 MANY = 50  # so is a column with more distinct whole numbers than this, if they exceed half the rows: classes repeat
+SHOWN = 5  # columns that a message names
 ALPHABET = 40  # sequences of symbols use at most this many characters; prose uses more
 
 
@@ -76,6 +78,7 @@ def guess_columns(
     known: Columns | None = None,
     where: str = "the data",
     labelled: bool = True,
+    suffixes: tuple[str, ...] = (),
 ) -> Guess:
     """Fill in what `columns` and `problem` leave open.
 
@@ -93,6 +96,8 @@ def guess_columns(
         Name of the file in error messages.
     labelled
         Whether labels are needed. If False, none are looked for.
+    suffixes
+        Of files that may be records, in lower case with dots: a column of their names holds the sequences.
 
     Raises
     ------
@@ -108,7 +113,7 @@ def guess_columns(
             roles[role] = name
     seen = _Look(table, roles, where)
     _fill_marks(seen, labelled)
-    _fill_sequences(seen, problem)
+    _fill_sequences(seen, problem, suffixes)
     if not labelled:
         roles = seen.roles | dict.fromkeys(("label", "tags", "start", "end"))
         return Guess(Columns(**roles), problem or ("pair" if roles["sequence_b"] else None), tuple(seen.said))
@@ -174,7 +179,7 @@ def _fill_split(seen: _Look, name: str) -> None:
     seen.said.append(f"split: column {name!r} is not used, as it holds {shown} (to use it: {use})")
 
 
-def _fill_sequences(seen: _Look, problem: Problem | None) -> None:
+def _fill_sequences(seen: _Look, problem: Problem | None, suffixes: tuple[str, ...]) -> None:
     if seen.roles["sequence"] is None:
         if interval_columns(seen.names) and not seen.named(SEQUENCE):
             raise DataError(
@@ -182,15 +187,30 @@ def _fill_sequences(seen: _Look, problem: Problem | None) -> None:
                 expected="a column of sequences",
                 fix="--genome GENOME.fasta cuts them out",
             )
-        if name := seen.named(SEQUENCE):
+        of_files = seen.of_files(suffixes)
+        if len(of_files) == 1:
+            seen.note("sequence", of_files[0], "as it names files")
+        elif name := next((name for name in seen.all_named(SEQUENCE) if not seen.are_ids(name)), None):
             seen.note("sequence", name, "by its name")
         else:
             seen.note("sequence", seen.most_like_sequence(), "as it looks most like sequences")
+        _refuse_json(seen, str(seen.roles["sequence"]))
     may_be_two = problem in ("pair", "regression", "span", None)
     if seen.roles["sequence_b"] is None and may_be_two and (name := seen.named(SEQUENCE_B)):
         seen.note("sequence_b", name, "by its name")
     if problem in ("pair", "span") and seen.roles["sequence_b"] is None:
         raise missing_column("sequence_b", seen.names, seen.where)
+
+
+def _refuse_json(seen: _Look, name: str) -> None:
+    cells = [cell for cell in seen.sample.cells[name] if cell]
+    if cells and sum(bool(re.match(r"\{\s*['\"]", cell)) for cell in cells) > len(cells) / 2:
+        raise DataError(
+            f"{seen.where}: column {short(name)!r} holds objects of JSON, such as {short(cells[0])!r}",
+            expected="a column of sequences, and one of labels",
+            fix="write the objects alone, one a line, as JSON lines (data.jsonl); or a column for each key: "
+            "pandas.json_normalize",
+        )
 
 
 def _fill_answers(seen: _Look, *, asked: bool) -> bool:
@@ -278,11 +298,22 @@ class _Look:
 
     def all_named(self, names: Sequence[str]) -> list[str]:
         """The free columns called one of `names`, in the order of `names`."""
-        plain = {re.sub(r"[\s.\-]+", "_", name.strip().lower()): name for name in reversed(self.free())}
-        return [plain[name] for name in names if name in plain]
+        called = {plain(name): name for name in reversed(self.free())}
+        return [called[name] for name in names if name in called]
 
     def named(self, names: Sequence[str]) -> str | None:
         return next(iter(self.all_named(names)), None)
+
+    def are_ids(self, name: str) -> bool:
+        """Whether a column called protein or the like holds names of them: most cells have digits."""
+        cells = [cell for cell in self.sample.cells[name] if cell]
+        molecule = plain(name).split("_")[0] in ("protein", "peptide", "dna", "rna")
+        return molecule and sum(bool(re.search(r"\d", cell)) for cell in cells) > len(cells) / 2
+
+    def of_files(self, suffixes: tuple[str, ...]) -> list[str]:
+        """The free columns in which all cells end in one of `suffixes`."""
+        cells = {name: [cell.lower() for cell in self.sample.cells[name]] for name in self.free()} if suffixes else {}
+        return [name for name, own in cells.items() if own and all(cell.endswith(suffixes) for cell in own)]
 
     def most_like_sequence(self) -> str:
         """The free column with the longest cells, preferably of few distinct characters."""
@@ -293,13 +324,26 @@ class _Look:
         characters = {name: set("".join(sample.cells[name])) for name in texts}
         few = [name for name in texts if len(characters[name]) <= ALPHABET]
         best = max(few or texts, key=lambda name: (sample.mean_length(name), len(characters[name])))
+        if tagged := [name for name in few if name != best and sample.are_tags(best, name)]:  # the longest are its tags
+            best = max(tagged, key=lambda name: (sample.mean_length(name), len(characters[name])))
         if any(parse_number(name) is not None for name in self.names) or _is_like(best, sample.cells[best]):
             raise DataError(
                 f"{self.where}: the first line looks like a record, not like names of columns: {best[:40]!r}",
                 expected="a header in the first line, e.g. sequence,label",
-                fix="add a header, or give the reader option names, e.g. reader_options: {names: [sequence, label]}",
+                fix=f"add a header, or for run and check name the columns: --set reader_options.names={self._names()}"
+                + (" --set reader_options.delimiter=space" if len(self.names) == 1 and " " in best else ""),
             )
         return best
+
+    def _names(self) -> str:
+        """Names for the columns of a file without a header, as far as they can be told."""
+        if len(self.names) == 1:
+            return "sequence,label" if " " in self.names[0] else "sequence"
+        longest = max(self.names, key=self.sample.mean_length)
+        others = [name for name in self.names if name != longest]
+        label = min(others, key=lambda name: (self.sample.distinct(name) or self.sample.rows, others.index(name)))
+        called = {longest: "sequence", label: "label"}
+        return ",".join(called.get(name, f"column{place}") for place, name in enumerate(self.names, 1))
 
     def most_like_label(self, problem: Problem | None) -> str:
         """The only free column that has few distinct values or numbers."""
@@ -311,7 +355,7 @@ class _Look:
         raise DataError(
             f"{self.where}: {len(could)} columns could be the label: {', '.join(could)}",
             expected="one that is named, or can only be it",
-            fix=f"say which: --column label={could[-1]}",
+            fix="say which: " + " or ".join(f"--column label={shlex.quote(name)}" for name in could[:SHOWN]),
         )
 
     def _could_be_label(self, name: str, problem: Problem | None) -> bool:
@@ -323,6 +367,8 @@ class _Look:
             return False
         if numbers is not None:
             return not _count_up(numbers)
+        if _are_quantities(self.sample.cells[name]):
+            return True
         return problem != "regression" and distinct <= max(FEW, rows // 10) and distinct < max(3, rows)
 
     def are_tags(self, name: str, *, share: float = 1.0) -> bool:
@@ -352,12 +398,27 @@ class _Look:
                 fix="choose one of them; or --problem classification, which makes each combination a class of its own",
             )
         self._refuse_almost_numbers(label, rows, cells, numeric=numbers is not None)
-        plain = whole_numbers(cells)
-        return "classification", f"{label!r} has {len({plain.get(cell, cell) for cell in cells}):,} distinct values"
+        written = whole_numbers(cells)
+        distinct = len({written.get(cell, cell) for cell in cells})
+        return "classification", f"{label!r} has {distinct:,} distinct values"
 
     def _refuse_almost_numbers(self, label: str, rows: Sequence[str], cells: Sequence[str], *, numeric: bool) -> None:
         """A column of numbers but for a few cells, or of as many values as rows, has no classes."""
         distinct = len(set(cells))
+        if not numeric and _are_quantities(cells):
+            first = next(cell for cell in cells if is_quantity(cell))
+            if is_ambiguous(first):
+                raise DataError(
+                    f"{self.where}: row {rows.index(first) + 1}: {first!r} in {label!r} may be "
+                    f"{first.replace(',', '')} or {first.replace(',', '.')}",
+                    expected="numbers with a point, or without commas",
+                    fix="write them so, such as with find and replace in an editor",
+                )
+            raise DataError(
+                f"{self.where}: row {rows.index(first) + 1}: {short(first)!r} in {label!r} is more than a number",
+                expected="numbers alone, all in one unit",
+                fix=f"{BARE}; or --problem classification",
+            )
         if not numeric and distinct > FEW:
             strange = [cell for cell in cells if parse_number(cell) is None]
             if len(strange) < 0.1 * len(cells):
@@ -385,6 +446,14 @@ class _Look:
         if not whole and (distinct > FEW or seldom_again):
             return f"{label!r} holds numbers, not all whole, of {distinct:,} distinct values"
         return None
+
+
+def _are_quantities(cells: Sequence[str]) -> bool:
+    """Whether most `cells` are numbers with something more, such as a unit, or numbers alone beside such."""
+    filled = [cell for cell in cells if not is_missing(cell, among_numbers=True)]
+    of_more = sum(map(is_quantity, filled))
+    known = of_more + sum(parse_number(cell) is not None for cell in filled)
+    return of_more > 0 and known >= 0.9 * len(filled) and len(set(filled)) > FEW
 
 
 def _count_up(numbers: Sequence[float]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ from xdomain.core.progress import log
 from xdomain.core.recipe import Columns, Recipe
 from xdomain.core.sequences import Adapter
 from xdomain.data.assemble import constants_of, said
-from xdomain.data.formats.registry import FORMATS, READABLE, format_of, own_columns, raw_file, read
+from xdomain.data.formats.refused import READABLE
+from xdomain.data.formats.registry import FORMATS, format_of, own_columns, raw_file, raw_options_of, read
+from xdomain.data.in_memory import shown
 from xdomain.data.infer_columns import Guess, guess_columns
 from xdomain.data.media_files import transcribed
 from xdomain.data.overlapping_kmers import without_overlap
@@ -23,7 +26,14 @@ from xdomain.data.sources import locate, neighbour
 from xdomain.data.validate import check_variety, validated
 
 
-def guess_file(path: Path, columns: Columns | None = None, problem: Problem | None = None) -> tuple[str, Guess]:
+def guess_file(
+    path: Path,
+    columns: Columns | None = None,
+    problem: Problem | None = None,
+    *,
+    options: Mapping[str, Any] | None = None,
+    suffixes: tuple[str, ...] = (),
+) -> tuple[str, Guess]:
     """Guess the reader for a file to learn from, and what its columns hold.
 
     Parameters
@@ -34,6 +44,10 @@ def guess_file(path: Path, columns: Columns | None = None, problem: Problem | No
         Which column holds what; what is None is guessed.
     problem
         What the labels are; None is guessed.
+    options
+        Of the reader, as in a recipe.
+    suffixes
+        Of the files that the domain reads: a column of such names is taken for the sequences.
 
     Returns
     -------
@@ -42,8 +56,8 @@ def guess_file(path: Path, columns: Columns | None = None, problem: Problem | No
     """
     reader = format_of(path)
     columns = own_columns(reader, columns or Columns())
-    table = raw_file(reader, path, columns=columns, labelled=True)
-    return reader, guess_columns(table, columns, problem, where=str(path))
+    table = raw_file(reader, path, columns=columns, labelled=True, **raw_options_of(reader, options or {}))
+    return reader, guess_columns(table, columns, problem, where=shown(path), suffixes=suffixes)
 
 
 def load_table(recipe: Recipe, *, adapter: Adapter | None = None) -> pa.Table:
@@ -87,7 +101,7 @@ def load_table(recipe: Recipe, *, adapter: Adapter | None = None) -> pa.Table:
     for sentence in (*said(table), *undone):
         log.info(sentence)
     _vet(table, adapter)
-    where = ", ".join(str(path) for path in files.values()) or recipe.name
+    where = ", ".join(map(shown, files.values())) or recipe.name
     checked = validated(table, recipe.problem, where=where)
     check_variety(checked, recipe.problem, where)
     return transcribed(checked, adapter, next(iter(files.values()), Path()).parent) if adapter else checked

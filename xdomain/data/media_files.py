@@ -128,7 +128,8 @@ def file_columns(
                 raise DataError(
                     f"{record(row)}, column {name}: {path} does not exist",
                     expected="a file; the paths in a table begin where the table lies",
-                    nearest=neighbour(path),
+                    nearest=next((str(own.relative_to(folder)) for own in folder.glob(f"*/{path.name}")), None)
+                    or neighbour(path),
                 )
     return files
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +11,17 @@ import pyarrow as pa
 
 from xdomain.core.choices import DEFAULT_METRICS, Problem
 from xdomain.core.errors import DataError, RecipeError
-from xdomain.core.plugins import adapter_names, make_adapter, task_names, uses_tokenizer
+from xdomain.core.plugins import adapter_names, find_recipe, make_adapter, task_names, uses_tokenizer
 from xdomain.core.progress import log
-from xdomain.core.recipe import SPLITS, Columns, Recipe, recipe_from
-from xdomain.data.formats.class_files import has_class_files, table_of_classes
+from xdomain.core.recipe import SPLITS, Columns, Recipe, columns_of, overridden, recipe_from
+from xdomain.data.formats.class_files import has_class_files, has_text_files, table_of_classes, table_of_texts
 from xdomain.data.formats.datasets_folder import is_datasets_folder, read_datasets_folder, read_hub
-from xdomain.data.formats.intervals import with_sequences
+from xdomain.data.formats.intervals import INTERVAL_OPTIONS, with_sequences
 from xdomain.data.formats.labels_file import with_labels
 from xdomain.data.formats.media_folder import table_of_folder
-from xdomain.data.formats.registry import READABLE, format_of
-from xdomain.data.in_memory import data_file, stored
+from xdomain.data.formats.refused import READABLE
+from xdomain.data.formats.registry import format_of, raw_options_of
+from xdomain.data.in_memory import data_file, shown, stored
 from xdomain.data.loading import guess_file
 from xdomain.data.media_files import endings
 from xdomain.data.sources import is_data, neighbour
@@ -27,6 +29,8 @@ from xdomain.data.validate import SPLIT_NAMES
 
 OVERLAP = 64
 """Symbols that two windows of a passage share, so that few answers are cut."""
+HEEDED = ("reader_options", "columns")
+"""Changes to a recipe that are heeded before the guess."""
 HUB = "hub:"
 ONE_OF_TWO = "the name of a task, or data and its domain: --data FILE --domain dna, or data=… and domain=…"
 
@@ -40,6 +44,7 @@ def own_recipe(
     labels: Path | None = None,
     genome: Path | None = None,
     drop_incomplete: bool = False,
+    overrides: Sequence[str] = (),
 ) -> Recipe:
     """Make a recipe for data of one's own, and log what was guessed.
 
@@ -62,6 +67,9 @@ def own_recipe(
         A FASTA file: `data` then holds intervals of it.
     drop_incomplete
         Leave out rows without a sequence or a label instead of refusing them.
+    overrides
+        Changes to the recipe, ``key.sub=value``. Those to ``reader_options``, ``columns`` and ``problem`` are heeded
+        before anything is guessed. Of intervals, ``reader_options.one_based`` says how a table counts.
 
     Raises
     ------
@@ -70,16 +78,22 @@ def own_recipe(
     DataError
         A file cannot be read, or a column that is needed cannot be identified.
     """
-    files, name = _files(data, domain, labels, genome)
+    told = overridden({}, overrides)
+    options: dict[str, Any] = dict(told.get("reader_options") or {})
+    if drop_incomplete:
+        options["drop_incomplete"] = True
+    named = {role: str(name) for role, name in (told.get("columns") or {}).items() if name is not None}
+    columns = columns_of({**named, **(columns.model_dump(exclude_none=True) if columns else {})})
+    files, name = _files(data, _Parts(domain, labels, genome, options))
     lead = files["train" if "train" in files else next(iter(files))]
-    options = {"drop_incomplete": True} if drop_incomplete else {}
     kinds = {name: format_of(path) for name, path in files.items()} if len(files) > 1 else {}
     if len(set(kinds.values())) > 1:
         raise RecipeError(
             "files of several formats: " + ", ".join(f"{name} is {kind}" for name, kind in kinds.items()),
             expected="the same format for train, valid and test",
         )
-    reader, guess = guess_file(lead, columns, problem)
+    problem = problem or told.get("problem")
+    reader, guess = guess_file(lead, columns, problem, options=options, suffixes=_suffixes(domain))
     posed = guess.problem or "classification"
     for sentence in guess.said:
         log.info(sentence)
@@ -99,7 +113,8 @@ def own_recipe(
             "metrics": DEFAULT_METRICS[posed],
             "train": {"window_overlap": OVERLAP} if posed == "span" else {},
         },
-        where=str(lead),
+        where=shown(lead),
+        overrides=[change for change in overrides if not change.lstrip().startswith(HEEDED)],
     )
 
 
@@ -113,14 +128,16 @@ def task_of(
     labels: str | Path | None = None,
     genome: str | Path | None = None,
     drop_incomplete: bool = False,
-) -> str | Path | Recipe:
-    """The given `task`, or a recipe for data of one's own.
+    overrides: Sequence[str] = (),
+) -> Recipe:
+    """The recipe of a task, or one for data of one's own.
 
     Parameters
     ----------
     task
-        A task, or None with `data`; the path of a data file or a folder is taken for `data`.
-    data, domain, columns, problem, labels, genome, drop_incomplete
+        The name of a task, a recipe file or a recipe, or None with `data`; the path of a data file or a folder is
+        taken for `data`.
+    data, domain, columns, problem, labels, genome, drop_incomplete, overrides
         See `own_recipe`.
 
     Raises
@@ -135,7 +152,7 @@ def task_of(
     if task is not None:
         if any(option is not None for option in (domain, columns, problem, labels, genome)) or drop_incomplete:
             raise RecipeError(f"domain, columns, problem and the like for the task {task}", expected=ONE_OF_TWO)
-        return task
+        return find_recipe(task, overrides)
     if domain is None:
         raise RecipeError(
             f"what does {data if isinstance(data, (str, Path)) else 'the data'} hold?",
@@ -150,6 +167,7 @@ def task_of(
         labels=None if labels is None else Path(labels),
         genome=None if genome is None else Path(genome),
         drop_incomplete=drop_incomplete,
+        overrides=overrides,
     )
 
 
@@ -157,16 +175,31 @@ def _names_data(task: str) -> bool:
     return task not in task_names() and is_data(task)
 
 
-def _files(data: Any, domain: str, labels: Path | None, genome: Path | None) -> tuple[dict[str, Path], str]:
+@dataclass(frozen=True)
+class _Parts:
+    """What is given beside the data; options that are used up in making a file of it are taken out of `options`."""
+
+    domain: str
+    labels: Path | None
+    genome: Path | None
+    options: dict[str, Any]
+
+
+def _suffixes(domain: str) -> tuple[str, ...]:
+    """The suffixes of the files that a domain reads; none if its records are text."""
+    return () if uses_tokenizer(domain) else endings(make_adapter(domain, {}))
+
+
+def _files(data: Any, parts: _Parts) -> tuple[dict[str, Path], str]:
     """The files by the name of their split, or one called data; and what to call the task."""
     if isinstance(data, Mapping):
-        files = {_split(str(name)): _file(part, domain, labels, genome) for name, part in data.items()}  # pyright: ignore
+        files = {_split(str(name)): _file(part, parts) for name, part in data.items()}  # pyright: ignore
         if "train" not in files:
             raise RecipeError(f"{', '.join(files) or 'no files'}, but no train", expected="train, and valid or test")
         return files, _stem(files["train"])
-    if isinstance(data, (str, Path)) and Path(data).is_dir() and (parts := _split_files(Path(data))):
-        return {name: _file(path, domain, labels, genome) for name, path in parts.items()}, Path(data).resolve().name
-    file = _file(data, domain, labels, genome)
+    if isinstance(data, (str, Path)) and Path(data).is_dir() and (split := _split_files(Path(data))):
+        return {name: _file(path, parts) for name, path in split.items()}, Path(data).resolve().name
+    file = _file(data, parts)
     return {"data": file}, _stem(Path(data).resolve() if isinstance(data, (str, Path)) else file)
 
 
@@ -193,36 +226,46 @@ def _split_files(folder: Path) -> dict[str, Path]:
     return parts if "train" in parts and parts.keys() - {"train"} else {}
 
 
-def _file(data: Any, domain: str, labels: Path | None, genome: Path | None) -> Path:
+def _file(data: Any, parts: _Parts) -> Path:
     """One file that holds all, made where it must be: labels joined, intervals cut out, folders listed."""
     if not isinstance(data, (str, Path)):
         return data_file(data)
     if str(data).startswith(HUB):
-        return stored(read_hub(str(data).removeprefix(HUB)), str(data).removeprefix(HUB).replace("/", "-"))
+        name = str(data).removeprefix(HUB)
+        return stored(read_hub(name), name.replace("/", "-"), str(data))
     path = Path(data)
-    if genome is not None:
-        return stored(with_sequences(path, genome), _stem(path))
+    if parts.genome is not None:
+        options = {name: parts.options.pop(name) for name in INTERVAL_OPTIONS if name in parts.options}
+        return stored(with_sequences(path, parts.genome, **options), _stem(path), str(path))
     if path.is_dir():
-        if is_datasets_folder(path):
-            return stored(read_datasets_folder(path), path.resolve().name)
-        if labels is None and has_class_files(path):
-            return stored(table_of_classes(path), path.resolve().name)
-        return stored(_media_table(path, domain, labels), path.resolve().name)
+        return stored(_table_of_folder(path, parts), path.resolve().name, str(path))
     if not path.is_file():
         raise RecipeError(f"{path} does not exist", expected=READABLE, nearest=neighbour(path))
-    return path if labels is None else stored(with_labels(path, labels), _stem(path))
+    if parts.labels is None:
+        return path
+    options = raw_options_of(format_of(path), parts.options)
+    for name in options:
+        del parts.options[name]
+    return stored(with_labels(path, parts.labels, options), _stem(path), f"{path} with {parts.labels}")
 
 
-def _media_table(folder: Path, domain: str, labels: Path | None) -> pa.Table:
-    """The sound or music files of a folder; they are named in full, as the table is kept elsewhere."""
-    suffixes = () if uses_tokenizer(domain) else endings(make_adapter(domain, {}))
+def _table_of_folder(folder: Path, parts: _Parts) -> pa.Table:
+    if is_datasets_folder(folder):
+        return read_datasets_folder(folder)
+    if parts.labels is None and has_class_files(folder):
+        return table_of_classes(folder)
+    suffixes = _suffixes(parts.domain)
     if not any(path.suffix.lower() in suffixes for path in folder.rglob("*")):
+        if parts.labels is None and has_text_files(folder):
+            return table_of_texts(folder, prose=uses_tokenizer(parts.domain))
+        tables = sorted(str(path) for path in folder.iterdir() if path.suffix.lower() in (".csv", ".tsv", ".parquet"))
         other = f", or files that end in {', '.join(suffixes)}" if suffixes else ""
         raise RecipeError(
             f"{folder} is a folder without such files",
             expected=f"files named train, valid and test in it, such as train.csv and test.csv{other}",
+            nearest=", ".join(tables[:3]) or None,
             fix=f"name a file: {READABLE}",
         )
-    table = table_of_folder(folder, suffixes, labels)
+    table = table_of_folder(folder, suffixes, parts.labels)  # files are named in full, as the table is kept elsewhere
     places: list[str] = [str((folder / name).resolve()) for name in table.column("sequence").to_pylist()]
     return table.set_column(table.column_names.index("sequence"), "sequence", pa.array(places, pa.string()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -43,6 +44,13 @@ def row_name(where: str, row: int, ids: Sequence[str]) -> str:
     """
     number = str(row + 1)
     return f"{where}: row {number}" + (f" (id {short(ids[row])!r})" if ids[row] != number else "")
+
+
+def noting(table: pa.Table, *sentences: str) -> pa.Table:
+    """`table` with `sentences` about how it was read in its metadata, where `xdomain.data.assemble.said` finds them."""
+    metadata = table.schema.metadata or {}
+    known: list[str] = json.loads(metadata.get(b"said", b"[]"))
+    return table.replace_schema_metadata({**metadata, "said": json.dumps([*known, *sentences])}) if sentences else table
 
 
 def short(text: str, limit: int = 60) -> str:

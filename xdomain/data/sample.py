@@ -61,7 +61,8 @@ class Sample:
         if self.numbers(name) is not None and len(set("".join(cell for cell, _ in whole))) > 3:
             return False
         same_length = len({len(text) for _, text in whole}) == 1
-        if same_length and len({cell for cell, _ in whole}) <= max(2, len(whole) // 4):
+        called_so = name.strip().lower() == "tags"
+        if same_length and not called_so and len({cell for cell, _ in whole}) <= max(2, len(whole) // 4):
             return False  # classes whose names are as long as the sequences
         parted = are_parted([cell for cell, _ in whole])
         if not parted and alike("".join(cell for cell, _ in whole), "".join(text for _, text in whole)):

@@ -11,9 +11,12 @@ import pyarrow as pa
 import pyarrow.compute
 
 from xdomain.core.errors import DataError
+from xdomain.data.cells import is_quantity
 from xdomain.data.rows import check_filled, column_of, row_name, short, strings
 
 pc: Any = pyarrow.compute  # makes its functions at import, where a type checker cannot see them
+BARE = "write the number alone, all in one unit; leave out rows with a bound such as >10, or keep the bound as a number"
+"""What to do with a quantity."""
 ANSWERS = pa.list_(pa.struct([("start", pa.float64()), ("end", pa.float64())]))
 
 
@@ -37,7 +40,7 @@ def values_of(table: pa.Table, ids: Sequence[str], where: str) -> pa.Array:
                 f"{row_name(where, row, ids)}: the target is {f'{shown!r}' if shown else 'empty'}",
                 expected="a finite number, as the problem is regression",
                 nearest=shown.replace(",", ".") if comma else None,
-                fix="fill or delete the row; for class names: --problem classification",
+                fix=BARE if is_quantity(shown) else "fill or delete the row; for class names: --problem classification",
             )
     return pa.array(numbers)
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from xdomain.core.choices import Problem
 from xdomain.core.errors import DataError
-from xdomain.data.cells import has_decimal_commas, is_missing, numbers_of, whole_numbers
+from xdomain.data.cells import is_missing, numbers_of, spelling_of, whole_numbers
 from xdomain.data.rows import row_name, short, strings
 from xdomain.data.validate import SPLIT_NAMES, ids_of
 
@@ -166,10 +166,15 @@ def _numbers(
 ) -> dict[str, pa.Table]:
     """Numbers in one form: for regression with a point, as names of classes as short as can be."""
     if problem == "regression":
-        if not has_decimal_commas(cells):
+        spelling = spelling_of(cells)
+        changed = {cell: spelling.plain(cell) for cell in set(cells)}
+        rewritten = [cell for cell in cells if changed[cell] != cell]
+        if not rewritten:
             return tables
-        said.append("label: numbers with decimal commas, such as " + next(cell for cell in cells if "," in cell))
-        changed = {cell: cell.replace(",", ".") for cell in set(cells)}
+        said.append(
+            f"label: {len(rewritten):,} numbers written {spelling.said}, such as {rewritten[0]}, "
+            f"read as {changed[rewritten[0]]}"
+        )
     else:
         changed = whole_numbers(cells)
         forms = {long: plain for long, plain in changed.items() if long != plain}

@@ -118,3 +118,33 @@ def test_files_and_rows_must_match(folder, labels, content, told):
 def test_other_folders_are_refused(folder, names, told):
     with pytest.raises(DataError, match=told):
         table_of_folder(folder(*names), (".wav",))
+
+
+def test_speech_commands_lists_of_files(folder, said):
+    names = [f"{word}/{who}_{i}.wav" for word in ("no", "yes") for who in "abc" for i in range(2)]
+    path = folder(*names, "_background_noise_/hum.wav")
+    (path / "validation_list.txt").write_text("".join(f"{name}\n" for name in names if "/b" in name))
+    (path / "testing_list.txt").write_text("".join(f"{name}\n" for name in names if "/c" in name) + "no/d_0.wav\n")
+    table = table_of_folder(path, [".wav"])
+    assert table.column("id").to_pylist() == names
+    assert table.column("label").to_pylist() == ["no"] * 6 + ["yes"] * 6
+    assert table.column("split").to_pylist() == ["train", "train", "valid", "valid", "test", "test"] * 2
+    assert "left out: 1 files of _background_noise_, which are no words" in said
+    assert any("1 files of the lists are not there" in line for line in said)
+
+
+def test_a_folder_above_all_is_passed_over(folder, said):
+    path = folder(*(f"genres/{name}/{i}.wav" for name in ("blues", "jazz") for i in range(2)))
+    (path / "features.csv").write_text("x\n")
+    assert table_of_folder(path, [".wav"]).column("label").to_pylist() == ["blues", "blues", "jazz", "jazz"]
+    assert any("for labels from features.csv: --data" in line for line in said)
+
+
+def test_a_folder_above_those_of_splits(tmp_path):
+    for split in ("train", "test"):
+        for name in ("a", "b"):
+            (tmp_path / "data" / split / name).mkdir(parents=True)
+            (tmp_path / "data" / split / name / "1.wav").touch()
+    table = table_of_folder(tmp_path, [".wav"])
+    assert table.column("split").to_pylist() == ["test", "test", "train", "train"]
+    assert table.column("label").to_pylist() == list("abab")

@@ -363,7 +363,7 @@ def test_targets_that_are_no_numbers(read, cell, shown):
 def test_decimal_commas(read):
     table = read("sequence;y\nAC;1,5\nAG;-0,25\nAT;2\n", problem="regression")
     assert table.column("label").to_pylist() == [1.5, -0.25, 2.0]
-    assert "label: numbers with decimal commas, such as 1,5" in said(table)
+    assert "label: 2 numbers written with decimal commas, such as 1,5, read as 1.5" in said(table)
     assert "a finite number" in refusal(read, "sequence;y\nAC;1,500\nAG;2,000\n", problem="regression")  # or thousands
     assert "did you mean: 1.5" in refusal(read, "sequence;y\nAC;1,5\nAG;2.5\n", problem="regression")
 

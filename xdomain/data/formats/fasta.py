@@ -10,11 +10,16 @@ import pyarrow as pa
 
 from xdomain.core.errors import DataError, nearest
 from xdomain.data.formats.read_file import line_of, read_text
+from xdomain.data.formats.three_lines import marks_of
+from xdomain.data.rows import noting, short
 
 UNLABELLED = ("id", "sequence", "description", "molecule")  # columns that are no labels
 # A value reaches to the next key or the end of the header: OS=Mus musculus OX=10090
 KEY = r"[A-Za-z_][\w.\-]*"
 BARE = re.compile(rf"(?:^|(?<=[\s|;,]))({KEY})=(.*?)[\s|;,]*(?=[\s|;,]{KEY}=|\[{KEY}=|$)")
+COMMENT = re.compile(r"^;.*\n?", re.MULTILINE)  # Pearson's old form
+SPLITS = {"training", "testing", "train", "test", "valid", "validation"}
+FOLDS = 20  # numbers of a partition, or classes named in headers, are at most so many
 BRACKETED = re.compile(rf"\[({KEY})=([^\]]*)\]")  # as NCBI writes: [organism=Homo sapiens]
 
 
@@ -27,7 +32,9 @@ def raw_fasta(path: Path) -> pa.Table:
         Strings: ``id``, the header's first word, ``sequence``, and a column for every key in the headers, written
         ``key=value`` or ``[key=value]``; a record that lacks a key has null there. A value ends where the next key
         begins, so that it may hold blanks. Where all headers have the form ``id|label`` or ``id|label|training``,
-        ``label`` and ``split``, and the id is what stands before the first bar.
+        ``label`` and ``split``, and the id is what stands before the first bar; ``id|kingdom|type|partition`` likewise
+        (SignalP), and ``id label`` or ``id label test`` (DeepLoc). ``tags`` where each record has a second line as
+        long as its sequence. Lines that begin with ``;`` are comments.
 
     Raises
     ------
@@ -37,17 +44,19 @@ def raw_fasta(path: Path) -> pa.Table:
     from Bio.SeqIO.FastaIO import SimpleFastaParser  # slow to import, and not needed for tables
 
     content = read_text(path)
-    start = content.lstrip()
-    if not start.startswith(b">"):
-        line = start.split(b"\n", 1)[0].decode().strip()
+    text, comments = COMMENT.subn("", content.decode())
+    start = text.lstrip()
+    if not start.startswith(">"):
+        line = start.split("\n", 1)[0].strip()
+        number = line_of(content, content.find(line.encode()))
         raise DataError(
-            f"{path}: line {line_of(content, len(content) - len(start))} is before the first header: {line[:60]!r}",
+            f"{path}: line {number} is before the first header: {line[:60]!r}",
             expected="a first line that begins with '>'",
             fix="delete what stands before the first '>'; name a table .csv or .tsv",
         )
     titles: list[str] = []
     sequences: list[str] = []
-    for title, sequence in SimpleFastaParser(io.StringIO(start.decode(), newline=None)):
+    for title, sequence in SimpleFastaParser(io.StringIO(start, newline=None)):
         titles.append(title.strip())
         sequences.append(sequence)
         if not sequence:
@@ -57,6 +66,11 @@ def raw_fasta(path: Path) -> pa.Table:
                 expected="at least one line of sequence below every header",
                 fix="delete the header, or add its sequence",
             )
+    said = [f"{comments:,} comment lines (;) left out"] if comments else []
+    tags = marks_of(start, path)
+    if tags is not None:
+        sequences = [sequence[: len(own)] for sequence, own in zip(sequences, tags, strict=True)]
+        said.append("tags: the second line below each header, as long as the sequence above it")
     keys = [dict(BARE.findall(title) + BRACKETED.findall(title)) for title in titles]
     columns: dict[str, list[str | None]] = {
         "id": [re.split(rf"[|;,]{KEY}=", (title.split() or [""])[0])[0] for title in titles],
@@ -65,9 +79,14 @@ def raw_fasta(path: Path) -> pa.Table:
     for key in dict.fromkeys(key for record in keys for key in record):
         if key not in columns:
             columns[key] = [record.get(key) for record in keys]
+    if tags is not None:
+        columns.setdefault("tags", [*tags])
     barred = _barred(titles)
     columns |= {key: values for key, values in barred.items() if key == "id" or key not in columns}
-    return pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()})
+    if columns.keys() <= {"id", "sequence"} and (spaced := _spaced(titles)):
+        columns |= spaced
+        said.append(f"{' and '.join(spaced)}: what follows the ids in the headers, such as {short(titles[0])!r}")
+    return noting(pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()}), *said)
 
 
 def _header_line(content: bytes, record: int) -> int:
@@ -84,15 +103,33 @@ def _barred(titles: list[str]) -> dict[str, list[str | None]]:
     if any(len(part) != len(parts[0]) or "=" in part[-1] or not part[1:] for part in parts):
         return {}
     last = {part[-1].strip().lower() for part in parts}
-    if len(parts[0]) == 3 and last <= {"training", "testing", "train", "test", "valid", "validation"}:
+    if len(parts[0]) == 3 and last <= SPLITS:
         return {
             "id": [part[0].strip() for part in parts],
             "label": [part[1].strip() for part in parts],
             "split": [part[2].strip() for part in parts],
         }
+    if len(parts[0]) == 4 and len(last) <= FOLDS and all(map(str.isdecimal, last)):  # SignalP
+        names = ("id", "kingdom", "type", "partition")
+        return {name: [part[place].strip() for part in parts] for place, name in enumerate(names)}
     if len(parts[0]) == 2:
         return {"id": [part[0].strip() for part in parts], "label": [part[1].strip() for part in parts]}
     return {}
+
+
+def _spaced(titles: list[str]) -> dict[str, list[str | None]]:
+    """The columns label and split if all headers have the form ``id label`` or, some of them, ``id label test``."""
+    words = [title.split() for title in titles]
+    if any(len(own) not in (2, 3) for own in words):
+        return {}
+    thirds = {own[2].lower() for own in words if len(own) == 3}
+    labels = {own[1] for own in words}
+    if not thirds <= SPLITS or not 1 < len(labels) <= max(FOLDS, len(titles) // 10) or 2 * len(labels) > len(titles):
+        return {}
+    columns: dict[str, list[str | None]] = {"label": [own[1] for own in words]}
+    if thirds:
+        columns["split"] = [own[2] if len(own) == 3 else "train" for own in words]
+    return columns
 
 
 def check_labelled(table: pa.Table, label: str | None, path: Path) -> None:

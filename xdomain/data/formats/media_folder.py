@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
+from posixpath import commonpath
 
 import pyarrow as pa
 
 from xdomain.core.errors import DataError, nearest
-from xdomain.data.formats.registry import FORMATS, format_of
-from xdomain.data.formats.tables import raw_table
+from xdomain.core.progress import log
+from xdomain.data.formats.labels_file import labels_table
+from xdomain.data.formats.read_file import read_text
 from xdomain.data.rows import short, strings
 from xdomain.data.validate import SPLIT_NAMES
+
+LISTS = {"valid": "validation_list.txt", "test": "testing_list.txt"}
+NOISE = "_background_noise_"
 
 
 def table_of_folder(folder: Path, endings: Sequence[str], labels: Path | None = None) -> pa.Table:
@@ -22,7 +27,8 @@ def table_of_folder(folder: Path, endings: Sequence[str], labels: Path | None = 
     ----------
     folder
         Without `labels`, it has a subfolder for each class, with the files of the class at any depth in it. Subfolders
-        train, valid and test above these, or above all files, say the split.
+        train, valid and test above these, or above all files, say the split; so do validation_list.txt and
+        testing_list.txt, as in Speech Commands (Warden 2018). A single folder above all is passed over.
     endings
         Suffixes of the files that are records, in lower case with dots; other files are left alone, and hidden ones.
     labels
@@ -41,10 +47,17 @@ def table_of_folder(folder: Path, endings: Sequence[str], labels: Path | None = 
         There are no such files; a file has no label, or a row of `labels` no file, or the other way round.
     """
     names = _names(folder, endings)
-    split = _splits(names, folder)
+    listed = _listed(folder)
+    if listed:
+        names = _without_noise(names)
+    top = _shared(names)
+    split = _splits(names, folder, top)
+    depth = top + 1 if split else top
+    split = split or _of_lists(names, listed, folder)
     columns: dict[str, Sequence[str | None]] = {"id": names, "sequence": names}
     if labels is None:
-        columns["label"] = _classes(names, folder, depth=1 if split else 0)
+        columns["label"] = _classes(names, folder, depth=depth)
+        _say_tables(folder)
     else:
         columns |= _labels(names, labels, folder)
     if split and "split" not in columns:
@@ -63,9 +76,46 @@ def _names(folder: Path, endings: Sequence[str]) -> list[str]:
     return names
 
 
-def _splits(names: Sequence[str], folder: Path) -> list[str] | None:
-    """The split of each file by its topmost folder; None where these are no splits."""
-    tops = [PurePosixPath(name).parts[0] if "/" in name else "" for name in names]
+def _shared(names: Sequence[str]) -> int:
+    """How many folders lie above all files, without that which may be the only class."""
+    parents = {str(PurePosixPath(name).parent) for name in names}
+    above = commonpath(parents)
+    shared = len(PurePosixPath(above).parts)
+    return max(0, shared - 1) if above in parents else shared
+
+
+def _listed(folder: Path) -> dict[str, str]:
+    """The split of files by their names, where lists of the files for validation and testing lie in `folder`."""
+    lists = {split: folder / name for split, name in LISTS.items() if (folder / name).is_file()}
+    return {line: split for split, file in lists.items() for line in read_text(file).decode().split()}
+
+
+def _without_noise(names: Sequence[str]) -> list[str]:
+    kept = [name for name in names if not name.startswith(NOISE)]
+    if len(kept) < len(names):
+        log.info(f"left out: {len(names) - len(kept):,} files of {NOISE}, which are no words")
+    return kept
+
+
+def _of_lists(names: Sequence[str], listed: Mapping[str, str], folder: Path) -> list[str] | None:
+    if not listed:
+        return None
+    absent = listed.keys() - set(names)
+    more = f"; {len(absent):,} files of the lists are not there" if absent else ""
+    log.info(f"split: by {' and '.join(LISTS.values())} in {folder}, all other files are train{more}")
+    return [listed.get(name, "train") for name in names]
+
+
+def _say_tables(folder: Path) -> None:
+    """Name a table in `folder`, which may hold better labels than the names of folders are."""
+    tables = sorted(path for path in folder.iterdir() if path.suffix.lower() in (".csv", ".tsv"))
+    told = f"; for labels from {tables[0].name}: --data {tables[0]}" if tables else ""
+    log.info(f"label: the name of the folder that a file lies in{told}")
+
+
+def _splits(names: Sequence[str], folder: Path, at: int) -> list[str] | None:
+    """The split of each file by its folder at depth `at`; None where these are no splits."""
+    tops = [parts[at] if len(parts := PurePosixPath(name).parts) > at + 1 else "" for name in names]
     known = {top: SPLIT_NAMES.get(top.lower(), "") for top in dict.fromkeys(tops)}
     if "train" not in known.values() or len(set(known.values()) - {""}) < 2:
         return None
@@ -76,8 +126,8 @@ def _splits(names: Sequence[str], folder: Path) -> list[str] | None:
             nearest=nearest(other.lower(), [name for name in SPLIT_NAMES if name]),
         )
     if "" in tops:
-        at = names[tops.index("")]
-        raise DataError(f"{folder} has {tops.count('')} files in no split, the first is {at}",
+        loose = names[tops.index("")]
+        raise DataError(f"{folder} has {tops.count('')} files in no split, the first is {loose}",
                         expected="all files within its folders train, valid and test")  # fmt: skip
     return [known[top] for top in tops]
 
@@ -97,7 +147,7 @@ def _classes(names: Sequence[str], folder: Path, *, depth: int) -> list[str]:
 def _labels(names: Sequence[str], labels: Path, folder: Path) -> dict[str, Sequence[str | None]]:
     """The columns of `labels` in the order of `names`, but for that which names the files."""
     keys = _keys(names)
-    table = _table(labels, keys)
+    table = labels_table(labels, lambda cell: _key(cell) in keys, "file")
     cells = {name: strings(table, name).to_pylist() for name in table.column_names}
     column = max(cells, key=lambda name: sum(_key(cell) in keys for cell in cells[name]))
     if not any(_key(cell) in keys for cell in cells[column]):
@@ -149,12 +199,3 @@ def _keys(names: Sequence[str]) -> dict[str, list[str]]:
 
 def _key(cell: str) -> str:
     return cell.replace("\\", "/").removeprefix("./")
-
-
-def _table(labels: Path, keys: Mapping[str, Sequence[str]]) -> pa.Table:
-    reader = format_of(labels)
-    table = FORMATS[reader].raw(labels)
-    if reader != "table" or not any(_key(name) in keys for name in table.column_names):
-        return table
-    width = len(table.column_names)  # the first line is a record
-    return raw_table(labels, names=["file", "label"] if width == 2 else [f"column {i + 1}" for i in range(width)])

@@ -14,20 +14,16 @@ from pathlib import Path
 import pyarrow as pa
 
 from xdomain.core.errors import DataError
+from xdomain.data.formats.refused import READABLE, refuse_binary, refused_archive
 from xdomain.data.sources import neighbour
 
 TEXT = "plain text in UTF-8 (CSV, TSV, JSON lines or FASTA), compressed or not"
-BINARY = {
+TABLES = {
     b"PK\x03\x04": "a zip archive or an Excel workbook",
-    b"\xd0\xcf\x11\xe0": "an Excel workbook of the old kind (.xls)",
     b"PAR1": "a Parquet file",
     b"ARROW1": "an Arrow file",
-    b"\x89HDF": "an HDF5 file",
-    b"%PDF": "a PDF",
-    b"\x93NUMPY": "a numpy array",
-    b"\x1f\x8b": "gzipped twice",
-    b"7z\xbc\xaf": "a 7z archive",
 }
+"""What is read elsewhere, and is no text."""
 BOM = b"\xef\xbb\xbf"
 UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
@@ -91,12 +87,14 @@ def line_of(content: bytes, position: int) -> int:
 
 
 def _check_is_text(content: bytes, path: Path) -> None:
-    for magic, kind in BINARY.items():
+    for magic, kind in TABLES.items():
         if content.startswith(magic):
             raise DataError(f"{path} is {kind}", expected=TEXT, fix="export it as CSV in UTF-8")
+    refuse_binary(path, content)
     if (nul := content.find(b"\0")) >= 0:
         raise DataError(
-            f"{path} is a binary file: byte {nul} (line {line_of(content, nul)}) is zero",
+            f"{path} is a binary file{', and no gzip' if path.suffix == '.gz' else ''}: "
+            f"byte {nul} (line {line_of(content, nul)}) is zero",
             expected=TEXT,
             fix="export the data as CSV in UTF-8",
         )
@@ -128,6 +126,8 @@ def _unzip(content: bytes) -> bytes:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         names = [entry.filename for entry in archive.infolist() if not entry.is_dir()]
         names = [name for name in names if not name.startswith("__MACOSX/")]
+        if (refused := refused_archive(names)) is not None:
+            raise DataError(f"is {refused[0]}", expected=READABLE, fix=refused[1])
         if "[Content_Types].xml" in names:
             return content
         if len(names) != 1:

@@ -13,11 +13,12 @@ from typing import Any
 import pyarrow as pa
 
 from xdomain.core.choices import Problem
-from xdomain.core.errors import DataError, unknown
+from xdomain.core.errors import unknown
 from xdomain.core.recipe import Columns
 from xdomain.data.assemble import assemble
 from xdomain.data.formats.fasta import check_labelled, raw_fasta
 from xdomain.data.formats.read_file import read_content
+from xdomain.data.formats.refused import refuse_binary, refuse_text
 from xdomain.data.formats.sequence_files import raw_records
 from xdomain.data.formats.squad import raw_squad
 from xdomain.data.formats.tables import raw_table
@@ -25,10 +26,6 @@ from xdomain.data.formats.typed_tables import raw_arrow, raw_excel, raw_json, ra
 from xdomain.data.formats.unit_lines import MANIFEST, raw_units
 from xdomain.data.formats.unit_lines import STARTS as UNIT_STARTS
 from xdomain.data.validate import MAX_CHARACTERS
-
-READABLE = (
-    "a table (CSV, TSV, JSON lines, Parquet, Arrow, Excel) or sequences (FASTA, FASTQ, GenBank, EMBL, PIR, units)"
-)
 
 
 @dataclass(frozen=True)
@@ -68,8 +65,8 @@ STARTS = (
     (rb"ARROW1|\xff\xff\xff\xff.{4}", "arrow"),
     (rb"PK\x03\x04", "excel"),
     (rb"\s*>(P1|F1|DL|DC|RL|RC|N3|N1|XX);", "pir"),
-    (rb"\s*>", "fasta"),
-    (rb"\s*@[^\r\n]*\r?\n[A-Za-z*.\-]+\r?\n\+", "fastq"),
+    (rb"\s*(;[^\n]*\n\s*)*>", "fasta"),
+    (rb"\s*@[^\r\n]*\r?\n([A-Za-z*.\-]+\r?\n)*([A-Za-z*.\-]{1000,}\Z|\+)", "fastq"),
     (rb"\s*LOCUS\s", "genbank"),
     (rb"ID   \S", "embl"),
     *((start, "units") for start in UNIT_STARTS),
@@ -77,17 +74,8 @@ STARTS = (
     (rb"\s*\[?\s*\{", "json"),
 )
 """What a file begins with, and its format; all others are delimited tables."""
-REFUSED = (
-    (rb"##fileformat=VCF", "a VCF file of variants", "cut sequences out of the genome: bcftools consensus"),
-    (rb"BAM\x01|\x1f\x8b\x08\x04.{6}BC", "a BAM file", "samtools fasta FILE > reads.fasta"),
-    (rb"RIFF....WAVE|ID3|fLaC|OggS|\xff\xfb", "a sound file", "name a table or a folder of sound files"),
-    (rb"MThd", "a MIDI file", "name a table or a folder of MIDI files"),
-    (rb".{257}ustar", "a tar archive", "unpack it, and name the file or the folder"),
-    (rb"@HD\t|@SQ\t", "a SAM file", "samtools fasta FILE > reads.fasta"),
-    (rb"##gff-version|#!genome-build|#gtf", "an annotation (GFF or GTF) without sequences", "--genome GENOME.fasta"),
+MANIFESTS = (
     (MANIFEST, "a manifest of sound files", "name the file of units beside it, such as train.km for train.tsv"),
-    (rb"(track|browser) \S", "a BED file of intervals without sequences", "--genome GENOME.fasta"),
-    (rb"(chr)?\w+\t\d+\t\d+(\t|\r?\n)", "a BED file of intervals without sequences", "--genome GENOME.fasta"),
 )
 
 
@@ -100,9 +88,8 @@ def format_of(path: Path) -> str:
         It cannot be read, or holds no sequences (variants, alignments, intervals).
     """
     content = read_content(path)[:10_000].removeprefix(b"\xef\xbb\xbf")
-    for start, kind, fix in REFUSED:
-        if re.match(start, content, re.DOTALL):
-            raise DataError(f"{path} is {kind}", expected=READABLE, fix=fix)
+    refuse_binary(path, content)
+    refuse_text(path, content, MANIFESTS)
     return next((name for start, name in STARTS if re.match(start, content, re.DOTALL)), "table")
 
 
@@ -141,10 +128,7 @@ def read(
         A file that cannot be read as that format, guessed or checked.
     """
     form = FORMATS[reader]
-    possible = [name for name in inspect.signature(form.raw).parameters if name not in ("path", "kind")]
-    for name in raw_options:
-        if name not in possible:
-            raise unknown(f"option of the reader {reader}", name, possible)
+    raw_options = raw_options_of(reader, raw_options)
     columns = (columns or Columns()).model_copy(update={} if label_key is None else {"label": label_key})
     columns = own_columns(reader, columns)
 
@@ -193,6 +177,22 @@ def own_columns(reader: str, columns: Columns) -> Columns:
     """`columns`, with the names that `reader` gives to id and sequence where they are None and files name none."""
     own = {"id": "id", "sequence": "sequence"} if FORMATS[reader].of_sequences else {}
     return columns.model_copy(update={role: name for role, name in own.items() if getattr(columns, role) is None})
+
+
+def raw_options_of(reader: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of `options`, as a recipe gives them to `reader`, that its format has, such as a delimiter.
+
+    Raises
+    ------
+    RecipeError
+        One is neither an option of the format nor of all tables.
+    """
+    own = [name for name in inspect.signature(FORMATS[reader].raw).parameters if name not in ("path", "kind")]
+    common = [name for name, one in inspect.signature(read).parameters.items() if one.kind is one.KEYWORD_ONLY]
+    for name in options:
+        if name not in (*own, *common):
+            raise unknown(f"option of the reader {reader}", name, own)
+    return {name: option for name, option in options.items() if name in own}
 
 
 read_table = partial(read, "table")

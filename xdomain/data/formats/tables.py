@@ -13,7 +13,9 @@ import pyarrow.compute
 import pyarrow.csv as pa_csv
 
 from xdomain.core.errors import DataError
+from xdomain.data.formats.preamble import LOOKED_AT, rows_above_header, said_of
 from xdomain.data.formats.read_file import read_text
+from xdomain.data.rows import noting
 
 pc: Any = pyarrow.compute  # makes its functions at import, where a type checker cannot see them
 DELIMITERS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar"}
@@ -22,7 +24,12 @@ LONGEST_HEADER = 100_000  # characters; a longer first line is a sequence or a d
 
 
 def raw_table(
-    path: Path, *, delimiter: str | None = None, names: Sequence[str] | None = None, quoted: bool | None = None
+    path: Path,
+    *,
+    delimiter: str | None = None,
+    names: Sequence[str] | str | None = None,
+    quoted: bool | None = None,
+    skip: int | None = None,
 ) -> pa.Table:
     """Read all cells of a delimited file as strings, under the file's own column names; blank lines are skipped.
 
@@ -33,15 +40,21 @@ def raw_table(
     delimiter
         One character, or comma, tab, semicolon, bar or space; None: guessed from the first lines.
     names
-        Names of the columns of a file without a header.
+        Names of the columns of a file without a header; as one text, with commas between them.
     quoted
         Whether double quotes enclose cells; None: yes, but in tab-separated files only if they do so in the header.
+
+    skip
+        Lines to leave out at the top; None: comments (``#``) and a title above the header, and none if there are
+        `names`.
 
     Raises
     ------
     DataError
         The file is not text or has no rows, rows differ in length, two columns share a name, or the delimiter is wrong.
     """
+    if isinstance(names, str):
+        names = [name.strip() for name in names.split(",")]
     content = read_text(path).lstrip(b"\r\n")
     delimiter, content = _separator_line(delimiter, content)
     lines = re.split(r"\r\n|\r|\n", content[: 2 * LONGEST_HEADER].decode(errors="ignore"))
@@ -52,6 +65,12 @@ def raw_table(
             fix="give FASTA files a name that ends in .fasta, or put a header first",
         )
     lone = "\t" if ".tsv" in path.suffixes else ","
+    if skip is None:
+        skip = 0 if names is not None else _lines_above(lines, delimiter, lone, path)
+    above, lines = lines[:skip], lines[skip:]
+    if not lines:
+        raise DataError(f"{path} has {len(above)} lines", expected=f"more than the {skip} that are to be left out")
+    content = re.sub(rb"\A([^\r\n]*(\r\n|\r|\n)){%d}" % skip, b"", content)
     mark = guess_delimiter(lines, lone=lone) if delimiter is None else _delimiter(delimiter)
     quoted = _is_quoted(lines[0], mark) if quoted is None else quoted
     header = list(names) if names is not None else _header(lines[0], mark, quoted, path)
@@ -70,7 +89,18 @@ def raw_table(
     table = _parsed(content, header, mark, quoted, path, skip=names is None)
     if quoted and b'"' in content:
         _check_quotes(table, content, mark, path)
-    return table
+    return noting(table, *said_of(above))
+
+
+def _lines_above(lines: Sequence[str], delimiter: str | None, lone: str, path: Path) -> int:
+    """How many lines stand above the header, where columns are parted as in the lower half of the first lines."""
+    looked_at = lines[: LOOKED_AT + 1]
+    if len(looked_at) < 3:
+        return 0
+    whole = looked_at[:-1] if len(lines) <= LOOKED_AT + 1 and looked_at[-1] else looked_at[:LOOKED_AT]  # not cut off
+    filled = [line for line in whole if line.strip()]
+    mark = guess_delimiter(filled[len(filled) // 2 :], lone=lone) if delimiter is None else _delimiter(delimiter)
+    return rows_above_header([_fields(line, mark, quoted=mark != "\t") for line in whole], path)
 
 
 def _separator_line(delimiter: str | None, content: bytes) -> tuple[str | None, bytes]:
@@ -148,7 +178,11 @@ def _header(line: str, mark: str, quoted: bool, path: Path) -> list[str]:
     header = [name.strip() or f"column {place}" for place, name in enumerate(_fields(line, mark, quoted), 1)]
     for name in header:
         if header.count(name) > 1:
-            raise DataError(f"{path}: two columns are called {name[:60]!r}", expected="different names in the header")
+            raise DataError(
+                f"{path}: two columns are called {name[:60]!r}",
+                expected="different names in the header",
+                fix="rename one; where the second row names the columns: --set reader_options.skip=1",
+            )
     return header
 
 
@@ -192,5 +226,6 @@ def _tell(faults: Sequence[pa_csv.InvalidRow], header: Sequence[str], path: Path
         f"{path}: {row} has {first.actual_columns} field{'s' if first.actual_columns != 1 else ''}"
         f" ({first.text[:60]!r}){more}",
         expected=f"{first.expected_columns}, as in the header: {', '.join(header)[:200]}",
-        fix="quote cells that hold the delimiter, or fix the row",
+        fix="quote cells that hold the delimiter, or fix the row"
+        + ("; to leave out lines above the header: --set reader_options.skip=1" if len(header) == 1 else ""),
     )

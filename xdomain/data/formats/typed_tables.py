@@ -11,7 +11,9 @@ from typing import Any
 import pyarrow as pa
 
 from xdomain.core.errors import DataError, MissingError
+from xdomain.data.formats.preamble import LOOKED_AT, rows_above_header, said_of
 from xdomain.data.formats.read_file import read_content, read_text
+from xdomain.data.rows import noting
 
 
 def raw_parquet(path: Path) -> pa.Table:
@@ -35,8 +37,15 @@ def raw_arrow(path: Path, *, typed: bool = False) -> pa.Table:
     return table if typed else as_strings(table, path)
 
 
-def raw_excel(path: Path) -> pa.Table:
+def raw_excel(path: Path, *, skip: int | None = None) -> pa.Table:
     """All cells of the first sheet of the workbook `path`, as strings; its first row names the columns.
+
+    Parameters
+    ----------
+    path
+        The file.
+    skip
+        Rows to leave out at the top, of those that are not blank; None: comments (``#``) and a title above the header.
 
     Raises
     ------
@@ -58,17 +67,23 @@ def raw_excel(path: Path) -> pa.Table:
     rows = [row for row in sheet.iter_rows(values_only=True) if any(cell is not None for cell in row)]
     if len(rows) < 2:
         raise DataError(f"{path}: the sheet {sheet.title!r} holds {len(rows)} rows", expected="a header and records")
+    if skip is None:
+        skip = rows_above_header([_plain_row(row) for row in rows[:LOOKED_AT]], path)
+    above, rows = [" ".join(_plain_row(row)) for row in rows[:skip]], rows[skip:]
     width = max(place for place, cell in enumerate(rows[0], 1) if cell is not None)
     header = [str(cell).strip() if cell is not None else f"column {place}" for place, cell in enumerate(rows[0], 1)]
     columns = [[row[place] if place < len(row) else None for row in rows[1:]] for place in range(width)]
     check_names(header[:width], path)
-    table = pa.table({name: _texts(column) for name, column in zip(header, columns, strict=False)})
+    table = pa.table({name: texts(column) for name, column in zip(header, columns, strict=False)})
+    table = noting(table, *said_of(above))
     if len(book.worksheets) > 1:
         others = ", ".join(repr(other.title) for other in book.worksheets[1:])
-        table = table.replace_schema_metadata(
-            {"said": json.dumps([f"sheet: {sheet.title!r}, the first; not read: {others}"])}
-        )
+        table = noting(table, f"sheet: {sheet.title!r}, the first; not read: {others}")
     return table
+
+
+def _plain_row(row: Sequence[object]) -> list[str]:
+    return ["" if cell is None else str(cell) for cell in row]
 
 
 def raw_json(path: Path) -> pa.Table:
@@ -97,7 +112,7 @@ def raw_json(path: Path) -> pa.Table:
             f"{path} holds columns, {', '.join(names)[:80]}", expected='records: {"sequence": …, "label": …} a line'
         )
     check_names(names, path)
-    return pa.table({name: _texts([record.get(name) for record in records]) for name in names})
+    return pa.table({name: texts([record.get(name) for record in records]) for name in names})
 
 
 def as_strings(table: pa.Table, where: object) -> pa.Table:
@@ -116,7 +131,7 @@ def as_strings(table: pa.Table, where: object) -> pa.Table:
         Strings. Missing cells are null; whole numbers have no point; lists are in brackets.
     """
     check_names(table.column_names, where)
-    return pa.table({name: _texts(table.column(name).to_pylist()) for name in table.column_names})
+    return pa.table({name: texts(table.column(name).to_pylist()) for name in table.column_names})
 
 
 def check_names(names: Sequence[str], where: object) -> None:
@@ -126,7 +141,11 @@ def check_names(names: Sequence[str], where: object) -> None:
             raise DataError(f"{where}: two columns are called {name[:60]!r}", expected="different names")
 
 
-def _texts(cells: Sequence[object]) -> pa.Array:
+def texts(cells: Sequence[object]) -> pa.Array:
+    """Python objects as text: None is null, lists are in brackets unless each holds a single entry."""
+    lists = [cell for cell in cells if isinstance(cell, list)]
+    if lists and all(cell is None or (isinstance(cell, list) and len(cell) == 1) for cell in cells):  # pyright: ignore
+        cells = [cell[0] if isinstance(cell, list) else cell for cell in cells]  # pyright: ignore
     return pa.array([None if cell is None else _text(cell) for cell in cells], pa.string())
 
 
