@@ -271,13 +271,13 @@ def _variances(findings: Findings, pictures: Mapping[str, Picture]) -> Iterator[
     if not findings.variances:
         return
     factors = list(dict.fromkeys(part.factor for one in findings.variances for part in one.components.factors))
-    others = " and ".join(f"another {factor}" for factor in factors)
+    others = [f"another {factor}" for factor in factors]
     yield Heading("Where does the variance come from?")
     yield Paragraph(
         (
-            f"An arm gives another value with {others}. Standard deviations say how far, in units of the metric; the "
-            "residual is what none of them explains alone. Then follow the share of each in the variance, and p under "
-            "the hypothesis that it adds nothing.",
+            f"An arm gives another value with {', '.join(others[:-1])} or {others[-1]}. Standard deviations say how "
+            "far, in units of the metric; the residual is what none of them explains alone. Then follow the share of "
+            "each in the variance, and p under the hypothesis that it adds nothing.",
         )
     )
     if "variance" in pictures:
