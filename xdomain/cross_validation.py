@@ -17,6 +17,7 @@ from xdomain.core.run_dir import PREDICTIONS, RESULT, StoredResult, write_json, 
 from xdomain.data.loading import load_table
 from xdomain.data.splits.folds import fold_names
 from xdomain.metrics.heldout import NEED_CHANCES, held_out_of, resampled_metric
+from xdomain.metrics.scoring import by_class
 
 RunFold = Callable[[Recipe, Path], StoredResult]
 OF_ONE_FOLD = ("n", "best_step", "steps", "counts", "majority", "simple_rules", "learned", "notes",
@@ -81,6 +82,7 @@ def _pooled(results: list[StoredResult], names: list[str]) -> pa.Table:
     parts: list[pa.Table] = []
     for result, name in zip(results, names, strict=True):
         part = pq.read_table(result.folder / PREDICTIONS, filters=[("split", "==", "test")])
+        part = by_class(part, result.values["classes"])
         parts.append(part.append_column("fold", pa.array([name] * part.num_rows, pa.string())))
     return pa.concat_tables(parts)
 

@@ -54,7 +54,7 @@ def predict(
     -------
     pyarrow.Table
         In file order: id, prediction (the name of a class, a value, or a list of tags: one per symbol, for text one
-        per word), score (the probability of the prediction, or the value), and for classes probabilities. For span:
+        per word), score (the probability of the prediction, or the value), and for classes their probabilities, p(NAME). For span:
         id, start and end (in the passage's own coordinate: seconds, characters, nt), answer and score.
 
     Raises

@@ -15,6 +15,7 @@ from xdomain.core.errors import DataError, RecipeError
 from xdomain.core.memory import enough_memory
 from xdomain.core.sequences import Adapter
 from xdomain.data.media_files import transcribed
+from xdomain.metrics.scoring import chances_of
 from xdomain.prediction import answered, encoded, finished_run, scoring_need
 from xdomain.saved_model import Saved
 
@@ -91,8 +92,7 @@ class Model:
         problem = self._saved.recipe.problem
         if problem not in ("classification", "pair"):
             raise RecipeError(f"predict_proba of a model for {problem}", expected="classification or pair")
-        chances = self._answers(sequences)["probabilities"]
-        return np.asarray(chances.flatten(), np.float64).reshape(-1, len(self.classes))
+        return chances_of(pa.table(self._answers(sequences)), self.classes)
 
     def embed(
         self, sequences: Sequence[str] | Sequence[Pair], *, layer: int = -1, pooling: Pooling = "mean"
