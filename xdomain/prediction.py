@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv as pa_csv
-import pyarrow.parquet as pq
 
 from xdomain.core.adapter_protocols import CutsFiles
-from xdomain.core.errors import BackboneError, OutputError, RecipeError
+from xdomain.core.errors import BackboneError, RecipeError
 from xdomain.core.memory import Need, enough_memory
+from xdomain.core.progress import Silent, log, reporter
 from xdomain.core.recipe import Columns, Train
-from xdomain.core.run_dir import RECIPE, finite, is_done, read_result, whole_or_nothing
+from xdomain.core.run_dir import RECIPE, is_done, read_result
 from xdomain.core.sequences import Adapter
 from xdomain.data.dataset import Examples, check_symbols, encode_examples, warn_of_other_domain
-from xdomain.data.loading import load_file
 from xdomain.data.media_files import endings, is_media, table_of_files, transcribed
+from xdomain.data.pieces import Piece, load_pieces
 from xdomain.metrics.scoring import predicted
 from xdomain.saved_model import Saved, load_saved, saved_adapter
 
-TABLE_FILES = (".csv", ".tsv", ".parquet", ".jsonl")
-"""The endings of files that predictions can be written to."""
-DELIMITERS = {".csv": ",", ".tsv": "\t"}
+WHOLE = 128
+"""Records of a file of several pieces are scored in multiples of this, as the last digits of a score may depend on how
+many records are scored with it."""
+EVERY = 60.0  # seconds between two lines about the progress, where no bar shows it
 
 
 def predict(
@@ -54,13 +54,29 @@ def predict(
     -------
     pyarrow.Table
         In file order: id, prediction (the name of a class, a value, or a list of tags: one per symbol, for text one
-        per word), score (the probability of the prediction, or the value), and for classes their probabilities, p(NAME). For span:
+        per word), score (the probability of the prediction, or the value), and for classes p(NAME) for each. For span:
         id, start and end (in the passage's own coordinate: seconds, characters, nt), answer and score.
 
     Raises
     ------
     UserError
         `run_dir` holds no trained model, or a record of `files` cannot be read.
+    """
+    return pa.concat_tables(predict_pieces(run_dir, *files, columns=columns, clip=clip))
+
+
+def predict_pieces(
+    run_dir: str | Path,
+    *files: str | Path,
+    columns: Columns | None = None,
+    clip: str | Path | None = None,
+) -> Iterator[pa.Table]:
+    """Predict as `predict` does, some records at a time: a file of any size takes little memory.
+
+    Parameters
+    ----------
+    run_dir, files, columns, clip
+        As for `predict`.
     """
     model, adapter, values = finished_run(Path(run_dir))
     paths = [Path(file) for file in files]
@@ -69,15 +85,37 @@ def predict(
         raise RecipeError(f"{clip}: no answer can be cut out", expected="a question and a passage that are sound files")
     if as_files:
         table = transcribed(table_of_files(paths, paired=values["paired"]), adapter, Path())
+        pieces = iter([Piece(table, 1.0)])
     elif len(paths) == 1:
-        table = load_file(paths[0], model.recipe, adapter, columns=columns, paired=values["paired"])
+        pieces = load_pieces(paths[0], model.recipe, adapter, columns=columns, paired=values["paired"])
     else:
         single = f", or files that end in {', '.join(endings(adapter))}" if endings(adapter) else ""
         raise RecipeError(f"{len(paths)} files to predict", expected=f"one CSV, TSV or FASTA file{single}")
-    examples, answers = answered(model, adapter, table, values["classes"])
-    if clip and isinstance(adapter, CutsFiles):
-        adapter.clip(paths[1], answers["start"][0].as_py(), answers["end"][0].as_py(), Path(clip))
-    return pa.table({"id": pa.array(examples.ids, pa.string()), **answers})
+    for place, piece in enumerate(_shown(pieces)):
+        several = place > 0 or piece.done < 1
+        examples, answers = answered(model, adapter, piece.table, values["classes"], several=several, first=not place)
+        if clip and isinstance(adapter, CutsFiles):
+            adapter.clip(paths[1], answers["start"][0].as_py(), answers["end"][0].as_py(), Path(clip))
+        yield pa.table({"id": pa.array(examples.ids, pa.string()), **answers})
+
+
+def _shown(pieces: Iterator[Piece]) -> Iterator[Piece]:
+    """Report the progress through `pieces`: records, records a second, and how long the rest will take."""
+    begun = told = time.monotonic()
+    records = 0
+    for place, piece in enumerate(pieces):
+        yield piece
+        records += piece.table.num_rows
+        total = max(records, round(records / max(piece.done, 1e-9)))
+        if not place:
+            reporter().started("predicting", total, 0, unit="records")
+        reporter().advanced(records)
+        now = time.monotonic()
+        if isinstance(reporter(), Silent) and now - told > EVERY:
+            pace = records / (now - begun)
+            left = timedelta(seconds=round((total - records) / pace))
+            log.info(f"{records:,} of about {total:,} records, {pace:,.0f} a second, {left} left")
+            told = now
 
 
 def finished_run(folder: Path) -> tuple[Saved, Adapter, dict[str, Any]]:
@@ -95,7 +133,13 @@ def finished_run(folder: Path) -> tuple[Saved, Adapter, dict[str, Any]]:
 
 
 def answered(
-    model: Saved, adapter: Adapter, table: pa.Table, classes: Sequence[str]
+    model: Saved,
+    adapter: Adapter,
+    table: pa.Table,
+    classes: Sequence[str],
+    *,
+    several: bool = False,
+    first: bool = True,
 ) -> tuple[Examples, dict[str, pa.Array]]:
     """Encode the records of a raw table and predict them.
 
@@ -107,6 +151,10 @@ def answered(
         The records, validated, as `xdomain.data.loading.load_file` returns them.
     classes
         Names of the model's classes, in their order.
+    several
+        Whether the table is one of several pieces: see `WHOLE`.
+    first
+        Whether to look at the records as a whole, and warn: once for a file is enough.
 
     Returns
     -------
@@ -118,19 +166,23 @@ def answered(
     OutOfMemoryError
         The model and the records that it reads at once need more memory than the device has.
     """
-    examples = encoded(model, adapter, table, classes)
+    examples = encoded(model, adapter, table, classes, first=first)
     records = np.arange(len(examples))
+    filled = np.concatenate([records, np.full(-len(records) % WHOLE, records[-1])]) if several else records
     with enough_memory(lambda: scoring_need(model.recipe.train)):
-        scores = model.scores(examples, records)
+        scores = model.scores(examples, filled)
+    if several:
+        symbols = model.recipe.problem == "tagging"
+        scores = scores[: len(examples.symbols.values) if symbols else len(records)]
     return examples, predicted(examples, adapter, records, scores)
 
 
-def encoded(model: Saved, adapter: Adapter, table: pa.Table, classes: Sequence[str]) -> Examples:
+def encoded(model: Saved, adapter: Adapter, table: pa.Table, classes: Sequence[str], *, first: bool = True) -> Examples:
     """Encode the records of a raw table, with all of them in the split ``test``.
 
     Parameters
     ----------
-    model, adapter, table, classes
+    model, adapter, table, classes, first
         As for `answered`.
 
     Raises
@@ -141,7 +193,8 @@ def encoded(model: Saved, adapter: Adapter, table: pa.Table, classes: Sequence[s
     split = np.full(table.num_rows, "test")
     examples = encode_examples(table, adapter, model.recipe.problem, split, classes=classes)
     check_symbols(examples)
-    warn_of_other_domain(examples, adapter)
+    if first:
+        warn_of_other_domain(examples, adapter)
     return examples
 
 
@@ -156,70 +209,3 @@ def scoring_need(train: Train) -> Need:
         f"a larger gradient_accumulation_steps in the run's {RECIPE}, such as {4 * parts}; where a GPU is too small, "
         "CUDA_VISIBLE_DEVICES= in front of the command scores on the CPU",
     )
-
-
-def check_table_file(out: Path | None) -> None:
-    """Refuse a file `out` that `write_table` could not write; call this before the predictions are made.
-
-    Raises
-    ------
-    OutputError
-        Its name has none of the endings `TABLE_FILES`, or its folder does not exist.
-    """
-    if out is None:
-        return
-    if out.suffix.lower() not in TABLE_FILES:
-        raise OutputError(
-            f"{out} ends in {out.suffix}" if out.suffix else f"{out} has no ending",
-            expected=f"a file that ends in {', '.join(TABLE_FILES[:-1])} or {TABLE_FILES[-1]}",
-            fix=f"--out {out.with_suffix('.csv')}",
-        )
-    if not out.parent.is_dir():
-        raise OutputError(f"{out} cannot be written (there is no folder {out.parent})", fix="another --out")
-
-
-def write_table(table: pa.Table, out: Path | None) -> None:
-    """Write predictions as CSV, TSV, Parquet or JSON lines, whole or not at all.
-
-    Parameters
-    ----------
-    table
-        The predictions.
-    out
-        A file, whose ending says how it is written: see `TABLE_FILES`. None: CSV to stdout. In CSV and TSV the values
-        of a list are joined by spaces.
-
-    Raises
-    ------
-    OutputError
-        The file cannot be written, or has another ending.
-    """
-    if out is None:
-        sink = pa.BufferOutputStream()
-        pa_csv.write_csv(_flat(table), sink)
-        sys.stdout.write(sink.getvalue().to_pybytes().decode())
-        return
-    check_table_file(out)
-    try:
-        with whole_or_nothing(out) as part:
-            match out.suffix.lower():
-                case ".parquet":
-                    pq.write_table(table, part)
-                case ".jsonl":
-                    rows = (json.dumps(finite(row), ensure_ascii=False) for row in table.to_pylist())
-                    part.write_text("".join(f"{row}\n" for row in rows), "utf-8")
-                case ending:
-                    pa_csv.write_csv(_flat(table), part, pa_csv.WriteOptions(delimiter=DELIMITERS[ending]))
-    except OSError as error:
-        raise OutputError(f"{out} cannot be written ({error.strerror})", fix="another --out") from None
-
-
-def _flat(table: pa.Table) -> pa.Table:
-    return pa.table({name: _joined(table.column(name)) for name in table.column_names})
-
-
-def _joined(column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
-    if not (pa.types.is_list(column.type) or pa.types.is_fixed_size_list(column.type)):
-        return column
-    shown = [[f"{x:.6g}" if isinstance(x, float) else str(x) for x in row] for row in column.to_pylist()]
-    return pa.array([" ".join(row) for row in shown])

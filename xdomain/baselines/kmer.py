@@ -23,6 +23,7 @@ from xdomain.metrics.metrics import compute_metrics
 
 Features = Any  # scipy.sparse has no types
 MOST_FEATURES = 10_000
+AT_ONCE = 1 << 17  # symbols that are scored at once: their features take a thousand times as many bytes
 REACH = 7  # symbols on either side that a tag is guessed from
 STRENGTHS = (0.01, 0.1, 1.0, 10.0)  # inverse regularisation, searched on validation
 
@@ -57,7 +58,12 @@ class Linear:
 
     def scores(self, symbols: Ragged, symbols_b: Ragged | None = None) -> NDArray[Any]:
         """Score the records of `symbols` and `symbols_b`; see `xdomain.baselines.api.Baseline`."""
-        scores = np.asarray(features(symbols, symbols_b, self.problem, self.alphabet_size) @ self.weights) + self.bias
+        parts: list[NDArray[Any]] = []
+        for records in _parts(symbols.lengths + (symbols_b.lengths if symbols_b else 0)):
+            second = symbols_b.take(records) if symbols_b else None
+            seen = features(symbols.take(records), second, self.problem, self.alphabet_size)
+            parts.append(np.asarray(seen @ self.weights) + self.bias)
+        scores = np.concatenate(parts)
         return scores[:, 0] if self.problem == "regression" else scores
 
     def save(self, folder: Path) -> None:
@@ -66,6 +72,12 @@ class Linear:
         settings = {"kind": "kmer", "problem": self.problem, "alphabet_size": self.alphabet_size,
                     "chosen": self.chosen, "train_loss": self.train_loss}  # fmt: skip
         write_json(folder / "baseline.json", settings)
+
+
+def _parts(lengths: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """The numbers of the records in parts of about `AT_ONCE` symbols, given the symbols of each."""
+    part = np.cumsum(lengths) // AT_ONCE
+    return np.split(np.arange(len(lengths)), np.flatnonzero(np.diff(part)) + 1)
 
 
 def load_kmer(folder: Path, settings: dict[str, Any]) -> Linear:

@@ -43,6 +43,7 @@ Set = Annotated[list[str] | None, typer.Option("--set", help="Change the recipe:
 Out = Annotated[Path | None, typer.Option(help="Folder to write; default runs/TASK/…")]
 Backbone = Annotated[str | None, typer.Option(help="A checkpoint folder or hub id; default: the one shipped.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the run in the output folder.")]
+OverwriteFile = Annotated[bool, typer.Option("--overwrite", help="Replace the file --out.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Finish the interrupted run in the output folder.")]
 Data = Annotated[
     list[str] | None,
@@ -319,19 +320,26 @@ def predict_command(
     out: Annotated[
         Path | None, typer.Option(help="A .csv, .tsv, .parquet or .jsonl to write instead of printing CSV.")
     ] = None,
+    overwrite: OverwriteFile = False,
     clip: Annotated[Path | None, typer.Option(help="Write the answer, cut out of a sound passage, here.")] = None,
     as_json: Json = False,
 ) -> None:
     """Predict the records of a file, or files that are records, with a trained model."""
     from xdomain.cli.console import print_json
-    from xdomain.prediction import check_table_file, predict, write_table
+    from xdomain.cli.progress_bar import progress_bar
+    from xdomain.data.formats.write import check_table_file, write_tables
+    from xdomain.prediction import predict_pieces
 
-    check_table_file(out)
-    table = predict(run_dir, *files, columns=_columns(column), clip=clip)
-    if as_json:
-        print_json(table.to_pylist())
-    if out or not as_json:
-        write_table(table, out)
+    check_table_file(out, overwrite=overwrite)
+    with progress_bar():
+        tables = predict_pieces(run_dir, *files, columns=_columns(column), clip=clip)
+        if not as_json:
+            write_tables(tables, out)
+            return
+        tables = list(tables)
+    print_json([row for table in tables for row in table.to_pylist()])
+    if out:
+        write_tables(tables, out)
 
 
 @app.command("evaluate")
@@ -344,14 +352,15 @@ def evaluate_command(
         list[str] | None, typer.Option("--set", help="Read test otherwise, as reader_options.noise=0.3. Repeatable.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="A .csv, .tsv, .parquet or .jsonl for the predictions.")] = None,
+    overwrite: OverwriteFile = False,
     as_json: Json = False,
 ) -> None:
     """Judge a trained model again: on a labelled file, or on its test records read otherwise."""
     from xdomain.cli.console import print_evaluation, print_json
+    from xdomain.data.formats.write import check_table_file, write_table
     from xdomain.evaluation import evaluate
-    from xdomain.prediction import check_table_file, write_table
 
-    check_table_file(out)
+    check_table_file(out, overwrite=overwrite)
     evaluation = evaluate(run_dir, file, columns=_columns(column), overrides=changes or ())
     if out:
         write_table(evaluation.predictions, out)

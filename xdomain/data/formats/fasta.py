@@ -34,9 +34,13 @@ def raw_fasta(path: Path) -> pa.Table:
     DataError
         The file is not text, has text before the first header or a header without sequence.
     """
+    return fasta_of(read_text(path), path)
+
+
+def fasta_of(content: bytes, path: Path) -> pa.Table:
+    """As `raw_fasta`, for the `content` of the file `path`."""
     from Bio.SeqIO.FastaIO import SimpleFastaParser  # slow to import, and not needed for tables
 
-    content = read_text(path)
     start = content.lstrip()
     if not start.startswith(b">"):
         line = start.split(b"\n", 1)[0].decode().strip()

@@ -13,7 +13,7 @@ import pyarrow.compute
 import pyarrow.csv as pa_csv
 
 from xdomain.core.errors import DataError
-from xdomain.data.formats.read_file import read_text
+from xdomain.data.formats.read_file import BOM, read_text
 
 pc: Any = pyarrow.compute  # makes its functions at import, where a type checker cannot see them
 DELIMITERS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar"}
@@ -42,7 +42,19 @@ def raw_table(
     DataError
         The file is not text or has no rows, rows differ in length, two columns share a name, or the delimiter is wrong.
     """
-    content = read_text(path).lstrip(b"\r\n")
+    return table_of(read_text(path), path, delimiter=delimiter, names=names, quoted=quoted)
+
+
+def table_of(
+    content: bytes,
+    path: Path,
+    *,
+    delimiter: str | None = None,
+    names: Sequence[str] | None = None,
+    quoted: bool | None = None,
+) -> pa.Table:
+    """As `raw_table`, for the `content` of the file `path`."""
+    content = content.lstrip(b"\r\n")
     delimiter, content = _separator_line(delimiter, content)
     lines = re.split(r"\r\n|\r|\n", content[: 2 * LONGEST_HEADER].decode(errors="ignore"))
     if len(lines[0]) > LONGEST_HEADER:
@@ -71,6 +83,31 @@ def raw_table(
     if quoted and b'"' in content:
         _check_quotes(table, content, mark, path)
     return table
+
+
+def header_of(content: bytes) -> bytes:
+    """The first line of a table, with its line break, and Excel's line ``sep=;`` before it; `content` is its start."""
+    match = re.match(rb'[\r\n]*("?sep=.(?:"?)[ \t]*(?:\r\n|\r|\n))?[^\r\n]*(?:\r\n|\r|\n)?', content.removeprefix(BOM))
+    return match[0] if match else b""
+
+
+def is_quoted(
+    header: bytes, *, delimiter: str | None = None, names: Sequence[str] | None = None, quoted: bool | None = None
+) -> bool:
+    """Whether double quotes enclose cells, for options as of `raw_table` and a `header` as of `header_of`.
+
+    Parameters
+    ----------
+    header
+        The first line.
+    delimiter, names, quoted
+        See `raw_table`.
+    """
+    if quoted is not None or names is not None:
+        return quoted is not False
+    delimiter, line = _separator_line(delimiter, header.lstrip(b"\r\n"))
+    text = line.decode(errors="ignore").strip("\r\n")
+    return _is_quoted(text, guess_delimiter([text], lone="\t") if delimiter is None else _delimiter(delimiter))
 
 
 def _separator_line(delimiter: str | None, content: bytes) -> tuple[str | None, bytes]:
