@@ -248,6 +248,12 @@ def test_a_file_of_another_kind_is_refused_before_anything_is_read(command, name
 # Files of any size.
 
 
+def works(command):
+    with pytest.raises(SystemExit) as stop:
+        main(command)
+    assert stop.value.code == 0
+
+
 def test_a_large_file_is_predicted_as_its_parts_are(affinities, tiny_bert, tmp_path, monkeypatch, said):
     single = tmp_path / "single.csv"
     rows = [line.split(",") for line in affinities.read_text().splitlines()]
@@ -262,12 +268,12 @@ def test_a_large_file_is_predicted_as_its_parts_are(affinities, tiny_bert, tmp_p
         start = 33 * (name == "two")
         lines = [f"r{start + row},{one}\n" for row, one in enumerate(of_part)]
         (tmp_path / f"{name}.csv").write_text("id,sequence\n" + "".join(lines))
-        main(["predict", str(folder), str(tmp_path / f"{name}.csv"), "--out", str(tmp_path / f"p-{name}.csv")])
+        works(["predict", str(folder), str(tmp_path / f"{name}.csv"), "--out", str(tmp_path / f"p-{name}.csv")])
     whole, one, two = ((tmp_path / f"p-{name}.csv").read_text().splitlines() for name in parts)
     assert whole == [*one, *two[1:]]
     assert len(whole) == 81
     assert any(re.fullmatch(r"\d+ of about \d+ records, [\d,]+ a second, [\d:]+ left", line) for line in said)
-    main(["predict", str(folder), str(tmp_path / "whole.csv"), "--out", str(tmp_path / "p.parquet")])
+    works(["predict", str(folder), str(tmp_path / "whole.csv"), "--out", str(tmp_path / "p.parquet")])
     assert pq.read_table(tmp_path / "p.parquet").equals(xdomain.predict(folder, tmp_path / "whole.csv"))
 
 
@@ -284,11 +290,11 @@ def test_a_fault_at_the_end_leaves_no_file_and_a_file_is_replaced_only_if_asked(
     assert "row 81 has 2 fields" in capsys.readouterr().err
     assert not [path for path in tmp_path.iterdir() if path.name.startswith("p.csv")]
     command[2] = str(affinities)
-    main(command)
+    works(command)
     before = out.read_text()
     with pytest.raises(SystemExit) as stop:
         main(command)
     assert stop.value.code == 2
     assert "exists already" in capsys.readouterr().err
-    main([*command, "--overwrite"])
+    works([*command, "--overwrite"])
     assert out.read_text() == before

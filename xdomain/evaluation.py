@@ -15,15 +15,14 @@ from xdomain.core.errors import DataError, RecipeError
 from xdomain.core.plugins import find_recipe
 from xdomain.core.progress import log
 from xdomain.core.recipe import Columns, Recipe
-from xdomain.core.run_dir import PREDICTIONS, RECIPE, read_result
+from xdomain.core.run_dir import PREDICTIONS, RECIPE
 from xdomain.core.sequences import Adapter
 from xdomain.data.loading import load_file, load_table
 from xdomain.metrics.bootstrap import Interval
 from xdomain.metrics.heldout import held_out_of, resampled_metric
 from xdomain.metrics.scoring import label_column, span_values
 from xdomain.metrics.spans import oracle_spans
-from xdomain.prediction import answered
-from xdomain.saved_model import load_saved, saved_adapter
+from xdomain.predictor import load_predictor
 
 READING = ("source", "reader", "reader_options", "columns")
 """Parts of a recipe that say what is read. All other parts determined the model and cannot be changed."""
@@ -83,18 +82,15 @@ def evaluate(
         `run_dir` holds no trained model, a record cannot be read, or a label is none of the model's.
     """
     folder = Path(run_dir)
-    values = read_result(folder).values
-    model = load_saved(folder)
-    recipe, classes = model.recipe, values["classes"]
-    adapter = saved_adapter(folder, recipe)
+    model = load_predictor(folder)
+    recipe, classes, adapter = model.recipe, model.classes, model.adapter
     if file is None:
         table = _own(folder, _read_otherwise(folder, recipe, overrides), adapter)
     elif overrides:
         raise RecipeError("a file, and the run's own data read otherwise", expected="one of them", fix="no --set")
     else:
-        paired = values["paired"]
-        table = load_file(Path(file), recipe, adapter, columns=columns, paired=paired, labelled=True)
-    examples, answers = answered(model, adapter, table, classes)
+        table = load_file(Path(file), recipe, adapter, columns=columns, paired=model.paired, labelled=True)
+    examples, answers = model.answers(table)
     records = np.arange(len(examples))
     named = {"id": pa.array(examples.ids, pa.string()), **examples.group_column(records)}
     predictions = pa.table({**named, "label": label_column(examples, records), **answers})

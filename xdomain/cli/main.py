@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from importlib.metadata import version
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -313,10 +314,16 @@ def predict_command(
     run_dir: Annotated[Path, typer.Argument(help="A finished run.")],
     files: Annotated[
         list[Path],
-        typer.Argument(help="A CSV, TSV or FASTA without need of labels; or sound files."),
+        typer.Argument(
+            help="A CSV, TSV or FASTA without need of labels; or sound files. Folders before it: further runs, whose "
+            "answers are averaged."
+        ),
     ],
     *,
     column: ColumnOption = None,
+    reverse_complement: Annotated[
+        bool, typer.Option("--reverse-complement", help="DNA: average the answers for both strands.")
+    ] = False,
     out: Annotated[
         Path | None, typer.Option(help="A .csv, .tsv, .parquet or .jsonl to write instead of printing CSV.")
     ] = None,
@@ -332,7 +339,9 @@ def predict_command(
 
     check_table_file(out, overwrite=overwrite)
     with progress_bar():
-        tables = predict_pieces(run_dir, *files, columns=_columns(column), clip=clip)
+        runs = [run_dir, *takewhile(Path.is_dir, files)]
+        options = {"columns": _columns(column), "clip": clip, "reverse_complement": reverse_complement}
+        tables = predict_pieces(runs, *files[len(runs) - 1 :], **options)
         if not as_json:
             write_tables(tables, out)
             return

@@ -75,7 +75,8 @@ def text_blocks(path: Path, cut: Callable[[bytes], int], *, lead: int = 0, size:
             content, rest, wanted = rest[:end], rest[end:] + more, size
             if content.strip():
                 check_is_text(content, path, line, byte)
-                yield Block(content, line, byte, file.tell() / max(1, whole))
+                used = (byte + end) / (byte + end + len(rest))  # of what has been read
+                yield Block(content, line, byte, used * file.tell() / max(1, whole))
             line, byte = line + content.count(b"\n"), byte + len(content)
 
 
