@@ -58,6 +58,14 @@ def test_several_runs_are_one_model(runs, tmp_path):
     assert [float(row.split(",")[3]) for row in rows] == pytest.approx(np.mean(each, axis=0)[:, 0].tolist())
 
 
+def test_records_unlike_the_training_data_are_told(runs):
+    model = xdomain.load(runs / "one", unlike=True)
+    table = as_lists(model.predict_table([data()[0][0], "ACGTACGTACNNNNNNNNNN", "ACG"]))
+    assert table["unlike"] == ["", "unknown unseen", "short"]
+    assert table["length"] == [20, 20, 3]
+    assert table["unknown"] == [0, 0.5, 0]
+
+
 def test_values_of_several_runs_are_averaged(runs):
     both = xdomain.load(runs / "value", runs / "value")
     assert as_lists(both.predict_table(["ACGTACGTAC"]))["std"] == [0]

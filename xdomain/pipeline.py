@@ -21,6 +21,7 @@ from xdomain.core.progress import log, muted
 from xdomain.core.recipe import Recipe, columns_of, load_recipe, with_arm
 from xdomain.core.run_dir import (
     CONFUSION_PLOT,
+    FAMILIAR,
     HISTORY_PLOT,
     PREDICTIONS,
     RECIPE,
@@ -39,6 +40,7 @@ from xdomain.core.run_dir import (
 from xdomain.core.sequences import Adapter
 from xdomain.cross_validation import cross_validate, is_cross_validation
 from xdomain.data.dataset import Examples
+from xdomain.data.familiar import Familiar
 from xdomain.data.own_data import task_of
 from xdomain.metrics.calibration import BINS, calibrations, fit_temperature
 from xdomain.metrics.heldout import held_out_of
@@ -277,6 +279,7 @@ def _finish(
     scores = {split: model.scores(examples, examples.indices(split), device) for split in JUDGED}
     calibration = _calibrated(recipe, examples, scores, folder)
     judged = {split: compute_split_metrics(examples, split, scores[split], recipe.metrics) for split in JUDGED}
+    Familiar.of(examples, adapter.alphabet).save(folder / FAMILIAR)
     write_history(folder, learned.fit.history)
     predictions = _predictions(examples, adapter, scores)
     write_predictions(folder / PREDICTIONS, predictions)

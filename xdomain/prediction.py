@@ -26,6 +26,7 @@ def predict(
     columns: Columns | None = None,
     clip: str | Path | None = None,
     reverse_complement: bool = False,
+    unlike: bool = False,
 ) -> pa.Table:
     """Predict with a run's model: the records of a file, or sound or music files.
 
@@ -43,6 +44,8 @@ def predict(
         File to write the answer to, cut out of the passage. Only for a question and a passage that are sound files.
     reverse_complement
         Whether to average the answers for both strands of each DNA sequence; for classification and regression.
+    unlike
+        Whether to tell records that are unlike the training data.
 
     Returns
     -------
@@ -51,14 +54,17 @@ def predict(
         per word), score (the probability of the prediction, or the value), and for classes p(NAME) for each. For span:
         id, start and end (in the passage's own coordinate: seconds, characters, nt), answer and score. For several
         runs also std (the standard deviation over runs of that probability or value) and, where there are classes,
-        agreement (the share of runs that predict the same); for tagging one of each per tag.
+        agreement (the share of runs that predict the same); for tagging one of each per tag. With `unlike` also length,
+        unknown, unseen and unlike, see `xdomain.data.familiar.Familiar.columns`.
 
     Raises
     ------
     UserError
         `run_dir` holds no trained model, or a record of `files` cannot be read.
     """
-    pieces = predict_pieces(run_dir, *files, columns=columns, clip=clip, reverse_complement=reverse_complement)
+    pieces = predict_pieces(
+        run_dir, *files, columns=columns, clip=clip, reverse_complement=reverse_complement, unlike=unlike
+    )
     return pa.concat_tables(pieces)
 
 
@@ -68,16 +74,17 @@ def predict_pieces(
     columns: Columns | None = None,
     clip: str | Path | None = None,
     reverse_complement: bool = False,
+    unlike: bool = False,
 ) -> Iterator[pa.Table]:
     """Predict as `predict` does, some records at a time: a file of any size takes little memory.
 
     Parameters
     ----------
-    run_dir, files, columns, clip, reverse_complement
+    run_dir, files, columns, clip, reverse_complement, unlike
         As for `predict`.
     """
     folders = [run_dir] if isinstance(run_dir, (str, Path)) else run_dir
-    model = load_predictor(*folders, reverse_complement=reverse_complement)
+    model = load_predictor(*folders, reverse_complement=reverse_complement, unlike=unlike)
     adapter = model.adapter
     paths = [Path(file) for file in files]
     as_files = bool(paths) and all(is_media(path, adapter) for path in paths)

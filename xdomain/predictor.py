@@ -15,9 +15,10 @@ from xdomain.core.adapter_protocols import ReverseComplements
 from xdomain.core.errors import BackboneError, RecipeError
 from xdomain.core.memory import Need, enough_memory
 from xdomain.core.recipe import Recipe, Train
-from xdomain.core.run_dir import RECIPE, is_done, read_result
+from xdomain.core.run_dir import FAMILIAR, RECIPE, is_done, read_result
 from xdomain.core.sequences import Adapter, Ragged, fingerprint
 from xdomain.data.dataset import Examples, check_symbols, encode_examples, warn_of_other_domain
+from xdomain.data.familiar import Familiar
 from xdomain.metrics.ensemble import mean_scores, spread_columns
 from xdomain.metrics.scoring import per_tag, predicted, prediction_columns
 from xdomain.saved_model import Saved, load_saved, saved_adapter
@@ -41,6 +42,8 @@ class Predictor:
         Whether a record has two sequences.
     reverse_complement
         Whether each record is read from both strands, and the answers averaged.
+    familiar
+        The training data of the first run, to tell records that are unlike it; None: this is not told.
     """
 
     models: tuple[Saved, ...]
@@ -48,6 +51,7 @@ class Predictor:
     classes: tuple[str, ...]
     paired: bool
     reverse_complement: bool = False
+    familiar: Familiar | None = None
 
     @property
     def recipe(self) -> Recipe:
@@ -92,13 +96,14 @@ class Predictor:
             alike = fingerprint(adapter) == fingerprint(self.adapter)
             own = examples if alike else encoded(table, adapter, self.recipe, self.classes, first=False)
             scores.append(self._scores(model, adapter, own, several))
+        unlike = self.familiar.columns(examples) if self.familiar else {}
         if len(scores) == 1:
-            return examples, predicted(examples, self.adapter, records, scores[0])
+            return examples, predicted(examples, self.adapter, records, scores[0]) | unlike
         problem = self.recipe.problem
         tagged = [per_tag(examples, records, one, np.nan) for one in scores]
         rows, lengths = [row for row, _ in tagged], tagged[0][1]
         columns = prediction_columns(problem, self.classes, mean_scores(rows, problem), lengths)
-        return examples, columns | spread_columns(rows, problem, lengths)
+        return examples, columns | spread_columns(rows, problem, lengths) | unlike
 
     def encoded(self, table: pa.Table, *, first: bool = True) -> Examples:
         """The records of a raw `table` as the first run encodes them; `first` as for `answers`."""
@@ -118,7 +123,7 @@ class Predictor:
         return scores[0] if len(scores) == 1 else mean_scores(scores, self.recipe.problem)
 
 
-def load_predictor(*folders: str | Path, reverse_complement: bool = False) -> Predictor:
+def load_predictor(*folders: str | Path, reverse_complement: bool = False, unlike: bool = False) -> Predictor:
     """Read the models of one or several finished runs.
 
     Parameters
@@ -127,6 +132,8 @@ def load_predictor(*folders: str | Path, reverse_complement: bool = False) -> Pr
         Run folders.
     reverse_complement
         See `Predictor`.
+    unlike
+        Whether to tell records that are unlike the training data of the first run.
 
     Raises
     ------
@@ -157,7 +164,9 @@ def load_predictor(*folders: str | Path, reverse_complement: bool = False) -> Pr
             f"reverse_complement for {recipe.problem} of {recipe.adapter.name}",
             expected="classification or regression of single DNA sequences",
         )
-    return Predictor(models, adapters, tuple(values[0]["classes"]), bool(values[0]["paired"]), reverse_complement)
+    familiar = Familiar.load(paths[0] / FAMILIAR) if unlike else None
+    classes, paired = tuple(values[0]["classes"]), bool(values[0]["paired"])
+    return Predictor(models, adapters, classes, paired, reverse_complement, familiar)
 
 
 def _finished(folder: Path) -> tuple[Saved, Adapter, dict[str, Any]]:

@@ -164,7 +164,7 @@ class Model:
         return transcribed(pa.table(columns), self._predictor.adapter, Path(), every=True)
 
 
-def load(run_dir: str | Path, *others: str | Path, reverse_complement: bool = False) -> Model:
+def load(run_dir: str | Path, *others: str | Path, reverse_complement: bool = False, unlike: bool = False) -> Model:
     """Read the trained model of a finished run, or of several as one.
 
     Parameters
@@ -175,6 +175,8 @@ def load(run_dir: str | Path, *others: str | Path, reverse_complement: bool = Fa
         Further runs with the same domain, problem and classes: probabilities, or values, are averaged.
     reverse_complement
         Whether to average the answers for both strands of each DNA sequence; for classification and regression.
+    unlike
+        Whether `Model.predict_table` tells records that are unlike the training data.
 
     Raises
     ------
@@ -183,7 +185,7 @@ def load(run_dir: str | Path, *others: str | Path, reverse_complement: bool = Fa
     RecipeError
         The runs cannot be averaged, or have no other strand.
     """
-    predictor = load_predictor(run_dir, *others, reverse_complement=reverse_complement)
+    predictor = load_predictor(run_dir, *others, reverse_complement=reverse_complement, unlike=unlike)
     return Model(Path(run_dir), predictor.classes, predictor)
 
 

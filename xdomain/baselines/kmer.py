@@ -19,6 +19,7 @@ from xdomain.core.errors import DataError, RecipeError
 from xdomain.core.run_dir import write_json
 from xdomain.core.sequences import Ragged
 from xdomain.data.dataset import IGNORED
+from xdomain.data.familiar import kmer_codes
 from xdomain.metrics.metrics import compute_metrics
 
 Features = Any  # scipy.sparse has no types
@@ -119,14 +120,7 @@ def count_kmers(symbols: Ragged, k: int, alphabet_size: int) -> Features:
     scipy.sparse.csr_matrix
         Shape (n, alphabet_size^k); a k-mer's column is the number that its ids spell, the first digit the highest.
     """
-    offsets, lengths = symbols.offsets, symbols.lengths
-    counts = np.maximum(lengths - k + 1, 0)
-    record = np.repeat(np.arange(len(symbols)), counts)
-    firsts = np.concatenate(([0], np.cumsum(counts)))[:-1]
-    start = offsets[:-1][record] + np.arange(len(record)) - firsts[record]
-    code = np.zeros(len(start), np.int64)
-    for i in range(k):
-        code = code * alphabet_size + symbols.values[start + i]
+    record, code = kmer_codes(symbols, k, alphabet_size)
     shape = (len(symbols), alphabet_size**k)
     return sparse.csr_matrix((np.ones(len(code)), (record, code)), shape=shape)
 

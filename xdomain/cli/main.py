@@ -324,6 +324,7 @@ def predict_command(
     reverse_complement: Annotated[
         bool, typer.Option("--reverse-complement", help="DNA: average the answers for both strands.")
     ] = False,
+    unlike: Annotated[bool, typer.Option("--unlike", help="Tell records that are unlike the training data.")] = False,
     out: Annotated[
         Path | None, typer.Option(help="A .csv, .tsv, .parquet or .jsonl to write instead of printing CSV.")
     ] = None,
@@ -340,8 +341,10 @@ def predict_command(
     check_table_file(out, overwrite=overwrite)
     with progress_bar():
         runs = [run_dir, *takewhile(Path.is_dir, files)]
-        options = {"columns": _columns(column), "clip": clip, "reverse_complement": reverse_complement}
-        tables = predict_pieces(runs, *files[len(runs) - 1 :], **options)
+        tables = predict_pieces(
+            runs, *files[len(runs) - 1 :], columns=_columns(column), clip=clip, reverse_complement=reverse_complement,
+            unlike=unlike,
+        )  # fmt: skip
         if not as_json:
             write_tables(tables, out)
             return

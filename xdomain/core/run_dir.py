@@ -24,10 +24,10 @@ SCHEMA = 1
 RECIPE, RESULT, PREDICTIONS, HISTORY = "recipe.yaml", "result.json", "predictions.parquet", "history.jsonl"
 MAPPING, MODEL, ADAPTER, CHECKPOINTS = "mapping.json", "model", "adapter", "checkpoints"
 HISTORY_PLOT, CONFUSION_PLOT, TENSORBOARD = "history.png", "confusion.png", "tensorboard"
-CALIBRATION, RELIABILITY_PLOT = "calibration.json", "reliability.png"
+CALIBRATION, RELIABILITY_PLOT, FAMILIAR = "calibration.json", "reliability.png", "training-data.safetensors"
 WRITTEN = (
     RECIPE, RESULT, PREDICTIONS, HISTORY, MAPPING, MODEL, ADAPTER, CHECKPOINTS,
-    HISTORY_PLOT, CONFUSION_PLOT, TENSORBOARD, CALIBRATION, RELIABILITY_PLOT,
+    HISTORY_PLOT, CONFUSION_PLOT, TENSORBOARD, CALIBRATION, RELIABILITY_PLOT, FAMILIAR,
 )  # fmt: skip
 """All files and folders that a run writes into its folder, beside those of its folds."""
 FOLD = re.compile(r"fold-\d+")

@@ -160,7 +160,7 @@ def encode_examples(
 
 
 def with_positive(examples: Examples, name: str | bool | int | float | None) -> Examples:
-    """The same records with the class `name` as the second of two, the positive one; None: as they are.
+    """The same records, `examples`, with the class `name` as the second of two, the positive one; None: as they are.
 
     A `name` that is no text is what YAML makes of the name of a class: False of ``no``, 1 of ``1``.
 

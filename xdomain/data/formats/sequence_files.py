@@ -49,7 +49,7 @@ def raw_records(path: Path, kind: str) -> pa.Table:
 
 
 def records_of(content: bytes, path: Path, kind: str) -> pa.Table:
-    """As `raw_records`, for the `content` of the file `path`."""
+    """As `raw_records` with that `kind`, for the `content` of the file `path`."""
     from Bio import SeqIO  # takes a while to load, and tables do without
 
     text = content.decode()

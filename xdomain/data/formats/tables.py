@@ -53,7 +53,7 @@ def table_of(
     names: Sequence[str] | None = None,
     quoted: bool | None = None,
 ) -> pa.Table:
-    """As `raw_table`, for the `content` of the file `path`."""
+    """As `raw_table` with those `delimiter`, `names` and `quoted`, for the `content` of the file `path`."""
     content = content.lstrip(b"\r\n")
     delimiter, content = _separator_line(delimiter, content)
     lines = re.split(r"\r\n|\r|\n", content[: 2 * LONGEST_HEADER].decode(errors="ignore"))
