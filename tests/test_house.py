@@ -15,6 +15,7 @@ FLOORS = (  # lowest first; rooms of one floor stand side by side
     ("xdomain/training/",),
     ("xdomain/baselines/", "xdomain/pretraining/"),
     ("xdomain/saved_model.py", "xdomain/verdict.py"),
+    ("xdomain/predictor.py",),
     ("xdomain/prediction.py",),
     ("xdomain/trained_model.py",),
     ("xdomain/result.py",),

@@ -14,9 +14,10 @@ import xdomain
 from xdomain.cli.main import main
 from xdomain.core.errors import DataError, OutputError, RecipeError
 from xdomain.core.plugins import find_recipe
+from xdomain.data.formats.blocks import text_blocks
+from xdomain.data.formats.write import write_table, write_tables
 from xdomain.data.own_data import own_recipe
 from xdomain.metrics.heldout import load_held_out, resampled_metric
-from xdomain.prediction import write_table
 
 TAG_OF = {"the": "D", "wewe": "N", "babba,": "N", "he": "P", "you": "P"}
 LOST = "\x7f"  # a control character: BERT's tokenizers leave nothing of it
@@ -222,17 +223,17 @@ def test_the_ending_says_how_predictions_are_written(tmp_path, capsys):
     assert capsys.readouterr().out == csv
 
 
-def test_a_file_that_cannot_be_written_whole_is_left_as_it_was(tmp_path, monkeypatch):
+def test_a_file_that_cannot_be_written_whole_is_left_as_it_was(tmp_path):
     (tmp_path / "p.csv").write_text("before")
 
-    def fails(_, file, *__):
-        file.write_text("half")
+    def half():
+        yield TAGS
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("xdomain.prediction.pa_csv.write_csv", fails)
     with pytest.raises(OutputError, match="No space left"):
-        write_table(TAGS, tmp_path / "p.csv")
+        write_tables(half(), tmp_path / "p.csv")
     assert (tmp_path / "p.csv").read_text() == "before"
+    assert [path.name for path in tmp_path.iterdir()] == ["p.csv"]
 
 
 @pytest.mark.parametrize("command", ["predict", "evaluate"])
@@ -242,3 +243,58 @@ def test_a_file_of_another_kind_is_refused_before_anything_is_read(command, name
         main([command, str(tmp_path / "no-run"), str(tmp_path / "no.csv"), "--out", str(tmp_path / name)])
     assert stop.value.code == 2
     assert said in capsys.readouterr().err
+
+
+# Files of any size.
+
+
+def works(command):
+    with pytest.raises(SystemExit) as stop:
+        main(command)
+    assert stop.value.code == 0
+
+
+def test_a_large_file_is_predicted_as_its_parts_are(affinities, tiny_bert, tmp_path, monkeypatch, said):
+    single = tmp_path / "single.csv"
+    rows = [line.split(",") for line in affinities.read_text().splitlines()]
+    single.write_text("".join(f"{name},{first},{value}\n" for name, first, _, value in rows))
+    folder = run(single, tmp_path / "run", "train.max_steps=2", backbone=str(tiny_bert)).folder
+    read = text_blocks
+    monkeypatch.setattr("xdomain.data.pieces.text_blocks", lambda *a, **options: read(*a, **options, size=500))
+    monkeypatch.setattr("xdomain.prediction.EVERY", 0)
+    sequences = [f"{first}{'ACGT' * 2}" for _, first, _, _ in rows[1:]]
+    parts = {"whole": sequences, "one": sequences[:33], "two": sequences[33:]}
+    for name, of_part in parts.items():
+        start = 33 * (name == "two")
+        lines = [f"r{start + row},{one}\n" for row, one in enumerate(of_part)]
+        (tmp_path / f"{name}.csv").write_text("id,sequence\n" + "".join(lines))
+        works(["predict", str(folder), str(tmp_path / f"{name}.csv"), "--out", str(tmp_path / f"p-{name}.csv")])
+    whole, one, two = ((tmp_path / f"p-{name}.csv").read_text().splitlines() for name in parts)
+    assert whole == [*one, *two[1:]]
+    assert len(whole) == 81
+    assert any(re.fullmatch(r"\d+ of about \d+ records, [\d,]+ a second, [\d:]+ left", line) for line in said)
+    works(["predict", str(folder), str(tmp_path / "whole.csv"), "--out", str(tmp_path / "p.parquet")])
+    assert pq.read_table(tmp_path / "p.parquet").equals(xdomain.predict(folder, tmp_path / "whole.csv"))
+
+
+def test_a_fault_at_the_end_leaves_no_file_and_a_file_is_replaced_only_if_asked(affinities, tiny_bert, tmp_path, capsys,
+                                                                               monkeypatch):  # fmt: skip
+    folder = run(affinities, tmp_path / "run", backbone=str(tiny_bert), baseline="kmer").folder
+    read = text_blocks
+    monkeypatch.setattr("xdomain.data.pieces.text_blocks", lambda *a, **options: read(*a, **options, size=500))
+    (tmp_path / "odd.csv").write_text(affinities.read_text() + "p80,ACGT\n")
+    out = tmp_path / "p.csv"
+    command = ["predict", str(folder), str(tmp_path / "odd.csv"), "--out", str(out)]
+    with pytest.raises(SystemExit):
+        main(command)
+    assert "row 81 has 2 fields" in capsys.readouterr().err
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith("p.csv")]
+    command[2] = str(affinities)
+    works(command)
+    before = out.read_text()
+    with pytest.raises(SystemExit) as stop:
+        main(command)
+    assert stop.value.code == 2
+    assert "exists already" in capsys.readouterr().err
+    works([*command, "--overwrite"])
+    assert out.read_text() == before

@@ -17,10 +17,11 @@ from xdomain.core.run_dir import PREDICTIONS, RESULT, StoredResult, write_json, 
 from xdomain.data.loading import load_table
 from xdomain.data.splits.folds import fold_names
 from xdomain.metrics.heldout import NEED_CHANCES, held_out_of, resampled_metric
+from xdomain.metrics.scoring import by_class
 
 RunFold = Callable[[Recipe, Path], StoredResult]
 OF_ONE_FOLD = ("n", "best_step", "steps", "counts", "majority", "simple_rules", "learned", "notes",
-               "confusion", "per_class", "tokens_per_second", "oracle", "random_span")  # fmt: skip
+               "confusion", "per_class", "calibration", "tokens_per_second", "oracle", "random_span")  # fmt: skip
 """Parts of a fold's ``result.json`` that do not hold for all folds together; they stay in the folder of the fold."""
 
 
@@ -81,6 +82,7 @@ def _pooled(results: list[StoredResult], names: list[str]) -> pa.Table:
     parts: list[pa.Table] = []
     for result, name in zip(results, names, strict=True):
         part = pq.read_table(result.folder / PREDICTIONS, filters=[("split", "==", "test")])
+        part = by_class(part, result.values["classes"])
         parts.append(part.append_column("fold", pa.array([name] * part.num_rows, pa.string())))
     return pa.concat_tables(parts)
 

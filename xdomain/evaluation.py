@@ -15,15 +15,15 @@ from xdomain.core.errors import DataError, RecipeError
 from xdomain.core.plugins import find_recipe
 from xdomain.core.progress import log
 from xdomain.core.recipe import Columns, Recipe
-from xdomain.core.run_dir import PREDICTIONS, RECIPE, read_result
+from xdomain.core.run_dir import PREDICTIONS, RECIPE
 from xdomain.core.sequences import Adapter
 from xdomain.data.loading import load_file, load_table
 from xdomain.metrics.bootstrap import Interval
+from xdomain.metrics.calibration import calibration_of
 from xdomain.metrics.heldout import held_out_of, resampled_metric
-from xdomain.metrics.scoring import label_column, span_values
+from xdomain.metrics.scoring import drop_unscored, label_column, span_values
 from xdomain.metrics.spans import oracle_spans
-from xdomain.prediction import answered
-from xdomain.saved_model import load_saved, saved_adapter
+from xdomain.predictor import load_predictor
 
 READING = ("source", "reader", "reader_options", "columns")
 """Parts of a recipe that say what is read. All other parts determined the model and cannot be changed."""
@@ -41,11 +41,14 @@ class Evaluation:
         Only for span: the metrics of the reference answers, rounded to whole symbols. Otherwise empty.
     predictions
         A row per record: id, group if there are groups, label and the columns of `xdomain.prediction.predict`.
+    calibration_error
+        The expected calibration error, see `xdomain.metrics.calibration`; None unless for classification or pair.
     """
 
     metrics: Mapping[str, Interval]
     oracle: Mapping[str, float]
     predictions: pa.Table
+    calibration_error: float | None = None
 
     def __len__(self) -> int:
         return len(self.predictions)
@@ -53,7 +56,10 @@ class Evaluation:
     def as_dict(self) -> dict[str, Any]:
         """The numbers as a dictionary for JSON, without the predictions."""
         metrics = {name: vars(value) for name, value in self.metrics.items()}
-        return {"n": len(self), "metrics": metrics, **({"oracle": dict(self.oracle)} if self.oracle else {})}
+        beside: dict[str, Any] = {"oracle": dict(self.oracle)} if self.oracle else {}
+        if self.calibration_error is not None:
+            beside["calibration_error"] = self.calibration_error
+        return {"n": len(self), "metrics": metrics, **beside}
 
 
 def evaluate(
@@ -83,18 +89,15 @@ def evaluate(
         `run_dir` holds no trained model, a record cannot be read, or a label is none of the model's.
     """
     folder = Path(run_dir)
-    values = read_result(folder).values
-    model = load_saved(folder)
-    recipe, classes = model.recipe, values["classes"]
-    adapter = saved_adapter(folder, recipe)
+    model = load_predictor(folder)
+    recipe, classes, adapter = model.recipe, model.classes, model.adapter
     if file is None:
         table = _own(folder, _read_otherwise(folder, recipe, overrides), adapter)
     elif overrides:
         raise RecipeError("a file, and the run's own data read otherwise", expected="one of them", fix="no --set")
     else:
-        paired = values["paired"]
-        table = load_file(Path(file), recipe, adapter, columns=columns, paired=paired, labelled=True)
-    examples, answers = answered(model, adapter, table, classes)
+        table = load_file(Path(file), recipe, adapter, columns=columns, paired=model.paired, labelled=True)
+    examples, answers = model.answers(table)
     records = np.arange(len(examples))
     named = {"id": pa.array(examples.ids, pa.string()), **examples.group_column(records)}
     predictions = pa.table({**named, "label": label_column(examples, records), **answers})
@@ -103,7 +106,10 @@ def evaluate(
     oracle: dict[str, float] = {}
     if recipe.problem == "span":
         oracle = span_values(recipe.metrics, judged.labels, oracle_spans(examples, records))
-    return Evaluation(metrics, oracle, predictions)
+    error = None
+    if recipe.problem in ("classification", "pair"):
+        error = calibration_of(*drop_unscored(judged.labels, judged.scores))["error"]
+    return Evaluation(metrics, oracle, predictions, error)
 
 
 def _read_otherwise(folder: Path, before: Recipe, overrides: Sequence[str]) -> Recipe:

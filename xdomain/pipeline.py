@@ -20,15 +20,18 @@ from xdomain.core.progress import log, muted
 from xdomain.core.recipe import Recipe, columns_of, load_recipe, with_arm
 from xdomain.core.run_dir import (
     CONFUSION_PLOT,
+    FAMILIAR,
     HISTORY_PLOT,
     PREDICTIONS,
     RECIPE,
+    RELIABILITY_PLOT,
     RESULT,
     SCHEMA,
     check_folder,
     check_same,
     is_done,
     open_folder,
+    tempered,
     write_history,
     write_json,
     write_predictions,
@@ -36,20 +39,22 @@ from xdomain.core.run_dir import (
 from xdomain.core.sequences import Adapter
 from xdomain.cross_validation import cross_validate, is_cross_validation
 from xdomain.data.dataset import Examples
+from xdomain.data.familiar import Familiar
 from xdomain.data.own_data import task_of
+from xdomain.metrics.calibration import BINS, calibrations, fit_temperature
 from xdomain.metrics.heldout import held_out_of
 from xdomain.metrics.metrics import check_metrics
-from xdomain.metrics.scoring import compute_split_metrics, label_column, predicted
+from xdomain.metrics.scoring import compute_split_metrics, drop_unscored, label_column, predicted
 from xdomain.model.backbone import load_backbone, quiet_loading
 from xdomain.model.initialise import Arm
 from xdomain.result import Result, load_result
-from xdomain.saved_model import keep_adapter, load_saved
+from xdomain.saved_model import keep_adapter, keep_temperature, load_saved
 from xdomain.training.arguments import memory_need
 from xdomain.training.defaults import describe_training, settle
 from xdomain.training.device import Device, best_device, is_first
 from xdomain.training.model_card import write_card
 from xdomain.training.pace import check_minutes, measure_pace, within
-from xdomain.training.plots import plot_confusion, plot_history
+from xdomain.training.plots import plot_confusion, plot_history, plot_reliability
 from xdomain.training.preparation import JUDGED, adapter_of, prepare
 from xdomain.training.provenance import PeakMemory, provenance
 from xdomain.training.train_encoder import TrainResult, build_learner, plan_encoder, train_encoder
@@ -272,7 +277,9 @@ def _finish(
     """Evaluate the model as it was saved and write the results, ``result.json`` last."""
     model = load_saved(folder)
     scores = {split: model.scores(examples, examples.indices(split), device) for split in JUDGED}
+    calibration = _calibrated(recipe, examples, scores, folder)
     judged = {split: compute_split_metrics(examples, split, scores[split], recipe.metrics) for split in JUDGED}
+    Familiar.of(examples, adapter.alphabet).save(folder / FAMILIAR)
     write_history(folder, learned.fit.history)
     predictions = _predictions(examples, adapter, scores)
     write_predictions(folder / PREDICTIONS, predictions)
@@ -300,6 +307,8 @@ def _finish(
         "train_loss": learned.fit.train_loss,
         "best_step": learned.fit.best_step,
         "steps": learned.fit.steps,
+        **calibration,
+        **({"positive_class": examples.classes[1]} if len(examples.classes) == 2 else {}),
         **{part: {split: entry[part] for split, entry in judged.items()} for part in _beside(judged["test"])},
         **verdict.as_dict(),
         "classes": list(examples.classes),
@@ -315,6 +324,8 @@ def _finish(
     if examples.classes:
         matrix = judged["test"]["confusion"]
         plot_confusion(matrix, examples.classes, path=folder / CONFUSION_PLOT, title=f"{label}: test")
+    if calibration:
+        plot_reliability(calibration["calibration"]["test"], path=folder / RELIABILITY_PLOT, title=f"{label}: test")
     write_card(folder, recipe, values)
     write_json(folder / RESULT, values)
     result = load_result(folder)
@@ -323,6 +334,28 @@ def _finish(
         log.warning(note)
     log.info(f"test {first} {number(result.metric())}  valid {number(result.metric(split='valid'))}  -> {folder}")
     return result
+
+
+def _calibrated(recipe: Recipe, examples: Examples, scores: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """How far probabilities are right, for the result; if the recipe asks for it, `scores` are tempered in place."""
+    if recipe.problem not in ("classification", "pair"):
+        return {}
+    given = {split: drop_unscored(examples.labels_of(examples.indices(split)), scores[split]) for split in JUDGED}
+    temperature = None
+    if recipe.calibration == "temperature":
+        labels, logits = given["valid"]
+        temperature = fit_temperature(logits, labels)
+        keep_temperature(temperature, folder)
+        for split in JUDGED:
+            scores[split] = tempered(scores[split], temperature)
+    told = {split: calibrations(*given[split], temperature) for split in JUDGED}
+    if temperature is not None:
+        before, after = (told["test"][when]["error"] for when in ("before", "after"))
+        log.info(
+            f"calibration: temperature {number(temperature)}; expected calibration error on test {number(after)}, "
+            f"{number(before)} before"
+        )
+    return {"calibration": {"method": recipe.calibration, "temperature": temperature, "n_bins": BINS, **told}}
 
 
 def _beside(judged: dict[str, Any]) -> list[str]:

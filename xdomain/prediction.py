@@ -2,46 +2,39 @@
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.csv as pa_csv
-import pyarrow.parquet as pq
 
 from xdomain.core.adapter_protocols import CutsFiles
-from xdomain.core.errors import BackboneError, OutputError, RecipeError
-from xdomain.core.memory import Need, enough_memory
-from xdomain.core.recipe import Columns, Train
-from xdomain.core.run_dir import RECIPE, finite, is_done, read_result, whole_or_nothing
-from xdomain.core.sequences import Adapter
-from xdomain.data.dataset import Examples, check_symbols, encode_examples, warn_of_other_domain
-from xdomain.data.loading import load_file
+from xdomain.core.errors import RecipeError
+from xdomain.core.progress import Silent, log, reporter
+from xdomain.core.recipe import Columns
 from xdomain.data.media_files import endings, is_media, table_of_files, transcribed
-from xdomain.metrics.scoring import predicted
-from xdomain.saved_model import Saved, load_saved, saved_adapter
+from xdomain.data.pieces import Piece, load_pieces
+from xdomain.predictor import load_predictor
 
-TABLE_FILES = (".csv", ".tsv", ".parquet", ".jsonl")
-"""The endings of files that predictions can be written to."""
-DELIMITERS = {".csv": ",", ".tsv": "\t"}
+EVERY = 60.0  # seconds between two lines about the progress, where no bar shows it
 
 
 def predict(
-    run_dir: str | Path,
+    run_dir: str | Path | Sequence[str | Path],
     *files: str | Path,
     columns: Columns | None = None,
     clip: str | Path | None = None,
+    reverse_complement: bool = False,
+    unlike: bool = False,
 ) -> pa.Table:
     """Predict with a run's model: the records of a file, or sound or music files.
 
     Parameters
     ----------
     run_dir
-        A finished run's folder.
+        A finished run's folder; or several, whose probabilities or values are averaged. They must have the same
+        domain, problem and classes, and not be for span.
     files
         One CSV, TSV or FASTA file; or, if the domain has them, sound or music files: one per record, or for a model
         that reads two sequences the question and the passage.
@@ -49,177 +42,84 @@ def predict(
         The columns by what they hold. Those left as None are named as in the run's own data, or guessed.
     clip
         File to write the answer to, cut out of the passage. Only for a question and a passage that are sound files.
+    reverse_complement
+        Whether to average the answers for both strands of each DNA sequence; for classification and regression.
+    unlike
+        Whether to tell records that are unlike the training data.
 
     Returns
     -------
     pyarrow.Table
         In file order: id, prediction (the name of a class, a value, or a list of tags: one per symbol, for text one
-        per word), score (the probability of the prediction, or the value), and for classes probabilities. For span:
-        id, start and end (in the passage's own coordinate: seconds, characters, nt), answer and score.
+        per word), score (the probability of the prediction, or the value), and for classes p(NAME) for each. For span:
+        id, start and end (in the passage's own coordinate: seconds, characters, nt), answer and score. For several
+        runs also std (the standard deviation over runs of that probability or value) and, where there are classes,
+        agreement (the share of runs that predict the same); for tagging one of each per tag. With `unlike` also length,
+        unknown, unseen and unlike, see `xdomain.data.familiar.Familiar.columns`.
 
     Raises
     ------
     UserError
         `run_dir` holds no trained model, or a record of `files` cannot be read.
     """
-    model, adapter, values = finished_run(Path(run_dir))
+    pieces = predict_pieces(
+        run_dir, *files, columns=columns, clip=clip, reverse_complement=reverse_complement, unlike=unlike
+    )
+    return pa.concat_tables(pieces)
+
+
+def predict_pieces(
+    run_dir: str | Path | Sequence[str | Path],
+    *files: str | Path,
+    columns: Columns | None = None,
+    clip: str | Path | None = None,
+    reverse_complement: bool = False,
+    unlike: bool = False,
+) -> Iterator[pa.Table]:
+    """Predict as `predict` does, some records at a time: a file of any size takes little memory.
+
+    Parameters
+    ----------
+    run_dir, files, columns, clip, reverse_complement, unlike
+        As for `predict`.
+    """
+    folders = [run_dir] if isinstance(run_dir, (str, Path)) else run_dir
+    model = load_predictor(*folders, reverse_complement=reverse_complement, unlike=unlike)
+    adapter = model.adapter
     paths = [Path(file) for file in files]
     as_files = bool(paths) and all(is_media(path, adapter) for path in paths)
     if clip and not (as_files and model.recipe.problem == "span" and isinstance(adapter, CutsFiles)):
         raise RecipeError(f"{clip}: no answer can be cut out", expected="a question and a passage that are sound files")
     if as_files:
-        table = transcribed(table_of_files(paths, paired=values["paired"]), adapter, Path())
+        table = transcribed(table_of_files(paths, paired=model.paired), adapter, Path())
+        pieces = iter([Piece(table, 1.0)])
     elif len(paths) == 1:
-        table = load_file(paths[0], model.recipe, adapter, columns=columns, paired=values["paired"])
+        pieces = load_pieces(paths[0], model.recipe, adapter, columns=columns, paired=model.paired)
     else:
         single = f", or files that end in {', '.join(endings(adapter))}" if endings(adapter) else ""
         raise RecipeError(f"{len(paths)} files to predict", expected=f"one CSV, TSV or FASTA file{single}")
-    examples, answers = answered(model, adapter, table, values["classes"])
-    if clip and isinstance(adapter, CutsFiles):
-        adapter.clip(paths[1], answers["start"][0].as_py(), answers["end"][0].as_py(), Path(clip))
-    return pa.table({"id": pa.array(examples.ids, pa.string()), **answers})
+    for place, piece in enumerate(_shown(pieces)):
+        several = place > 0 or piece.done < 1
+        examples, answers = model.answers(piece.table, several=several, first=not place)
+        if clip and isinstance(adapter, CutsFiles):
+            adapter.clip(paths[1], answers["start"][0].as_py(), answers["end"][0].as_py(), Path(clip))
+        yield pa.table({"id": pa.array(examples.ids, pa.string()), **answers})
 
 
-def finished_run(folder: Path) -> tuple[Saved, Adapter, dict[str, Any]]:
-    """Read the model of a finished run in `folder`, its adapter, and the contents of its ``result.json``.
-
-    Raises
-    ------
-    BackboneError
-        It holds no finished run.
-    """
-    if (folder / RECIPE).is_file() and not is_done(folder):
-        raise BackboneError(f"the run in {folder} is not finished", fix="the same `xdomain run …` with --resume")
-    model = load_saved(folder)
-    return model, saved_adapter(folder, model.recipe), read_result(folder).values
-
-
-def answered(
-    model: Saved, adapter: Adapter, table: pa.Table, classes: Sequence[str]
-) -> tuple[Examples, dict[str, pa.Array]]:
-    """Encode the records of a raw table and predict them.
-
-    Parameters
-    ----------
-    model, adapter
-        Those of one run.
-    table
-        The records, validated, as `xdomain.data.loading.load_file` returns them.
-    classes
-        Names of the model's classes, in their order.
-
-    Returns
-    -------
-    tuple
-        The encoded records, and the columns of `predict` except id.
-
-    Raises
-    ------
-    OutOfMemoryError
-        The model and the records that it reads at once need more memory than the device has.
-    """
-    examples = encoded(model, adapter, table, classes)
-    records = np.arange(len(examples))
-    with enough_memory(lambda: scoring_need(model.recipe.train)):
-        scores = model.scores(examples, records)
-    return examples, predicted(examples, adapter, records, scores)
-
-
-def encoded(model: Saved, adapter: Adapter, table: pa.Table, classes: Sequence[str]) -> Examples:
-    """Encode the records of a raw table, with all of them in the split ``test``.
-
-    Parameters
-    ----------
-    model, adapter, table, classes
-        As for `answered`.
-
-    Raises
-    ------
-    DataError
-        A record cannot be encoded, has no symbols, or has a label that is none of `classes`.
-    """
-    split = np.full(table.num_rows, "test")
-    examples = encode_examples(table, adapter, model.recipe.problem, split, classes=classes)
-    check_symbols(examples)
-    warn_of_other_domain(examples, adapter)
-    return examples
-
-
-def scoring_need(train: Train) -> Need:
-    """What scoring with the options `train` needs memory for, and how to need less."""
-    from xdomain.training.arguments import scored_at_once  # which loads torch
-
-    parts = train.gradient_accumulation_steps
-    return Need(
-        f"scores of {scored_at_once(train)} windows at once (train.batch_size={train.batch_size}, "
-        f"train.gradient_accumulation_steps={parts}, train.max_length={train.max_length or 'the positions there are'})",
-        f"a larger gradient_accumulation_steps in the run's {RECIPE}, such as {4 * parts}; where a GPU is too small, "
-        "CUDA_VISIBLE_DEVICES= in front of the command scores on the CPU",
-    )
-
-
-def check_table_file(out: Path | None) -> None:
-    """Refuse a file `out` that `write_table` could not write; call this before the predictions are made.
-
-    Raises
-    ------
-    OutputError
-        Its name has none of the endings `TABLE_FILES`, or its folder does not exist.
-    """
-    if out is None:
-        return
-    if out.suffix.lower() not in TABLE_FILES:
-        raise OutputError(
-            f"{out} ends in {out.suffix}" if out.suffix else f"{out} has no ending",
-            expected=f"a file that ends in {', '.join(TABLE_FILES[:-1])} or {TABLE_FILES[-1]}",
-            fix=f"--out {out.with_suffix('.csv')}",
-        )
-    if not out.parent.is_dir():
-        raise OutputError(f"{out} cannot be written (there is no folder {out.parent})", fix="another --out")
-
-
-def write_table(table: pa.Table, out: Path | None) -> None:
-    """Write predictions as CSV, TSV, Parquet or JSON lines, whole or not at all.
-
-    Parameters
-    ----------
-    table
-        The predictions.
-    out
-        A file, whose ending says how it is written: see `TABLE_FILES`. None: CSV to stdout. In CSV and TSV the values
-        of a list are joined by spaces.
-
-    Raises
-    ------
-    OutputError
-        The file cannot be written, or has another ending.
-    """
-    if out is None:
-        sink = pa.BufferOutputStream()
-        pa_csv.write_csv(_flat(table), sink)
-        sys.stdout.write(sink.getvalue().to_pybytes().decode())
-        return
-    check_table_file(out)
-    try:
-        with whole_or_nothing(out) as part:
-            match out.suffix.lower():
-                case ".parquet":
-                    pq.write_table(table, part)
-                case ".jsonl":
-                    rows = (json.dumps(finite(row), ensure_ascii=False) for row in table.to_pylist())
-                    part.write_text("".join(f"{row}\n" for row in rows), "utf-8")
-                case ending:
-                    pa_csv.write_csv(_flat(table), part, pa_csv.WriteOptions(delimiter=DELIMITERS[ending]))
-    except OSError as error:
-        raise OutputError(f"{out} cannot be written ({error.strerror})", fix="another --out") from None
-
-
-def _flat(table: pa.Table) -> pa.Table:
-    return pa.table({name: _joined(table.column(name)) for name in table.column_names})
-
-
-def _joined(column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
-    if not (pa.types.is_list(column.type) or pa.types.is_fixed_size_list(column.type)):
-        return column
-    shown = [[f"{x:.6g}" if isinstance(x, float) else str(x) for x in row] for row in column.to_pylist()]
-    return pa.array([" ".join(row) for row in shown])
+def _shown(pieces: Iterator[Piece]) -> Iterator[Piece]:
+    """Report the progress through `pieces`: records, records a second, and how long the rest will take."""
+    begun = told = time.monotonic()
+    records = 0
+    for place, piece in enumerate(pieces):
+        yield piece
+        records += piece.table.num_rows
+        total = max(records, round(records / max(piece.done, 1e-9)))
+        if not place:
+            reporter().started("predicting", total, 0, unit="records")
+        reporter().advanced(records)
+        now = time.monotonic()
+        if isinstance(reporter(), Silent) and now - told > EVERY:
+            pace = records / (now - begun)
+            left = timedelta(seconds=round((total - records) / pace))
+            log.info(f"{records:,} of about {total:,} records, {pace:,.0f} a second, {left} left")
+            told = now

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from xdomain.core.formatting import as_frame, number, with_interval
 from xdomain.core.run_dir import PREDICTIONS, StoredResult, read_history, read_result
+from xdomain.metrics.scoring import by_class
 from xdomain.trained_model import Model, load
 
 if TYPE_CHECKING:
@@ -41,14 +42,7 @@ class Result(StoredResult):
             One row per record: ``id``, ``split``, ``label``, ``prediction``, ``score``, and ``p(NAME)`` for each
             class. A DataFrame if pandas is installed.
         """
-        table = pq.read_table(self.folder / PREDICTIONS)
-        if "probabilities" in table.column_names:
-            chances = table.column("probabilities").combine_chunks()
-            by_class = chances.flatten().to_numpy().reshape(len(table), -1)
-            table = table.drop_columns("probabilities")
-            for name, column in zip(self.values["classes"], by_class.T, strict=True):
-                table = table.append_column(f"p({name})", [column])
-        return as_frame(table)
+        return as_frame(by_class(pq.read_table(self.folder / PREDICTIONS), self.values["classes"]))
 
     def model(self) -> Model:
         """Read the trained model, to predict other sequences."""

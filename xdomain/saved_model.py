@@ -14,7 +14,7 @@ from xdomain.core.adapter_protocols import KeepsFiles
 from xdomain.core.errors import BackboneError
 from xdomain.core.plugins import make_adapter
 from xdomain.core.recipe import Recipe, load_recipe
-from xdomain.core.run_dir import ADAPTER, MODEL, RECIPE
+from xdomain.core.run_dir import ADAPTER, CALIBRATION, MODEL, RECIPE, saved_temperature, tempered, write_json
 from xdomain.core.sequences import Adapter
 from xdomain.data.dataset import Examples
 from xdomain.training.device import Device
@@ -54,16 +54,17 @@ class Saved(Protocol):
 
 @dataclass(frozen=True)
 class SavedBaseline:
-    """A fitted baseline, read from its run folder."""
+    """A fitted baseline, read from its run folder; its logits are divided by its `temperature`."""
 
     recipe: Recipe
     folder: Path
+    temperature: float = 1.0
 
     def scores(self, examples: Examples, records: NDArray[np.int64], device: Device | None = None) -> NDArray[Any]:
         """Score the `records` of `examples`: see `Saved`. `device` is ignored: baselines are computed on the CPU."""
         fitted = load_baseline(self.folder / MODEL)
         second = examples.symbols_b.take(records) if examples.symbols_b else None
-        return fitted.scores(examples.symbols.take(records), second)
+        return tempered(fitted.scores(examples.symbols.take(records), second), self.temperature)
 
 
 def load_saved(folder: Path) -> SavedModel | SavedBaseline:
@@ -87,10 +88,15 @@ def load_saved(folder: Path) -> SavedModel | SavedBaseline:
         )
     recipe = load_recipe(folder / RECIPE)
     if recipe.run.baseline:
-        return SavedBaseline(recipe, folder)
+        return SavedBaseline(recipe, folder, saved_temperature(folder))
     from xdomain.training.saved_encoder import load_encoder  # which loads torch
 
     return load_encoder(folder, recipe)
+
+
+def keep_temperature(temperature: float, folder: Path) -> None:
+    """Write the `temperature` that logits are to be divided by into the run `folder`, where `load_saved` reads it."""
+    write_json(folder / CALIBRATION, {"method": "temperature", "temperature": temperature})
 
 
 def keep_adapter(adapter: Adapter, folder: Path) -> None:

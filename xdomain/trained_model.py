@@ -12,11 +12,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from xdomain.core.errors import DataError, RecipeError
+from xdomain.core.formatting import as_frame
 from xdomain.core.memory import enough_memory
-from xdomain.core.sequences import Adapter
 from xdomain.data.media_files import transcribed
-from xdomain.prediction import answered, encoded, finished_run, scoring_need
-from xdomain.saved_model import Saved
+from xdomain.metrics.scoring import chances_of
+from xdomain.predictor import Predictor, load_predictor, scoring_need
 
 if TYPE_CHECKING:  # a simple baseline does not need torch
     from xdomain.training.embed import Pooling
@@ -31,16 +31,14 @@ class Model:
     Parameters
     ----------
     folder
-        The run folder.
+        The run folder; the first of several.
     classes
         Names of the classes, in the order of the columns of `predict_proba`; empty for regression and span.
     """
 
     folder: Path
     classes: tuple[str, ...]
-    _saved: Saved
-    _adapter: Adapter
-    _paired: bool
+    _predictor: Predictor
 
     def predict(self, sequences: Sequence[str] | Sequence[Pair]) -> NDArray[Any]:
         """Predict the label of each sequence.
@@ -63,7 +61,7 @@ class Model:
             There are no sequences, they are not of the kind that the model reads, or one cannot be encoded.
         """
         answers = self._answers(sequences)
-        if self._saved.recipe.problem == "span":
+        if self._predictor.recipe.problem == "span":
             return _objects(list(zip(answers["start"].to_pylist(), answers["end"].to_pylist(), strict=True)))
         predictions = answers["prediction"]
         if pa.types.is_list(predictions.type):
@@ -88,11 +86,25 @@ class Model:
         RecipeError
             The model is not for classification or pairs.
         """
-        problem = self._saved.recipe.problem
+        problem = self._predictor.recipe.problem
         if problem not in ("classification", "pair"):
             raise RecipeError(f"predict_proba of a model for {problem}", expected="classification or pair")
-        chances = self._answers(sequences)["probabilities"]
-        return np.asarray(chances.flatten(), np.float64).reshape(-1, len(self.classes))
+        return chances_of(pa.table(self._answers(sequences)), self.classes)
+
+    def predict_table(self, sequences: Sequence[str] | Sequence[Pair]) -> Any:
+        """Predict all that the command ``predict`` writes.
+
+        Parameters
+        ----------
+        sequences
+            As for `predict`.
+
+        Returns
+        -------
+        pandas.DataFrame or pyarrow.Table
+            The columns of `xdomain.predict` without id, a row for each sequence. A DataFrame if pandas is installed.
+        """
+        return as_frame(pa.table(self._answers(sequences)))
 
     def embed(
         self, sequences: Sequence[str] | Sequence[Pair], *, layer: int = -1, pooling: Pooling = "mean"
@@ -121,16 +133,18 @@ class Model:
         """
         from xdomain.training.saved_encoder import SavedModel  # which loads torch
 
-        saved = self._saved
+        saved = self._predictor.models[0]
+        if len(self._predictor.models) > 1:
+            raise RecipeError(f"embed of {len(self._predictor.models)} runs", expected="one run")
         if not isinstance(saved, SavedModel):
             raise RecipeError(f"embed of a {saved.recipe.run.baseline} baseline", expected="the run of an encoder")
-        examples = encoded(saved, self._adapter, self._table(sequences), self.classes)
+        examples = self._predictor.encoded(self._table(sequences))
         with enough_memory(lambda: scoring_need(saved.recipe.train)):
             vectors = saved.embed(examples, layer=layer, pooling=pooling)
         return _objects(vectors) if pooling == "none" else np.stack(vectors)
 
     def _answers(self, sequences: Sequence[str] | Sequence[Pair]) -> dict[str, pa.Array]:
-        return answered(self._saved, self._adapter, self._table(sequences), self.classes)[1]
+        return self._predictor.answers(self._table(sequences))[1]
 
     def _table(self, sequences: Sequence[str] | Sequence[Pair]) -> pa.Table:
         if isinstance(sequences, (str, bytes)):
@@ -138,34 +152,41 @@ class Model:
         records: list[Any] = list(sequences)
         if not records:
             raise DataError("no sequences", expected="one or more")
-        wrong = next((i for i, one in enumerate(records) if isinstance(one, str) == self._paired), None)
+        wrong = next((i for i, one in enumerate(records) if isinstance(one, str) == self._predictor.paired), None)
         if wrong is not None:
-            expected = "a pair of strings each" if self._paired else "a string each"
+            expected = "a pair of strings each" if self._predictor.paired else "a string each"
             raise DataError(f"record {wrong + 1}: {type(records[wrong]).__name__}", expected=expected)
         columns: dict[str, Any] = {"id": [str(i + 1) for i in range(len(records))]}
-        if self._paired:
+        if self._predictor.paired:
             columns |= {"sequence": [one for one, _ in records], "sequence_b": [other for _, other in records]}
         else:
             columns["sequence"] = records
-        return transcribed(pa.table(columns), self._adapter, Path(), every=True)
+        return transcribed(pa.table(columns), self._predictor.adapter, Path(), every=True)
 
 
-def load(run_dir: str | Path) -> Model:
-    """Read the trained model of a finished run.
+def load(run_dir: str | Path, *others: str | Path, reverse_complement: bool = False, unlike: bool = False) -> Model:
+    """Read the trained model of a finished run, or of several as one.
 
     Parameters
     ----------
     run_dir
         A run folder, as `xdomain.run` or ``xdomain run`` wrote it.
+    others
+        Further runs with the same domain, problem and classes: probabilities, or values, are averaged.
+    reverse_complement
+        Whether to average the answers for both strands of each DNA sequence; for classification and regression.
+    unlike
+        Whether `Model.predict_table` tells records that are unlike the training data.
 
     Raises
     ------
     BackboneError
-        `run_dir` holds no finished run.
+        A folder holds no finished run.
+    RecipeError
+        The runs cannot be averaged, or have no other strand.
     """
-    folder = Path(run_dir)
-    saved, adapter, values = finished_run(folder)
-    return Model(folder, tuple(values["classes"]), saved, adapter, bool(values["paired"]))
+    predictor = load_predictor(run_dir, *others, reverse_complement=reverse_complement, unlike=unlike)
+    return Model(Path(run_dir), predictor.classes, predictor)
 
 
 def _objects(values: Sequence[Any]) -> NDArray[Any]:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from xdomain.core.errors import DataError
 from xdomain.core.plugins import make_adapter
-from xdomain.data.dataset import IGNORED, Examples, encode_examples
+from xdomain.data.dataset import IGNORED, Examples, encode_examples, with_positive
 
 DNA = make_adapter("dna")  # A C G T N are 0 1 2 3 4
 
@@ -215,3 +215,13 @@ def test_examples_never_change():
     assert isinstance(data, Examples)
     with pytest.raises(AttributeError):
         data.problem = "pair"
+
+
+@pytest.mark.parametrize(("classes", "name"), [(("no", "yes"), False), (("0", "1"), 0), (("a", "b"), "a")])
+def test_the_positive_class_is_the_second_whatever_yaml_makes_of_its_name(classes, name):
+    data = encoded(sequence=["A", "C"], label=list(classes))
+    turned = with_positive(data, name)
+    assert turned.classes == classes[::-1]
+    assert turned.labels.tolist() == [1, 0]
+    assert with_positive(turned, name) is turned
+    assert with_positive(data, None) is data

@@ -12,12 +12,13 @@ SPAN = pa.list_(pa.struct([("start", pa.float64()), ("end", pa.float64())]))
 COLUMNS = {
     "span": {"label": SPAN, "start": pa.float64(), "end": pa.float64(), "score": pa.float64()},
     "regression": {"label": pa.float64(), "score": pa.float64()},
-    "classification": {"label": pa.string(), "score": pa.float64(), "probabilities": pa.list_(pa.float64(), 2)},
+    "classification": {"label": pa.string(), "score": pa.float64(), "p(no)": pa.float64(), "p(yes)": pa.float64()},
+    "pair": {"label": pa.string(), "score": pa.float64(), "probabilities": pa.list_(pa.float64(), 2)},  # before
     "tagging": {
         "label": pa.list_(pa.string()), "prediction": pa.list_(pa.string()), "score": pa.list_(pa.float64()),
     },
 }  # fmt: skip
-METRIC = {"span": "FF1", "regression": "mse", "classification": "f1", "tagging": "f1"}
+METRIC = {"span": "FF1", "regression": "mse", "classification": "f1", "pair": "f1", "tagging": "f1"}
 
 
 @pytest.mark.parametrize("grouped", [True, False])

@@ -9,7 +9,15 @@ import pytest
 
 from xdomain.core.sequences import Ragged
 from xdomain.data.dataset import IGNORED, Examples
-from xdomain.metrics.scoring import compute_split_metrics, drop_unscored, label_column, per_tag, prediction_columns
+from xdomain.metrics.scoring import (
+    by_class,
+    chances_of,
+    compute_split_metrics,
+    drop_unscored,
+    label_column,
+    per_tag,
+    prediction_columns,
+)
 
 NAN = float("nan")
 ABC = ("a", "b", "c")
@@ -66,7 +74,12 @@ def test_classes_are_told_by_name_and_chance():
     columns = prediction_columns("classification", ABC, scores, np.array([3, 1]))
     assert columns["prediction"].to_pylist() == ["b", "a"]
     assert columns["score"].to_pylist() == pytest.approx([0.7, 0.5])
-    assert np.array(columns["probabilities"].to_pylist()) == pytest.approx(np.array([[0.2, 0.7, 0.1], [0.5, 0.1, 0.4]]))
+    assert list(columns) == ["prediction", "score", "p(a)", "p(b)", "p(c)"]
+    chances = np.array([[0.2, 0.7, 0.1], [0.5, 0.1, 0.4]])
+    assert chances_of(pa.table(columns), ABC) == pytest.approx(chances)
+    lists = pa.table({"id": ["x", "y"], "probabilities": pa.array(chances.tolist(), pa.list_(pa.float64(), 3))})
+    assert by_class(lists, ABC).column_names == ["id", "p(a)", "p(b)", "p(c)"]  # as runs wrote them before
+    assert chances_of(lists, ABC).tolist() == chances_of(by_class(lists, ABC), ABC).tolist() == chances.tolist()
 
 
 def test_a_record_without_scores_has_no_prediction():

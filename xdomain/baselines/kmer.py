@@ -19,10 +19,12 @@ from xdomain.core.errors import DataError, RecipeError
 from xdomain.core.run_dir import write_json
 from xdomain.core.sequences import Ragged
 from xdomain.data.dataset import IGNORED
+from xdomain.data.familiar import kmer_codes
 from xdomain.metrics.metrics import compute_metrics
 
 Features = Any  # scipy.sparse has no types
 MOST_FEATURES = 10_000
+AT_ONCE = 1 << 17  # symbols that are scored at once: their features take a thousand times as many bytes
 REACH = 7  # symbols on either side that a tag is guessed from
 STRENGTHS = (0.01, 0.1, 1.0, 10.0)  # inverse regularisation, searched on validation
 
@@ -57,7 +59,12 @@ class Linear:
 
     def scores(self, symbols: Ragged, symbols_b: Ragged | None = None) -> NDArray[Any]:
         """Score the records of `symbols` and `symbols_b`; see `xdomain.baselines.api.Baseline`."""
-        scores = np.asarray(features(symbols, symbols_b, self.problem, self.alphabet_size) @ self.weights) + self.bias
+        parts: list[NDArray[Any]] = []
+        for records in _parts(symbols.lengths + (symbols_b.lengths if symbols_b else 0)):
+            second = symbols_b.take(records) if symbols_b else None
+            seen = features(symbols.take(records), second, self.problem, self.alphabet_size)
+            parts.append(np.asarray(seen @ self.weights) + self.bias)
+        scores = np.concatenate(parts)
         return scores[:, 0] if self.problem == "regression" else scores
 
     def save(self, folder: Path) -> None:
@@ -66,6 +73,12 @@ class Linear:
         settings = {"kind": "kmer", "problem": self.problem, "alphabet_size": self.alphabet_size,
                     "chosen": self.chosen, "train_loss": self.train_loss}  # fmt: skip
         write_json(folder / "baseline.json", settings)
+
+
+def _parts(lengths: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """The numbers of the records in parts of about `AT_ONCE` symbols, given the symbols of each."""
+    part = np.cumsum(lengths) // AT_ONCE
+    return np.split(np.arange(len(lengths)), np.flatnonzero(np.diff(part)) + 1)
 
 
 def load_kmer(folder: Path, settings: dict[str, Any]) -> Linear:
@@ -107,14 +120,7 @@ def count_kmers(symbols: Ragged, k: int, alphabet_size: int) -> Features:
     scipy.sparse.csr_matrix
         Shape (n, alphabet_size^k); a k-mer's column is the number that its ids spell, the first digit the highest.
     """
-    offsets, lengths = symbols.offsets, symbols.lengths
-    counts = np.maximum(lengths - k + 1, 0)
-    record = np.repeat(np.arange(len(symbols)), counts)
-    firsts = np.concatenate(([0], np.cumsum(counts)))[:-1]
-    start = offsets[:-1][record] + np.arange(len(record)) - firsts[record]
-    code = np.zeros(len(start), np.int64)
-    for i in range(k):
-        code = code * alphabet_size + symbols.values[start + i]
+    record, code = kmer_codes(symbols, k, alphabet_size)
     shape = (len(symbols), alphabet_size**k)
     return sparse.csr_matrix((np.ones(len(code)), (record, code)), shape=shape)
 

@@ -31,6 +31,7 @@ KMERS = "kmer"
 def print_result(result: Result) -> None:
     """Print the metrics in `result`, one per line, the run folder and commands to go on with."""
     from xdomain.core.run_dir import RECIPE  # which loads pyarrow
+    from xdomain.metrics.metrics import ABOUT_POSITIVE
 
     values = result.values
     metrics = values["metrics"]
@@ -47,6 +48,11 @@ def print_result(result: Result) -> None:
             for name in metrics["test"]
         ]
     )
+    about = [name for name in metrics["test"] if name in ABOUT_POSITIVE]
+    if about and "positive_class" in values:
+        print(f"positive class of {', '.join(about)}: {values['positive_class']} (--set positive=NAME for the other)")
+    for when, found in values.get("calibration", {}).get("test", {}).items():
+        print(f"expected calibration error on test, {when} calibration: {number(found['error'])}")
     if "parameters" in result.values:
         sizes = result.values["parameters"]
         print(
@@ -93,6 +99,8 @@ def print_evaluation(evaluation: Evaluation) -> None:
             for name, value in evaluation.metrics.items()
         ]
     )
+    if evaluation.calibration_error is not None:
+        print(f"expected calibration error: {number(evaluation.calibration_error)}")
     print(f"{len(evaluation):,} records; intervals over records, for this one model.")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from importlib.metadata import version
+from itertools import takewhile
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,7 +12,7 @@ import typer
 
 from xdomain.cli.analyze import analyze_command
 from xdomain.cli.messages import messages_on_stderr
-from xdomain.cli.options import ColumnOption, Json, OwnData, Set, Task, Training, names_in, takes
+from xdomain.cli.options import ColumnOption, Json, OverwriteFile, OwnData, Set, Task, Training, names_in, takes
 from xdomain.cli.options import columns_by_role as _columns
 from xdomain.cli.plugins import WithPlugins
 from xdomain.cli.pretrain import pretrain_app
@@ -163,26 +164,44 @@ def predict_command(
     run_dir: Annotated[Path, typer.Argument(help="A finished run.")],
     files: Annotated[
         list[Path],
-        typer.Argument(help="A CSV, TSV or FASTA without need of labels; or sound files."),
+        typer.Argument(
+            help="A CSV, TSV or FASTA without need of labels; or sound files. Folders before it: further runs, whose "
+            "answers are averaged."
+        ),
     ],
     *,
     column: ColumnOption = None,
+    reverse_complement: Annotated[
+        bool, typer.Option("--reverse-complement", help="DNA: average the answers for both strands.")
+    ] = False,
+    unlike: Annotated[bool, typer.Option("--unlike", help="Tell records that are unlike the training data.")] = False,
     out: Annotated[
         Path | None, typer.Option(help="A .csv, .tsv, .parquet or .jsonl to write instead of printing CSV.")
     ] = None,
+    overwrite: OverwriteFile = False,
     clip: Annotated[Path | None, typer.Option(help="Write the answer, cut out of a sound passage, here.")] = None,
     as_json: Json = False,
 ) -> None:
     """Predict the records of a file, or files that are records, with a trained model."""
     from xdomain.cli.console import print_json
-    from xdomain.prediction import check_table_file, predict, write_table
+    from xdomain.cli.progress_bar import progress_bar
+    from xdomain.data.formats.write import check_table_file, write_tables
+    from xdomain.prediction import predict_pieces
 
-    check_table_file(out)
-    table = predict(run_dir, *files, columns=_columns(column), clip=clip)
-    if as_json:
-        print_json(table.to_pylist())
-    if out or not as_json:
-        write_table(table, out)
+    check_table_file(out, overwrite=overwrite)
+    with progress_bar():
+        runs = [run_dir, *takewhile(Path.is_dir, files)]
+        tables = predict_pieces(
+            runs, *files[len(runs) - 1 :], columns=_columns(column), clip=clip, reverse_complement=reverse_complement,
+            unlike=unlike,
+        )  # fmt: skip
+        if not as_json:
+            write_tables(tables, out)
+            return
+        tables = list(tables)
+    print_json([row for table in tables for row in table.to_pylist()])
+    if out:
+        write_tables(tables, out)
 
 
 @app.command("evaluate")
@@ -195,14 +214,15 @@ def evaluate_command(
         list[str] | None, typer.Option("--set", help="Read test otherwise, as reader_options.noise=0.3. Repeatable.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="A .csv, .tsv, .parquet or .jsonl for the predictions.")] = None,
+    overwrite: OverwriteFile = False,
     as_json: Json = False,
 ) -> None:
     """Judge a trained model again: on a labelled file, or on its test records read otherwise."""
     from xdomain.cli.console import print_evaluation, print_json
+    from xdomain.data.formats.write import check_table_file, write_table
     from xdomain.evaluation import evaluate
-    from xdomain.prediction import check_table_file, write_table
 
-    check_table_file(out)
+    check_table_file(out, overwrite=overwrite)
     evaluation = evaluate(run_dir, file, columns=_columns(column), overrides=changes or ())
     if out:
         write_table(evaluation.predictions, out)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="Change the recipe: key.sub=value. Repeatable.")]
 Task = Annotated[str | None, typer.Argument(help="A shipped task (see `xdomain ls`) or a recipe file.")]
+OverwriteFile = Annotated[bool, typer.Option("--overwrite", help="Replace the file --out.")]
 ColumnOption = Annotated[
     list[str] | None, typer.Option("--column", help="Which column holds what: label=NAME. Repeatable.")
 ]

@@ -49,6 +49,7 @@ class ProgressBar:
     def __init__(self, console: Console) -> None:
         self._label, self._phase = "", "starting"
         self._total = self._first = 0
+        self._unit = "steps"
         self._begun = self._updated = float("-inf")
         self._loss: float | None = None
         whole = Column(no_wrap=True)
@@ -85,9 +86,9 @@ class ProgressBar:
         self._progress.reset(self._task, total=None, facts=())
         self._describe()
 
-    def started(self, name: str, total: int, done: int = 0) -> None:
-        """Show `name` as the phase, of `total` steps, of which `done` are already taken."""
-        self._phase, self._total, self._first = name, total, done
+    def started(self, name: str, total: int, done: int = 0, *, unit: str = "steps") -> None:
+        """Show `name` as the phase, of `total` steps (or another `unit`), of which `done` are already taken."""
+        self._phase, self._total, self._first, self._unit = name, total, done, unit
         self._begun, self._updated, self._loss = time.monotonic(), float("-inf"), None
         self._progress.reset(self._task, total=total, completed=done, facts=(f"{done:,}/{total:,}",))
         self._describe()
@@ -111,7 +112,7 @@ class ProgressBar:
         pace = (step - self._first) / max(now - self._begun, 1e-9)
         left = timedelta(seconds=round((self._total - step) / pace)) if pace > 0 else "?"
         loss = () if self._loss is None else (f"loss {self._loss:.4f}",)
-        return f"{step:,}/{self._total:,}", *loss, f"{pace:.3g} steps/s", f"{left} left"
+        return f"{step:,}/{self._total:,}", *loss, f"{pace:.3g} {self._unit}/s", f"{left} left"
 
     def _describe(self) -> None:
         description = ", ".join(part for part in (self._label, self._phase) if part)

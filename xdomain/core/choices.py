@@ -19,6 +19,7 @@ Baseline = Literal["kmer", "cnn"]
 Part = Literal["attention", "ffn", "norms", "words", "positions"]
 """The parts of an encoder that can be transferred one by one."""
 PARTS: tuple[str, ...] = get_args(Part)
+Calibration = Literal["none", "temperature"]
 Precision = Literal["auto", "bf16", "fp32"]
 TooLong = Literal["error", "truncate"]
 

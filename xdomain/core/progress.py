@@ -39,8 +39,11 @@ class Reporter(Protocol):
         """Begin the phase `name`, such as ``reading``, of unknown length."""
         ...
 
-    def started(self, name: str, total: int, done: int = 0) -> None:
-        """Begin the phase `name`, such as ``training``, of `total` steps, of which `done` are already taken."""
+    def started(self, name: str, total: int, done: int = 0, *, unit: str = "steps") -> None:
+        """Begin the phase `name`, such as ``training``, of `total` steps, of which `done` are already taken.
+
+        A step may be another `unit`, such as ``records``, several of which are done at a time.
+        """
         ...
 
     def advanced(self, step: int, loss: SupportsFloat | None = None) -> None:
@@ -64,8 +67,8 @@ class Silent:
     def phase(self, name: str) -> None:
         """Ignore `name`."""
 
-    def started(self, name: str, total: int, done: int = 0) -> None:
-        """Ignore `name`, `total` and `done`."""
+    def started(self, name: str, total: int, done: int = 0, *, unit: str = "steps") -> None:
+        """Ignore `name`, `total`, `done` and `unit`."""
 
     def advanced(self, step: int, loss: SupportsFloat | None = None) -> None:
         """Ignore `step` and `loss`."""

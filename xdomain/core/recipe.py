@@ -10,7 +10,18 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_validator
 
-from xdomain.core.choices import DEFAULT_METRICS, PARTS, Baseline, Init, Precision, Problem, TooLong, Tune, listed
+from xdomain.core.choices import (
+    DEFAULT_METRICS,
+    PARTS,
+    Baseline,
+    Calibration,
+    Init,
+    Precision,
+    Problem,
+    TooLong,
+    Tune,
+    listed,
+)
 from xdomain.core.errors import RecipeError, nearest, unknown
 from xdomain.core.yaml_config import ConfigModel, checked, read_yaml
 
@@ -227,6 +238,14 @@ class Recipe(ConfigModel):
         min_length=1,
         description="The first one chooses the checkpoint that is kept. Left out: those usual for the problem.",
     )
+    positive: str | bool | int | float | None = Field(
+        default=None,
+        description="The positive one of two classes, for f1_binary and average_precision; None: the second in order. "
+        "YAML takes no and 1 for other things than text; a class of that name is meant all the same.",
+    )
+    calibration: Calibration = Field(
+        default="none", description="temperature: scale the logits so that probabilities fit validation."
+    )
     train: Train = Train()
     run: Run = Run()
     published: list[Published] = Field(default=[])
@@ -247,6 +266,12 @@ class Recipe(ConfigModel):
     def _answerable(self) -> Recipe:
         if self.problem == "span" and self.run.baseline:
             raise ValueError(f"run.baseline: a {self.run.baseline} finds no spans; every result has random ones")
+        return self
+
+    @model_validator(mode="after")
+    def _calibrated(self) -> Recipe:
+        if self.calibration != "none" and self.problem not in ("classification", "pair"):
+            raise ValueError(f"calibration: {self.calibration} is for classification and pair, not {self.problem}")
         return self
 
     @model_validator(mode="after")

@@ -24,9 +24,10 @@ SCHEMA = 1
 RECIPE, RESULT, PREDICTIONS, HISTORY = "recipe.yaml", "result.json", "predictions.parquet", "history.jsonl"
 MAPPING, MODEL, ADAPTER, CHECKPOINTS = "mapping.json", "model", "adapter", "checkpoints"
 HISTORY_PLOT, CONFUSION_PLOT, TENSORBOARD = "history.png", "confusion.png", "tensorboard"
+CALIBRATION, RELIABILITY_PLOT, FAMILIAR = "calibration.json", "reliability.png", "training-data.safetensors"
 WRITTEN = (
     RECIPE, RESULT, PREDICTIONS, HISTORY, MAPPING, MODEL, ADAPTER, CHECKPOINTS,
-    HISTORY_PLOT, CONFUSION_PLOT, TENSORBOARD,
+    HISTORY_PLOT, CONFUSION_PLOT, TENSORBOARD, CALIBRATION, RELIABILITY_PLOT, FAMILIAR,
 )  # fmt: skip
 """All files and folders that a run writes into its folder, beside those of its folds."""
 FOLD = re.compile(r"fold-\d+")
@@ -226,6 +227,18 @@ def read_history(folder: Path) -> list[dict[str, Any]]:
     if not (folder / HISTORY).is_file():
         return []
     return [json.loads(line) for line in (folder / HISTORY).read_text("utf-8").splitlines()]
+
+
+def saved_temperature(folder: Path) -> float:
+    """The temperature by which the logits of the run in `folder` are divided; 1 if it was not calibrated."""
+    if not (folder / CALIBRATION).is_file():
+        return 1.0
+    return float(json.loads((folder / CALIBRATION).read_text("utf-8"))["temperature"])
+
+
+def tempered(scores: Any, temperature: float) -> Any:
+    """The array `scores` divided by `temperature`, unchanged if that is 1."""
+    return scores if temperature == 1 else scores / temperature
 
 
 def write_history(folder: Path, history: Sequence[Mapping[str, Any]]) -> None:

@@ -19,7 +19,7 @@ from xdomain.data.in_memory import shown
 from xdomain.data.infer_columns import guess_columns
 from xdomain.data.rows import missing_column, short
 from xdomain.data.sample import are_parted, split_tags
-from xdomain.data.tidy import tidy
+from xdomain.data.tidy import tidy, with_ids
 from xdomain.data.validate import MAX_CHARACTERS, row_checked, target_columns, validated
 
 Raw = Callable[[Path], pa.Table]
@@ -41,6 +41,7 @@ def assemble(
     unscored: str = "",
     drop_incomplete: bool = False,
     number_repeated_ids: bool = False,
+    part_from: int | None = None,
 ) -> pa.Table:
     """Read the files, guess what was not given, rename the columns, check the rows and join the tables.
 
@@ -64,6 +65,9 @@ def assemble(
         The tag that marks a position as not scored, besides the empty tag.
     drop_incomplete, number_repeated_ids
         See `xdomain.data.tidy.tidy`.
+    part_from
+        The rows before those that `raw` reads, where these are part of a file: they are numbered from there on, and
+        ids may occur twice. None: the whole file.
 
     Returns
     -------
@@ -96,6 +100,8 @@ def assemble(
         alike.append(constants(table))
         notes += said(table)
         tables[name] = _renamed(table, guess.columns, task, shown(path), labelled, unscored)
+        if part_from is not None:
+            tables[name] = with_ids(tables[name], part_from)
     tables, changes = tidy(
         tables,
         {name: shown(path) for name, path in files.items()},
@@ -112,7 +118,8 @@ def assemble(
         tables[name] = table
     whole = pa.concat_tables(_with_own_ids(tables))
     where = ", ".join(map(shown, files.values()))
-    whole = validated(whole, task, where=where, labelled=labelled, max_characters=max_characters)
+    check = validated if part_from is None else row_checked
+    whole = check(whole, task, where=where, labelled=labelled, max_characters=max_characters)
     whole = whole.replace_schema_metadata({"said": json.dumps([*notes, *changes]), "problem": guess.problem or ""})
     return noted(whole, alike)
 

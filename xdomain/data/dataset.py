@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute
+import yaml
 from numpy.typing import NDArray
 
 from xdomain.core.adapter_protocols import HasSpans, HasWordStarts, RecognizesOtherDomains
@@ -156,6 +157,31 @@ def encode_examples(
         )
     labels, names = _labels(table, problem, symbols, ids, classes, heads)
     return Examples(problem, ids, symbols, symbols_b, labels, names, split, heads, groups=groups)
+
+
+def with_positive(examples: Examples, name: str | bool | int | float | None) -> Examples:
+    """The same records, `examples`, with the class `name` as the second of two, the positive one; None: as they are.
+
+    A `name` that is no text is what YAML makes of the name of a class: False of ``no``, 1 of ``1``.
+
+    Raises
+    ------
+    RecipeError
+        There are not two classes, or none is called `name`.
+    """
+    if name is None:
+        return examples
+    read = {one: one if isinstance(name, str) else yaml.safe_load(one) for one in examples.classes}
+    named = [one for one, value in read.items() if type(value) is type(name) and value == name]
+    if not named or len(examples.classes) != 2 or examples.labels is None:
+        raise RecipeError(
+            f"positive: {name!r} among the {len(examples.classes)} classes {', '.join(examples.classes[:10])}",
+            expected="one of two classes",
+        )
+    if examples.classes[1] == named[0]:
+        return examples
+    labels = np.where(examples.labels == IGNORED, IGNORED, 1 - examples.labels)
+    return replace(examples, classes=examples.classes[::-1], labels=labels)
 
 
 def _edges(adapter: Adapter, passages: pa.Array, symbols: Ragged) -> Spans:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +141,55 @@ def load_file(
     DataError
         The file is damaged or lacks a column.
     """
+    asked = asked_of(file, recipe, paired=paired, labelled=labelled)
+    try:
+        table = read(
+            asked.reader, {"data": file}, columns=columns, known=asked.known, problem=asked.problem,
+            labelled=asked.labelled, **asked.options,
+        )  # fmt: skip
+    except DataError as error:
+        raise explained(error, recipe) from None
+    return made_ready(table, adapter, file.parent, set(), posed=asked.problem if labelled else None, where=str(file))
+
+
+@dataclass(frozen=True)
+class Asked:
+    """How a file is read for a trained model.
+
+    Parameters
+    ----------
+    reader
+        A name among `xdomain.data.formats.registry.FORMATS`.
+    options
+        Those of the run's own reader, if it is the same.
+    known
+        The columns of the run's own data.
+    problem
+        What the labels are.
+    labelled
+        Whether the file must have labels.
+    """
+
+    reader: str
+    options: Mapping[str, Any]
+    known: Columns
+    problem: Problem
+    labelled: bool
+
+
+def asked_of(file: Path, recipe: Recipe, *, paired: bool = False, labelled: bool = False) -> Asked:
+    """How a file is read for a trained model.
+
+    Parameters
+    ----------
+    file, recipe, paired, labelled
+        As for `load_file`.
+
+    Raises
+    ------
+    RecipeError
+        The file does not exist.
+    """
     if not file.is_file():
         raise RecipeError(f"{file} does not exist", expected=READABLE, nearest=neighbour(file))
     reader = format_of(file)
@@ -149,21 +199,47 @@ def load_file(
     posed: Problem = "pair" if paired else "classification"
     if labelled or recipe.problem == "span":
         posed = recipe.problem
-    try:
-        table = read(reader, {"data": file}, columns=columns, known=known, problem=posed, labelled=labelled, **options)
-    except DataError as error:
-        if recipe.reader in FORMATS:
-            raise
-        note = f"{READABLE} is read here, not what the run's own reader {recipe.reader} reads"
-        fix = f"{error.fix}; {note}" if error.fix else note
-        raise DataError(error.what, expected=error.expected, nearest=error.nearest, fix=fix) from None
+    return Asked(reader, options, known, posed, labelled)
+
+
+def explained(error: DataError, recipe: Recipe) -> DataError:
+    """The `error` of reading a file for the run of `recipe`, with a note where that has a reader of its own."""
+    if recipe.reader in FORMATS:
+        return error
+    note = f"{READABLE} is read here, not what the run's own reader {recipe.reader} reads"
+    fix = f"{error.fix}; {note}" if error.fix else note
+    return DataError(error.what, expected=error.expected, nearest=error.nearest, fix=fix)
+
+
+def made_ready(
+    table: pa.Table, adapter: Adapter, folder: Path, told: set[str], *, posed: Problem | None = None, where: str = ""
+) -> pa.Table:
+    """Do what is left to do with a raw table before it is encoded for a trained model.
+
+    Parameters
+    ----------
+    table
+        As `xdomain.data.formats.registry.read` returns it.
+    adapter
+        That of the run.
+    folder
+        Where the file lies.
+    told
+        Sentences about the reading that were logged before; those logged now are added.
+    posed
+        What the labels are; None if there are none to check.
+    where
+        Name of the file in messages.
+    """
     table, undone = _in_one_piece(table, adapter)
     for sentence in (*said(table), *undone):
-        log.info(sentence)
+        if sentence not in told:
+            told.add(sentence)
+            log.info(sentence)
     _vet(table, adapter)
-    if labelled:
-        table = validated(table, posed, where=str(file))
-    return transcribed(table, adapter, file.parent)
+    if posed is not None:
+        table = validated(table, posed, where=where)
+    return transcribed(table, adapter, folder)
 
 
 def _in_one_piece(table: pa.Table, adapter: Adapter | None) -> tuple[pa.Table, list[str]]:

@@ -54,7 +54,7 @@ def tidy(
         A missing sequence or label where `drop_incomplete` is False.
     """
     said: list[str] = []
-    tidied = {name: _with_ids(table) for name, table in tables.items()}
+    tidied = {name: with_ids(table) for name, table in tables.items()}
     if number_repeated_ids:
         tidied = {name: _distinct_ids(table, said) for name, table in tidied.items()}
     labels = labelled and problem in ("classification", "pair", "regression")
@@ -86,10 +86,10 @@ def _replaced(table: pa.Table, name: str, cells: Sequence[str]) -> pa.Table:
     return table.set_column(table.column_names.index(name), name, column)
 
 
-def _with_ids(table: pa.Table) -> pa.Table:
-    """A table that has ids: rows keep their numbers when others are left out."""
+def with_ids(table: pa.Table, first: int = 0) -> pa.Table:
+    """Give `table` ids: rows keep their numbers, from `first` + 1 on, when others are left out."""
     others = table.drop_columns(["id"] if "id" in table.column_names else [])
-    return others.append_column("id", ids_of(table))
+    return others.append_column("id", ids_of(table, first))
 
 
 def _distinct_ids(table: pa.Table, said: list[str]) -> pa.Table:

@@ -129,9 +129,9 @@ def _target(table: pa.Table, problem: Problem, sequences: pa.Array, ids: Sequenc
     return {"label": (values_of if problem == "regression" else labels_of)(table, ids, where)}
 
 
-def ids_of(table: pa.Table) -> pa.Array:
-    """The column id of a raw `table`, with the number of the row, from 1, where there is none."""
-    numbers = pa.array([str(row + 1) for row in range(table.num_rows)])
+def ids_of(table: pa.Table, first: int = 0) -> pa.Array:
+    """The column id of a raw `table`, with the number of the row, from `first` + 1, where there is none."""
+    numbers = pa.array([str(first + row + 1) for row in range(table.num_rows)])
     if "id" not in table.column_names:
         return numbers
     ids = strings(table, "id")

@@ -21,6 +21,7 @@ from xdomain.core.run_dir import PREDICTIONS, RECIPE, read_result
 from xdomain.core.sequences import offsets_of
 from xdomain.data.dataset import IGNORED
 from xdomain.metrics.bootstrap import Resampled, Rows, resample
+from xdomain.metrics.scoring import chances_of
 
 pc: Any = pyarrow.compute  # its functions are made at import and have no types
 RESAMPLES = 400
@@ -129,8 +130,7 @@ def _judged(table: pa.Table, problem: Problem, names: Sequence[str]) -> HeldOutP
         return _spans(label, table)
     classes = pa.array(names, pa.string())
     if problem != "tagging":
-        chances = table.column("probabilities").combine_chunks().flatten().to_numpy().reshape(-1, len(classes))
-        return HeldOutPredictions(problem, _index(label, classes), chances, np.arange(len(table) + 1))
+        return HeldOutPredictions(problem, _index(label, classes), chances_of(table, names), np.arange(len(table) + 1))
     lengths = pc.list_value_length(label).to_numpy()
     labels = _index(label.flatten(), classes)
     predicted = _index(table.column("prediction").combine_chunks().flatten(), classes)

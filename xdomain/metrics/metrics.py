@@ -30,6 +30,8 @@ NOTHING: Any = 0  # the score of a class that is never predicted
 UNDEFINED: Any = math.nan
 Compute = Callable[[NDArray[Any], NDArray[Any]], float]
 ERROR = (0.0, math.inf)
+ABOUT_POSITIVE = ("f1_binary", "average_precision")
+"""Metrics that would have another value if the other of two classes were the positive one; `roc_auc` would not."""
 OF_CORRELATIONS: Any = {"possible": (-1.0, 1.0), "correlation": True}
 
 

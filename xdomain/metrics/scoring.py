@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,9 @@ from xdomain.core.sequences import Adapter
 from xdomain.data.dataset import IGNORED, Examples
 from xdomain.metrics.metrics import compute_metrics, confusion, per_class, probabilities
 from xdomain.metrics.spans import RANDOM_DRAWS, found_spans, oracle_spans, random_spans
+
+OLD = "probabilities"
+"""The column of lists that held the probabilities of all classes before each class had a column of its own."""
 
 
 def metric_inputs(
@@ -190,7 +194,7 @@ def predicted(
 def prediction_columns(
     problem: Problem, classes: tuple[str, ...], scores: NDArray[Any], lengths: NDArray[np.int64]
 ) -> dict[str, pa.Array]:
-    """Make the columns `prediction` and `score`, and for classification and pair `probabilities`.
+    """Make the columns `prediction` and `score`, and for classification and pair those of `class_columns`.
 
     Parameters
     ----------
@@ -218,8 +222,27 @@ def prediction_columns(
             "prediction": pa.ListArray.from_arrays(offsets, names),
             "score": pa.ListArray.from_arrays(offsets, top),
         }
-    each = pa.FixedSizeListArray.from_arrays(pa.array(chances.ravel()), len(classes))
-    return {"prediction": names, "score": top, "probabilities": each}
+    return {"prediction": names, "score": top, **class_columns(classes, chances)}
+
+
+def class_columns(classes: Sequence[str], chances: NDArray[np.float64]) -> dict[str, pa.Array]:
+    """A column ``p(NAME)`` for each of the k `classes`, from their probabilities `chances`, shape (n, k)."""
+    return {f"p({name})": pa.array(column) for name, column in zip(classes, chances.T, strict=True)}
+
+
+def chances_of(table: pa.Table, classes: Sequence[str]) -> NDArray[np.float64]:
+    """Shape (n, k): the probabilities of the k `classes` in a `table` of predictions of classification or pair."""
+    if OLD in table.column_names:
+        return table.column(OLD).combine_chunks().flatten().to_numpy().reshape(-1, len(classes))
+    return np.column_stack([table.column(f"p({name})").to_numpy() for name in classes])
+
+
+def by_class(table: pa.Table, classes: Sequence[str]) -> pa.Table:
+    """A stored `table` of predictions with `class_columns`, even if an earlier version wrote it; k `classes`."""
+    if OLD not in table.column_names:
+        return table
+    columns = {name: table.column(name) for name in table.column_names if name != OLD}
+    return pa.table({**columns, **class_columns(classes, chances_of(table, classes))})
 
 
 def label_column(examples: Examples, records: NDArray[np.int64]) -> pa.Array:

@@ -35,6 +35,8 @@ LATER_COLUMNS = ("answer", "fold")
 """Columns that recipes of version 0.1 could not name: without them a key is what it was."""
 DRAWN_SPLITS = ("random", "group", "cluster", "entity")
 """The rules by which another split seed gives other splits."""
+LATER_KEYS = {"positive": None, "calibration": "none"}
+"""Keys that recipes could not have before, and their values that change nothing."""
 DIGITS = 16
 
 
@@ -230,6 +232,9 @@ class Cell:
         tree["columns"] = {role: name for role, name in tree["columns"].items() if name or role not in LATER_COLUMNS}
         tree["train"].pop("report_to")
         tree["run"].pop("backbone")
+        for name, default in LATER_KEYS.items():
+            if tree[name] == default:
+                tree.pop(name)
         if splits_as_before(self.recipe):
             for name in ("identity", "sides", "folds", "fold"):
                 tree["split"].pop(name)

@@ -37,6 +37,7 @@ def write_card(folder: Path, recipe: Recipe, values: Mapping[str, Any]) -> None:
     lines += [f"- {note}" for note in values.get("notes", [])] + [""] * bool(values.get("notes"))
     lines += _metrics(values["metrics"])
     lines += _classes(values)
+    lines += _calibration(values)
     citation, licence = recipe.source.citation or f"{recipe.title}.", recipe.source.licence or "not stated"
     lines += ["## Data", "", f"{citation} Licence: {licence}.", ""]
     if recipe.run.baseline is None:
@@ -65,6 +66,22 @@ def _classes(values: Mapping[str, Any]) -> list[str]:
         for row in table
     ]
     return [*lines, ""]
+
+
+def _calibration(values: Mapping[str, Any]) -> list[str]:
+    lines: list[str] = []
+    if "positive_class" in values:
+        lines.append(f"Of two classes, `{values['positive_class']}` is the positive one.")
+    told = values.get("calibration")
+    if told and told["temperature"] is not None:
+        before, after = (number(told["test"][when]["error"]) for when in ("before", "after"))
+        lines.append(
+            f"`xdomain predict` divides the logits by {told['temperature']:.4f}, which was fitted on validation; plain "
+            f"`transformers` does not. Expected calibration error on test: {after}, without it {before}."
+        )
+    elif told:
+        lines.append(f"Expected calibration error on test: {number(told['test']['before']['error'])}.")
+    return [*lines, ""] if lines else []
 
 
 def _usage(recipe: Recipe, values: Mapping[str, Any]) -> list[str]:

@@ -206,6 +206,41 @@ def _shortened(name: str) -> str:
     return name if len(name) <= LONGEST_NAME else f"{name[: half - 1]}…{name[-half:]}"
 
 
+def plot_reliability(calibration: Mapping[str, Any], *, path: Path, title: str) -> None:
+    """Plot how often predictions are right against their probability, and how many there are of each.
+
+    Parameters
+    ----------
+    calibration
+        As `xdomain.metrics.calibration.calibrations` returns it.
+    path
+        The image file to write.
+    title
+        Stands above.
+    """
+    with mpl.rc_context(STYLE):
+        figure = new_figure(4.6, 5.2)
+        axes, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+        axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=":")
+        for (name, found), colour in zip(calibration.items(), (ORANGE, BLUE), strict=False):
+            rows = found["bins"]
+            places = [row["probability"] for row in rows]
+            axes.plot(places, [row["accuracy"] for row in rows], "o-", color=colour, markersize=5,
+                      label=f"{name}: error {found['error']:.3f}" if len(calibration) > 1 else
+                      f"error {found['error']:.3f}")  # fmt: skip
+            middles = [(row["low"] + row["high"]) / 2 for row in rows]
+            width = rows[0]["high"] - rows[0]["low"] if rows else 0
+            below.bar(middles, [row["n"] for row in rows], width=0.9 * width, color=colour, alpha=0.6)
+        axes.set_ylabel("share that is right")
+        axes.set_ylim(-0.02, 1.02)
+        axes.legend(frameon=False, fontsize=9, loc="upper left")
+        axes.set_title(title, fontsize=10, parse_math=False)
+        below.set_xlim(0, 1.02)
+        below.set_xlabel("probability of the prediction")
+        below.set_ylabel("records")
+        figure.savefig(path)
+
+
 def plot_comparison(
     rows: Sequence[Mapping[str, Any]], *, metric: str, path: Path, title: str, over: str = "test records"
 ) -> None:

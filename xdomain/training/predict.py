@@ -141,24 +141,30 @@ def predict_scores(
     model.eval()
     lengths = collate.lengths()[records]
     problem = collate.examples.problem
-    scores: dict[int, NDArray[Any]] = {}
+    place = {record: row for row, record in enumerate(records.tolist())}
+    tags: dict[int, NDArray[Any]] = {}
+    kept: NDArray[Any] | None = None  # one array: views of each batch's scores would scatter memory that is freed
     for chosen in batches_of_like_length(records, lengths, np.diff(collate.windows.offsets), batch_size):
         batch = {name: value.to(device.name) for name, value in collate(chosen).items()}
         with device.autocast():
             logits = forward(model, batch, batch_size)
+        if problem == "tagging":
+            flat = logits[batch["owned"]].cpu().numpy()
+            ends = np.cumsum([_owned(collate, r) for r in chosen])[:-1]
+            tags |= dict(zip(chosen, np.split(flat, ends), strict=True))
+            continue
         if problem == "span":
             best = (part.cpu().numpy() for part in best_spans(logits, batch["owned"], longest))
-            scores |= dict(zip(chosen, _over_windows(collate, chosen, *best), strict=True))
-            continue
-        if problem != "tagging":
-            scores |= dict(zip(chosen, logits.cpu().numpy(), strict=True))
-            continue
-        flat = logits[batch["owned"]].cpu().numpy()
-        ends = np.cumsum([_owned(collate, r) for r in chosen])[:-1]
-        scores |= dict(zip(chosen, np.split(flat, ends), strict=True))
+            scores = np.stack(_over_windows(collate, chosen, *best))
+        else:
+            scores = logits.cpu().numpy()
+        kept = np.empty((len(records), scores.shape[1]), scores.dtype) if kept is None else kept
+        kept[[place[r] for r in chosen]] = scores
     if problem == "tagging":
-        return np.concatenate([_whole(scores[int(r)], int(n)) for r, n in zip(records, lengths, strict=True)])
-    stacked = np.stack([scores[int(r)] for r in records])
+        return np.concatenate([_whole(tags[int(r)], int(n)) for r, n in zip(records, lengths, strict=True)])
+    if kept is None:
+        raise ValueError("no records to score")
+    stacked = kept[[place[r] for r in records.tolist()]]
     return stacked[:, 0] if problem == "regression" else stacked
 
 

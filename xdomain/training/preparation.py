@@ -15,7 +15,7 @@ from xdomain.core.sequences import Adapter
 from xdomain.data.checks.contradictions import contradictions
 from xdomain.data.checks.leakage import leakage
 from xdomain.data.checks.shortcuts import shortcuts
-from xdomain.data.dataset import Examples, check_symbols, encode_examples, warn_of_other_domain
+from xdomain.data.dataset import Examples, check_symbols, encode_examples, warn_of_other_domain, with_positive
 from xdomain.data.loading import load_table
 from xdomain.data.media_files import files_skipped
 from xdomain.data.splits.assign import assign
@@ -61,6 +61,7 @@ def prepare(recipe: Recipe, adapter: Adapter) -> tuple[Examples, dict[str, Any]]
     split = assign(table, recipe.split, recipe.problem)
     kept = np.flatnonzero(split != "")
     examples = encode_examples(table.take(kept), adapter, recipe.problem, split[kept])
+    examples = with_positive(examples, recipe.positive)
     for name, records in examples.sizes().items():
         if not records:
             raise DataError(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
 
 from xdomain.core.recipe import Recipe
-from xdomain.core.run_dir import MAPPING, MODEL
+from xdomain.core.run_dir import MAPPING, MODEL, saved_temperature, tempered
 from xdomain.data.collate import Collator, SpecialTokenLayout, fit_windows
 from xdomain.data.dataset import Examples
 from xdomain.model.backbone import max_positions, quiet_loading
@@ -45,12 +45,15 @@ class SavedModel:
         Where the special tokens stand.
     mapping
         The row of each symbol.
+    temperature
+        What logits are divided by, see `xdomain.metrics.calibration`.
     """
 
     recipe: Recipe
     model: PreTrainedModel
     layout: SpecialTokenLayout
     mapping: TokenMapping
+    temperature: float = 1.0
 
     def scores(self, examples: Examples, records: NDArray[np.int64], device: Device | None = None) -> NDArray[Any]:
         """Compute scores in float32, in native units; shapes as from `xdomain.training.predict.predict_scores`.
@@ -66,8 +69,9 @@ class SavedModel:
             there.
         """
         exact, collate = self._placed(device), self._collator(examples)
-        return predict_scores(self.model, collate, records, device=exact, batch_size=scored_at_once(self.recipe.train),
-                              longest=self.recipe.train.max_answer)  # fmt: skip
+        scores = predict_scores(self.model, collate, records, device=exact, longest=self.recipe.train.max_answer,
+                                batch_size=scored_at_once(self.recipe.train))  # fmt: skip
+        return tempered(scores, self.temperature)
 
     def embed(self, examples: Examples, *, layer: int, pooling: Pooling) -> list[NDArray[np.float32]]:
         """Embeddings of all `examples` in float32; `layer` and `pooling` as in `xdomain.training.embed.embed`."""
@@ -101,4 +105,6 @@ def load_encoder(folder: Path, recipe: Recipe) -> SavedModel:
         model = head_of(recipe.problem).from_pretrained(folder / MODEL, local_files_only=True)
         attach_layer_mix(model, folder / MODEL)
         tokenizer = AutoTokenizer.from_pretrained(folder / MODEL, local_files_only=True)
-    return SavedModel(recipe, model, layout_of(tokenizer), TokenMapping.load(folder / MAPPING))
+    return SavedModel(
+        recipe, model, layout_of(tokenizer), TokenMapping.load(folder / MAPPING), saved_temperature(folder)
+    )

@@ -41,9 +41,13 @@ def raw_fasta(path: Path) -> pa.Table:
     DataError
         The file is not text, has text before the first header or a header without sequence.
     """
+    return fasta_of(read_text(path), path)
+
+
+def fasta_of(content: bytes, path: Path) -> pa.Table:
+    """As `raw_fasta`, for the `content` of the file `path`."""
     from Bio.SeqIO.FastaIO import SimpleFastaParser  # slow to import, and not needed for tables
 
-    content = read_text(path)
     text, comments = COMMENT.subn("", content.decode())
     start = text.lstrip()
     if not start.startswith(">"):

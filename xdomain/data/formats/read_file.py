@@ -8,8 +8,10 @@ import io
 import lzma
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 
@@ -38,8 +40,33 @@ def read_content(path: Path) -> bytes:
     DataError
         A file that is missing, a folder, not readable, cut off, or an archive of several files.
     """
+    with opened(path) as file:
+        content = file.read()
+    for magic, (name, decompress) in COMPRESSED.items():
+        if content.startswith(magic):
+            with _told(path, name):
+                return decompress(content)
+    return content
+
+
+def read_head(path: Path, size: int) -> bytes:
+    """The first `size` bytes of what `read_content` returns for the file `path`; little more of it is read.
+
+    Raises
+    ------
+    DataError
+        As `read_content`; a file that is cut off further on is not noticed.
+    """
+    with opened(path) as file, decompressed(path, file) as (stream, _):
+        return stream.read(size)
+
+
+@contextmanager
+def opened(path: Path) -> Generator[BinaryIO]:
+    """Open the file `path` as it lies on the disk; one that cannot be read is a `DataError`."""
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            yield file
     except FileNotFoundError:
         raise DataError(
             f"{path} does not exist", nearest=neighbour(path), fix="check the path; it is read as given"
@@ -48,17 +75,33 @@ def read_content(path: Path) -> bytes:
         raise DataError(f"{path} is a folder", expected=TEXT, fix="name a file in it") from None
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror})", expected=TEXT) from None
-    for magic, (name, decompress) in COMPRESSED.items():
-        if content.startswith(magic):
-            try:
-                return decompress(content)
-            except DataError as error:
-                raise DataError(f"{path} {error.what}", expected=error.expected, fix=error.fix) from None
-            except (EOFError, OSError, ValueError, zlib.error, lzma.LZMAError, zipfile.BadZipFile) as error:
-                raise DataError(
-                    f"{path} is not a whole {name} file ({str(error)[:120]})", fix="copy or download it again"
-                ) from None
-    return content
+
+
+@contextmanager
+def _told(path: Path, name: str) -> Generator[None]:
+    """Turn the errors of decompressing the file `path`, of the kind `name`, into one that names it."""
+    try:
+        yield
+    except DataError as error:
+        raise DataError(f"{path} {error.what}", expected=error.expected, fix=error.fix) from None
+    except (EOFError, OSError, ValueError, zlib.error, lzma.LZMAError, zipfile.BadZipFile) as error:
+        raise DataError(
+            f"{path} is not a whole {name} file ({str(error)[:120]})", fix="copy or download it again"
+        ) from None
+
+
+@contextmanager
+def decompressed(path: Path, file: BinaryIO) -> Generator[tuple[Any, str | None]]:
+    """The content of the opened `file` at `path` as a stream of bytes, and the name of its compression, if any."""
+    magic = file.read(8)
+    file.seek(0)
+    for start, (name, decompress) in COMPRESSED.items():
+        if magic.startswith(start):
+            with _told(path, name):
+                opener = STREAMS.get(name)
+                yield (opener(file) if opener else io.BytesIO(decompress(file.read()))), name
+            return
+    yield file, None
 
 
 def read_text(path: Path) -> bytes:
@@ -77,7 +120,7 @@ def read_text(path: Path) -> bytes:
             raise DataError(f"{path} is not whole UTF-16: byte {error.start}", fix="save it again as UTF-8") from None
     if not content.strip():
         raise DataError(f"{path} is empty", expected="a header and at least one record")
-    _check_is_text(content, path)
+    check_is_text(content, path)
     return content
 
 
@@ -86,15 +129,17 @@ def line_of(content: bytes, position: int) -> int:
     return content.count(b"\n", 0, position) + 1
 
 
-def _check_is_text(content: bytes, path: Path) -> None:
+def check_is_text(content: bytes, path: Path, line: int = 0, byte: int = 0) -> None:
+    """Refuse `content` that is no text; `line` lines and `byte` bytes of the file `path` are before it."""
     for magic, kind in TABLES.items():
-        if content.startswith(magic):
+        if not byte and content.startswith(magic):
             raise DataError(f"{path} is {kind}", expected=TEXT, fix="export it as CSV in UTF-8")
-    refuse_binary(path, content)
+    if not byte:
+        refuse_binary(path, content)
     if (nul := content.find(b"\0")) >= 0:
         raise DataError(
             f"{path} is a binary file{', and no gzip' if path.suffix == '.gz' else ''}: "
-            f"byte {nul} (line {line_of(content, nul)}) is zero",
+            f"byte {byte + nul} (line {line + line_of(content, nul)}) is zero",
             expected=TEXT,
             fix="export the data as CSV in UTF-8",
         )
@@ -103,7 +148,7 @@ def _check_is_text(content: bytes, path: Path) -> None:
     except UnicodeDecodeError as error:
         encoding = _likely_encoding(content)
         raise DataError(
-            f"{path}: byte {error.start} (line {line_of(content, error.start)}) is not UTF-8"
+            f"{path}: byte {byte + error.start} (line {line + line_of(content, error.start)}) is not UTF-8"
             + (f"; it looks like {encoding}" if encoding else ""),
             expected=TEXT,
             fix=f"iconv -f {encoding or 'ENCODING'} -t utf-8 {path} > {path.stem}.utf8{path.suffix}",
@@ -149,3 +194,10 @@ COMPRESSED: Mapping[bytes, tuple[str, Callable[[bytes], bytes]]] = {
     b"PK\x03\x04": ("zip", _unzip),
 }
 """By the bytes that a compressed file begins with: its name and what undoes it."""
+STREAMS: Mapping[str, Callable[[BinaryIO], Any]] = {
+    "gzip": lambda file: gzip.GzipFile(fileobj=file),
+    "bzip2": bz2.BZ2File,
+    "xz": lzma.LZMAFile,
+    "zstd": lambda file: pa.CompressedInputStream(file, "zstd"),
+}
+"""By the name of a compression, what reads it as a stream."""

@@ -17,7 +17,7 @@ from xdomain.core.errors import unknown
 from xdomain.core.recipe import Columns
 from xdomain.data.assemble import assemble
 from xdomain.data.formats.fasta import check_labelled, raw_fasta
-from xdomain.data.formats.read_file import read_content
+from xdomain.data.formats.read_file import read_head
 from xdomain.data.formats.refused import refuse_binary, refuse_text
 from xdomain.data.formats.sequence_files import raw_records
 from xdomain.data.formats.squad import raw_squad
@@ -87,7 +87,7 @@ def format_of(path: Path) -> str:
     DataError
         It cannot be read, or holds no sequences (variants, alignments, intervals).
     """
-    content = read_content(path)[:10_000].removeprefix(b"\xef\xbb\xbf")
+    content = read_head(path, 10_000).removeprefix(b"\xef\xbb\xbf")
     refuse_binary(path, content)
     refuse_text(path, content, MANIFESTS)
     return next((name for start, name in STARTS if re.match(start, content, re.DOTALL)), "table")

@@ -45,9 +45,14 @@ def raw_records(path: Path, kind: str) -> pa.Table:
     DataError
         Not that kind of file, cut off, or a record without its sequence.
     """
+    return records_of(read_text(path), path, kind)
+
+
+def records_of(content: bytes, path: Path, kind: str) -> pa.Table:
+    """As `raw_records` with that `kind`, for the `content` of the file `path`."""
     from Bio import SeqIO  # takes a while to load, and tables do without
 
-    text = read_text(path).decode()
+    text = content.decode()
     records: list[dict[str, str]] = []
     try:
         for record in SeqIO.parse(io.StringIO(text, newline=None), kind):

@@ -14,7 +14,7 @@ import pyarrow.csv as pa_csv
 
 from xdomain.core.errors import DataError
 from xdomain.data.formats.preamble import LOOKED_AT, rows_above_header, said_of
-from xdomain.data.formats.read_file import read_text
+from xdomain.data.formats.read_file import BOM, read_text
 from xdomain.data.rows import noting
 
 pc: Any = pyarrow.compute  # makes its functions at import, where a type checker cannot see them
@@ -53,9 +53,22 @@ def raw_table(
     DataError
         The file is not text or has no rows, rows differ in length, two columns share a name, or the delimiter is wrong.
     """
+    return table_of(read_text(path), path, delimiter=delimiter, names=names, quoted=quoted, skip=skip)
+
+
+def table_of(
+    content: bytes,
+    path: Path,
+    *,
+    delimiter: str | None = None,
+    names: Sequence[str] | str | None = None,
+    quoted: bool | None = None,
+    skip: int | None = None,
+) -> pa.Table:
+    """As `raw_table` with these `delimiter`, `names`, `quoted` and `skip`, for the `content` of the file `path`."""
     if isinstance(names, str):
         names = [name.strip() for name in names.split(",")]
-    content = read_text(path).lstrip(b"\r\n")
+    content = content.lstrip(b"\r\n")
     delimiter, content = _separator_line(delimiter, content)
     lines = re.split(r"\r\n|\r|\n", content[: 2 * LONGEST_HEADER].decode(errors="ignore"))
     if len(lines[0]) > LONGEST_HEADER:
@@ -64,7 +77,7 @@ def raw_table(
             expected="a header of column names, e.g. sequence,label",
             fix="give FASTA files a name that ends in .fasta, or put a header first",
         )
-    lone = "\t" if ".tsv" in path.suffixes else ","
+    lone = _lone(path)
     if skip is None:
         skip = 0 if names is not None else _lines_above(lines, delimiter, lone, path)
     above, lines = lines[:skip], lines[skip:]
@@ -92,6 +105,11 @@ def raw_table(
     return noting(table, *said_of(above))
 
 
+def _lone(path: Path) -> str:
+    """The delimiter of a table with a single column."""
+    return "\t" if ".tsv" in path.suffixes else ","
+
+
 def _lines_above(lines: Sequence[str], delimiter: str | None, lone: str, path: Path) -> int:
     """How many lines stand above the header, where columns are parted as in the lower half of the first lines."""
     looked_at = lines[: LOOKED_AT + 1]
@@ -101,6 +119,56 @@ def _lines_above(lines: Sequence[str], delimiter: str | None, lone: str, path: P
     filled = [line for line in whole if line.strip()]
     mark = guess_delimiter(filled[len(filled) // 2 :], lone=lone) if delimiter is None else _delimiter(delimiter)
     return rows_above_header([_fields(line, mark, quoted=mark != "\t") for line in whole], path)
+
+
+def head_of(
+    content: bytes, path: Path, *, delimiter: str | None = None, names: Any = None, skip: int | None = None
+) -> tuple[bytes, bytes]:
+    """The start of the table `path` until its first record, and the header of it.
+
+    Parameters
+    ----------
+    content
+        The first bytes of the file.
+    path, delimiter, names, skip
+        As for `raw_table`.
+
+    Returns
+    -------
+    tuple of bytes
+        What precedes the first record; and of that the header with its line break, with Excel's line ``sep=;`` before
+        it: a table of later records can be made with it. The second is empty if there are `names`.
+    """
+    content = content.removeprefix(BOM)
+    start = content.lstrip(b"\r\n")
+    named, rest = _separator_line(delimiter, start)
+    lines = re.split(r"\r\n|\r|\n", rest[: 2 * LONGEST_HEADER].decode(errors="ignore"))
+    if skip is None:
+        skip = 0 if names is not None else _lines_above(lines, named, _lone(path), path)
+    counted = skip + (names is None)
+    whole = re.match(rb"([^\r\n]*(?:\r\n|\r|\n|\Z)){%d}" % counted, rest)
+    lead = whole[0] if whole else rest
+    header = b"" if names is not None else start[: len(start) - len(rest)] + lead.splitlines(keepends=True)[-1]
+    return content[: len(content) - len(rest)] + lead, header
+
+
+def is_quoted(
+    header: bytes, *, delimiter: str | None = None, names: Sequence[str] | None = None, quoted: bool | None = None
+) -> bool:
+    """Whether double quotes enclose cells, for options as of `raw_table` and a `header` as of `head_of`.
+
+    Parameters
+    ----------
+    header
+        The first line.
+    delimiter, names, quoted
+        See `raw_table`.
+    """
+    if quoted is not None or names is not None:
+        return quoted is not False
+    delimiter, line = _separator_line(delimiter, header.lstrip(b"\r\n"))
+    text = line.decode(errors="ignore").strip("\r\n")
+    return _is_quoted(text, guess_delimiter([text], lone="\t") if delimiter is None else _delimiter(delimiter))
 
 
 def _separator_line(delimiter: str | None, content: bytes) -> tuple[str | None, bytes]:

@@ -1,0 +1,136 @@
+"""Write tables that come piece by piece: as CSV, TSV, Parquet or JSON lines, whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+
+from xdomain.core.errors import OutputError
+from xdomain.core.run_dir import finite, whole_or_nothing
+
+TABLE_FILES = (".csv", ".tsv", ".parquet", ".jsonl")
+"""The endings of files that tables can be written to."""
+DELIMITERS = {".csv": ",", ".tsv": "\t"}
+
+
+def check_table_file(out: Path | None, *, overwrite: bool = False) -> None:
+    """Refuse a file `out` that `write_tables` could not write; call this before there is anything to write.
+
+    Parameters
+    ----------
+    out
+        As for `write_tables`.
+    overwrite
+        Whether it may replace a file that is there.
+
+    Raises
+    ------
+    OutputError
+        Its name has none of the endings `TABLE_FILES`, its folder does not exist, or it exists.
+    """
+    if out is None:
+        return
+    if out.suffix.lower() not in TABLE_FILES:
+        raise OutputError(
+            f"{out} ends in {out.suffix}" if out.suffix else f"{out} has no ending",
+            expected=f"a file that ends in {', '.join(TABLE_FILES[:-1])} or {TABLE_FILES[-1]}",
+            fix=f"--out {out.with_suffix('.csv')}",
+        )
+    if not out.parent.is_dir():
+        raise OutputError(f"{out} cannot be written (there is no folder {out.parent})", fix="another --out")
+    if out.exists() and not overwrite:
+        raise OutputError(f"{out} exists already", fix="--overwrite to replace it, or another --out")
+
+
+def write_tables(tables: Iterable[pa.Table], out: Path | None) -> int:
+    """Write tables with the same columns one below the other, each as it comes.
+
+    Parameters
+    ----------
+    tables
+        At least one.
+    out
+        A file, whose ending says how it is written: see `TABLE_FILES`. It appears when all is written. None: CSV to
+        stdout. In CSV and TSV the values of a list are joined by spaces.
+
+    Returns
+    -------
+    int
+        How many rows were written.
+
+    Raises
+    ------
+    OutputError
+        The file cannot be written.
+    """
+    if out is None:
+        return _to_stdout(tables)
+    part = None
+    try:
+        with whole_or_nothing(out) as part:
+            ending = out.suffix.lower()
+            return _to_parquet(tables, part) if ending == ".parquet" else _to_lines(tables, part, ending)
+    except OSError as error:
+        raise OutputError(f"{out} cannot be written ({error.strerror})", fix="another --out") from None
+    finally:
+        if part is not None:
+            part.unlink(missing_ok=True)
+
+
+def write_table(table: pa.Table, out: Path | None) -> None:
+    """Write one `table` to `out`, as `write_tables` does."""
+    write_tables([table], out)
+
+
+def _to_stdout(tables: Iterable[pa.Table]) -> int:
+    rows = 0
+    for table in tables:
+        sys.stdout.write(_csv(table, ",", header=not rows).decode())
+        rows += table.num_rows
+    return rows
+
+
+def _to_parquet(tables: Iterable[pa.Table], part: Path) -> int:
+    rows, writer = 0, None
+    try:
+        for table in tables:
+            writer = writer or pq.ParquetWriter(part, table.schema)
+            writer.write_table(table)
+            rows += table.num_rows
+    finally:
+        if writer is not None:
+            writer.close()
+    return rows
+
+
+def _to_lines(tables: Iterable[pa.Table], part: Path, ending: str) -> int:
+    rows = 0
+    with part.open("wb") as file:
+        for table in tables:
+            if ending == ".jsonl":
+                lines = (json.dumps(finite(row), ensure_ascii=False) for row in table.to_pylist())
+                file.write("".join(f"{line}\n" for line in lines).encode())
+            else:
+                file.write(_csv(table, DELIMITERS[ending], header=not rows))
+            rows += table.num_rows
+    return rows
+
+
+def _csv(table: pa.Table, delimiter: str, *, header: bool) -> bytes:
+    sink = pa.BufferOutputStream()
+    flat = pa.table({name: _joined(table.column(name)) for name in table.column_names})
+    pa_csv.write_csv(flat, sink, pa_csv.WriteOptions(include_header=header, delimiter=delimiter))
+    return sink.getvalue().to_pybytes()
+
+
+def _joined(column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
+    if not (pa.types.is_list(column.type) or pa.types.is_fixed_size_list(column.type)):
+        return column
+    shown = [[f"{x:.6g}" if isinstance(x, float) else str(x) for x in row] for row in column.to_pylist()]
+    return pa.array([" ".join(row) for row in shown])

@@ -1,0 +1,192 @@
+"""The records of a file for a trained model, piece after piece, so that a file of any size takes little memory."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from xdomain.core.errors import DataError
+from xdomain.core.recipe import Columns, Recipe
+from xdomain.core.sequences import Adapter
+from xdomain.data.assemble import assemble, said
+from xdomain.data.formats.blocks import Block, after_fasta, after_fastq, after_rows, text_blocks
+from xdomain.data.formats.fasta import fasta_of
+from xdomain.data.formats.read_file import read_head
+from xdomain.data.formats.registry import FORMATS, own_columns
+from xdomain.data.formats.sequence_files import records_of
+from xdomain.data.formats.tables import LONGEST_HEADER, head_of, is_quoted, table_of
+from xdomain.data.infer_columns import guess_columns
+from xdomain.data.loading import asked_of, explained, load_file, made_ready
+from xdomain.data.seen_ids import SeenIds
+
+ROWS = 4096
+"""Records of a piece of a file that has to be read whole."""
+NUMBERED = re.compile(r"\b(rows?|record|line) (\d+)(?: and (\d+))?(?: \(id '(\d+)'\))?")
+"""A place in a message, and the id of a row without an id, which is its number."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some records of a file.
+
+    Parameters
+    ----------
+    table
+        As `xdomain.data.loading.load_file` returns it.
+    done
+        How much of the file has been read with them, from 0 to 1.
+    """
+
+    table: pa.Table
+    done: float
+
+
+def load_pieces(
+    file: Path, recipe: Recipe, adapter: Adapter, *, columns: Columns | None = None, paired: bool = False
+) -> Iterator[Piece]:
+    """Load the records of a file for a trained model, and log what was guessed from the first of them.
+
+    Tables, FASTA and FASTQ, compressed or not, are read in blocks of `xdomain.data.formats.blocks.BLOCK` bytes, other
+    formats whole. What the columns hold is decided by the first block.
+
+    Parameters
+    ----------
+    file, recipe, adapter, columns, paired
+        As for `xdomain.data.loading.load_file`.
+
+    Raises
+    ------
+    RecipeError
+        The file does not exist.
+    DataError
+        The file is damaged or lacks a column. The message names the row in the file, not in its piece.
+    """
+    asked = asked_of(file, recipe, paired=paired)
+    parse = _parser(file, asked.reader, asked.options)
+    if parse is None:
+        table = load_file(file, recipe, adapter, columns=columns, paired=paired)
+        for first in range(0, table.num_rows, ROWS):
+            yield Piece(table.slice(first, ROWS), min(1.0, (first + ROWS) / table.num_rows))
+        return
+    told: set[str] = set()
+    reading = _Reading(file, recipe, columns or Columns(), paired)
+    for block in text_blocks(file, parse.cut, lead=parse.lead):
+        first = reading.rows
+        try:
+            table = reading.next(parse.table(block))
+        except DataError as error:
+            raise explained(_moved(error, first, block.line), recipe) from None
+        table = made_ready(reading.distinct(table, first), adapter, file.parent, told)
+        yield Piece(table, block.done)
+
+
+@dataclass(frozen=True)
+class _Parser:
+    """Where the records of a block end, what makes a table of it, and how many bytes precede the first record."""
+
+    cut: Callable[[bytes], int]
+    table: Callable[[Block], pa.Table]
+    lead: int = 0
+
+
+def _parser(file: Path, reader: str, options: Mapping[str, Any]) -> _Parser | None:
+    """How `file` is read in blocks; None for a `reader` that reads it whole."""
+    match reader:
+        case "table":
+            return _table_parser(file, options)
+        case "fasta":
+            return _Parser(after_fasta, lambda block: fasta_of(block.content, file))
+        case "fastq":
+            return _Parser(after_fastq, lambda block: records_of(block.content, file, "fastq"))
+        case _:
+            return None
+
+
+def _table_parser(file: Path, options: Mapping[str, Any]) -> _Parser:
+    kept = {name: options[name] for name in ("delimiter", "names", "quoted", "skip") if name in options}
+    placed = {name: value for name, value in kept.items() if name != "quoted"}
+    lead, header = head_of(read_head(file, 2 * LONGEST_HEADER), file, **placed)
+    quoted = is_quoted(header, **{name: value for name, value in kept.items() if name != "skip"})
+
+    def rows(block: Block) -> pa.Table:
+        if not block.byte:
+            return table_of(block.content, file, **kept)
+        return table_of(header + block.content, file, **{**kept, "skip": 0})
+
+    return _Parser(partial(after_rows, quoted=quoted), rows, len(lead))
+
+
+class _Reading:
+    """What is known of a file from its pieces so far: the columns, the ids, the number of rows."""
+
+    def __init__(self, file: Path, recipe: Recipe, columns: Columns, paired: bool) -> None:
+        self.file, self.asked = file, asked_of(file, recipe, paired=paired)
+        self.rows = 0
+        options = dict(self.asked.options)
+        key = options.get("label_key")
+        self.given = own_columns(self.asked.reader, columns.model_copy(update={"label": key} if key else {}))
+        self.checks: dict[str, Any] = {
+            name: options[name] for name in ("max_characters", "drop_incomplete") if name in options
+        }
+        self.columns: Columns | None = None
+        self.names: list[str] = []
+        self.seen = SeenIds()
+
+    def next(self, raw: pa.Table) -> pa.Table:
+        """The raw table of the next records, checked; `raw` has the columns of the file."""
+        where, labelled = str(self.file), self.asked.labelled
+        notes: list[str] = []
+        if self.columns is None:
+            guess = guess_columns(
+                raw, self.given, self.asked.problem, known=self.asked.known, where=where, labelled=labelled
+            )
+            roles = guess.columns.model_dump()
+            self.columns = Columns(**{role: name or "" for role, name in roles.items()})
+            self.names = [name for name in roles.values() if name in raw.column_names]
+            notes += guess.said
+        for name in self.names:  # a key that no header of these records has
+            if name not in raw.column_names:
+                raw = raw.append_column(name, pa.nulls(raw.num_rows, pa.string()))
+        table = assemble(
+            {"data": self.file}, lambda _: raw, columns=self.columns, problem=self.asked.problem, labelled=labelled,
+            part_from=self.rows, **self.checks,
+        )  # fmt: skip
+        self.rows += raw.num_rows
+        notes += said(table)
+        return table.replace_schema_metadata({**(table.schema.metadata or {}), "said": json.dumps(notes)})
+
+    def distinct(self, table: pa.Table, first: int) -> pa.Table:
+        """Refuse ids that rows before `table`, the first of which is number `first`, have; or number those of FASTA."""
+        if self.columns is None or not self.columns.id:
+            return table
+        ids: list[str] = table["id"].to_pylist()
+        if not FORMATS[self.asked.reader].of_sequences:
+            self.seen.checked(ids, first, str(self.file))
+            return table
+        names: Any = pa.array(self.seen.numbered(ids, first), pa.string())
+        place, metadata = table.column_names.index("id"), table.schema.metadata
+        return table.set_column(place, "id", names).replace_schema_metadata(metadata)
+
+
+def _moved(error: DataError, first: int, line: int) -> DataError:
+    """An error about a piece of a file as one about the file, `first` rows and `line` lines of which are before it."""
+
+    def told(match: re.Match[str]) -> str:
+        kind, number, other, own = match.groups()
+        before = line if kind == "line" else first
+        places = [str(int(one) + before) for one in (number, other) if one]
+        known = f" (id {own!r})" if own and own != places[0] else ""
+        return f"{kind} {' and '.join(places)}{known}"
+
+    return (
+        DataError(NUMBERED.sub(told, error.what), expected=error.expected, nearest=error.nearest, fix=error.fix)
+        if first or line
+        else error
+    )

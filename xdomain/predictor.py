@@ -1,0 +1,229 @@
+"""The model of a finished run, or of several as one, ready to predict records."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from xdomain.core.adapter_protocols import ReverseComplements
+from xdomain.core.errors import BackboneError, RecipeError
+from xdomain.core.memory import Need, enough_memory
+from xdomain.core.recipe import Recipe, Train
+from xdomain.core.run_dir import FAMILIAR, RECIPE, is_done, read_result
+from xdomain.core.sequences import Adapter, Ragged, fingerprint
+from xdomain.data.dataset import Examples, check_symbols, encode_examples, warn_of_other_domain
+from xdomain.data.familiar import Familiar
+from xdomain.metrics.ensemble import mean_scores, spread_columns
+from xdomain.metrics.scoring import per_tag, predicted, prediction_columns
+from xdomain.saved_model import Saved, load_saved, saved_adapter
+
+WHOLE = 128
+"""Records of a file of several pieces are scored in multiples of this, as the last digits of a score may depend on how
+many records are scored with it."""
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """One model, or several whose answers are averaged.
+
+    Parameters
+    ----------
+    models, adapters
+        Of each run.
+    classes
+        Names of the classes, in their order; empty for regression and span.
+    paired
+        Whether a record has two sequences.
+    reverse_complement
+        Whether each record is read from both strands, and the answers averaged.
+    familiar
+        The training data of the first run, to tell records that are unlike it; None: this is not told.
+    """
+
+    models: tuple[Saved, ...]
+    adapters: tuple[Adapter, ...]
+    classes: tuple[str, ...]
+    paired: bool
+    reverse_complement: bool = False
+    familiar: Familiar | None = None
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe of the first run."""
+        return self.models[0].recipe
+
+    @property
+    def adapter(self) -> Adapter:
+        """The adapter of the first run."""
+        return self.adapters[0]
+
+    def answers(
+        self, table: pa.Table, *, several: bool = False, first: bool = True
+    ) -> tuple[Examples, dict[str, pa.Array]]:
+        """Encode the records of a raw table and predict them.
+
+        Parameters
+        ----------
+        table
+            The records, validated, as `xdomain.data.loading.load_file` returns them.
+        several
+            Whether the table is one of several pieces: see `WHOLE`.
+        first
+            Whether to look at the records as a whole, and warn: once for a file is enough.
+
+        Returns
+        -------
+        tuple
+            The records as the first run encodes them, and the columns of `xdomain.prediction.predict` except id.
+
+        Raises
+        ------
+        DataError
+            A record cannot be encoded.
+        OutOfMemoryError
+            A model and the records that it reads at once need more memory than the device has.
+        """
+        examples = self.encoded(table, first=first)
+        records = np.arange(len(examples))
+        scores: list[NDArray[Any]] = []
+        for model, adapter in zip(self.models, self.adapters, strict=True):
+            alike = fingerprint(adapter) == fingerprint(self.adapter)
+            own = examples if alike else encoded(table, adapter, self.recipe, self.classes, first=False)
+            scores.append(self._scores(model, adapter, own, several))
+        unlike = self.familiar.columns(examples) if self.familiar else {}
+        if len(scores) == 1:
+            return examples, predicted(examples, self.adapter, records, scores[0]) | unlike
+        problem = self.recipe.problem
+        tagged = [per_tag(examples, records, one, np.nan) for one in scores]
+        rows, lengths = [row for row, _ in tagged], tagged[0][1]
+        columns = prediction_columns(problem, self.classes, mean_scores(rows, problem), lengths)
+        return examples, columns | spread_columns(rows, problem, lengths) | unlike
+
+    def encoded(self, table: pa.Table, *, first: bool = True) -> Examples:
+        """The records of a raw `table` as the first run encodes them; `first` as for `answers`."""
+        return encoded(table, self.adapter, self.recipe, self.classes, first=first)
+
+    def _scores(self, model: Saved, adapter: Adapter, examples: Examples, several: bool) -> NDArray[Any]:
+        records = np.arange(len(examples))
+        filled = np.concatenate([records, np.full(-len(records) % WHOLE, records[-1])]) if several else records
+        read = [examples]
+        if self.reverse_complement and isinstance(adapter, ReverseComplements):
+            other = Ragged.from_lists([adapter.reverse_complement(one) for one in examples.symbols])
+            read.append(replace(examples, symbols=other))
+        with enough_memory(lambda: scoring_need(model.recipe.train)):
+            scores = [model.scores(one, filled) for one in read]
+        wanted = len(examples.symbols.values) if self.recipe.problem == "tagging" else len(records)
+        scores = [one[:wanted] for one in scores]
+        return scores[0] if len(scores) == 1 else mean_scores(scores, self.recipe.problem)
+
+
+def load_predictor(*folders: str | Path, reverse_complement: bool = False, unlike: bool = False) -> Predictor:
+    """Read the models of one or several finished runs.
+
+    Parameters
+    ----------
+    folders
+        Run folders.
+    reverse_complement
+        See `Predictor`.
+    unlike
+        Whether to tell records that are unlike the training data of the first run.
+
+    Raises
+    ------
+    BackboneError
+        A folder holds no finished run.
+    RecipeError
+        The runs answer different questions, or cannot be averaged; or `reverse_complement` has no meaning for them.
+    """
+    paths = [Path(folder) for folder in folders]
+    models, adapters, values = zip(*(_finished(path) for path in paths), strict=True)
+    told = [_question(model.recipe, one) for model, one in zip(models, values, strict=True)]
+    for path, other in zip(paths, told, strict=True):
+        differing = next((name for name in told[0] if told[0][name] != other[name]), None)
+        if differing:
+            raise RecipeError(
+                f"{path}: {differing} {other[differing]}, but {paths[0]}: {told[0][differing]}",
+                expected="runs with the same domain, problem and classes as one model",
+            )
+    recipe: Recipe = models[0].recipe
+    if len(paths) > 1:
+        _check_averaged(recipe, adapters)
+    if reverse_complement and not (
+        all(isinstance(adapter, ReverseComplements) for adapter in adapters)
+        and recipe.problem in ("classification", "regression")
+        and not values[0]["paired"]
+    ):
+        raise RecipeError(
+            f"reverse_complement for {recipe.problem} of {recipe.adapter.name}",
+            expected="classification or regression of single DNA sequences",
+        )
+    familiar = Familiar.load(paths[0] / FAMILIAR) if unlike else None
+    classes, paired = tuple(values[0]["classes"]), bool(values[0]["paired"])
+    return Predictor(models, adapters, classes, paired, reverse_complement, familiar)
+
+
+def _finished(folder: Path) -> tuple[Saved, Adapter, dict[str, Any]]:
+    if (folder / RECIPE).is_file() and not is_done(folder):
+        raise BackboneError(f"the run in {folder} is not finished", fix="the same `xdomain run …` with --resume")
+    model = load_saved(folder)
+    return model, saved_adapter(folder, model.recipe), read_result(folder).values
+
+
+def _question(recipe: Recipe, values: dict[str, Any]) -> dict[str, Any]:
+    """What must be the same for runs whose answers are averaged."""
+    return {
+        "domain": recipe.adapter.name, "problem": recipe.problem, "classes": ", ".join(values["classes"]),
+        "pairs": "yes" if values["paired"] else "no",
+    }  # fmt: skip
+
+
+def _check_averaged(recipe: Recipe, adapters: Sequence[Adapter]) -> None:
+    if recipe.problem == "span":
+        raise RecipeError("several runs for span", expected="one run: answers in a passage cannot be averaged")
+    if recipe.problem == "tagging" and len({fingerprint(adapter) for adapter in adapters}) > 1:
+        raise RecipeError("several runs for tagging with other symbols", expected="the same adapter.options in each")
+
+
+def encoded(table: pa.Table, adapter: Adapter, recipe: Recipe, classes: Sequence[str], *, first: bool) -> Examples:
+    """Encode the records of a raw table, with all of them in the split ``test``.
+
+    Parameters
+    ----------
+    table, first
+        As for `Predictor.answers`.
+    adapter, recipe
+        Those of the run.
+    classes
+        Names of its classes.
+
+    Raises
+    ------
+    DataError
+        A record cannot be encoded, has no symbols, or has a label that is none of `classes`.
+    """
+    split = np.full(table.num_rows, "test")
+    examples = encode_examples(table, adapter, recipe.problem, split, classes=classes)
+    check_symbols(examples)
+    if first:
+        warn_of_other_domain(examples, adapter)
+    return examples
+
+
+def scoring_need(train: Train) -> Need:
+    """What scoring with the options `train` needs memory for, and how to need less."""
+    from xdomain.training.arguments import scored_at_once  # which loads torch
+
+    parts = train.gradient_accumulation_steps
+    return Need(
+        f"scores of {scored_at_once(train)} windows at once (train.batch_size={train.batch_size}, "
+        f"train.gradient_accumulation_steps={parts}, train.max_length={train.max_length or 'the positions there are'})",
+        f"a larger gradient_accumulation_steps in the run's {RECIPE}, such as {4 * parts}; where a GPU is too small, "
+        "CUDA_VISIBLE_DEVICES= in front of the command scores on the CPU",
+    )
