@@ -142,7 +142,7 @@ def check_names(names: Sequence[str], where: object) -> None:
 
 
 def texts(cells: Sequence[object]) -> pa.Array:
-    """Python objects as text: None is null, lists are in brackets unless each holds a single entry."""
+    """Python objects, `cells`, as text: None is null, lists are in brackets unless each holds a single entry."""
     lists = [cell for cell in cells if isinstance(cell, list)]
     if lists and all(cell is None or (isinstance(cell, list) and len(cell) == 1) for cell in cells):  # pyright: ignore
         cells = [cell[0] if isinstance(cell, list) else cell for cell in cells]  # pyright: ignore
