@@ -58,12 +58,20 @@ def test_several_runs_are_one_model(runs, tmp_path):
     assert [float(row.split(",")[3]) for row in rows] == pytest.approx(np.mean(each, axis=0)[:, 0].tolist())
 
 
-def test_records_unlike_the_training_data_are_told(runs):
+def test_records_unlike_the_training_data_are_told(runs, tmp_path):
     model = xdomain.load(runs / "one", unlike=True)
     table = as_lists(model.predict_table([data()[0][0], "ACGTACGTACNNNNNNNNNN", "ACG"]))
     assert table["unlike"] == ["", "unknown unseen", "short"]
     assert table["length"] == [20, 20, 3]
     assert table["unknown"] == [0, 0.5, 0]
+    (tmp_path / "new.csv").write_text(f"sequence\n{data()[0][0]}\nACG\n")
+    with pytest.raises(SystemExit) as stop:
+        main(["predict", str(runs / "one"), str(tmp_path / "new.csv"), "--unlike", "--reverse-complement", "--out",
+              str(tmp_path / "p.csv")])  # fmt: skip
+    assert stop.value.code == 0
+    header, *rows = (tmp_path / "p.csv").read_text().splitlines()
+    assert header.endswith('"unlike"')
+    assert [row.split(",")[-1] for row in rows] == ['""', '"short"']
 
 
 def test_values_of_several_runs_are_averaged(runs):
