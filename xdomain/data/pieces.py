@@ -110,7 +110,8 @@ def _parser(file: Path, reader: str, options: Mapping[str, Any]) -> _Parser | No
 
 
 def _table_parser(file: Path, options: Mapping[str, Any]) -> _Parser:
-    kept = {name: options[name] for name in ("delimiter", "names", "quoted", "skip") if name in options}
+    kept: dict[str, Any] = {n: options[n] for n in ("delimiter", "names", "quoted", "skip") if n in options}
+    later: dict[str, Any] = {**kept, "skip": 0}
     placed = {name: value for name, value in kept.items() if name != "quoted"}
     lead, header = head_of(read_head(file, 2 * LONGEST_HEADER), file, **placed)
     quoted = is_quoted(header, **{name: value for name, value in kept.items() if name != "skip"})
@@ -118,7 +119,7 @@ def _table_parser(file: Path, options: Mapping[str, Any]) -> _Parser:
     def rows(block: Block) -> pa.Table:
         if not block.byte:
             return table_of(block.content, file, **kept)
-        return table_of(header + block.content, file, **{**kept, "skip": 0})
+        return table_of(header + block.content, file, **later)
 
     return _Parser(partial(after_rows, quoted=quoted), rows, len(lead))
 
