@@ -96,7 +96,7 @@ def _told(path: Path, name: str) -> Generator[None]:
 
 @contextmanager
 def decompressed(path: Path, file: BinaryIO) -> Generator[tuple[Any, str | None]]:
-    """The content of the opened `file` at `path` as a stream of bytes, and the name of its compression, None if it has none."""
+    """The content of the opened `file` at `path` as a stream of bytes; and the name of its compression, or None."""
     magic = file.read(8)
     file.seek(0)
     for start, (name, decompress) in COMPRESSED.items():
