@@ -69,6 +69,10 @@ def test_a_fasta_can_be_predicted(capsys, dna_csv, tiny_bert, tmp_path):
     import pyarrow.parquet as pq
 
     assert pq.read_table(tmp_path / "p.parquet").column("id").to_pylist() == ["one", "two"]
+    more = ("--reverse-complement", "--unlike", "--overwrite", "--out", tmp_path / "p.parquet")
+    code, _, err = xdomain(capsys, "predict", tmp_path / "run", fasta, *more)
+    assert code == 0, err
+    assert "unlike" in pq.read_table(tmp_path / "p.parquet").column_names
 
 
 OPTIONS = [
