@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from xdomain.core.plugins import find_recipe as load_recipe
     from xdomain.core.plugins import task_names as task_names
     from xdomain.core.recipe import Recipe as Recipe
+    from xdomain.embedding.source import embed as embed
+    from xdomain.embedding.source import open_encoder as open_encoder
     from xdomain.evaluation import evaluate as evaluate
     from xdomain.inspection import check as check
     from xdomain.pipeline import run as run
@@ -41,9 +43,11 @@ _HOMES = {
     "analyze": "xdomain.analysis.analyze:analyze",
     "check": "xdomain.inspection:check",
     "compare": "xdomain.study.compare:compare",
+    "embed": "xdomain.embedding.source:embed",
     "evaluate": "xdomain.evaluation:evaluate",
     "load_recipe": "xdomain.core.plugins:find_recipe",
     "load_result": "xdomain.result:load_result",
+    "open_encoder": "xdomain.embedding.source:open_encoder",
     "Pretraining": "xdomain.pretraining.api:Pretraining",
     "predict": "xdomain.prediction:predict",
     "pretrain_synthetic": "xdomain.pretraining.api:pretrain_synthetic",
@@ -65,10 +69,12 @@ __all__ = [
     "analyze",
     "check",
     "compare",
+    "embed",
     "evaluate",
     "load",
     "load_recipe",
     "load_result",
+    "open_encoder",
     "plan_study",
     "predict",
     "pretrain_synthetic",

@@ -16,10 +16,11 @@ import pyarrow.parquet as pq
 from xdomain.core.adapter_protocols import CutsFiles
 from xdomain.core.errors import BackboneError, OutputError, RecipeError
 from xdomain.core.memory import Need, enough_memory
-from xdomain.core.recipe import Columns, Train
+from xdomain.core.recipe import Columns, Recipe, Train
 from xdomain.core.run_dir import RECIPE, finite, is_done, read_result, whole_or_nothing
 from xdomain.core.sequences import Adapter
 from xdomain.data.dataset import Examples, check_symbols, encode_examples, warn_of_other_domain
+from xdomain.data.in_memory import table_of_sequences
 from xdomain.data.loading import load_file
 from xdomain.data.media_files import endings, is_media, table_of_files, transcribed
 from xdomain.metrics.scoring import predicted
@@ -67,17 +68,47 @@ def predict(
     as_files = bool(paths) and all(is_media(path, adapter) for path in paths)
     if clip and not (as_files and model.recipe.problem == "span" and isinstance(adapter, CutsFiles)):
         raise RecipeError(f"{clip}: no answer can be cut out", expected="a question and a passage that are sound files")
-    if as_files:
-        table = transcribed(table_of_files(paths, paired=values["paired"]), adapter, Path())
-    elif len(paths) == 1:
-        table = load_file(paths[0], model.recipe, adapter, columns=columns, paired=values["paired"])
-    else:
-        single = f", or files that end in {', '.join(endings(adapter))}" if endings(adapter) else ""
-        raise RecipeError(f"{len(paths)} files to predict", expected=f"one CSV, TSV or FASTA file{single}")
+    table = records_of(paths, model.recipe, adapter, columns=columns, paired=values["paired"])
     examples, answers = answered(model, adapter, table, values["classes"])
     if clip and isinstance(adapter, CutsFiles):
         adapter.clip(paths[1], answers["start"][0].as_py(), answers["end"][0].as_py(), Path(clip))
     return pa.table({"id": pa.array(examples.ids, pa.string()), **answers})
+
+
+def records_of(
+    paths: Sequence[Path], recipe: Recipe, adapter: Adapter, *, columns: Columns | None = None, paired: bool = False
+) -> pa.Table:
+    """Read the raw table of one file of records, or of sound or music files that are a record each.
+
+    Parameters
+    ----------
+    paths
+        The file, or the sound or music files that `adapter` reads.
+    recipe, adapter, columns, paired
+        As for `xdomain.data.loading.load_file`.
+
+    Raises
+    ------
+    RecipeError
+        There are several files of records, or none.
+    """
+    if paths and all(is_media(path, adapter) for path in paths):
+        return transcribed(table_of_files(paths, paired=paired), adapter, Path())
+    if len(paths) == 1:
+        return load_file(paths[0], recipe, adapter, columns=columns, paired=paired)
+    single = f", or files that end in {', '.join(endings(adapter))}" if endings(adapter) else ""
+    raise RecipeError(f"{len(paths)} files of records", expected=f"one CSV, TSV or FASTA file{single}")
+
+
+def records_in_memory(sequences: Sequence[Any], adapter: Adapter, *, paired: bool) -> pa.Table:
+    """The raw table of `sequences`, which may be names of sound or music files that `adapter` reads; `paired`: pairs.
+
+    Raises
+    ------
+    DataError
+        There are none, one is not of the kind that the model reads, or a file cannot be read.
+    """
+    return transcribed(table_of_sequences(sequences, paired=paired), adapter, Path(), every=True)
 
 
 def finished_run(folder: Path) -> tuple[Saved, Adapter, dict[str, Any]]:

@@ -11,15 +11,15 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from xdomain.core.errors import DataError, RecipeError
-from xdomain.core.memory import enough_memory
+from xdomain.core.choices import Pooling
+from xdomain.core.errors import RecipeError
 from xdomain.core.sequences import Adapter
-from xdomain.data.media_files import transcribed
-from xdomain.prediction import answered, encoded, finished_run, scoring_need
+from xdomain.data.in_memory import object_array
+from xdomain.prediction import answered, finished_run, records_in_memory
 from xdomain.saved_model import Saved
 
 if TYPE_CHECKING:  # a simple baseline does not need torch
-    from xdomain.training.embed import Pooling
+    from xdomain.embedding.encoder import Attention, Encoder
 
 Pair = tuple[str, str]
 
@@ -64,10 +64,10 @@ class Model:
         """
         answers = self._answers(sequences)
         if self._saved.recipe.problem == "span":
-            return _objects(list(zip(answers["start"].to_pylist(), answers["end"].to_pylist(), strict=True)))
+            return object_array(list(zip(answers["start"].to_pylist(), answers["end"].to_pylist(), strict=True)))
         predictions = answers["prediction"]
         if pa.types.is_list(predictions.type):
-            return _objects(predictions.to_pylist())
+            return object_array(predictions.to_pylist())
         return np.asarray(predictions.to_pylist())
 
     def predict_proba(self, sequences: Sequence[str] | Sequence[Pair]) -> NDArray[np.float64]:
@@ -106,8 +106,9 @@ class Model:
         layer
             As in the ``hidden_states`` of `transformers`: 0 is the embedding layer, -1 the last layer.
         pooling
-            ``mean``: over the symbols of a record, special tokens left out. ``cls``: the state of the first token,
-            averaged over windows. ``none``: one vector per symbol.
+            ``mean``: over the symbols of a record, special tokens left out. ``max``: the largest value of each
+            dimension over the same symbols. ``cls``: the state of the first token, averaged over windows. ``none``: one
+            vector per symbol.
 
         Returns
         -------
@@ -119,35 +120,42 @@ class Model:
         RecipeError
             The model is a simple baseline, which has no embeddings, or has no such layer.
         """
-        from xdomain.training.saved_encoder import SavedModel  # which loads torch
+        return self._encoder("embed").embed(sequences, layer=layer, pooling=pooling).vectors
 
-        saved = self._saved
-        if not isinstance(saved, SavedModel):
-            raise RecipeError(f"embed of a {saved.recipe.run.baseline} baseline", expected="the run of an encoder")
-        examples = encoded(saved, self._adapter, self._table(sequences), self.classes)
-        with enough_memory(lambda: scoring_need(saved.recipe.train)):
-            vectors = saved.embed(examples, layer=layer, pooling=pooling)
-        return _objects(vectors) if pooling == "none" else np.stack(vectors)
+    def attention(self, sequences: Sequence[str] | Sequence[Pair], *, layer: int | None = None) -> list[Attention]:
+        """Compute the attention weights of each sequence, all of which must fit one window.
+
+        Parameters
+        ----------
+        sequences
+            As for `predict`.
+        layer
+            1 is the first layer, -1 the last. None: all of them.
+
+        Returns
+        -------
+        list of xdomain.embedding.encoder.Attention
+            In the order of `sequences`: the ``weights``, shape (layers, heads, s, s), and the names of the s positions.
+
+        Raises
+        ------
+        DataError
+            A sequence is longer than a window.
+        RecipeError
+            The model is a simple baseline, or has no such layer.
+        """
+        return self._encoder("attention").attention(sequences, layer=layer)
+
+    def _encoder(self, what: str) -> Encoder:
+        from xdomain.embedding.encoder import encoder_of  # which loads torch
+
+        return encoder_of(self._saved, self._adapter, self.classes, self._paired, what=what)
 
     def _answers(self, sequences: Sequence[str] | Sequence[Pair]) -> dict[str, pa.Array]:
         return answered(self._saved, self._adapter, self._table(sequences), self.classes)[1]
 
     def _table(self, sequences: Sequence[str] | Sequence[Pair]) -> pa.Table:
-        if isinstance(sequences, (str, bytes)):
-            raise DataError("a single string", expected="a list of sequences", fix="model.predict([sequence])")
-        records: list[Any] = list(sequences)
-        if not records:
-            raise DataError("no sequences", expected="one or more")
-        wrong = next((i for i, one in enumerate(records) if isinstance(one, str) == self._paired), None)
-        if wrong is not None:
-            expected = "a pair of strings each" if self._paired else "a string each"
-            raise DataError(f"record {wrong + 1}: {type(records[wrong]).__name__}", expected=expected)
-        columns: dict[str, Any] = {"id": [str(i + 1) for i in range(len(records))]}
-        if self._paired:
-            columns |= {"sequence": [one for one, _ in records], "sequence_b": [other for _, other in records]}
-        else:
-            columns["sequence"] = records
-        return transcribed(pa.table(columns), self._adapter, Path(), every=True)
+        return records_in_memory(sequences, self._adapter, paired=self._paired)
 
 
 def load(run_dir: str | Path) -> Model:
@@ -166,10 +174,3 @@ def load(run_dir: str | Path) -> Model:
     folder = Path(run_dir)
     saved, adapter, values = finished_run(folder)
     return Model(folder, tuple(values["classes"]), saved, adapter, bool(values["paired"]))
-
-
-def _objects(values: Sequence[Any]) -> NDArray[Any]:
-    """Shape (n,): each value as one object, even if all are lists of the same length."""
-    array = np.empty(len(values), object)
-    array[:] = values
-    return array

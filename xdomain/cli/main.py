@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from xdomain.cli.analyze import analyze_command
+from xdomain.cli.export import attention_command, embed_command
 from xdomain.cli.messages import messages_on_stderr
+from xdomain.cli.options import ColumnOption, Set, mapping_arguments
+from xdomain.cli.options import columns_by_role as _columns
 from xdomain.cli.plugins import WithPlugins
 from xdomain.cli.pretrain import pretrain_app
 from xdomain.cli.study import Json, report_command, study_command
@@ -20,7 +23,7 @@ from xdomain.core.choices import listed
 from xdomain.core.errors import RecipeError, UserError
 
 if TYPE_CHECKING:
-    from xdomain.core.recipe import Columns, Recipe
+    from xdomain.core.recipe import Recipe
 
 INTERRUPTED = 130  # exit code of typer after Ctrl-C
 GOES_ON = {
@@ -39,7 +42,6 @@ app = typer.Typer(
 )
 app.add_typer(pretrain_app, name="pretrain")
 Task = Annotated[str | None, typer.Argument(help="A shipped task (see `xdomain ls`) or a recipe file.")]
-Set = Annotated[list[str] | None, typer.Option("--set", help="Change the recipe: key.sub=value. Repeatable.")]
 Out = Annotated[Path | None, typer.Option(help="Folder to write; default runs/TASK/…")]
 Backbone = Annotated[str | None, typer.Option(help="A checkpoint folder or hub id; default: the one shipped.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the run in the output folder.")]
@@ -55,9 +57,6 @@ Labels = Annotated[Path | None, typer.Option(help="A table of ids and labels, wh
 Genome = Annotated[Path | None, typer.Option(help="A genome as FASTA, where --data holds intervals (BED, GTF).")]
 Drop = Annotated[bool, typer.Option("--drop-incomplete", help="Leave out rows without a sequence or a label.")]
 Domain = Annotated[str | None, typer.Option(help="What --data holds: dna, protein, text, …")]
-ColumnOption = Annotated[
-    list[str] | None, typer.Option("--column", help="Which column holds what: label=NAME. Repeatable.")
-]
 ProblemOption = Annotated[choices.Problem | None, typer.Option(help="The problem, in place of the guessed one.")]
 Arms = Annotated[
     str | None,
@@ -154,7 +153,7 @@ def run_command(
             init=init,
             transfer=_listed(transfer),
             tune=tune,
-            **_mapping(mapping),
+            **mapping_arguments(mapping),
             mapping_seed=mapping_seed,
             seed=seed,
             baseline=baseline,
@@ -229,7 +228,7 @@ def compare_command(
             backbone=backbone,
             transfer=_listed(transfer),
             tune=tune,
-            **_mapping(mapping),
+            **mapping_arguments(mapping),
             mapping_seed=mapping_seed,
             seed=seed,
         )
@@ -240,6 +239,8 @@ def compare_command(
 app.command("study")(study_command)
 app.command("report")(report_command)
 app.command("analyze")(analyze_command)
+app.command("embed")(embed_command)
+app.command("attention")(attention_command)
 
 
 @app.command("ls")
@@ -374,15 +375,6 @@ def _listed(text: str | None) -> list[str] | None:
     return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
 
 
-def _mapping(text: str | None) -> dict[str, Any]:
-    """The fields of a recipe's `run` part that --mapping sets. A table is read from its file."""
-    if text is None or not text.startswith("given:"):
-        return {"mapping": text}
-    from xdomain.model.make_mapping import load_given
-
-    return {"mapping": "given", "mapping_table": load_given(Path(text.removeprefix("given:")))}
-
-
 def _recipe(
     task: str | None,
     data: list[str] | None,
@@ -411,21 +403,6 @@ def _data(data: list[str] | None, splits: Mapping[str, Path | None]) -> Any:
             f"--data {len(data)} times", expected="one file or folder", fix="--train, --valid and --test for several"
         )
     return given or (data[0] if data else None)
-
-
-def _columns(pairs: list[str] | None) -> Columns | None:
-    """The columns by what they hold, from pairs ROLE=NAME; None where there are no pairs."""
-    from xdomain.core.recipe import Columns, columns_of
-
-    if not pairs:
-        return None
-    names: dict[str, str] = {}
-    for pair in pairs:
-        role, equals, name = pair.partition("=")
-        if not equals or role not in Columns.model_fields:
-            raise RecipeError(f"--column {pair}", expected=f"ROLE=NAME, ROLE one of {', '.join(Columns.model_fields)}")
-        names[role] = name
-    return columns_of(names)
 
 
 def main(arguments: list[str] | None = None) -> None:

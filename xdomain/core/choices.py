@@ -21,6 +21,8 @@ Part = Literal["attention", "ffn", "norms", "words", "positions"]
 PARTS: tuple[str, ...] = get_args(Part)
 Precision = Literal["auto", "bf16", "fp32"]
 TooLong = Literal["error", "truncate"]
+Pooling = Literal["mean", "max", "cls", "none"]
+"""How the states of a record's symbols become its embedding."""
 
 # Pre-training
 Objective = Literal["mlm", "mlm+nsp", "mlm+sop"]
