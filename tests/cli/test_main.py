@@ -376,6 +376,7 @@ def test_no_cluster_at_an_address(capsys, tmp_path):
 def test_no_option_is_left_untried():
     """Every option of every command is given in a test, so that a new one cannot be forgotten."""
     elsewhere = {"predict": "test_spoken_answers.py", "analyze": "analysis/test_analyze.py"}
+    elsewhere |= dict.fromkeys(("embed", "attention", "export"), "cli/test_export_commands.py")
     here = Path(__file__).read_text()
     there = {name: (Path(__file__).parent.parent / file).read_text() for name, file in elsewhere.items()}
     commands = dict(typer.main.get_command(app).commands)

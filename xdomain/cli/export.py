@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from xdomain.cli.options import ColumnOption, Set, columns_by_role, mapping_arguments
-from xdomain.core.choices import Pooling
+from xdomain.core.choices import ExportFormat, Pooling
+from xdomain.core.errors import RecipeError
 
 Source = Annotated[str, typer.Argument(help="A finished run; or a backbone that is not fine-tuned, with --domain.")]
 Files = Annotated[list[Path], typer.Argument(help="A table or sequences, without need of labels; or sound files.")]
@@ -68,3 +69,33 @@ def attention_command(
         encoder = open_encoder(source, domain=domain, **mapping_arguments(mapping), mapping_seed=mapping_seed,
                                overrides=changes or ())  # fmt: skip
         encoder.write_attention(out, *files, columns=columns, layer=layer)
+
+
+def export_command(
+    run_dir: Annotated[Path, typer.Argument(help="A finished run.")],
+    *,
+    form: Annotated[
+        ExportFormat,
+        typer.Option("--format", help="onnx: a folder with model and tokenizer; dome: a page for a supplement."),
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="The folder or the page to write; without it the page is printed.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier export.")] = False,
+) -> None:
+    """Write a run's model for other tools, or what a paper should say of it."""
+    from xdomain.cli.progress_bar import progress_bar
+    from xdomain.core.run_dir import read_result
+
+    read_result(run_dir)  # report a wrong name before loading torch, which takes seconds
+    if form == "dome":
+        from xdomain.export.dome import dome, write_dome
+
+        print(dome(run_dir), end="") if out is None else write_dome(run_dir, out, overwrite=overwrite)
+        return
+    if out is None:
+        raise RecipeError("--format onnx without --out", expected="a folder to write", fix="--out my-model")
+    with progress_bar():
+        from xdomain.export.onnx import export_onnx  # which loads torch
+
+        export_onnx(run_dir, out, overwrite=overwrite)

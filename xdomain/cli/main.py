@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from xdomain.cli.analyze import analyze_command
-from xdomain.cli.export import attention_command, embed_command
+from xdomain.cli.export import attention_command, embed_command, export_command
 from xdomain.cli.messages import messages_on_stderr
 from xdomain.cli.options import ColumnOption, Set, mapping_arguments
 from xdomain.cli.options import columns_by_role as _columns
@@ -241,6 +241,7 @@ app.command("report")(report_command)
 app.command("analyze")(analyze_command)
 app.command("embed")(embed_command)
 app.command("attention")(attention_command)
+app.command("export")(export_command)
 
 
 @app.command("ls")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Generator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -101,7 +101,7 @@ def quick_attention(model: Any, device: Device, positions: float) -> Generator[N
         Of a sequence, on average.
     """
     slower = model.config._attn_implementation == "sdpa" and device.name == "cpu" and device.bf16
-    with plain_attention(model) if slower and positions <= SHORT else nullcontext():
+    with plain_attention(model) if slower and positions <= SHORT else contextlib.nullcontext():
         yield
 
 
