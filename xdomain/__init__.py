@@ -12,7 +12,11 @@ if TYPE_CHECKING:
     from xdomain.core.plugins import find_recipe as load_recipe
     from xdomain.core.plugins import task_names as task_names
     from xdomain.core.recipe import Recipe as Recipe
+    from xdomain.embedding.source import embed as embed
+    from xdomain.embedding.source import open_encoder as open_encoder
     from xdomain.evaluation import evaluate as evaluate
+    from xdomain.export.dome import dome as dome
+    from xdomain.export.onnx import export_onnx as export_onnx
     from xdomain.inspection import check as check
     from xdomain.pipeline import run as run
     from xdomain.prediction import predict as predict
@@ -41,9 +45,13 @@ _HOMES = {
     "analyze": "xdomain.analysis.analyze:analyze",
     "check": "xdomain.inspection:check",
     "compare": "xdomain.study.compare:compare",
+    "dome": "xdomain.export.dome:dome",
+    "embed": "xdomain.embedding.source:embed",
     "evaluate": "xdomain.evaluation:evaluate",
+    "export_onnx": "xdomain.export.onnx:export_onnx",
     "load_recipe": "xdomain.core.plugins:find_recipe",
     "load_result": "xdomain.result:load_result",
+    "open_encoder": "xdomain.embedding.source:open_encoder",
     "Pretraining": "xdomain.pretraining.api:Pretraining",
     "predict": "xdomain.prediction:predict",
     "pretrain_synthetic": "xdomain.pretraining.api:pretrain_synthetic",
@@ -65,10 +73,14 @@ __all__ = [
     "analyze",
     "check",
     "compare",
+    "dome",
+    "embed",
     "evaluate",
+    "export_onnx",
     "load",
     "load_recipe",
     "load_result",
+    "open_encoder",
     "plan_study",
     "predict",
     "pretrain_synthetic",

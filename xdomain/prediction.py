@@ -13,8 +13,8 @@ from xdomain.core.adapter_protocols import CutsFiles
 from xdomain.core.errors import RecipeError
 from xdomain.core.progress import Silent, log, reporter
 from xdomain.core.recipe import Columns
-from xdomain.data.media_files import endings, is_media, table_of_files, transcribed
-from xdomain.data.pieces import Piece, load_pieces
+from xdomain.data.pieces import Piece
+from xdomain.data.records import are_media, pieces_of
 from xdomain.predictor import load_predictor
 
 EVERY = 60.0  # seconds between two lines about the progress, where no bar shows it
@@ -87,17 +87,9 @@ def predict_pieces(
     model = load_predictor(*folders, reverse_complement=reverse_complement, unlike=unlike)
     adapter = model.adapter
     paths = [Path(file) for file in files]
-    as_files = bool(paths) and all(is_media(path, adapter) for path in paths)
-    if clip and not (as_files and model.recipe.problem == "span" and isinstance(adapter, CutsFiles)):
+    if clip and not (are_media(paths, adapter) and model.recipe.problem == "span" and isinstance(adapter, CutsFiles)):
         raise RecipeError(f"{clip}: no answer can be cut out", expected="a question and a passage that are sound files")
-    if as_files:
-        table = transcribed(table_of_files(paths, paired=model.paired), adapter, Path())
-        pieces = iter([Piece(table, 1.0)])
-    elif len(paths) == 1:
-        pieces = load_pieces(paths[0], model.recipe, adapter, columns=columns, paired=model.paired)
-    else:
-        single = f", or files that end in {', '.join(endings(adapter))}" if endings(adapter) else ""
-        raise RecipeError(f"{len(paths)} files to predict", expected=f"one CSV, TSV or FASTA file{single}")
+    pieces = pieces_of(paths, model.recipe, adapter, columns=columns, paired=model.paired)
     for place, piece in enumerate(_shown(pieces)):
         several = place > 0 or piece.done < 1
         examples, answers = model.answers(piece.table, several=several, first=not place)

@@ -143,7 +143,7 @@ def load_predictor(*folders: str | Path, reverse_complement: bool = False, unlik
         The runs answer different questions, or cannot be averaged; or `reverse_complement` has no meaning for them.
     """
     paths = [Path(folder) for folder in folders]
-    models, adapters, values = zip(*(_finished(path) for path in paths), strict=True)
+    models, adapters, values = zip(*(finished_run(path) for path in paths), strict=True)
     told = [_question(model.recipe, one) for model, one in zip(models, values, strict=True)]
     for path, other in zip(paths, told, strict=True):
         differing = next((name for name in told[0] if told[0][name] != other[name]), None)
@@ -169,7 +169,14 @@ def load_predictor(*folders: str | Path, reverse_complement: bool = False, unlik
     return Predictor(models, adapters, classes, paired, reverse_complement, familiar)
 
 
-def _finished(folder: Path) -> tuple[Saved, Adapter, dict[str, Any]]:
+def finished_run(folder: Path) -> tuple[Saved, Adapter, dict[str, Any]]:
+    """Read the model of a finished run in `folder`, its adapter, and the contents of its ``result.json``.
+
+    Raises
+    ------
+    BackboneError
+        It holds no finished run.
+    """
     if (folder / RECIPE).is_file() and not is_done(folder):
         raise BackboneError(f"the run in {folder} is not finished", fix="the same `xdomain run …` with --resume")
     model = load_saved(folder)

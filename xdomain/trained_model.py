@@ -11,15 +11,16 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from xdomain.core.errors import DataError, RecipeError
+from xdomain.core.choices import Pooling
+from xdomain.core.errors import RecipeError
 from xdomain.core.formatting import as_frame
-from xdomain.core.memory import enough_memory
-from xdomain.data.media_files import transcribed
+from xdomain.data.in_memory import object_array
+from xdomain.data.records import records_in_memory
 from xdomain.metrics.scoring import chances_of
-from xdomain.predictor import Predictor, load_predictor, scoring_need
+from xdomain.predictor import Predictor, load_predictor
 
 if TYPE_CHECKING:  # a simple baseline does not need torch
-    from xdomain.training.embed import Pooling
+    from xdomain.embedding.encoder import Attention, Encoder
 
 Pair = tuple[str, str]
 
@@ -62,10 +63,10 @@ class Model:
         """
         answers = self._answers(sequences)
         if self._predictor.recipe.problem == "span":
-            return _objects(list(zip(answers["start"].to_pylist(), answers["end"].to_pylist(), strict=True)))
+            return object_array(list(zip(answers["start"].to_pylist(), answers["end"].to_pylist(), strict=True)))
         predictions = answers["prediction"]
         if pa.types.is_list(predictions.type):
-            return _objects(predictions.to_pylist())
+            return object_array(predictions.to_pylist())
         return np.asarray(predictions.to_pylist())
 
     def predict_proba(self, sequences: Sequence[str] | Sequence[Pair]) -> NDArray[np.float64]:
@@ -118,8 +119,9 @@ class Model:
         layer
             As in the ``hidden_states`` of `transformers`: 0 is the embedding layer, -1 the last layer.
         pooling
-            ``mean``: over the symbols of a record, special tokens left out. ``cls``: the state of the first token,
-            averaged over windows. ``none``: one vector per symbol.
+            ``mean``: over the symbols of a record, special tokens left out. ``max``: the largest value of each
+            dimension over the same symbols. ``cls``: the state of the first token, averaged over windows. ``none``: one
+            vector per symbol.
 
         Returns
         -------
@@ -131,37 +133,46 @@ class Model:
         RecipeError
             The model is a simple baseline, which has no embeddings, or has no such layer.
         """
-        from xdomain.training.saved_encoder import SavedModel  # which loads torch
+        return self._encoder("embed").embed(sequences, layer=layer, pooling=pooling).vectors
 
-        saved = self._predictor.models[0]
-        if len(self._predictor.models) > 1:
-            raise RecipeError(f"embed of {len(self._predictor.models)} runs", expected="one run")
-        if not isinstance(saved, SavedModel):
-            raise RecipeError(f"embed of a {saved.recipe.run.baseline} baseline", expected="the run of an encoder")
-        examples = self._predictor.encoded(self._table(sequences))
-        with enough_memory(lambda: scoring_need(saved.recipe.train)):
-            vectors = saved.embed(examples, layer=layer, pooling=pooling)
-        return _objects(vectors) if pooling == "none" else np.stack(vectors)
+    def attention(self, sequences: Sequence[str] | Sequence[Pair], *, layer: int | None = None) -> list[Attention]:
+        """Compute the attention weights of each sequence, all of which must fit one window.
+
+        Parameters
+        ----------
+        sequences
+            As for `predict`.
+        layer
+            1 is the first layer, -1 the last. None: all of them.
+
+        Returns
+        -------
+        list of xdomain.embedding.encoder.Attention
+            In the order of `sequences`: the ``weights``, shape (layers, heads, s, s), and the names of the s positions.
+
+        Raises
+        ------
+        DataError
+            A sequence is longer than a window.
+        RecipeError
+            The model is a simple baseline, or has no such layer.
+        """
+        return self._encoder("attention").attention(sequences, layer=layer)
+
+    def _encoder(self, what: str) -> Encoder:
+        from xdomain.embedding.encoder import encoder_of  # which loads torch
+
+        read = self._predictor
+        saved, *others = read.models
+        if others:
+            raise RecipeError(f"{what} of {len(read.models)} runs", expected="one run")
+        return encoder_of(saved, read.adapter, read.classes, read.paired, what=what)
 
     def _answers(self, sequences: Sequence[str] | Sequence[Pair]) -> dict[str, pa.Array]:
         return self._predictor.answers(self._table(sequences))[1]
 
     def _table(self, sequences: Sequence[str] | Sequence[Pair]) -> pa.Table:
-        if isinstance(sequences, (str, bytes)):
-            raise DataError("a single string", expected="a list of sequences", fix="model.predict([sequence])")
-        records: list[Any] = list(sequences)
-        if not records:
-            raise DataError("no sequences", expected="one or more")
-        wrong = next((i for i, one in enumerate(records) if isinstance(one, str) == self._predictor.paired), None)
-        if wrong is not None:
-            expected = "a pair of strings each" if self._predictor.paired else "a string each"
-            raise DataError(f"record {wrong + 1}: {type(records[wrong]).__name__}", expected=expected)
-        columns: dict[str, Any] = {"id": [str(i + 1) for i in range(len(records))]}
-        if self._predictor.paired:
-            columns |= {"sequence": [one for one, _ in records], "sequence_b": [other for _, other in records]}
-        else:
-            columns["sequence"] = records
-        return transcribed(pa.table(columns), self._predictor.adapter, Path(), every=True)
+        return records_in_memory(sequences, self._predictor.adapter, paired=self._predictor.paired)
 
 
 def load(run_dir: str | Path, *others: str | Path, reverse_complement: bool = False, unlike: bool = False) -> Model:
@@ -187,10 +198,3 @@ def load(run_dir: str | Path, *others: str | Path, reverse_complement: bool = Fa
     """
     predictor = load_predictor(run_dir, *others, reverse_complement=reverse_complement, unlike=unlike)
     return Model(Path(run_dir), predictor.classes, predictor)
-
-
-def _objects(values: Sequence[Any]) -> NDArray[Any]:
-    """Shape (n,): each value as one object, even if all are lists of the same length."""
-    array = np.empty(len(values), object)
-    array[:] = values
-    return array

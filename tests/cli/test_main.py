@@ -382,6 +382,7 @@ def test_no_option_is_left_untried():
     elsewhere = {
         "predict": ("test_spoken_answers.py", "test_predictor.py"),
         "analyze": ("analysis/test_analyze.py",),
+        **dict.fromkeys(("embed", "attention", "export"), ("cli/test_export_commands.py",)),
     }
     here = Path(__file__).read_text()
     tests = Path(__file__).parent.parent

@@ -1,5 +1,6 @@
 """Comparisons: what stands beside what, and how sure a difference is."""
 
+import csv
 import json
 import math
 
@@ -62,6 +63,17 @@ def test_the_table_and_the_plot_are_written(compared):
     assert [row["arm"] for row in told["rows"]] == ["pretrained", "scratch", "kmer"]
     assert told["n_test"] == 24
     assert (compared.folder / "comparison.png").stat().st_size > 5_000
+    assert b"<svg" in (compared.folder / "comparison.svg").read_bytes()
+    assert (compared.folder / "comparison.pdf").read_bytes().startswith(b"%PDF")
+    with (compared.folder / "comparison.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row, one in zip(rows, compared.rows, strict=True):
+        assert row["arm"] == one.arm
+        assert float(row["test"]) == one.value.value
+        assert (row["difference_to_first"] == "") == (one.difference is None)
+    tex = (compared.folder / "comparison.tex").read_text()
+    assert tex.count(r" \\") == 4  # the header and three arms
+    assert compared.task in tex
 
 
 def test_arms_share_splits_mapping_and_test_records(compared):

@@ -4,6 +4,7 @@ import math
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -293,10 +294,29 @@ def test_which_pictures(reports):
     def names(name):
         return [path.name for path in reports(name)[2]]
 
-    texts = ["report.md", "report.html"]
-    assert names("ordinary") == [*texts, "report-differences.png", "report-variance.png", "report-losses.png"]
-    assert names("single") == [*texts, "report-differences.png", "report-losses.png"]
-    assert names("large")[2:] == [f"report-{n}.png" for n in ("differences", "variance", "efficiency", "losses")]
+    def files(*figures):
+        texts = ["report.md", "report.html", "results.csv", "differences.csv", "results.tex"]
+        return [*texts, *(f"report-{name}.{ending}" for name in figures for ending in ("png", "svg", "pdf"))]
+
+    assert names("ordinary") == files("differences", "variance", "losses")
+    assert names("single") == files("differences", "losses")
+    assert names("large") == files("differences", "variance", "efficiency", "losses")
+
+
+def test_pictures_for_papers_are_whole_files_with_editable_text(reports):
+    _, _, paths = reports("ordinary")
+    for path in paths:
+        if path.suffix == ".svg":
+            root = ElementTree.fromstring(path.read_bytes())
+            assert root.tag.endswith("svg")
+            assert "var(--" not in path.read_text("utf-8")  # which only the page has
+            assert any(node.tag.endswith("text") for node in root.iter())
+        if path.suffix == ".pdf":
+            content = path.read_bytes()
+            assert content.startswith(b"%PDF-")
+            assert content.rstrip().endswith(b"%%EOF")
+            assert b"/TrueType" in content or b"/CIDFontType2" in content
+            assert b"/Type3" not in content
 
 
 @pytest.mark.parametrize("name", ["ordinary", "nasty"])
@@ -651,7 +671,7 @@ def test_what_users_write_is_never_markup(reports):
 def test_an_empty_study_is_told_so(tmp_path):
     empty = replace(ORDINARY, cells=(0, 0, 36), groups=(), differences=(), variances=(), published=(), machine=())
     paths = write_report(empty, tmp_path)
-    assert [path.name for path in paths] == ["report.md", "report.html"]
+    assert not [path for path in paths if path.name.startswith("report-")]
     text = paths[0].read_text("utf-8")
     assert "0 of 36 cells (single runs) finished. 0 differences to **scratch**." in text
     assert "36 of 36 cells are missing: 36 not run" in text
@@ -680,7 +700,7 @@ def test_names_in_any_script_and_undefined_numbers_are_drawn(tmp_path):
         ),
     )
     paths = write_report(odd, tmp_path)
-    assert len(paths) == 5
+    assert len([path for path in paths if path.suffix == ".png"]) == 3
     text = paths[0].read_text("utf-8")
     assert "+.010 [–]" in text
     assert "| mapping | .010 [.000, ∞] | 100 % [–] | – |" in text

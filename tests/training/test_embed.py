@@ -29,24 +29,35 @@ def test_embeddings_are_those_of_plain_transformers(model, layer):
     plain = AutoModel.from_pretrained(model.folder / "model").eval()
     tokenizer = AutoTokenizer.from_pretrained(model.folder / "model")
     given = ["ACGTTGCA", "GATTACA"]
-    for pooling, row in (("mean", slice(1, -1)), ("cls", slice(0, 1))):
+    pooled = {"mean": lambda x: x[1:-1].mean(0), "max": lambda x: x[1:-1].amax(0), "cls": lambda x: x[0],
+              "none": lambda x: x[1:-1]}  # fmt: skip
+    for pooling, of in pooled.items():
         found = model.embed(given, layer=layer, pooling=pooling)
-        assert found.dtype == np.float32
+        assert found.dtype == (object if pooling == "none" else np.float32)
         for sequence, vector in zip(given, found, strict=True):
             with torch.inference_mode():
                 states = plain(**tokenizer(sequence, return_tensors="pt"), output_hidden_states=True).hidden_states
-            np.testing.assert_allclose(vector, states[layer][0, row].mean(0).numpy(), atol=1e-5)
+            np.testing.assert_allclose(vector, of(states[layer][0]).numpy(), atol=1e-5)
 
 
 def test_a_long_record_has_each_symbol_once(model, records):
     whole = model.embed(records, pooling="none")
     assert [matrix.shape for matrix in whole] == [(len(r), 32) for r in records]
     np.testing.assert_allclose(model.embed(records), [matrix.mean(0) for matrix in whole], atol=1e-6)
+    np.testing.assert_array_equal(model.embed(records, pooling="max"), [matrix.max(0) for matrix in whole])
     layer_zero = model.embed([records[-1]], layer=0, pooling="none")[0]
     positions = {}  # before the layers a vector knows its symbol and its place in the window alone
     for symbol, vector in zip(records[-1][:20], layer_zero[:20], strict=True):
         positions.setdefault(symbol, []).append(vector)
     assert all(len(np.unique(np.array(v), axis=0)) == len(v) for v in positions.values())
+
+
+def test_a_record_of_many_windows_is_read_in_parts(model, monkeypatch):
+    rng = np.random.default_rng(2)
+    long = ["".join(rng.choice(list("ACGT"), 500))]
+    whole = model.embed(long, pooling="none")[0]
+    monkeypatch.setattr("xdomain.training.saved_encoder.scored_at_once", lambda _: 3)
+    np.testing.assert_allclose(model.embed(long, pooling="none")[0], whole, atol=1e-6)
 
 
 def test_both_sequences_of_a_pair_are_read(tiny_bert, tmp_path):
@@ -76,3 +87,5 @@ def test_what_there_is_not_is_refused(model, records, tmp_path):
     counts = xdomain.run(data=(records, ["a", "b"] * 30), domain="dna", baseline="kmer", out=tmp_path / "run")
     with pytest.raises(RecipeError, match="embed of a kmer baseline"):
         counts.model().embed(records[:1])
+    with pytest.raises(RecipeError, match="attention of a kmer baseline"):
+        counts.model().attention(records[:1])

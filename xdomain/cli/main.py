@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import typer
 
 from xdomain.cli.analyze import analyze_command
+from xdomain.cli.export import attention_command, embed_command, export_command
 from xdomain.cli.messages import messages_on_stderr
 from xdomain.cli.options import ColumnOption, Json, OverwriteFile, OwnData, Set, Task, Training, names_in, takes
 from xdomain.cli.options import columns_by_role as _columns
@@ -114,6 +115,9 @@ def compare_command(
 app.command("study")(study_command)
 app.command("report")(report_command)
 app.command("analyze")(analyze_command)
+app.command("embed")(embed_command)
+app.command("attention")(attention_command)
+app.command("export")(export_command)
 
 
 @app.command("ls")

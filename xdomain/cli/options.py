@@ -171,11 +171,11 @@ class Training:
     def keywords(self) -> dict[str, Any]:
         """The arguments of `xdomain.run` and `xdomain.compare` that these options set."""
         options = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {**options, "transfer": names_in(self.transfer), **_mapping(self.mapping)}
+        return {**options, "transfer": names_in(self.transfer), **mapping_arguments(self.mapping)}
 
 
-def _mapping(text: str | None) -> dict[str, Any]:
-    """The arguments that --mapping sets. A table is read from its file."""
+def mapping_arguments(text: str | None) -> dict[str, Any]:
+    """The arguments that --mapping `text` sets. A table is read from its file."""
     if text is None or not text.startswith("given:"):
         return {"mapping": text}
     from xdomain.model.make_mapping import load_given

@@ -22,6 +22,9 @@ PARTS: tuple[str, ...] = get_args(Part)
 Calibration = Literal["none", "temperature"]
 Precision = Literal["auto", "bf16", "fp32"]
 TooLong = Literal["error", "truncate"]
+Pooling = Literal["mean", "max", "cls", "none"]
+"""How the states of a record's symbols become its embedding."""
+ExportFormat = Literal["onnx", "dome"]
 
 # Pre-training
 Objective = Literal["mlm", "mlm+nsp", "mlm+sop"]

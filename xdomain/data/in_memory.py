@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
+from numpy.typing import NDArray
 
 from xdomain.core.errors import DataError
 from xdomain.core.run_dir import write_text
@@ -74,6 +76,38 @@ def shown(path: Path) -> str:
     """What messages call the file `path`: for one that `stored` wrote, where its records come from."""
     note = path.with_suffix(ORIGIN)
     return note.read_text("utf-8") if path.parent.name == FOLDER and note.is_file() else str(path)
+
+
+def table_of_sequences(sequences: Sequence[Any], *, paired: bool) -> pa.Table:
+    """The raw table of some `sequences`, numbered from 1: strings, or if `paired` pairs of strings.
+
+    Raises
+    ------
+    DataError
+        There are none, or one is of the other kind.
+    """
+    if isinstance(sequences, (str, bytes)):
+        raise DataError("a single string", expected="a list of sequences", fix="model.predict([sequence])")
+    records: list[Any] = list(sequences)
+    if not records:
+        raise DataError("no sequences", expected="one or more")
+    wrong = next((i for i, one in enumerate(records) if isinstance(one, str) == paired), None)
+    if wrong is not None:
+        expected = "a pair of strings each" if paired else "a string each"
+        raise DataError(f"record {wrong + 1}: {type(records[wrong]).__name__}", expected=expected)
+    columns: dict[str, Any] = {"id": [str(i + 1) for i in range(len(records))]}
+    if paired:
+        columns |= {"sequence": [one for one, _ in records], "sequence_b": [other for _, other in records]}
+    else:
+        columns["sequence"] = records
+    return pa.table(columns)
+
+
+def object_array(values: Sequence[Any]) -> NDArray[Any]:
+    """Shape (n,): each of `values` as one object, even if all are lists of the same length."""
+    array = np.empty(len(values), object)
+    array[:] = values
+    return array
 
 
 def _table(data: Any) -> pa.Table:

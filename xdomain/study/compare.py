@@ -12,12 +12,13 @@ from xdomain.core.formatting import duration
 from xdomain.core.plugins import find_recipe
 from xdomain.core.progress import log, muted, part
 from xdomain.core.recipe import ENCODER_FIELDS, Recipe, with_arm
-from xdomain.core.run_dir import RECIPE, StoredResult, check_folder, write_json
+from xdomain.core.run_dir import RECIPE, StoredResult, check_folder, write_json, write_text
 from xdomain.metrics.heldout import check_comparable
 from xdomain.pipeline import arm_label, run, with_written_size
 from xdomain.study.cells import effective_seeds, is_fixed
 from xdomain.study.comparison import ArmRuns, Comparison, comparison_of
 from xdomain.study.config import RunSeeds
+from xdomain.study.report.tables import comparison_csv, comparison_latex
 from xdomain.training.device import is_first, process_count
 from xdomain.training.pace import TooFewMinutesError, check_minutes
 from xdomain.training.plots import plot_comparison
@@ -56,8 +57,8 @@ def compare(
     overrides
         Changes to the recipe, ``key.sub=value``.
     out
-        The folder for a run folder ``ARM-mM-sS`` per run, ``comparison.json`` and ``comparison.png``. None:
-        ``runs/TASK/compare``.
+        The folder for a run folder ``ARM-mM-sS`` per run, ``comparison.json``, ``.csv`` and ``.tex``, and the plot as
+        ``comparison.png``, ``.svg`` and ``.pdf``. None: ``runs/TASK/compare``.
     resume, overwrite
         Finish or replace what is in `out`.
     minutes
@@ -222,6 +223,8 @@ def _conclude(recipe: Recipe, runs: _Runs, pairs: Sequence[RunSeeds]) -> Compari
     ]
     comparison = comparison_of(recipe.name, metric, arms, pairs, runs.folder)
     write_json(runs.folder / "comparison.json", comparison.as_dict())
+    write_text(runs.folder / "comparison.csv", comparison_csv(comparison))
+    write_text(runs.folder / "comparison.tex", comparison_latex(comparison))
     many = f"{len(pairs)} seeds" if len(pairs) > 1 else "one seed"
     plot_comparison(
         [{"label": r.arm, "value": r.value.value, "low": r.value.low, "high": r.value.high} for r in comparison.rows],

@@ -100,15 +100,20 @@ def quick_attention(model: Any, device: Device, positions: float) -> Generator[N
     positions
         Of a sequence, on average.
     """
+    slower = model.config._attn_implementation == "sdpa" and device.name == "cpu" and device.bf16
+    with plain_attention(model) if slower and positions <= SHORT else contextlib.nullcontext():
+        yield
+
+
+@contextmanager
+def plain_attention(model: Any) -> Generator[None]:
+    """A context in which `model` uses the plain attention kernel, the only one that has attention weights."""
     usual = model.config._attn_implementation
-    plain = usual == "sdpa" and device.name == "cpu" and device.bf16 and positions <= SHORT
-    if plain:
-        model.set_attn_implementation("eager")
+    model.set_attn_implementation("eager")
     try:
         yield
     finally:
-        if plain:
-            model.set_attn_implementation(usual)
+        model.set_attn_implementation(usual)
 
 
 def process_count() -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 import torch
@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from xdomain.core.choices import Pooling
 from xdomain.core.errors import RecipeError, unknown
 from xdomain.data.collate import Collator
 from xdomain.training.device import Device
 from xdomain.training.predict import batches_of_like_length, inputs_of, pool
-
-Pooling = Literal["mean", "cls", "none"]
 
 
 @torch.inference_mode()
@@ -42,12 +41,13 @@ def embed(
     device
         Where `model` is, and in which number format it computes.
     batch_size
-        Windows read at once, 1 or more; a record with more windows is read whole.
+        Windows read at once, 1 or more; a record with more windows is read in parts.
     layer
         Of the ``hidden_states`` of `transformers`: 0 is the embedding layer, 1 the first layer, -1 the last.
     pooling
         ``mean``: over the symbols of a record, each counted once however many windows hold it, special tokens left
-        out. ``cls``: the state of the first token, averaged over windows. ``none``: one vector per symbol.
+        out. ``max``: the largest value of each dimension over the same symbols. ``cls``: the state of the first token,
+        averaged over windows. ``none``: one vector per symbol.
 
     Returns
     -------
@@ -62,17 +62,14 @@ def embed(
     """
     if pooling not in get_args(Pooling):
         raise unknown("pooling", pooling, get_args(Pooling))
-    layers = int(model.config.num_hidden_layers)
-    if not -layers - 1 <= layer <= layers:
-        raise RecipeError(f"layer {layer}", expected=f"0 to {layers} (the last, also -1), as in hidden_states")
+    check_layer(model, layer)
     model.eval()
     embeddings: dict[int, NDArray[np.float32]] = {}
     windows = np.diff(collate.windows.offsets)
     for chosen in batches_of_like_length(records, collate.lengths()[records], windows, batch_size):
         batch = {name: value.to(device.name) for name, value in collate(chosen).items()}
         with device.autocast():
-            output = model.base_model(**inputs_of(batch), output_hidden_states=True)
-        states: Tensor = output.hidden_states[layer].float()
+            states = _states(model, inputs_of(batch), layer, batch_size)
         if pooling == "cls":
             embeddings |= dict(zip(chosen, pool(states[:, 0], batch["windows"]).cpu().numpy(), strict=True))
             continue
@@ -80,8 +77,36 @@ def embed(
         for record in chosen:
             symbols = _symbols_of(states, collate, record, row)
             row += int(windows[record])
-            embeddings[record] = (symbols.mean(0) if pooling == "mean" else symbols).cpu().numpy()
+            embeddings[record] = _pooled(symbols, pooling).cpu().numpy()
     return [embeddings[int(record)] for record in records]
+
+
+def check_layer(model: PreTrainedModel, layer: int) -> None:
+    """Refuse a `layer` that is not among the ``hidden_states`` of `model`, counted from either end.
+
+    Raises
+    ------
+    RecipeError
+        There is no such layer.
+    """
+    layers = int(model.config.num_hidden_layers)
+    if not -layers - 1 <= layer <= layers:
+        raise RecipeError(f"layer {layer}", expected=f"0 to {layers} (the last, also -1), as in hidden_states")
+
+
+def _states(model: PreTrainedModel, inputs: dict[str, Tensor], layer: int, at_once: int) -> Tensor:
+    """Shape (w, s, d), float32: the states of one layer, of `at_once` windows at a time."""
+    parts: list[Tensor] = []
+    for first in range(0, len(inputs["input_ids"]), at_once):
+        part = {name: value[first : first + at_once] for name, value in inputs.items()}
+        parts.append(model.base_model(**part, output_hidden_states=True).hidden_states[layer].float())
+    return torch.cat(parts)
+
+
+def _pooled(symbols: Tensor, pooling: Pooling) -> Tensor:
+    if pooling == "none":
+        return symbols
+    return symbols.amax(0) if pooling == "max" else symbols.mean(0)
 
 
 def _symbols_of(states: Tensor, collate: Collator, record: int, row: int) -> Tensor:

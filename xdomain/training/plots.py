@@ -27,6 +27,8 @@ STYLE: dict[Any, Any] = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.titlelocation": "left",
+    "svg.fonttype": "none",  # text stays text
+    "pdf.fonttype": 42,  # TrueType, which journals ask for and programs can edit
 }
 LAYER_PLOT = "layer-mix.png"
 
@@ -253,7 +255,7 @@ def plot_comparison(
     metric
         What the values are of, on test.
     path
-        The image file to write.
+        The image file to write; beside it the same as SVG and PDF.
     title
         Stands above.
     over
@@ -274,7 +276,8 @@ def plot_comparison(
         axes.set_title(title, fontsize=11, parse_math=False)
         axes.grid(axis="x", color="#dddddd", linewidth=0.8)
         axes.set_axisbelow(True)
-        figure.savefig(path)
+        for ending in (path.suffix, ".svg", ".pdf"):
+            figure.savefig(path.with_suffix(ending))
 
 
 def plot_mix(mix: Mapping[str, Any], *, path: Path, title: str) -> None:

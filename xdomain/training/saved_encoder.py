@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
+from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
+from xdomain.core.choices import Pooling
 from xdomain.core.recipe import Recipe
 from xdomain.core.run_dir import MAPPING, MODEL, saved_temperature, tempered
+from xdomain.core.sequences import Ids
 from xdomain.data.collate import Collator, SpecialTokenLayout, fit_windows
 from xdomain.data.dataset import Examples
 from xdomain.model.backbone import max_positions, quiet_loading
@@ -20,8 +23,9 @@ from xdomain.model.layer_mix import attach_layer_mix
 from xdomain.model.token_mapping import TokenMapping
 from xdomain.model.tokenizer import layout_of
 from xdomain.training.arguments import scored_at_once
+from xdomain.training.attention import attend
 from xdomain.training.device import Device, best_device
-from xdomain.training.embed import Pooling, embed
+from xdomain.training.embed import embed
 from xdomain.training.predict import predict_scores
 
 FULL_PRECISION = "scores are written in float32, so that any machine repeats them"
@@ -45,6 +49,8 @@ class SavedModel:
         Where the special tokens stand.
     mapping
         The row of each symbol.
+    special
+        The names of the special tokens, by their rows.
     temperature
         What logits are divided by, see `xdomain.metrics.calibration`.
     """
@@ -53,6 +59,7 @@ class SavedModel:
     model: PreTrainedModel
     layout: SpecialTokenLayout
     mapping: TokenMapping
+    special: Mapping[int, str]
     temperature: float = 1.0
 
     def scores(self, examples: Examples, records: NDArray[np.int64], device: Device | None = None) -> NDArray[Any]:
@@ -78,6 +85,33 @@ class SavedModel:
         exact, collate, records = self._placed(None), self._collator(examples), np.arange(len(examples))
         return embed(self.model, collate, records, device=exact, batch_size=scored_at_once(self.recipe.train),
                      layer=layer, pooling=pooling)  # fmt: skip
+
+    def attention(self, examples: Examples, *, layer: int | None) -> Iterator[tuple[list[str], NDArray[np.float32]]]:
+        """Yield the names of the positions of each of `examples`, and its attention weights.
+
+        Parameters
+        ----------
+        examples
+            Encoded records.
+        layer
+            As for `xdomain.training.attention.attend`, which says what the weights are.
+        """
+        exact, collate = self._placed(None), self._collator(examples)
+        for record, weights in enumerate(attend(self.model, collate, device=exact, layer=layer)):
+            yield self._positions(collate, record), weights
+
+    def _positions(self, collate: Collator, record: int) -> list[str]:
+        """What stands at each position of a record in its only window."""
+        examples, plan, layout = collate.examples, collate.windows, self.layout
+        start, middle, end = ([self.special[r] for r in part] for part in (layout.start, layout.middle, layout.end))
+        kept = int(plan.stop[plan.offsets[record]])
+        if examples.symbols_b is None or plan.first is None:
+            return [*start, *self._names(examples.symbols[record][:kept]), *end]
+        first = self._names(examples.symbols[record][: plan.first[record]])
+        return [*start, *first, *middle, *self._names(examples.symbols_b[record][:kept]), *end]
+
+    def _names(self, symbols: Ids) -> list[str]:
+        return [self.mapping.symbols[i] for i in symbols]
 
     def _placed(self, device: Device | None) -> Device:
         """Move the model to a device, and return that device with float32 as its format."""
@@ -105,6 +139,20 @@ def load_encoder(folder: Path, recipe: Recipe) -> SavedModel:
         model = head_of(recipe.problem).from_pretrained(folder / MODEL, local_files_only=True)
         attach_layer_mix(model, folder / MODEL)
         tokenizer = AutoTokenizer.from_pretrained(folder / MODEL, local_files_only=True)
-    return SavedModel(
-        recipe, model, layout_of(tokenizer), TokenMapping.load(folder / MAPPING), saved_temperature(folder)
-    )
+    return saved_model(recipe, model, tokenizer, TokenMapping.load(folder / MAPPING), saved_temperature(folder))
+
+
+def saved_model(
+    recipe: Recipe,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    mapping: TokenMapping,
+    temperature: float = 1.0,
+) -> SavedModel:
+    """Put a `model` together with its `mapping`, its `temperature` and what its `tokenizer` says of special tokens.
+
+    The options of training in `recipe` say how records are cut into windows, and how many are read at once.
+    """
+    layout = layout_of(tokenizer)
+    special = {row: str(tokenizer.convert_ids_to_tokens(row)) for row in layout.rows()}
+    return SavedModel(recipe, model, layout, mapping, special, temperature)

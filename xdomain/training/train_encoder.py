@@ -112,7 +112,7 @@ def plan_encoder(
     positions = min(max_positions(backbone.config), train.max_length or max_positions(backbone.config))
     layout = layout_of(backbone.tokenizer)
     vocabulary = Vocabulary.of(backbone.tokenizer)
-    candidates = _mappings(recipe, vocabulary, adapter)
+    candidates = mappings_of(recipe, vocabulary, adapter)
     if candidates[1:]:
         check_search(recipe, arm)
     if learned_kind(options.mapping):
@@ -291,8 +291,23 @@ def build_learner(recipe: Recipe, backbone: Backbone, examples: Examples, plan: 
     return Built(model, learner, collate, cut, scale, parameters)
 
 
-def _mappings(recipe: Recipe, vocabulary: Vocabulary, adapter: Adapter) -> list[TokenMapping]:
-    """The mapping that a recipe names, or all candidates of a search."""
+def mappings_of(recipe: Recipe, vocabulary: Vocabulary, adapter: Adapter) -> list[TokenMapping]:
+    """The mapping that `recipe` names, or all candidates of a search.
+
+    Parameters
+    ----------
+    recipe
+        Its part `run` names the mapping and the mapping seed.
+    vocabulary
+        Of the backbone.
+    adapter
+        Its alphabet is mapped.
+
+    Raises
+    ------
+    RecipeError
+        The alphabet does not fit the vocabulary, or a table written by hand does not hold.
+    """
     options = recipe.run
     return [
         make_mapping(

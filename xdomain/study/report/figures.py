@@ -247,6 +247,8 @@ def _scale_of_shares(axes: Axes, groups: list[Group]) -> None:
     axes.minorticks_off()
 
 
+ENDINGS: tuple[str, ...] = (".png", ".svg", ".pdf")
+FACTS = ("Date", "Creator", "Format", "Type")  # of an SVG; left out, so that the same findings give the same files
 DRAWN: dict[str, tuple[Draw, str, str]] = {
     "differences": (
         draw_differences,
@@ -276,16 +278,20 @@ DRAWN: dict[str, tuple[Draw, str, str]] = {
 
 @dataclass(frozen=True)
 class Drawn:
-    """A figure in both formats.
+    """A figure in all formats.
 
     Parameters
     ----------
     picture
         Its name, description and caption.
+    files
+        The contents of its files by their endings, `ENDINGS`.
+    svg
+        For the page, whose stylesheet sets the colours.
     """
 
     picture: Picture
-    png: bytes
+    files: dict[str, bytes]
     svg: str
 
 
@@ -304,9 +310,12 @@ def draw_all(findings: Findings) -> dict[str, Drawn]:
             figure = draw(findings)
             if figure is not None:
                 picture = Picture(name, shows.format(**words), caption.format(**words))
-                png = _png(figure)
+                png = _saved(figure, "png", facecolor="white", metadata={"Software": None})
                 figure.set_layout_engine("none")  # keep the layout of the PNG: computing it takes most of the time
-                drawn[name] = Drawn(picture, png, _svg(figure, name))
+                svg = _saved(figure, "svg", transparent=True, metadata=dict.fromkeys(FACTS))
+                pdf = _saved(figure, "pdf", metadata={"CreationDate": None})
+                files = dict(zip(ENDINGS, (png, svg, pdf), strict=True))
+                drawn[name] = Drawn(picture, files, _for_page(svg.decode("utf-8"), figure, name))
     return drawn
 
 
@@ -316,14 +325,8 @@ def _saved(figure: Figure, kind: str, **options: Any) -> bytes:
     return buffer.getvalue()
 
 
-def _png(figure: Figure) -> bytes:
-    return _saved(figure, "png", facecolor="white", metadata={"Software": None})
-
-
-def _svg(figure: Figure, name: str) -> str:
+def _for_page(text: str, figure: Figure, name: str) -> str:
     """The SVG for embedding in a page: unique ids, no metadata, colours set by the stylesheet of the page."""
-    facts = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    text = _saved(figure, "svg", transparent=True, metadata=facts).decode("utf-8")
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", text, flags=re.DOTALL)
     used = set(re.findall(r'(?:url\(|href=")#([^")]+)', text))

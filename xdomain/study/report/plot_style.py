@@ -36,7 +36,6 @@ STYLE: dict[Any, Any] = {
     "text.parse_math": False,  # a $ in a name is a dollar sign
     "axes.formatter.use_mathtext": False,
     "axes.unicode_minus": True,
-    "svg.fonttype": "none",  # text stays text, in the fonts of the page
     "svg.hashsalt": "xdomain",
 }
 WIDTH = 8.8  # inches

@@ -1,4 +1,4 @@
-"""The report of a study: one set of findings as Markdown, as a page, and as pictures."""
+"""The report of a study: one set of findings as Markdown, as a page, as tables and as pictures."""
 
 from __future__ import annotations
 
@@ -7,15 +7,20 @@ from pathlib import Path
 from xdomain.core.errors import OutputError
 from xdomain.core.run_dir import write_text
 from xdomain.study.report.content import compose
-from xdomain.study.report.figures import DRAWN, draw_all
+from xdomain.study.report.figures import DRAWN, ENDINGS, draw_all
 from xdomain.study.report.render import render_markdown, render_page
+from xdomain.study.report.tables import differences_csv, latex, results_csv
 from xdomain.study.results import Findings
 
 MARKDOWN, PAGE = "report.md", "report.html"
+RESULTS, DIFFERENCES, TABLES = "results.csv", "differences.csv", "results.tex"
 
 
 def write_report(findings: Findings, folder: Path) -> list[Path]:
-    """Write `findings` as ``report.md``, ``report.html`` and a ``report-….png`` per figure; each whole or not at all.
+    """Write `findings` as a report, its tables and its figures into `folder`; each file whole or not at all.
+
+    These are ``report.md`` and ``report.html``; ``results.csv`` and ``differences.csv`` with plain numbers;
+    ``results.tex`` with the tables of the report; and for each figure ``report-….png``, ``.svg`` and ``.pdf``.
 
     The same findings give the same files, to the byte, under one version of matplotlib. A figure of an earlier report
     that there is nothing more to draw for is removed.
@@ -30,18 +35,26 @@ def write_report(findings: Findings, folder: Path) -> list[Path]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name in DRAWN:
-            path = folder / f"report-{name}.png"
-            if name in drawn:
-                _write_bytes(path, drawn[name].png)
-            else:
-                path.unlink(missing_ok=True)
-        write_text(folder / MARKDOWN, render_markdown(blocks))
-        write_text(folder / PAGE, render_page(blocks, {name: figure.svg for name, figure in drawn.items()}))
+            for ending in ENDINGS:
+                path = folder / f"report-{name}{ending}"
+                if name in drawn:
+                    _write_bytes(path, drawn[name].files[ending])
+                else:
+                    path.unlink(missing_ok=True)
+        texts = {
+            MARKDOWN: render_markdown(blocks),
+            PAGE: render_page(blocks, {name: figure.svg for name, figure in drawn.items()}),
+            RESULTS: results_csv(findings),
+            DIFFERENCES: differences_csv(findings),
+            TABLES: latex(blocks),
+        }
+        for name, text in texts.items():
+            write_text(folder / name, text)
     except OSError as error:
         raise OutputError(
             f"{folder} cannot be written ({error.strerror})", expected="a folder you may write to", fix="another --out"
         ) from None
-    return [folder / MARKDOWN, folder / PAGE, *(folder / f"report-{name}.png" for name in drawn)]
+    return [*(folder / name for name in texts), *(folder / f"report-{n}{e}" for n in drawn for e in ENDINGS)]
 
 
 def _write_bytes(path: Path, content: bytes) -> None:

@@ -1,0 +1,140 @@
+"""A run as ONNX: the logits of the run, from onnxruntime and tokenizers alone."""
+
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from families import POSITIONS, PROBLEMS, drawn, records, save_backbone, save_run, table_of
+from tokenizers import Tokenizer
+
+import xdomain
+from xdomain.core.errors import BackboneError, MissingError, OutputError, RecipeError
+from xdomain.data.dataset import encode_examples
+from xdomain.export import onnx as module
+from xdomain.export.onnx import export_onnx
+from xdomain.model.backbone import FAMILIES
+from xdomain.saved_model import load_saved, saved_adapter
+
+onnxruntime = pytest.importorskip("onnxruntime")
+EXPORTED = [family for family in FAMILIES if family not in module.UNSUPPORTED]
+
+
+def read(folder, given):
+    """The output of the exported model, and the numbers of positions of each record."""
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    pad = {"roberta": 1, "modernbert": 1}.get(
+        re.search(r'"model_type": "(\w+)"', (folder / "config.json").read_text())[1]
+    )
+    tokenizer.enable_padding(pad_id=pad or 0)
+    batch = tokenizer.encode_batch(given)
+    session = onnxruntime.InferenceSession(str(folder / "model.onnx"))
+    columns = {"input_ids": "ids", "attention_mask": "attention_mask", "token_type_ids": "type_ids"}
+    inputs = {one.name: np.array([getattr(e, columns[one.name]) for e in batch]) for one in session.get_inputs()}
+    return session.run(None, inputs), [sum(one.attention_mask) for one in batch]
+
+
+def one_window(problem):
+    """Records that fit one window, of several lengths."""
+    fit = {"pair": 10, "span": 12}.get(problem, POSITIONS - 2)
+    return [one for one in records(problem) if max(map(len, one) if isinstance(one, tuple) else [len(one)]) <= fit]
+
+
+def check_logits(folder, out, problem):
+    given = one_window(problem)
+    saved = load_saved(folder)
+    outputs, lengths = read(out, given)
+    if problem == "span":
+        # the run's own model, record by record, as its scores are spans and no logits
+        from transformers import AutoTokenizer
+
+        tokenizer = AutoTokenizer.from_pretrained(folder / "model")
+        for row, (one, length) in enumerate(zip(given, lengths, strict=True)):
+            expected = saved.model(**tokenizer(*one, return_tensors="pt"))
+            for found, name in zip(outputs, ("start_logits", "end_logits"), strict=True):
+                np.testing.assert_allclose(found[row, :length], expected[name][0].detach().numpy(), atol=1e-5)
+        return
+    adapter = saved_adapter(folder, saved.recipe)
+    examples = encode_examples(table_of(problem, given), adapter, problem, np.full(len(given), "test"))
+    expected = saved.scores(examples, np.arange(len(given)))
+    found = outputs[0]
+    if problem == "tagging":
+        found = np.concatenate([row[1 : length - 1] for row, length in zip(found, lengths, strict=True)])
+    if problem == "regression":
+        found = found[:, 0]
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert np.ptp(found, axis=0).max() > 0.1
+
+
+def export_and_check(family, problem, folder):
+    run = save_run(save_backbone(family, folder / "backbone"), problem, folder / "run")
+    export_onnx(run, folder / "out")
+    check_logits(run, folder / "out", problem)
+
+
+@pytest.mark.parametrize(
+    ("family", "problem"),
+    [("bert", "regression"), ("distilbert", "tagging"), ("roberta", "span"), ("bert", "pair")],
+)
+def test_the_logits_are_those_of_the_run(family, problem, tmp_path):
+    export_and_check(family, problem, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("problem", PROBLEMS)
+@pytest.mark.parametrize("family", EXPORTED)
+def test_the_logits_of_every_family_are_those_of_the_run(family, problem, tmp_path):
+    export_and_check(family, problem, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def mixed(tiny_bert, tmp_path_factory):
+    """A run whose head reads a mix of layers, which no stock checkpoint holds, and its export."""
+    folder = tmp_path_factory.mktemp("mixed")
+    given = drawn(np.random.default_rng(0).integers(5, 40, 60), 0)
+    xdomain.run(data=(given, ["yes", "no"] * 30), domain="dna", backbone=str(tiny_bert), tune="mix", mapping="learned",
+                overrides=("train.max_steps=2",), out=folder / "run")  # fmt: skip
+    return folder / "run", export_onnx(folder / "run", folder / "out"), given
+
+
+def test_a_mix_of_layers_and_a_learned_mapping_are_part_of_the_export(mixed):
+    run, out, given = mixed
+    (logits,), _ = read(out, given)
+    chances = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    np.testing.assert_allclose(chances, xdomain.load(run).predict_proba(given), atol=1e-5)
+    assert sorted(path.name for path in out.iterdir()) == ["README.md", "config.json", "model.onnx", "tokenizer.json"]
+
+
+def test_the_page_shows_what_runs_without_torch(mixed):
+    run, out, _ = mixed
+    (snippet,) = re.findall(r"```python\n(.*?)```", (out / "README.md").read_text(), re.DOTALL)
+    told = subprocess.run(
+        [sys.executable, "-c", snippet + "import sys\nassert not {'torch', 'transformers'} & set(sys.modules)\n"],
+        cwd=out, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    (sequence,) = re.findall(r'encode_batch\(\["(\w+)"\]\)', snippet)
+    assert told.stdout.strip() == str(xdomain.load(run).predict([sequence]).tolist())
+
+
+def test_an_export_is_replaced_only_when_asked(mixed, tmp_path):
+    _, out, _ = mixed
+    with pytest.raises(OutputError, match="holds an export"):
+        module.check_folder(out, overwrite=False)
+    module.check_folder(out, overwrite=True)
+    (tmp_path / "thesis.tex").touch()
+    with pytest.raises(OutputError, match=r"thesis\.tex, which no export wrote"):
+        module.check_folder(tmp_path, overwrite=True)
+
+
+def test_what_cannot_be_exported_is_refused(tmp_path, monkeypatch, mixed):
+    run = save_run(save_backbone("longformer", tmp_path / "backbone"), "classification", tmp_path / "run")
+    with pytest.raises(BackboneError, match="longformer"):
+        export_onnx(run, tmp_path / "out")
+    counts = xdomain.run(data=(mixed[2], ["a", "b"] * 30), domain="dna", baseline="kmer", out=tmp_path / "kmer")
+    with pytest.raises(RecipeError, match="ONNX of a kmer baseline"):
+        export_onnx(counts.folder, tmp_path / "out")
+    monkeypatch.setattr(module, "PACKAGES", ("onnx", "no_such_package"))
+    with pytest.raises(MissingError, match=r"no_such_package\n.*xdomain\[onnx\]"):
+        export_onnx(run, tmp_path / "out")
+    assert not list(tmp_path.glob("out*"))

@@ -1,0 +1,126 @@
+"""A tiny checkpoint of every family, and runs of them that nobody trained."""
+
+import numpy as np
+import pyarrow as pa
+import torch
+from tokenizers import Tokenizer, models, processors
+from transformers import (
+    AlbertConfig,
+    AutoModel,
+    BertConfig,
+    DistilBertConfig,
+    ElectraConfig,
+    LongformerConfig,
+    ModernBertConfig,
+    PreTrainedTokenizerFast,
+    RobertaConfig,
+)
+
+from xdomain.core.plugins import make_adapter
+from xdomain.core.recipe import dump_recipe, recipe_from
+from xdomain.core.run_dir import MAPPING, RECIPE, RESULT, SCHEMA, write_json
+from xdomain.model.backbone import load_backbone
+from xdomain.model.initialise import Arm, build_model
+from xdomain.model.make_mapping import make_mapping
+from xdomain.model.tokenizer import export_tokenizer
+from xdomain.model.vocabulary import Vocabulary
+from xdomain.training.saved_encoder import save_model
+
+POSITIONS = 24
+ROWS, WIDTH = 80, 32
+SMALL = {
+    "vocab_size": ROWS, "hidden_size": WIDTH, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 48,
+}  # fmt: skip
+CONFIGS = {
+    "albert": AlbertConfig(**SMALL, embedding_size=16, max_position_embeddings=POSITIONS),
+    "bert": BertConfig(**SMALL, max_position_embeddings=POSITIONS),
+    "distilbert": DistilBertConfig(
+        vocab_size=ROWS, dim=WIDTH, n_layers=2, n_heads=2, hidden_dim=48, max_position_embeddings=POSITIONS
+    ),
+    "electra": ElectraConfig(**SMALL, embedding_size=16, max_position_embeddings=POSITIONS),
+    "longformer": LongformerConfig(
+        **SMALL, attention_window=4, max_position_embeddings=POSITIONS + 2, pad_token_id=1, sep_token_id=3
+    ),
+    "modernbert": ModernBertConfig(
+        **SMALL, local_attention=8, max_position_embeddings=POSITIONS, pad_token_id=1, cls_token_id=2, sep_token_id=3,
+        bos_token_id=2, eos_token_id=3,
+    ),
+    "roberta": RobertaConfig(**SMALL, max_position_embeddings=POSITIONS + 2, pad_token_id=1),
+}  # fmt: skip
+TWO_ENDS = ("roberta", "longformer")  # <s> a </s> </s> b </s>
+WITHOUT_TYPES = (*TWO_ENDS, "distilbert", "modernbert")
+PROBLEMS = ("classification", "regression", "tagging", "pair", "span")
+CLASSES = ("a", "b", "c")
+
+
+def save_tokenizer(family, folder):
+    names = ["[UNK]", "[PAD]", "[CLS]", "[SEP]", "[MASK]", "a", *(f"w{i}" for i in range(ROWS - 6))]
+    tokenizer = Tokenizer(models.WordLevel({name: row for row, name in enumerate(names)}, "[UNK]"))
+    between = "[SEP]:0 [SEP]:0" if family in TWO_ENDS else "[SEP]:0"
+    second = 0 if family in WITHOUT_TYPES else 1
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS]:0 $A:0 [SEP]:0",
+        pair=f"[CLS]:0 $A:0 {between} $B:{second} [SEP]:{second}",
+        special_tokens=[("[CLS]", 2), ("[SEP]", 3)],
+    )
+    inputs = ["input_ids", "attention_mask", *(() if family in WITHOUT_TYPES else ("token_type_ids",))]
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]",
+        mask_token="[MASK]", model_input_names=inputs,
+    ).save_pretrained(folder)  # fmt: skip
+
+
+def save_backbone(family, folder):
+    """A backbone of a `family`, read from the `folder` that it was saved to."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        AutoModel.from_config(CONFIGS[family]).save_pretrained(folder)
+    save_tokenizer(family, folder)
+    return load_backbone(str(folder))
+
+
+def drawn(lengths, seed):
+    rng = np.random.default_rng(seed)
+    return ["".join(rng.choice(list("ACGT"), length)) for length in lengths]
+
+
+def records(problem):
+    """Of lengths that are read alone, beside longer ones, and in several windows."""
+    if problem == "pair":
+        return list(zip(drawn([1, 3, 9, 4, 7], 1), drawn([2, 7, 10, 1, 7], 2), strict=True))
+    if problem == "span":
+        return list(zip(drawn([1, 3, 5, 4, 2], 1), drawn([2, 7, 12, 31, 50], 2), strict=True))
+    return drawn([1, 2, 9, 17, 22, 23, 60], 0)
+
+
+def table_of(problem, which):
+    ids = pa.array([str(i) for i in range(len(which))])
+    if problem in ("pair", "span"):
+        return pa.table({"id": ids, "sequence": [a for a, _ in which], "sequence_b": [b for _, b in which]})
+    return pa.table({"id": ids, "sequence": which})
+
+
+def save_run(backbone, problem, folder):
+    """What a run leaves to predict with; the model is none that was trained, but its answers differ by the record."""
+    recipe = recipe_from(
+        {
+            "name": "dna/x", "title": "x", "source": {"files": {"data": "x.csv"}, "licence": "own", "citation": "x"},
+            "adapter": {"name": "dna"}, "problem": problem, "metrics": ["accuracy"],
+            "train": {"batch_size": 64, "window_overlap": 2, "max_length": POSITIONS, "max_answer": 5},
+        },
+        where="a test",
+    )  # fmt: skip
+    classes = CLASSES if problem in ("classification", "tagging", "pair") else ()
+    adapter = make_adapter("dna")
+    mapping = make_mapping(adapter.alphabet, Vocabulary.of(backbone.tokenizer))
+    model = build_model(backbone, Arm(), problem=problem, classes=classes, seed=0)
+    for parameter in model.parameters():
+        parameter.data *= 8 if parameter.ndim > 1 else 1
+    folder.mkdir()
+    save_model(model, export_tokenizer(adapter, mapping, backbone.tokenizer, max_length=POSITIONS), folder)
+    mapping.save(folder / MAPPING)
+    (folder / RECIPE).write_text(dump_recipe(recipe))
+    paired = problem in ("pair", "span")
+    write_json(folder / RESULT, {"schema": SCHEMA, "classes": list(classes), "paired": paired,
+                                 "arm": {"label": "pretrained"}})  # fmt: skip
+    return folder

@@ -1,0 +1,101 @@
+"""The commands ``xdomain embed``, ``attention`` and ``export``: files for other tools."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xdomain.cli.options import ColumnOption, Set, columns_by_role, mapping_arguments
+from xdomain.core.choices import ExportFormat, Pooling
+from xdomain.core.errors import RecipeError
+
+Source = Annotated[str, typer.Argument(help="A finished run; or a backbone that is not fine-tuned, with --domain.")]
+Files = Annotated[list[Path], typer.Argument(help="A table or sequences, without need of labels; or sound files.")]
+Domain = Annotated[str | None, typer.Option(help="With a backbone: what the records are: dna, protein, …")]
+Mapping = Annotated[str | None, typer.Option(help="With a backbone: which word stands for which symbol, as for run.")]
+MappingSeed = Annotated[int | None, typer.Option(min=0, help="With a backbone: seed of the mapping's draw; default 0.")]
+
+
+def embed_command(
+    source: Source,
+    files: Files,
+    *,
+    out: Annotated[Path, typer.Option(help="The .npy file to write, with ids beside it, or the .parquet file.")],
+    layer: Annotated[int, typer.Option(help="0 is the embedding layer, -1 the last.")] = -1,
+    pooling: Annotated[Pooling, typer.Option(help="Over symbols; cls: the first token; none: one each.")] = "mean",
+    domain: Domain = None,
+    mapping: Mapping = None,
+    mapping_seed: MappingSeed = None,
+    column: ColumnOption = None,
+    changes: Set = None,
+) -> None:
+    """Write a vector for each record of a file: what a run's encoder, or a backbone as it is, makes of it."""
+    from xdomain.cli.progress_bar import progress_bar
+    from xdomain.embedding.files import check_vector_file
+
+    check_vector_file(out, pooling)
+    columns = columns_by_role(column)
+    with progress_bar():
+        from xdomain.embedding.source import open_encoder  # which loads torch
+
+        encoder = open_encoder(source, domain=domain, **mapping_arguments(mapping), mapping_seed=mapping_seed,
+                               overrides=changes or ())  # fmt: skip
+        encoder.write_embeddings(out, *files, columns=columns, layer=layer, pooling=pooling)
+
+
+def attention_command(
+    source: Source,
+    files: Files,
+    *,
+    out: Annotated[Path, typer.Option(help="The .npz file to write.")],
+    layer: Annotated[int | None, typer.Option(help="1 is the first layer, -1 the last; default: all.")] = None,
+    domain: Domain = None,
+    mapping: Mapping = None,
+    mapping_seed: MappingSeed = None,
+    column: ColumnOption = None,
+    changes: Set = None,
+) -> None:
+    """Write the attention weights of each record of a file: from every position to every other, by layer and head."""
+    from xdomain.cli.progress_bar import progress_bar
+    from xdomain.embedding.files import check_attention_file
+
+    check_attention_file(out)
+    columns = columns_by_role(column)
+    with progress_bar():
+        from xdomain.embedding.source import open_encoder  # which loads torch
+
+        encoder = open_encoder(source, domain=domain, **mapping_arguments(mapping), mapping_seed=mapping_seed,
+                               overrides=changes or ())  # fmt: skip
+        encoder.write_attention(out, *files, columns=columns, layer=layer)
+
+
+def export_command(
+    run_dir: Annotated[Path, typer.Argument(help="A finished run.")],
+    *,
+    form: Annotated[
+        ExportFormat,
+        typer.Option("--format", help="onnx: a folder with model and tokenizer; dome: a page for a supplement."),
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="The folder or the page to write; without it the page is printed.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier export.")] = False,
+) -> None:
+    """Write a run's model for other tools, or what a paper should say of it."""
+    from xdomain.cli.progress_bar import progress_bar
+    from xdomain.core.run_dir import read_result
+
+    read_result(run_dir)  # report a wrong name before loading torch, which takes seconds
+    if form == "dome":
+        from xdomain.export.dome import dome, write_dome
+
+        print(dome(run_dir), end="") if out is None else write_dome(run_dir, out, overwrite=overwrite)
+        return
+    if out is None:
+        raise RecipeError("--format onnx without --out", expected="a folder to write", fix="--out my-model")
+    with progress_bar():
+        from xdomain.export.onnx import export_onnx  # which loads torch
+
+        export_onnx(run_dir, out, overwrite=overwrite)

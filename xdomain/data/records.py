@@ -1,0 +1,67 @@
+"""The records that a trained model reads: of a file, of sound or music files, or of sequences in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from xdomain.core.errors import RecipeError
+from xdomain.core.recipe import Columns, Recipe
+from xdomain.core.sequences import Adapter
+from xdomain.data.in_memory import table_of_sequences
+from xdomain.data.media_files import endings, is_media, table_of_files, transcribed
+from xdomain.data.pieces import Piece, load_pieces
+
+
+def pieces_of(
+    paths: Sequence[Path], recipe: Recipe, adapter: Adapter, *, columns: Columns | None = None, paired: bool = False
+) -> Iterator[Piece]:
+    """Read one file of records piece after piece, or sound or music files that are a record each.
+
+    Parameters
+    ----------
+    paths
+        The file, or the sound or music files that `adapter` reads.
+    recipe, adapter, columns, paired
+        As for `xdomain.data.pieces.load_pieces`.
+
+    Raises
+    ------
+    RecipeError
+        There are several files of records, or none.
+    DataError
+        A record cannot be read.
+    """
+    if are_media(paths, adapter):
+        return iter([Piece(transcribed(table_of_files(paths, paired=paired), adapter, Path()), 1.0)])
+    if len(paths) == 1:
+        return load_pieces(paths[0], recipe, adapter, columns=columns, paired=paired)
+    single = f", or files that end in {', '.join(endings(adapter))}" if endings(adapter) else ""
+    raise RecipeError(f"{len(paths)} files of records", expected=f"one CSV, TSV or FASTA file{single}")
+
+
+def records_of(
+    paths: Sequence[Path], recipe: Recipe, adapter: Adapter, *, columns: Columns | None = None, paired: bool = False
+) -> pa.Table:
+    """All records that `pieces_of`, with the same arguments, reads."""
+    pieces = pieces_of(paths, recipe, adapter, columns=columns, paired=paired)
+    return pa.concat_tables(piece.table for piece in pieces)
+
+
+def records_in_memory(sequences: Sequence[Any], adapter: Adapter, *, paired: bool) -> pa.Table:
+    """The raw table of `sequences`, which may be names of sound or music files that `adapter` reads; `paired`: pairs.
+
+    Raises
+    ------
+    DataError
+        There are none, one is not of the kind that the model reads, or a file cannot be read.
+    """
+    return transcribed(table_of_sequences(sequences, paired=paired), adapter, Path(), every=True)
+
+
+def are_media(paths: Sequence[Path], adapter: Adapter) -> bool:
+    """Whether `paths` are sound or music files that `adapter` reads, one or more."""
+    return bool(paths) and all(is_media(path, adapter) for path in paths)

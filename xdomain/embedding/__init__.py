@@ -1,0 +1,1 @@
+"""Embeddings and attention weights of records."""

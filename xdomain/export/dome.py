@@ -1,0 +1,108 @@
+"""A page for the supplement of a paper, after the DOME recommendations, filled in from a run."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from xdomain.core.errors import OutputError
+from xdomain.core.recipe import load_recipe
+from xdomain.core.run_dir import RECIPE, finite, read_result, write_text
+from xdomain.export.render import render
+
+SPLIT_RULES = {
+    "given": "split as the data set says",
+    "random": "split at random, by class where there are classes",
+    "group": "split by groups, none of which is in two splits",
+    "cluster": "split by similarity: no similar sequences are in two splits",
+    "entity": "split by the members of pairs: those of test are new",
+    "fold": "split into folds",
+}
+TUNED = {
+    "full": "all weights were trained",
+    "head": "only the head was trained",
+    "mix": "only the head and a mix of all layers were trained",
+    "norms": "layer norms, word and position rows and the head were trained",
+    "lora": "low-rank updates of the attention's matrices (LoRA) and the head were trained",
+    "bottleneck": "bottlenecks beside the feed-forward blocks, layer norms and the head were trained",
+}
+BASELINES = {"kmer": "Counts of k-mers under a linear model", "cnn": "A small convolutional network"}
+OUTPUTS = {
+    "classification": "a class for each sequence",
+    "pair": "a class for each pair of sequences",
+    "regression": "a number for each sequence",
+    "tagging": "a class for each symbol",
+    "span": "the start and the end of an answer in a passage",
+}
+
+
+def dome(run_dir: str | Path) -> str:
+    """Fill the DOME recommendations (Walsh et al. 2021, doi:10.1038/s41592-021-01205-4) in from a run.
+
+    Parameters
+    ----------
+    run_dir
+        A finished run.
+
+    Returns
+    -------
+    str
+        A page in Markdown. What the run does not know is marked "To be filled in by the authors".
+
+    Raises
+    ------
+    RecipeError
+        `run_dir` holds no finished run.
+    """
+    folder = Path(run_dir)
+    values = finite(read_result(folder).values)
+    recipe = load_recipe(folder / RECIPE)
+    counts = {name: count for name, count in values.get("counts", {}).items() if isinstance(count, int) and count}
+    page = render(
+        "dome.md.j2",
+        recipe=recipe,
+        values=values,
+        counts=counts,
+        first=recipe.metrics[0],
+        folder=folder.resolve().name,
+        backbone=_short(values.get("backbone", {}).get("name", "")),
+        files=[Path(file).name for file in recipe.source.files.values()],
+        rule=SPLIT_RULES[recipe.split.rule],
+        tuned=TUNED[recipe.run.tune],
+        baseline=BASELINES.get(recipe.run.baseline or ""),
+        output=OUTPUTS[recipe.problem],
+    )
+    return re.sub(r"\n{3,}", "\n\n", page)
+
+
+def write_dome(run_dir: str | Path, out: str | Path, *, overwrite: bool = False) -> None:
+    """Write the page of `dome` to a file.
+
+    Parameters
+    ----------
+    run_dir
+        A finished run.
+    out
+        The file to write.
+    overwrite
+        Whether to replace it where it exists: authors may have filled it in.
+
+    Raises
+    ------
+    OutputError
+        The file exists and `overwrite` is false, or it cannot be written.
+    RecipeError
+        As for `dome`.
+    """
+    out = Path(out)
+    if out.exists() and not overwrite:
+        raise OutputError(f"{out} is there already", fix="--overwrite, or another --out")
+    try:
+        write_text(out, dome(run_dir))
+    except OSError as error:
+        raise OutputError(f"{out} cannot be written ({error.strerror})", fix="another --out") from None
+
+
+def _short(backbone: str) -> str:
+    """The name of a backbone, without the folders of this machine."""
+    return Path(backbone).name if backbone.startswith((".", "~")) or Path(backbone).is_absolute() else backbone
