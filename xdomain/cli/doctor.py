@@ -18,6 +18,7 @@ EXTRAS = {
     "soxr": ("speech", "resampling sound"),
     "torchaudio": ("torchaudio", "speech features torchaudio:PIPELINE:LAYER"),
     "captum": ("analysis", "integrated gradients"),
+    "onnxruntime": ("onnx", "exported models"),
     "symusic": ("music", "reading MIDI"),
     "miditoolkit": ("music", "reading MIDI the other way"),
 }

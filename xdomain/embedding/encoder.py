@@ -29,8 +29,8 @@ from xdomain.training.saved_encoder import SavedModel
 pc: Any = pyarrow.compute  # its functions are made at import and have no types
 Data = str | Path | Sequence[str] | Sequence[tuple[str, str]]
 """A file of records, or sequences in memory: strings, or pairs of strings for a model that reads two."""
-AT_ONCE = 2**25
-"""Values of float32 that the vectors of one batch may have, if each character is a symbol with a vector: 128 MiB."""
+AT_ONCE = 2**24
+"""Values of float32 that the vectors of one batch may have, if each character is a symbol with a vector: 64 MiB."""
 MOST_RECORDS = 8192
 WORDS = {
     "mean": "mean over symbols",

@@ -121,7 +121,7 @@ def _write_parquet(part: Path, batches: Iterable[Batch], width: int, pooling: Po
     vector = pa.list_(pa.float32(), width)
     kind = pa.list_(vector) if pooling == "none" else vector
     schema = pa.schema([("id", pa.string()), ("embedding", kind)])
-    with pq.ParquetWriter(part, schema) as writer:
+    with pq.ParquetWriter(part, schema, use_dictionary=False) as writer:
         for ids, vectors in batches:
             rows = pa.array(np.concatenate([np.ravel(one) for one in vectors]), pa.float32())
             column: pa.Array = pa.FixedSizeListArray.from_arrays(rows, width)

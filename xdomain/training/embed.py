@@ -12,6 +12,7 @@ from transformers import PreTrainedModel
 
 from xdomain.core.choices import Pooling
 from xdomain.core.errors import RecipeError, unknown
+from xdomain.core.sequences import offsets_of
 from xdomain.data.collate import Collator
 from xdomain.training.device import Device
 from xdomain.training.predict import batches_of_like_length, inputs_of, pool
@@ -64,21 +65,30 @@ def embed(
         raise unknown("pooling", pooling, get_args(Pooling))
     check_layer(model, layer)
     model.eval()
-    embeddings: dict[int, NDArray[np.float32]] = {}
+    lengths = collate.lengths()[records]
     windows = np.diff(collate.windows.offsets)
-    for chosen in batches_of_like_length(records, collate.lengths()[records], windows, batch_size):
+    rows = offsets_of(lengths if pooling == "none" else np.ones_like(lengths))
+    # One array for all: small ones that outlive their batch would lie between its large ones, and memory would grow.
+    found = np.empty((int(rows[-1]), int(model.config.hidden_size)), np.float32)
+    first_row = dict(zip(records.tolist(), rows.tolist(), strict=False))
+    embeddings: dict[int, NDArray[np.float32]] = {}
+    for chosen in batches_of_like_length(records, lengths, windows, batch_size):
         batch = {name: value.to(device.name) for name, value in collate(chosen).items()}
         with device.autocast():
             states = _states(model, inputs_of(batch), layer, batch_size)
-        if pooling == "cls":
-            embeddings |= dict(zip(chosen, pool(states[:, 0], batch["windows"]).cpu().numpy(), strict=True))
-            continue
-        row = 0
-        for record in chosen:
-            symbols = _symbols_of(states, collate, record, row)
-            row += int(windows[record])
-            embeddings[record] = _pooled(symbols, pooling).cpu().numpy()
-    return [embeddings[int(record)] for record in records]
+        firsts = pool(states[:, 0], batch["windows"]) if pooling == "cls" else None
+        window = 0
+        for place, record in enumerate(chosen):
+            if firsts is not None:
+                vectors = firsts[place : place + 1]
+            else:
+                vectors = _pooled(_symbols_of(states, collate, record, window), pooling)
+            window += int(windows[record])
+            begin = first_row[record]
+            embeddings[record] = found[begin : begin + len(vectors)]
+            embeddings[record][:] = vectors.cpu().numpy()
+    vectors_of = [embeddings[int(record)] for record in records]
+    return vectors_of if pooling == "none" else [one[0] for one in vectors_of]
 
 
 def check_layer(model: PreTrainedModel, layer: int) -> None:
@@ -104,9 +114,10 @@ def _states(model: PreTrainedModel, inputs: dict[str, Tensor], layer: int, at_on
 
 
 def _pooled(symbols: Tensor, pooling: Pooling) -> Tensor:
+    """Shape (1, d), or as `symbols` where nothing is pooled."""
     if pooling == "none":
         return symbols
-    return symbols.amax(0) if pooling == "max" else symbols.mean(0)
+    return symbols.amax(0, keepdim=True) if pooling == "max" else symbols.mean(0, keepdim=True)
 
 
 def _symbols_of(states: Tensor, collate: Collator, record: int, row: int) -> Tensor:
