@@ -4,6 +4,7 @@ import math
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,9 +42,10 @@ def difference(arm, value, q, task=SPLICE, half=0.02, detectable=0.03, **changes
 
 
 def spread(arm, mapping=4e-4, task=SPLICE, null=False, q=None):
-    parts = [Interval(v, v / 4, v * 9) for v in (mapping, 1e-4, 1.44e-4)]
+    of_mapping, of_seed, rest = (Interval(v, v / 4, v * 9) for v in (mapping, 1e-4, 1.44e-4))
     share = mapping / (mapping + 2.44e-4)
-    return MappingShare(task, arm, 1.0, Components(*parts, Interval(share, share / 3, 0.9), 0.021), null, q)
+    parts = Components(of_mapping, of_seed, rest, Interval(share, share / 3, 0.9), 0.021)
+    return MappingShare(task, arm, 1.0, parts, null, q)
 
 
 ORDINARY = Findings(
@@ -101,7 +103,7 @@ UNLEARNED = replace(
     shares=(),
     published=(),
 )
-WORSE = {"metric": "mse", "higher_is_better": False, "task": GB1}
+WORSE: dict[str, Any] = {"metric": "mse", "higher_is_better": False, "task": GB1}
 MSE = replace(
     ORDINARY,
     groups=(group("scratch", 0.412, **WORSE), group("pretrained", 0.301, **WORSE), group("kmer", 0.5, **WORSE)),
@@ -279,7 +281,7 @@ def test_pictures_are_there_to_look_at(reports, name):
         pixels = image.imread(path)[..., :3]
         assert min(pixels.shape[:2]) > 150
         assert np.ptp(pixels) > 0.8
-        inked = (pixels < 0.9).any(-1)
+        inked = np.any(pixels < 0.9, axis=-1)
         assert not inked[[0, -1]].any()  # nothing is cut off
         assert not inked[:, [0, -1]].any()
     assert not list(paths[0].parent.glob("*.part"))

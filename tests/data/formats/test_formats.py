@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from xdomain.core.errors import DataError, UserError
-from xdomain.core.plugins import make_adapter
-from xdomain.core.recipe import Columns, load_recipe
+from xdomain.core.plugins import find_recipe, make_adapter
+from xdomain.core.recipe import Columns, Recipe, load_recipe
 from xdomain.data.assemble import said as said_of
 from xdomain.data.cells import natural_order
 from xdomain.data.formats.registry import FORMATS, format_of, read
@@ -407,6 +407,7 @@ def test_a_folder_of_files_for_each_split(write, tmp_path):
     for name in ("train", "dev", "test"):
         write(CSV, f"mine/{name}.csv")
     recipe = task_of(str(tmp_path / "mine"), domain="dna")
+    assert isinstance(recipe, Recipe)
     assert recipe.name == "dna/mine"
     assert list(recipe.source.files) == ["valid", "test", "train"]
     write(CSV, "mine/valid.tsv")
@@ -430,7 +431,7 @@ def test_labels_in_a_file_of_their_own(write):
 def test_a_task_and_data_are_told_apart(write):
     path = write(CSV)
     assert task_of("dna/splice") == "dna/splice"
-    assert task_of(str(path), domain="dna").name == "dna/data"
+    assert find_recipe(task_of(str(path), domain="dna")).name == "dna/data"
     assert "what does" in refusal(task_of, str(path))
     assert "a task and data" in refusal(task_of, "dna/splice", str(path))
     assert "neither" in refusal(task_of, None)
