@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
 from importlib.util import find_spec
@@ -67,7 +69,7 @@ def save_tiny_bert(folder: Path, *, positions: int = 64, seed: int = 0) -> Path:
 def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint folder: 2 layers, width 32, 64 positions."""
     folder = save_tiny_bert(tmp_path_factory.mktemp("backbone") / "tiny")
-    import xdomain.pipeline  # noqa: F401
+    import xdomain.pipeline  # noqa: F401  # pyright: ignore[reportUnusedImport]
 
     gc.collect()
     gc.freeze()  # each training collects garbage, which takes as long as there are modules
@@ -110,3 +112,23 @@ def said() -> Generator[list[str]]:
 def listen() -> Callable[[Callable[[str], object]], AbstractContextManager[None]]:
     """A context within which a function is called with each message."""
     return listening
+
+
+def run_two_processes(script: Path, *arguments: object, timeout: float = 300) -> tuple[str, str]:
+    """Run `script` in two processes by torchrun: what they wrote to stdout and stderr."""
+    command = [str(Path(sys.executable).with_name("torchrun")), "--standalone", "--nproc-per-node=2", str(script)]
+    done = subprocess.Popen([*command, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                            env={**os.environ, "OMP_NUM_THREADS": "1"})  # fmt: skip
+    try:
+        out, err = done.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        done.terminate()  # which ends both, as a kill would not
+        pytest.fail(f"processes wait for each other: {done.communicate()[1][-3000:]}")
+    assert done.returncode == 0, err[-3000:]
+    return out, err
+
+
+@pytest.fixture(scope="session")
+def torchrun() -> Callable[..., tuple[str, str]]:
+    """Run a script with its arguments in two processes that share a run."""
+    return run_two_processes

@@ -2,6 +2,7 @@
 
 import inspect
 import math
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -47,8 +48,9 @@ def test_every_option_stands_in_the_signature():
 
 
 def test_a_misspelt_option_names_the_nearest():
+    misspelt: dict[str, Any] = {"sedd": 1}
     with pytest.raises(RecipeError, match=r"unknown option of run 'sedd'[\s\S]*seed"):
-        xdomain.run("toy/dna-classification", sedd=1)
+        xdomain.run("toy/dna-classification", **misspelt)
 
 
 def test_metrics_are_numbers_and_say_what_there_is(result):

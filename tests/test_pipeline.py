@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -187,7 +188,7 @@ def test_patience_goes_on_counting_after_an_interruption(tiny_bert, tmp_path):
     whole = xdomain.run(task, overrides=changes, backbone=str(tiny_bert), out=tmp_path / "whole")
     command = [sys.executable, "-c", KILLED, task, str(tiny_bert), str(tmp_path / "cut"), *changes]
     assert subprocess.run(command, capture_output=True).returncode == -signal.SIGKILL
-    options = {"overrides": changes, "backbone": str(tiny_bert), "out": tmp_path / "cut"}
+    options: dict[str, Any] = {"overrides": changes, "backbone": str(tiny_bert), "out": tmp_path / "cut"}
     resumed = xdomain.run(task, **options, resume=True)
     assert resumed.values["steps"] == whole.values["steps"] == 12
 
@@ -216,7 +217,7 @@ def test_killed_and_resumed_is_the_same_run(tiny_bert, tmp_path):
     assert subprocess.run(command, capture_output=True).returncode == -signal.SIGKILL
     assert not (tmp_path / "cut" / "result.json").exists()
 
-    options = {"overrides": changes, "backbone": str(tiny_bert), "out": tmp_path / "cut"}
+    options: dict[str, Any] = {"overrides": changes, "backbone": str(tiny_bert), "out": tmp_path / "cut"}
     with pytest.raises(OutputError, match="interrupted run") as caught:
         xdomain.run(task, **options)
     assert "--resume" in str(caught.value)
@@ -334,8 +335,8 @@ def assert_learned_alike(one, two):
     (losses, scores), (other_losses, other_scores) = learned(one), learned(two)
     assert len(losses) == 4
     assert losses == pytest.approx(other_losses, rel=1e-5)
-    flat = [np.concatenate([np.atleast_1d(x) for x in part.to_pylist()]) for part in (scores, other_scores)]
-    np.testing.assert_allclose(*flat, atol=1e-5)
+    flat, other = (np.concatenate([np.atleast_1d(x) for x in part.to_pylist()]) for part in (scores, other_scores))
+    np.testing.assert_allclose(flat, other, atol=1e-5)
 
 
 @pytest.mark.parametrize("problem", UNEVEN)
@@ -432,7 +433,7 @@ def test_text_is_read_by_a_model_of_made_up_integers(tmp_path):
     # stage two of Chiang & Lee 2022: the wordpieces of a text model, each at the row of some integer
     plan = Pretraining(layers=1, width=32, heads=2, lengths=(16, 32), shares=(1, 1), tokens=8192)
     made_up = pretrain_synthetic("shuffle:4", tmp_path / "bert", options=plan, symbols=9000)
-    options = {"backbone": str(made_up), "mapping": "random"}
+    options: dict[str, Any] = {"backbone": str(made_up), "mapping": "random"}
     with pytest.raises(RecipeError, match="knows no letters"):
         xdomain.run("toy/text-classification", overrides=FAST, out=tmp_path / "run", **options)
     told = [*FAST, "adapter.options.tokenizer=english-4x256"]
@@ -464,21 +465,7 @@ for problem in ("classification", "regression", "tagging", "span"):
 """
 
 
-def torchrun(script, *arguments, timeout=300):
-    """Run a script in two gloo processes; what they wrote to stdout and stderr."""
-    command = [str(Path(sys.executable).with_name("torchrun")), "--standalone", "--nproc-per-node=2", str(script)]
-    done = subprocess.Popen([*command, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                            env={**os.environ, "OMP_NUM_THREADS": "1"})  # fmt: skip
-    try:
-        out, err = done.communicate(timeout=timeout)
-    except subprocess.TimeoutExpired:
-        done.terminate()  # which ends both, as a kill would not
-        pytest.fail(f"processes wait for each other: {done.communicate()[1][-3000:]}")
-    assert done.returncode == 0, err[-3000:]
-    return out, err
-
-
-def test_two_processes_share_a_batch(tiny_bert, tmp_path):
+def test_two_processes_share_a_batch(tiny_bert, tmp_path, torchrun):
     """torchrun with two gloo processes learns what one process does, though each has labels of another number."""
     (tmp_path / "shared.py").write_text(SHARED)
     for problem in UNEVEN:
@@ -523,7 +510,7 @@ xdomain.compare(task, ["kmer", "pretrained"], seeds=1, overrides=changes, out=fo
 """
 
 
-def test_processes_that_find_other_numbers_decide_as_the_first(tiny_bert, tmp_path):
+def test_processes_that_find_other_numbers_decide_as_the_first(tiny_bert, tmp_path, torchrun):
     """Best step, early stop and mapping: whoever stopped alone would leave the other waiting.
 
     Folders are checked by the first alone, too: one that comes late sees what the first has written by then.

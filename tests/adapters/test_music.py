@@ -12,6 +12,7 @@ from xdomain.adapters.music.notes import parsed, tempo_map, written
 from xdomain.core.errors import DataError, MissingError, RecipeError
 from xdomain.core.plugins import make_adapter
 from xdomain.core.sequences import Adapter
+from xdomain.data.media_files import endings
 
 CHORDS = "ticks=480 67:0:480:64 60:0:480:100 64:480:240:1 d36:480:120:127"
 PARTS = "ticks=96 programs=0,32 72:0:96:64:1 60:0:96:64:0 48:96:96:64:1 d38:96:10:64:0 64:192:96:64:0"
@@ -41,7 +42,8 @@ def names(adapter, line):
 def test_the_defaults():
     adapter = make_adapter("music")
     assert isinstance(adapter, Adapter)
-    assert (adapter.name, adapter.alphabet.unit, adapter.media) == ("music", "note", (".mid", ".midi"))
+    assert (adapter.name, adapter.alphabet.unit) == ("music", "note")
+    assert endings(adapter) == (".mid", ".midi")
     assert adapter.alphabet.symbols == tuple(map(str, range(128)))
     found = adapter.encode([CHORDS, "60 62 60"])
     assert [ids.tolist() for ids in found] == [[60, 67, 64], [60, 62, 60]]

@@ -118,7 +118,7 @@ def test_other_features_are_refused_with_both_sums():
         made.check(MFCC)
     for told in ("hub/model:6", "a" * 64, "mfcc", MFCC.digest):
         assert told in caught.value.what
-    assert "--features mfcc" in caught.value.fix
+    assert "--features mfcc" in str(caught.value.fix)
     book().check(MFCC)
     dataclasses.replace(book(), features="moved/elsewhere").check(MFCC)
 

@@ -14,7 +14,7 @@ from typer.testing import CliRunner  # noqa: E402
 from xdomain.adapters.speech import commands  # noqa: E402
 from xdomain.adapters.speech.codebook import Codebook  # noqa: E402
 from xdomain.cli.messages import messages_on_stderr  # noqa: E402
-from xdomain.core.errors import DataError, OutputError, RecipeError  # noqa: E402
+from xdomain.core.errors import DataError, OutputError, RecipeError, UserError  # noqa: E402
 
 
 def typed(*words):
@@ -22,7 +22,7 @@ def typed(*words):
         return CliRunner().invoke(commands.app, [str(word) for word in words])
 
 
-def refused(error, *words):
+def refused(error: type[UserError], *words: object) -> UserError:
     result = typed(*words)
     assert isinstance(result.exception, error), result.output
     return result.exception

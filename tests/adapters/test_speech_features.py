@@ -3,6 +3,7 @@
 import dataclasses
 import shutil
 from importlib.util import find_spec
+from typing import Any
 from urllib.error import URLError
 
 import numpy as np
@@ -29,7 +30,7 @@ from xdomain.core.errors import BackboneError, MissingError, RecipeError
 PIPELINES = pytest.mark.skipif(
     find_spec("torchaudio") is None, reason="torchaudio's pipelines need the extra xdomain[torchaudio]"
 )
-KINDS = {
+KINDS: dict[str, tuple[Any, Any]] = {
     "hubert": (HubertConfig, HubertModel),
     "wav2vec2": (Wav2Vec2Config, Wav2Vec2Model),
     "wavlm": (WavLMConfig, WavLMModel),
@@ -120,9 +121,9 @@ def test_a_layer_is_the_hidden_state_of_that_index(tmp_path, kind, options):
     for layer, state in enumerate(states.hidden_states):
         features = make_features(f"{folder}:{layer}", device="cpu")
         np.testing.assert_allclose(features(samples), state[0].numpy(), atol=1e-5)
-    assert isinstance(features, Features)
-    assert (features.sample_rate, frame_rate(features), features.width) == (16000, 50.0, 16)
-    assert (features.window, features.hop) == (400, 320)
+        assert isinstance(features, Features)
+        assert (features.sample_rate, frame_rate(features), features.width) == (16000, 50.0, 16)
+        assert (features.window, features.hop) == (400, 320)
 
 
 @pytest.mark.parametrize("length", [400, 719, 720, 5000])
@@ -153,7 +154,7 @@ def test_a_long_sound_goes_through_in_chunks_wherever_it_is_read(hubert):
     assert (features.chunk, features.context) == (1500, 100)
     long, size = noise(33), features.window + (features.chunk - 1) * features.hop
     found = [np.concatenate(list(stream(features, np.split(long, cuts)))) for cuts in ([], [7, 16000, 400_000])]
-    assert np.array_equal(*found)
+    assert np.array_equal(found[0], found[1])
     assert len(found[0]) == 1 + (len(long) - 400) // 320
     assert np.array_equal(found[0][:1400], features(long[:size])[:1400])
     assert np.array_equal(found[0][1400:], features(long[1300 * 320 :])[100:])

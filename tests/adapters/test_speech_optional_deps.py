@@ -38,7 +38,7 @@ def test_a_library_that_is_not_installed(monkeypatch):
 def test_a_library_of_the_core_that_is_not_there():
     found = missing("torch_of_tomorrow")
     assert found.what == "torch_of_tomorrow is not installed"
-    assert "xdomain doctor" in found.fix
+    assert "xdomain doctor" in str(found.fix)
 
 
 class NoTorchaudio:

@@ -43,8 +43,8 @@ def lists(ragged):
 
 
 def test_the_defaults():
+    assert isinstance(Synthetic(), Adapter)
     adapter = Synthetic()
-    assert isinstance(adapter, Adapter)
     assert (adapter.name, len(adapter.alphabet), adapter.alphabet.unit) == ("synthetic", 29_995, "integer")
     assert adapter.alphabet.symbols[:3] == ("0", "1", "2")
     found = adapter.sequences(0, 500)

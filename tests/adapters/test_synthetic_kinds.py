@@ -4,6 +4,7 @@ import runpy
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ LENGTHS = st.integers(2, 40).flatmap(lambda low: st.tuples(st.just(low), st.inte
 PROCEDURES = ("identity", "reverse", "sort", "set:3", "union:3", "delete:3", "stack:0.6")
 
 
-def made(kind, count=8, first=0, length=None, **options):
+def made(kind: str, count: int = 8, first: int = 0, length: int | None = None, **options: Any):
     return [ids.tolist() for ids in Synthetic(kind=kind, **options).sequences(first, count, length=length)]
 
 
@@ -78,7 +79,7 @@ def test_a_table_is_followed():
 def test_different_tokens_are_drawn_without_replacement():
     # Pushes first and pops last: a sequence shows its two tokens in the order of their draw.
     weights = np.array([8, 4, 2, 1]) / 15
-    options = {"law": "table", "counts": (8, 4, 2, 1), "symbols": 4, "distinct": True}
+    options: dict[str, Any] = {"law": "table", "counts": (8, 4, 2, 1), "symbols": 4, "distinct": True}
     pairs = Counter((a, b) for a, b, *_ in made("nesting:1", 20_000, lengths=(4, 4), **options))
     for a in range(4):
         for b in range(4):
@@ -259,7 +260,7 @@ def test_inputs_of_sets_come_from_a_pool():
 
 @pytest.mark.parametrize("kind", [*sorted(BENCHMARK["TWINS"]), "flat:4+shuffle:3+set:2"])
 def test_rows_of_one_length(kind):
-    options = {"law": "zipf:1"} if kind == "unigram" else {}
+    options: dict[str, Any] = {"law": "zipf:1"} if kind == "unigram" else {}
     for length in (6, 7, 63, 64):
         assert {len(ids) for ids in made(kind, 40, length=length, **options)} == {length}
 

@@ -1,6 +1,7 @@
 """Text in a backbone's own pieces, whatever its tokenizer file says beside."""
 
 import json
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -35,7 +36,8 @@ def roberta(tmp_path_factory):
     core.train_from_iterator(["the babe and the bee"] * 9, trainer)
     folder = tmp_path_factory.mktemp("roberta")
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=core, unk_token="<unk>", pad_token="<pad>", bos_token="<s>")
-    tokenizer.add_tokens([AddedToken("gattaca", normalized=False)])
+    added: Any = AddedToken("gattaca", normalized=False)
+    tokenizer.add_tokens(added)
     tokenizer.save_pretrained(folder)
     return folder
 

@@ -74,7 +74,7 @@ def test_lines_are_averaged_over_their_own_pieces(opened, texts):
 def test_means_are_over_the_pieces_of_the_first_lines(opened, texts):
     model, tokenizer = opened
     lines = texts[0].read_text().splitlines() * 3  # in two batches
-    found = means(model, places(model), encode(tokenizer, model.config, lines), 35)
+    found = means(model, places(model) or [], encode(tokenizer, model.config, lines), 35)
     told = [
         model(**tokenizer(line, return_tensors="pt"), output_hidden_states=True).hidden_states for line in lines[:35]
     ]
@@ -88,7 +88,8 @@ def test_states_are_moved_behind_one_layer_and_only_while_asked(opened):
     asked, by = tokenizer("the ba ce", return_tensors="pt"), torch.arange(32) / 8
     with torch.no_grad():
         usual = model(**asked, output_hidden_states=True)
-        modules = places(model)
+        modules = places(model) or []
+        assert len(modules) == 3
         for layer, module in enumerate(modules):
             states = usual.hidden_states[layer] + by
             for later in modules[layer + 1 :]:
@@ -102,8 +103,8 @@ def test_states_are_moved_behind_one_layer_and_only_while_asked(opened):
 def test_answers_are_counted_at_the_first_languages_own_pieces(opened, texts):
     model, tokenizer = opened
     ours, theirs = (path.read_text().splitlines() for path in texts)
-    coded = tuple(encode(tokenizer, model.config, lines) for lines in (ours, theirs))
-    (found, *_) = converted(model, coded, 10)
+    coded = (encode(tokenizer, model.config, ours), encode(tokenizer, model.config, theirs))
+    (found, *_) = converted(model, coded, 10) or []
     assert found.layer == 0
     assert found.positions == sum(len(line.split()) for line in ours[10:])  # the full stop is both languages'
     own, other = (set(tokenizer.convert_tokens_to_ids(words)) for words in (A, B))
@@ -120,8 +121,8 @@ def test_answers_are_counted_at_the_first_languages_own_pieces(opened, texts):
 
 def test_shares_are_shares_at_every_layer(opened, texts):
     model, tokenizer = opened
-    coded = tuple(encode(tokenizer, model.config, path.read_text().splitlines()) for path in texts)
-    found = converted(model, coded, 10)
+    ours, theirs = (encode(tokenizer, model.config, path.read_text().splitlines()) for path in texts)
+    found = converted(model, (ours, theirs), 10) or []
     assert [layer.layer for layer in found] == [0, 1, 2]
     for layer in found:
         assert len(layer.first) == len(ALPHAS)
@@ -141,14 +142,14 @@ def test_far_enough_along_the_difference_the_other_language_comes_out(tiny_bert,
             rows[tokenizer.convert_tokens_to_ids(pieces)] = words + 20 * sign * side
         model.get_input_embeddings().weight.copy_(rows)
         model.cls.predictions.transform = torch.nn.Identity()
-    coded = tuple(encode(tokenizer, model.config, path.read_text().splitlines()) for path in texts)
-    (*_, last) = converted(model, coded, 10)
+    ours, theirs = (encode(tokenizer, model.config, path.read_text().splitlines()) for path in texts)
+    (*_, last) = converted(model, (ours, theirs), 10) or []
     assert last.second[ALPHAS.index(0)] == 0
     assert last.second[ALPHAS.index(1)] == last.second[ALPHAS.index(3)] == 1
 
 
 def test_twins_are_found_and_everything_is_written(twins, texts, said):
-    findings = align(twins, *texts, Options())
+    findings = align(twins, texts[0], texts[1], Options())
     assert [f.name for f in findings] == ["alignment-retrieval", "alignment-conversion"]
     rows = findings[0].table.to_pylist()
     assert {row["share"] for row in rows if not row["means_taken_off"]} == {1.0}
@@ -164,7 +165,7 @@ def test_twins_are_found_and_everything_is_written(twins, texts, said):
 
 
 def test_a_run_folder_stands_for_its_model_and_says_what_cannot_be_asked(looked_at, texts):
-    (only,) = align(looked_at[0], *texts, Options(records=12))
+    (only,) = align(looked_at[0], texts[0], texts[1], Options(records=12))
     assert "Without a masked-LM head" in only.caption
     assert "unknown to the tokenizer" in only.caption
     assert only.table["chance"][0].as_py() == pytest.approx(1 / 6)
@@ -190,7 +191,7 @@ def test_files_that_are_not_parallel_are_refused(texts, tmp_path, tiny_bert):
     with pytest.raises(DataError, match="does not exist"):
         align(tiny_bert, texts[0], tmp_path / "none.txt", Options())
     with pytest.raises(BackboneError, match="no checkpoint"):
-        align(tmp_path, *texts, Options())
+        align(tmp_path, texts[0], texts[1], Options())
 
 
 def test_blank_and_repeated_lines_are_left_out(tmp_path):

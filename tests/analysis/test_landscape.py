@@ -132,10 +132,10 @@ def test_what_has_no_line_between_is_refused(runs):
     assert unlike(path) == "b"
     assert unlike(Path({}, {"c": torch.zeros(1)})) == "c"
     stale = replace(runs[0], values={**runs[0].values, "backbone": {"sha256": "0" * 64}})
-    assert "no longer is" in ANALYSIS.refuses([stale], Options())
+    assert "no longer is" in str(ANALYSIS.refuses([stale], Options()))
     mixed = replace(runs[0], recipe=runs[0].recipe.model_copy(update={"run": Run(tune="mix")}))
-    assert "a mix of layers" in ANALYSIS.refuses([mixed], Options())
-    assert "6 runs at most" in ANALYSIS.refuses([runs[0]] * 7, Options())
+    assert "a mix of layers" in str(ANALYSIS.refuses([mixed], Options()))
+    assert "6 runs at most" in str(ANALYSIS.refuses([runs[0]] * 7, Options()))
 
 
 @pytest.mark.parametrize("problem", ["regression", "tagging", "pair", "span"])

@@ -46,16 +46,20 @@ def test_records_without_a_tag_that_is_scored_cannot_be_probed(tiny_run):
         probes.find([replace(run, examples=examples)], Options(records=4))
 
 
+def words_of(model) -> torch.Tensor:
+    return model.get_input_embeddings().weight
+
+
 def test_a_learned_mapping_starts_as_mixtures(looked_at):
     (run,) = open_runs(looked_at[:1])
     options = run.recipe.run.model_copy(update={"mapping": "learned"})
     learned = replace(run, recipe=run.recipe.model_copy(update={"run": options}))
     backbone = load_backbone(run.recipe.run.backbone)
-    words, own = run.start.get_input_embeddings().weight, run.saved.mapping.ids.astype(np.int64)
-    told = learned.start.get_input_embeddings().weight
+    words, own = words_of(run.start), run.saved.mapping.ids.astype(np.int64)
+    told = words_of(learned.start)
     ordinary = set(run.saved.mapping.ids.tolist()) | {
         row for row in range(len(words)) if row not in backbone.tokenizer.all_special_ids
-        and not backbone.tokenizer.convert_ids_to_tokens(row).startswith("[unused")
+        and not backbone.tokenizer.convert_ids_to_tokens([row])[0].startswith("[unused")
     }  # fmt: skip
     for row in own.tolist():
         rest = words[sorted(ordinary - {row})]

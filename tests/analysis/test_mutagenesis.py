@@ -1,6 +1,7 @@
 """Every substitution, against the model that a stranger loads with transformers alone."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pyarrow.csv as pa_csv
@@ -44,7 +45,7 @@ def test_mutants_are_as_if_read_from_their_text(adapter, text, letters):
 
 def test_symbols_that_do_not_spell_their_text_are_refused():
     kmers = DNA(tokens="kmer", k=3)
-    lossy = SimpleNamespace(name="dna", alphabet=kmers.alphabet, encode=kmers.encode, decode=lambda ids: "AAA")
+    lossy: Any = SimpleNamespace(name="dna", alphabet=kmers.alphabet, encode=kmers.encode, decode=lambda ids: "AAA")
     with pytest.raises(RecipeError, match="do not spell"):
         substituted(lossy, kmers.encode(["ACGT"])[0])
 

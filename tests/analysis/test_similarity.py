@@ -215,7 +215,7 @@ def test_what_is_refused(runs, tiny_run):
     assert same_symbols([runs[0], *other]).startswith("the runs are of different tasks")
     symbols = runs[1].examples.symbols
     changed = replace(runs[1].examples, symbols=replace(symbols, values=symbols.values[::-1]))
-    assert "read other symbols of the same records" in same_symbols([runs[0], replace(runs[1], examples=changed)])
+    assert "read other symbols of the same records" in str(same_symbols([runs[0], replace(runs[1], examples=changed)]))
     assert ANALYSIS.refuses(runs, Options()) is None
     tiny = replace(runs[0], recipe=windowed(runs[0].recipe, 3))
     with pytest.raises(RecipeError, match="2 symbols in the records that are read"):

@@ -14,6 +14,7 @@ import typer
 import yaml
 
 from xdomain.cli.main import app, main
+from xdomain.cli.pretrain import pretrain_app
 from xdomain.pretraining.api import SHORT, Pretraining
 
 FAST = ["--set", "train.max_steps=2", "--set", "split.limit.train=40", "--set", "split.limit.valid=20",
@@ -241,7 +242,7 @@ def test_pretrain_text_from_the_command_line(capsys, tmp_path):
 @pytest.mark.parametrize("name", ["text", "synthetic"])
 def test_pretrain_has_the_defaults_that_it_has_in_python(name):
     usual = vars(Pretraining() if name == "text" else SHORT)
-    command = typer.main.get_command(app).commands["pretrain"].commands[name]
+    command = typer.main.get_group(pretrain_app).commands[name]
     typed = {p.name: p.default for p in command.params if p.name in usual}
     assert len(typed) == (21 if name == "text" else 19)
     for option, default in typed.items():
@@ -387,8 +388,9 @@ def test_no_option_is_left_untried():
     here = Path(__file__).read_text()
     tests = Path(__file__).parent.parent
     there = {name: "".join((tests / file).read_text() for file in files) for name, files in elsewhere.items()}
-    commands = dict(typer.main.get_command(app).commands)
-    commands |= {f"pretrain {name}": command for name, command in commands.pop("pretrain").commands.items()}
+    commands = dict(typer.main.get_group(app).commands)
+    del commands["pretrain"]
+    commands |= {f"pretrain {name}": command for name, command in typer.main.get_group(pretrain_app).commands.items()}
     assert {
         "run",
         "compare",

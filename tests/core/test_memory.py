@@ -139,4 +139,4 @@ def test_other_errors_are_not_taken_for_it():
     assert not is_out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied (2x3 and 4x5)"))
     assert not is_out_of_memory(ValueError(CUDA))
     with pytest.raises(RuntimeError, match="shapes"), enough_memory(lambda: ANYTHING):
-        torch.ones(2, 3) @ torch.ones(4, 5)
+        torch.matmul(torch.ones(2, 3), torch.ones(4, 5))

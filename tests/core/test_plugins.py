@@ -120,7 +120,7 @@ class Knots:
 """
     install("knots", "[xdomain.adapters]\nknots = knots_domain:Knots\n", {"knots_domain.py": code})
     assert adapter_names() == ["dna", "knots", "music", "protein", "speech", "synthetic", "text"]
-    assert make_adapter("knots", {"rows": 3}).rows == 3
+    assert vars(make_adapter("knots", {"rows": 3})) == {"rows": 3}
     assert "did you mean: knots" in refusal(make_adapter, "knot")
     assert refusal(make_adapter, "knots", {"rows": 0}) == "adapter knots: rows must be 1 or more"
 

@@ -85,8 +85,9 @@ def test_an_empty_folder_is_as_good_as_a_new_one(tmp_path):
 
 
 def test_resume_and_overwrite_are_no_trouble_where_nothing_is(tmp_path):
-    for i, asked in enumerate([{"resume": True}, {"overwrite": True}, {"resume": True, "overwrite": True}]):
-        assert list(contents(opened(tmp_path / str(i), **asked))) == ["recipe.yaml"]
+    for overwrite, resume in ((False, True), (True, False), (True, True)):
+        folder = tmp_path / f"{overwrite}-{resume}"
+        assert list(contents(opened(folder, overwrite=overwrite, resume=resume))) == ["recipe.yaml"]
 
 
 def test_a_finished_run_is_kept(finished):

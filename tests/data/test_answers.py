@@ -123,6 +123,7 @@ def test_a_window_with_a_part_of_the_answer_is_not_learned_from_and_counted():
     windows = fit_windows(data, LAYOUT, 16, Train())
     batch = Collator(data, data.labels, ROWS, LAYOUT, windows)([0, 1])
     assert batch["labels"].tolist() == [[IGNORED] * 2] * 2 + [[0, 0]] + [[IGNORED] * 2] * 2 + [[0, 0]]
+    assert data.labels is not None
     assert cut_answers(windows, data.labels) == {"answers_in_no_window": 2, "windows_with_part_of_an_answer": 4}
 
 

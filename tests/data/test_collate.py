@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from xdomain.core.choices import Problem
 from xdomain.core.errors import DataError
 from xdomain.core.recipe import Train
 from xdomain.core.sequences import Ragged
@@ -12,7 +13,7 @@ ROBERTA = SpecialTokenLayout(start=(0,), middle=(2, 2), end=(2,), pad=1, second_
 ROWS = np.array([10, 11, 12, 13])
 
 
-def examples(sequences, labels, second=None, problem="classification"):
+def examples(sequences, labels, second=None, problem: Problem = "classification"):
     return Examples(
         problem, tuple(f"r{i}" for i in range(len(sequences))), Ragged.from_lists(sequences),
         Ragged.from_lists(second) if second else None, np.array(labels), ("a", "b"), np.full(len(sequences), "train"),

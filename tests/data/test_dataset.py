@@ -1,9 +1,12 @@
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from xdomain.core.choices import Problem
 from xdomain.core.errors import DataError
 from xdomain.core.plugins import make_adapter
 from xdomain.data.dataset import IGNORED, Examples, encode_examples, with_positive
@@ -11,7 +14,7 @@ from xdomain.data.dataset import IGNORED, Examples, encode_examples, with_positi
 DNA = make_adapter("dna")  # A C G T N are 0 1 2 3 4
 
 
-def encoded(problem="classification", *, classes=None, split=None, adapter=DNA, **columns):
+def encoded(problem: Problem = "classification", *, classes=None, split=None, adapter=DNA, **columns: Any):
     n = len(columns["sequence"])
     columns = {"id": [f"r{i}" for i in range(n)], **columns}
     split = np.array(split if split is not None else ["train"] * n)
@@ -104,7 +107,7 @@ def test_a_models_own_classes_decide_the_numbers():
 
 @pytest.mark.parametrize("problem", ["classification", "tagging"])
 def test_a_split_of_nothing_has_no_labels(problem):
-    columns = {"tags": [["x", "y", "x"]]} if problem == "tagging" else {"label": ["x"]}
+    columns: dict[str, Any] = {"tags": [["x", "y", "x"]]} if problem == "tagging" else {"label": ["x"]}
     found = encoded(sequence=["ACG"], problem=problem, **columns)
     assert found.labels_of(found.indices("valid")).shape == (0,)
 
@@ -214,7 +217,7 @@ def test_examples_never_change():
     data = encoded(sequence=["A"], label=["x"])
     assert isinstance(data, Examples)
     with pytest.raises(AttributeError):
-        data.problem = "pair"
+        setattr(data, "problem", "pair")  # noqa: B010
 
 
 @pytest.mark.parametrize(("classes", "name"), [(("no", "yes"), False), (("0", "1"), 0), (("a", "b"), "a")])

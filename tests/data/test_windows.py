@@ -1,3 +1,5 @@
+from typing import Literal
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,7 +9,7 @@ from xdomain.core.errors import DataError
 from xdomain.data.windows import plan_windows
 
 
-def plan(lengths, room=10, overlap=0, max_windows=32, too_long="error"):
+def plan(lengths, room=10, overlap=0, max_windows=32, too_long: Literal["error", "truncate"] = "error"):
     lengths = np.array(lengths)
     ids = [f"r{i}" for i in range(len(lengths))]
     return plan_windows(lengths, room=room, overlap=overlap, max_windows=max_windows, too_long=too_long, ids=ids)

@@ -19,6 +19,17 @@ SMALL = ("train.max_steps=6", "split.limit.train=60", "split.limit.valid=20", "s
          "train.batch_size=16", "train.learning_rate=1e-3", "train.evaluations=2")  # fmt: skip
 PROBLEMS = ("toy/dna-classification", "toy/dna-regression", "toy/dna-tagging", "toy/dna-span")
 
+SHARED = """
+import os, sys
+import torch.distributed
+import xdomain
+os.environ["LOCAL_RANK"] = "0"  # the same device for both
+torch.distributed.init_process_group("gloo")
+out, backbone, *changes = sys.argv[1:]
+xdomain.run("toy/dna-classification", overrides=changes, backbone=backbone, out=out)
+torch.distributed.destroy_process_group()
+"""
+
 
 def run(task, backbone, out, *extra, **options):
     return xdomain.run(task, overrides=(*SMALL, *extra), backbone=str(backbone), out=out, **options)
@@ -73,6 +84,20 @@ def test_an_interrupted_run_goes_on(device, tiny_bert, tmp_path, listen, said):
     assert again.values["steps"] == whole.values["steps"]
     one, two = (predictions(r.folder, "score") for r in (whole, again))
     np.testing.assert_allclose(one, two, atol=0 if device == "cpu" else 1e-3)
+
+
+def test_two_processes_on_one_device_share_a_batch(device, tiny_bert, tmp_path, torchrun):
+    """By gloo, since NCCL refuses two processes on one GPU."""
+    whole = ("train.precision=fp32", "train.hidden_dropout=0")
+    alone = run("toy/dna-classification", tiny_bert, tmp_path / "one", *whole)
+    (tmp_path / "shared.py").write_text(SHARED)
+    torchrun(tmp_path / "shared.py", tmp_path / "two", tiny_bert, *SMALL, *whole)
+    shared = json.loads((tmp_path / "two" / "result.json").read_text())
+    assert shared["device"].startswith(device)
+    assert shared["steps"] == alone.values["steps"]
+    assert shared["train_loss"] == pytest.approx(alone.values["train_loss"], rel=1e-3)
+    one, two = (predictions(folder, "score") for folder in (alone.folder, tmp_path / "two"))
+    np.testing.assert_allclose(one, two, atol=1e-5 if device == "cpu" else 1e-3)
 
 
 def test_arms_are_compared(device, tiny_bert, tmp_path):

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from xdomain.core.choices import Problem
 from xdomain.core.errors import RecipeError
 from xdomain.metrics.metrics import METRICS, check_metrics, compute_metrics, confusion, per_class
 
@@ -37,7 +38,7 @@ BY_VALUE = {
 }
 
 
-def value(name, labels, scores, problem="classification"):
+def value(name, labels, scores, problem: Problem = "classification"):
     return compute_metrics([name], np.array(labels), np.array(scores, float), problem)[name]["value"]
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+from typing import Any
 
 import pytest
 import torch
@@ -25,7 +26,7 @@ from transformers.utils import logging as transformers_logging
 from xdomain.core.errors import BackboneError
 from xdomain.model.backbone import FAMILIES, bundled_backbones, load_backbone, max_positions
 
-SMALL = {
+SMALL: dict[str, Any] = {
     "vocab_size": 396, "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 48,
 }  # fmt: skip
 CONFIGS = {

@@ -1,5 +1,7 @@
 """Each arm by what came from the checkpoint and what did not, and by what gets a gradient."""
 
+from typing import Any
+
 import pytest
 import torch
 from transformers import (
@@ -14,14 +16,20 @@ from transformers import (
     RobertaConfig,
 )
 
-from xdomain.core.choices import PARTS
+from xdomain.core.choices import PARTS, Problem
 from xdomain.core.errors import RecipeError
 from xdomain.model.backbone import load_backbone
 from xdomain.model.initialise import Arm, build_model, head_of, parameter_group, transferred
 from xdomain.model.tuning import freeze_for, merge_adapters, trainable
 from xdomain.model.vocabulary import restore_vocabulary, slice_vocabulary
 
-SMALL = {"vocab_size": 60, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 48}
+SMALL: dict[str, Any] = {
+    "vocab_size": 60,
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 48,
+}
 CONFIGS = {
     "bert": BertConfig(**SMALL),
     "roberta": RobertaConfig(**SMALL, max_position_embeddings=66, pad_token_id=1),
@@ -42,7 +50,7 @@ def backbone(tiny_bert):
     return load_backbone(str(tiny_bert))
 
 
-def built(backbone, arm, problem="classification", seed=0):
+def built(backbone, arm, problem: Problem = "classification", seed=0) -> Any:
     return build_model(backbone, arm, problem=problem, classes=("a", "b", "c"), seed=seed)
 
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 from test_initialise import CONFIGS
 
+from xdomain.core.choices import Problem
 from xdomain.model.initialise import head_of
 from xdomain.model.layer_mix import attach_layer_mix, insert_mix, remove_mix, save_mix
 from xdomain.model.tuning import freeze_for, merge_adapters
@@ -14,7 +15,7 @@ PROBLEMS = ("classification", "regression", "tagging", "span")
 IDS = torch.tensor([[2, 5, 3, 3, 17, 40, 3], [2, 6, 3, 3, 33, 12, 3]])  # Longformer wants its separators for spans
 
 
-def fresh(family, problem="classification"):
+def fresh(family, problem: Problem = "classification"):
     torch.manual_seed(0)
     config = type(CONFIGS[family]).from_dict({**CONFIGS[family].to_dict(), "num_labels": 2})
     return head_of(problem).from_config(config).eval()
@@ -63,13 +64,14 @@ def test_only_mix_and_head_are_trained_and_the_mix_comes_back_from_disk(family, 
         optimizer.step()
         optimizer.zero_grad()
     assert min(losses[1:]) < losses[0]
-    inner = model.base_model_prefix + "."
+    inner = f"{model.base_model_prefix}."
     for name, value in model.state_dict().items():
         moves = not name.startswith(inner) or name.startswith(inner + "pooler")
         assert moves or torch.equal(value, stock[name]), name
     before = answers(model)
     again = merge_adapters(model)
     mix = remove_mix(again)
+    assert mix is not None
     assert sum(row["weight"] for row in mix["layers"]) == pytest.approx(1)
     assert [row["layer"] for row in mix["layers"]] == [0, 1, 2]
     assert mix["gamma"] != 1

@@ -1,10 +1,13 @@
 """Learned mappings: what is mixed, that it learns, and that plain rows come out."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from test_initialise import CONFIGS
 
+from xdomain.core.choices import Problem
 from xdomain.core.errors import RecipeError
 from xdomain.core.sequences import Alphabet
 from xdomain.model.initialise import head_of
@@ -45,7 +48,9 @@ def test_a_mixture_starts_near_its_wordpiece(sparse):
     assert weights[1].argmax() == 0
 
 
-def learned(family, tune, *, sparse=False, sliced=True, problem="classification", steps=6):
+def learned(
+    family, tune, *, sparse=False, sliced=True, problem: Problem = "classification", steps=6
+) -> tuple[Any, ...]:
     """A model that learned a mapping for a few steps; its outputs before and after it was folded; its start."""
     torch.manual_seed(0)
     model = head_of(problem).from_config(CONFIGS[family]).eval()

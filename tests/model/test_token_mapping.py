@@ -3,6 +3,7 @@
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -410,7 +411,8 @@ def test_mappings_cannot_be_changed_and_compare_by_what_they_say():
 def test_the_vocabulary_of_a_tokenizer_with_gaps_and_added_tokens():
     core = Tokenizer(models.WordLevel({"[PAD]": 0, "[UNK]": 1, "the": 2, "of": 5, "[unused7]": 6}, "[UNK]"))
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=core, pad_token="[PAD]", unk_token="[UNK]")
-    tokenizer.add_tokens([AddedToken("of")])
+    added: Any = AddedToken("of")
+    tokenizer.add_tokens(added)
     vocabulary = Vocabulary.of(tokenizer)
     assert vocabulary.pieces == ("[PAD]", "[UNK]", "the", "", "", "of", "[unused7]")
     assert vocabulary.special == {0, 1, 5}

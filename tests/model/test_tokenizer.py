@@ -21,6 +21,7 @@ from transformers import (
     RobertaConfig,
 )
 
+from xdomain.adapters.dna import DNA
 from xdomain.core.errors import BackboneError, RecipeError
 from xdomain.core.plugins import make_adapter
 from xdomain.core.sequences import Alphabet, Ragged
@@ -268,7 +269,7 @@ def test_records_longer_than_a_window_are_checked_in_silence(backbone, caplog):
 
 
 def test_kmers_are_read_with_spaces_between(backbone):
-    adapter = make_adapter("dna", {"tokens": "kmer", "k": 3})
+    adapter = DNA(tokens="kmer", k=3)
     tokenizer, mapping = exported(adapter, backbone)
     assert adapter.to_tokenizer_text("ACGTA") == "ACG CGT GTA"
     check_tokenizer(tokenizer, adapter, mapping, ["ACGTA", "ACNNGTT"])

@@ -64,7 +64,8 @@ def test_of_a_learned_mapping_the_rows_are_stored_and_not_the_weights(backbone, 
     vocabulary = Vocabulary.of(backbone.tokenizer)
     model = built(backbone)
     mapping = make_mapping(SYMBOLS, vocabulary, strategy="learned")
-    insert_mixture(model, mapping, vocabulary, model.get_input_embeddings().weight, None, sparse=False)
+    words = model.get_parameter("bert.embeddings.word_embeddings.weight")
+    insert_mixture(model, mapping, vocabulary, words, None, sparse=False)
     found = trainable(freeze_for(model, tune), USED)
     weights, unused = 5 * len(vocabulary.ordinary), (396 - USED) * 32
     assert found["trained"] == TRAINED[tune] + weights

@@ -1,5 +1,7 @@
 """Masking, segments and losses of pre-training, against the full head and against slow twins."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from transformers import BertConfig, BertForMaskedLM, PreTrainedTokenizerFast
 
+from xdomain.core.choices import Objective
 from xdomain.core.formatting import duration
 from xdomain.core.sequences import Ragged
 from xdomain.pretraining.config import Pretraining
@@ -36,7 +39,7 @@ class Counting:
         return Pieces(tokens, np.arange(rows) % self.documents)
 
 
-def batches(stream=None, objective="mlm", rate=0.3, seed=0):
+def batches(stream=None, objective: Objective = "mlm", rate=0.3, seed=0):
     return Batches(stream or Counting(), Masking(rate, MASK, np.arange(FIRST, ROWS)), objective, CLS, SEP, seed)
 
 
@@ -88,6 +91,8 @@ def segments(ids):
 def test_a_swapped_order_is_the_piece_with_its_segments_exchanged():
     batch = batches(objective="mlm+sop").at(3, rows=200, length=16)
     pieces = Counting().batch(3, 200, 13).tokens
+    assert batch.types is not None
+    assert batch.order is not None
     for ids, types, order, piece in zip(whole(batch), batch.types.numpy(), batch.order, pieces, strict=True):
         first, second = segments(ids)
         assert (second + first if order else first + second) == list(piece)
@@ -99,6 +104,7 @@ def test_a_swapped_order_is_the_piece_with_its_segments_exchanged():
 def test_a_false_next_segment_comes_from_another_document():
     batch = batches(Counting(documents=3), "mlm+nsp").at(3, rows=60, length=16)
     pieces = Counting(documents=3).batch(3, 60, 13)
+    assert batch.order is not None
     for row, (ids, order) in enumerate(zip(whole(batch), batch.order, strict=True)):
         first, second = segments(ids)
         source = (row + 1) % 60 if order else row
@@ -106,7 +112,7 @@ def test_a_false_next_segment_comes_from_another_document():
         assert pieces.documents[source] != pieces.documents[row] or not order
 
 
-SIZE = {"vocabulary": ROWS, "width": 16, "heads": 2, "layers": 1, "lengths": (32,), "shares": (1.0,)}
+SIZE: dict[str, Any] = {"vocabulary": ROWS, "width": 16, "heads": 2, "layers": 1, "lengths": (32,), "shares": (1.0,)}
 
 
 def tokenizer():
@@ -134,6 +140,7 @@ def test_the_head_at_chosen_positions_alone_is_the_full_heads_loss_and_gradient(
     assert ours.loss.item() == pytest.approx(loss, abs=1e-5)
     ours.loss.backward()
     for name, p in model.named_parameters():
+        assert p.grad is not None
         assert torch.allclose(p.grad, full[name], atol=1e-6), name
 
 

@@ -1,7 +1,7 @@
 """Pre-training on made-up sequences, with a generator whose every number is known."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -37,7 +37,8 @@ class Counted:
     def alphabet(self):
         return Alphabet(tuple(map(str, range(self.symbols))), "integer")
 
-    def sequences(self, first, count, *, length=None):
+    def sequences(self, first: int, count: int, *, length: int | None = None) -> Ragged:
+        assert length is not None
         if length < self.shortest:
             raise RecipeError(f"sequences of {length}")
         return Ragged.from_lists([(first + i + np.arange(length)) % self.symbols for i in range(count)])
@@ -113,7 +114,7 @@ def test_an_interrupted_run_goes_on_with_the_same_generator_alone(made, tmp_path
         if line.startswith("validation at"):
             raise StopError
 
-    plan = Pretraining(**{**PLAN.as_dict(), "lengths": PLAN.lengths, "shares": PLAN.shares, "save_every": 20})
+    plan = replace(PLAN, save_every=20)
     with pytest.raises(StopError), listen(stop):
         pretrain_synthetic("count", tmp_path / "bert", options=plan, symbols=50)
     with pytest.raises(OutputError, match='law: "uniform" there, "zipf:1" now'):

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -35,6 +36,12 @@ def race(base, runners):
     return [mine.name for mine in got if mine]
 
 
+def acquired(claim: Claim) -> Path:
+    mine = claim.acquire()
+    assert mine is not None
+    return mine
+
+
 def test_one_of_many_gets_it(base):
     assert race(base, 16) == ["cell.claim-1"]
     assert Claim(base).held()
@@ -42,7 +49,7 @@ def test_one_of_many_gets_it(base):
 
 def test_what_is_released_can_be_taken_again(base):
     claim = Claim(base)
-    with claim.holding(claim.acquire(), lost=pytest.fail):
+    with claim.holding(acquired(claim), lost=pytest.fail):
         assert claim.held()
         assert Claim(base).acquire() is None
     assert not claim.held()
@@ -61,7 +68,7 @@ def test_a_claim_lapses_with_the_process_that_made_it(base):
 
 
 def test_a_claim_from_another_machine_lapses_by_its_silence(base):
-    mine = Claim(base).acquire()
+    mine = acquired(Claim(base))
     mine.write_text(json.dumps({"host": "elsewhere", "pid": 1}))
     assert Claim(base).held()
     os.utime(mine, (time.time() - 61, time.time() - 61))
@@ -71,7 +78,7 @@ def test_a_claim_from_another_machine_lapses_by_its_silence(base):
 
 def test_an_owner_gives_signs_of_life(base):
     claim = Claim(base, beat=0.02, lapse=0.3)
-    mine = claim.acquire()
+    mine = acquired(claim)
     with claim.holding(mine, lost=pytest.fail):
         time.sleep(0.5)
         assert claim.held()
@@ -79,7 +86,7 @@ def test_an_owner_gives_signs_of_life(base):
 
 def test_an_owner_that_was_overtaken_is_told(base):
     claim, lost = Claim(base, beat=0.02), threading.Event()
-    with claim.holding(claim.acquire(), lost=lost.set):
+    with claim.holding(acquired(claim), lost=lost.set):
         base.with_name("cell.claim-2").write_text("{}")
         assert lost.wait(5)
     assert [path.name for path in base.parent.iterdir()] == ["cell.claim-2"]

@@ -9,9 +9,10 @@ import signal
 import subprocess
 import sys
 import time
+from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.compute
 import pyarrow.parquet as pq
 import pytest
 import yaml
@@ -24,6 +25,7 @@ from xdomain.study.api import report, run_study
 from xdomain.study.engines.progress import forecast
 from xdomain.study.plan import open_study, plan_study
 
+pc: Any = pyarrow.compute  # which makes its functions as it is loaded
 SMALL = {"train.max_steps": 3, "train.precision": "fp32", "split.limit": {"train": 32, "valid": 16, "test": 24}}
 
 
@@ -33,7 +35,7 @@ GONE = {
 }  # fmt: skip
 
 
-def study(tiny_bert, **given):
+def study(tiny_bert, **given) -> dict[str, Any]:
     return {
         "name": "small",
         "tasks": ["toy/dna-classification", "toy/dna-regression"],
@@ -244,8 +246,9 @@ def test_a_study_in_python_is_the_same_study(done, tiny_bert):
 
 
 def test_a_misspelt_option_of_a_study_names_the_nearest():
+    misspelt: dict[str, Any] = {"sedes": 2}
     with pytest.raises(RecipeError, match=r"unknown option of Study 'sedes'[\s\S]*seeds"):
-        xdomain.Study("toy/dna-classification", ["kmer"], sedes=2)
+        xdomain.Study("toy/dna-classification", ["kmer"], **misspelt)
 
 
 @pytest.mark.slow

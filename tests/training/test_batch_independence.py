@@ -1,5 +1,7 @@
 """What a model says of a record does not depend on the records beside it, which decide how far it is padded."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from families import PROBLEMS, records, save_backbone, save_run, table_of
@@ -30,7 +32,7 @@ def test_an_answer_is_the_same_alone_and_beside_others(backbone, problem, tmp_pa
     np.testing.assert_allclose(together, np.concatenate(alone), rtol=0, atol=1e-5)
     assert np.ptp(together, axis=0).max() > 0.1  # the answers do differ
 
-    model = xdomain.load(folder)
+    model: Any = xdomain.load(folder)
     whole, each = model.predict(given), [model.predict([one])[0] for one in given]
     if problem == "regression":
         np.testing.assert_allclose(whole, each, rtol=0, atol=1e-5)

@@ -135,6 +135,7 @@ def test_tags_as_a_slow_loop_reads_them(models, backbone, overlap):
 def test_pairs_as_a_slow_loop_reads_them(models, backbone):
     data = records("pair", [3, 1, 4, 2], second=[2, 6, 1, 2])
     model = models("pair")
+    assert data.symbols_b is not None
     slow = [alone(model, a, b) for a, b in zip(data.symbols, data.symbols_b, strict=True)]
     np.testing.assert_allclose(predicted(model, backbone, data), np.array(slow), atol=1e-5)
 

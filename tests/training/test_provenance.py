@@ -37,6 +37,8 @@ def test_a_later_smaller_run_does_not_report_the_one_before(can_set_back):
     small = second.read(CPU)
     assert large >= GIB
     if can_set_back:
+        assert large is not None
+        assert small is not None
         assert GIB / 4 <= small < large - GIB / 2
     else:
         assert small is None  # the mark is the first run's: no number rather than a wrong one

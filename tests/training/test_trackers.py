@@ -1,5 +1,7 @@
 """Trackers: they get what a run reports, and one that cannot be used is refused before anything is written."""
 
+from typing import Any
+
 import pytest
 from transformers import TrainerCallback
 from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
@@ -27,7 +29,8 @@ def test_tensorboard_gets_the_losses_and_the_metrics(run):
     result = run("train.report_to=tensorboard")
     events = EventAccumulator(str(result.folder / "tensorboard"))
     events.Reload()
-    assert {"train/loss", "eval/accuracy"} <= set(events.Tags()["scalars"])
+    scalars: Any = events.Tags()["scalars"]
+    assert {"train/loss", "eval/accuracy"} <= set(scalars)
     assert [event.step for event in events.Scalars("train/loss")] == [1, 2, 3, 4]
     assert events.Scalars("eval/accuracy")[-1].value == pytest.approx(result.metric("accuracy", "valid"))
     assert run_again_is_allowed(result.folder)
@@ -46,7 +49,7 @@ def test_any_tracker_that_the_trainer_knows_is_told(run, monkeypatch):
 
     class Fake(TrainerCallback):
         def on_log(self, args, state, control, logs=None, **_):
-            told.append((args.run_name, state.global_step, dict(logs)))
+            told.append((args.run_name, state.global_step, dict(logs or {})))
 
     monkeypatch.setitem(INTEGRATION_TO_CALLBACK, "wandb", Fake)
     run("train.report_to=[wandb]")

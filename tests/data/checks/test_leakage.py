@@ -142,7 +142,8 @@ def test_a_pair_the_other_way_round_is_the_same_pair():
 def test_members_of_pairs_by_hand():
     rows = [("A", "C", "train"), ("G", "T", "train"), ("C", "G", "test"), ("T", "W", "test"), ("W", "S", "test"),
             ("W", "W", "valid"), ("A", "W", "")]  # fmt: skip
-    found = leakage(*zip(*rows, strict=True))
+    firsts, seconds, splits = zip(*rows, strict=True)
+    found = leakage(firsts, seconds, splits)
     assert found.lines() == []  # no pair is shared
     assert found.members_as_dict() == {
         "train/test": {"pairs": 3, "one_or_both": 2, "both": 1},

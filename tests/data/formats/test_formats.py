@@ -13,7 +13,7 @@ import pytest
 
 from xdomain.core.errors import DataError, UserError
 from xdomain.core.plugins import make_adapter
-from xdomain.core.recipe import Columns, load_recipe
+from xdomain.core.recipe import Columns, Recipe, load_recipe
 from xdomain.data.assemble import said as said_of
 from xdomain.data.cells import natural_order
 from xdomain.data.formats.registry import FORMATS, format_of, read
@@ -380,6 +380,7 @@ def test_a_folder_of_files_for_each_split(write, tmp_path):
     for name in ("train", "dev", "test"):
         write(CSV, f"mine/{name}.csv")
     recipe = task_of(str(tmp_path / "mine"), domain="dna")
+    assert isinstance(recipe, Recipe)
     assert recipe.name == "dna/mine"
     assert list(recipe.source.files) == ["valid", "test", "train"]
     write(CSV, "mine/valid.tsv")

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from xdomain.core.choices import Problem
 from xdomain.core.errors import DataError, RecipeError
 from xdomain.core.recipe import Columns
 from xdomain.data.assemble import posed, said
@@ -337,7 +338,7 @@ def test_two_columns_of_one_name(read):
 
 
 def test_one_class_may_be_judged_but_not_learned(read):
-    def learn(content, problem="classification", **options):
+    def learn(content, problem: Problem = "classification", **options):
         check_variety(read(content, problem=problem, **options), problem, "data.csv")
 
     text = refusal(learn, "sequence,label\nAC,a\nAG,a\n")

@@ -1,4 +1,5 @@
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -6,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from xdomain.core.choices import Problem
 from xdomain.core.errors import DataError
 from xdomain.core.recipe import Split
 from xdomain.data.splits.assign import assign
@@ -223,7 +225,7 @@ def test_limit_keeps_shares_and_every_class():
 # refusals
 
 
-def refusal(labels, rule, problem="classification", **columns):
+def refusal(labels, rule, problem: Problem = "classification", **columns: Any):
     with pytest.raises(DataError) as told:
         assign(table(labels, **columns), rule, problem)
     return str(told.value)
@@ -256,8 +258,8 @@ def test_too_few_records():
 
 
 def test_a_class_that_train_never_saw():
-    columns = {"split": ["train", "train", "valid", "test", "test"]}
-    text = refusal(["a", "b", "a", "c", "d"], Split(rule="given"), **columns)
+    names = ["train", "train", "valid", "test", "test"]
+    text = refusal(["a", "b", "a", "c", "d"], Split(rule="given"), split=names)
     assert "class 'c' is in test but not in train, and 1 more classes are neither" in text
 
 
