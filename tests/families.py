@@ -1,5 +1,7 @@
 """A tiny checkpoint of every family, and runs of them that nobody trained."""
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 import torch
@@ -28,7 +30,7 @@ from xdomain.training.saved_encoder import save_model
 
 POSITIONS = 24
 ROWS, WIDTH = 80, 32
-SMALL = {
+SMALL: dict[str, Any] = {
     "vocab_size": ROWS, "hidden_size": WIDTH, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 48,
 }  # fmt: skip
 CONFIGS = {

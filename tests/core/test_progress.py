@@ -115,7 +115,7 @@ class Recorder(Silent):
     def phase(self, name):
         self.told.append(name)
 
-    def started(self, name, total, done=0):
+    def started(self, name, total, done=0, *, unit="steps"):
         self.told.append((name, total, done))
 
     def advanced(self, step, loss=None):

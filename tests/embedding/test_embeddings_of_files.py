@@ -106,7 +106,7 @@ class Counting(Silent):
     def __init__(self):
         self.seen = []
 
-    def started(self, name, total, done=0):
+    def started(self, name, total, done=0, *, unit="steps"):
         self.seen.append((name, total))
 
     def advanced(self, step, loss=None):

@@ -49,6 +49,9 @@ def check_logits(folder, out, problem):
         # the run's own model, record by record, as its scores are spans and no logits
         from transformers import AutoTokenizer
 
+        from xdomain.training.saved_encoder import SavedModel
+
+        assert isinstance(saved, SavedModel)
         tokenizer = AutoTokenizer.from_pretrained(folder / "model")
         for row, (one, length) in enumerate(zip(given, lengths, strict=True)):
             expected = saved.model(**tokenizer(*one, return_tensors="pt"))

@@ -16,10 +16,12 @@ from xdomain.metrics.heldout import load_held_out, resampled_metric
 from xdomain.pipeline import load_result
 from xdomain.study.compare import compare
 from xdomain.study.comparison import ArmRuns, comparison_of
+from xdomain.study.config import RunSeeds
 
 ARMS = ("pretrained", "scratch", "kmer")
 SMALL = ("split.limit.train=48", "split.limit.valid=16", "split.limit.test=24", "train.max_steps=4",
          "train.precision=fp32")  # fmt: skip
+PAIRS = [RunSeeds(seed, seed) for seed in range(3)]
 
 
 @pytest.fixture(scope="module", params=["classification", "regression", "tagging", "pair"])
@@ -157,7 +159,7 @@ def arm_of(name, folder, labels, flips, *, learned=True):
     """An arm whose i-th seed has every `flips[i]`-th test record wrong."""
     other = {"a": "b", "b": "a"}
     runs = {
-        (seed, seed): finished(
+        RunSeeds(seed, seed): finished(
             folder / f"{name}-{seed}", seed,
             [other[label] if i % flip == 0 else label for i, label in enumerate(labels)], labels, learned=learned,
         )
@@ -172,11 +174,11 @@ def test_a_clear_difference_answers_the_question(tmp_path):
         arm_of("pretrained", tmp_path, labels, (20, 25, 20)),
         arm_of("scratch", tmp_path, labels, (3, 3, 4)),
     ]
-    found = comparison_of("t", "accuracy", arms, [(0, 0), (1, 1), (2, 2)], tmp_path)
+    found = comparison_of("t", "accuracy", arms, PAIRS, tmp_path)
     (sentence,) = found.conclusions
     assert sentence.startswith("Does text pre-training help here? Yes: pretrained is better than scratch by 0.2")
     assert sentence.endswith("in test accuracy, over 3 seeds.")
-    turned = comparison_of("t", "accuracy", arms[::-1], [(0, 0), (1, 1), (2, 2)], tmp_path)
+    turned = comparison_of("t", "accuracy", arms[::-1], PAIRS, tmp_path)
     assert "Yes: pretrained is better than scratch" in turned.conclusions[0]
 
 
@@ -184,15 +186,15 @@ def test_runs_of_different_records_are_not_compared(tmp_path):
     labels = ["a", "b"] * 20
     arms = [arm_of("pretrained", tmp_path, labels, (5,)), arm_of("scratch", tmp_path, labels[2:], (5,))]
     with pytest.raises(RecipeError, match="different test records"):
-        comparison_of("t", "accuracy", arms, [(0, 0)], tmp_path)
+        comparison_of("t", "accuracy", arms, PAIRS[:1], tmp_path)
 
 
 def test_two_arms_that_answer_one_class_cannot_be_told(tmp_path):
     labels = ["a", "b"] * 50
-    constant = {(seed, seed): finished(tmp_path / f"c{seed}", seed, ["a"] * 100, labels, learned=False)
+    constant = {RunSeeds(seed, seed): finished(tmp_path / f"c{seed}", seed, ["a"] * 100, labels, learned=False)
                 for seed in range(3)}  # fmt: skip
     arms = [ArmRuns("pretrained", constant, fixed=False), ArmRuns("scratch", constant, fixed=False)]
-    found = comparison_of("t", "accuracy", arms, [(0, 0), (1, 1), (2, 2)], tmp_path)
+    found = comparison_of("t", "accuracy", arms, PAIRS, tmp_path)
     assert found.conclusions[0].startswith("No arm has shown that it learned this task.")
     assert "Cannot be told" in found.conclusions[1]
     assert math.isnan(found.rows[1].difference.low)
@@ -200,9 +202,9 @@ def test_two_arms_that_answer_one_class_cannot_be_told(tmp_path):
 
 def test_equal_seeds_of_arms_that_learned_are_no_certainty(tmp_path):
     labels = ["a", "b"] * 50
-    same = {(seed, seed): finished(tmp_path / f"e{seed}", seed, labels, labels) for seed in range(3)}
+    same = {RunSeeds(seed, seed): finished(tmp_path / f"e{seed}", seed, labels, labels) for seed in range(3)}
     arms = [ArmRuns("pretrained", same, fixed=False), ArmRuns("scratch", same, fixed=False)]
-    (sentence,) = comparison_of("t", "accuracy", arms, [(0, 0), (1, 1), (2, 2)], tmp_path).conclusions
+    (sentence,) = comparison_of("t", "accuracy", arms, PAIRS, tmp_path).conclusions
     assert "Cannot be told between scratch and pretrained" in sentence
 
 
@@ -212,13 +214,13 @@ def test_seeds_without_a_value_are_left_out_and_the_others_count(tmp_path):
         arm_of("pretrained", tmp_path, labels, (20, 25, 20, 25)),
         arm_of("scratch", tmp_path, labels, (3, 3, 4, 3)),
     ]
-    arms[1].runs[(3, 3)].values["metrics"]["test"]["accuracy"]["value"] = None
-    found = comparison_of("t", "accuracy", arms, [(i, i) for i in range(4)], tmp_path)
+    arms[1].runs[RunSeeds(3, 3)].values["metrics"]["test"]["accuracy"]["value"] = None
+    found = comparison_of("t", "accuracy", arms, [*PAIRS, RunSeeds(3, 3)], tmp_path)
     assert found.rows[1].difference.high < -0.1
     assert found.conclusions[0].endswith("over 3 seeds.")
     for run in arms[1].runs.values():
         run.values["metrics"]["test"]["accuracy"]["value"] = None
-    (sentence,) = comparison_of("t", "accuracy", arms, [(i, i) for i in range(4)], tmp_path).conclusions
+    (sentence,) = comparison_of("t", "accuracy", arms, [*PAIRS, RunSeeds(3, 3)], tmp_path).conclusions
     assert "accuracy is not defined for their answers" in sentence
 
 
@@ -227,7 +229,7 @@ def test_a_difference_that_only_many_of_them_put_in_doubt_says_so(tmp_path):
     others = [(7, 6, 6), (6, 7, 7), (7, 7, 6), (6, 6, 7), (5, 7, 7)]
     arms = [arm_of("pretrained", tmp_path, labels, (6, 7, 6)), arm_of("scratch", tmp_path, labels, (4, 4, 4)),
             *(arm_of(f"other{i}", tmp_path, labels, flips) for i, flips in enumerate(others))]  # fmt: skip
-    pairs = [(0, 0), (1, 1), (2, 2)]
+    pairs = PAIRS
     alone = comparison_of("t", "accuracy", arms[:2], pairs, tmp_path).rows[1].difference
     assert alone.low < alone.high < 0
     several = comparison_of("t", "accuracy", arms, pairs, tmp_path)
