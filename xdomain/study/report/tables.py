@@ -118,7 +118,7 @@ def comparison_latex(comparison: Comparison) -> str:
         for row in comparison.rows
     ]
     over = f"{comparison.n_test:,} test records" + (f" and {comparison.seeds} seeds" if comparison.seeds > 1 else "")
-    name = f"{clean(comparison.task)}: test {comparison.metric}, over {over}"
+    name = f"test {comparison.metric} of {clean(comparison.task)}, over {over}"
     return latex([table(name, ("arm", *numbers), rows, numbers)])
 
 
