@@ -38,6 +38,7 @@ from xdomain.core.run_dir import (
 )
 from xdomain.core.sequences import Adapter
 from xdomain.cross_validation import cross_validate, is_cross_validation
+from xdomain.data.class_weights import class_weights
 from xdomain.data.dataset import Examples
 from xdomain.data.familiar import Familiar
 from xdomain.data.own_data import task_of
@@ -308,6 +309,7 @@ def _finish(
         "best_step": learned.fit.best_step,
         "steps": learned.fit.steps,
         **calibration,
+        **_balance(recipe, examples),
         **({"positive_class": examples.classes[1]} if len(examples.classes) == 2 else {}),
         **{part: {split: entry[part] for split, entry in judged.items()} for part in _beside(judged["test"])},
         **verdict.as_dict(),
@@ -334,6 +336,17 @@ def _finish(
         log.warning(note)
     log.info(f"test {first} {number(result.metric())}  valid {number(result.metric(split='valid'))}  -> {folder}")
     return result
+
+
+def _balance(recipe: Recipe, examples: Examples) -> dict[str, Any]:
+    """How the classes were balanced, for the result; empty where they were not."""
+    if recipe.class_balance == "none":
+        return {}
+    weights = class_weights(examples.labels_of(examples.indices("train")), len(examples.classes))
+    return {
+        "class_balance": recipe.class_balance,
+        "class_weights": dict(zip(examples.classes, weights.tolist(), strict=True)),
+    }
 
 
 def _calibrated(recipe: Recipe, examples: Examples, scores: dict[str, Any], folder: Path) -> dict[str, Any]:

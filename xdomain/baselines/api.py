@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xdomain.core.choices import Baseline as Kind
-from xdomain.core.choices import Problem
+from xdomain.core.choices import ClassBalance, Problem
 from xdomain.core.errors import BackboneError
 from xdomain.core.sequences import Ragged
 
@@ -60,6 +60,7 @@ def fit_baseline(
     n_classes: int,
     seed: int,
     metric: str,
+    balance: ClassBalance = "none",
 ) -> Baseline:
     """Fit on train, choose the regularisation or the epoch on validation, never look at test.
 
@@ -83,14 +84,16 @@ def fit_baseline(
         Seed of the weights and batches, 0 or more.
     metric
         Name of the metric by which validation chooses.
+    balance
+        As ``class_balance`` in a recipe. k-mer counts, which see all records at once, take weights for batches, too.
     """
     if kind == "kmer":
         from xdomain.baselines.kmer import fit_kmer  # loads scipy
 
-        return fit_kmer(symbols, symbols_b, labels, split, alphabet_size, problem, n_classes, seed, metric)
+        return fit_kmer(symbols, symbols_b, labels, split, alphabet_size, problem, n_classes, seed, metric, balance)
     from xdomain.baselines.cnn import fit_cnn  # loads torch
 
-    return fit_cnn(symbols, symbols_b, labels, split, alphabet_size, problem, n_classes, seed, metric)
+    return fit_cnn(symbols, symbols_b, labels, split, alphabet_size, problem, n_classes, seed, metric, balance)
 
 
 def load_baseline(folder: Path) -> Baseline:

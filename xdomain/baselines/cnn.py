@@ -13,9 +13,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from xdomain.baselines.selection import better, rows_of
-from xdomain.core.choices import Problem
+from xdomain.core.choices import ClassBalance, Problem
 from xdomain.core.run_dir import write_json
 from xdomain.core.sequences import Ragged
+from xdomain.data.class_weights import class_weights, draw_chances
 from xdomain.data.dataset import IGNORED
 from xdomain.metrics.metrics import compute_metrics
 from xdomain.metrics.scoring import drop_unscored
@@ -122,13 +123,13 @@ def load_cnn(folder: Path, settings: dict[str, Any]) -> CNN:
 
 def fit_cnn(
     symbols: Ragged, symbols_b: Ragged | None, labels: NDArray[Any], split: NDArray[np.str_], alphabet_size: int,
-    problem: Problem, n_classes: int, seed: int, metric: str,
+    problem: Problem, n_classes: int, seed: int, metric: str, balance: ClassBalance = "none",
 ) -> CNN:  # fmt: skip
     """Train with Adam and keep the epoch that is best on validation. Deterministic by `seed` on a CPU.
 
     Parameters
     ----------
-    symbols, symbols_b, labels, split, alphabet_size, problem, n_classes, seed, metric
+    symbols, symbols_b, labels, split, alphabet_size, problem, n_classes, seed, metric, balance
         See `xdomain.baselines.api.fit_baseline`.
     """
     rng = np.random.Generator(np.random.PCG64(seed))
@@ -144,16 +145,23 @@ def fit_cnn(
     optimizer = torch.optim.Adam(net.parameters(), RATE)
     valid_rows = rows_of(symbols, split, "valid", problem)
     valid_second = symbols_b.take(valid) if symbols_b else None
+    weights = chances = None
+    if balance == "weights":
+        known = labels[rows_of(symbols, split, "train", problem)]
+        weights = torch.from_numpy(class_weights(known, n_classes).astype(np.float32))
+    if balance == "batches":
+        chances = draw_chances(labels[train], n_classes)
     best: float | None = None
     best_state = {name: value.clone() for name, value in net.state_dict().items()}
     step = waited = 0
     for epoch in range(1, EPOCHS + 1):
         net.train()
         losses: list[float] = []
-        order = rng.permutation(train)
+        order = rng.permutation(train) if chances is None else rng.choice(train, len(train), p=chances)
         for first in range(0, len(order), BATCH):
             chosen = order[first : first + BATCH]
-            loss = _loss(net(*_inputs(symbols, symbols_b, chosen, net.pad)), symbols, labels, chosen, problem, scale)
+            logits = net(*_inputs(symbols, symbols_b, chosen, net.pad))
+            loss = _loss(logits, symbols, labels, chosen, problem, scale, weights)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -189,17 +197,18 @@ def _padded(symbols: Ragged, chosen: NDArray[np.int64], pad: int) -> Tensor:
 
 def _loss(
     logits: Tensor, symbols: Ragged, labels: NDArray[Any], chosen: NDArray[np.int64], problem: Problem,
-    scale: tuple[float, float],
+    scale: tuple[float, float], weights: Tensor | None,
 ) -> Tensor:  # fmt: skip
     if problem == "regression":
         wanted = torch.from_numpy(((labels[chosen] - scale[0]) / scale[1]).astype(np.float32))
         return nn.functional.mse_loss(logits[:, 0], wanted)
     if problem != "tagging":
-        return nn.functional.cross_entropy(logits, torch.from_numpy(labels[chosen]))
+        total = nn.functional.cross_entropy(logits, torch.from_numpy(labels[chosen]), weights, reduction="sum")
+        return total / len(chosen)
     wanted = np.full(logits.shape[:2], IGNORED, np.int64)
     for row, record in enumerate(chosen):
         tags = labels[symbols.offsets[record] : symbols.offsets[record + 1]]
         wanted[row, : len(tags)] = tags
     flat = torch.from_numpy(wanted).flatten()
-    total = nn.functional.cross_entropy(logits.flatten(0, 1), flat, ignore_index=IGNORED, reduction="sum")
+    total = nn.functional.cross_entropy(logits.flatten(0, 1), flat, weights, ignore_index=IGNORED, reduction="sum")
     return total / (flat != IGNORED).sum().clamp(min=1)

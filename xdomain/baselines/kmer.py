@@ -14,7 +14,7 @@ from safetensors.numpy import load_file, save_file
 from scipy import sparse
 
 from xdomain.baselines.selection import better, rows_of
-from xdomain.core.choices import Problem
+from xdomain.core.choices import ClassBalance, Problem
 from xdomain.core.errors import DataError, RecipeError
 from xdomain.core.run_dir import write_json
 from xdomain.core.sequences import Ragged
@@ -179,13 +179,13 @@ def _kmers(symbols: Ragged, alphabet_size: int) -> Features:
 
 def fit_kmer(
     symbols: Ragged, symbols_b: Ragged | None, labels: NDArray[Any], split: NDArray[np.str_], alphabet_size: int,
-    problem: Problem, n_classes: int, seed: int, metric: str,
+    problem: Problem, n_classes: int, seed: int, metric: str, balance: ClassBalance = "none",
 ) -> Linear:  # fmt: skip
     """Fit once for each of `STRENGTHS` and keep the one that is best on validation.
 
     Parameters
     ----------
-    symbols, symbols_b, labels, split, alphabet_size, problem, n_classes, seed, metric
+    symbols, symbols_b, labels, split, alphabet_size, problem, n_classes, seed, metric, balance
         See `xdomain.baselines.api.fit_baseline`.
 
     Raises
@@ -198,7 +198,7 @@ def fit_kmer(
     best: Linear | None = None
     best_value: float | None = None
     for strength in STRENGTHS:
-        fitted = _linear(seen[train], labels[train], strength, problem, alphabet_size, n_classes, seed)
+        fitted = _linear(seen[train], labels[train], strength, problem, alphabet_size, n_classes, seed, balance)
         scores = np.asarray(seen[valid] @ fitted.weights) + fitted.bias
         scores = scores[:, 0] if problem == "regression" else scores
         value = compute_metrics([metric], labels[valid], scores, problem)[metric]["value"]
@@ -216,7 +216,7 @@ def _labelled(rows: NDArray[np.int64], labels: NDArray[Any]) -> NDArray[np.int64
 
 def _linear(
     seen: Features, labels: NDArray[Any], strength: float, problem: Problem, alphabet_size: int, n_classes: int,
-    seed: int,
+    seed: int, balance: ClassBalance,
 ) -> Linear:  # fmt: skip
     from sklearn.linear_model import LogisticRegression, Ridge  # slow to load, and not needed for scoring
 
@@ -229,7 +229,9 @@ def _linear(
         raise DataError("all training records have one class", expected="two classes or more to tell apart")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # not fully converged is good enough for a baseline
-        model = LogisticRegression(C=strength, max_iter=200, random_state=seed).fit(seen, labels)
+        model = LogisticRegression(
+            C=strength, max_iter=200, random_state=seed, class_weight=None if balance == "none" else "balanced"
+        ).fit(seen, labels)
     weights, bias = model.coef_.T, model.intercept_
     if weights.shape[1] == 1:  # two classes: one column of log-odds
         weights, bias = np.hstack([np.zeros_like(weights), weights]), np.array([0.0, *bias])

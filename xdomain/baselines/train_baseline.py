@@ -45,6 +45,7 @@ def train_baseline(recipe: Recipe, adapter: Adapter, examples: Examples, *, fold
         n_classes=len(examples.classes),
         seed=recipe.run.seed,
         metric=recipe.metrics[0],
+        balance=recipe.class_balance,
     )
     seconds = time.monotonic() - started
     reporter().finished()

@@ -51,6 +51,9 @@ def print_result(result: Result) -> None:
     about = [name for name in metrics["test"] if name in ABOUT_POSITIVE]
     if about and "positive_class" in values:
         print(f"positive class of {', '.join(about)}: {values['positive_class']} (--set positive=NAME for the other)")
+    if "class_weights" in values:
+        counted = ", ".join(f"{name} {number(weight)}" for name, weight in list(values["class_weights"].items())[:10])
+        print(f"classes balanced by {values['class_balance']}; a record counts {counted}")
     for when, found in values.get("calibration", {}).get("test", {}).items():
         print(f"expected calibration error on test, {when} calibration: {number(found['error'])}")
     if "parameters" in result.values:

@@ -22,6 +22,7 @@ PARTS: tuple[str, ...] = get_args(Part)
 Calibration = Literal["none", "temperature"]
 Precision = Literal["auto", "bf16", "fp32"]
 TooLong = Literal["error", "truncate"]
+ClassBalance = Literal["none", "weights", "batches"]
 Pooling = Literal["mean", "max", "cls", "none"]
 """How the states of a record's symbols become its embedding."""
 ExportFormat = Literal["onnx", "dome"]

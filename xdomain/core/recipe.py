@@ -15,6 +15,7 @@ from xdomain.core.choices import (
     PARTS,
     Baseline,
     Calibration,
+    ClassBalance,
     Init,
     Precision,
     Problem,
@@ -246,6 +247,11 @@ class Recipe(ConfigModel):
     calibration: Calibration = Field(
         default="none", description="temperature: scale the logits so that probabilities fit validation."
     )
+    class_balance: ClassBalance = Field(
+        default="none",
+        description="weights: in the loss, each training record or tag counts n / (classes x n of its class). batches: "
+        "records are drawn with replacement, so that each class comes equally often.",
+    )
     train: Train = Train()
     run: Run = Run()
     published: list[Published] = Field(default=[])
@@ -269,7 +275,10 @@ class Recipe(ConfigModel):
         return self
 
     @model_validator(mode="after")
-    def _calibrated(self) -> Recipe:
+    def _of_classes(self) -> Recipe:
+        balanced = ["classification", "pair", *(["tagging"] if self.class_balance == "weights" else [])]
+        if self.class_balance != "none" and self.problem not in balanced:
+            raise ValueError(f"class_balance: {self.class_balance} is for {' and '.join(balanced)}, not {self.problem}")
         if self.calibration != "none" and self.problem not in ("classification", "pair"):
             raise ValueError(f"calibration: {self.calibration} is for classification and pair, not {self.problem}")
         return self

@@ -93,19 +93,30 @@ class LengthGrouped(Sampler[int]):
     fill
         Whether to fill up a last, incomplete batch with the complement ``~r`` of one of its records r, to which a
         `Collator` gives no labels. Processes that share a batch need equally many records each.
+    chances
+        Shape (n,): the probability of each record to be drawn, n times with replacement; None: each comes once.
     """
 
     def __init__(
-        self, lengths: NDArray[np.int64], batch_size: int, seed: int, epoch: Callable[[], int], *, fill: bool = False
+        self,
+        lengths: NDArray[np.int64],
+        batch_size: int,
+        seed: int,
+        epoch: Callable[[], int],
+        *,
+        fill: bool = False,
+        chances: NDArray[np.float64] | None = None,
     ) -> None:
         self.lengths, self.batch_size, self.seed, self.epoch, self.fill = lengths, batch_size, seed, epoch, fill
+        self.chances = chances
 
     def __len__(self) -> int:
         return len(self.lengths) + (-len(self.lengths) % self.batch_size if self.fill else 0)
 
     def __iter__(self) -> Iterator[int]:
         rng = np.random.Generator(np.random.PCG64([self.seed, self.epoch()]))
-        order = rng.permutation(len(self.lengths))
+        n = len(self.lengths)
+        order = rng.permutation(n) if self.chances is None else rng.choice(n, n, p=self.chances)
         group = self.batch_size * MEGABATCH
         batches: list[NDArray[np.int64]] = []
         for first in range(0, len(order), group):

@@ -10,7 +10,7 @@ from xdomain.data.dataset import IGNORED
 from xdomain.metrics.spans import candidates_only
 
 
-def summed_loss(problem: str, logits: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
+def summed_loss(problem: str, logits: Tensor, batch: Mapping[str, Tensor], weights: Tensor | None = None) -> Tensor:
     """Sum the loss of a batch over its labels.
 
     Divided by the number of labels (see `count_labels`) it is the mean loss. Where a batch is worked off in parts, or
@@ -27,6 +27,10 @@ def summed_loss(problem: str, logits: Tensor, batch: Mapping[str, Tensor]) -> Te
         What a `Collator` makes, with ``labels``: (b,), standardised for regression; (w, s) for tagging; (w, 2) for
         span, the first and last position of the answer, both 0 where a window holds none of it. For span also
         ``owned``, (w, s), bool: the positions that hold a symbol of the passage, where an answer may begin and end.
+    weights
+        Shape (k,): how much a label of each class counts, 1 on average over the training labels; None: all count 1. The
+        mean loss is then that of `xdomain.data.class_weights.class_weights` in scikit-learn's sense: the sum is divided
+        by the number of labels, not by the sum of the weights of the batch.
 
     Returns
     -------
@@ -40,7 +44,9 @@ def summed_loss(problem: str, logits: Tensor, batch: Mapping[str, Tensor]) -> Te
         return ((logits.squeeze(-1) - labels).square() * (labels != IGNORED)).sum()
     if problem == "span":
         logits = candidates_only(logits, batch["owned"]).transpose(1, 2)
-    return nn.functional.cross_entropy(logits.flatten(0, -2), labels.flatten(), ignore_index=IGNORED, reduction="sum")
+    return nn.functional.cross_entropy(
+        logits.flatten(0, -2), labels.flatten(), weights, ignore_index=IGNORED, reduction="sum"
+    )
 
 
 def count_labels(batch: Mapping[str, Tensor]) -> Tensor:

@@ -23,6 +23,7 @@ from xdomain.core.progress import log, reporter
 from xdomain.core.recipe import Recipe, Train
 from xdomain.core.run_dir import CHECKPOINTS
 from xdomain.core.sequences import Ids
+from xdomain.data.class_weights import class_weights, draw_chances
 from xdomain.data.collate import Collator, Indices, LengthGrouped
 from xdomain.data.dataset import Examples
 from xdomain.data.windows import training_windows
@@ -102,10 +103,18 @@ class _WindowTrainer(Trainer):
                  augment: Augment | None, device: Device, **options: Any) -> None:  # fmt: skip
         self._examples, self._collate, self._recipe = examples, collate, recipe
         self._scale, self._augment, self._device = scale, augment, device
+        self._weights = self._class_weights()
         self.newest_loss: Tensor | None = None
         super().__init__(**options)
         self.model_accepts_loss_kwargs = True  # makes `Trainer` count labels, and not average over parts of a batch
         self.data_collator = replace(collate, change=self._change(), choose=self._choose())
+
+    def _class_weights(self) -> Tensor | None:
+        if self._recipe.class_balance != "weights":
+            return None
+        labels = self._examples.labels_of(self._examples.indices("train"))
+        weights = class_weights(labels, len(self._examples.classes))
+        return torch.from_numpy(weights.astype(np.float32)).to(self._device.name)
 
     def _epoch(self) -> int:
         return int(self.state.epoch or 0)
@@ -141,7 +150,12 @@ class _WindowTrainer(Trainer):
         records = self._examples.indices("train")
         batch = self._recipe.train.batch_size
         shared = self.args.world_size > 1
-        return LengthGrouped(self._collate.costs()[records], batch, self.args.seed, self._epoch, fill=shared)
+        chances = None
+        if self._recipe.class_balance == "batches":
+            chances = draw_chances(self._examples.labels_of(records), len(self._examples.classes))
+        return LengthGrouped(
+            self._collate.costs()[records], batch, self.args.seed, self._epoch, fill=shared, chances=chances
+        )
 
     def get_decay_parameter_names(self, model: nn.Module) -> list[str]:
         """Leave the word rows of `model` out of weight decay: rows that never occur must stay as they are."""
@@ -168,7 +182,7 @@ class _WindowTrainer(Trainer):
             loss and gradient are those of the whole batch.
         """
         counted = count_labels(inputs) if num_items_in_batch is None else torch.as_tensor(num_items_in_batch)
-        total = summed_loss(self._recipe.problem, forward(model, inputs), inputs)
+        total = summed_loss(self._recipe.problem, forward(model, inputs), inputs, self._weights)
         return total / counted.clamp(min=1) * self.accelerator.num_processes
 
     def training_step(self, *args: Any, **options: Any) -> Tensor:
