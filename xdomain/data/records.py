@@ -46,7 +46,18 @@ def pieces_of(
 def records_of(
     paths: Sequence[Path], recipe: Recipe, adapter: Adapter, *, columns: Columns | None = None, paired: bool = False
 ) -> pa.Table:
-    """All records that `pieces_of`, with the same arguments, reads."""
+    """Read all records that `pieces_of` reads, at once.
+
+    Parameters
+    ----------
+    paths, recipe, adapter, columns, paired
+        As for `pieces_of`.
+
+    Raises
+    ------
+    RecipeError, DataError
+        As for `pieces_of`.
+    """
     pieces = pieces_of(paths, recipe, adapter, columns=columns, paired=paired)
     return pa.concat_tables(piece.table for piece in pieces)
 

@@ -38,7 +38,7 @@ def test_both_sides_are_new(seed, valid, test):
     for one, other in (("train", "test"), ("train", "valid"), ("valid", "test")):
         assert not members(pairs, names, one) & members(pairs, names, other)
     kept = (names != "").sum()
-    assert kept > 200
+    assert kept > 150
     assert abs((names == "test").sum() / kept - test) < 0.06
     assert abs((names == "valid").sum() / kept - valid) < 0.06
 
