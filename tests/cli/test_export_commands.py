@@ -44,6 +44,9 @@ def test_embed_a_file_by_a_run(capsys, run, table, tmp_path):
     assert code == 0, err
     assert "2 records: vectors of width 32, layer 1 of 2, largest over symbols" in err
     assert (tmp_path / "x.ids.txt").read_text() == "one\ntwo\n"
+    assert told(capsys, "embed", run, table, "--out", out, *COLUMNS)[0] == 2
+    assert told(capsys, "embed", run, tmp_path / "no.csv", "--out", out, "--overwrite", *COLUMNS)[0] == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["new.csv", "x.ids.txt", "x.npy"]
     expected = xdomain.load(run).embed(["ACGTAC", "TTTTGC"], layer=1, pooling="max")
     np.testing.assert_array_equal(np.load(out), expected)
 
@@ -75,7 +78,20 @@ def test_attention_of_a_file(capsys, run, tiny_bert, table, tmp_path):
     with np.load(out) as file:
         assert file["attention/two"].shape == (1, 2, 8, 8)
         assert "".join(file["positions/two"]) == "[CLS]TTTTGC[SEP]"
-    options = ["--domain", "dna", "--mapping", "rare", "--mapping-seed", "3", "--set", "train.max_length=20"]
+    code, _, err = told(capsys, "attention", run, table, "--out", out, *COLUMNS)
+    assert code == 2
+    assert "x.npz exists already" in err
+    options = [
+        "--domain",
+        "dna",
+        "--mapping",
+        "rare",
+        "--mapping-seed",
+        "3",
+        "--set",
+        "train.max_length=20",
+        "--overwrite",
+    ]
     code, _, err = told(capsys, "attention", tiny_bert, table, "--out", out, *options, *COLUMNS)
     assert code == 0, err
     with np.load(out) as file:

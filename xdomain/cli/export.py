@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from xdomain.cli.options import ColumnOption, Set, columns_by_role, mapping_arguments
+from xdomain.cli.options import ColumnOption, OverwriteFile, Set, columns_by_role, mapping_arguments
 from xdomain.core.choices import ExportFormat, Pooling
 from xdomain.core.errors import RecipeError
 
@@ -30,19 +30,20 @@ def embed_command(
     mapping_seed: MappingSeed = None,
     column: ColumnOption = None,
     changes: Set = None,
+    overwrite: OverwriteFile = False,
 ) -> None:
     """Write a vector for each record of a file: what a run's encoder, or a backbone as it is, makes of it."""
     from xdomain.cli.progress_bar import progress_bar
     from xdomain.embedding.files import check_vector_file
 
-    check_vector_file(out, pooling)
+    check_vector_file(out, pooling, overwrite=overwrite)
     columns = columns_by_role(column)
     with progress_bar():
         from xdomain.embedding.source import open_encoder  # which loads torch
 
         encoder = open_encoder(source, domain=domain, **mapping_arguments(mapping), mapping_seed=mapping_seed,
                                overrides=changes or ())  # fmt: skip
-        encoder.write_embeddings(out, *files, columns=columns, layer=layer, pooling=pooling)
+        encoder.write_embeddings(out, *files, columns=columns, layer=layer, pooling=pooling, overwrite=overwrite)
 
 
 def attention_command(
@@ -56,19 +57,21 @@ def attention_command(
     mapping_seed: MappingSeed = None,
     column: ColumnOption = None,
     changes: Set = None,
+    overwrite: OverwriteFile = False,
 ) -> None:
     """Write the attention weights of each record of a file: from every position to every other, by layer and head."""
     from xdomain.cli.progress_bar import progress_bar
-    from xdomain.embedding.files import check_attention_file
+    from xdomain.core.run_dir import check_new_file
+    from xdomain.embedding.files import ATTENTION_FILES
 
-    check_attention_file(out)
+    check_new_file(out, ATTENTION_FILES, overwrite=overwrite)
     columns = columns_by_role(column)
     with progress_bar():
         from xdomain.embedding.source import open_encoder  # which loads torch
 
         encoder = open_encoder(source, domain=domain, **mapping_arguments(mapping), mapping_seed=mapping_seed,
                                overrides=changes or ())  # fmt: skip
-        encoder.write_attention(out, *files, columns=columns, layer=layer)
+        encoder.write_attention(out, *files, columns=columns, layer=layer, overwrite=overwrite)
 
 
 def export_command(

@@ -189,10 +189,12 @@ def predict_command(
     """Predict the records of a file, or files that are records, with a trained model."""
     from xdomain.cli.console import print_json
     from xdomain.cli.progress_bar import progress_bar
-    from xdomain.data.formats.write import check_table_file, write_tables
+    from xdomain.core.run_dir import check_new_file
+    from xdomain.data.formats.write import TABLE_FILES, write_tables
     from xdomain.prediction import predict_pieces
 
-    check_table_file(out, overwrite=overwrite)
+    if out:
+        check_new_file(out, TABLE_FILES, overwrite=overwrite)
     with progress_bar():
         runs = [run_dir, *takewhile(Path.is_dir, files)]
         tables = predict_pieces(
@@ -223,10 +225,12 @@ def evaluate_command(
 ) -> None:
     """Judge a trained model again: on a labelled file, or on its test records read otherwise."""
     from xdomain.cli.console import print_evaluation, print_json
-    from xdomain.data.formats.write import check_table_file, write_table
+    from xdomain.core.run_dir import check_new_file
+    from xdomain.data.formats.write import TABLE_FILES, write_table
     from xdomain.evaluation import evaluate
 
-    check_table_file(out, overwrite=overwrite)
+    if out:
+        check_new_file(out, TABLE_FILES, overwrite=overwrite)
     evaluation = evaluate(run_dir, file, columns=_columns(column), overrides=changes or ())
     if out:
         write_table(evaluation.predictions, out)

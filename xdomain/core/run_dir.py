@@ -192,10 +192,43 @@ def same_run(written: Recipe, asked: Recipe) -> bool:
 
 @contextmanager
 def whole_or_nothing(path: Path) -> Generator[Path]:
-    """A context that yields a file to write to, ``NAME.part``, which becomes the file `path` if nothing was raised."""
+    """A context that yields a file to write to, ``NAME.part``: it becomes `path`, or nothing if there is an error."""
     part = path.with_name(path.name + ".part")
-    yield part
-    part.replace(path)
+    try:
+        yield part
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def check_new_file(out: Path, known: Sequence[str], *, overwrite: bool = False) -> None:
+    """Refuse a file that a command cannot write, or should not; call this before there is anything to write.
+
+    Parameters
+    ----------
+    out
+        The file.
+    known
+        The endings that it may have, as ``.csv``.
+    overwrite
+        Whether it may replace a file that is there.
+
+    Raises
+    ------
+    OutputError
+        Its name has none of these endings, its folder does not exist, or it exists and is not to be replaced.
+    """
+    if out.suffix.lower() not in known:
+        others = ", ".join(known[:-1])
+        raise OutputError(
+            f"{out} ends in {out.suffix}" if out.suffix else f"{out} has no ending",
+            expected=f"a file that ends in {others} or {known[-1]}" if others else f"a file that ends in {known[-1]}",
+            fix=f"--out {out.with_suffix(known[0])}",
+        )
+    if not out.parent.is_dir():
+        raise OutputError(f"{out} cannot be written (there is no folder {out.parent})", fix="another --out")
+    if out.exists() and not overwrite:
+        raise OutputError(f"{out} exists already", fix="--overwrite to replace it, or another --out")
 
 
 def write_text(path: Path, text: str) -> None:

@@ -17,11 +17,12 @@ from xdomain.core.errors import RecipeError
 from xdomain.core.memory import enough_memory
 from xdomain.core.progress import log, reporter
 from xdomain.core.recipe import Columns
+from xdomain.core.run_dir import check_new_file
 from xdomain.core.sequences import Adapter
 from xdomain.data.dataset import Examples
 from xdomain.data.in_memory import object_array
 from xdomain.data.records import records_in_memory, records_of
-from xdomain.embedding.files import check_attention_file, check_vector_file, write_attention, write_vectors
+from xdomain.embedding.files import ATTENTION_FILES, check_vector_file, write_attention, write_vectors
 from xdomain.predictor import encoded, scoring_need
 from xdomain.saved_model import Saved
 from xdomain.training.saved_encoder import SavedModel
@@ -136,6 +137,7 @@ class Encoder:
         columns: Columns | None = None,
         layer: int = -1,
         pooling: Pooling = "mean",
+        overwrite: bool = False,
     ) -> None:
         """Compute the embeddings of the records of a file, and write them as they come.
 
@@ -149,16 +151,18 @@ class Encoder:
             A file of records, or sound or music files that are a record each.
         columns, layer, pooling
             As for `embed`.
+        overwrite
+            Whether to replace a file that is there.
 
         Raises
         ------
         OutputError
-            `out` cannot be written, or has another ending.
+            `out` cannot be written, has another ending, or is there already.
         RecipeError, DataError
             As for `embed`.
         """
         out = Path(out)
-        check_vector_file(out, pooling)
+        check_vector_file(out, pooling, overwrite=overwrite)
         table = records_of([Path(file) for file in files], self._saved.recipe, self._adapter, columns=columns,
                            paired=self._paired)  # fmt: skip
         batches = self._embedded(table, layer, pooling)
@@ -191,7 +195,12 @@ class Encoder:
         return list(self._attention(self._records(data, columns), layer))
 
     def write_attention(
-        self, out: str | Path, *files: str | Path, columns: Columns | None = None, layer: int | None = None
+        self,
+        out: str | Path,
+        *files: str | Path,
+        columns: Columns | None = None,
+        layer: int | None = None,
+        overwrite: bool = False,
     ) -> None:
         """Compute the attention weights of the records of a file, and write them as they come.
 
@@ -203,16 +212,18 @@ class Encoder:
             A file of records, or sound or music files that are a record each.
         columns, layer
             As for `attention`.
+        overwrite
+            Whether to replace a file that is there.
 
         Raises
         ------
         OutputError
-            `out` cannot be written, or has another ending.
+            `out` cannot be written, has another ending, or is there already.
         DataError, RecipeError, BackboneError
             As for `attention`.
         """
         out = Path(out)
-        check_attention_file(out)
+        check_new_file(out, ATTENTION_FILES, overwrite=overwrite)
         table = records_of([Path(file) for file in files], self._saved.recipe, self._adapter, columns=columns,
                            paired=self._paired)  # fmt: skip
         write_attention(out, ((one.id, one.positions, one.weights) for one in self._attention(table, layer)))

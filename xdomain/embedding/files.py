@@ -14,50 +14,36 @@ from numpy.typing import NDArray
 
 from xdomain.core.choices import Pooling
 from xdomain.core.errors import DataError, OutputError
-from xdomain.core.run_dir import whole_or_nothing
+from xdomain.core.run_dir import check_new_file, whole_or_nothing
 
-VECTOR_FILES = (".npy", ".parquet")
+VECTOR_FILES, ATTENTION_FILES = (".npy", ".parquet"), (".npz",)
 Batch = tuple[Sequence[str], Sequence[NDArray[np.float32]]]
 """Ids of some records, and a vector, or a matrix with a row for each symbol, of each."""
 
 
-def check_vector_file(out: Path, pooling: Pooling) -> None:
+def check_vector_file(out: Path, pooling: Pooling, *, overwrite: bool = False) -> None:
     """Refuse a file `out` that `write_vectors` could not write; call this before anything is computed.
+
+    Parameters
+    ----------
+    out, pooling
+        As for `write_vectors`.
+    overwrite
+        Whether it may replace a file that is there.
 
     Raises
     ------
     OutputError
-        It ends neither in .npy nor in .parquet, or in .npy where `pooling` is none, or its folder does not exist.
+        It ends neither in .npy nor in .parquet, or in .npy where `pooling` is none, its folder does not exist, or it
+        exists and is not to be replaced.
     """
-    _check(out, VECTOR_FILES)
+    check_new_file(out, VECTOR_FILES, overwrite=overwrite)
     if pooling == "none" and out.suffix.lower() == ".npy":
         raise OutputError(
             f"{out}: records have as many vectors as symbols, and an array has rows of one length",
             expected="a file that ends in .parquet",
             fix=f"--out {out.with_suffix('.parquet')}",
         )
-
-
-def check_attention_file(out: Path) -> None:
-    """Refuse a file `out` that `write_attention` could not write.
-
-    Raises
-    ------
-    OutputError
-        It does not end in .npz, or its folder does not exist.
-    """
-    _check(out, (".npz",))
-
-
-def _check(out: Path, known: Sequence[str]) -> None:
-    if out.suffix.lower() not in known:
-        raise OutputError(
-            f"{out} ends in {out.suffix}" if out.suffix else f"{out} has no ending",
-            expected=f"a file that ends in {' or '.join(known)}",
-            fix=f"--out {out.with_suffix(known[0])}",
-        )
-    if not out.parent.is_dir():
-        raise OutputError(f"{out} cannot be written (there is no folder {out.parent})", fix="another --out")
 
 
 def ids_file(out: Path) -> Path:
@@ -90,7 +76,6 @@ def write_vectors(out: Path, batches: Iterable[Batch], *, records: int, width: i
     DataError
         An id has a line break, which a file of ids cannot hold.
     """
-    check_vector_file(out, pooling)
     try:
         if out.suffix.lower() == ".npy":
             with whole_or_nothing(ids_file(out)) as names, whole_or_nothing(out) as part:
@@ -146,7 +131,6 @@ def write_attention(out: Path, records: Iterable[tuple[str, Sequence[str], NDArr
     OutputError
         The file cannot be written.
     """
-    check_attention_file(out)
     try:
         with whole_or_nothing(out) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
             for name, positions, weights in records:

@@ -19,35 +19,6 @@ TABLE_FILES = (".csv", ".tsv", ".parquet", ".jsonl")
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 
 
-def check_table_file(out: Path | None, *, overwrite: bool = False) -> None:
-    """Refuse a file `out` that `write_tables` could not write; call this before there is anything to write.
-
-    Parameters
-    ----------
-    out
-        As for `write_tables`.
-    overwrite
-        Whether it may replace a file that is there.
-
-    Raises
-    ------
-    OutputError
-        Its name has none of the endings `TABLE_FILES`, its folder does not exist, or it exists.
-    """
-    if out is None:
-        return
-    if out.suffix.lower() not in TABLE_FILES:
-        raise OutputError(
-            f"{out} ends in {out.suffix}" if out.suffix else f"{out} has no ending",
-            expected=f"a file that ends in {', '.join(TABLE_FILES[:-1])} or {TABLE_FILES[-1]}",
-            fix=f"--out {out.with_suffix('.csv')}",
-        )
-    if not out.parent.is_dir():
-        raise OutputError(f"{out} cannot be written (there is no folder {out.parent})", fix="another --out")
-    if out.exists() and not overwrite:
-        raise OutputError(f"{out} exists already", fix="--overwrite to replace it, or another --out")
-
-
 def write_tables(tables: Iterable[pa.Table], out: Path | None) -> int:
     """Write tables with the same columns one below the other, each as it comes.
 
@@ -71,16 +42,12 @@ def write_tables(tables: Iterable[pa.Table], out: Path | None) -> int:
     """
     if out is None:
         return _to_stdout(tables)
-    part = None
     try:
         with whole_or_nothing(out) as part:
             ending = out.suffix.lower()
             return _to_parquet(tables, part) if ending == ".parquet" else _to_lines(tables, part, ending)
     except OSError as error:
         raise OutputError(f"{out} cannot be written ({error.strerror})", fix="another --out") from None
-    finally:
-        if part is not None:
-            part.unlink(missing_ok=True)
 
 
 def write_table(table: pa.Table, out: Path | None) -> None:
