@@ -196,9 +196,10 @@ def whole_or_nothing(path: Path) -> Generator[Path]:
     part = path.with_name(path.name + ".part")
     try:
         yield part
-        part.replace(path)
-    finally:
+    except BaseException:
         part.unlink(missing_ok=True)
+        raise
+    part.replace(path)
 
 
 def check_new_file(out: Path, known: Sequence[str], *, overwrite: bool = False) -> None:
