@@ -2,22 +2,52 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xdomain.cli.options import ColumnOption, OverwriteFile, Set, columns_by_role, mapping_arguments
+from xdomain.cli.options import ColumnOption, OverwriteFile, Set, columns_by_role, mapping_arguments, takes
 from xdomain.core.choices import ExportFormat, Pooling
 from xdomain.core.errors import RecipeError
 
+if TYPE_CHECKING:
+    from xdomain.embedding.encoder import Encoder
+
 Source = Annotated[str, typer.Argument(help="A finished run; or a backbone that is not fine-tuned, with --domain.")]
 Files = Annotated[list[Path], typer.Argument(help="A table or sequences, without need of labels; or sound files.")]
-Domain = Annotated[str | None, typer.Option(help="With a backbone: what the records are: dna, protein, …")]
-Mapping = Annotated[str | None, typer.Option(help="With a backbone: which word stands for which symbol, as for run.")]
-MappingSeed = Annotated[int | None, typer.Option(min=0, help="With a backbone: seed of the mapping's draw; default 0.")]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """The options of every command that has an encoder read the records of a file."""
+
+    domain: Annotated[str | None, typer.Option(help="With a backbone: what the records are: dna, protein, …")] = None
+    mapping: Annotated[
+        str | None, typer.Option(help="With a backbone: which word stands for which symbol, as for run.")
+    ] = None
+    mapping_seed: Annotated[
+        int | None, typer.Option(min=0, help="With a backbone: seed of the mapping's draw; default 0.")
+    ] = None
+    column: ColumnOption = None
+    changes: Set = None
+    overwrite: OverwriteFile = False
+
+    def encoder(self, source: str) -> Encoder:
+        """Open the encoder of `source`, which loads torch."""
+        from xdomain.embedding.source import open_encoder
+
+        return open_encoder(
+            source,
+            domain=self.domain,
+            **mapping_arguments(self.mapping),
+            mapping_seed=self.mapping_seed,
+            overrides=self.changes or (),
+        )
+
+
+@takes(reading=Reading)
 def embed_command(
     source: Source,
     files: Files,
@@ -25,53 +55,38 @@ def embed_command(
     out: Annotated[Path, typer.Option(help="The .npy file to write, with ids beside it, or the .parquet file.")],
     layer: Annotated[int, typer.Option(help="0 is the embedding layer, -1 the last.")] = -1,
     pooling: Annotated[Pooling, typer.Option(help="Over symbols; cls: the first token; none: one each.")] = "mean",
-    domain: Domain = None,
-    mapping: Mapping = None,
-    mapping_seed: MappingSeed = None,
-    column: ColumnOption = None,
-    changes: Set = None,
-    overwrite: OverwriteFile = False,
+    reading: Reading,
 ) -> None:
     """Write a vector for each record of a file: what a run's encoder, or a backbone as it is, makes of it."""
     from xdomain.cli.progress_bar import progress_bar
     from xdomain.embedding.files import check_vector_file
 
-    check_vector_file(out, pooling, overwrite=overwrite)
-    columns = columns_by_role(column)
+    check_vector_file(out, pooling, overwrite=reading.overwrite)
+    columns = columns_by_role(reading.column)
     with progress_bar():
-        from xdomain.embedding.source import open_encoder  # which loads torch
-
-        encoder = open_encoder(source, domain=domain, **mapping_arguments(mapping), mapping_seed=mapping_seed,
-                               overrides=changes or ())  # fmt: skip
-        encoder.write_embeddings(out, *files, columns=columns, layer=layer, pooling=pooling, overwrite=overwrite)
+        reading.encoder(source).write_embeddings(
+            out, *files, columns=columns, layer=layer, pooling=pooling, overwrite=reading.overwrite
+        )
 
 
+@takes(reading=Reading)
 def attention_command(
     source: Source,
     files: Files,
     *,
     out: Annotated[Path, typer.Option(help="The .npz file to write.")],
     layer: Annotated[int | None, typer.Option(help="1 is the first layer, -1 the last; default: all.")] = None,
-    domain: Domain = None,
-    mapping: Mapping = None,
-    mapping_seed: MappingSeed = None,
-    column: ColumnOption = None,
-    changes: Set = None,
-    overwrite: OverwriteFile = False,
+    reading: Reading,
 ) -> None:
     """Write the attention weights of each record of a file: from every position to every other, by layer and head."""
     from xdomain.cli.progress_bar import progress_bar
     from xdomain.core.run_dir import check_new_file
     from xdomain.embedding.files import ATTENTION_FILES
 
-    check_new_file(out, ATTENTION_FILES, overwrite=overwrite)
-    columns = columns_by_role(column)
+    check_new_file(out, ATTENTION_FILES, overwrite=reading.overwrite)
+    columns = columns_by_role(reading.column)
     with progress_bar():
-        from xdomain.embedding.source import open_encoder  # which loads torch
-
-        encoder = open_encoder(source, domain=domain, **mapping_arguments(mapping), mapping_seed=mapping_seed,
-                               overrides=changes or ())  # fmt: skip
-        encoder.write_attention(out, *files, columns=columns, layer=layer, overwrite=overwrite)
+        reading.encoder(source).write_attention(out, *files, columns=columns, layer=layer, overwrite=reading.overwrite)
 
 
 def export_command(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from xdomain.core.errors import OutputError
-from xdomain.core.run_dir import write_text
+from xdomain.core.run_dir import whole_or_nothing, write_text
 from xdomain.study.report.content import compose
 from xdomain.study.report.figures import DRAWN, ENDINGS, draw_all
 from xdomain.study.report.render import render_markdown, render_page
@@ -38,7 +38,8 @@ def write_report(findings: Findings, folder: Path) -> list[Path]:
             for ending in ENDINGS:
                 path = folder / f"report-{name}{ending}"
                 if name in drawn:
-                    _write_bytes(path, drawn[name].files[ending])
+                    with whole_or_nothing(path) as part:
+                        part.write_bytes(drawn[name].files[ending])
                 else:
                     path.unlink(missing_ok=True)
         texts = {
@@ -55,9 +56,3 @@ def write_report(findings: Findings, folder: Path) -> list[Path]:
             f"{folder} cannot be written ({error.strerror})", expected="a folder you may write to", fix="another --out"
         ) from None
     return [*(folder / name for name in texts), *(folder / f"report-{n}{e}" for n in drawn for e in ENDINGS)]
-
-
-def _write_bytes(path: Path, content: bytes) -> None:
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(content)
-    part.replace(path)
