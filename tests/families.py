@@ -51,7 +51,7 @@ CONFIGS = {
 }  # fmt: skip
 TWO_ENDS = ("roberta", "longformer")  # <s> a </s> </s> b </s>
 WITHOUT_TYPES = (*TWO_ENDS, "distilbert", "modernbert")
-PROBLEMS = ("classification", "regression", "tagging", "pair", "span")
+PROBLEMS = ("classification", "multilabel", "regression", "tagging", "pair", "span")
 CLASSES = ("a", "b", "c")
 
 
@@ -112,7 +112,7 @@ def save_run(backbone, problem, folder):
         },
         where="a test",
     )  # fmt: skip
-    classes = CLASSES if problem in ("classification", "tagging", "pair") else ()
+    classes = CLASSES if problem in ("classification", "multilabel", "tagging", "pair") else ()
     adapter = make_adapter("dna")
     mapping = make_mapping(adapter.alphabet, Vocabulary.of(backbone.tokenizer))
     model = build_model(backbone, Arm(), problem=problem, classes=classes, seed=0)
@@ -123,6 +123,7 @@ def save_run(backbone, problem, folder):
     mapping.save(folder / MAPPING)
     (folder / RECIPE).write_text(dump_recipe(recipe))
     paired = problem in ("pair", "span")
-    write_json(folder / RESULT, {"schema": SCHEMA, "classes": list(classes), "paired": paired,
+    half = dict.fromkeys(classes, 0.5) if problem == "multilabel" else {}
+    write_json(folder / RESULT, {"schema": SCHEMA, "classes": list(classes), "paired": paired, "thresholds": half,
                                  "arm": {"label": "pretrained"}})  # fmt: skip
     return folder

@@ -21,7 +21,7 @@ from xdomain.data.loading import load_file, load_table
 from xdomain.metrics.bootstrap import Interval
 from xdomain.metrics.calibration import calibration_of
 from xdomain.metrics.heldout import held_out_of, resampled_metric
-from xdomain.metrics.scoring import drop_unscored, label_column, span_values
+from xdomain.metrics.scoring import drop_unscored, label_column, span_values, unknown_column
 from xdomain.metrics.spans import oracle_spans
 from xdomain.predictor import load_predictor
 
@@ -100,7 +100,8 @@ def evaluate(
     examples, answers = model.answers(table)
     records = np.arange(len(examples))
     named = {"id": pa.array(examples.ids, pa.string()), **examples.group_column(records)}
-    predictions = pa.table({**named, "label": label_column(examples, records), **answers})
+    labels = {"label": label_column(examples, records), **unknown_column(examples, records)}
+    predictions = pa.table({**named, **labels, **answers})
     judged = held_out_of(predictions, recipe.problem, classes)
     metrics = {name: resampled_metric(name, judged).interval() for name in recipe.metrics}
     oracle: dict[str, float] = {}

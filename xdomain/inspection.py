@@ -128,6 +128,9 @@ def _target(examples: Examples) -> dict[str, Any]:
             targets[split] = {f"{name} answer": length for name, length in _three(labels[:, 1] - labels[:, 0]).items()}
         elif examples.problem == "regression":
             targets[split] = {"min": float(labels.min()), "mean": float(labels.mean()), "max": float(labels.max())}
+        elif examples.problem == "multilabel":
+            numbers = (labels == 1).sum(axis=0)
+            targets[split] = dict(zip(examples.classes, numbers.tolist(), strict=True))
         else:
             numbers = np.bincount(labels[labels >= 0], minlength=len(examples.classes))
             targets[split] = dict(zip(examples.classes, numbers.tolist(), strict=True))

@@ -8,8 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from xdomain.baselines.train_baseline import train_baseline
 from xdomain.core.choices import Problem
@@ -22,6 +24,7 @@ from xdomain.core.run_dir import (
     CONFUSION_PLOT,
     FAMILIAR,
     HISTORY_PLOT,
+    LABELS_PLOT,
     PREDICTIONS,
     RECIPE,
     RELIABILITY_PLOT,
@@ -38,24 +41,25 @@ from xdomain.core.run_dir import (
 )
 from xdomain.core.sequences import Adapter
 from xdomain.cross_validation import cross_validate, is_cross_validation
-from xdomain.data.class_weights import class_weights
+from xdomain.data.class_weights import balancing_weights
 from xdomain.data.dataset import Examples
 from xdomain.data.familiar import Familiar
 from xdomain.data.own_data import task_of
 from xdomain.metrics.calibration import BINS, calibrations, fit_temperature
 from xdomain.metrics.heldout import held_out_of
 from xdomain.metrics.metrics import check_metrics
-from xdomain.metrics.scoring import compute_split_metrics, drop_unscored, label_column, predicted
+from xdomain.metrics.multilabel import choose_thresholds
+from xdomain.metrics.scoring import compute_split_metrics, drop_unscored, label_column, predicted, unknown_column
 from xdomain.model.backbone import load_backbone, quiet_loading
 from xdomain.model.initialise import Arm
 from xdomain.result import Result, load_result
-from xdomain.saved_model import keep_adapter, keep_temperature, load_saved
+from xdomain.saved_model import keep_adapter, keep_temperature, keep_thresholds, load_saved
 from xdomain.training.arguments import memory_need
 from xdomain.training.defaults import describe_training, settle
 from xdomain.training.device import Device, best_device, is_first
 from xdomain.training.model_card import write_card
 from xdomain.training.pace import check_minutes, measure_pace, within
-from xdomain.training.plots import plot_confusion, plot_history, plot_reliability
+from xdomain.training.plots import plot_confusion, plot_history, plot_labels, plot_reliability
 from xdomain.training.preparation import JUDGED, adapter_of, prepare
 from xdomain.training.provenance import PeakMemory, provenance
 from xdomain.training.train_encoder import TrainResult, build_learner, plan_encoder, train_encoder
@@ -279,10 +283,13 @@ def _finish(
     model = load_saved(folder)
     scores = {split: model.scores(examples, examples.indices(split), device) for split in JUDGED}
     calibration = _calibrated(recipe, examples, scores, folder)
-    judged = {split: compute_split_metrics(examples, split, scores[split], recipe.metrics) for split in JUDGED}
+    thresholds = _thresholds(recipe, examples, scores["valid"], folder)
+    judged = {
+        split: compute_split_metrics(examples, split, scores[split], recipe.metrics, thresholds) for split in JUDGED
+    }
     Familiar.of(examples, adapter.alphabet).save(folder / FAMILIAR)
     write_history(folder, learned.fit.history)
-    predictions = _predictions(examples, adapter, scores)
+    predictions = _predictions(examples, adapter, scores, thresholds)
     write_predictions(folder / PREDICTIONS, predictions)
     verdict = verdict_on(
         recipe,
@@ -309,8 +316,9 @@ def _finish(
         "best_step": learned.fit.best_step,
         "steps": learned.fit.steps,
         **calibration,
+        **_thresholds_by_name(examples, thresholds),
         **_balance(recipe, examples),
-        **({"positive_class": examples.classes[1]} if len(examples.classes) == 2 else {}),
+        **({"positive_class": examples.classes[1]} if examples.has_positive else {}),
         **{part: {split: entry[part] for split, entry in judged.items()} for part in _beside(judged["test"])},
         **verdict.as_dict(),
         "classes": list(examples.classes),
@@ -323,7 +331,9 @@ def _finish(
     }
     label = f"{recipe.name}, {arm_label(recipe)}"
     plot_history(learned.fit.history, metric=recipe.metrics[0], path=folder / HISTORY_PLOT, title=label)
-    if examples.classes:
+    if recipe.problem == "multilabel":
+        plot_labels(judged["test"]["per_class"], path=folder / LABELS_PLOT, title=f"{label}: test")
+    elif examples.classes:
         matrix = judged["test"]["confusion"]
         plot_confusion(matrix, examples.classes, path=folder / CONFUSION_PLOT, title=f"{label}: test")
     if calibration:
@@ -342,11 +352,21 @@ def _balance(recipe: Recipe, examples: Examples) -> dict[str, Any]:
     """How the classes were balanced, for the result; empty where they were not."""
     if recipe.class_balance == "none":
         return {}
-    weights = class_weights(examples.labels_of(examples.indices("train")), len(examples.classes))
+    weights = balancing_weights(examples.labels_of(examples.indices("train")), recipe.problem, len(examples.classes))
+    counted = weights[1] if recipe.problem == "multilabel" else weights
     return {
         "class_balance": recipe.class_balance,
-        "class_weights": dict(zip(examples.classes, weights.tolist(), strict=True)),
+        "class_weights": dict(zip(examples.classes, counted.tolist(), strict=True)),
     }
+
+
+def _thresholds(recipe: Recipe, examples: Examples, scores: Any, folder: Path) -> NDArray[np.float64] | None:
+    """Choose and keep the thresholds of labels, shape (k,), by the `scores` of validation; None unless multilabel."""
+    if recipe.problem != "multilabel":
+        return None
+    chosen = choose_thresholds(examples.labels_of(examples.indices("valid")), scores, recipe.thresholds)
+    keep_thresholds(chosen, examples.classes, folder)
+    return chosen
 
 
 def _calibrated(recipe: Recipe, examples: Examples, scores: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -380,7 +400,15 @@ def _test_of(predictions: dict[str, pa.Array]) -> pa.Table:
     return pa.table(predictions).filter(pc.field("split") == "test")
 
 
-def _predictions(examples: Examples, adapter: Adapter, scores: dict[str, Any]) -> dict[str, pa.Array]:
+def _thresholds_by_name(examples: Examples, thresholds: NDArray[np.float64] | None) -> dict[str, dict[str, float]]:
+    if thresholds is None:
+        return {}
+    return {"thresholds": dict(zip(examples.classes, thresholds.tolist(), strict=True))}
+
+
+def _predictions(
+    examples: Examples, adapter: Adapter, scores: dict[str, Any], thresholds: NDArray[np.float64] | None
+) -> dict[str, pa.Array]:
     parts: list[pa.Table] = []
     for split, of_split in scores.items():
         records = examples.indices(split)
@@ -389,7 +417,8 @@ def _predictions(examples: Examples, adapter: Adapter, scores: dict[str, Any]) -
             "split": pa.array([split] * len(records), pa.string()),
             **examples.group_column(records),
             "label": label_column(examples, records),
-            **predicted(examples, adapter, records, of_split),
+            **unknown_column(examples, records),
+            **predicted(examples, adapter, records, of_split, thresholds),
         }
         parts.append(pa.table(columns))
     whole = pa.concat_tables(parts).combine_chunks()

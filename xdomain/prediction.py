@@ -13,6 +13,7 @@ from xdomain.core.adapter_protocols import CutsFiles
 from xdomain.core.errors import RecipeError
 from xdomain.core.progress import Silent, log, reporter
 from xdomain.core.recipe import Columns
+from xdomain.data.formats.write import joined_by
 from xdomain.data.pieces import Piece
 from xdomain.data.records import are_media, pieces_of
 from xdomain.predictor import load_predictor
@@ -50,12 +51,13 @@ def predict(
     Returns
     -------
     pyarrow.Table
-        In file order: id, prediction (the name of a class, a value, or a list of tags: one per symbol, for text one
-        per word), score (the probability of the prediction, or the value), and for classes p(NAME) for each. For span:
-        id, start and end (in the passage's own coordinate: seconds, characters, nt), answer and score. For several
-        runs also std (the standard deviation over runs of that probability or value) and, where there are classes,
-        agreement (the share of runs that predict the same); for tagging one of each per tag. With `unlike` also length,
-        unknown, unseen and unlike, see `xdomain.data.familiar.Familiar.columns`.
+        In file order: id, prediction (the name of a class, a list of labels, a value, or a list of tags: one per
+        symbol, for text one per word), score (the probability of the prediction, or the value; not for multilabel), and
+        for classes and labels p(NAME) for each. For span: id, start and end (in the passage's own coordinate: seconds,
+        characters, nt), answer and score. For several runs also std (the standard deviation over runs of that
+        probability or value; for multilabel the mean over labels) and, where there are classes or labels, agreement
+        (the share of runs that predict the same); for tagging one of each per tag. With `unlike` also length, unknown,
+        unseen and unlike, see `xdomain.data.familiar.Familiar.columns`.
 
     Raises
     ------
@@ -95,7 +97,10 @@ def predict_pieces(
         examples, answers = model.answers(piece.table, several=several, first=not place)
         if clip and isinstance(adapter, CutsFiles):
             adapter.clip(paths[1], answers["start"][0].as_py(), answers["end"][0].as_py(), Path(clip))
-        yield pa.table({"id": pa.array(examples.ids, pa.string()), **answers})
+        table = pa.table({"id": pa.array(examples.ids, pa.string()), **answers})
+        if model.recipe.problem == "multilabel":  # whose names may hold blanks
+            table = joined_by(table, model.recipe.reader_options.get("label_separator", ";"))
+        yield table
 
 
 def _shown(pieces: Iterator[Piece]) -> Iterator[Piece]:

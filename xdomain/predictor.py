@@ -21,7 +21,7 @@ from xdomain.data.dataset import Examples, check_symbols, encode_examples, warn_
 from xdomain.data.familiar import Familiar
 from xdomain.metrics.ensemble import mean_scores, spread_columns
 from xdomain.metrics.scoring import per_tag, predicted, prediction_columns
-from xdomain.saved_model import Saved, load_saved, saved_adapter
+from xdomain.saved_model import Saved, load_saved, saved_adapter, saved_thresholds
 
 WHOLE = 128
 """Records of a file of several pieces are scored in multiples of this, as the last digits of a score may depend on how
@@ -44,6 +44,8 @@ class Predictor:
         Whether each record is read from both strands, and the answers averaged.
     familiar
         The training data of the first run, to tell records that are unlike it; None: this is not told.
+    thresholds
+        Only for multilabel, shape (k,): the probability from which on a label is given, the mean over runs.
     """
 
     models: tuple[Saved, ...]
@@ -52,6 +54,7 @@ class Predictor:
     paired: bool
     reverse_complement: bool = False
     familiar: Familiar | None = None
+    thresholds: NDArray[np.float64] | None = None
 
     @property
     def recipe(self) -> Recipe:
@@ -98,12 +101,13 @@ class Predictor:
             scores.append(self._scores(model, adapter, own, several))
         unlike = self.familiar.columns(examples) if self.familiar else {}
         if len(scores) == 1:
-            return examples, predicted(examples, self.adapter, records, scores[0]) | unlike
+            columns = predicted(examples, self.adapter, records, scores[0], self.thresholds)
+            return examples, columns | unlike
         problem = self.recipe.problem
         tagged = [per_tag(examples, records, one, np.nan) for one in scores]
         rows, lengths = [row for row, _ in tagged], tagged[0][1]
-        columns = prediction_columns(problem, self.classes, mean_scores(rows, problem), lengths)
-        return examples, columns | spread_columns(rows, problem, lengths) | unlike
+        columns = prediction_columns(problem, self.classes, mean_scores(rows, problem), lengths, self.thresholds)
+        return examples, columns | spread_columns(rows, problem, lengths, self.thresholds) | unlike
 
     def encoded(self, table: pa.Table, *, first: bool = True) -> Examples:
         """The records of a raw `table` as the first run encodes them; `first` as for `answers`."""
@@ -157,16 +161,18 @@ def load_predictor(*folders: str | Path, reverse_complement: bool = False, unlik
         _check_averaged(recipe, adapters)
     if reverse_complement and not (
         all(isinstance(adapter, ReverseComplements) for adapter in adapters)
-        and recipe.problem in ("classification", "regression")
+        and recipe.problem in ("classification", "multilabel", "regression")
         and not values[0]["paired"]
     ):
         raise RecipeError(
             f"reverse_complement for {recipe.problem} of {recipe.adapter.name}",
-            expected="classification or regression of single DNA sequences",
+            expected="classification, multilabel or regression of single DNA sequences",
         )
     familiar = Familiar.load(paths[0] / FAMILIAR) if unlike else None
     classes, paired = tuple(values[0]["classes"]), bool(values[0]["paired"])
-    return Predictor(models, adapters, classes, paired, reverse_complement, familiar)
+    kept = [one for one in (saved_thresholds(path, classes) for path in paths) if one is not None]
+    thresholds = np.mean(kept, axis=0) if kept else None
+    return Predictor(models, adapters, classes, paired, reverse_complement, familiar, thresholds)
 
 
 def finished_run(folder: Path) -> tuple[Saved, Adapter, dict[str, Any]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -14,7 +16,16 @@ from xdomain.core.adapter_protocols import KeepsFiles
 from xdomain.core.errors import BackboneError
 from xdomain.core.plugins import make_adapter
 from xdomain.core.recipe import Recipe, load_recipe
-from xdomain.core.run_dir import ADAPTER, CALIBRATION, MODEL, RECIPE, saved_temperature, tempered, write_json
+from xdomain.core.run_dir import (
+    ADAPTER,
+    CALIBRATION,
+    MODEL,
+    RECIPE,
+    THRESHOLDS,
+    saved_temperature,
+    tempered,
+    write_json,
+)
 from xdomain.core.sequences import Adapter
 from xdomain.data.dataset import Examples
 from xdomain.training.device import Device
@@ -97,6 +108,19 @@ def load_saved(folder: Path) -> SavedModel | SavedBaseline:
 def keep_temperature(temperature: float, folder: Path) -> None:
     """Write the `temperature` that logits are to be divided by into the run `folder`, where `load_saved` reads it."""
     write_json(folder / CALIBRATION, {"method": "temperature", "temperature": temperature})
+
+
+def keep_thresholds(thresholds: NDArray[np.float64], names: Sequence[str], folder: Path) -> None:
+    """Write the `thresholds` of the labels `names`, shape (k,), into the run `folder`, for `saved_thresholds`."""
+    write_json(folder / THRESHOLDS, dict(zip(names, thresholds.tolist(), strict=True)))
+
+
+def saved_thresholds(folder: Path, names: Sequence[str]) -> NDArray[np.float64] | None:
+    """Shape (k,): the thresholds of the labels `names` of the run in `folder`; None if it is not for multilabel."""
+    if not (folder / THRESHOLDS).is_file():
+        return None
+    kept: dict[str, float] = json.loads((folder / THRESHOLDS).read_text("utf-8"))
+    return np.array([kept[name] for name in names])
 
 
 def keep_adapter(adapter: Adapter, folder: Path) -> None:

@@ -53,8 +53,9 @@ class Model:
         Returns
         -------
         numpy.ndarray
-            Shape (n,): names of classes; values, float64, for regression; an object array of lists of tags for tagging,
-            and of (start, end) for span, half-open, in the passage's own coordinate.
+            Shape (n,): names of classes; values, float64, for regression; an object array of lists of labels for
+            multilabel, of lists of tags for tagging, and of (start, end) for span, half-open, in the passage's own
+            coordinate.
 
         Raises
         ------
@@ -80,16 +81,16 @@ class Model:
         Returns
         -------
         numpy.ndarray
-            Shape (n, k), in the order of `classes`; rows sum to 1.
+            Shape (n, k), in the order of `classes`; rows sum to 1, except for multilabel.
 
         Raises
         ------
         RecipeError
-            The model is not for classification or pairs.
+            The model is not for classification, multilabel or pairs.
         """
         problem = self._predictor.recipe.problem
-        if problem not in ("classification", "pair"):
-            raise RecipeError(f"predict_proba of a model for {problem}", expected="classification or pair")
+        if problem not in ("classification", "multilabel", "pair"):
+            raise RecipeError(f"predict_proba of a model for {problem}", expected="classification, multilabel or pair")
         return chances_of(pa.table(self._answers(sequences)), self.classes)
 
     def predict_table(self, sequences: Sequence[str] | Sequence[Pair]) -> Any:

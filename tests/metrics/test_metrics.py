@@ -87,11 +87,14 @@ def test_values_by_hand(name):
 
 def test_every_metric_was_worked_by_hand():
     spans = {"FF1", "AOS", "exact_match"}  # in tests/metrics/test_spans.py
-    assert {*BY_CLASS, *BY_RANK, *BY_SECOND, *BY_VALUE, *spans} == set(METRICS)
+    labels = {"f1_micro", "hamming_loss"}  # in tests/metrics/test_label_metrics.py
+    assert {*BY_CLASS, *BY_RANK, *BY_SECOND, *BY_VALUE, *spans, *labels} == set(METRICS)
 
 
 def test_only_errors_are_better_when_lower():
-    assert {name for name, metric in METRICS.items() if not metric.higher_is_better} == {"mse", "rmse", "mae"}
+    assert {name for name, metric in METRICS.items() if not metric.higher_is_better} == {
+        "mse", "rmse", "mae", "hamming_loss",
+    }  # fmt: skip
     found = compute_metrics(["mae", "r2"], np.array([1.0, 2.0]), np.array([1.0, 2.0]), "regression")
     assert found == {"mae": {"value": 0, "higher_is_better": False}, "r2": {"value": 1, "higher_is_better": True}}
 

@@ -38,6 +38,6 @@ def test_an_answer_is_the_same_alone_and_beside_others(backbone, problem, tmp_pa
         np.testing.assert_allclose(whole, each, rtol=0, atol=1e-5)
     else:
         assert list(whole) == each
-    if problem in ("classification", "pair"):
+    if problem in ("classification", "multilabel", "pair"):
         chances = np.concatenate([model.predict_proba([one]) for one in given])
         np.testing.assert_allclose(model.predict_proba(given), chances, rtol=0, atol=1e-5)

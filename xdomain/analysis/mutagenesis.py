@@ -132,8 +132,9 @@ def substituted(adapter: Adapter, symbols: Ids) -> Substituted:
 
 def _refuses(runs: Sequence[OpenedRun], _: Options) -> str | None:
     problem, adapter = runs[0].recipe.problem, runs[0].adapter
-    if problem in ("tagging", "span"):
-        return f"it needs one answer a sequence, and {problem} gives one a position"
+    if problem in ("tagging", "span", "multilabel"):
+        each = "several" if problem == "multilabel" else "one a position"
+        return f"it needs one answer a sequence, and {problem} gives {each}"
     if adapter.name not in LETTERS and len(ordinary(adapter)) > MOST_SYMBOLS:
         return f"{len(adapter.alphabet)} symbols of the {adapter.name} adapter are too many to try each everywhere"
     return not_comparable(runs)

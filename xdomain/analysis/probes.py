@@ -171,9 +171,14 @@ def find(runs: Sequence[OpenedRun], options: Options) -> list[Finding]:
 
 
 def refuses(runs: Sequence[OpenedRun], _: Options) -> str | None:
-    """Say why `runs` cannot be probed: they answer by spans, or have different tasks, records or splits; or None."""
+    """Say why `runs` cannot be probed, or None.
+
+    They answer by spans or several labels, or have different tasks, records or splits.
+    """
     if runs[0].recipe.problem == "span":
         return "an answer's place in a passage is no label that a probe could read"
+    if runs[0].recipe.problem == "multilabel":
+        return "a record has several labels, and a probe reads one"
     return one_task(runs)
 
 

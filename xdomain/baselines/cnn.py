@@ -16,10 +16,11 @@ from xdomain.baselines.selection import better, rows_of
 from xdomain.core.choices import ClassBalance, Problem
 from xdomain.core.run_dir import write_json
 from xdomain.core.sequences import Ragged
-from xdomain.data.class_weights import class_weights, draw_chances
+from xdomain.data.class_weights import balancing_weights, draw_chances
 from xdomain.data.dataset import IGNORED
 from xdomain.metrics.metrics import compute_metrics
-from xdomain.metrics.scoring import drop_unscored
+from xdomain.metrics.scoring import judged_rows
+from xdomain.training.losses import count_labels, summed_loss
 
 WIDTH, KERNEL, BINS, EPOCHS, PATIENCE, BATCH, RATE = 64, 9, 16, 20, 4, 64, 1e-3
 
@@ -148,7 +149,7 @@ def fit_cnn(
     weights = chances = None
     if balance == "weights":
         known = labels[rows_of(symbols, split, "train", problem)]
-        weights = torch.from_numpy(class_weights(known, n_classes).astype(np.float32))
+        weights = torch.from_numpy(balancing_weights(known, problem, n_classes))
     if balance == "batches":
         chances = draw_chances(labels[train], n_classes)
     best: float | None = None
@@ -168,7 +169,7 @@ def fit_cnn(
             losses.append(loss.item())
             step += 1
         scores = model.scores(symbols.take(valid), valid_second)
-        value = compute_metrics([metric], *drop_unscored(labels[valid_rows], scores), problem)[metric]["value"]
+        value = compute_metrics([metric], *judged_rows(problem, labels[valid_rows], scores), problem)[metric]["value"]
         model.history += [{"step": step, "epoch": epoch, "loss": float(np.mean(losses))},
                           {"step": step, "epoch": epoch, "valid": {metric: value}}]  # fmt: skip
         improved = better(metric, value, best)
@@ -202,6 +203,9 @@ def _loss(
     if problem == "regression":
         wanted = torch.from_numpy(((labels[chosen] - scale[0]) / scale[1]).astype(np.float32))
         return nn.functional.mse_loss(logits[:, 0], wanted)
+    if problem == "multilabel":
+        batch = {"labels": torch.from_numpy(labels[chosen])}
+        return summed_loss(problem, logits, batch, weights) / count_labels(batch).clamp(min=1)
     if problem != "tagging":
         total = nn.functional.cross_entropy(logits, torch.from_numpy(labels[chosen]), weights, reduction="sum")
         return total / len(chosen)

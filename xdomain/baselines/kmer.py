@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 from scipy import sparse
 
+from xdomain.baselines.one_vs_rest import fit_labels
 from xdomain.baselines.selection import better, rows_of
 from xdomain.core.choices import ClassBalance, Problem
 from xdomain.core.errors import DataError, RecipeError
@@ -21,6 +22,7 @@ from xdomain.core.sequences import Ragged
 from xdomain.data.dataset import IGNORED
 from xdomain.data.familiar import kmer_codes
 from xdomain.metrics.metrics import compute_metrics
+from xdomain.metrics.scoring import judged_rows
 
 Features = Any  # scipy.sparse has no types
 MOST_FEATURES = 10_000
@@ -201,7 +203,7 @@ def fit_kmer(
         fitted = _linear(seen[train], labels[train], strength, problem, alphabet_size, n_classes, seed, balance)
         scores = np.asarray(seen[valid] @ fitted.weights) + fitted.bias
         scores = scores[:, 0] if problem == "regression" else scores
-        value = compute_metrics([metric], labels[valid], scores, problem)[metric]["value"]
+        value = compute_metrics([metric], *judged_rows(problem, labels[valid], scores), problem)[metric]["value"]
         if best is None or better(metric, value, best_value):
             best, best_value = fitted, value if np.isfinite(value) else None
             best.chosen = {"largest_k": largest_k(alphabet_size), "strength": strength, f"valid_{metric}": value}
@@ -211,7 +213,7 @@ def fit_kmer(
 
 
 def _labelled(rows: NDArray[np.int64], labels: NDArray[Any]) -> NDArray[np.int64]:
-    return rows if labels.dtype.kind == "f" else rows[labels[rows] != IGNORED]
+    return rows if labels.dtype.kind == "f" or labels.ndim > 1 else rows[labels[rows] != IGNORED]
 
 
 def _linear(
@@ -225,13 +227,21 @@ def _linear(
         loss = float(np.mean((ridge.predict(seen) - labels) ** 2))
         return Linear(ridge.coef_[:, None].astype(np.float64), np.array([float(ridge.intercept_)]), problem,
                       alphabet_size, {}, loss)  # fmt: skip
+
+    def logistic() -> Any:
+        balanced = None if balance == "none" else "balanced"
+        return LogisticRegression(C=strength, max_iter=200, random_state=seed, class_weight=balanced)
+
+    if problem == "multilabel":
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # not fully converged is good enough for a baseline
+            weights, bias, loss = fit_labels(seen, labels, logistic)
+        return Linear(weights, bias, problem, alphabet_size, {}, loss)
     if len(np.unique(labels)) < 2:
         raise DataError("all training records have one class", expected="two classes or more to tell apart")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # not fully converged is good enough for a baseline
-        model = LogisticRegression(
-            C=strength, max_iter=200, random_state=seed, class_weight=None if balance == "none" else "balanced"
-        ).fit(seen, labels)
+        model = logistic().fit(seen, labels)
     weights, bias = model.coef_.T, model.intercept_
     if weights.shape[1] == 1:  # two classes: one column of log-odds
         weights, bias = np.hstack([np.zeros_like(weights), weights]), np.array([0.0, *bias])

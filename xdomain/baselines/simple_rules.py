@@ -12,14 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xdomain.baselines.api import fit_baseline
+from xdomain.baselines.one_vs_rest import fit_labels
 from xdomain.core.recipe import Recipe
 from xdomain.core.sequences import Ragged
 from xdomain.data.dataset import Examples
 from xdomain.metrics.metrics import METRICS
+from xdomain.metrics.multilabel import choose_thresholds
 from xdomain.metrics.scoring import metric_values
 
-SINGLE_ANSWER = ("classification", "pair", "regression")
-"""Problems in which a record has one label."""
+OF_RECORDS = ("classification", "multilabel", "pair", "regression")
+"""Problems in which records have labels as a whole."""
 MOST_KMERS = 3_000_000
 """Training k-mers up to which counting and fitting take only seconds."""
 MOST_SHARES = 64
@@ -50,15 +52,20 @@ def simple_rules(recipe: Recipe, examples: Examples, alphabet_size: int, split: 
         that does not fit the problem, or would take long on so many records, is left out.
     """
     labels = examples.labels
-    if recipe.problem not in SINGLE_ANSWER or labels is None:
+    if recipe.problem not in OF_RECORDS or labels is None:
         return {}
     train, judged = examples.indices("train"), examples.indices(split)
     if recipe.problem != "regression" and len(np.unique(labels[train])) < 2:
         return {}
-    scores = {COMPOSITION: _composition_scores(recipe, examples, labels, train, judged, alphabet_size)}
+    scores = {COMPOSITION: _composition_scores(recipe, examples, labels, train, alphabet_size)}
     if K_UP_TO * sum(side.lengths[train].sum() for side in _sides(examples)) <= MOST_KMERS:
-        scores[KMERS] = _kmer_scores(recipe, examples, labels, alphabet_size)[judged]
-    return {name: metric_values(recipe.metrics, examples, judged, one) for name, one in scores.items()}
+        scores[KMERS] = _kmer_scores(recipe, examples, labels, alphabet_size)
+    valid = examples.indices("valid")
+    values: dict[str, dict[str, float]] = {}
+    for name, one in scores.items():
+        chosen = choose_thresholds(labels[valid], one[valid]) if recipe.problem == "multilabel" else None
+        values[name] = metric_values(recipe.metrics, examples, judged, one[judged], chosen)
+    return values
 
 
 def best_rule(rules: dict[str, dict[str, float]], metric: str) -> tuple[str, float] | None:
@@ -95,10 +102,9 @@ def _composition_scores(
     examples: Examples,
     labels: NDArray[Any],
     train: NDArray[np.int64],
-    judged: NDArray[np.int64],
     alphabet_size: int,
 ) -> NDArray[Any]:
-    """Shape (judged, k) for classes, else (judged,)."""
+    """Shape (n, k) for classes and labels, else (n,)."""
     from sklearn.linear_model import LogisticRegression, Ridge  # takes a while to load
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -106,12 +112,16 @@ def _composition_scores(
     seen = np.hstack([_composition(side, alphabet_size) for side in _sides(examples)])
     if recipe.problem == "regression":
         model = make_pipeline(StandardScaler(), Ridge()).fit(seen[train], labels[train])
-        return model.predict(seen[judged])
+        return model.predict(seen)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # not fully converged is good enough for a baseline
+        if recipe.problem == "multilabel":
+            scaled: Any = StandardScaler().fit(seen[train]).transform(seen)
+            weights, bias, _ = fit_labels(scaled[train], labels[train], lambda: LogisticRegression(max_iter=200))
+            return scaled @ weights + bias
         model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=200)).fit(seen[train], labels[train])
-    scores = np.full((len(judged), len(examples.classes)), -1e9)  # a class that train lacks is never predicted
-    scores[:, model.classes_] = model.predict_log_proba(seen[judged])
+    scores = np.full((len(seen), len(examples.classes)), -1e9)  # a class that train lacks is never predicted
+    scores[:, model.classes_] = model.predict_log_proba(seen)
     return scores
 
 

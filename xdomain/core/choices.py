@@ -12,7 +12,11 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from xdomain.core.errors import unknown
 
-Problem = Literal["classification", "regression", "tagging", "pair", "span"]
+Problem = Literal["classification", "multilabel", "regression", "tagging", "pair", "span"]
+PAIRS: tuple[Problem, ...] = ("pair", "span")
+"""Problems whose records have two sequences."""
+PERHAPS_PAIRS: tuple[Problem, ...] = ("regression", "multilabel")
+"""Problems whose records may have two sequences."""
 Init = Literal["pretrained", "scratch", "reembed", "shuffled", "rescaled"]
 Tune = Literal["full", "head", "mix", "norms", "lora", "bottleneck"]
 Baseline = Literal["kmer", "cnn"]
@@ -22,6 +26,7 @@ PARTS: tuple[str, ...] = get_args(Part)
 Calibration = Literal["none", "temperature"]
 Precision = Literal["auto", "bf16", "fp32"]
 TooLong = Literal["error", "truncate"]
+Thresholds = Literal["validation", "half"]
 ClassBalance = Literal["none", "weights", "batches"]
 Pooling = Literal["mean", "max", "cls", "none"]
 """How the states of a record's symbols become its embedding."""
@@ -35,6 +40,7 @@ Positions = Literal["learned", "rotary"]
 
 DEFAULT_METRICS: Mapping[str, list[str]] = {
     "classification": ["accuracy", "f1", "matthews_correlation"],
+    "multilabel": ["average_precision", "f1", "f1_micro", "accuracy"],
     "pair": ["accuracy", "f1", "matthews_correlation"],
     "regression": ["spearmanr", "pearsonr", "mse"],
     "tagging": ["accuracy", "f1"],

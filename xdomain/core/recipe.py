@@ -19,6 +19,7 @@ from xdomain.core.choices import (
     Init,
     Precision,
     Problem,
+    Thresholds,
     TooLong,
     Tune,
     listed,
@@ -78,7 +79,9 @@ class Columns(ConfigModel):
     id: str | None = None
     sequence: str | None = None
     sequence_b: str | None = None
-    label: str | None = None
+    label: str | list[str] | None = Field(
+        default=None, description="For multilabel also a list: a column for each label, that says yes or no."
+    )
     tags: str | None = None
     start: str | None = Field(default=None, description="Start of the answer in its passage, in seconds, characters, …")
     end: str | None = None
@@ -88,13 +91,13 @@ class Columns(ConfigModel):
     fold: str | None = Field(default=None, description="For `split.rule: fold`; it is not guessed.")
 
 
-def columns_of(names: Mapping[str, str]) -> Columns:
+def columns_of(names: Mapping[str, str | list[str]]) -> Columns:
     """Make `Columns` from names that the user gave.
 
     Parameters
     ----------
     names
-        Column names by what the columns hold: ``{"label": "activity"}``.
+        Column names by what the columns hold: ``{"label": "activity"}``; of several labels ``{"label": [NAME, NAME]}``.
 
     Raises
     ------
@@ -104,7 +107,7 @@ def columns_of(names: Mapping[str, str]) -> Columns:
     for role in names:
         if role not in Columns.model_fields:
             raise unknown("kind of column", role, Columns.model_fields)
-    return Columns(**names)
+    return Columns.model_validate(dict(names))
 
 
 class Split(ConfigModel):
@@ -247,6 +250,11 @@ class Recipe(ConfigModel):
     calibration: Calibration = Field(
         default="none", description="temperature: scale the logits so that probabilities fit validation."
     )
+    thresholds: Thresholds = Field(
+        default="validation",
+        description="Only for multilabel, the probability from which on a label is given. validation: for each label, "
+        "that with the best F1 on validation; half: 0.5.",
+    )
     class_balance: ClassBalance = Field(
         default="none",
         description="weights: in the loss, each training record or tag counts n / (classes x n of its class). batches: "
@@ -276,7 +284,9 @@ class Recipe(ConfigModel):
 
     @model_validator(mode="after")
     def _of_classes(self) -> Recipe:
-        balanced = ["classification", "pair", *(["tagging"] if self.class_balance == "weights" else [])]
+        balanced = [
+            "classification", "pair", *(["tagging", "multilabel"] if self.class_balance == "weights" else [])
+        ]  # fmt: skip
         if self.class_balance != "none" and self.problem not in balanced:
             raise ValueError(f"class_balance: {self.class_balance} is for {' and '.join(balanced)}, not {self.problem}")
         if self.calibration != "none" and self.problem not in ("classification", "pair"):
@@ -285,7 +295,7 @@ class Recipe(ConfigModel):
 
     @model_validator(mode="after")
     def _augmentable(self) -> Recipe:
-        single = self.problem in ("classification", "regression")
+        single = self.problem in ("classification", "regression", "multilabel")
         if self.train.augment == "reverse_complement" and (self.adapter.name != "dna" or not single):
             raise ValueError("train.augment: reverse_complement is for dna, and neither for tagging nor for pairs")
         if self.train.augment == "transpose" and (self.adapter.name != "music" or not single):

@@ -25,9 +25,10 @@ RECIPE, RESULT, PREDICTIONS, HISTORY = "recipe.yaml", "result.json", "prediction
 MAPPING, MODEL, ADAPTER, CHECKPOINTS = "mapping.json", "model", "adapter", "checkpoints"
 HISTORY_PLOT, CONFUSION_PLOT, TENSORBOARD = "history.png", "confusion.png", "tensorboard"
 CALIBRATION, RELIABILITY_PLOT, FAMILIAR = "calibration.json", "reliability.png", "training-data.safetensors"
+THRESHOLDS, LABELS_PLOT = "thresholds.json", "labels.png"
 WRITTEN = (
     RECIPE, RESULT, PREDICTIONS, HISTORY, MAPPING, MODEL, ADAPTER, CHECKPOINTS,
-    HISTORY_PLOT, CONFUSION_PLOT, TENSORBOARD, CALIBRATION, RELIABILITY_PLOT, FAMILIAR,
+    HISTORY_PLOT, CONFUSION_PLOT, TENSORBOARD, CALIBRATION, RELIABILITY_PLOT, FAMILIAR, THRESHOLDS, LABELS_PLOT,
 )  # fmt: skip
 """All files and folders that a run writes into its folder, beside those of its folds."""
 FOLD = re.compile(r"fold-\d+")

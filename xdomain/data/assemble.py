@@ -11,12 +11,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from xdomain.core.choices import Problem
+from xdomain.core.choices import PAIRS, PERHAPS_PAIRS, Problem
 from xdomain.core.errors import DataError, RecipeError
 from xdomain.core.recipe import SPLITS, Columns
 from xdomain.data.cells import parse_number
 from xdomain.data.in_memory import shown
 from xdomain.data.infer_columns import guess_columns
+from xdomain.data.label_sets import label_sets_of
 from xdomain.data.rows import missing_column, short
 from xdomain.data.sample import are_parted, split_tags
 from xdomain.data.tidy import tidy, with_ids
@@ -39,6 +40,7 @@ def assemble(
     labelled: bool = True,
     max_characters: int = MAX_CHARACTERS,
     unscored: str = "",
+    label_separator: str = "",
     drop_incomplete: bool = False,
     number_repeated_ids: bool = False,
     part_from: int | None = None,
@@ -63,6 +65,8 @@ def assemble(
         A longer sequence is an error.
     unscored
         The tag that marks a position as not scored, besides the empty tag.
+    label_separator
+        Only for multilabel: what parts several labels in a cell; "" is guessed.
     drop_incomplete, number_repeated_ids
         See `xdomain.data.tidy.tidy`.
     part_from
@@ -95,11 +99,12 @@ def assemble(
     tables: dict[str, pa.Table] = {}
     alike: list[dict[str, str]] = []
     notes = list(guess.said)
+    separator = label_separator or guess.separator or ""
     for name, path in files.items():
         table = leading if name == lead else raw(path)
         alike.append(constants(table))
         notes += said(table)
-        tables[name] = _renamed(table, guess.columns, task, shown(path), labelled, unscored)
+        tables[name] = _renamed(table, guess.columns, task, shown(path), labelled, unscored, separator, notes)
         if part_from is not None:
             tables[name] = with_ids(tables[name], part_from)
     tables, changes = tidy(
@@ -150,14 +155,21 @@ def _decides_split(files: Mapping[str, Path]) -> bool:
 
 
 def _renamed(
-    table: pa.Table, columns: Columns, problem: Problem, where: str, labelled: bool, unscored: str
+    table: pa.Table,
+    columns: Columns,
+    problem: Problem,
+    where: str,
+    labelled: bool,
+    unscored: str,
+    separator: str,
+    notes: list[str],
 ) -> pa.Table:
     wanted = ["id", "sequence", "split", "group", "fold"]
-    wanted += ["sequence_b"] if problem in ("pair", "regression", "span") else []
+    wanted += ["sequence_b"] if problem in (*PAIRS, *PERHAPS_PAIRS) else []
     wanted += target_columns(problem) if labelled else []
     renamed: dict[str, pa.ChunkedArray | pa.Array] = {}
     for role, name in columns.model_dump().items():
-        if role in wanted and name:
+        if role in wanted and name and not (role == "label" and problem == "multilabel"):
             if name not in table.column_names:
                 raise missing_column(name, table.column_names, where, role=role)
             renamed[role] = table.column(name)
@@ -173,6 +185,8 @@ def _renamed(
         parted = are_parted(cells)
         tags = [[None if tag in ("", unscored) else tag for tag in split_tags(cell, parted=parted)] for cell in cells]
         renamed["tags"] = pa.array(tags, pa.list_(pa.string()))
+    if "label" in wanted and problem == "multilabel":
+        renamed |= label_sets_of(table, columns.label, separator, where, notes)
     return pa.table(renamed)
 
 

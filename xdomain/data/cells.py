@@ -141,7 +141,7 @@ def whole_numbers(cells: Sequence[str]) -> dict[str, str]:
 def several_labels(cells: Iterable[str]) -> tuple[str, str] | None:
     """A separator that parts several labels in a cell, and such a cell; None where a cell is one label.
 
-    Cells hold several labels where the parts come again, alone or in other combinations. Otherwise the separator
+    Cells hold several labels where most parts come again, alone or in other combinations. Otherwise the separator
     belongs to the name of a class.
 
     Parameters
@@ -162,8 +162,8 @@ def several_labels(cells: Iterable[str]) -> tuple[str, str] | None:
         if len(combined) == 1 and not set(parts[0]) <= alone:
             continue
         seen = Counter(part for one in parts for part in set(one))
-        again = [part for part in seen if seen[part] > 1 or part in alone]
-        if len(again) == len(seen) or len(again) > 0.8 * len(seen):
+        again = sum(count for part, count in seen.items() if count > 1 or part in alone)
+        if again > 0.8 * seen.total():
             return separator, combined[0]
     return None
 

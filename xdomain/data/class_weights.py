@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from xdomain.core.choices import Problem
 from xdomain.data.dataset import IGNORED
 
 
@@ -30,6 +31,32 @@ def class_weights(labels: NDArray[Any], n_classes: int) -> NDArray[np.float64]:
     there = counts > 0
     weights[there] = counts.sum() / (there.sum() * counts[there])
     return weights
+
+
+def label_weights(labels: NDArray[Any]) -> NDArray[np.float64]:
+    """Weigh, for each label by itself, having it and not having it by the inverse of their frequencies.
+
+    Parameters
+    ----------
+    labels
+        Shape (n, k): 1, 0 or `IGNORED`, of the training records.
+
+    Returns
+    -------
+    ndarray
+        Shape (2, k): of not having, and of having each label; scikit-learn's ``balanced`` for one label against the
+        rest.
+    """
+    return np.stack([class_weights(one, 2) for one in labels.T], axis=1)
+
+
+def balancing_weights(labels: NDArray[Any], problem: Problem, n_classes: int) -> NDArray[np.float32]:
+    """The weights for `xdomain.training.losses.summed_loss`, from the training `labels` of a `problem`; see there.
+
+    `n_classes` is as for `class_weights`.
+    """
+    weights = label_weights(labels) if problem == "multilabel" else class_weights(labels, n_classes)
+    return weights.astype(np.float32)
 
 
 def draw_chances(labels: NDArray[Any], n_classes: int) -> NDArray[np.float64]:

@@ -20,6 +20,7 @@ from xdomain.core.progress import log
 from xdomain.core.sequences import Adapter, Ragged
 from xdomain.data.answers import Answers, Spans, place_answers
 from xdomain.data.cells import natural_order
+from xdomain.data.label_sets import UNKNOWN, held_by, label_names
 
 pc: Any = pyarrow.compute  # its functions are made at import and have no types
 IGNORED = -100
@@ -38,6 +39,7 @@ class Examples:
         The sequences; `symbols_b` only where a record is a pair.
     labels
         classification and pair: int64, shape (n,), an index into `classes`; regression: float32, shape (n,);
+        multilabel: int64, shape (n, k), 1 or 0 for each of the k `classes`, -100 where unknown;
         tagging: int64, shape (total symbols,), aligned with ``symbols.values``, -100 where not scored;
         span: int64, shape (n, 2), the symbols of ``symbols_b`` that answer, half-open.
         None for records without labels.
@@ -73,6 +75,11 @@ class Examples:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @property
+    def has_positive(self) -> bool:
+        """Whether each record, or tag, has one of two classes, of which the second is the positive one."""
+        return len(self.classes) == 2 and self.problem != "multilabel"
 
     def indices(self, split: str) -> NDArray[np.int64]:
         """The numbers of the records in `split`, in file order."""
@@ -173,7 +180,7 @@ def with_positive(examples: Examples, name: str | bool | int | float | None) -> 
         return examples
     read = {one: one if isinstance(name, str) else yaml.safe_load(one) for one in examples.classes}
     named = [one for one, value in read.items() if type(value) is type(name) and value == name]
-    if not named or len(examples.classes) != 2 or examples.labels is None:
+    if not named or not examples.has_positive or examples.labels is None:
         raise RecipeError(
             f"positive: {name!r} among the {len(examples.classes)} classes {', '.join(examples.classes[:10])}",
             expected="one of two classes",
@@ -243,6 +250,10 @@ def _labels(
     column = "tags" if problem == "tagging" else "label"
     if column not in table.column_names:
         return None, tuple(classes or ())
+    if problem == "multilabel":
+        names = tuple(classes or label_names(table))
+        _check_known([name for name in label_names(table) if name not in names], names)
+        return label_matrix(table, names), names
     if problem == "regression":
         return table.column("label").to_numpy().astype(np.float32), ()
     values = table.column(column).combine_chunks()
@@ -263,13 +274,25 @@ def _labels(
             )
     names = tuple(classes) if classes else tuple(natural_order(pc.unique(flat.drop_null()).to_pylist()))
     indices = pc.index_in(flat, value_set=pa.array(names, flat.type))
-    if strange := sorted(pc.unique(flat.filter(indices.is_null()).drop_null()).to_pylist()):
+    _check_known(sorted(pc.unique(flat.filter(indices.is_null()).drop_null()).to_pylist()), names)
+    numbers = indices.fill_null(IGNORED).to_numpy(zero_copy_only=False).astype(np.int64)
+    return numbers if heads is None else _on_heads(numbers, symbols, heads), names
+
+
+def label_matrix(table: pa.Table, names: Sequence[str]) -> NDArray[np.int64]:
+    """Shape (n, k): 1 or 0, whether each record of a `table` has each of the k labels `names`; `IGNORED` if unknown."""
+    labels = held_by(table.column("label"), names).astype(np.int64)
+    if UNKNOWN in table.column_names:
+        labels[held_by(table.column(UNKNOWN), names)] = IGNORED
+    return labels
+
+
+def _check_known(strange: Sequence[str], names: Sequence[str]) -> None:
+    if strange:
         raise DataError(
             f"label {strange[0]!r} is none that the model knows" + (f" ({len(strange)} such)" if strange[1:] else ""),
             expected=f"one of {', '.join(names)}",
         )
-    numbers = indices.fill_null(IGNORED).to_numpy(zero_copy_only=False).astype(np.int64)
-    return numbers if heads is None else _on_heads(numbers, symbols, heads), names
 
 
 def _on_heads(tags: NDArray[np.int64], symbols: Ragged, heads: Ragged) -> NDArray[np.int64]:

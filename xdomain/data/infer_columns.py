@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 import re
-import shlex
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import pyarrow as pa
 
-from xdomain.core.choices import Problem
+from xdomain.core.choices import PAIRS, PERHAPS_PAIRS, Problem
 from xdomain.core.errors import DataError, nearest
 from xdomain.core.recipe import Columns
 from xdomain.data.cells import (
-    is_ambiguous,
-    is_missing,
-    is_quantity,
     numbers_of,
-    parse_number,
-    several_labels,
-    whole_numbers,
 )
 from xdomain.data.column_names import (
     ANSWER,
@@ -29,26 +20,17 @@ from xdomain.data.column_names import (
     ID,
     LABEL,
     LIKE_SPLITS,
-    NO_LABELS,
     SEQUENCE,
     SEQUENCE_B,
     SPLIT,
     START,
     TAGS,
-    plain,
 )
+from xdomain.data.column_roles import FEW, OVERRULE, ColumnRoles
 from xdomain.data.formats.intervals import interval_columns
 from xdomain.data.rows import missing_column, short
-from xdomain.data.run_length import UNIT_COLUMNS
-from xdomain.data.sample import Sample, alike, split_tags
-from xdomain.data.targets import BARE
+from xdomain.data.sample import alike, split_tags
 from xdomain.data.validate import SPLIT_NAMES
-
-OVERRULE = "(overrule with --problem classification|regression|tagging|pair|span)"
-FEW = 20  # a column with more distinct numbers than this, not all whole, is a measured quantity
-MANY = 50  # so is a column with more distinct whole numbers than this, if they exceed half the rows: classes repeat
-SHOWN = 5  # columns that a message names
-ALPHABET = 40  # sequences of symbols use at most this many characters; prose uses more
 
 
 @dataclass(frozen=True)
@@ -63,11 +45,14 @@ class Guess:
         None only if there are no labels from which to guess it.
     said
         One sentence per guess, with the option that overrules it; none for what was given.
+    separator
+        Only where a column holds several labels a row: what parts them.
     """
 
     columns: Columns
     problem: Problem | None
     said: tuple[str, ...] = ()
+    separator: str | None = None
 
 
 def guess_columns(
@@ -104,32 +89,30 @@ def guess_columns(
     DataError
         A given column does not exist, or a column that is needed cannot be identified.
     """
-    roles = columns.model_dump()
-    for role, name in roles.items():
-        if name and name not in table.column_names:
-            raise missing_column(name, table.column_names, where, role=role)
-    for role, name in (known.model_dump() if known else {}).items():
-        if roles[role] is None and (name in table.column_names or (name and role == "sequence_b")):
-            roles[role] = name
-    seen = _Look(table, roles, where)
+    seen = ColumnRoles(table, columns, where)
+    if known:
+        seen.take_from(known)
     _fill_marks(seen, labelled)
     _fill_sequences(seen, problem, suffixes)
     if not labelled:
-        roles = seen.roles | dict.fromkeys(("label", "tags", "start", "end"))
-        return Guess(Columns(**roles), problem or ("pair" if roles["sequence_b"] else None), tuple(seen.said))
+        seen.roles |= dict.fromkeys(("label", "tags", "start", "end"))
+        seen.labels = ()
+        return Guess(seen.columns(), problem or ("pair" if seen.roles["sequence_b"] else None), tuple(seen.said))
     if problem in ("span", None) and seen.roles["sequence_b"] and _fill_answers(seen, asked=problem is not None):
-        return Guess(Columns(**seen.roles), "span", tuple(seen.said))
+        return Guess(seen.columns(), "span", tuple(seen.said))
     if problem is None and seen.roles["tags"]:
         problem = "tagging"
     if problem in ("tagging", None) and not seen.roles["sequence_b"] and _fill_tags(seen, asked=problem is not None):
-        return Guess(Columns(**seen.roles), "tagging", tuple(seen.said))
-    _fill_label(seen, problem)
+        return Guess(seen.columns(), "tagging", tuple(seen.said))
+    if not seen.labels:
+        _fill_label(seen, problem)
     if columns.sequence is None:
         _say_unused(seen)
-    return Guess(Columns(**seen.roles), problem or seen.say_problem(), tuple(seen.said))
+    posed, separator = seen.posed_by_labels(problem)
+    return Guess(seen.columns(), posed, tuple(seen.said), separator)
 
 
-def _say_unused(seen: _Look) -> None:
+def _say_unused(seen: ColumnRoles) -> None:
     """Name columns that look like a second sequence and are not used."""
     if seen.roles["sequence_b"] or seen.roles["sequence_b"] == "":
         return
@@ -140,7 +123,7 @@ def _say_unused(seen: _Look) -> None:
             seen.said.append(f"not used: column {name!r}, which looks like sequences (--column sequence_b={name})")
 
 
-def _fill_marks(seen: _Look, labelled: bool) -> None:
+def _fill_marks(seen: ColumnRoles, labelled: bool) -> None:
     for role, names in (("id", ID), ("group", GROUP)):
         name = seen.named(names)
         if seen.roles[role] is None and name:
@@ -152,7 +135,7 @@ def _fill_marks(seen: _Look, labelled: bool) -> None:
         seen.said.append(f"split: column {name!r} is not used (to use it: --column fold={name} or split={name})")
 
 
-def _fill_split(seen: _Look, name: str) -> None:
+def _fill_split(seen: ColumnRoles, name: str) -> None:
     """A column called split is one, or is refused: a random split in its place would go unnoticed."""
     cells = seen.sample.all_cells(name)
     strange = next((cell for cell in cells if cell.lower() not in SPLIT_NAMES), None)
@@ -179,7 +162,7 @@ def _fill_split(seen: _Look, name: str) -> None:
     seen.said.append(f"split: column {name!r} is not used, as it holds {shown} (to use it: {use})")
 
 
-def _fill_sequences(seen: _Look, problem: Problem | None, suffixes: tuple[str, ...]) -> None:
+def _fill_sequences(seen: ColumnRoles, problem: Problem | None, suffixes: tuple[str, ...]) -> None:
     if seen.roles["sequence"] is None:
         if interval_columns(seen.names) and not seen.named(SEQUENCE):
             raise DataError(
@@ -195,14 +178,14 @@ def _fill_sequences(seen: _Look, problem: Problem | None, suffixes: tuple[str, .
         else:
             seen.note("sequence", seen.most_like_sequence(), "as it looks most like sequences")
         _refuse_json(seen, str(seen.roles["sequence"]))
-    may_be_two = problem in ("pair", "regression", "span", None)
+    may_be_two = problem is None or problem in (*PAIRS, *PERHAPS_PAIRS)
     if seen.roles["sequence_b"] is None and may_be_two and (name := seen.named(SEQUENCE_B)):
         seen.note("sequence_b", name, "by its name")
     if problem in ("pair", "span") and seen.roles["sequence_b"] is None:
         raise missing_column("sequence_b", seen.names, seen.where)
 
 
-def _refuse_json(seen: _Look, name: str) -> None:
+def _refuse_json(seen: ColumnRoles, name: str) -> None:
     cells = [cell for cell in seen.sample.cells[name] if cell]
     if cells and sum(bool(re.match(r"\{\s*['\"]", cell)) for cell in cells) > len(cells) / 2:
         raise DataError(
@@ -213,7 +196,7 @@ def _refuse_json(seen: _Look, name: str) -> None:
         )
 
 
-def _fill_answers(seen: _Look, *, asked: bool) -> bool:
+def _fill_answers(seen: ColumnRoles, *, asked: bool) -> bool:
     """Whether there are answers in a passage. Unless the user `asked` for them, start and end need known names."""
     named = {role: seen.roles[role] or seen.named(names) for role, names in (("start", START), ("end", END))}
     if named["end"] is None and (answer := seen.roles["answer"] or seen.named(ANSWER)):
@@ -231,13 +214,13 @@ def _fill_answers(seen: _Look, *, asked: bool) -> bool:
     return True
 
 
-def _fill_tags(seen: _Look, *, asked: bool) -> bool:
+def _fill_tags(seen: ColumnRoles, *, asked: bool) -> bool:
     """Whether there are tags. Unless the user `asked` for tagging, the column must be unmistakable."""
     if asked and seen.roles["tags"] is None and seen.roles["label"]:
         seen.roles |= {"tags": seen.roles["label"], "label": None}
     if seen.roles["tags"]:
         return True
-    if seen.roles["label"]:
+    if seen.roles["label"] or seen.labels:
         return False
     named = [name for name in seen.all_named(TAGS) if asked or seen.are_tags(name, share=1 if name in LABEL else 0.5)]
     if asked and named:  # later checks decide whether they fit
@@ -255,7 +238,7 @@ def _fill_tags(seen: _Look, *, asked: bool) -> bool:
     return False
 
 
-def _refuse_numbers(seen: _Look, name: str) -> None:
+def _refuse_numbers(seen: ColumnRoles, name: str) -> None:
     """A measured number for each symbol is no tag, though every number could pass for one."""
     entries = [entry for cell in seen.sample.cells[name] for entry in split_tags(cell, parted=True)]
     numbers = numbers_of(entries)
@@ -267,7 +250,7 @@ def _refuse_numbers(seen: _Look, name: str) -> None:
         )
 
 
-def _fill_label(seen: _Look, problem: Problem | None) -> None:
+def _fill_label(seen: ColumnRoles, problem: Problem | None) -> None:
     if seen.roles["label"] is not None:
         return
     named = seen.all_named(LABEL)
@@ -275,195 +258,7 @@ def _fill_label(seen: _Look, problem: Problem | None) -> None:
         named = [name for name in named if seen.sample.numbers(name) is not None] or named
     if named:
         seen.note("label", named[0], "by its name")
+    elif problem in ("multilabel", None) and len(several := seen.like_labels()) > 1:
+        seen.note_labels(several)
     else:
         seen.note("label", seen.most_like_label(problem), "as no other could be the label")
-
-
-class _Look:
-    """A table, the roles of its columns as far as they are known, and the sentences about the guesses."""
-
-    def __init__(self, table: pa.Table, roles: Mapping[str, str | None], where: str) -> None:
-        self.where = where
-        self.names: list[str] = table.column_names
-        self.sample = Sample(table)
-        self.roles = dict(roles)
-        self.said: list[str] = []
-
-    def note(self, role: str, name: str, why: str) -> None:
-        self.roles[role] = name
-        self.said.append(f"{role}: column {name!r}, {why} (overrule with --column {role}=NAME)")
-
-    def free(self) -> list[str]:
-        return [name for name in self.names if name not in self.roles.values()]
-
-    def all_named(self, names: Sequence[str]) -> list[str]:
-        """The free columns called one of `names`, in the order of `names`."""
-        called = {plain(name): name for name in reversed(self.free())}
-        return [called[name] for name in names if name in called]
-
-    def named(self, names: Sequence[str]) -> str | None:
-        return next(iter(self.all_named(names)), None)
-
-    def are_ids(self, name: str) -> bool:
-        """Whether a column called protein or the like holds names of them: most cells have digits."""
-        cells = [cell for cell in self.sample.cells[name] if cell]
-        molecule = plain(name).split("_")[0] in ("protein", "peptide", "dna", "rna")
-        return molecule and sum(bool(re.search(r"\d", cell)) for cell in cells) > len(cells) / 2
-
-    def of_files(self, suffixes: tuple[str, ...]) -> list[str]:
-        """The free columns in which all cells end in one of `suffixes`."""
-        cells = {name: [cell.lower() for cell in self.sample.cells[name]] for name in self.free()} if suffixes else {}
-        return [name for name, own in cells.items() if own and all(cell.endswith(suffixes) for cell in own)]
-
-    def most_like_sequence(self) -> str:
-        """The free column with the longest cells, preferably of few distinct characters."""
-        sample = self.sample
-        texts = [name for name in self.free() if sample.numbers(name) is None and sample.mean_length(name) >= 4]
-        if not texts:
-            raise missing_column("sequence", self.names, self.where)
-        characters = {name: set("".join(sample.cells[name])) for name in texts}
-        few = [name for name in texts if len(characters[name]) <= ALPHABET]
-        best = max(few or texts, key=lambda name: (sample.mean_length(name), len(characters[name])))
-        if tagged := [name for name in few if name != best and sample.are_tags(best, name)]:  # the longest are its tags
-            best = max(tagged, key=lambda name: (sample.mean_length(name), len(characters[name])))
-        if any(parse_number(name) is not None for name in self.names) or _is_like(best, sample.cells[best]):
-            raise DataError(
-                f"{self.where}: the first line looks like a record, not like names of columns: {best[:40]!r}",
-                expected="a header in the first line, e.g. sequence,label",
-                fix=f"add a header, or for run and check name the columns: --set reader_options.names={self._names()}"
-                + (" --set reader_options.delimiter=space" if len(self.names) == 1 and " " in best else ""),
-            )
-        return best
-
-    def _names(self) -> str:
-        """Names for the columns of a file without a header, as far as they can be told."""
-        if len(self.names) == 1:
-            return "sequence,label" if " " in self.names[0] else "sequence"
-        longest = max(self.names, key=self.sample.mean_length)
-        others = [name for name in self.names if name != longest]
-        label = min(others, key=lambda name: (self.sample.distinct(name) or self.sample.rows, others.index(name)))
-        called = {longest: "sequence", label: "label"}
-        return ",".join(called.get(name, f"column{place}") for place, name in enumerate(self.names, 1))
-
-    def most_like_label(self, problem: Problem | None) -> str:
-        """The only free column that has few distinct values or numbers."""
-        could = [name for name in self.free() if self._could_be_label(name, problem)]
-        if len(could) == 1:
-            return could[0]
-        if not could:
-            raise missing_column("label", self.names, self.where)
-        raise DataError(
-            f"{self.where}: {len(could)} columns could be the label: {', '.join(could)}",
-            expected="one that is named, or can only be it",
-            fix="say which: " + " or ".join(f"--column label={shlex.quote(name)}" for name in could[:SHOWN]),
-        )
-
-    def _could_be_label(self, name: str, problem: Problem | None) -> bool:
-        if name.strip().lower() in NO_LABELS:
-            return False
-        distinct, rows = self.sample.distinct(name), self.sample.rows
-        numbers = self.sample.numbers(name)
-        if distinct < 2 or (name in UNIT_COLUMNS and set(UNIT_COLUMNS) <= set(self.names)):
-            return False
-        if numbers is not None:
-            return not _count_up(numbers)
-        if _are_quantities(self.sample.cells[name]):
-            return True
-        return problem != "regression" and distinct <= max(FEW, rows // 10) and distinct < max(3, rows)
-
-    def are_tags(self, name: str, *, share: float = 1.0) -> bool:
-        return self.sample.are_tags(name, str(self.roles["sequence"]), share=share)
-
-    def say_problem(self) -> Problem:
-        """Guess the problem from the label column, and note why."""
-        problem, why = self._problem(str(self.roles["label"]))
-        self.said.append(f"problem: {problem}, as {why} {OVERRULE}")
-        return problem
-
-    def _problem(self, label: str) -> tuple[Problem, str]:
-        two = self.roles["sequence_b"] is not None
-        rows = self.sample.all_cells(label)
-        numbers = numbers_of(rows)
-        if why := self._measured(label, numbers or []):
-            return "regression", f"{why}, and there are two columns of sequences" if two else why
-        if two:
-            return "pair", "there are two columns of sequences"
-        cells = [cell for cell in rows if not is_missing(cell, among_numbers=False)]
-        if several := several_labels(cells) if numbers is None else None:
-            separator, example = several
-            row = rows.index(example) + 1
-            raise DataError(
-                f"{self.where}: row {row}: the label {short(example)!r} holds several, separated by {separator!r}",
-                expected="one label a row: several at once cannot be learned yet",
-                fix="choose one of them; or --problem classification, which makes each combination a class of its own",
-            )
-        self._refuse_almost_numbers(label, rows, cells, numeric=numbers is not None)
-        written = whole_numbers(cells)
-        distinct = len({written.get(cell, cell) for cell in cells})
-        return "classification", f"{label!r} has {distinct:,} distinct values"
-
-    def _refuse_almost_numbers(self, label: str, rows: Sequence[str], cells: Sequence[str], *, numeric: bool) -> None:
-        """A column of numbers but for a few cells, or of as many values as rows, has no classes."""
-        distinct = len(set(cells))
-        if not numeric and _are_quantities(cells):
-            first = next(cell for cell in cells if is_quantity(cell))
-            if is_ambiguous(first):
-                raise DataError(
-                    f"{self.where}: row {rows.index(first) + 1}: {first!r} in {label!r} may be "
-                    f"{first.replace(',', '')} or {first.replace(',', '.')}",
-                    expected="numbers with a point, or without commas",
-                    fix="write them so, such as with find and replace in an editor",
-                )
-            raise DataError(
-                f"{self.where}: row {rows.index(first) + 1}: {short(first)!r} in {label!r} is more than a number",
-                expected="numbers alone, all in one unit",
-                fix=f"{BARE}; or --problem classification",
-            )
-        if not numeric and distinct > FEW:
-            strange = [cell for cell in cells if parse_number(cell) is None]
-            if len(strange) < 0.1 * len(cells):
-                row, more = rows.index(strange[0]) + 1, f", and {len(strange) - 1:,} more" if strange[1:] else ""
-                raise DataError(
-                    f"{self.where}: row {row}: {short(strange[0])!r} among the numbers of {label!r}{more}",
-                    expected="numbers alone, or names of classes alone",
-                    fix="correct or empty the cell; or --problem classification",
-                )
-        if distinct > max(FEW, len(cells) / 2):
-            raise DataError(
-                f"{self.where}: {label!r} has {distinct:,} distinct values in {len(cells):,} rows, "
-                f"such as {short(cells[0])!r}",
-                expected="classes that come again, or plain numbers such as 1037.5",
-                fix="--column label=NAME for another column; --problem regression or classification, if it is this one",
-            )
-
-    def _measured(self, label: str, numbers: Sequence[float]) -> str | None:
-        """Why the label, with these `numbers`, is a measured quantity; None if it is not."""
-        whole = all(number.is_integer() for number in numbers)
-        distinct = len(set(numbers))
-        seldom_again = distinct > len(numbers) / 2
-        if whole and distinct > MANY and seldom_again and not _count_up(numbers):
-            return f"{label!r} holds whole numbers of {distinct:,} distinct values, too many for classes"
-        if not whole and (distinct > FEW or seldom_again):
-            return f"{label!r} holds numbers, not all whole, of {distinct:,} distinct values"
-        return None
-
-
-def _are_quantities(cells: Sequence[str]) -> bool:
-    """Whether most `cells` are numbers with something more, such as a unit, or numbers alone beside such."""
-    filled = [cell for cell in cells if not is_missing(cell, among_numbers=True)]
-    of_more = sum(map(is_quantity, filled))
-    known = of_more + sum(parse_number(cell) is not None for cell in filled)
-    return of_more > 0 and known >= 0.9 * len(filled) and len(set(filled)) > FEW
-
-
-def _count_up(numbers: Sequence[float]) -> bool:
-    """Whether each number is one more than the previous one, as row numbers are."""
-    return len(numbers) > 2 and all(b - a == 1 for a, b in pairwise(numbers))
-
-
-def _is_like(name: str, cells: Sequence[str]) -> bool:
-    """Whether the name of a column could be one of its `cells`: as long, in the same characters, with blanks or not."""
-    filled = [cell for cell in cells if cell]
-    shortest = min(map(len, filled), default=0)
-    blanks = sum(" " in cell for cell in filled) > len(filled) / 2
-    return len(name) >= max(8, shortest // 2) and set(name) <= set("".join(filled)) and (" " in name) == blanks

@@ -95,6 +95,8 @@ def own_recipe(
     problem = problem or told.get("problem")
     reader, guess = guess_file(lead, columns, problem, options=options, suffixes=_suffixes(domain))
     posed = guess.problem or "classification"
+    if guess.separator:
+        options.setdefault("label_separator", guess.separator)
     for sentence in guess.said:
         log.info(sentence)
     given = guess.columns.split or "train" in files

@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from xdomain.core.choices import Problem
+from xdomain.core.choices import PAIRS, PERHAPS_PAIRS, Problem
 from xdomain.core.errors import DataError
 from xdomain.data.cells import is_missing, numbers_of, spelling_of, whole_numbers
 from xdomain.data.rows import row_name, short, strings
@@ -119,7 +119,7 @@ def _complete(
     in_no_split = [False] * table.num_rows
     if "split" in table.column_names:
         in_no_split = [SPLIT_NAMES.get(cell.lower()) == "" for cell in _texts(table, "split")]
-    paired = problem in ("pair", "regression", "span")
+    paired = problem in (*PAIRS, *PERHAPS_PAIRS)
     roles = ["sequence", *(["sequence_b"] if paired else []), *(["label"] if labels else [])]
     for role in (role for role in roles if role in table.column_names):
         cells = _texts(table, role)

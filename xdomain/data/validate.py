@@ -8,9 +8,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute
 
-from xdomain.core.choices import Problem
+from xdomain.core.choices import PAIRS, PERHAPS_PAIRS, Problem
 from xdomain.core.errors import DataError, nearest
 from xdomain.core.recipe import SPLITS
+from xdomain.data.label_sets import UNKNOWN, checked_lists, held_by, label_names
 from xdomain.data.rows import check_filled, first_row, missing_column, row_name, short, strings
 from xdomain.data.targets import answers_of, labels_of, tags_of, values_of
 
@@ -50,7 +51,7 @@ def validated(
     table
         From a reader: ``id``, ``sequence``, ``sequence_b``; ``label``, ``tags`` or ``answers``; ``split``, ``group``,
         ``fold``. Ids default to the row number, from 1. ``sequence_b`` is required for pair and span, optional for
-        regression, and dropped otherwise. Other columns are dropped.
+        regression and multilabel, and dropped otherwise. Other columns are dropped.
     problem
         What the labels are.
     where
@@ -63,8 +64,9 @@ def validated(
     Returns
     -------
     pa.Table
-        String columns, except ``label`` float64 for regression, ``tags`` list<string> for tagging, and ``answers``
-        list<struct<start, end>>, float64, for span.
+        String columns, except ``label`` float64 for regression and list<string> for multilabel, where also
+        ``unknown_labels`` may be, ``tags`` list<string> for tagging, and ``answers`` list<struct<start, end>>, float64,
+        for span.
 
     Raises
     ------
@@ -93,7 +95,7 @@ def row_checked(
     """
     if not table.num_rows:
         raise DataError(f"{where} holds no records", expected="at least one record")
-    paired = problem in ("pair", "span") or (problem == "regression" and "sequence_b" in table.column_names)
+    paired = problem in PAIRS or (problem in PERHAPS_PAIRS and "sequence_b" in table.column_names)
     sequences = ["sequence", "sequence_b"] if paired else ["sequence"]
     for name in [*sequences, *(target_columns(problem, table.column_names) if labelled else [])]:
         if name not in table.column_names:
@@ -126,6 +128,9 @@ def _target(table: pa.Table, problem: Problem, sequences: pa.Array, ids: Sequenc
         return {"answers": answers_of(table, ids, where)}
     if problem == "tagging":
         return {"tags": tags_of(table, sequences, ids, where)}
+    if problem == "multilabel":
+        names = [name for name in ("label", UNKNOWN) if name in table.column_names]
+        return {name: checked_lists(table, name, ids, where) for name in names}
     return {"label": (values_of if problem == "regression" else labels_of)(table, ids, where)}
 
 
@@ -208,6 +213,9 @@ def check_variety(table: pa.Table, problem: Problem, where: str) -> None:
         return
     (name,) = target_columns(problem)
     column = table.column(name).combine_chunks()
+    if problem == "multilabel":
+        _check_labels_vary(table, where)
+        return
     values = pc.list_flatten(column) if problem == "tagging" else column
     distinct: list[object] = pc.unique(pc.drop_null(values)).to_pylist()
     if len(distinct) < 2:
@@ -217,4 +225,16 @@ def check_variety(table: pa.Table, problem: Problem, where: str) -> None:
             f"{where}: only {only} in {table.num_rows:,} records" if distinct else f"{where}: {only} in any record",
             expected=f"at least two different {kind}{'es' if kind == 'class' else 's'}",
             fix=f"check that --column {name}=NAME names the right column",
+        )
+
+
+def _check_labels_vary(table: pa.Table, where: str) -> None:
+    """Refuse labels all of which every record has, or none."""
+    held = held_by(table.column("label"), label_names(table))
+    if not held.any() or held.all():
+        what = "no label in any record" if not held.any() else f"every label in each of {table.num_rows:,} records"
+        raise DataError(
+            f"{where}: {what}",
+            expected="at least one label that some records have, and some have not",
+            fix="check that --column label=NAME names the right column",
         )

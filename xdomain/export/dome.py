@@ -29,6 +29,7 @@ TUNED = {
 BASELINES = {"kmer": "Counts of k-mers under a linear model", "cnn": "A small convolutional network"}
 OUTPUTS = {
     "classification": "a class for each sequence",
+    "multilabel": "any number of labels for each sequence, with a probability of each",
     "pair": "a class for each pair of sequences",
     "regression": "a number for each sequence",
     "tagging": "a class for each symbol",

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from xdomain.core.choices import Problem
+from xdomain.data.dataset import IGNORED
 from xdomain.metrics.metrics import METRICS, as_chances, check_metrics, compute_metrics, covering, exact, frame_f1, lead
+from xdomain.metrics.multilabel import OF_COUNTS, Finish, label_counts, right_records
 
 Floats = NDArray[np.float64]
 Statistic = Callable[[Floats], Floats]
@@ -138,7 +140,8 @@ def resample(metric: str, rows: Rows, *, draws: int = DRAWS, seed: int = 0) -> R
     possible = METRICS[metric].possible
     if not len(rows.labels):
         return Resampled(value, np.full(draws, math.nan), rows.units, possible)
-    statistic = STATISTICS[metric](rows)
+    of_labels = rows.problem == "multilabel"
+    statistic = (OF_LABELS if of_labels else STATISTICS)[metric](rows)
     width = max(rows.units, len(rows.labels) if metric in BY_RANK else 1, _matrix(rows) if metric in BY_CLASS else 1)
     with np.errstate(invalid="ignore", divide="ignore"):  # undefined values become NaN
         values = [statistic(drawn) for drawn in _drawn(rows.units, draws, seed, width)]
@@ -355,6 +358,55 @@ def _average_precision(positive: Floats, negative: Floats) -> Floats:
     return np.where(both, (positive[:, ::-1] * precision).sum(1) / positive.sum(1), np.nan)
 
 
+# Metrics of labels, computed from four counts of each label, or from a ranking for each.
+
+
+def _of_label_counts(finish: Finish) -> Callable[[Rows], Statistic]:
+    def prepare(rows: Rows) -> Statistic:
+        counts = label_counts(rows.labels, rows.scores)
+        sums = rows.sums(counts.reshape(len(counts), -1))
+        return lambda drawn: finish(*np.moveaxis((drawn @ sums).reshape(len(drawn), *counts.shape[1:]), 1, 0))
+
+    return prepare
+
+
+def _of_label_rankings(one: Callable[[Floats, Floats], Floats]) -> Callable[[Rows], Statistic]:
+    """The mean over the labels of which a resample has positives and negatives."""
+
+    def prepare(rows: Rows) -> Statistic:
+        rankings = [
+            (_Order.of(np.where(own == IGNORED, -np.inf, ranked)), own == 1, own == 0)
+            for own, ranked in zip(rows.labels.T, rows.scores[..., 0].T, strict=True)
+        ]
+
+        def statistic(drawn: Floats) -> Floats:
+            each = drawn[:, rows.unit]
+            values = [one(o.weights(each * true), o.weights(each * false)) for o, true, false in rankings]
+            known = np.isfinite(values)
+            return np.where(known, values, 0).sum(0) / known.sum(0)
+
+        return statistic
+
+    return prepare
+
+
+def _of_right(rows: Rows) -> Statistic:
+    right_rows = right_records(rows.labels, rows.scores).astype(np.float64)
+    sums = rows.sums(np.column_stack([right_rows, np.ones(len(right_rows))]))
+
+    def statistic(drawn: Floats) -> Floats:
+        right, n = (drawn @ sums).T
+        return right / n
+
+    return statistic
+
+
+OF_LABELS: dict[str, Callable[[Rows], Statistic]] = {
+    **{name: _of_label_counts(finish) for name, finish in OF_COUNTS.items()},
+    "accuracy": _of_right,
+    "roc_auc": _of_label_rankings(_auc),
+    "average_precision": _of_label_rankings(_average_precision),
+}
 BY_CLASS: dict[str, Callable[[Rows], Statistic]] = {
     "accuracy": _of_confusion(_accuracy),
     "balanced_accuracy": _of_confusion(_balanced),

@@ -10,11 +10,17 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from xdomain.core.choices import Problem
+from xdomain.core.import_errors import LazyModule
 from xdomain.metrics.metrics import probabilities
+from xdomain.metrics.multilabel import HALF, chances_of_labels
+
+special: Any = LazyModule("scipy.special")
 
 
 def mean_scores(scores: Sequence[NDArray[Any]], problem: Problem) -> NDArray[np.float64]:
-    """The mean of the values, or the logarithm of the mean of the probabilities, whose softmax is that mean.
+    """The mean of the values, or scores whose probabilities are the mean of the models'.
+
+    For classes it is the logarithm of that mean, whose softmax it is; for multilabel its logit.
 
     Parameters
     ----------
@@ -25,11 +31,18 @@ def mean_scores(scores: Sequence[NDArray[Any]], problem: Problem) -> NDArray[np.
     """
     if problem == "regression":
         return np.mean(np.stack(scores).astype(np.float64), axis=0)
+    if problem == "multilabel":
+        return special.logit(np.mean([chances_of_labels(one) for one in scores], axis=0))
     with np.errstate(divide="ignore"):
         return np.log(np.mean([probabilities(one) for one in scores], axis=0))
 
 
-def spread_columns(scores: Sequence[NDArray[Any]], problem: Problem, lengths: NDArray[np.int64]) -> dict[str, pa.Array]:
+def spread_columns(
+    scores: Sequence[NDArray[Any]],
+    problem: Problem,
+    lengths: NDArray[np.int64],
+    thresholds: NDArray[np.float64] | None = None,
+) -> dict[str, pa.Array]:
     """How far several models agree on each record, or for tagging on each tag.
 
     Parameters
@@ -40,15 +53,23 @@ def spread_columns(scores: Sequence[NDArray[Any]], problem: Problem, lengths: ND
         Any but span.
     lengths
         Only for tagging, shape (n,): the number of tags of each record, which is the length of its lists.
+    thresholds
+        Only for multilabel, shape (k,): the probability from which on a label is given; None: 0.5.
 
     Returns
     -------
     dict
         ``std``: the standard deviation (with r - 1 of r models) of the predicted class's probability, or of the value.
-        Where there are classes also ``agreement``: the share of models that predict the class that is predicted.
+        Where there are classes also ``agreement``: the share of models that predict the class that is predicted. For
+        multilabel ``std`` is the mean over labels, and ``agreement`` the share of models that give the same labels.
     """
     if problem == "regression":
         return {"std": pa.array(np.std(np.stack(scores).astype(np.float64), axis=0, ddof=1))}
+    if problem == "multilabel":
+        of_each = np.stack([chances_of_labels(one) for one in scores])
+        least = HALF if thresholds is None else thresholds
+        same = ((of_each >= least) == (of_each.mean(0) >= least)).all(-1)
+        return {"std": pa.array(of_each.std(0, ddof=1).mean(-1)), "agreement": pa.array(same.mean(0))}
     chances = np.stack([probabilities(one) for one in scores])
     missing = ~np.isfinite(chances).all((0, 2))
     filled = np.nan_to_num(chances)

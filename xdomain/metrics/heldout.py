@@ -19,7 +19,8 @@ from xdomain.core.errors import RecipeError
 from xdomain.core.recipe import load_recipe
 from xdomain.core.run_dir import PREDICTIONS, RECIPE, read_result
 from xdomain.core.sequences import offsets_of
-from xdomain.data.dataset import IGNORED
+from xdomain.data.dataset import IGNORED, label_matrix
+from xdomain.data.label_sets import held_by
 from xdomain.metrics.bootstrap import Resampled, Rows, resample
 from xdomain.metrics.scoring import chances_of
 
@@ -123,11 +124,17 @@ def _groups(table: pa.Table) -> NDArray[np.int64]:
 
 
 def _judged(table: pa.Table, problem: Problem, names: Sequence[str]) -> HeldOutPredictions:
-    label, score = (table.column(name).combine_chunks() for name in ("label", "score"))
+    label = table.column("label").combine_chunks()
     if problem == "regression":
-        return HeldOutPredictions(problem, label.to_numpy(), score.to_numpy(), np.arange(len(table) + 1))
+        score = table.column("score").to_numpy()
+        return HeldOutPredictions(problem, label.to_numpy(), score, np.arange(len(table) + 1))
     if problem == "span":
         return _spans(label, table)
+    if problem == "multilabel":
+        labels, given = label_matrix(table, names), held_by(table.column("prediction"), names)
+        return HeldOutPredictions(
+            problem, labels, np.stack([chances_of(table, names), given], axis=-1), np.arange(len(table) + 1)
+        )
     classes = pa.array(names, pa.string())
     if problem != "tagging":
         return HeldOutPredictions(problem, _index(label, classes), chances_of(table, names), np.arange(len(table) + 1))

@@ -35,7 +35,8 @@ def majority_baseline(
     Parameters
     ----------
     labels_train, labels_test
-        As in `xdomain.data.dataset.Examples`: class indices (n,), class indices of all tags (total,), or values (n,).
+        As in `xdomain.data.dataset.Examples`: class indices (n,), labels (n, k), class indices of all tags (total,), or
+        values (n,).
         Tags that are not scored (-100) are left out.
     metrics
         Names in `xdomain.metrics.metrics.METRICS`.
@@ -49,10 +50,13 @@ def majority_baseline(
     dict of str to float
         The value of each metric; NaN if the metric is undefined for a constant, as a correlation is, or if train or
         test has no labels. Empty for span, which has `random_span` and `oracle` instead. If several classes are
-        equally frequent, the answer is the first of them.
+        equally frequent, the answer is the first of them. For multilabel the better one of two constant answers: all
+        labels, and those that more than half of the training records have.
     """
     if problem == "span":
         return {}
+    if problem == "multilabel":
+        return _constant_labels(labels_train, labels_test, metrics)
     if problem == "regression":
         known = labels_train[np.isfinite(labels_train)].astype(np.float64)
         answers = np.full(len(labels_test), known.mean() if len(known) else math.nan)
@@ -64,6 +68,21 @@ def majority_baseline(
     if not len(labels) or not len(labels_train) or not np.isfinite(answers).all():
         return dict.fromkeys(metrics, math.nan)
     return {name: row["value"] for name, row in compute_metrics(metrics, labels, answers, problem).items()}
+
+
+def _constant_labels(labels_train: NDArray[Any], labels_test: NDArray[Any], metrics: Sequence[str]) -> dict[str, float]:
+    if not len(labels_test) or not len(labels_train):
+        return dict.fromkeys(metrics, math.nan)
+    known = labels_train != IGNORED
+    often = 2 * (known & (labels_train == 1)).sum(0) > known.sum(0)
+    answers = (np.ones(labels_train.shape[1]), often.astype(np.float64))
+    each = [
+        compute_metrics(metrics, labels_test, np.tile(one[:, None], (len(labels_test), 1, 2)), "multilabel")
+        for one in answers
+    ]
+    values = {name: [one[name]["value"] for one in each if math.isfinite(one[name]["value"])] for name in metrics}
+    best = {name: max if METRICS[name].higher_is_better else min for name in metrics}
+    return {name: best[name](own) if own else math.nan for name, own in values.items()}
 
 
 def not_learned(
@@ -110,7 +129,9 @@ def not_learned(
     if one_answer(labels, scores, problem):
         thing = "tags" if problem == "tagging" else "records"
         answer = "one and the same value"
-        if problem != "regression":
+        if problem == "multilabel":
+            answer = "one and the same labels"
+        elif problem != "regression":
             best = int(scores[0].argmax())
             answer = repr(classes[best]) if best < len(classes) else "one and the same class"
         return f"answers all {len(labels):,} test {thing} with {answer}{of_losses(losses)}"
@@ -131,6 +152,8 @@ def one_answer(labels: NDArray[Any], scores: NDArray[Any], problem: Problem) -> 
         return False
     if problem == "regression":
         return bool(np.ptp(scores) <= ALIKE * max(float(np.ptp(labels)), 1e-30))
+    if problem == "multilabel":
+        return bool((scores[..., 1] == scores[0, :, 1]).all())
     best = scores.argmax(-1)
     return bool((best == best[0]).all())
 
@@ -227,6 +250,8 @@ def _named(metric: str, constant: float, problem: Problem) -> str:
         return f"the {number(constant)} of answers that have nothing to do with the labels"
     if problem == "regression":
         return f"the {number(constant)} of the training records' mean"
+    if problem == "multilabel":
+        return f"the {number(constant)} of one and the same labels for all records"
     return f"the {number(constant)} of the most frequent {'tag' if problem == 'tagging' else 'class'}"
 
 

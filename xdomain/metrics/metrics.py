@@ -18,12 +18,15 @@ from numpy.typing import NDArray
 from xdomain.core.choices import Problem
 from xdomain.core.errors import RecipeError, unknown
 from xdomain.core.import_errors import LazyModule
+from xdomain.metrics.multilabel import mean_over_labels, of_counts, subset_accuracy
 
 sk: Any = LazyModule("sklearn.metrics")  # slow to import, and not needed to check names
 stats: Any = LazyModule("scipy.stats")
 special: Any = LazyModule("scipy.special")
 
 CLASSES: tuple[Problem, ...] = ("classification", "pair", "tagging")
+LABELS: tuple[Problem, ...] = ("multilabel",)
+CLASSES_OR_LABELS = (*CLASSES, *LABELS)
 VALUES: tuple[Problem, ...] = ("regression",)
 SPANS: tuple[Problem, ...] = ("span",)
 NOTHING: Any = 0  # the score of a class that is never predicted
@@ -50,6 +53,9 @@ class Metric:
     compute
         Takes labels and scores: class indices (n,) and logits or probabilities (n, k); or values (n,) twice; or
         references (n, r, 2), NaN where a question has fewer than r, and predicted spans (n, 2), half-open.
+    of_labels
+        The same for multilabel: takes labels (n, k) and scores (n, k, 2), see `xdomain.metrics.multilabel`. None where
+        `compute` does, or the metric does not fit.
     two_classes
         True if the metric is about a positive class, the second of two in sorted order (1 of 0 and 1).
     possible
@@ -63,12 +69,17 @@ class Metric:
     problems: tuple[Problem, ...]
     compute: Compute
     two_classes: bool = False
+    of_labels: Compute | None = None
     possible: tuple[float, float] = (0.0, 1.0)
     correlation: bool = False
 
 
 def _of_classes(function: str, **options: Any) -> Compute:
     return lambda labels, scores: float(getattr(sk, function)(labels, scores.argmax(-1), **options))
+
+
+def _macro(function: str) -> Compute:
+    return _of_classes(function, average="macro", zero_division=0)
 
 
 def _f1_of_second(labels: NDArray[Any], scores: NDArray[Any]) -> float:
@@ -163,15 +174,30 @@ def exact(references: NDArray[Any], spans: NDArray[Any]) -> NDArray[np.float64]:
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
-        Metric("accuracy", True, CLASSES, _of_classes("accuracy_score")),
+        Metric("accuracy", True, CLASSES_OR_LABELS, _of_classes("accuracy_score"), of_labels=subset_accuracy),
         Metric("balanced_accuracy", True, CLASSES, _of_classes("balanced_accuracy_score")),
-        Metric("f1", True, CLASSES, _of_classes("f1_score", average="macro", zero_division=0)),
+        Metric("f1", True, CLASSES_OR_LABELS, _macro("f1_score"), of_labels=of_counts("f1")),
+        Metric("f1_micro", True, LABELS, of_counts("f1_micro")),
         Metric("f1_binary", True, ("classification", "pair"), _f1_of_second, two_classes=True),
-        Metric("precision", True, CLASSES, _of_classes("precision_score", average="macro", zero_division=0)),
-        Metric("recall", True, CLASSES, _of_classes("recall_score", average="macro", zero_division=0)),
-        Metric("matthews_correlation", True, CLASSES, _of_classes("matthews_corrcoef"), **OF_CORRELATIONS),
-        Metric("roc_auc", True, CLASSES, _roc_auc),
-        Metric("average_precision", True, CLASSES, _average_precision),
+        Metric("precision", True, CLASSES_OR_LABELS, _macro("precision_score"), of_labels=of_counts("precision")),
+        Metric("recall", True, CLASSES_OR_LABELS, _macro("recall_score"), of_labels=of_counts("recall")),
+        Metric(
+            "matthews_correlation",
+            True,
+            CLASSES_OR_LABELS,
+            _of_classes("matthews_corrcoef"),
+            of_labels=of_counts("matthews_correlation"),
+            **OF_CORRELATIONS,
+        ),
+        Metric("hamming_loss", False, LABELS, of_counts("hamming_loss")),
+        Metric("roc_auc", True, CLASSES_OR_LABELS, _roc_auc, of_labels=mean_over_labels("roc_auc_score")),
+        Metric(
+            "average_precision",
+            True,
+            CLASSES_OR_LABELS,
+            _average_precision,
+            of_labels=mean_over_labels("average_precision_score"),
+        ),
         Metric("spearmanr", True, VALUES, _correlation("spearmanr"), **OF_CORRELATIONS),
         Metric("pearsonr", True, VALUES, _correlation("pearsonr"), **OF_CORRELATIONS),
         Metric("mse", False, VALUES, lambda y, p: float(sk.mean_squared_error(y, p)), possible=ERROR),
@@ -233,9 +259,10 @@ def compute_metrics(
     names
         Names in `METRICS`.
     labels
-        Class indices (n,), or values (n,), or references (n, r, 2).
+        Class indices (n,), or values (n,), or references (n, r, 2); for multilabel 1, 0 or `IGNORED`, (n, k).
     scores
-        Logits or probabilities (n, k), or values (n,), or spans (n, 2).
+        Logits or probabilities (n, k), or values (n,), or spans (n, 2); for multilabel what
+        `xdomain.metrics.multilabel.decided` returns, (n, k, 2).
     problem
         What the labels are.
 
@@ -256,11 +283,15 @@ def compute_metrics(
         warnings.simplefilter("ignore")  # NaN stands for what is undefined
         return {
             name: {
-                "value": METRICS[name].compute(labels, scores) if len(labels) else math.nan,
+                "value": _function(METRICS[name], problem)(labels, scores) if len(labels) else math.nan,
                 "higher_is_better": METRICS[name].higher_is_better,
             }
             for name in names
         }
+
+
+def _function(metric: Metric, problem: Problem) -> Compute:
+    return metric.of_labels or metric.compute if problem in LABELS else metric.compute
 
 
 def confusion(labels: NDArray[Any], predictions: NDArray[Any], classes: Sequence[str]) -> list[list[int]]:

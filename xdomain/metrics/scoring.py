@@ -12,15 +12,18 @@ from numpy.typing import NDArray
 from xdomain.core.choices import Problem
 from xdomain.core.sequences import Adapter
 from xdomain.data.dataset import IGNORED, Examples
+from xdomain.data.label_sets import UNKNOWN, lists_of
 from xdomain.metrics.metrics import compute_metrics, confusion, per_class, probabilities
+from xdomain.metrics.multilabel import HALF, chances_of_labels, choose_thresholds, decided, per_label
 from xdomain.metrics.spans import RANDOM_DRAWS, found_spans, oracle_spans, random_spans
 
+Thresholds = NDArray[np.float64] | None
 OLD = "probabilities"
 """The column of lists that held the probabilities of all classes before each class had a column of its own."""
 
 
 def metric_inputs(
-    examples: Examples, records: NDArray[np.int64], scores: NDArray[Any]
+    examples: Examples, records: NDArray[np.int64], scores: NDArray[Any], thresholds: Thresholds = None
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return what `compute_metrics` takes: labels and scores; for span, references and predicted spans.
 
@@ -33,10 +36,32 @@ def metric_inputs(
     scores
         The scores of `records`, as `xdomain.training.predict.predict_scores` returns them. Rows without a label or a
         score are dropped.
+    thresholds
+        See `judged_rows`.
     """
     if examples.answers is not None:
         return examples.answers.references(records), found_spans(examples, records, scores)
-    return drop_unscored(examples.labels_of(records), scores)
+    return judged_rows(examples.problem, examples.labels_of(records), scores, thresholds)
+
+
+def judged_rows(
+    problem: Problem, labels: NDArray[Any], scores: NDArray[Any], thresholds: Thresholds = None
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return labels and scores as `compute_metrics` takes them, for any problem but span.
+
+    Parameters
+    ----------
+    problem
+        What the labels are.
+    labels, scores
+        See `drop_unscored`; for multilabel (n, k), logits.
+    thresholds
+        Only for multilabel, shape (k,): the probability from which on a label is given. None: the best on these
+        records, as on validation.
+    """
+    if problem != "multilabel":
+        return drop_unscored(labels, scores)
+    return labels, decided(scores, choose_thresholds(labels, scores) if thresholds is None else thresholds)
 
 
 def drop_unscored(labels: NDArray[Any], scores: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -55,14 +80,20 @@ def drop_unscored(labels: NDArray[Any], scores: NDArray[Any]) -> tuple[NDArray[A
 
 
 def metric_values(
-    metrics: list[str], examples: Examples, records: NDArray[np.int64], scores: NDArray[Any]
+    metrics: list[str],
+    examples: Examples,
+    records: NDArray[np.int64],
+    scores: NDArray[Any],
+    thresholds: Thresholds = None,
 ) -> dict[str, float]:
-    """The value of each of `metrics`, by name; `examples`, `records` and `scores` are as in `metric_inputs`."""
-    rows = compute_metrics(metrics, *metric_inputs(examples, records, scores), examples.problem)
+    """The value of each of `metrics`, by name; `examples`, `records`, `scores`, `thresholds` as in `metric_inputs`."""
+    rows = compute_metrics(metrics, *metric_inputs(examples, records, scores, thresholds), examples.problem)
     return {name: row["value"] for name, row in rows.items()}
 
 
-def compute_split_metrics(examples: Examples, split: str, scores: NDArray[Any], metrics: list[str]) -> dict[str, Any]:
+def compute_split_metrics(
+    examples: Examples, split: str, scores: NDArray[Any], metrics: list[str], thresholds: Thresholds = None
+) -> dict[str, Any]:
     """Judge the scores of a split.
 
     Parameters
@@ -75,21 +106,25 @@ def compute_split_metrics(examples: Examples, split: str, scores: NDArray[Any], 
         The scores of ``examples.indices(split)``, as `xdomain.training.predict.predict_scores` returns them.
     metrics
         Names in `xdomain.metrics.metrics.METRICS`.
+    thresholds
+        See `judged_rows`.
 
     Returns
     -------
     dict
-        `metrics`, as `compute_metrics` returns them. For problems with classes also `confusion` and `per_class`. For
-        span also the values of `oracle`, the references after they went through symbols, and of `random_span`, spans
-        drawn at random.
+        `metrics`, as `compute_metrics` returns them. For problems with classes also `confusion` and `per_class`; for
+        multilabel only `per_class`. For span also the values of `oracle`, the references after they went through
+        symbols, and of `random_span`, spans drawn at random.
     """
     records = examples.indices(split)
-    labels, given = metric_inputs(examples, records, scores)
+    labels, given = metric_inputs(examples, records, scores, thresholds)
     result: dict[str, Any] = {"metrics": compute_metrics(metrics, labels, given, examples.problem)}
     if examples.problem == "span":
         result["oracle"] = span_values(metrics, labels, oracle_spans(examples, records))
         draws = [span_values(metrics, labels, random_spans(examples, records, draw)) for draw in range(RANDOM_DRAWS)]
         result["random_span"] = {name: float(np.mean([one[name] for one in draws])) for name in metrics}
+    elif examples.problem == "multilabel":
+        result["per_class"] = per_label(labels, given, examples.classes)
     elif examples.problem != "regression":
         predicted = given.argmax(-1)
         result["confusion"] = confusion(labels, predicted, examples.classes)
@@ -170,7 +205,11 @@ def per_tag(
 
 
 def predicted(
-    examples: Examples, adapter: Adapter, records: NDArray[np.int64], scores: NDArray[Any]
+    examples: Examples,
+    adapter: Adapter,
+    records: NDArray[np.int64],
+    scores: NDArray[Any],
+    thresholds: Thresholds = None,
 ) -> dict[str, pa.Array]:
     """Make the columns of predictions, in the order of `records`: see `prediction_columns` and `span_columns`.
 
@@ -184,17 +223,25 @@ def predicted(
         Shape (n,): places in `examples`.
     scores
         The scores of `records`, as `xdomain.training.predict.predict_scores` returns them.
+    thresholds
+        See `prediction_columns`.
     """
     if examples.problem == "span":
         return span_columns(examples, adapter, records, scores)
     rows, lengths = per_tag(examples, records, scores, np.nan)
-    return prediction_columns(examples.problem, examples.classes, rows, lengths)
+    return prediction_columns(examples.problem, examples.classes, rows, lengths, thresholds)
 
 
 def prediction_columns(
-    problem: Problem, classes: tuple[str, ...], scores: NDArray[Any], lengths: NDArray[np.int64]
+    problem: Problem,
+    classes: tuple[str, ...],
+    scores: NDArray[Any],
+    lengths: NDArray[np.int64],
+    thresholds: Thresholds = None,
 ) -> dict[str, pa.Array]:
     """Make the columns `prediction` and `score`, and for classification and pair those of `class_columns`.
+
+    For multilabel, `prediction` has a list of labels in each row, and there is no `score` beside `class_columns`.
 
     Parameters
     ----------
@@ -206,9 +253,15 @@ def prediction_columns(
         Logits (n, k); values (n,) for regression; logits (tags, k) for tagging. Logits that are NaN become null.
     lengths
         Only for tagging, shape (n,): the number of tags of each record, which is the length of its lists.
+    thresholds
+        Only for multilabel, shape (k,): the probability from which on a label is given; None: 0.5.
     """
     if problem == "regression":
         return {"prediction": pa.array(scores.astype(np.float64)), "score": pa.array(scores.astype(np.float64))}
+    if problem == "multilabel":
+        of_each = chances_of_labels(scores)
+        given = of_each >= (HALF if thresholds is None else thresholds)
+        return {"prediction": lists_of(given, classes), **class_columns(classes, of_each)}
     chances = probabilities(scores)
     missing = ~np.isfinite(chances).all(-1)
     best = np.where(missing, 0, np.nan_to_num(chances).argmax(-1))
@@ -231,7 +284,7 @@ def class_columns(classes: Sequence[str], chances: NDArray[np.float64]) -> dict[
 
 
 def chances_of(table: pa.Table, classes: Sequence[str]) -> NDArray[np.float64]:
-    """Shape (n, k): the probabilities of the k `classes` in a `table` of predictions of classification or pair."""
+    """Shape (n, k): the probabilities of the k `classes` in a `table` of predictions that has them for each record."""
     if OLD in table.column_names:
         return table.column(OLD).combine_chunks().flatten().to_numpy().reshape(-1, len(classes))
     return np.column_stack([table.column(f"p({name})").to_numpy() for name in classes])
@@ -245,6 +298,13 @@ def by_class(table: pa.Table, classes: Sequence[str]) -> pa.Table:
     return pa.table({**columns, **class_columns(classes, chances_of(table, classes))})
 
 
+def unknown_column(examples: Examples, records: NDArray[np.int64]) -> dict[str, pa.Array]:
+    """The column `UNKNOWN` of `records`, places in `examples`; empty unless a label of a record is unknown."""
+    if examples.problem != "multilabel" or examples.labels is None or (examples.labels != IGNORED).all():
+        return {}
+    return {UNKNOWN: lists_of(examples.labels[records] == IGNORED, examples.classes)}
+
+
 def label_column(examples: Examples, records: NDArray[np.int64]) -> pa.Array:
     """The true labels of `records`, shape (n,) places in `examples`, under the names of the data file; null if none."""
     if examples.answers is not None:
@@ -252,6 +312,8 @@ def label_column(examples: Examples, records: NDArray[np.int64]) -> pa.Array:
         spans_of_each = [own.spans[own.offsets[r] : own.offsets[r + 1]] for r in records]
         return pa.array([[{"start": start, "end": end} for start, end in spans.tolist()] for spans in spans_of_each])
     labels, lengths = per_tag(examples, records, examples.labels_of(records), IGNORED)
+    if examples.problem == "multilabel":
+        return lists_of(labels == 1, examples.classes)
     if examples.problem == "regression":
         return pa.array(labels.astype(np.float64))
     names = pa.DictionaryArray.from_arrays(

@@ -219,6 +219,8 @@ def _head_config(
     if problem == "span":
         config.num_labels = 2  # logits of the first and of the last position
         return config
+    if problem == "multilabel":
+        config.problem_type = "multi_label_classification"
     config.id2label = dict(enumerate(classes))
     config.label2id = {name: i for i, name in enumerate(classes)}
     return config

@@ -43,7 +43,7 @@ def why_not_learned(series: ArmResults) -> str | None:
         if len(judged) == 1:
             names: list[str] = series.study.store.result(series.cells[0].key)["classes"]
             return not_learned(first.labels, first.scores, problem, series.metric, losses=losses, classes=names)
-        thing = "value" if problem == "regression" else "class"
+        thing = {"regression": "value", "multilabel": "set of labels"}.get(problem, "class")
         what = f"{len(first):,} test records with one and the same {thing}"
         return f"answers all {what} in each of its {len(judged)} cells{of_losses(losses)}"
     known = [cell for cell in series.cells if math.isfinite(series.value(cell))]

@@ -35,7 +35,7 @@ LATER_COLUMNS = ("answer", "fold")
 """Columns that recipes of version 0.1 could not name: without them a key is what it was."""
 DRAWN_SPLITS = ("random", "group", "cluster", "entity")
 """The rules by which another split seed gives other splits."""
-LATER_KEYS = {"positive": None, "calibration": "none", "class_balance": "none"}
+LATER_KEYS = {"positive": None, "calibration": "none", "class_balance": "none", "thresholds": "validation"}
 """Keys that recipes could not have before, and their values that change nothing."""
 DIGITS = 16
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor, nn
 
 from xdomain.data.dataset import IGNORED
@@ -20,28 +21,36 @@ def summed_loss(problem: str, logits: Tensor, batch: Mapping[str, Tensor], weigh
     Parameters
     ----------
     problem
-        ``classification``, ``pair``, ``regression``, ``tagging`` or ``span``.
+        ``classification``, ``multilabel``, ``pair``, ``regression``, ``tagging`` or ``span``.
     logits
         Float32, as `xdomain.training.predict.forward` gives them: (b, k), (w, s, k) for tagging, (w, s, 2) for span.
     batch
-        What a `Collator` makes, with ``labels``: (b,), standardised for regression; (w, s) for tagging; (w, 2) for
-        span, the first and last position of the answer, both 0 where a window holds none of it. For span also
-        ``owned``, (w, s), bool: the positions that hold a symbol of the passage, where an answer may begin and end.
+        What a `Collator` makes, with ``labels``: (b,), standardised for regression; (b, k), 1 or 0, for multilabel;
+        (w, s) for tagging; (w, 2) for span, the first and last position of the answer, both 0 where a window holds none
+        of it. For span also ``owned``, (w, s), bool: the positions that hold a symbol of the passage, where an answer
+        may begin and end.
     weights
         Shape (k,): how much a label of each class counts, 1 on average over the training labels; None: all count 1. The
         mean loss is then that of `xdomain.data.class_weights.class_weights` in scikit-learn's sense: the sum is divided
-        by the number of labels, not by the sum of the weights of the batch.
+        by the number of labels, not by the sum of the weights of the batch. For multilabel shape (2, k): how much it
+        counts that a record has not, or has, each label.
 
     Returns
     -------
     Tensor
-        A scalar: squared errors for regression, else cross-entropies in nats. Labels that are `IGNORED` add nothing.
-        For span, each window has two labels, the first and the last position of an answer, of which both count or
-        neither: the mean over labels is half the sum of the two means over windows.
+        A scalar: squared errors for regression, else cross-entropies in nats, for multilabel of each label by itself.
+        Labels that are `IGNORED` add nothing. For span, each window has two labels, the first and the last position of
+        an answer, of which both count or neither: the mean over labels is half the sum of the two means over windows.
     """
     labels = batch["labels"]
     if problem == "regression":
         return ((logits.squeeze(-1) - labels).square() * (labels != IGNORED)).sum()
+    if problem == "multilabel":
+        wanted = labels.clamp(min=0)
+        each = nn.functional.binary_cross_entropy_with_logits(logits, wanted.to(logits.dtype), reduction="none")
+        if weights is not None:
+            each = each * torch.where(wanted == 1, weights[1], weights[0])
+        return (each * (labels != IGNORED)).sum()
     if problem == "span":
         logits = candidates_only(logits, batch["owned"]).transpose(1, 2)
     return nn.functional.cross_entropy(

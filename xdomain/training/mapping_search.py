@@ -21,7 +21,7 @@ from xdomain.data.collate import Collator, SpecialTokenLayout
 from xdomain.data.dataset import IGNORED, Examples
 from xdomain.data.windows import Windows
 from xdomain.metrics.metrics import METRICS, compute_metrics
-from xdomain.metrics.scoring import drop_unscored
+from xdomain.metrics.scoring import judged_rows
 from xdomain.model.initialise import Arm
 from xdomain.model.token_mapping import TokenMapping
 from xdomain.training.device import best_device, join, of_first
@@ -188,8 +188,12 @@ def _score(
     if labels.dtype.kind == "f":
         wanted = labels[:, None].astype(np.float64)
     else:
-        usable &= labels != IGNORED
-        wanted = np.eye(len(examples.classes))[np.where(usable, labels, 0)]
+        known = labels != IGNORED
+        if examples.problem == "multilabel":
+            wanted = np.where(known, labels, 0).astype(np.float64)
+        else:
+            usable &= known
+            wanted = np.eye(len(examples.classes))[np.where(usable, labels, 0)]
     predicted = np.full(wanted.shape, np.nan)
     for fold in range(FOLDS):
         learn, judge = usable & (folds != fold), usable & (folds == fold)
@@ -199,4 +203,4 @@ def _score(
         probe = Ridge(alpha=seen.shape[1]).fit(scale.transform(seen[learn]), wanted[learn])
         predicted[judge] = probe.predict(scale.transform(seen[judge])).reshape(-1, wanted.shape[1])
     scores = predicted[:, 0] if examples.problem == "regression" else predicted
-    return compute_metrics([metric], *drop_unscored(labels, scores), examples.problem)[metric]["value"]
+    return compute_metrics([metric], *judged_rows(examples.problem, labels, scores), examples.problem)[metric]["value"]

@@ -90,7 +90,14 @@ def _usage(recipe: Recipe, values: Mapping[str, Any]) -> list[str]:
         lines += [MIX, ""]
     if recipe.problem == "span":
         lines += ['The question comes first, then a window of the passage; position 0 stands for "not here".', ""]
-    elif values["counts"]["sequences_in_several_windows"]:
+    elif "thresholds" in values:
+        lines += [
+            "A label is given where the sigmoid of its logit is at least its threshold: "
+            + ", ".join(f"{name} {value:.4f}" for name, value in values["thresholds"].items())
+            + ".",
+            "",
+        ]
+    if recipe.problem != "span" and values["counts"]["sequences_in_several_windows"]:
         lines += ["Long sequences were read in windows; the prediction is the mean of the windows' logits.", ""]
     mapping = values["mapping"]
     start = f"Mapping `{mapping['strategy']}`, seed {mapping['seed']}, sha256 `{mapping['sha256'][:16]}…`; "

@@ -208,6 +208,39 @@ def _shortened(name: str) -> str:
     return name if len(name) <= LONGEST_NAME else f"{name[: half - 1]}…{name[-half:]}"
 
 
+def plot_labels(rows: Sequence[Mapping[str, Any]], *, path: Path, title: str) -> None:
+    """Plot precision, recall and F1 of each label, the most frequent at the top.
+
+    Parameters
+    ----------
+    rows
+        For each label {class, precision, recall, f1, support}. Of more than 60 the most frequent are shown.
+    path
+        The image file to write.
+    title
+        Stands above.
+    """
+    shown = sorted(rows, key=lambda row: -row["support"])[:MOST_NAMED]
+    places = np.arange(len(shown))
+    with mpl.rc_context(STYLE):
+        figure = new_figure(6.4, 1.6 + 0.26 * len(shown))
+        axes = figure.subplots()
+        low, high = ([pick(row["precision"], row["recall"]) for row in shown] for pick in (min, max))
+        axes.hlines(places, low, high, color=GREY, linewidth=1)
+        for name, marker, colour in (("precision", "|", BLUE), ("recall", "x", GREEN), ("f1", "o", ORANGE)):
+            axes.plot([row[name] for row in shown], places, marker, color=colour, markersize=6, label=name)
+        names = [f"{_shortened(row['class'])} ({row['support']:,})" for row in shown]
+        axes.set_yticks(places, names, fontsize=8, parse_math=False)
+        axes.set_ylim(len(shown) - 0.5, -0.5)
+        axes.set_xlim(-0.03, 1.03)
+        axes.set_xlabel("of the label, by itself")
+        left_out = len(rows) - len(shown)
+        axes.set_ylabel("label (records)" + (f"; {left_out:,} rarer ones are not shown" if left_out else ""))
+        figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=8)
+        axes.set_title(title, parse_math=False)
+        figure.savefig(path)
+
+
 def plot_reliability(calibration: Mapping[str, Any], *, path: Path, title: str) -> None:
     """Plot how often predictions are right against their probability, and how many there are of each.
 

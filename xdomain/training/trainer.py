@@ -23,7 +23,7 @@ from xdomain.core.progress import log, reporter
 from xdomain.core.recipe import Recipe, Train
 from xdomain.core.run_dir import CHECKPOINTS
 from xdomain.core.sequences import Ids
-from xdomain.data.class_weights import class_weights, draw_chances
+from xdomain.data.class_weights import balancing_weights, draw_chances
 from xdomain.data.collate import Collator, Indices, LengthGrouped
 from xdomain.data.dataset import Examples
 from xdomain.data.windows import training_windows
@@ -113,8 +113,8 @@ class _WindowTrainer(Trainer):
         if self._recipe.class_balance != "weights":
             return None
         labels = self._examples.labels_of(self._examples.indices("train"))
-        weights = class_weights(labels, len(self._examples.classes))
-        return torch.from_numpy(weights.astype(np.float32)).to(self._device.name)
+        weights = balancing_weights(labels, self._recipe.problem, len(self._examples.classes))
+        return torch.from_numpy(weights).to(self._device.name)
 
     def _epoch(self) -> int:
         return int(self.state.epoch or 0)

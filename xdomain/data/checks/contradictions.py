@@ -18,6 +18,7 @@ ROUNDING = 1e-5
 """Values of regression that differ by less, relative to their size, are the same value."""
 NAMES = {
     "classification": ("sequence", "label"),
+    "multilabel": ("sequence", "set of labels"),
     "regression": ("sequence", "value"),
     "tagging": ("sequence", "sequence of tags"),
     "pair": ("pair", "label"),
@@ -159,7 +160,7 @@ def _numbered_labels(examples: Examples) -> NDArray[Any]:
     """Shape (n,), or for tagging (total symbols,): values, or numbers of labels, below 0 where nothing is scored."""
     if examples.labels is None:
         raise ValueError("records without labels")
-    if examples.problem == "span":
+    if examples.problem in ("span", "multilabel"):
         return np.unique(examples.labels, axis=0, return_inverse=True)[1].reshape(-1)
     return examples.labels.astype(np.float64) if examples.problem == "regression" else examples.labels
 

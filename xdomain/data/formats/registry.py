@@ -104,6 +104,7 @@ def read(
     label_key: str | None = None,
     max_characters: int = MAX_CHARACTERS,
     unscored: str = "",
+    label_separator: str = "",
     drop_incomplete: bool = False,
     **raw_options: Any,
 ) -> pa.Table:
@@ -113,7 +114,7 @@ def read(
     ----------
     reader
         A name among `FORMATS`.
-    files, columns, known, problem, labelled, max_characters, unscored, drop_incomplete
+    files, columns, known, problem, labelled, max_characters, unscored, label_separator, drop_incomplete
         See `xdomain.data.assemble.assemble`.
     label_key
         The key in FASTA headers whose value is the label: the same as ``columns.label``.
@@ -141,6 +142,7 @@ def read(
         labelled=labelled,
         max_characters=max_characters,
         unscored=unscored,
+        label_separator=label_separator,
         drop_incomplete=drop_incomplete,
         number_repeated_ids=form.of_sequences,
     )
@@ -169,7 +171,9 @@ def raw_file(reader: str, path: Path, *, columns: Columns, labelled: bool, **raw
     """
     table = FORMATS[reader].raw(path, **raw_options)
     if FORMATS[reader].of_sequences and labelled:
-        check_labelled(table, columns.label or columns.tags, path)
+        labels = columns.label or columns.tags
+        for label in labels if isinstance(labels, list) else [labels]:
+            check_labelled(table, label, path)
     return table
 
 

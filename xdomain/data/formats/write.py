@@ -17,6 +17,12 @@ from xdomain.core.run_dir import finite, whole_or_nothing
 TABLE_FILES = (".csv", ".tsv", ".parquet", ".jsonl")
 """The endings of files that tables can be written to."""
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
+JOINED_BY = b"joined by"
+
+
+def joined_by(table: pa.Table, separator: str) -> pa.Table:
+    """The `table`, with the values of lists joined by `separator` where it is written as text."""
+    return table.replace_schema_metadata({**(table.schema.metadata or {}), JOINED_BY: separator})
 
 
 def write_tables(tables: Iterable[pa.Table], out: Path | None) -> int:
@@ -28,7 +34,7 @@ def write_tables(tables: Iterable[pa.Table], out: Path | None) -> int:
         At least one.
     out
         A file, whose ending says how it is written: see `TABLE_FILES`. It appears when all is written. None: CSV to
-        stdout. In CSV and TSV the values of a list are joined by spaces.
+        stdout. In CSV and TSV the values of a list are joined by spaces, or by what `joined_by` says.
 
     Returns
     -------
@@ -91,13 +97,14 @@ def _to_lines(tables: Iterable[pa.Table], part: Path, ending: str) -> int:
 
 def _csv(table: pa.Table, delimiter: str, *, header: bool) -> bytes:
     sink = pa.BufferOutputStream()
-    flat = pa.table({name: _joined(table.column(name)) for name in table.column_names})
+    separator = (table.schema.metadata or {}).get(JOINED_BY, b" ").decode()
+    flat = pa.table({name: _joined(table.column(name), separator) for name in table.column_names})
     pa_csv.write_csv(flat, sink, pa_csv.WriteOptions(include_header=header, delimiter=delimiter))
     return sink.getvalue().to_pybytes()
 
 
-def _joined(column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
+def _joined(column: pa.ChunkedArray, separator: str) -> pa.ChunkedArray | pa.Array:
     if not (pa.types.is_list(column.type) or pa.types.is_fixed_size_list(column.type)):
         return column
     shown = [[f"{x:.6g}" if isinstance(x, float) else str(x) for x in row] for row in column.to_pylist()]
-    return pa.array([" ".join(row) for row in shown])
+    return pa.array([separator.join(row) for row in shown])

@@ -9,13 +9,17 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from xdomain.core.choices import Problem
 from xdomain.core.errors import DataError, nearest
+from xdomain.core.progress import log
 from xdomain.core.recipe import SPLITS, Split
+from xdomain.data.label_sets import held_by, label_names
 from xdomain.data.splits.drawing import Indices, Names, apportion, draw
 from xdomain.data.splits.entities import draw_entities
 from xdomain.data.splits.folds import folds_of
+from xdomain.data.splits.label_sets import spread
 from xdomain.data.validate import split_names
 
 
@@ -30,13 +34,13 @@ def assign(table: pa.Table, split: Split, problem: Problem) -> Names:
         The rule and its numbers, drawn with ``PCG64(split.seed)``. A share of 0 makes no such split.
 
         *random*: the given share of every class for classification and pair, as nearly as whole records allow, with at
-        least one record of each in train. *group*: whole groups of the column ``group``, so shares are approximate.
-        *cluster*: likewise, where `xdomain.data.splits.clusters.clustered` made the groups. *entity*: pairs whose
-        members are new. *given*: as in column ``split``; if that has no valid or no test, it is drawn from train.
-        *fold*: one fold is test, and valid is drawn from the rest. *given* and *fold* draw whole groups where there is
-        a column ``group``.
+        least one record of each in train; for multilabel about the given share of every label. *group*: whole groups of
+        the column ``group``, so shares are approximate. *cluster*: likewise, where
+        `xdomain.data.splits.clusters.clustered` made the groups. *entity*: pairs whose members are new. *given*: as in
+        column ``split``; if that has no valid or no test, it is drawn from train. *fold*: one fold is test, and valid
+        is drawn from the rest. *given* and *fold* draw whole groups where there is a column ``group``.
     problem
-        For classification and pair, the classes are spread evenly over the splits.
+        For classification and pair the classes, for multilabel the labels are spread evenly over the splits.
 
     Returns
     -------
@@ -48,7 +52,7 @@ def assign(table: pa.Table, split: Split, problem: Problem) -> Names:
     DataError
         A column is missing, a split name is unknown, a split has no records, or train lacks a class.
     """
-    classes = _classes(table, problem)
+    classes, held = _classes(table, problem), _label_sets(table, problem)
     shares = _shares(split)
     rng = np.random.Generator(np.random.PCG64(split.seed))
     names = np.full(table.num_rows, "train", "<U5")
@@ -61,12 +65,19 @@ def assign(table: pa.Table, split: Split, problem: Problem) -> Names:
             names = _given(table)
             shares = {name: share for name, share in shares.items() if name not in names}
         elif split.rule == "fold":
-            names[folds_of(table, split, classes, groups, rng) == (split.fold or 0)] = "test"
+            names[folds_of(table, split, classes, groups, rng, held) == (split.fold or 0)] = "test"
         elif split.rule == "random":
             groups = None
-        draw(names, np.flatnonzero(names == "train"), shares, classes, groups, rng)
-    _limit(names, split.limit, classes, rng)
+        pool = np.flatnonzero(names == "train")
+        if held is not None and groups is None and shares:
+            parts = ("train", *shares)
+            names[pool] = np.array(parts)[spread(held[pool], [1 - sum(shares.values()), *shares.values()], rng)]
+        else:
+            draw(names, pool, shares, classes, groups, rng)
+    _limit(names, split.limit, classes, held, rng)
     _check(names, split, classes)
+    if held is not None:
+        _warn_of_absent(names, held, label_names(table))
     return names
 
 
@@ -85,6 +96,19 @@ def _shares(split: Split) -> dict[str, float]:
 def _classes(table: pa.Table, problem: Problem) -> Names | None:
     stratified = problem in ("classification", "pair") and "label" in table.column_names
     return np.asarray(table.column("label").to_pylist(), np.str_) if stratified else None
+
+
+def _label_sets(table: pa.Table, problem: Problem) -> NDArray[np.bool_] | None:
+    """Shape (n, k): the labels of each record, for multilabel; None for other problems, or without labels."""
+    there = problem == "multilabel" and "label" in table.column_names
+    return held_by(table.column("label"), label_names(table)) if there else None
+
+
+def _warn_of_absent(names: Names, held: NDArray[np.bool_], labels: Sequence[str]) -> None:
+    absent = np.flatnonzero(held[names != ""].any(axis=0) & ~held[names == "train"].any(axis=0))
+    if len(absent):
+        shown = ", ".join(repr(labels[label]) for label in absent[:5]) + (" …" if absent[5:].size else "")
+        log.warning(f"{len(absent)} of {len(labels)} labels are in no training record, and cannot be learned: {shown}")
 
 
 def _groups(table: pa.Table) -> Indices:
@@ -110,7 +134,13 @@ def _given(table: pa.Table) -> Names:
     )
 
 
-def _limit(names: Names, limit: Mapping[str, float], classes: Names | None, rng: np.random.Generator) -> None:
+def _limit(
+    names: Names,
+    limit: Mapping[str, float],
+    classes: Names | None,
+    held: NDArray[np.bool_] | None,
+    rng: np.random.Generator,
+) -> None:
     """Keep at most `limit` records of a split, or that share of them if below 1; changes `names` in place.
 
     Classes keep their shares, and at least one record each if `limit` allows.
@@ -127,6 +157,11 @@ def _limit(names: Names, limit: Mapping[str, float], classes: Names | None, rng:
         most = limit.get(name, len(members))
         most = max(1, round(most * len(members))) if most < 1 else int(most)
         if len(members) <= most:
+            continue
+        if held is not None:
+            share = most / len(members)
+            kept = rng.permutation(members[spread(held[members], [share, 1 - share], rng) == 0])
+            names[np.setdiff1d(members, kept[:most])] = ""
             continue
         kinds = classes[members] if classes is not None else np.zeros(len(members), np.int64)
         parts = [rng.permutation(members[kinds == kind]) for kind in np.unique(kinds)]

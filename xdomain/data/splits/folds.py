@@ -7,15 +7,22 @@ import warnings
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from xdomain.core.errors import DataError
 from xdomain.core.progress import log
 from xdomain.core.recipe import Split
 from xdomain.data.splits.drawing import Indices, Names
+from xdomain.data.splits.label_sets import spread
 
 
 def folds_of(
-    table: pa.Table, split: Split, classes: Names | None, groups: Indices | None, rng: np.random.Generator
+    table: pa.Table,
+    split: Split,
+    classes: Names | None,
+    groups: Indices | None,
+    rng: np.random.Generator,
+    held: NDArray[np.bool_] | None = None,
 ) -> Indices:
     """Give each record the number of its fold.
 
@@ -32,6 +39,9 @@ def folds_of(
         Shape (n,): the number of each record's group; drawn folds part none. None: records come in no groups.
     rng
         The source of random numbers.
+    held
+        Shape (n, k), the labels of each record: drawn folds have about the same share of each. None: see `classes`. Not
+        regarded where there are groups.
 
     Returns
     -------
@@ -43,7 +53,7 @@ def folds_of(
     DataError
         There is no column of folds and no number of them, there are too few records, or no such fold.
     """
-    names, folds = _named(table, split, classes, groups, rng)
+    names, folds = _named(table, split, classes, groups, rng, held)
     fold = split.fold or 0
     if fold >= len(names):
         raise DataError(
@@ -64,11 +74,18 @@ def fold_names(table: pa.Table, split: Split) -> list[str]:
 
 
 def _named(
-    table: pa.Table, split: Split, classes: Names | None, groups: Indices | None, rng: np.random.Generator
+    table: pa.Table,
+    split: Split,
+    classes: Names | None,
+    groups: Indices | None,
+    rng: np.random.Generator,
+    held: NDArray[np.bool_] | None,
 ) -> tuple[list[str], Indices]:
     if split.folds is None:
         folds, names = _given(table)
         return names, folds
+    if held is not None and groups is None and table.num_rows >= split.folds:
+        return fold_names(table, split), spread(held, [1 / split.folds] * split.folds, rng)
     return fold_names(table, split), _drawn(split.folds, table.num_rows, classes, groups, rng)
 
 
