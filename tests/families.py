@@ -51,7 +51,7 @@ CONFIGS = {
 }  # fmt: skip
 TWO_ENDS = ("roberta", "longformer")  # <s> a </s> </s> b </s>
 WITHOUT_TYPES = (*TWO_ENDS, "distilbert", "modernbert")
-PROBLEMS = ("classification", "multilabel", "regression", "tagging", "pair", "span")
+PROBLEMS = ("classification", "multilabel", "regression", "tagging", "profile", "pair", "span")
 CLASSES = ("a", "b", "c")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from xdomain.core.choices import OF_VALUES
 from xdomain.core.entry_points import entry_points
 from xdomain.core.plugins import adapter_names, find_recipe, task_names
 from xdomain.core.recipe import Recipe
@@ -126,8 +128,8 @@ def _target(examples: Examples) -> dict[str, Any]:
         labels = examples.labels_of(examples.indices(split))
         if examples.problem == "span":
             targets[split] = {f"{name} answer": length for name, length in _three(labels[:, 1] - labels[:, 0]).items()}
-        elif examples.problem == "regression":
-            targets[split] = {"min": float(labels.min()), "mean": float(labels.mean()), "max": float(labels.max())}
+        elif examples.problem in OF_VALUES:
+            targets[split] = _range(labels)
         elif examples.problem == "multilabel":
             numbers = (labels == 1).sum(axis=0)
             targets[split] = dict(zip(examples.classes, numbers.tolist(), strict=True))
@@ -135,3 +137,9 @@ def _target(examples: Examples) -> dict[str, Any]:
             numbers = np.bincount(labels[labels >= 0], minlength=len(examples.classes))
             targets[split] = dict(zip(examples.classes, numbers.tolist(), strict=True))
     return targets
+
+
+def _range(values: NDArray[Any]) -> dict[str, float]:
+    known = values[np.isfinite(values)]
+    found = {name: float(getattr(known, name)()) if len(known) else math.nan for name in ("min", "mean", "max")}
+    return found | ({"unknown": len(values) - len(known)} if len(known) < len(values) else {})

@@ -12,6 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from xdomain.core.adapter_protocols import ReverseComplements
+from xdomain.core.choices import PER_SYMBOL
 from xdomain.core.errors import BackboneError, RecipeError
 from xdomain.core.memory import Need, enough_memory
 from xdomain.core.recipe import Recipe, Train
@@ -122,7 +123,7 @@ class Predictor:
             read.append(replace(examples, symbols=other))
         with enough_memory(lambda: scoring_need(model.recipe.train)):
             scores = [model.scores(one, filled) for one in read]
-        wanted = len(examples.symbols.values) if self.recipe.problem == "tagging" else len(records)
+        wanted = len(examples.symbols.values) if self.recipe.problem in PER_SYMBOL else len(records)
         scores = [one[:wanted] for one in scores]
         return scores[0] if len(scores) == 1 else mean_scores(scores, self.recipe.problem)
 
@@ -200,8 +201,10 @@ def _question(recipe: Recipe, values: dict[str, Any]) -> dict[str, Any]:
 def _check_averaged(recipe: Recipe, adapters: Sequence[Adapter]) -> None:
     if recipe.problem == "span":
         raise RecipeError("several runs for span", expected="one run: answers in a passage cannot be averaged")
-    if recipe.problem == "tagging" and len({fingerprint(adapter) for adapter in adapters}) > 1:
-        raise RecipeError("several runs for tagging with other symbols", expected="the same adapter.options in each")
+    if recipe.problem in PER_SYMBOL and len({fingerprint(adapter) for adapter in adapters}) > 1:
+        raise RecipeError(
+            f"several runs for {recipe.problem} with other symbols", expected="the same adapter.options in each"
+        )
 
 
 def encoded(table: pa.Table, adapter: Adapter, recipe: Recipe, classes: Sequence[str], *, first: bool) -> Examples:

@@ -30,6 +30,7 @@ from xdomain.analysis.moved_weights import (
     unlike,
 )
 from xdomain.analysis.result import STYLE, Analysis, Finding, Options, empty_figure, one_task
+from xdomain.core.choices import OF_VALUES
 from xdomain.core.errors import BackboneError
 from xdomain.training.plots import COLOURS, GREY
 
@@ -125,17 +126,17 @@ class Drawn:
     @property
     def kind(self) -> str:
         """The name of the loss."""
-        return "mean squared error" if self.problem == "regression" else "mean cross-entropy"
+        return "mean squared error" if self.problem in OF_VALUES else "mean cross-entropy"
 
     @property
     def unit(self) -> str:
         """The unit of the loss."""
-        return "of standardised values" if self.problem == "regression" else "nats"
+        return "of standardised values" if self.problem in OF_VALUES else "nats"
 
     @property
     def short(self) -> str:
         """The suffix of a number: a blank and the unit, empty for regression."""
-        return "" if self.problem == "regression" else " nats"
+        return "" if self.problem in OF_VALUES else " nats"
 
 
 @dataclass(frozen=True)

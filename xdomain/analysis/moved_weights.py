@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from xdomain.analysis.loaded_run import OpenedRun
+from xdomain.core.choices import OF_VALUES
 from xdomain.training.losses import count_labels, summed_loss
 from xdomain.training.predict import forward
 from xdomain.training.trainer import TargetScaler
@@ -59,7 +60,7 @@ def path_of(run: OpenedRun) -> Path:
         The start cannot be restored, see `xdomain.analysis.loaded_run.OpenedRun.start`.
     """
     start: PreTrainedModel = run.start
-    if run.recipe.problem == "regression":
+    if run.recipe.problem in OF_VALUES:
         start = copy.deepcopy(start)
         TargetScaler.of(run.examples).fold_into(start)
     return Path(_tensors(start), _tensors(run.model))
@@ -161,7 +162,7 @@ class LossOf:
         longest_first = records[np.argsort(-collate.lengths()[records], kind="stable")]
         most = int(np.diff(collate.windows.offsets)[records].max())
         batches = [batch for _, batch in run.batches(longest_first, size=max(1, WINDOWS_AT_ONCE // most))]
-        variance = TargetScaler.of(run.examples).std ** 2 if run.recipe.problem == "regression" else 1.0
+        variance = TargetScaler.of(run.examples).std ** 2 if run.recipe.problem in OF_VALUES else 1.0
         model = copy.deepcopy(run.model)
         model.set_attn_implementation("sdpa")  # attention weights are not needed here, so a faster kernel is used
         return cls(model, batches, run.recipe.problem, variance)
@@ -174,9 +175,10 @@ class LossOf:
         total, count = 0.0, 0
         for batch in self.batches:
             logits, labels = forward(self.model, batch), batch["labels"]
-            if self.problem == "regression":  # in native units, where no value marks a missing label
-                total += float((logits.squeeze(-1) - labels).square().sum()) / self.variance
-                count += len(labels)
+            if self.problem in OF_VALUES:  # in native units, where no value marks a missing label
+                known = torch.isfinite(labels) & batch.get("owned", torch.ones_like(labels, dtype=torch.bool))
+                total += float((logits.squeeze(-1) - labels)[known].square().sum()) / self.variance
+                count += int(known.sum())
             else:
                 total += float(summed_loss(self.problem, logits, batch))
                 count += int(count_labels(batch))

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from xdomain.analysis.layers import drawn_symbols, held, symbol_vectors
 from xdomain.analysis.loaded_run import OpenedRun
 from xdomain.analysis.result import STYLE, Analysis, Finding, Options, empty_figure, one_task
+from xdomain.core.choices import PER_SYMBOL
 from xdomain.core.errors import RecipeError
 from xdomain.core.run_dir import finite
 from xdomain.data.dataset import IGNORED
@@ -184,12 +185,12 @@ def refuses(runs: Sequence[OpenedRun], _: Options) -> str | None:
 
 def _samples(run: OpenedRun, model: Any, records: NDArray[np.int64], seed: int) -> Samples:
     reach = held(run, records)
-    if run.recipe.problem != "tagging":
+    if run.recipe.problem not in PER_SYMBOL:
         means = [vectors.mean(1) for vectors in symbol_vectors(run, model, records, reach)]
         return Samples(np.stack(means, axis=1), run.examples.labels_of(records), records)
     ends = np.cumsum(run.examples.symbols.lengths[records])
     tags = [t[:m] for t, m in zip(np.split(run.examples.labels_of(records), ends[:-1]), reach[:, 0], strict=True)]
-    chosen = drawn_symbols([t != IGNORED for t in tags], MOST_SYMBOLS, seed)
+    chosen = drawn_symbols([np.isfinite(t) if t.dtype.kind == "f" else t != IGNORED for t in tags], MOST_SYMBOLS, seed)
     read = [v[:, c] for v, c in zip(symbol_vectors(run, model, records, reach), chosen, strict=True)]
     labels = np.concatenate([t[c] for t, c in zip(tags, chosen, strict=True)])
     if not len(labels):
@@ -209,8 +210,8 @@ def _caption(
     runs: Sequence[OpenedRun], results: Sequence[ProbeResult], metric: str, baseline: float, sizes: tuple[int, int]
 ) -> str:
     problem = runs[0].recipe.problem
-    what = "symbols" if problem == "tagging" else "records"
-    read = "each symbol's hidden state" if problem == "tagging" else "the mean hidden state of a record's symbols"
+    what = "symbols" if problem in PER_SYMBOL else "records"
+    read = "each symbol's hidden state" if problem in PER_SYMBOL else "the mean hidden state of a record's symbols"
     fitted = f"ridge regression, alpha = {ALPHA:g}" if metric == "spearmanr" else f"logistic regression, C = {C:g}"
     bars = "Wilson" if problem in ("classification", "pair") else "bootstrap of records"
     parts = [

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from xdomain.baselines.selection import better, rows_of
-from xdomain.core.choices import ClassBalance, Problem
+from xdomain.core.choices import OF_VALUES, PER_SYMBOL, ClassBalance, Problem
 from xdomain.core.run_dir import write_json
 from xdomain.core.sequences import Ragged
 from xdomain.data.class_weights import balancing_weights, draw_chances
@@ -30,12 +30,12 @@ class _Net(nn.Module):
 
     def __init__(self, alphabet_size: int, outputs: int, problem: Problem, *, paired: bool) -> None:
         super().__init__()
-        self.tagging = problem == "tagging"
+        self.per_symbol = problem in PER_SYMBOL
         self.pad = alphabet_size
         self.first = nn.Embedding(alphabet_size + 1, WIDTH, padding_idx=alphabet_size)
         self.conv1 = nn.Conv1d(WIDTH, WIDTH, KERNEL, padding=KERNEL // 2)
         self.conv2 = nn.Conv1d(WIDTH, WIDTH, KERNEL, padding=KERNEL // 2)
-        self.out = nn.Linear(WIDTH if self.tagging else (BINS + 1) * WIDTH * (3 if paired else 1), outputs)
+        self.out = nn.Linear(WIDTH if self.per_symbol else (BINS + 1) * WIDTH * (3 if paired else 1), outputs)
 
     def body(self, ids: Tensor) -> Tensor:
         """(b, s) symbols to (b, s, width)."""
@@ -55,7 +55,7 @@ class _Net(nn.Module):
         return torch.cat((hidden.sum(1) / lengths, where), 1)
 
     def forward(self, ids: Tensor, second: Tensor | None = None) -> Tensor:
-        if self.tagging:
+        if self.per_symbol:
             return self.out(self.body(ids))
         pooled = self.pooled(ids)
         if second is not None:
@@ -94,13 +94,13 @@ class CNN:
         for first in range(0, len(symbols), 4 * BATCH):
             chosen = np.arange(first, min(first + 4 * BATCH, len(symbols)))
             logits = self.net(*_inputs(symbols, symbols_b, chosen, self.net.pad))
-            if self.problem == "tagging":
+            if self.problem in PER_SYMBOL:
                 lengths = symbols.lengths[chosen]
                 parts += [row[:n].numpy() for row, n in zip(logits, lengths, strict=True)]
             else:
                 parts.append(logits.numpy())
         scores = np.concatenate(parts)
-        return scores[:, 0] * self.scale[1] + self.scale[0] if self.problem == "regression" else scores
+        return scores[:, 0] * self.scale[1] + self.scale[0] if self.problem in OF_VALUES else scores
 
     def save(self, folder: Path) -> None:
         """Write ``model.safetensors`` and ``baseline.json`` into `folder`."""
@@ -134,14 +134,16 @@ def fit_cnn(
         See `xdomain.baselines.api.fit_baseline`.
     """
     rng = np.random.Generator(np.random.PCG64(seed))
-    outputs = 1 if problem == "regression" else n_classes
+    outputs = 1 if problem in OF_VALUES else n_classes
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         net = _Net(alphabet_size, outputs, problem, paired=symbols_b is not None)
     train, valid = np.flatnonzero(split == "train"), np.flatnonzero(split == "valid")
     scale = (0.0, 1.0)
-    if problem == "regression":
-        scale = (float(labels[train].mean()), float(labels[train].std()) or 1.0)
+    if problem in OF_VALUES:
+        own = labels[rows_of(symbols, split, "train", problem)]
+        own = own[np.isfinite(own)]
+        scale = (float(own.mean()), float(own.std()) or 1.0)
     model = CNN(net, problem, (alphabet_size, outputs), scale)
     optimizer = torch.optim.Adam(net.parameters(), RATE)
     valid_rows = rows_of(symbols, split, "valid", problem)
@@ -206,13 +208,18 @@ def _loss(
     if problem == "multilabel":
         batch = {"labels": torch.from_numpy(labels[chosen])}
         return summed_loss(problem, logits, batch, weights) / count_labels(batch).clamp(min=1)
-    if problem != "tagging":
+    if problem not in PER_SYMBOL:
         total = nn.functional.cross_entropy(logits, torch.from_numpy(labels[chosen]), weights, reduction="sum")
         return total / len(chosen)
-    wanted = np.full(logits.shape[:2], IGNORED, np.int64)
+    missing = np.nan if problem == "profile" else IGNORED
+    wanted = np.full(logits.shape[:2], missing, labels.dtype)
     for row, record in enumerate(chosen):
         tags = labels[symbols.offsets[record] : symbols.offsets[record + 1]]
         wanted[row, : len(tags)] = tags
     flat = torch.from_numpy(wanted).flatten()
+    if problem == "profile":
+        known = torch.isfinite(flat)
+        errors = logits.flatten()[known] - (flat[known] - scale[0]) / scale[1]
+        return errors.square().sum() / known.sum().clamp(min=1)
     total = nn.functional.cross_entropy(logits.flatten(0, 1), flat, weights, ignore_index=IGNORED, reduction="sum")
     return total / (flat != IGNORED).sum().clamp(min=1)

@@ -15,7 +15,7 @@ from scipy import sparse
 
 from xdomain.baselines.one_vs_rest import fit_labels
 from xdomain.baselines.selection import better, rows_of
-from xdomain.core.choices import ClassBalance, Problem
+from xdomain.core.choices import OF_VALUES, PER_SYMBOL, ClassBalance, Problem
 from xdomain.core.errors import DataError, RecipeError
 from xdomain.core.run_dir import write_json
 from xdomain.core.sequences import Ragged
@@ -67,7 +67,7 @@ class Linear:
             seen = features(symbols.take(records), second, self.problem, self.alphabet_size)
             parts.append(np.asarray(seen @ self.weights) + self.bias)
         scores = np.concatenate(parts)
-        return scores[:, 0] if self.problem == "regression" else scores
+        return scores[:, 0] if self.problem in OF_VALUES else scores
 
     def save(self, folder: Path) -> None:
         """Write ``model.safetensors`` and ``baseline.json`` into `folder`."""
@@ -154,7 +154,7 @@ def features(symbols: Ragged, symbols_b: Ragged | None, problem: Problem, alphab
     symbols, symbols_b
         n sequences, and the second sequences of pairs, else None.
     problem
-        Tagging is seen by `surroundings`, everything else by counts of k-mers.
+        Tagging and profiles are seen by `surroundings`, everything else by counts of k-mers.
     alphabet_size
         How many symbols the alphabet has.
 
@@ -164,7 +164,7 @@ def features(symbols: Ragged, symbols_b: Ragged | None, problem: Problem, alphab
         A row a record, or for tagging a symbol. Counts are divided by the root of the sequence's length; pairs have
         those of both sequences and their absolute difference.
     """
-    if problem == "tagging":
+    if problem in PER_SYMBOL:
         return surroundings(symbols, alphabet_size)
     one = _kmers(symbols, alphabet_size)
     if symbols_b is None:
@@ -202,7 +202,7 @@ def fit_kmer(
     for strength in STRENGTHS:
         fitted = _linear(seen[train], labels[train], strength, problem, alphabet_size, n_classes, seed, balance)
         scores = np.asarray(seen[valid] @ fitted.weights) + fitted.bias
-        scores = scores[:, 0] if problem == "regression" else scores
+        scores = scores[:, 0] if problem in OF_VALUES else scores
         value = compute_metrics([metric], *judged_rows(problem, labels[valid], scores), problem)[metric]["value"]
         if best is None or better(metric, value, best_value):
             best, best_value = fitted, value if np.isfinite(value) else None
@@ -213,7 +213,9 @@ def fit_kmer(
 
 
 def _labelled(rows: NDArray[np.int64], labels: NDArray[Any]) -> NDArray[np.int64]:
-    return rows if labels.dtype.kind == "f" or labels.ndim > 1 else rows[labels[rows] != IGNORED]
+    if labels.ndim > 1:
+        return rows
+    return rows[np.isfinite(labels[rows]) if labels.dtype.kind == "f" else labels[rows] != IGNORED]
 
 
 def _linear(
@@ -222,7 +224,7 @@ def _linear(
 ) -> Linear:  # fmt: skip
     from sklearn.linear_model import LogisticRegression, Ridge  # slow to load, and not needed for scoring
 
-    if problem == "regression":
+    if problem in OF_VALUES:
         ridge = Ridge(alpha=1 / strength, random_state=seed).fit(seen, labels)
         loss = float(np.mean((ridge.predict(seen) - labels) ** 2))
         return Linear(ridge.coef_[:, None].astype(np.float64), np.array([float(ridge.intercept_)]), problem,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from xdomain.core.choices import Problem
+from xdomain.core.choices import PER_SYMBOL, Problem
 from xdomain.core.sequences import Ragged
 from xdomain.metrics.metrics import METRICS
 
@@ -22,9 +22,9 @@ def rows_of(symbols: Ragged, split: NDArray[np.str_], name: str, problem: Proble
     name
         The split that is wanted.
     problem
-        For tagging a row is a symbol, otherwise a record.
+        For tagging and profiles a row is a symbol, otherwise a record.
     """
-    if problem != "tagging":
+    if problem not in PER_SYMBOL:
         return np.flatnonzero(split == name)
     return np.flatnonzero(np.repeat(split == name, symbols.lengths))
 

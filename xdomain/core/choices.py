@@ -12,7 +12,11 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from xdomain.core.errors import unknown
 
-Problem = Literal["classification", "multilabel", "regression", "tagging", "pair", "span"]
+Problem = Literal["classification", "multilabel", "regression", "tagging", "profile", "pair", "span"]
+PER_SYMBOL: tuple[Problem, ...] = ("tagging", "profile")
+"""Problems that ask for something at each symbol: a class, or a number."""
+OF_VALUES: tuple[Problem, ...] = ("regression", "profile")
+"""Problems whose targets are numbers: of a record, or of each symbol."""
 PAIRS: tuple[Problem, ...] = ("pair", "span")
 """Problems whose records have two sequences."""
 PERHAPS_PAIRS: tuple[Problem, ...] = ("regression", "multilabel")
@@ -44,6 +48,7 @@ DEFAULT_METRICS: Mapping[str, list[str]] = {
     "pair": ["accuracy", "f1", "matthews_correlation"],
     "regression": ["spearmanr", "pearsonr", "mse"],
     "tagging": ["accuracy", "f1"],
+    "profile": ["spearmanr", "pearsonr", "mse"],
     "span": ["FF1", "AOS", "exact_match"],
 }
 """By problem, the metrics of a recipe that names none. The first one decides."""

@@ -182,7 +182,7 @@ def _renamed(
         renamed["end"] = _ends(table.column(columns.answer), renamed, where)
     if "tags" in renamed:
         cells: list[str] = [cell or "" for cell in renamed["tags"].to_pylist()]
-        parted = are_parted(cells)
+        parted = problem == "profile" or are_parted(cells)
         tags = [[None if tag in ("", unscored) else tag for tag in split_tags(cell, parted=parted)] for cell in cells]
         renamed["tags"] = pa.array(tags, pa.list_(pa.string()))
     if "label" in wanted and problem == "multilabel":

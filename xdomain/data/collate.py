@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
+from xdomain.core.choices import PER_SYMBOL
 from xdomain.core.errors import DataError
 from xdomain.core.recipe import Train
 from xdomain.core.sequences import Ids, Ragged
@@ -173,9 +174,10 @@ class Collator:
         Returns
         -------
         dict
-            labels (b,), or (w, s) for tagging, or (w, 2) for span; input_ids, attention_mask and, where the backbone
-            has token types, token_type_ids, each (w, s); windows (b,), the number of windows of each record;
-            owned (w, s): for tagging the positions to tag in this window, for span those that hold the passage.
+            labels (b,), or (w, s) for tagging and profiles, or (w, 2) for span; input_ids, attention_mask and, where
+            the backbone has token types, token_type_ids, each (w, s); windows (b,), the number of windows of each
+            record; owned (w, s): for tagging and profiles the positions to score in this window, for span those that
+            hold the passage.
         """
         unlabelled = np.fromiter((r < 0 for r in records), bool, len(records))
         records = [max(r, ~r) for r in records]
@@ -187,14 +189,14 @@ class Collator:
         if types is not None:
             batch["token_type_ids"] = types
         batch["windows"] = np.fromiter(map(len, chosen), np.int64, len(records))
-        if self.examples.problem == "tagging":
+        if self.examples.problem in PER_SYMBOL:
             batch |= self._tagged(places, ids.shape)
         elif self.examples.problem == "span":
             batch |= self._spanned(places, ids.shape)
         elif self.targets is not None:
             batch["labels"] = self.targets[records]
         if unlabelled.any():
-            windowed = self.examples.problem in ("tagging", "span")
+            windowed = self.examples.problem in (*PER_SYMBOL, "span")
             batch["labels"][np.repeat(unlabelled, batch["windows"]) if windowed else unlabelled] = IGNORED
         return {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in batch.items()}
 
@@ -216,7 +218,7 @@ class Collator:
     def _tagged(self, places: Sequence[tuple[int, int]], shape: tuple[int, ...]) -> dict[str, NDArray[Any]]:
         plan, offsets, before = self.windows, self.examples.symbols.offsets, len(self.layout.start)
         owned = np.zeros(shape, bool)
-        labels = np.full(shape, IGNORED, np.int64)
+        labels = np.full(shape, IGNORED, np.int64 if self.targets is None else self.targets.dtype)
         for row, (r, w) in enumerate(places):
             first, last = plan.own_start[w], plan.own_stop[w]
             here = slice(before + first - plan.start[w], before + last - plan.start[w])

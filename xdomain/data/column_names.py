@@ -18,6 +18,8 @@ SEQUENCE_B = [
 LABEL = ["label", "labels", "class", "target", "y", "score", "value", "fitness", "category", "activity"]
 TAGS = ["tags", "tag", "labels", "label", "structure", "secondary_structure", "ss3", "ss8", "pos_tags",
         "dssp3", "dssp8", "q3", "q8", "sst3", "sst8"]  # fmt: skip
+PROFILE = ["values", "profile", "signal", "plddt", "bfactor", "b_factor", "bfactors", "b_factors", "track"]
+"""Of a number for each symbol."""
 ID = ["id", "ids", "identifier", "accession", "seq_id", "sequence_id"]
 SPLIT = ["split", "splits", "set", "subset", "partition", "data_split", "dataset_split", "train_test_split"]
 START = ["start", "answer_start", "start_position"]
@@ -30,9 +32,9 @@ NO_LABELS = {
 }  # fmt: skip
 """Columns that describe a record, in lower case: a label only where a person says so. The first five are UniProt's."""
 LIKE_SPLITS = ["fold", "folds", "cv_fold", "is_train", "dataset", "usage", "phase", "stage"]
-HEADERS = {*SEQUENCE, *SEQUENCE_B, *LABEL, *TAGS, *ID, *SPLIT, *START, *END, *ANSWER, *GROUP, *LIKE_SPLITS} - {
-    "y", "file", "path", "group", "activity",
-}  # fmt: skip
+HEADERS = {
+    *SEQUENCE, *SEQUENCE_B, *LABEL, *TAGS, *PROFILE, *ID, *SPLIT, *START, *END, *ANSWER, *GROUP, *LIKE_SPLITS,
+} - {"y", "file", "path", "group", "activity"}  # fmt: skip
 """Names that say of a row that it is a header."""
 
 

@@ -28,7 +28,7 @@ from xdomain.data.run_length import UNIT_COLUMNS
 from xdomain.data.sample import Sample
 from xdomain.data.targets import BARE
 
-OVERRULE = "(overrule with --problem classification|multilabel|regression|tagging|pair|span)"
+OVERRULE = "(overrule with --problem classification|multilabel|regression|tagging|profile|pair|span)"
 FEW = 20  # a column with more distinct numbers than this, not all whole, is a measured quantity
 MANY = 50  # so is a column with more distinct whole numbers than this, if they exceed half the rows: classes repeat
 SHOWN = 5  # columns that a message names

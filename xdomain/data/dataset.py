@@ -14,7 +14,7 @@ import yaml
 from numpy.typing import NDArray
 
 from xdomain.core.adapter_protocols import HasSpans, HasWordStarts, RecognizesOtherDomains
-from xdomain.core.choices import Problem
+from xdomain.core.choices import PER_SYMBOL, Problem
 from xdomain.core.errors import DataError, RecipeError
 from xdomain.core.progress import log
 from xdomain.core.sequences import Adapter, Ragged
@@ -41,6 +41,7 @@ class Examples:
         classification and pair: int64, shape (n,), an index into `classes`; regression: float32, shape (n,);
         multilabel: int64, shape (n, k), 1 or 0 for each of the k `classes`, -100 where unknown;
         tagging: int64, shape (total symbols,), aligned with ``symbols.values``, -100 where not scored;
+        profile: float32, likewise, NaN where unknown;
         span: int64, shape (n, 2), the symbols of ``symbols_b`` that answer, half-open.
         None for records without labels.
     classes
@@ -90,10 +91,10 @@ class Examples:
         return {name: int((self.split == name).sum()) for name in ("train", "valid", "test")}
 
     def labels_of(self, records: NDArray[np.int64]) -> NDArray[Any]:
-        """The labels of `records`; for tagging those of all their symbols, one after another."""
+        """The labels of `records`; for tagging and profiles those of all their symbols, one after another."""
         if self.labels is None:
             raise ValueError("records without labels")
-        if self.problem != "tagging":
+        if self.problem not in PER_SYMBOL:
             return self.labels[records]
         offsets = self.symbols.offsets
         return np.concatenate([self.labels[:0], *(self.labels[offsets[r] : offsets[r + 1]] for r in records)])
@@ -148,7 +149,7 @@ def encode_examples(
     paired = "sequence_b" in table.column_names
     symbols_b = _encode(adapter, table.column("sequence_b").combine_chunks(), ids) if paired else None
     heads = None
-    if problem == "tagging" and isinstance(adapter, HasWordStarts):
+    if problem in PER_SYMBOL and isinstance(adapter, HasWordStarts):
         heads = adapter.word_starts(table.column("sequence").combine_chunks())
         lost = int((heads.values == np.repeat(symbols.lengths, heads.lengths)).sum())
         symbols = replace(symbols, counts={**symbols.counts, "words_without_symbols": lost})
@@ -247,7 +248,7 @@ def _labels(
     classes: Sequence[str] | None,
     heads: Ragged | None,
 ) -> tuple[NDArray[Any] | None, tuple[str, ...]]:
-    column = "tags" if problem == "tagging" else "label"
+    column = "tags" if problem in PER_SYMBOL else "label"
     if column not in table.column_names:
         return None, tuple(classes or ())
     if problem == "multilabel":
@@ -258,7 +259,7 @@ def _labels(
         return table.column("label").to_numpy().astype(np.float32), ()
     values = table.column(column).combine_chunks()
     flat = values
-    if problem == "tagging":
+    if problem in PER_SYMBOL:
         flat = values.flatten()
         lengths = pc.list_value_length(values).to_numpy()
         wanted = symbols if heads is None else heads
@@ -272,11 +273,14 @@ def _labels(
                 if heads is None
                 else "one tag a word, words being what blanks part",
             )
+    if problem == "profile":
+        numbers = flat.to_numpy(zero_copy_only=False).astype(np.float32)
+        return numbers if heads is None else _on_heads(numbers, symbols, heads, np.nan), ()
     names = tuple(classes) if classes else tuple(natural_order(pc.unique(flat.drop_null()).to_pylist()))
     indices = pc.index_in(flat, value_set=pa.array(names, flat.type))
     _check_known(sorted(pc.unique(flat.filter(indices.is_null()).drop_null()).to_pylist()), names)
     numbers = indices.fill_null(IGNORED).to_numpy(zero_copy_only=False).astype(np.int64)
-    return numbers if heads is None else _on_heads(numbers, symbols, heads), names
+    return numbers if heads is None else _on_heads(numbers, symbols, heads, IGNORED), names
 
 
 def label_matrix(table: pa.Table, names: Sequence[str]) -> NDArray[np.int64]:
@@ -295,9 +299,9 @@ def _check_known(strange: Sequence[str], names: Sequence[str]) -> None:
         )
 
 
-def _on_heads(tags: NDArray[np.int64], symbols: Ragged, heads: Ragged) -> NDArray[np.int64]:
-    """Shape (total symbols,): the tag of each word at its first symbol; all other symbols are not scored."""
-    labels = np.full(len(symbols.values), IGNORED, np.int64)
+def _on_heads(tags: NDArray[Any], symbols: Ragged, heads: Ragged, missing: float) -> NDArray[Any]:
+    """Shape (total symbols,): the tag of each word at its first symbol; all other symbols are `missing`."""
+    labels = np.full(len(symbols.values), missing, tags.dtype)
     there = heads.values < np.repeat(symbols.lengths, heads.lengths)
     places = np.repeat(symbols.offsets[:-1], heads.lengths) + heads.values
     labels[places[there]] = tags[there]

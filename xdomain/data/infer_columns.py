@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from xdomain.core.choices import PAIRS, PERHAPS_PAIRS, Problem
+from xdomain.core.choices import PAIRS, PER_SYMBOL, PERHAPS_PAIRS, Problem
 from xdomain.core.errors import DataError, nearest
 from xdomain.core.recipe import Columns
 from xdomain.data.cells import (
@@ -20,6 +20,7 @@ from xdomain.data.column_names import (
     ID,
     LABEL,
     LIKE_SPLITS,
+    PROFILE,
     SEQUENCE,
     SEQUENCE_B,
     SPLIT,
@@ -100,10 +101,9 @@ def guess_columns(
         return Guess(seen.columns(), problem or ("pair" if seen.roles["sequence_b"] else None), tuple(seen.said))
     if problem in ("span", None) and seen.roles["sequence_b"] and _fill_answers(seen, asked=problem is not None):
         return Guess(seen.columns(), "span", tuple(seen.said))
-    if problem is None and seen.roles["tags"]:
-        problem = "tagging"
-    if problem in ("tagging", None) and not seen.roles["sequence_b"] and _fill_tags(seen, asked=problem is not None):
-        return Guess(seen.columns(), "tagging", tuple(seen.said))
+    asked = problem in PER_SYMBOL or (problem is None and bool(seen.roles["tags"]))
+    if (asked or problem is None) and not seen.roles["sequence_b"] and _fill_tags(seen, problem, asked=asked):
+        return Guess(seen.columns(), problem or _posed_by_tags(seen), tuple(seen.said))
     if not seen.labels:
         _fill_label(seen, problem)
     if columns.sequence is None:
@@ -214,40 +214,43 @@ def _fill_answers(seen: ColumnRoles, *, asked: bool) -> bool:
     return True
 
 
-def _fill_tags(seen: ColumnRoles, *, asked: bool) -> bool:
-    """Whether there are tags. Unless the user `asked` for tagging, the column must be unmistakable."""
+def _posed_by_tags(seen: ColumnRoles) -> Problem:
+    """Guess from the column of tags whether they are classes or numbers, and note why."""
+    name = str(seen.roles["tags"])
+    if _are_measured(seen, name):
+        seen.said.append(f"problem: profile, as {name!r} holds a number for each symbol {OVERRULE}")
+        return "profile"
+    seen.said.append(f"problem: tagging, as there is a column of tags {OVERRULE}")
+    return "tagging"
+
+
+def _fill_tags(seen: ColumnRoles, problem: Problem | None, *, asked: bool) -> bool:
+    """Whether there are tags. Unless the user `asked` for them, the column must be unmistakable."""
     if asked and seen.roles["tags"] is None and seen.roles["label"]:
         seen.roles |= {"tags": seen.roles["label"], "label": None}
     if seen.roles["tags"]:
         return True
     if seen.roles["label"] or seen.labels:
         return False
-    named = [name for name in seen.all_named(TAGS) if asked or seen.are_tags(name, share=1 if name in LABEL else 0.5)]
+    names = [*PROFILE, *TAGS] if problem in ("profile", None) else TAGS
+    named = [name for name in seen.all_named(names) if asked or seen.are_tags(name, share=1 if name in LABEL else 0.5)]
     if asked and named:  # later checks decide whether they fit
         seen.note("tags", named[0], "by its name")
         return True
     able = named or [name for name in seen.free() if seen.are_tags(name)]
     if able and (asked or named or not seen.named(LABEL)):
         seen.note("tags", able[0], "as it has one entry a symbol of the sequence")
-        _refuse_numbers(seen, able[0])
-        if not asked:
-            seen.said.append(f"problem: tagging, as there is a column of tags {OVERRULE}")
         return True
     if asked:
         raise missing_column("tags", seen.names, seen.where)
     return False
 
 
-def _refuse_numbers(seen: ColumnRoles, name: str) -> None:
-    """A measured number for each symbol is no tag, though every number could pass for one."""
+def _are_measured(seen: ColumnRoles, name: str) -> bool:
+    """Whether the entries of column `name` are measured numbers, not all whole and of many values; some may lack."""
     entries = [entry for cell in seen.sample.cells[name] for entry in split_tags(cell, parted=True)]
     numbers = numbers_of(entries)
-    if numbers is not None and any(not number.is_integer() for number in numbers) and len(set(numbers)) > FEW:
-        raise DataError(
-            f"{seen.where}: column {name!r} holds a number for each symbol, such as {entries[0]}",
-            expected="tags, as names of classes: numbers for each symbol cannot be learned yet",
-            fix="bin the numbers into classes; or --problem tagging, which takes each number for a tag",
-        )
+    return numbers is not None and any(not number.is_integer() for number in numbers) and len(set(numbers)) > FEW
 
 
 def _fill_label(seen: ColumnRoles, problem: Problem | None) -> None:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute
 
 from xdomain.core.errors import DataError
-from xdomain.data.cells import is_quantity
+from xdomain.data.cells import is_missing, is_quantity
 from xdomain.data.rows import check_filled, column_of, row_name, short, strings
 
 pc: Any = pyarrow.compute  # makes its functions at import, where a type checker cannot see them
@@ -89,6 +89,39 @@ def tags_of(table: pa.Table, sequences: pa.Array, ids: Sequence[str], where: str
                 expected="one tag a symbol",
             )
     return tags
+
+
+def numbers_in(tags: pa.Array, ids: Sequence[str], where: str) -> pa.Array:
+    """The entries of `tags_of` as numbers: lists of float64, null where unknown.
+
+    Parameters
+    ----------
+    tags
+        Shape (n,), lists of strings. What stands for a missing number (``nan``, ``NA``, ``-``, nothing) is unknown.
+    ids
+        Of each record, for error messages.
+    where
+        Name of the file in error messages.
+
+    Raises
+    ------
+    DataError
+        An entry is no finite number, or all of a record that must have one are unknown.
+    """
+    flat: list[str | None] = tags.flatten().to_pylist()
+    kinds = {cell: _number(cell) for cell in set(flat) if cell is not None and not is_missing(cell, among_numbers=True)}
+    wrong = {cell for cell, number in kinds.items() if not math.isfinite(number)}
+    if wrong:
+        place = next(i for i, cell in enumerate(flat) if cell in wrong)
+        ends = np.cumsum(pc.list_value_length(tags).to_numpy())
+        row = int(np.searchsorted(ends, place, side="right"))
+        raise DataError(
+            f"{row_name(where, row, ids)}: {short(str(flat[place]))!r} among its numbers",
+            expected="a finite number a symbol; nan where it is unknown",
+            fix="correct it; for names of classes: --problem tagging",
+        )
+    numbers = pa.array([None if cell is None else kinds.get(cell) for cell in flat], pa.float64())
+    return pa.ListArray.from_arrays(tags.offsets, numbers)
 
 
 def answers_of(table: pa.Table, ids: Sequence[str], where: str) -> pa.Array:

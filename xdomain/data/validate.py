@@ -8,12 +8,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute
 
-from xdomain.core.choices import PAIRS, PERHAPS_PAIRS, Problem
+from xdomain.core.choices import PAIRS, PER_SYMBOL, PERHAPS_PAIRS, Problem
 from xdomain.core.errors import DataError, nearest
 from xdomain.core.recipe import SPLITS
 from xdomain.data.label_sets import UNKNOWN, checked_lists, held_by, label_names
 from xdomain.data.rows import check_filled, first_row, missing_column, row_name, short, strings
-from xdomain.data.targets import answers_of, labels_of, tags_of, values_of
+from xdomain.data.targets import answers_of, labels_of, numbers_in, tags_of, values_of
 
 pc: Any = pyarrow.compute  # makes its functions at import, where a type checker cannot see them
 
@@ -65,8 +65,8 @@ def validated(
     -------
     pa.Table
         String columns, except ``label`` float64 for regression and list<string> for multilabel, where also
-        ``unknown_labels`` may be, ``tags`` list<string> for tagging, and ``answers`` list<struct<start, end>>, float64,
-        for span.
+        ``unknown_labels`` may be, ``tags`` list<string> for tagging and list<double> for profiles, and ``answers``
+        list<struct<start, end>>, float64, for span.
 
     Raises
     ------
@@ -120,14 +120,15 @@ def target_columns(problem: Problem, columns: Sequence[str] = ()) -> list[str]:
     """The columns of the targets of `problem`; for span, ``answers`` if it is among `columns`, else start and end."""
     if problem == "span":
         return ["answers"] if "answers" in columns else ["start", "end"]
-    return ["tags"] if problem == "tagging" else ["label"]
+    return ["tags"] if problem in PER_SYMBOL else ["label"]
 
 
 def _target(table: pa.Table, problem: Problem, sequences: pa.Array, ids: Sequence[str], where: str) -> dict[str, Any]:
     if problem == "span":
         return {"answers": answers_of(table, ids, where)}
-    if problem == "tagging":
-        return {"tags": tags_of(table, sequences, ids, where)}
+    if problem in PER_SYMBOL:
+        tags = tags_of(table, sequences, ids, where)
+        return {"tags": tags if problem == "tagging" else numbers_in(tags, ids, where)}
     if problem == "multilabel":
         names = [name for name in ("label", UNKNOWN) if name in table.column_names]
         return {name: checked_lists(table, name, ids, where) for name in names}
@@ -216,10 +217,10 @@ def check_variety(table: pa.Table, problem: Problem, where: str) -> None:
     if problem == "multilabel":
         _check_labels_vary(table, where)
         return
-    values = pc.list_flatten(column) if problem == "tagging" else column
+    values = pc.list_flatten(column) if problem in PER_SYMBOL else column
     distinct: list[object] = pc.unique(pc.drop_null(values)).to_pylist()
     if len(distinct) < 2:
-        kind = {"regression": "target", "tagging": "tag"}.get(problem, "class")
+        kind = {"regression": "target", "tagging": "tag", "profile": "value"}.get(problem, "class")
         only = f"one {kind}, {distinct[0]!r}," if distinct else f"no {kind}"
         raise DataError(
             f"{where}: only {only} in {table.num_rows:,} records" if distinct else f"{where}: {only} in any record",

@@ -33,6 +33,7 @@ OUTPUTS = {
     "pair": "a class for each pair of sequences",
     "regression": "a number for each sequence",
     "tagging": "a class for each symbol",
+    "profile": "a number for each symbol",
     "span": "the start and the end of an answer in a passage",
 }
 

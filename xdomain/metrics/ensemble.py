@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from xdomain.core.choices import Problem
+from xdomain.core.choices import OF_VALUES, Problem
 from xdomain.core.import_errors import LazyModule
 from xdomain.metrics.metrics import probabilities
 from xdomain.metrics.multilabel import HALF, chances_of_labels
@@ -29,7 +29,7 @@ def mean_scores(scores: Sequence[NDArray[Any]], problem: Problem) -> NDArray[np.
     problem
         Any but span.
     """
-    if problem == "regression":
+    if problem in OF_VALUES:
         return np.mean(np.stack(scores).astype(np.float64), axis=0)
     if problem == "multilabel":
         return special.logit(np.mean([chances_of_labels(one) for one in scores], axis=0))
@@ -63,8 +63,11 @@ def spread_columns(
         Where there are classes also ``agreement``: the share of models that predict the class that is predicted. For
         multilabel ``std`` is the mean over labels, and ``agreement`` the share of models that give the same labels.
     """
-    if problem == "regression":
-        return {"std": pa.array(np.std(np.stack(scores).astype(np.float64), axis=0, ddof=1))}
+    offsets = pa.array(np.concatenate(([0], np.cumsum(lengths))).astype(np.int32))
+    if problem in OF_VALUES:
+        std = np.std(np.stack(scores).astype(np.float64), axis=0, ddof=1)
+        flat = pa.array(std, mask=~np.isfinite(std))
+        return {"std": flat if problem == "regression" else pa.ListArray.from_arrays(offsets, flat)}
     if problem == "multilabel":
         of_each = np.stack([chances_of_labels(one) for one in scores])
         least = HALF if thresholds is None else thresholds
@@ -81,5 +84,4 @@ def spread_columns(
     }
     if problem != "tagging":
         return columns
-    offsets = pa.array(np.concatenate(([0], np.cumsum(lengths))).astype(np.int32))
     return {name: pa.ListArray.from_arrays(offsets, column) for name, column in columns.items()}

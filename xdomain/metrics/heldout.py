@@ -135,6 +135,8 @@ def _judged(table: pa.Table, problem: Problem, names: Sequence[str]) -> HeldOutP
         return HeldOutPredictions(
             problem, labels, np.stack([chances_of(table, names), given], axis=-1), np.arange(len(table) + 1)
         )
+    if problem == "profile":
+        return _profiles(label, table)
     classes = pa.array(names, pa.string())
     if problem != "tagging":
         return HeldOutPredictions(problem, _index(label, classes), chances_of(table, names), np.arange(len(table) + 1))
@@ -145,6 +147,17 @@ def _judged(table: pa.Table, problem: Problem, names: Sequence[str]) -> HeldOutP
     record = np.repeat(np.arange(len(table)), lengths)[known]
     scores = np.eye(len(classes))[predicted[known]]
     return HeldOutPredictions(problem, labels[known], scores, offsets_of(np.bincount(record, minlength=len(table))))
+
+
+def _profiles(label: pa.Array, table: pa.Table) -> HeldOutPredictions:
+    """The values of all symbols where both the target and the prediction are known."""
+    predicted = table.column("prediction").combine_chunks()
+    lengths = pc.list_value_length(label).to_numpy()
+    labels, scores = (one.flatten().to_numpy(zero_copy_only=False) for one in (label, predicted))
+    known = np.isfinite(labels) & np.isfinite(scores)
+    record = np.repeat(np.arange(len(table)), lengths)[known]
+    offsets = offsets_of(np.bincount(record, minlength=len(table)))
+    return HeldOutPredictions("profile", labels[known], scores[known], offsets)
 
 
 def _spans(label: pa.Array, table: pa.Table) -> HeldOutPredictions:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xdomain.core.choices import Problem
+from xdomain.core.choices import OF_VALUES, Problem
 from xdomain.core.formatting import number
 from xdomain.data.dataset import IGNORED
 from xdomain.metrics.metrics import METRICS, compute_metrics
@@ -57,10 +57,10 @@ def majority_baseline(
         return {}
     if problem == "multilabel":
         return _constant_labels(labels_train, labels_test, metrics)
-    if problem == "regression":
+    if problem in OF_VALUES:
         known = labels_train[np.isfinite(labels_train)].astype(np.float64)
-        answers = np.full(len(labels_test), known.mean() if len(known) else math.nan)
-        labels = labels_test.astype(np.float64)
+        labels = labels_test[np.isfinite(labels_test)].astype(np.float64)
+        answers = np.full(len(labels), known.mean() if len(known) else math.nan)
     else:
         train, labels = (some[some != IGNORED].astype(np.int64) for some in (labels_train, labels_test))
         k = n_classes or int(max(train.max(initial=0), labels.max(initial=0))) + 1
@@ -127,11 +127,11 @@ def not_learned(
         return None
     value = compute_metrics([metric], labels, scores, problem)[metric]["value"]
     if one_answer(labels, scores, problem):
-        thing = "tags" if problem == "tagging" else "records"
+        thing = {"tagging": "tags", "profile": "symbols"}.get(problem, "records")
         answer = "one and the same value"
         if problem == "multilabel":
             answer = "one and the same labels"
-        elif problem != "regression":
+        elif problem not in OF_VALUES:
             best = int(scores[0].argmax())
             answer = repr(classes[best]) if best < len(classes) else "one and the same class"
         return f"answers all {len(labels):,} test {thing} with {answer}{of_losses(losses)}"
@@ -150,7 +150,7 @@ def one_answer(labels: NDArray[Any], scores: NDArray[Any], problem: Problem) -> 
     """
     if problem == "span" or len(scores) < 2:
         return False
-    if problem == "regression":
+    if problem in OF_VALUES:
         return bool(np.ptp(scores) <= ALIKE * max(float(np.ptp(labels)), 1e-30))
     if problem == "multilabel":
         return bool((scores[..., 1] == scores[0, :, 1]).all())
@@ -248,7 +248,7 @@ def _named(metric: str, constant: float, problem: Problem) -> str:
         return f"the {number(constant)} of spans drawn at random"
     if METRICS[metric].correlation:
         return f"the {number(constant)} of answers that have nothing to do with the labels"
-    if problem == "regression":
+    if problem in OF_VALUES:
         return f"the {number(constant)} of the training records' mean"
     if problem == "multilabel":
         return f"the {number(constant)} of one and the same labels for all records"

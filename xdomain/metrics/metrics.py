@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xdomain.core.choices import Problem
+from xdomain.core.choices import OF_VALUES, Problem
 from xdomain.core.errors import RecipeError, unknown
 from xdomain.core.import_errors import LazyModule
 from xdomain.metrics.multilabel import mean_over_labels, of_counts, subset_accuracy
@@ -27,7 +27,7 @@ special: Any = LazyModule("scipy.special")
 CLASSES: tuple[Problem, ...] = ("classification", "pair", "tagging")
 LABELS: tuple[Problem, ...] = ("multilabel",)
 CLASSES_OR_LABELS = (*CLASSES, *LABELS)
-VALUES: tuple[Problem, ...] = ("regression",)
+VALUES = OF_VALUES
 SPANS: tuple[Problem, ...] = ("span",)
 NOTHING: Any = 0  # the score of a class that is never predicted
 UNDEFINED: Any = math.nan

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from xdomain.core.choices import Problem
+from xdomain.core.choices import OF_VALUES, Problem
 from xdomain.core.sequences import Adapter
 from xdomain.data.dataset import IGNORED, Examples
 from xdomain.data.label_sets import UNKNOWN, lists_of
@@ -70,12 +70,12 @@ def drop_unscored(labels: NDArray[Any], scores: NDArray[Any]) -> tuple[NDArray[A
     Parameters
     ----------
     labels
-        Shape (n,): class indices, `IGNORED` where not scored; or values.
+        Shape (n,): class indices, `IGNORED` where not scored; or values, NaN where unknown.
     scores
         Shape (n, k) or (n,): NaN where a record or tag has no score.
     """
     finite = np.isfinite(scores) if scores.ndim == 1 else np.isfinite(scores).all(-1)
-    both = finite if labels.dtype.kind == "f" else finite & (labels != IGNORED)
+    both = finite & (np.isfinite(labels) if labels.dtype.kind == "f" else labels != IGNORED)
     return labels[both], scores[both]
 
 
@@ -125,7 +125,7 @@ def compute_split_metrics(
         result["random_span"] = {name: float(np.mean([one[name] for one in draws])) for name in metrics}
     elif examples.problem == "multilabel":
         result["per_class"] = per_label(labels, given, examples.classes)
-    elif examples.problem != "regression":
+    elif examples.problem not in OF_VALUES:
         predicted = given.argmax(-1)
         result["confusion"] = confusion(labels, predicted, examples.classes)
         result["per_class"] = per_class(labels, predicted, examples.classes)
@@ -241,7 +241,7 @@ def prediction_columns(
 ) -> dict[str, pa.Array]:
     """Make the columns `prediction` and `score`, and for classification and pair those of `class_columns`.
 
-    For multilabel, `prediction` has a list of labels in each row, and there is no `score` beside `class_columns`.
+    For multilabel, `prediction` has a list of labels in each row, for a profile a list of values; there is no `score`.
 
     Parameters
     ----------
@@ -250,12 +250,17 @@ def prediction_columns(
     classes
         The names of the k classes; empty for regression.
     scores
-        Logits (n, k); values (n,) for regression; logits (tags, k) for tagging. Logits that are NaN become null.
+        Logits (n, k); values (n,) for regression; logits (tags, k) for tagging; values (tags,) for a profile. Those
+        that are NaN become null.
     lengths
-        Only for tagging, shape (n,): the number of tags of each record, which is the length of its lists.
+        Only for tagging and profiles, shape (n,): the number of tags of each record, which is the length of its lists.
     thresholds
         Only for multilabel, shape (k,): the probability from which on a label is given; None: 0.5.
     """
+    if problem == "profile":
+        offsets = pa.array(np.concatenate(([0], np.cumsum(lengths))).astype(np.int32))
+        values = pa.array(scores.astype(np.float64), mask=~np.isfinite(scores))
+        return {"prediction": pa.ListArray.from_arrays(offsets, values)}
     if problem == "regression":
         return {"prediction": pa.array(scores.astype(np.float64)), "score": pa.array(scores.astype(np.float64))}
     if problem == "multilabel":
@@ -311,7 +316,11 @@ def label_column(examples: Examples, records: NDArray[np.int64]) -> pa.Array:
         own = examples.answers
         spans_of_each = [own.spans[own.offsets[r] : own.offsets[r + 1]] for r in records]
         return pa.array([[{"start": start, "end": end} for start, end in spans.tolist()] for spans in spans_of_each])
-    labels, lengths = per_tag(examples, records, examples.labels_of(records), IGNORED)
+    missing = np.nan if examples.problem in OF_VALUES else IGNORED
+    labels, lengths = per_tag(examples, records, examples.labels_of(records), missing)
+    offsets = pa.array(np.concatenate(([0], np.cumsum(lengths))).astype(np.int32))
+    if examples.problem == "profile":
+        return pa.ListArray.from_arrays(offsets, pa.array(labels.astype(np.float64), mask=~np.isfinite(labels)))
     if examples.problem == "multilabel":
         return lists_of(labels == 1, examples.classes)
     if examples.problem == "regression":
@@ -321,4 +330,4 @@ def label_column(examples: Examples, records: NDArray[np.int64]) -> pa.Array:
     ).cast(pa.string())
     if examples.problem != "tagging":
         return names
-    return pa.ListArray.from_arrays(pa.array(np.concatenate(([0], np.cumsum(lengths))).astype(np.int32)), names)
+    return pa.ListArray.from_arrays(offsets, names)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
-from xdomain.core.choices import PARTS, Init, Problem, Tune
+from xdomain.core.choices import OF_VALUES, PARTS, PER_SYMBOL, Init, Problem, Tune
 from xdomain.core.errors import RecipeError, unknown
 from xdomain.core.recipe import Run
 
@@ -97,7 +97,7 @@ def head_of(problem: Problem) -> Any:
     """The class of `transformers` that builds and loads a model for `problem`."""
     import transformers
 
-    if problem == "tagging":
+    if problem in PER_SYMBOL:
         return transformers.AutoModelForTokenClassification
     return (
         transformers.AutoModelForQuestionAnswering
@@ -212,7 +212,7 @@ def _head_config(
     for name in ("hidden_dropout_prob", "dropout", "mlp_dropout", "embedding_dropout", "classifier_dropout_prob"):
         if hasattr(config, name):
             setattr(config, name, hidden_dropout)
-    if problem == "regression":
+    if problem in OF_VALUES:
         config.num_labels = 1
         config.problem_type = "regression"
         return config

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from xdomain.core.choices import OF_VALUES
 from xdomain.data.dataset import IGNORED
 from xdomain.metrics.spans import candidates_only
 
@@ -21,14 +22,15 @@ def summed_loss(problem: str, logits: Tensor, batch: Mapping[str, Tensor], weigh
     Parameters
     ----------
     problem
-        ``classification``, ``multilabel``, ``pair``, ``regression``, ``tagging`` or ``span``.
+        Any.
     logits
-        Float32, as `xdomain.training.predict.forward` gives them: (b, k), (w, s, k) for tagging, (w, s, 2) for span.
+        Float32, as `xdomain.training.predict.forward` gives them: (b, k), (w, s, k) for tagging, (w, s, 1) for a
+        profile, (w, s, 2) for span.
     batch
         What a `Collator` makes, with ``labels``: (b,), standardised for regression; (b, k), 1 or 0, for multilabel;
-        (w, s) for tagging; (w, 2) for span, the first and last position of the answer, both 0 where a window holds none
-        of it. For span also ``owned``, (w, s), bool: the positions that hold a symbol of the passage, where an answer
-        may begin and end.
+        (w, s) for tagging and, standardised, for a profile; (w, 2) for span, the first and last position of the answer,
+        both 0 where a window holds none of it. For span also ``owned``, (w, s), bool: the positions that hold a symbol
+        of the passage, where an answer may begin and end.
     weights
         Shape (k,): how much a label of each class counts, 1 on average over the training labels; None: all count 1. The
         mean loss is then that of `xdomain.data.class_weights.class_weights` in scikit-learn's sense: the sum is divided
@@ -38,12 +40,13 @@ def summed_loss(problem: str, logits: Tensor, batch: Mapping[str, Tensor], weigh
     Returns
     -------
     Tensor
-        A scalar: squared errors for regression, else cross-entropies in nats, for multilabel of each label by itself.
-        Labels that are `IGNORED` add nothing. For span, each window has two labels, the first and the last position of
-        an answer, of which both count or neither: the mean over labels is half the sum of the two means over windows.
+        A scalar: squared errors for regression and profiles, else cross-entropies in nats, for multilabel of each label
+        by itself. Labels that are `IGNORED` add nothing. For span, each window has two labels, the first and the last
+        position of an answer, of which both count or neither: the mean over labels is half the sum of the two means
+        over windows.
     """
     labels = batch["labels"]
-    if problem == "regression":
+    if problem in OF_VALUES:
         return ((logits.squeeze(-1) - labels).square() * (labels != IGNORED)).sum()
     if problem == "multilabel":
         wanted = labels.clamp(min=0)

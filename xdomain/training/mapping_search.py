@@ -13,6 +13,7 @@ from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
 from transformers import PreTrainedModel
 
+from xdomain.core.choices import OF_VALUES, PER_SYMBOL
 from xdomain.core.errors import DataError, RecipeError
 from xdomain.core.formatting import number
 from xdomain.core.progress import log, reporter
@@ -108,7 +109,7 @@ def choose_mapping(
     records = _some(examples, candidates[0].seed)
     metric = recipe.metrics[0]
     folds = np.arange(len(records)) % FOLDS
-    if examples.problem == "tagging":
+    if examples.problem in PER_SYMBOL:
         labels, lengths = examples.labels_of(records), examples.symbols.lengths[records]
         folds = np.repeat(folds, lengths)  # all symbols of a record are in one fold
     else:
@@ -157,7 +158,7 @@ def _some(examples: Examples, seed: int) -> NDArray[np.int64]:
 @torch.inference_mode()
 def _features(model: PreTrainedModel, collate: Collator, records: NDArray[np.int64], device: str) -> NDArray[Any]:
     """Shape (n, d), or (total symbols, d) for tagging, in the order of `records`; NaN for symbols in no window."""
-    tagging = collate.examples.problem == "tagging"
+    tagging = collate.examples.problem in PER_SYMBOL
     lengths = collate.lengths()[records]
     features: list[NDArray[Any]] = [np.empty(0)] * len(records)
     order = np.argsort(-lengths, kind="stable")
@@ -186,7 +187,8 @@ def _score(
     """The metric of predictions for each fold by a ridge regression on the other folds; NaN where it is undefined."""
     usable = np.isfinite(seen).all(1)
     if labels.dtype.kind == "f":
-        wanted = labels[:, None].astype(np.float64)
+        usable &= np.isfinite(labels)
+        wanted = np.nan_to_num(labels[:, None].astype(np.float64))
     else:
         known = labels != IGNORED
         if examples.problem == "multilabel":
@@ -202,5 +204,5 @@ def _score(
         scale = StandardScaler().fit(seen[learn])
         probe = Ridge(alpha=seen.shape[1]).fit(scale.transform(seen[learn]), wanted[learn])
         predicted[judge] = probe.predict(scale.transform(seen[judge])).reshape(-1, wanted.shape[1])
-    scores = predicted[:, 0] if examples.problem == "regression" else predicted
+    scores = predicted[:, 0] if examples.problem in OF_VALUES else predicted
     return compute_metrics([metric], *judged_rows(examples.problem, labels, scores), examples.problem)[metric]["value"]

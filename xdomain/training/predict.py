@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from xdomain.core.choices import PER_SYMBOL
 from xdomain.data.collate import Collator
 from xdomain.metrics.spans import best_spans
 from xdomain.training.device import Device
@@ -134,9 +135,9 @@ def predict_scores(
     Returns
     -------
     ndarray
-        float32: logits (n, k); values (n,) for regression; for tagging (total symbols, k), the symbols of one record
-        after those of another, NaN where a sequence was truncated. For span float64 (n, 3): the symbols of the passage
-        that answer, [start, end), and the log of their probability.
+        float32: logits (n, k); values (n,) for regression; for tagging (total symbols, k), for a profile (total
+        symbols,), the symbols of one record after those of another, NaN where a sequence was truncated. For span
+        float64 (n, 3): the symbols of the passage that answer, [start, end), and the log of their probability.
     """
     model.eval()
     lengths = collate.lengths()[records]
@@ -148,7 +149,7 @@ def predict_scores(
         batch = {name: value.to(device.name) for name, value in collate(chosen).items()}
         with device.autocast():
             logits = forward(model, batch, batch_size)
-        if problem == "tagging":
+        if problem in PER_SYMBOL:
             flat = logits[batch["owned"]].cpu().numpy()
             ends = np.cumsum([_owned(collate, r) for r in chosen])[:-1]
             tags |= dict(zip(chosen, np.split(flat, ends), strict=True))
@@ -160,8 +161,9 @@ def predict_scores(
             scores = logits.cpu().numpy()
         kept = np.empty((len(records), scores.shape[1]), scores.dtype) if kept is None else kept
         kept[[place[r] for r in chosen]] = scores
-    if problem == "tagging":
-        return np.concatenate([_whole(tags[int(r)], int(n)) for r, n in zip(records, lengths, strict=True)])
+    if problem in PER_SYMBOL:
+        rows = np.concatenate([_whole(tags[int(r)], int(n)) for r, n in zip(records, lengths, strict=True)])
+        return rows[:, 0] if problem == "profile" else rows
     if kept is None:
         raise ValueError("no records to score")
     stacked = kept[[place[r] for r in records.tolist()]]

@@ -11,6 +11,7 @@ from torch import nn
 from transformers import PreTrainedModel, TrainerCallback
 
 from xdomain.core.adapter_protocols import ReverseComplements, Transposes
+from xdomain.core.choices import OF_VALUES
 from xdomain.core.errors import RecipeError
 from xdomain.core.progress import log
 from xdomain.core.recipe import Recipe
@@ -280,7 +281,7 @@ def build_learner(recipe: Recipe, backbone: Backbone, examples: Examples, plan: 
         insert_mixture(model, plan.mapping, plan.vocabulary, words, compact, sparse=kind == "sparse")
     learner = freeze_for(model, options.tune, seed=options.seed)
     parameters = trainable(learner, len(set(in_use)))
-    scale = TargetScaler.of(examples) if recipe.problem == "regression" else None
+    scale = TargetScaler.of(examples) if recipe.problem in OF_VALUES else None
     collate = Collator(
         examples,
         scale.apply(examples.labels) if scale and examples.labels is not None else examples.labels,

@@ -25,7 +25,7 @@ from xdomain.core.run_dir import CHECKPOINTS
 from xdomain.core.sequences import Ids
 from xdomain.data.class_weights import balancing_weights, draw_chances
 from xdomain.data.collate import Collator, Indices, LengthGrouped
-from xdomain.data.dataset import Examples
+from xdomain.data.dataset import IGNORED, Examples
 from xdomain.data.windows import training_windows
 from xdomain.metrics.metrics import compute_metrics
 from xdomain.metrics.scoring import metric_inputs
@@ -74,15 +74,19 @@ class TargetScaler:
 
     @classmethod
     def of(cls, examples: Examples) -> TargetScaler:
-        """The mean and standard deviation of the training labels of `examples`; 1 in place of a deviation of 0."""
+        """The mean and standard deviation of the training labels of `examples`; 1 in place of a deviation of 0.
+
+        Labels that are unknown (NaN) do not count.
+        """
         if examples.labels is None:
             raise ValueError("no labels")
-        train = examples.labels[examples.indices("train")].astype(np.float64)
+        train = examples.labels_of(examples.indices("train")).astype(np.float64)
+        train = train[np.isfinite(train)]
         return cls(float(train.mean()), float(train.std()) or 1.0)
 
     def apply(self, values: NDArray[Any]) -> NDArray[np.float32]:
-        """Turn native `values` into the standardised ones that are trained on, float32."""
-        return ((values - self.mean) / self.std).astype(np.float32)
+        """Turn native `values` into the standardised ones that are trained on, float32; NaN becomes `IGNORED`."""
+        return np.nan_to_num((values - self.mean) / self.std, nan=IGNORED).astype(np.float32)
 
     def undo(self, values: NDArray[Any]) -> NDArray[Any]:
         """Turn standardised `values`, as the model predicts them, into native ones."""

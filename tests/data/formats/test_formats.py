@@ -296,9 +296,12 @@ def test_several_labels_in_a_cell(learn, said):
     assert labels(learn("sequence,label\nAC,x;y\nAG,z\nAT,x;y\n")) == ["x;y", "z", "x;y"]  # a name with a semicolon
 
 
-def test_a_number_for_each_symbol_is_no_tag(learn):
+def test_a_number_for_each_symbol_is_no_tag(learn, said):
     rows = "".join(f"ACGTACGTAC,{' '.join(f'0.{i}{j}' for j in range(10))}\n" for i in range(1, 6))
-    assert "a number for each symbol" in refusal(learn, "sequence,values\n" + rows)
+    table = learn("sequence,values\n" + rows)
+    assert table.column("tags").to_pylist()[0][:2] == [0.10, 0.11]
+    assert "problem: profile, as 'values' holds a number for each symbol" in "\n".join(said)
+    assert learn("sequence,values\n" + rows, problem="tagging").column("tags").to_pylist()[0][:2] == ["0.10", "0.11"]
 
 
 def test_tags_of_another_length_are_named(learn):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from xdomain.core.choices import OF_VALUES, PER_SYMBOL
 from xdomain.core.formatting import number
 from xdomain.core.sequences import Ragged
 from xdomain.data.dataset import Examples
@@ -21,6 +22,7 @@ NAMES = {
     "multilabel": ("sequence", "set of labels"),
     "regression": ("sequence", "value"),
     "tagging": ("sequence", "sequence of tags"),
+    "profile": ("sequence", "sequence of values"),
     "pair": ("pair", "label"),
     "span": ("question", "answer"),
 }
@@ -128,17 +130,17 @@ def contradictions(examples: Examples) -> Contradictions:
         All records, with labels. For tagging, positions that are not scored contradict nothing; values of regression
         differ if they do by more than `ROUNDING`.
     """
-    regression, labels = examples.problem == "regression", _numbered_labels(examples)
+    values, labels = examples.problem in OF_VALUES, _numbered_labels(examples)
     sequences = records = across = agreeing = agreeing_records = lost = 0
     squares = 0.0
     pairs: list[tuple[str, str]] = []
     for rows in _repeated(contents(examples.symbols, examples.symbols_b)):
         targets = _targets(examples, labels, rows)
-        if regression:
+        if values:
             squares += float(np.square(targets - targets.mean()).sum())
         else:
             lost += _lost(targets)
-        conflict = _conflict(targets, regression)
+        conflict = _conflict(targets, values)
         if conflict is None:
             agreeing, agreeing_records = agreeing + 1, agreeing_records + len(rows)
             continue
@@ -147,10 +149,10 @@ def contradictions(examples: Examples) -> Contradictions:
         if len(pairs) < EXAMPLES:
             first, second = conflict
             pairs.append((examples.ids[rows[first]], examples.ids[rows[second]]))
-    of = 0 if regression else int((labels >= 0).sum())
-    reachable = _reachable_values(labels, squares) if regression else {"accuracy": (of - lost) / of if of else np.nan}
+    of = 0 if values else int((labels >= 0).sum())
+    reachable = _reachable_values(labels, squares) if values else {"accuracy": (of - lost) / of if of else np.nan}
     content, target = NAMES[examples.problem]
-    content = "pair" if regression and examples.symbols_b is not None else content
+    content = "pair" if values and examples.symbols_b is not None else content
     return Contradictions(
         content, target, sequences, records, across, reachable, of - lost, of, tuple(pairs), agreeing, agreeing_records
     )
@@ -162,12 +164,12 @@ def _numbered_labels(examples: Examples) -> NDArray[Any]:
         raise ValueError("records without labels")
     if examples.problem in ("span", "multilabel"):
         return np.unique(examples.labels, axis=0, return_inverse=True)[1].reshape(-1)
-    return examples.labels.astype(np.float64) if examples.problem == "regression" else examples.labels
+    return examples.labels.astype(np.float64) if examples.problem in OF_VALUES else examples.labels
 
 
 def _targets(examples: Examples, labels: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[Any]:
     """Shape (rows, s): what `rows`, which are of one content, have as targets; s is 1 except for tagging."""
-    if examples.problem != "tagging":
+    if examples.problem not in PER_SYMBOL:
         return labels[rows][:, None]
     offsets = examples.symbols.offsets
     return np.stack([labels[offsets[row] : offsets[row + 1]] for row in rows])

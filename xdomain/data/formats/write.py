@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv as pa_csv
@@ -106,5 +107,11 @@ def _csv(table: pa.Table, delimiter: str, *, header: bool) -> bytes:
 def _joined(column: pa.ChunkedArray, separator: str) -> pa.ChunkedArray | pa.Array:
     if not (pa.types.is_list(column.type) or pa.types.is_fixed_size_list(column.type)):
         return column
-    shown = [[f"{x:.6g}" if isinstance(x, float) else str(x) for x in row] for row in column.to_pylist()]
-    return pa.array([separator.join(row) for row in shown])
+    rows: list[list[Any]] = column.to_pylist()
+    return pa.array([separator.join(map(_written, row)) for row in rows])
+
+
+def _written(entry: Any) -> str:
+    if entry is None:
+        return "nan"
+    return f"{entry:.6g}" if isinstance(entry, float) else str(entry)
