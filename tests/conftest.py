@@ -1,4 +1,4 @@
-"""What many tests share: a tiny checkpoint on disk, and the environment without a network."""
+"""What many tests share: a tiny checkpoint on disk, runs without pictures, and the environment without a network."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ import subprocess
 import sys
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from hypothesis import settings
 
 settings.register_profile("patient", deadline=None)  # a busy machine is no fault
@@ -66,14 +68,68 @@ def save_tiny_bert(folder: Path, *, positions: int = 64, seed: int = 0) -> Path:
 
 
 @pytest.fixture(scope="session")
-def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkpoint folder: 2 layers, width 32, 64 positions."""
-    folder = save_tiny_bert(tmp_path_factory.mktemp("backbone") / "tiny")
-    import xdomain.pipeline  # noqa: F401  # pyright: ignore[reportUnusedImport]
+def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """Make a folder by its name and a function that fills it, once for all processes that share the tests."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
+    def made(name: str, make: Callable[[Path], object]) -> Path:
+        folder, done = shared / name, shared / f"{name}.done"
+        with FileLock(shared / f"{name}.lock"):
+            if not done.exists():
+                make(folder)
+                done.touch()
+        return folder
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def tiny_bert(once: Callable[[str, Callable[[Path], object]], Path]) -> Path:
+    """A checkpoint folder: 2 layers, width 32, 64 positions."""
+    folder = once("tiny", save_tiny_bert)
+    pipeline = import_module("xdomain.pipeline")
     gc.collect()
     gc.freeze()  # each training collects garbage, which takes as long as there are modules
+    for name in PICTURES:
+        setattr(pipeline, name, undrawn)
     return folder
+
+
+PICTURES = ("plot_history", "plot_confusion", "plot_reliability")
+
+
+def undrawn(*_: object, path: Path, **__: object) -> None:
+    """An empty file for a picture of a run, which would take longer to draw than the rest of a small run."""
+    path.touch()
+
+
+@pytest.fixture(scope="session")
+def pictures(tiny_bert: Path) -> Callable[[], AbstractContextManager[None]]:
+    """A context within which runs are drawn, as a user has them; others may have empty files."""
+    from xdomain.training import plots
+
+    @contextmanager
+    def drawn() -> Generator[None]:
+        with pytest.MonkeyPatch.context() as patch:
+            for name in PICTURES:
+                patch.setattr(f"xdomain.pipeline.{name}", getattr(plots, name))
+            yield
+
+    return drawn
+
+
+@pytest.fixture
+def in_process() -> Generator[list[int]]:
+    """Studies run their cells in this process, and the figures of their reports are not rendered.
+
+    A list of the numbers of workers that they ask for.
+    """
+    from small_study import cells_run_here
+
+    with cells_run_here() as (patch, asked):
+        patch.setattr("xdomain.study.report.figures._saved", lambda *_, **__: b"<svg></svg>")
+        yield asked
 
 
 class Listener(logging.Handler):

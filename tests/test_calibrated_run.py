@@ -1,6 +1,7 @@
 """Probabilities that fit validation, and the positive one of two classes, in a run and whatever follows it."""
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,14 +26,16 @@ def data(n=240):
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory):
+def runs(pictures, tmp_path_factory):
     folder = tmp_path_factory.mktemp("calibrated")
     metrics = ("metrics=[accuracy,f1_binary,average_precision]",)
     given = {"plain": (), "tempered": ("calibration=temperature",), "no": ("positive=no",)}
-    return {
-        name: xdomain.run(data=data(), domain="dna", baseline="kmer", out=folder / name, overrides=metrics + changes)
-        for name, changes in given.items()
-    }
+    options: dict[str, Any] = {"domain": "dna", "baseline": "kmer"}
+    with pictures():
+        return {
+            name: xdomain.run(data=data(), out=folder / name, overrides=metrics + changes, **options)
+            for name, changes in given.items()
+        }
 
 
 def table_of(result, split="test"):

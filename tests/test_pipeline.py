@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from xdomain.adapters.bpe import train_bpe
 from xdomain.core.errors import DataError, OutputError, RecipeError
 from xdomain.core.plugins import find_recipe
 from xdomain.core.recipe import load_recipe
+from xdomain.data.loading import load_table
 from xdomain.pretraining.api import Pretraining, pretrain_synthetic
 from xdomain.training.trainer import last_whole
 
@@ -32,10 +34,21 @@ def fast_run(task, backbone, out, **options):
     return xdomain.run(task, overrides=(*FAST, *extra), backbone=str(backbone), out=out, **options)
 
 
-@pytest.fixture(scope="module", params=PROBLEMS)
-def finished(request, tiny_bert, tmp_path_factory):
-    out = tmp_path_factory.mktemp("runs") / request.param.replace("/", "-")
-    return fast_run(request.param, tiny_bert, out)
+@pytest.fixture(scope="module")
+def run_of(pictures, tiny_bert, tmp_path_factory):
+    """The finished run of a task, made once."""
+
+    @cache
+    def run(task):
+        with pictures():
+            return fast_run(task, tiny_bert, tmp_path_factory.mktemp("runs") / task.replace("/", "-"))
+
+    return run
+
+
+@pytest.fixture(params=PROBLEMS)
+def finished(request, run_of):
+    return run_of(request.param)
 
 
 def test_the_folder_holds_what_was_promised(finished):
@@ -51,6 +64,8 @@ def test_the_folder_holds_what_was_promised(finished):
     }
     assert promised <= names
     assert "checkpoints" not in names
+    for picture in finished.folder.glob("*.png"):
+        assert picture.read_bytes().startswith(b"\x89PNG")
     assert {"config.json", "model.safetensors", "tokenizer.json", "README.md"} <= {
         p.name for p in (finished.folder / "model").iterdir()
     }
@@ -103,46 +118,44 @@ def test_the_resolved_recipe_repeats_the_run(finished, tmp_path):
     assert load_recipe(finished.folder / "recipe.yaml") == load_recipe(again.folder / "recipe.yaml")
 
 
-def test_the_model_alone_gives_the_same_predictions(finished, tmp_path):
-    """In a process that never imports xdomain: text in, the predictions of the table out."""
-    recipe = load_recipe(finished.folder / "recipe.yaml")
-    from xdomain.data.loading import load_table
-
-    rows = {row["id"]: row for row in load_table(recipe).to_pylist()}
-    told = [r for r in pq.read_table(finished.folder / "predictions.parquet").to_pylist() if r["split"] == "test"]
-    job = {
-        "model": str(finished.folder / "model"), "problem": recipe.problem,
-        "texts": [[rows[r["id"]][c] for c in ("sequence", "sequence_b") if c in rows[r["id"]]] for r in told],
-    }  # fmt: skip
-    (tmp_path / "job.json").write_text(json.dumps(job))
-    script = """
+ALONE = """
 import json, sys, torch
 from transformers import AutoTokenizer, AutoModelForSequenceClassification, AutoModelForTokenClassification
-job = json.load(open(sys.argv[1]))
-tokenizer = AutoTokenizer.from_pretrained(job["model"])
-heads = AutoModelForTokenClassification if job["problem"] == "tagging" else AutoModelForSequenceClassification
-model = heads.from_pretrained(job["model"]).eval()
-out = []
-with torch.no_grad():
-    for texts in job["texts"]:
-        logits = model(**tokenizer(*texts, return_tensors="pt")).logits[0]
-        if job["problem"] == "regression":
-            out.append(logits.item())
-        elif job["problem"] == "tagging":
-            out.append([model.config.id2label[i] for i in logits[1:-1].argmax(-1).tolist()])
+def answers(model, problem, texts):
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    heads = AutoModelForTokenClassification if problem == "tagging" else AutoModelForSequenceClassification
+    model = heads.from_pretrained(model).eval()
+    for one in texts:
+        logits = model(**tokenizer(*one, return_tensors="pt")).logits[0]
+        if problem == "regression":
+            yield logits.item()
+        elif problem == "tagging":
+            yield [model.config.id2label[i] for i in logits[1:-1].argmax(-1).tolist()]
         else:
-            out.append(model.config.id2label[logits.argmax().item()])
+            yield model.config.id2label[logits.argmax().item()]
+with torch.no_grad():
+    out = [list(answers(*job)) for job in json.load(sys.stdin)]
 assert not [m for m in sys.modules if m.split(".")[0] == "xdomain"]
 print(json.dumps(out))
 """
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(tmp_path / "job.json")], capture_output=True, text=True, check=True
-    )
-    alone = json.loads(done.stdout)
-    if recipe.problem == "regression":
-        assert alone == pytest.approx([r["prediction"] for r in told], abs=1e-4)
-    else:
-        assert alone == [r["prediction"] for r in told]
+
+
+def test_the_models_alone_give_the_same_predictions(run_of):
+    """In a process that never imports xdomain: text in, the predictions of the table out."""
+    jobs, wanted = [], []
+    for task in PROBLEMS:
+        result = run_of(task)
+        recipe = load_recipe(result.folder / "recipe.yaml")
+        rows = {row["id"]: row for row in load_table(recipe).to_pylist()}
+        told = pq.read_table(result.folder / "predictions.parquet", filters=[("split", "==", "test")]).to_pylist()
+        texts = [[rows[r["id"]][c] for c in ("sequence", "sequence_b") if c in rows[r["id"]]] for r in told]
+        jobs.append((str(result.folder / "model"), recipe.problem, texts))
+        wanted.append([r["prediction"] for r in told])
+    done = subprocess.run([sys.executable, "-c", ALONE], input=json.dumps(jobs), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    for (_, problem, _), alone, told in zip(jobs, json.loads(done.stdout), wanted, strict=True):
+        assert len(told) == 24
+        assert alone == (pytest.approx(told, abs=1e-4) if problem == "regression" else told)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
@@ -158,6 +171,40 @@ def test_augmentation_and_early_stopping_are_obeyed(tiny_bert, tmp_path):
     result = fast_run("toy/dna-classification", tiny_bert, tmp_path / "a", extra=extra)
     evaluations = [json.loads(x) for x in (result.folder / "history.jsonl").read_text().splitlines()]
     assert len([e for e in evaluations if "valid" in e]) <= 8
+
+
+def test_patience_goes_on_counting_after_an_interruption(tiny_bert, tmp_path, listen):
+    task = "toy/dna-classification"
+    changes = (
+        *FAST,
+        "train.epochs=30",
+        "train.evaluations=30",
+        "train.patience=2",
+        "train.learning_rate=1e-9",  # never better: stops at once
+    )
+    whole = xdomain.run(task, overrides=changes, backbone=str(tiny_bert), out=tmp_path / "whole")
+    options: dict[str, Any] = {"overrides": changes, "backbone": str(tiny_bert), "out": tmp_path / "cut"}
+    steps = []
+
+    def stop(line):
+        if line.startswith("step "):
+            steps.append(line)
+            if len(steps) == 3:  # as it is about to stop; the last checkpoint has counted one of two
+                raise KeyboardInterrupt
+
+    with listen(stop), pytest.raises(KeyboardInterrupt):
+        xdomain.run(task, **options)
+    resumed = xdomain.run(task, **options, resume=True)
+    assert resumed.values["steps"] == whole.values["steps"] == 12
+
+
+def test_a_checkpoint_that_was_cut_short_is_passed_over(tmp_path):
+    for step in (8, 16, 120):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+        if step < 120:
+            (tmp_path / f"checkpoint-{step}" / "trainer_state.json").write_text("{}")
+    assert last_whole(tmp_path) == tmp_path / "checkpoint-16"
+    assert last_whole(tmp_path / "nowhere") is None
 
 
 KILLED = """
@@ -176,43 +223,21 @@ xdomain.run(sys.argv[1], overrides=sys.argv[4:], backbone=sys.argv[2], out=sys.a
 """
 
 
-def test_patience_goes_on_counting_after_an_interruption(tiny_bert, tmp_path):
-    task = "toy/dna-classification"
-    changes = (
-        *FAST,
-        "train.epochs=30",
-        "train.evaluations=30",
-        "train.patience=2",
-        "train.learning_rate=1e-9",  # never better: stops at once
-    )
-    whole = xdomain.run(task, overrides=changes, backbone=str(tiny_bert), out=tmp_path / "whole")
-    command = [sys.executable, "-c", KILLED, task, str(tiny_bert), str(tmp_path / "cut"), *changes]
-    assert subprocess.run(command, capture_output=True).returncode == -signal.SIGKILL
-    options: dict[str, Any] = {"overrides": changes, "backbone": str(tiny_bert), "out": tmp_path / "cut"}
-    resumed = xdomain.run(task, **options, resume=True)
-    assert resumed.values["steps"] == whole.values["steps"] == 12
-
-
-def test_a_checkpoint_that_was_cut_short_is_passed_over(tmp_path):
-    for step in (8, 16, 120):
-        (tmp_path / f"checkpoint-{step}").mkdir()
-        if step < 120:
-            (tmp_path / f"checkpoint-{step}" / "trainer_state.json").write_text("{}")
-    assert last_whole(tmp_path) == tmp_path / "checkpoint-16"
-    assert last_whole(tmp_path / "nowhere") is None
+RESUMED = """
+import sys
+from xdomain.cli.main import main
+arguments, whole, cut = sys.argv[3:], *sys.argv[1:3]
+for out in ([cut, "--resume"], [whole]):
+    try:
+        main(["run", *arguments, "--out", *out])
+    except SystemExit as end:
+        assert not end.code
+"""
 
 
 def test_killed_and_resumed_is_the_same_run(tiny_bert, tmp_path):
+    """As a whole run in the process that resumes; what tests ran before in this one may change the last digits."""
     task, changes = "toy/dna-classification", (*FAST, "train.epochs=3", "train.augment=reverse_complement")
-    typed = [x for change in changes for x in ("--set", change)]
-
-    def by_command(out, *more):  # each in a process of its own, as the one that is killed
-        command = [sys.executable, "-m", "xdomain.cli", "run", task, "--backbone", str(tiny_bert), "--out", str(out)]
-        done = subprocess.run([*command, *typed, *more], capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        return done.stderr
-
-    by_command(tmp_path / "whole")
     command = [sys.executable, "-c", KILLED, task, str(tiny_bert), str(tmp_path / "cut"), *changes]
     assert subprocess.run(command, capture_output=True).returncode == -signal.SIGKILL
     assert not (tmp_path / "cut" / "result.json").exists()
@@ -221,7 +246,12 @@ def test_killed_and_resumed_is_the_same_run(tiny_bert, tmp_path):
     with pytest.raises(OutputError, match="interrupted run") as caught:
         xdomain.run(task, **options)
     assert "--resume" in str(caught.value)
-    assert "going on from step" in by_command(tmp_path / "cut", "--resume")
+
+    typed = [task, "--backbone", tiny_bert, *(word for change in changes for word in ("--set", change))]
+    command = [sys.executable, "-c", RESUMED, tmp_path / "whole", tmp_path / "cut", *typed]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("going on from step") == 1
     one, two = (pq.read_table(tmp_path / name / "predictions.parquet") for name in ("whole", "cut"))
     assert one.equals(two)
     histories = [(tmp_path / name / "history.jsonl").read_text().splitlines() for name in ("whole", "cut")]
@@ -385,8 +415,6 @@ def test_every_tuning_runs_and_repeats(task, tune, tiny_bert, tmp_path):
 
 
 def _table_of(task, tmp_path):
-    from xdomain.data.loading import load_table
-
     rows = load_table(find_recipe(task)).slice(0, 5).to_pylist()
     path = tmp_path / "new.csv"
     path.write_text("id,sequence\n" + "".join(f"{r['id']},{r['sequence']}\n" for r in rows))
@@ -413,8 +441,6 @@ def test_a_run_needs_no_file_but_its_own(task, option, baseline, tiny_bert, tmp_
 
 def predicted_again(finished, path):
     """Predict a run's test records from a CSV, and compare with what the run itself wrote."""
-    from xdomain.data.loading import load_table
-
     recipe = load_recipe(finished.folder / "recipe.yaml")
     rows = {r["id"]: r for r in load_table(recipe).to_pylist()}
     told = [r for r in pq.read_table(finished.folder / "predictions.parquet").to_pylist() if r["split"] == "test"]
@@ -463,27 +489,12 @@ for problem in ("classification", "regression", "tagging", "span"):
         if end.code:
             raise
 """
-
-
-def test_two_processes_share_a_batch(tiny_bert, tmp_path, torchrun):
-    """torchrun with two gloo processes learns what one process does, though each has labels of another number."""
-    (tmp_path / "shared.py").write_text(SHARED)
-    for problem in UNEVEN:
-        task = uneven_task(problem, tmp_path / problem)
-        xdomain.run(task, overrides=PARTED, backbone=str(tiny_bert), out=tmp_path / f"one-{problem}")
-    out, err = torchrun(tmp_path / "shared.py", tmp_path, tiny_bert, *PARTED, "train.gradient_accumulation_steps=2")
-    assert out.count("run folder") == err.count("step 4/4") == len(UNEVEN)
-    for problem in UNEVEN:
-        assert_learned_alike(tmp_path / f"one-{problem}", tmp_path / f"two-{problem}")
-
-
 DISAGREEING = """
-import importlib, os, sys, time
+import importlib, os, time
 from pathlib import Path
 import xdomain
 from xdomain.training import mapping_search, trainer
 pipeline = importlib.import_module("xdomain.pipeline")
-task, folder, backbone, *changes = sys.argv[1:]
 folder, rank, told = Path(folder), int(os.environ["RANK"]), []
 
 def metrics(names, *args, **options):
@@ -504,24 +515,44 @@ def planned(*args, **options):
 pipeline.plan_encoder = planned
 while rank and not list(folder.glob("runs/kmer*/result.json")):  # late: the first has a run behind it
     time.sleep(0.1)
-xdomain.compare(task, ["kmer", "pretrained"], seeds=1, overrides=changes, out=folder / "runs", backbone=backbone,
-                mapping="search:3")
+changes = ["train.max_steps=8", "train.evaluations=8", "train.patience=2", "train.precision=fp32",
+           "split.limit={train: 64, valid: 8, test: 8}"]
+xdomain.compare("toy/dna-classification", ["kmer", "pretrained"], seeds=1, overrides=changes, out=folder / "runs",
+                backbone=backbone, mapping="search:3")
 (folder / f"evaluations-{rank}").write_text(str(len(told)))
 """
 
 
-def test_processes_that_find_other_numbers_decide_as_the_first(tiny_bert, tmp_path, torchrun):
+@pytest.fixture(scope="module")
+def two_processes(tiny_bert, tmp_path_factory, torchrun):
+    """The folder, and what was said, of two gloo processes that share runs, and that then find different numbers."""
+    folder = tmp_path_factory.mktemp("two-processes")
+    for problem in UNEVEN:
+        uneven_task(problem, folder / problem)
+    (folder / "script.py").write_text(SHARED + DISAGREEING)
+    parts = "train.gradient_accumulation_steps=2"
+    return folder, *torchrun(folder / "script.py", folder, tiny_bert, *PARTED, parts)
+
+
+def test_two_processes_share_a_batch(two_processes, tiny_bert):
+    """torchrun with two processes learns what one process does, though each has labels of another number."""
+    folder, out, err = two_processes
+    assert out.count("run folder") == err.count("step 4/4") == len(UNEVEN)
+    for problem in UNEVEN:
+        task, alone = folder / problem / "task.yaml", folder / f"one-{problem}"
+        xdomain.run(task, overrides=PARTED, backbone=str(tiny_bert), out=alone)
+        assert_learned_alike(alone, folder / f"two-{problem}")
+
+
+def test_processes_that_find_other_numbers_decide_as_the_first(two_processes):
     """Best step, early stop and mapping: whoever stopped alone would leave the other waiting.
 
     Folders are checked by the first alone, too: one that comes late sees what the first has written by then.
     """
-    (tmp_path / "disagreeing.py").write_text(DISAGREEING)
-    changes = ("train.max_steps=8", "train.evaluations=8", "train.patience=2", "train.precision=fp32",
-               "split.limit={train: 64, valid: 8, test: 8}")  # fmt: skip
-    torchrun(tmp_path / "disagreeing.py", "toy/dna-classification", tmp_path, tiny_bert, *changes, timeout=240)
-    results = [json.loads(path.read_text()) for path in tmp_path.glob("runs/pretrained*/result.json")]
+    folder, *_ = two_processes
+    results = [json.loads(path.read_text()) for path in folder.glob("runs/pretrained*/result.json")]
     assert [(result["best_step"], result["steps"]) for result in results] == [(1, 3)]
-    assert (tmp_path / "runs" / "comparison.json").exists()
+    assert (folder / "runs" / "comparison.json").exists()
     for what in ("mapping", "evaluations"):
-        first, second = ((tmp_path / f"{what}-{rank}").read_text() for rank in (0, 1))
+        first, second = ((folder / f"{what}-{rank}").read_text() for rank in (0, 1))
         assert first == second

@@ -7,6 +7,8 @@ import sys
 import numpy as np
 import pytest
 
+import xdomain
+
 TRAINING = {"torch", "transformers", "accelerate", "peft", "matplotlib", "sklearn", "scipy.stats"}
 SCRIPT = """
 import json, sys
@@ -58,9 +60,8 @@ def test_a_check_loads_nothing_of_training(mine):
     assert not modules & {"Bio", "pooch", "requests", *TRAINING}
 
 
-def test_a_baseline_is_evaluated_without_models_or_trainer(mine, tmp_path):
-    code, told, _ = loaded(mine, "run", "--data", "mine.csv", "--domain", "dna", "--baseline", "kmer", "--out", "run")
-    assert code == 0, told
+def test_a_baseline_is_evaluated_without_models_or_trainer(mine):
+    xdomain.run(data=mine / "mine.csv", domain="dna", baseline="kmer", out=mine / "run")
     code, told, modules = loaded(mine, "evaluate", "run", "mine.csv")
     assert code == 0, told
     assert "60 records" in told

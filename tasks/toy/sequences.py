@@ -26,6 +26,7 @@ ACCEPTOR = np.array(  # intron -14 … -1 | exon +1
      [10, 36, 8, 46], [7, 38, 7, 48], [8, 41, 9, 42], [7, 41, 6, 46], [24, 31, 20, 25], [4, 74, 0, 22],
      [100, 0, 0, 0], [0, 0, 100, 0], [26, 13, 52, 9]]
 )  # fmt: skip
+ISLANDS = np.array([[35, 15, 15, 35], [10, 40, 40, 10]])  # outside and inside of a stretch rich in CG
 LENGTH, MIDDLE = 60, 30
 # Binding sites of MYC/MAX and of GATA factors: consensus of Blackwell et al. 1990, Science 250, 1149 (CACGTG), and of
 # Ko & Engel 1993, Mol. Cell. Biol. 13, 4011 (GATAAG).
@@ -52,8 +53,14 @@ def _background(rng: Rng, length: int = LENGTH) -> NDArray[np.str_]:
     return NT[rng.integers(4, size=length)]
 
 
+def _cumulative(shares: NDArray[Any]) -> NDArray[np.float64]:
+    summed = np.cumsum(shares / shares.sum(axis=1, keepdims=True), axis=1)
+    return summed / summed[:, -1:]
+
+
 def _drawn(rng: Rng, table: NDArray[Any]) -> NDArray[np.str_]:
-    return np.array([rng.choice(NT, p=row / row.sum()) for row in table])
+    """A nucleotide for each row of shares: those that ``rng.choice(NT, p=…)`` draws row by row, many times as fast."""
+    return NT[(_cumulative(table) <= rng.random((len(table), 1))).sum(axis=1)]
 
 
 def _splice(rng: Rng) -> dict[str, Any]:
@@ -97,16 +104,10 @@ def _dna_value(rng: Rng) -> dict[str, Any]:
 
 def _dna_tags(rng: Rng) -> dict[str, Any]:
     """Islands rich in CG (I) in a background poor in it (B): two states that seldom change."""
-    state = rng.random() < 0.5
-    letters: list[str] = []
-    tags: list[str] = []
-    while len(letters) < LENGTH:
-        if rng.random() < 0.06:
-            state = not state
-        weights = [0.1, 0.4, 0.4, 0.1] if state else [0.35, 0.15, 0.15, 0.35]
-        letters.append(str(rng.choice(NT, p=weights)))
-        tags.append("I" if state else "B")
-    return {"sequence": "".join(letters), "tags": tags}
+    start, *drawn = rng.random(1 + 2 * LENGTH)  # for each position whether the state changes, and the letter
+    island = (start < 0.5) ^ np.logical_xor.accumulate(np.array(drawn[::2]) < 0.06)
+    letters = NT[(_cumulative(ISLANDS)[island.astype(int)] <= np.array(drawn[1::2])[:, None]).sum(axis=1)]
+    return {"sequence": "".join(letters), "tags": ["I" if inside else "B" for inside in island]}
 
 
 def _dna_pair(rng: Rng) -> dict[str, Any]:

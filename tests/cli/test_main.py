@@ -1,6 +1,7 @@
 """The command line: every option arrives, every promise is kept, a mistake ends in exit code 2 and one block."""
 
 import contextlib
+import io
 import json
 import signal
 import subprocess
@@ -17,8 +18,7 @@ from xdomain.cli.main import app, main
 from xdomain.cli.pretrain import pretrain_app
 from xdomain.pretraining.api import SHORT, Pretraining
 
-FAST = ["--set", "train.max_steps=2", "--set", "split.limit.train=40", "--set", "split.limit.valid=20",
-        "--set", "split.limit.test=20"]  # fmt: skip
+FAST = ["--set", "train.max_steps=2", "--set", "split.limit={train: 40, valid: 20, test: 20}"]
 
 
 def xdomain(capsys, *arguments):
@@ -32,26 +32,39 @@ def xdomain(capsys, *arguments):
     return code, told.out, told.err
 
 
-@pytest.fixture
-def dna_csv(tmp_path):
+def write_dna(path):
     rng = np.random.default_rng(0)
     lines = ["id,dna,kind"]
     for i in range(120):
         kind = "AT rich" if i % 2 else "GC rich"
         p = [0.4, 0.1, 0.1, 0.4] if i % 2 else [0.1, 0.4, 0.4, 0.1]
         lines.append(f"s{i},{''.join(rng.choice(list('ACGT'), 30, p=p))},{kind}")
-    path = tmp_path / "mine.csv"
     path.write_text("\n".join(lines) + "\n")
     return path
 
 
-def test_ones_own_csv_needs_no_recipe(capsys, dna_csv, tiny_bert, tmp_path):
-    code, out, err = xdomain(capsys, "run", "--data", dna_csv, "--domain", "dna", "--backbone", tiny_bert,
-                             "--out", tmp_path / "run", "--set", "train.epochs=2")  # fmt: skip
-    assert code == 0, err
-    assert "accuracy" in out
+@pytest.fixture
+def dna_csv(tmp_path):
+    return write_dna(tmp_path / "mine.csv")
+
+
+@pytest.fixture(scope="module")
+def trained(tiny_bert, tmp_path_factory):
+    """The run folder of a command on one's own CSV, and what it said."""
+    folder = tmp_path_factory.mktemp("trained")
+    out, err = io.StringIO(), io.StringIO()
+    command = ["run", "--data", str(write_dna(folder / "mine.csv")), "--domain", "dna", "--backbone", str(tiny_bert),
+               "--out", str(folder / "run"), *FAST]  # fmt: skip
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), contextlib.suppress(SystemExit):
+        main(command)
+    return folder / "run", out.getvalue(), err.getvalue()
+
+
+def test_ones_own_csv_needs_no_recipe(capsys, dna_csv, trained):
+    folder, out, err = trained
+    assert "accuracy" in out, err
     assert "--column label=" in err  # what was guessed, and how to overrule it
-    code, out, err = xdomain(capsys, "predict", tmp_path / "run", dna_csv)
+    code, out, err = xdomain(capsys, "predict", folder, dna_csv)
     assert code == 0, err
     lines = out.splitlines()
     assert len(lines) == 121
@@ -59,46 +72,44 @@ def test_ones_own_csv_needs_no_recipe(capsys, dna_csv, tiny_bert, tmp_path):
     assert lines[1].split(",")[0] == '"s0"'
 
 
-def test_a_fasta_can_be_predicted(capsys, dna_csv, tiny_bert, tmp_path):
-    xdomain(
-        capsys, "run", "--data", dna_csv, "--domain", "dna", "--backbone", tiny_bert, "--out", tmp_path / "run", *FAST
-    )
+def test_a_fasta_can_be_predicted(capsys, trained, tmp_path):
+    folder, *_ = trained
     fasta = tmp_path / "new.fa"
     fasta.write_text(">one some words\nACGTNNACGT\n>two\nacguacgu\n")
-    code, _, err = xdomain(capsys, "predict", tmp_path / "run", fasta, "--out", tmp_path / "p.parquet")
+    code, _, err = xdomain(capsys, "predict", folder, fasta, "--out", tmp_path / "p.parquet")
     assert code == 0, err
     import pyarrow.parquet as pq
 
     assert pq.read_table(tmp_path / "p.parquet").column("id").to_pylist() == ["one", "two"]
     more = ("--reverse-complement", "--unlike", "--overwrite", "--out", tmp_path / "p.parquet")
-    code, _, err = xdomain(capsys, "predict", tmp_path / "run", fasta, *more)
+    code, _, err = xdomain(capsys, "predict", folder, fasta, *more)
     assert code == 0, err
     assert "unlike" in pq.read_table(tmp_path / "p.parquet").column_names
 
 
 OPTIONS = [
-    (["--init", "reembed"], "init", "reembed"),
-    (["--tune", "head"], "tune", "head"),
-    (["--transfer", "positions,words"], "transfer", ["positions", "words"]),
-    (["--mapping", "rare"], "mapping", "rare"),
-    (["--mapping-seed", "5"], "mapping_seed", 5),
-    (["--seed", "9"], "seed", 9),
-    (["--baseline", "kmer"], "baseline", "kmer"),
-    (["--mapping", "given:lecture.yaml"], "mapping_table", {"A": "we", "T": "you", "C": "he", "G": "she"}),
-]
+    (
+        ["--init", "reembed", "--tune", "head", "--transfer", "positions,words", "--mapping", "rare",
+         "--mapping-seed", "5", "--seed", "9"],
+        {"init": "reembed", "tune": "head", "transfer": ["positions", "words"], "mapping": "rare", "mapping_seed": 5,
+         "seed": 9},
+    ),
+    (["--baseline", "kmer"], {"baseline": "kmer"}),
+    (["--mapping", "given:lecture.yaml"], {"mapping_table": {"A": "we", "T": "you", "C": "he", "G": "she"}}),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize(("option", "field", "value"), OPTIONS)
-def test_every_option_of_run_arrives_in_the_recipe(capsys, option, field, value, tiny_bert, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("options", "wanted"), OPTIONS)
+def test_every_option_of_run_arrives_in_the_recipe(capsys, options, wanted, tiny_bert, tmp_path, monkeypatch):
     out = tmp_path / "run"
     monkeypatch.chdir(tmp_path)
     Path("lecture.yaml").write_text("{A: we, T: you, C: he, G: she}")
     code, _, err = xdomain(
-        capsys, "run", "toy/dna-classification", "--backbone", tiny_bert, "--out", out, *option, *FAST
+        capsys, "run", "toy/dna-classification", "--backbone", tiny_bert, "--out", out, *options, *FAST
     )
     assert code == 0, err
     told = yaml.safe_load((out / "recipe.yaml").read_text())
-    assert told["run"][field] == value
+    assert {field: told["run"][field] for field in wanted} == wanted
     assert told["run"]["backbone"] == str(tiny_bert)
     assert told["train"]["max_steps"] == 2
     assert (out / "result.json").exists()
@@ -113,7 +124,7 @@ def test_run_prints_json_when_asked(capsys, tiny_bert, tmp_path):
 
 def test_compare_prints_arms_with_intervals_and_draws_them(capsys, tiny_bert, tmp_path):
     code, out, err = xdomain(capsys, "compare", "toy/dna-classification", "--backbone", tiny_bert, "--out", tmp_path,
-                             "--arms", "pretrained,scratch,kmer", *FAST)  # fmt: skip
+                             "--arms", "pretrained,scratch,kmer", "--seeds", 2, *FAST)  # fmt: skip
     assert code == 0, err
     rows = [line.split("\t") for line in out.splitlines()[:4]]
     assert [row[0] for row in rows] == ["arm", "pretrained", "scratch", "kmer"]
@@ -281,19 +292,15 @@ def test_what_is_told_of_ones_own_file_is_obeyed(capsys, dna_csv, tiny_bert, tmp
     assert json.loads(out)["records"]["train"] == 10
 
 
-def test_a_file_to_predict_may_lack_columns_and_call_them_otherwise(capsys, dna_csv, tiny_bert, tmp_path):
-    xdomain(
-        capsys, "run", "--data", dna_csv, "--domain", "dna", "--backbone", tiny_bert, "--out", tmp_path / "r", *FAST
-    )
+def test_a_file_to_predict_may_lack_columns_and_call_them_otherwise(capsys, trained, tmp_path):
+    folder, *_ = trained
     (tmp_path / "new.csv").write_text("strand,reading,note\nACGTTGCA,GGGGAAAA,x\nGGGTTTAA,CCCCAAAA,y\n")
     named = ["--column", "sequence=reading", "--column", "id=note"]
-    code, out, err = xdomain(capsys, "predict", tmp_path / "r", tmp_path / "new.csv", *named, "--json")
+    code, out, err = xdomain(capsys, "predict", folder, tmp_path / "new.csv", *named, "--json")
     assert code == 0, err
     assert [row["id"] for row in json.loads(out)] == ["x", "y"]
     (tmp_path / "plain.csv").write_text("sequence\nGGGGAAAA\nCCCCAAAA\n")
-    code, again, err = xdomain(
-        capsys, "predict", tmp_path / "r", tmp_path / "plain.csv", "--json", "--out", tmp_path / "p.csv"
-    )
+    code, again, err = xdomain(capsys, "predict", folder, tmp_path / "plain.csv", "--json", "--out", tmp_path / "p.csv")
     assert code == 0, err
     assert [row["score"] for row in json.loads(again)] == [row["score"] for row in json.loads(out)]
     assert (tmp_path / "p.csv").read_text().startswith('"id","prediction","score"')
@@ -335,7 +342,7 @@ def test_minutes_choose_the_steps_of_a_run_and_of_a_comparison(capsys, dna_csv, 
     assert len({recipe["max_steps"] for recipe in recipes}) == 1  # the same for every arm and seed
 
 
-def test_a_study_from_forecast_to_report(capsys, tmp_path, monkeypatch):
+def test_a_study_from_forecast_to_report(capsys, in_process, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "helps.yaml").write_text("""\
 question: Does counting suffice?
@@ -353,6 +360,7 @@ set: {split.limit: {train: 40, valid: 20, test: 20}}
 
     code, out, err = xdomain(capsys, *command, "--json")
     assert code == 0, err
+    assert in_process == [2]
     assert "[3/3] " in err
     found = json.loads(out)
     assert [(group["arm"], group["done"]) for group in found["groups"]] == [("kmer", 1), ("cnn", 2)]
@@ -498,7 +506,8 @@ def test_a_letter_outside_the_alphabet_is_named_or_counted(capsys, dna_csv, tiny
 
 def test_ctrl_c_says_how_to_go_on(tiny_bert, tmp_path):
     command = [sys.executable, "-m", "xdomain.cli", "run", "toy/dna-classification", "--backbone", str(tiny_bert),
-               "--out", str(tmp_path / "x")]  # fmt: skip
+               "--out", str(tmp_path / "x"), *FAST, "--set", "train.max_steps=2000",
+               "--set", "train.evaluations=200"]  # fmt: skip
     # what runs in the background of a shell ignores Ctrl-C, and so would what it starts
     heeds = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=heeds)

@@ -17,6 +17,8 @@ from xdomain.core.recipe import Published
 from xdomain.metrics.bootstrap import Interval
 from xdomain.study.report import figures, formats, plot_style
 from xdomain.study.report.conclusions import MOST_NAMED
+from xdomain.study.report.content import compose
+from xdomain.study.report.render import render_markdown
 from xdomain.study.report.write import write_report
 from xdomain.study.results import Difference, Efficiency, Findings, Group, Missing, Variance
 from xdomain.study.stats.components import Component, Components
@@ -240,6 +242,11 @@ def told(reports):
     return words
 
 
+def markdown_of(findings):
+    """The text of ``report.md``, without figures, which take most of the time."""
+    return render_markdown(compose(findings, {}))
+
+
 def everywhere(texts, *wanted):
     for text in texts:
         for words in wanted:
@@ -371,28 +378,26 @@ def test_where_lower_is_better_the_words_turn(told):
     assert "hurts kmer against" in page
 
 
-def test_a_difference_that_passes_only_alone_is_not_called_one(tmp_path):
+def test_a_difference_that_passes_only_alone_is_not_called_one():
     one = difference("pretrained", 0.03, 0.06)
-    paths = write_report(replace(ORDINARY, differences=(one,) * 3), tmp_path)
-    text = paths[0].read_text("utf-8")
+    text = markdown_of(replace(ORDINARY, differences=(one,) * 3))
     assert "**no difference seen**: **pretrained**" in text
     assert "Alone it would pass (p = .030); as one of 3 differences it does not." in text
 
 
-def test_what_cannot_be_told_is_said_not_left_out(tmp_path):
+def test_what_cannot_be_told_is_said_not_left_out():
     unknown = difference("pretrained", 0.066, NAN, detectable=NAN, pairs=1)
-    paths = write_report(replace(ORDINARY, differences=(unknown,), groups=ORDINARY.groups[:3]), tmp_path)
-    text = paths[0].read_text("utf-8")
+    text = markdown_of(replace(ORDINARY, differences=(unknown,), groups=ORDINARY.groups[:3]))
     assert "- **inconclusive: one seed**: **pretrained** against scratch: test accuracy +.066" in text
     assert "- **inconclusive**: **reembed** against scratch: no finished cells that pair" in text
 
 
-def test_why_it_cannot_be_told(tmp_path):
+def test_why_it_cannot_be_told():
     vast = difference("pretrained", 0.066, 0.7, half=3.9, detectable=4.2, pairs=4)
     alike = difference("reembed", 0.5, NAN, half=NAN, detectable=NAN)
     undefined = difference("shuffled", NAN, NAN, half=NAN, detectable=NAN)
     zero = difference("kmer", 0.0, NAN, half=NAN, detectable=NAN)
-    text = write_report(replace(ORDINARY, differences=(vast, alike, undefined, zero)), tmp_path)[0].read_text("utf-8")
+    text = markdown_of(replace(ORDINARY, differences=(vast, alike, undefined, zero)))
     assert (
         "- **inconclusive**: **pretrained** against scratch: test accuracy +.066 [−3.834, +3.966], q = .700. "
         "With 4 pairs of cells no difference could have been seen, however large.\n" in text
@@ -406,18 +411,18 @@ def test_why_it_cannot_be_told(tmp_path):
     )
     assert "no difference seen**" not in text
     unbounded = replace(ORDINARY, differences=(replace(vast, metric="mse"),))
-    assert "Only a difference of 4.200 or more" in write_report(unbounded, tmp_path)[0].read_text("utf-8")
+    assert "Only a difference of 4.200 or more" in markdown_of(unbounded)
 
 
-def test_two_equal_pairs_may_be_chance(tmp_path):
+def test_two_equal_pairs_may_be_chance():
     equal = difference("pretrained", 0.05, NAN, detectable=NAN, pairs=2)
-    text = write_report(replace(ORDINARY, differences=(equal,)), tmp_path)[0].read_text("utf-8")
+    text = markdown_of(replace(ORDINARY, differences=(equal,)))
     assert "Both pairs of cells have the same difference, which may be chance: take 3 seeds or more." in text
 
 
-def test_where_no_seed_changes_either_arm_one_pair_is_enough(tmp_path):
+def test_where_no_seed_changes_either_arm_one_pair_is_enough():
     fixed = difference("kmer", 0.066, 0.001, pairs=1, fixed=True)
-    text = write_report(replace(ORDINARY, differences=(fixed,)), tmp_path)[0].read_text("utf-8")
+    text = markdown_of(replace(ORDINARY, differences=(fixed,)))
     assert "- **helps**: **kmer** against scratch" in text
     assert "No seed changes either arm: this is over test records alone." in text
 
@@ -439,9 +444,9 @@ def test_what_did_not_learn_is_told_before_all_else(told):
     nowhere(told("ordinary"), "shown that")
 
 
-def test_an_arm_that_did_not_learn_among_others_is_named(tmp_path):
+def test_an_arm_that_did_not_learn_among_others_is_named():
     groups = (ORDINARY.groups[0], replace(ORDINARY.groups[1], not_learned=WHY), *ORDINARY.groups[2:])
-    text = write_report(replace(ORDINARY, groups=groups), tmp_path)[0].read_text("utf-8")
+    text = markdown_of(replace(ORDINARY, groups=groups))
     assert "> **1 of 5 arms has not shown that it learned**" in text
     assert f"> - **dna/splice, pretrained** {WHY}." in text
 
@@ -460,14 +465,14 @@ def test_what_the_terminal_says_agrees(capsys, tmp_path):
     ]  # fmt: skip
 
 
-def test_weaknesses_of_a_study_are_told(tmp_path):
+def test_weaknesses_of_a_study_are_told():
     groups = (
         replace(ORDINARY.groups[0], unlearned=2, constant=0.5, records=60, record_groups=7),
         replace(ORDINARY.groups[1], constant=0.5, records=60, record_groups=7),
         replace(ORDINARY.groups[4], baseline="kmer", test=estimate(0.95, cells=1)),
     )
     mixed = ("dna/splice: torch (scratch: 2.11.0; pretrained: 2.12.0)",)
-    text = write_report(replace(ORDINARY, groups=groups, mixed=mixed), tmp_path)[0].read_text("utf-8")
+    text = markdown_of(replace(ORDINARY, groups=groups, mixed=mixed))
     assert "**Cells that did not learn**, dna/splice: scratch (2 of 12); another learning rate" in text
     assert "**No better than k-mer counts**, dna/splice: scratch (.903, k-mers .950)." in text
     assert "**Few groups of test records**, dna/splice: scratch (60 records in 7)" in text
@@ -488,9 +493,9 @@ def test_what_the_numbers_mean_is_told(told):
 
 
 @pytest.mark.parametrize("p", [1e-9, 0.9])
-def test_no_verdict_rests_on_mcnemar(reports, tmp_path, p):
+def test_no_verdict_rests_on_mcnemar(reports, p):
     changed = tuple(replace(d, mcnemar=p) for d in ORDINARY.differences)
-    text = write_report(replace(ORDINARY, differences=changed), tmp_path)[0].read_text("utf-8")
+    text = markdown_of(replace(ORDINARY, differences=changed))
     start, end = (reports("ordinary")[0].index(f"## {title}") for title in ("What was found", "Test results"))
     assert text[start:end] == reports("ordinary")[0][start:end]
 
@@ -583,16 +588,16 @@ def test_one_seed_gives_no_verdict(told):
 
 
 @pytest.mark.parametrize(("cells", "warned"), [(1, False), (4, True), (5, False)])
-def test_few_cells_are_a_warning(tmp_path, cells, warned):
+def test_few_cells_are_a_warning(cells, warned):
     few = group("pretrained", 0.9, test=estimate(0.9, cells=cells))
-    text = write_report(replace(ORDINARY, groups=(ORDINARY.groups[0], few)), tmp_path)[0].read_text("utf-8")
+    text = markdown_of(replace(ORDINARY, groups=(ORDINARY.groups[0], few)))
     assert ("**Few cells**, dna/splice: pretrained (4 cells); intervals are wide" in text) == warned
     assert ("**Few cells**" in text) == warned
 
 
-def test_a_baseline_that_has_no_seed_is_no_warning(tmp_path):
+def test_a_baseline_that_has_no_seed_is_no_warning():
     kmer = replace(ORDINARY.groups[4], test=estimate(0.683, cells=1))
-    text = write_report(replace(ORDINARY, groups=(*ORDINARY.groups[:4], kmer)), tmp_path)[0].read_text("utf-8")
+    text = markdown_of(replace(ORDINARY, groups=(*ORDINARY.groups[:4], kmer)))
     assert "One cell only" not in text
 
 
@@ -755,15 +760,15 @@ def test_an_interval_has_as_many_digits_throughout():
     assert formats.interval(Interval(8.5, 0.25, 12.125)) == "8.50 [.25, 12.12]"
 
 
-def test_a_warning_about_many_arms_is_cut_and_says_so(reports):
-    warned = [line for line in reports("large")[0].splitlines() if "edge of its grid" in line]
+def test_a_warning_about_many_arms_is_cut_and_says_so():
+    warned = [line for line in markdown_of(LARGE).splitlines() if "edge of its grid" in line]
     assert len(warned) == 5
     assert all(re.search(r" and \d+ more, in the table of results", line) for line in warned)
     assert all(line.count(", the lowest of ") == MOST_NAMED for line in warned)
 
 
-def test_the_same_search_is_claimed_only_where_it_was(told, tmp_path):
+def test_the_same_search_is_claimed_only_where_it_was(told):
     everywhere(told("ordinary"), "chosen on validation data, by the same search for every arm.")
     other = replace(ORDINARY.groups[1], rates=(1e-4,))
-    text = write_report(replace(ORDINARY, groups=(ORDINARY.groups[0], other)), tmp_path)[0].read_text("utf-8")
+    text = markdown_of(replace(ORDINARY, groups=(ORDINARY.groups[0], other)))
     assert "chosen on validation data. Test was read once" in text

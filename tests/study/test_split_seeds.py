@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from small_study import cells_run_here
 
 import xdomain
 from xdomain.study.plan import open_study
@@ -14,12 +15,17 @@ TASK = "toy/dna-classification"
 
 
 @pytest.fixture(scope="module")
-def crossed(tiny_bert, tmp_path_factory):
-    store = tmp_path_factory.mktemp("splits")
-    study = xdomain.Study(
-        TASK, ["pretrained", "kmer"], seeds=2, split_seeds=[0, 5], backbone=str(tiny_bert), set=SMALL, out=store
-    )
-    return study.run()
+def crossed(tiny_bert, once):
+    def planned(store):
+        return xdomain.Study(
+            TASK, ["pretrained", "kmer"], seeds=2, split_seeds=[0, 5], backbone=str(tiny_bert), set=SMALL, out=store
+        )
+
+    def run(store):
+        with cells_run_here():
+            planned(store).run()
+
+    return planned(once("split-seeds", run))
 
 
 def values(study, arm):
@@ -70,6 +76,7 @@ def test_the_report_says_what_the_variance_is_due_to(crossed):
     assert "32 records in each of 2 splits" in text
 
 
+@pytest.mark.usefixtures("in_process")
 def test_a_split_for_each_seed_is_one_factor_with_it(crossed, tiny_bert):
     study = xdomain.Study(
         TASK, ["pretrained", "kmer"], name="with-seeds", seeds=[0, 5], split_seeds="seeds", backbone=str(tiny_bert),

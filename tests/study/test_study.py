@@ -2,13 +2,7 @@
 
 import json
 import math
-import os
-import random
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from typing import Any
 
 import pyarrow as pa
@@ -16,6 +10,7 @@ import pyarrow.compute
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from small_study import finished, study
 
 import xdomain
 from xdomain.cli.main import main
@@ -26,37 +21,7 @@ from xdomain.study.engines.progress import forecast
 from xdomain.study.plan import open_study, plan_study
 
 pc: Any = pyarrow.compute  # which makes its functions as it is loaded
-SMALL = {"train.max_steps": 3, "train.precision": "fp32", "split.limit": {"train": 32, "valid": 16, "test": 24}}
-
-
-GONE = {
-    "name": "gone", "title": "a task without its data", "problem": "classification", "metrics": ["accuracy"],
-    "source": {"files": {"all": "no/such.csv"}, "licence": "none", "citation": "none"}, "adapter": {"name": "dna"},
-}  # fmt: skip
-
-
-def study(tiny_bert, **given) -> dict[str, Any]:
-    return {
-        "name": "small",
-        "tasks": ["toy/dna-classification", "toy/dna-regression"],
-        "arms": ["pretrained", "scratch", "kmer"],
-        "seeds": 2,
-        "learning_rates": [1e-4, 1e-3],
-        "backbone": str(tiny_bert),
-        "set": SMALL,
-        **given,
-    }
-
-
-def finished(store):
-    return sorted(path.name for path in (store / "cells").iterdir() if (path / "result.json").exists())
-
-
-@pytest.fixture(scope="module")
-def done(tiny_bert, tmp_path_factory):
-    """A store with a finished study, and what was found."""
-    store = tmp_path_factory.mktemp("done")
-    return store, run_study(study(tiny_bert), out=store)
+pytestmark = pytest.mark.usefixtures("in_process")
 
 
 def test_every_arm_has_its_cells_and_its_search(done):
@@ -99,6 +64,12 @@ def answer_alike(folder):
     test = table.filter(pc.equal(table["split"], "test"))["label"].to_pylist()
     result["metrics"]["test"]["accuracy"]["value"] = test.count(result["classes"][0]) / len(test)
     (folder / "result.json").write_text(json.dumps(result))
+
+
+GONE = {
+    "name": "gone", "title": "a task without its data", "problem": "classification", "metrics": ["accuracy"],
+    "source": {"files": {"all": "no/such.csv"}, "licence": "none", "citation": "none"}, "adapter": {"name": "dna"},
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -309,102 +280,12 @@ def test_what_fails_is_named_and_the_rest_goes_on(done, tiny_bert, tmp_path):
     assert again.missing == ()
 
 
-def test_a_folder_that_is_named_like_the_package_does_not_stand_for_it(tiny_bert, tmp_path, monkeypatch):
-    # as when a study is run in a clone from which the package was installed
-    (tmp_path / "xdomain").mkdir()
-    (tmp_path / "xdomain" / "__init__.py").write_text("raise ImportError")
-    monkeypatch.chdir(tmp_path)
-    wanted = study(tiny_bert, tasks=["toy/dna-classification"], arms=["kmer"], seeds=1)
-    assert run_study(wanted, out=tmp_path / "store").cells == (1, 0, 0)
-
-
-def test_a_worker_that_dies_loses_its_cell_alone(tiny_bert, tmp_path, monkeypatch):
-    # as when the machine has no memory left: the process is gone without a word
-    (tmp_path / "sitecustomize.py").write_text("""\
-import os, signal, sys, xdomain.pipeline
-module = sys.modules['xdomain.pipeline']
-usual = module.run
-def run(recipe, **options):
-    if recipe.run.init == "scratch" and recipe.run.seed == 1:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return usual(recipe, **options)
-module.run = run
-""")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path) + os.pathsep + os.environ.get("PYTHONPATH", ""))
-    wanted = study(tiny_bert, tasks=["toy/dna-classification"], arms=["pretrained", "scratch"], learning_rates=[1e-3])
-    found = run_study(wanted, out=tmp_path / "store")
-    assert [(group.arm, group.done) for group in found.groups] == [("pretrained", 2), ("scratch", 1)]
-    (lost,) = found.missing
-    assert lost.state == "failed"
-    assert "SIGKILL: the machine had no memory left" in lost.error
-
-
-def test_a_full_disk_ends_the_study_and_keeps_what_is_done(tiny_bert, tmp_path, monkeypatch):
-    from xdomain.core.errors import OutputError
-
-    (tmp_path / "sitecustomize.py").write_text("""\
-import errno, sys, xdomain.pipeline
-module = sys.modules['xdomain.pipeline']
-usual = module.run
-def run(recipe, **options):
-    if recipe.run.seed == 1:
-        raise OSError(errno.ENOSPC, "No space left on device")
-    return usual(recipe, **options)
-module.run = run
-""")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path) + os.pathsep + os.environ.get("PYTHONPATH", ""))
-    wanted = study(tiny_bert, tasks=["toy/dna-classification"], arms=["pretrained"], learning_rates=[1e-3])
-    with pytest.raises(OutputError, match=r"No space left on device\); finished cells are kept"):
-        run_study(wanted, out=tmp_path / "store")
-    assert len(finished(tmp_path / "store")) == 1
-
-
 def test_what_it_will_take_is_told_from_what_was_run(done, tiny_bert):
     store, _ = done
     (row,) = forecast(plan_study(study(tiny_bert, tasks=["toy/dna-classification"], arms=["scratch"], seeds=5), store))
     assert row["cells"] == 6
     assert row["to run"] == 3
     assert row["minutes"] is not None
-
-
-def command(folder, store):
-    arguments = ["-m", "xdomain.cli", "study", str(folder / "small.yaml"), "--out", str(store)]
-    return subprocess.Popen([sys.executable, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-
-
-def killed_and_resumed(tiny_bert, folder, store, kills):
-    """Kill the command at random moments, the first time right after its first cell; then let it finish."""
-    (folder / "small.yaml").write_text(yaml.safe_dump(study(tiny_bert), sort_keys=False))
-    rng = random.Random(0)
-    for number in range(kills):
-        process = command(folder, store)
-        if number == 0:
-            assert any(line.startswith("[1/14]") for line in process.stdout)
-        else:
-            time.sleep(rng.uniform(4, 12))
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-    process = command(folder, store)
-    told, _ = process.communicate()
-    assert process.returncode == 0, told
-
-
-@pytest.mark.slow
-def test_killed_ten_times_and_resumed_is_as_undisturbed(done, tiny_bert, tmp_path):
-    killed_and_resumed(tiny_bert, tmp_path, tmp_path / "store", 10)
-    assert finished(tmp_path / "store") == finished(done[0])
-    assert (tmp_path / "store/small/report.md").read_bytes() == (done[0] / "small/report.md").read_bytes()
-
-
-@pytest.mark.slow
-def test_two_processes_run_every_cell_once(done, tiny_bert, tmp_path):
-    (tmp_path / "small.yaml").write_text(yaml.safe_dump(study(tiny_bert), sort_keys=False))
-    processes = [command(tmp_path, tmp_path / "store") for _ in range(2)]
-    lines = [process.communicate()[0].splitlines() for process in processes]
-    assert [process.returncode for process in processes] == [0, 0]
-    told = [line.partition("] ")[2].partition(": ")[0] for some in lines for line in some if line.startswith("[")]
-    assert len(told) == len(set(told)) == 14
-    assert (tmp_path / "store/small/report.md").read_bytes() == (done[0] / "small/report.md").read_bytes()
 
 
 def test_the_exit_code_says_that_cells_are_missing(tmp_path, capfd):
