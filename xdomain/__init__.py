@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from xdomain.study.plan import plan_study as plan_study
     from xdomain.trained_model import Model as Model
     from xdomain.trained_model import load as load
+    from xdomain.variants.api import score_variants as score_variants
 
 __version__ = version("xdomain")
 
@@ -60,6 +61,7 @@ _HOMES = {
     "report": "xdomain.study.api:report",
     "run": "xdomain.pipeline:run",
     "run_study": "xdomain.study.api:run_study",
+    "score_variants": "xdomain.variants.api:score_variants",
     "Study": "xdomain.study.api:Study",
     "task_names": "xdomain.core.plugins:task_names",
 }
@@ -88,6 +90,7 @@ __all__ = [
     "report",
     "run",
     "run_study",
+    "score_variants",
     "task_names",
 ]
 

@@ -18,6 +18,7 @@ from xdomain.cli.options import columns_by_role as _columns
 from xdomain.cli.plugins import WithPlugins
 from xdomain.cli.pretrain import pretrain_app
 from xdomain.cli.study import report_command, study_command
+from xdomain.cli.variants import variants_command
 from xdomain.core.choices import Baseline, Init, listed
 from xdomain.core.errors import UserError
 
@@ -118,6 +119,7 @@ app.command("analyze")(analyze_command)
 app.command("embed")(embed_command)
 app.command("attention")(attention_command)
 app.command("export")(export_command)
+app.command("variants")(variants_command)
 
 
 @app.command("ls")

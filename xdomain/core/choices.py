@@ -26,6 +26,7 @@ ClassBalance = Literal["none", "weights", "batches"]
 Pooling = Literal["mean", "max", "cls", "none"]
 """How the states of a record's symbols become its embedding."""
 ExportFormat = Literal["onnx", "dome"]
+VariantScore = Literal["masked-marginals", "pseudo-log-likelihood"]
 
 # Pre-training
 Objective = Literal["mlm", "mlm+nsp", "mlm+sop"]
