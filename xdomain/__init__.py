@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from xdomain.evaluation import evaluate as evaluate
     from xdomain.export.dome import dome as dome
     from xdomain.export.onnx import export_onnx as export_onnx
+    from xdomain.genome_track import predict_windows as predict_windows
     from xdomain.inspection import check as check
     from xdomain.pipeline import run as run
     from xdomain.prediction import predict as predict
@@ -55,6 +56,7 @@ _HOMES = {
     "open_encoder": "xdomain.embedding.source:open_encoder",
     "Pretraining": "xdomain.pretraining.api:Pretraining",
     "predict": "xdomain.prediction:predict",
+    "predict_windows": "xdomain.genome_track:predict_windows",
     "pretrain_synthetic": "xdomain.pretraining.api:pretrain_synthetic",
     "pretrain_text": "xdomain.pretraining.api:pretrain_text",
     "plan_study": "xdomain.study.plan:plan_study",
@@ -85,6 +87,7 @@ __all__ = [
     "open_encoder",
     "plan_study",
     "predict",
+    "predict_windows",
     "pretrain_synthetic",
     "pretrain_text",
     "report",

@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from xdomain.core.adapter_protocols import HasSpans
 from xdomain.core.errors import DataError, RecipeError, unknown
+from xdomain.core.plugins import uses_tokenizer
 from xdomain.core.run_dir import FAMILIAR
 from xdomain.core.sequences import Adapter
 from xdomain.data.familiar import Familiar
 from xdomain.data.in_memory import table_of_sequences
+from xdomain.data.rows import short
 from xdomain.metrics.log_odds import log_odds
 from xdomain.metrics.metrics import probabilities
 from xdomain.predictor import Predictor, load_predictor
@@ -50,12 +53,39 @@ class Scorer:
         """What the number is, for messages."""
         return "the value" if self.kind is None else f"the log-odds of class {self.name!r}"
 
-    def scores(self, sequences: Sequence[str], *, several: bool = False, first: bool = True) -> NDArray[np.float64]:
-        """The logits of n `sequences`, shape (n, k), or the values, shape (n,).
+    @property
+    def shown_as(self) -> str:
+        """What `shown` gives, for messages."""
+        return "the value" if self.kind is None else f"the probability of class {self.name!r}"
 
-        `several` and `first` are as for `xdomain.predictor.Predictor.answers`.
+    def scores(
+        self,
+        sequences: Sequence[str],
+        *,
+        ids: Sequence[str] | None = None,
+        several: bool = False,
+        first: bool = True,
+    ) -> NDArray[np.float64]:
+        """Score sequences.
+
+        Parameters
+        ----------
+        sequences
+            n of them, as in the training data.
+        ids
+            Of each, for messages; None: numbers from 1.
+        several, first
+            As for `xdomain.predictor.Predictor.answers`.
+
+        Returns
+        -------
+        numpy.ndarray
+            Logits, shape (n, k), or values, shape (n,).
         """
-        return self.predictor.scores(table_of_sequences(sequences, paired=False), several=several, first=first)
+        table = table_of_sequences(sequences, paired=False)
+        if ids is not None:
+            table = table.set_column(0, "id", pa.array(ids, pa.string()))
+        return self.predictor.scores(table, several=several, first=first)
 
     def level(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """Shape (n,): log p / (1 - p) of the class, in nats, from `scores`; or the values as they are."""
@@ -144,6 +174,22 @@ def scorer_of(predictor: Predictor, folder: Path, *, of: str | None = None) -> S
     if of is not None and of not in classes:
         raise unknown("class", of, classes)
     return Scorer(predictor, 1 if of is None else classes.index(of), folder)
+
+
+def check_letters(adapter: Adapter, what: str) -> None:
+    """Refuse an `adapter` that reads no letters, for `what` counts in them.
+
+    Raises
+    ------
+    RecipeError
+        Its domain is prose, sound or music.
+    """
+    symbols = adapter.alphabet.symbols[:4]
+    if uses_tokenizer(adapter.name) or not all(map(str.isalpha, symbols)):
+        raise RecipeError(
+            f"{what} of {adapter.name}, whose symbols {short(' '.join(symbols))} are no letters",
+            expected="DNA or proteins",
+        )
 
 
 def letters_of(adapter: Adapter, symbols: int) -> int | None:

@@ -12,14 +12,11 @@ import pyarrow as pa
 
 from xdomain.core.choices import VariantScore
 from xdomain.core.errors import DataError, RecipeError
-from xdomain.core.plugins import uses_tokenizer
 from xdomain.core.progress import log, reporter
 from xdomain.core.recipe import Columns
 from xdomain.core.run_dir import is_run, refuse_for_run
-from xdomain.core.sequences import Adapter
 from xdomain.data.formats.genome import open_genome
-from xdomain.data.rows import short
-from xdomain.scorer import Scorer, letters_of, load_scorer
+from xdomain.scorer import Scorer, check_letters, letters_of, load_scorer
 from xdomain.variants.mutations import read_mutations
 from xdomain.variants.scores import ByBackbone, ByRun, ScoresVariants
 from xdomain.variants.variant import Variant
@@ -187,7 +184,7 @@ def variant_tables(
 
     of_genome = file.of_genome
     read = read_backbone(sources[0], domain, mapping, mapping_table, mapping_seed, overrides)
-    _check_letters(read.adapter)
+    check_letters(read.adapter, "variants")
     model = load_masked_lm(read)
     width = window if window is not None else letters_of(read.adapter, model.room)
     if width is None and of_genome:
@@ -218,7 +215,7 @@ def tables_by(scorer: Scorer, file: VariantFile, *, window: int | None = None) -
     RecipeError
         The domain has no letters, or the length of a window is not known.
     """
-    _check_letters(scorer.predictor.adapter)
+    check_letters(scorer.predictor.adapter, "variants")
     width = window if window is not None or not file.of_genome else scorer.usual_length()
     log.info(
         f"score: {scorer.what}, ALT minus REF"
@@ -243,14 +240,6 @@ def _scored(file: VariantFile, by: ScoresVariants) -> Iterator[pa.Table]:
         raise DataError(f"{file.path} holds no variants", expected="one or more")
     if failed:
         log.warning(f"{failed:,} of {rows:,} variants have no score; the first: {why} (column error)")
-
-
-def _check_letters(adapter: Adapter) -> None:
-    if uses_tokenizer(adapter.name) or not all(map(str.isalpha, adapter.alphabet.symbols[:4])):
-        raise RecipeError(
-            f"variants of {adapter.name}, whose symbols {short(' '.join(adapter.alphabet.symbols[:4]))} are no letters",
-            expected="DNA or proteins",
-        )
 
 
 def _path(given: str | Path | None) -> Path | None:

@@ -69,4 +69,21 @@ def open_genome(path: Path, what: str) -> Genome:
         contigs: Any = pyfaidx.Fasta(str(path), as_raw=True, sequence_always_upper=False)
     except Exception as error:  # pyfaidx has several of its own
         raise DataError(f"{path} cannot be indexed ({str(error)[:160]})", expected="uncompressed FASTA") from None
+    if ragged := next((str(name) for name in contigs.keys() if _is_ragged(path, contigs, name)), None):  # noqa: SIM118
+        raise DataError(
+            f"{path}: the lines of {ragged!r} have different lengths, so that no place in it can be found",
+            expected="lines of one length, but for the last of each contig",
+            fix=f"seqkit seq -w 60 {path} > {path.stem}.lines{path.suffix}; or seqtk seq -l 60",
+        )
     return Genome(path, {str(name): len(contigs[name]) for name in contigs.keys()}, contigs)  # noqa: SIM118
+
+
+def _is_ragged(path: Path, contigs: Any, name: Any) -> bool:
+    """Whether a contig does not end where its index, which knows one length of lines, says. pyfaidx does not see it."""
+    place = contigs.faidx.index[name]
+    lines = -(-place.rlen // place.lenc) if place.lenc else 0
+    if lines < 2 or getattr(contigs.faidx, "_bgzf", False):
+        return False
+    with path.open("rb") as file:
+        file.seek(place.offset + place.rlen + lines * (place.lenb - place.lenc))
+        return file.read(1) not in (b">", b"\n", b"\r", b"")
