@@ -76,6 +76,7 @@ def run(
     labels: str | Path | None = None,
     genome: str | Path | None = None,
     drop_incomplete: bool = False,
+    negatives: str | None = None,
     backbone: str | None = None,
     init: str | None = None,
     transfer: Sequence[str] | None = None,
@@ -117,6 +118,9 @@ def run(
         With `data` that are intervals (BED, GTF, or a table with chrom, start, end): the genome as FASTA.
     drop_incomplete
         With `data`: leave out rows without a sequence or a label, and say how many, instead of refusing them.
+    negatives
+        With `data` of one class: how records of another are made, ``shuffled``, ``background=GENOME.fa`` or
+        ``proteins=FILE.fasta``; docs/data.md.
     backbone
         A folder or hub id of a checkpoint. None: that of the recipe, which by default is the one shipped.
     init
@@ -167,6 +171,7 @@ def run(
         labels=labels,
         genome=genome,
         drop_incomplete=drop_incomplete,
+        negatives=negatives,
         overrides=overrides,
     )
     arm = {
@@ -310,6 +315,7 @@ def _finish(
         "steps": learned.fit.steps,
         **calibration,
         **_balance(recipe, examples),
+        **({"negatives": recipe.negatives.model_dump()} if recipe.negatives.how != "none" else {}),
         **({"positive_class": examples.classes[1]} if len(examples.classes) == 2 else {}),
         **{part: {split: entry[part] for split, entry in judged.items()} for part in _beside(judged["test"])},
         **verdict.as_dict(),

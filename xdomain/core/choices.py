@@ -23,6 +23,7 @@ Calibration = Literal["none", "temperature"]
 Precision = Literal["auto", "bf16", "fp32"]
 TooLong = Literal["error", "truncate"]
 ClassBalance = Literal["none", "weights", "batches"]
+NegativesHow = Literal["none", "shuffled", "background", "proteins"]
 Pooling = Literal["mean", "max", "cls", "none"]
 """How the states of a record's symbols become its embedding."""
 ExportFormat = Literal["onnx", "dome"]
