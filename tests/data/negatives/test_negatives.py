@@ -329,3 +329,12 @@ def test_data_that_has_two_classes_is_refused(tmp_path):
     table.write_text("sequence,label\n" + "".join(f"ACDEFGHI{'A' * i},0\n" for i in range(20)))
     with pytest.raises(DataError, match="the only class is called '0'"):
         load_table(own_recipe(table, "protein", negatives="shuffled"))
+
+
+def test_a_study_of_data_without_labels_tells_it(peptides, tmp_path):
+    task = {"data": str(peptides), "domain": "protein", "negatives": "shuffled"}
+    study = {"name": "made", "tasks": [task], "arms": ["kmer"], "seeds": 1}
+    findings = xdomain.run_study(study, out=tmp_path)
+    sentence = "The negatives are no measurements: they are the other records, shuffled (seed 0)."
+    assert findings.negatives == (f"protein/peptides: {sentence}",)
+    assert sentence in (tmp_path / "made" / "report.md").read_text()
