@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from xdomain.evaluation import evaluate as evaluate
     from xdomain.export.dome import dome as dome
     from xdomain.export.onnx import export_onnx as export_onnx
+    from xdomain.genome_track import predict_windows as predict_windows
     from xdomain.inspection import check as check
     from xdomain.pipeline import run as run
     from xdomain.prediction import predict as predict
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from xdomain.study.plan import plan_study as plan_study
     from xdomain.trained_model import Model as Model
     from xdomain.trained_model import load as load
+    from xdomain.variants.api import score_variants as score_variants
 
 __version__ = version("xdomain")
 
@@ -54,12 +56,14 @@ _HOMES = {
     "open_encoder": "xdomain.embedding.source:open_encoder",
     "Pretraining": "xdomain.pretraining.api:Pretraining",
     "predict": "xdomain.prediction:predict",
+    "predict_windows": "xdomain.genome_track:predict_windows",
     "pretrain_synthetic": "xdomain.pretraining.api:pretrain_synthetic",
     "pretrain_text": "xdomain.pretraining.api:pretrain_text",
     "plan_study": "xdomain.study.plan:plan_study",
     "report": "xdomain.study.api:report",
     "run": "xdomain.pipeline:run",
     "run_study": "xdomain.study.api:run_study",
+    "score_variants": "xdomain.variants.api:score_variants",
     "Study": "xdomain.study.api:Study",
     "task_names": "xdomain.core.plugins:task_names",
 }
@@ -83,11 +87,13 @@ __all__ = [
     "open_encoder",
     "plan_study",
     "predict",
+    "predict_windows",
     "pretrain_synthetic",
     "pretrain_text",
     "report",
     "run",
     "run_study",
+    "score_variants",
     "task_names",
 ]
 

@@ -80,6 +80,7 @@ def run(
     labels: str | Path | None = None,
     genome: str | Path | None = None,
     drop_incomplete: bool = False,
+    negatives: str | None = None,
     backbone: str | None = None,
     init: str | None = None,
     transfer: Sequence[str] | None = None,
@@ -121,6 +122,9 @@ def run(
         With `data` that are intervals (BED, GTF, or a table with chrom, start, end): the genome as FASTA.
     drop_incomplete
         With `data`: leave out rows without a sequence or a label, and say how many, instead of refusing them.
+    negatives
+        With `data` of one class: how records of another are made, ``shuffled``, ``background=GENOME.fa`` or
+        ``proteins=FILE.fasta``; docs/data.md.
     backbone
         A folder or hub id of a checkpoint. None: that of the recipe, which by default is the one shipped.
     init
@@ -171,6 +175,7 @@ def run(
         labels=labels,
         genome=genome,
         drop_incomplete=drop_incomplete,
+        negatives=negatives,
         overrides=overrides,
     )
     arm = {
@@ -318,6 +323,7 @@ def _finish(
         **calibration,
         **_thresholds_by_name(examples, thresholds),
         **_balance(recipe, examples),
+        **({"negatives": recipe.negatives.model_dump()} if recipe.negatives.how != "none" else {}),
         **({"positive_class": examples.classes[1]} if examples.has_positive else {}),
         **{part: {split: entry[part] for split, entry in judged.items()} for part in _beside(judged["test"])},
         **verdict.as_dict(),

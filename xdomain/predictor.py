@@ -93,13 +93,8 @@ class Predictor:
         OutOfMemoryError
             A model and the records that it reads at once need more memory than the device has.
         """
-        examples = self.encoded(table, first=first)
+        examples, scores = self._of_each(table, several, first)
         records = np.arange(len(examples))
-        scores: list[NDArray[Any]] = []
-        for model, adapter in zip(self.models, self.adapters, strict=True):
-            alike = fingerprint(adapter) == fingerprint(self.adapter)
-            own = examples if alike else encoded(table, adapter, self.recipe, self.classes, first=False)
-            scores.append(self._scores(model, adapter, own, several))
         unlike = self.familiar.columns(examples) if self.familiar else {}
         if len(scores) == 1:
             columns = predicted(examples, self.adapter, records, scores[0], self.thresholds)
@@ -109,6 +104,33 @@ class Predictor:
         rows, lengths = [row for row, _ in tagged], tagged[0][1]
         columns = prediction_columns(problem, self.classes, mean_scores(rows, problem), lengths, self.thresholds)
         return examples, columns | spread_columns(rows, problem, lengths, self.thresholds) | unlike
+
+    def scores(self, table: pa.Table, *, several: bool = False, first: bool = True) -> NDArray[np.float64]:
+        """Score the records of a raw table, for classification, pair and regression.
+
+        Parameters
+        ----------
+        table, several, first
+            As for `answers`.
+
+        Returns
+        -------
+        numpy.ndarray
+            Logits, shape (n, k), or values, shape (n,), in float64: of one model its own, of several those of
+            `xdomain.metrics.ensemble.mean_scores`.
+        """
+        _, scores = self._of_each(table, several, first)
+        return scores[0].astype(np.float64) if len(scores) == 1 else mean_scores(scores, self.recipe.problem)
+
+    def _of_each(self, table: pa.Table, several: bool, first: bool) -> tuple[Examples, list[NDArray[Any]]]:
+        """The records as the first run encodes them, and the scores of each model."""
+        examples = self.encoded(table, first=first)
+        scores: list[NDArray[Any]] = []
+        for model, adapter in zip(self.models, self.adapters, strict=True):
+            alike = fingerprint(adapter) == fingerprint(self.adapter)
+            own = examples if alike else encoded(table, adapter, self.recipe, self.classes, first=False)
+            scores.append(self._scores(model, adapter, own, several))
+        return examples, scores
 
     def encoded(self, table: pa.Table, *, first: bool = True) -> Examples:
         """The records of a raw `table` as the first run encodes them; `first` as for `answers`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,10 +14,13 @@ from numpy.typing import NDArray
 from xdomain.core.choices import Pooling
 from xdomain.core.errors import RecipeError
 from xdomain.core.formatting import as_frame
+from xdomain.core.recipe import columns_of
 from xdomain.data.in_memory import object_array
 from xdomain.data.records import records_in_memory
 from xdomain.metrics.scoring import chances_of
 from xdomain.predictor import Predictor, load_predictor
+from xdomain.scorer import scorer_of
+from xdomain.variants.api import VariantFile, tables_by
 
 if TYPE_CHECKING:  # a simple baseline does not need torch
     from xdomain.embedding.encoder import Attention, Encoder
@@ -159,6 +162,46 @@ class Model:
             The model is a simple baseline, or has no such layer.
         """
         return self._encoder("attention").attention(sequences, layer=layer)
+
+    def score_variants(
+        self,
+        file: str | Path,
+        *,
+        genome: str | Path | None = None,
+        sequences: str | Path | None = None,
+        columns: Mapping[str, str] | None = None,
+        mutation: str | None = None,
+        window: int | None = None,
+        of: str | None = None,
+    ) -> Any:
+        """Score variants: the answer for the changed sequence minus that for the sequence as it is.
+
+        Parameters
+        ----------
+        file, genome, sequences, mutation, window, of
+            As for `xdomain.score_variants`.
+        columns
+            Of a table of mutations: ``{"sequence": NAME, "id": NAME}``; what is left out is known by its name.
+
+        Returns
+        -------
+        pandas.DataFrame or pyarrow.Table
+            The columns of `xdomain.score_variants`. A DataFrame if pandas is installed.
+
+        Raises
+        ------
+        UserError
+            The model is not for classification or regression of single sequences, or `file` cannot be read.
+        """
+        given = VariantFile(
+            Path(file),
+            None if genome is None else Path(genome),
+            None if sequences is None else Path(sequences),
+            None if columns is None else columns_of(columns),
+            mutation,
+        )
+        scorer = scorer_of(self._predictor, self.folder, of=of)
+        return as_frame(pa.concat_tables(tables_by(scorer, given, window=window)))
 
     def _encoder(self, what: str) -> Encoder:
         from xdomain.embedding.encoder import encoder_of  # which loads torch

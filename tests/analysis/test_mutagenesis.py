@@ -13,7 +13,7 @@ from xdomain.adapters.dna import DNA
 from xdomain.adapters.protein import Protein
 from xdomain.analysis.loaded_run import open_runs
 from xdomain.analysis.motifs import share_of
-from xdomain.analysis.mutagenesis import ANALYSIS, log_odds, stretch, substituted
+from xdomain.analysis.mutagenesis import ANALYSIS, stretch, substituted
 from xdomain.analysis.result import Options, write_finding
 from xdomain.core.errors import RecipeError
 from xdomain.core.recipe import Landmark
@@ -48,12 +48,6 @@ def test_symbols_that_do_not_spell_their_text_are_refused():
     lossy: Any = SimpleNamespace(name="dna", alphabet=kmers.alphabet, encode=kmers.encode, decode=lambda ids: "AAA")
     with pytest.raises(RecipeError, match="do not spell"):
         substituted(lossy, kmers.encode(["ACGT"])[0])
-
-
-def test_log_odds_by_hand():
-    logits = np.log([[3.0, 1, 1], [2.0, 1, 1]])
-    assert log_odds(logits, 0) == pytest.approx([np.log(1.5), 0])
-    assert log_odds(np.array([[60.0, 0]], np.float32), 0) == pytest.approx([60])  # 1 - p would be 0
 
 
 def test_the_share_of_a_landmark_by_hand():

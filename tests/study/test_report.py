@@ -772,3 +772,11 @@ def test_the_same_search_is_claimed_only_where_it_was(told):
     other = replace(ORDINARY.groups[1], rates=(1e-4,))
     text = markdown_of(replace(ORDINARY, groups=(ORDINARY.groups[0], other)))
     assert "chosen on validation data. Test was read once" in text
+
+
+def test_the_report_says_that_negatives_were_made(tmp_path):
+    line = "dna/peaks: The negatives are no measurements: they are the other records, shuffled (seed 0)."
+    write_report(replace(ORDINARY, negatives=(line,)), tmp_path)
+    assert line in (tmp_path / "report.md").read_text()
+    write_report(ORDINARY, tmp_path)
+    assert "negatives" not in (tmp_path / "report.md").read_text()

@@ -31,6 +31,7 @@ from xdomain.core.errors import RecipeError
 from xdomain.core.recipe import Landmark
 from xdomain.core.sequences import Adapter, Ids, Ragged
 from xdomain.data.dataset import Examples
+from xdomain.metrics.log_odds import log_odds
 from xdomain.metrics.metrics import probabilities
 from xdomain.training.device import Device
 
@@ -231,15 +232,6 @@ def _scores(run: OpenedRun, record: int, symbols: Ragged) -> NDArray[Any]:
 def _level(scores: NDArray[Any], kind: int | None) -> NDArray[np.float64]:
     """Shape (n,): the log-odds of class `kind` against all others, in nats; the values if `kind` is None."""
     return scores.astype(np.float64) if kind is None else log_odds(scores, kind)
-
-
-def log_odds(scores: NDArray[Any], kind: int) -> NDArray[np.float64]:
-    """Shape (n,): log p / (1 - p) of the class of index `kind`, from logits `scores` of shape (n, k).
-
-    It is computed from logits to stay exact where 1 - p would round to 0.
-    """
-    logits = scores.astype(np.float64)
-    return logits[:, kind] - np.logaddexp.reduce(np.delete(logits, kind, axis=1), axis=1)
 
 
 def stretch(effect: NDArray[np.float64]) -> range:

@@ -14,6 +14,7 @@ from rich.live import Live
 from xdomain.core.formatting import duration, number, with_interval
 from xdomain.core.printing import print_json as print_json  # commands print by this module alone
 from xdomain.core.printing import print_rows, table_of
+from xdomain.core.recipe import Negatives
 
 if TYPE_CHECKING:  # a listing should not load torch
     from xdomain.evaluation import Evaluation
@@ -51,6 +52,8 @@ def print_result(result: Result) -> None:
     about = [name for name in metrics["test"] if name in ABOUT_POSITIVE]
     if about and "positive_class" in values:
         print(f"positive class of {', '.join(about)}: {values['positive_class']} (--set positive=NAME for the other)")
+    if "negatives" in values:
+        print(Negatives(**values["negatives"]).sentence())
     if "class_weights" in values:
         counted = ", ".join(f"{name} {number(weight)}" for name, weight in list(values["class_weights"].items())[:10])
         print(f"classes balanced by {values['class_balance']}; a record counts {counted}")

@@ -12,14 +12,16 @@ import typer
 
 from xdomain.cli.analyze import analyze_command
 from xdomain.cli.export import attention_command, embed_command, export_command
+from xdomain.cli.genome_track import write_track
 from xdomain.cli.messages import messages_on_stderr
 from xdomain.cli.options import ColumnOption, Json, OverwriteFile, OwnData, Set, Task, Training, names_in, takes
 from xdomain.cli.options import columns_by_role as _columns
 from xdomain.cli.plugins import WithPlugins
 from xdomain.cli.pretrain import pretrain_app
 from xdomain.cli.study import report_command, study_command
+from xdomain.cli.variants import variants_command
 from xdomain.core.choices import Baseline, Init, listed
-from xdomain.core.errors import UserError
+from xdomain.core.errors import RecipeError, UserError
 
 INTERRUPTED = 130  # exit code of typer after Ctrl-C
 GOES_ON = {
@@ -118,6 +120,7 @@ app.command("analyze")(analyze_command)
 app.command("embed")(embed_command)
 app.command("attention")(attention_command)
 app.command("export")(export_command)
+app.command("variants")(variants_command)
 
 
 @app.command("ls")
@@ -180,9 +183,21 @@ def predict_command(
     ] = False,
     unlike: Annotated[bool, typer.Option("--unlike", help="Tell records that are unlike the training data.")] = False,
     out: Annotated[
-        Path | None, typer.Option(help="A .csv, .tsv, .parquet or .jsonl to write instead of printing CSV.")
+        Path | None,
+        typer.Option(
+            help="A .csv, .tsv, .parquet or .jsonl in place of printing CSV; with --windows a .bedgraph or .bed."
+        ),
     ] = None,
     overwrite: OverwriteFile = False,
+    windows: Annotated[
+        int | None, typer.Option(min=1, help="Predict along contigs, in windows of so many letters.")
+    ] = None,
+    stride: Annotated[
+        int | None, typer.Option(min=1, help="With --windows: letters to the next; default: no overlap.")
+    ] = None,
+    of: Annotated[
+        str | None, typer.Option("--class", help="With --windows: the class of a bedGraph; default: the positive one.")
+    ] = None,
     clip: Annotated[Path | None, typer.Option(help="Write the answer, cut out of a sound passage, here.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -193,12 +208,19 @@ def predict_command(
     from xdomain.data.formats.write import TABLE_FILES, write_tables
     from xdomain.prediction import predict_pieces
 
+    runs = [run_dir, *takewhile(Path.is_dir, files)]
+    read = files[len(runs) - 1 :]
+    if windows is not None:
+        others = {"--column": column, "--unlike": unlike or None, "--clip": clip, "--json": as_json or None}
+        write_track(runs, read, out, windows, stride, of, reverse_complement, overwrite=overwrite, others=others)
+        return
+    if given := next((name for name, value in (("--stride", stride), ("--class", of)) if value is not None), None):
+        raise RecipeError(f"{given} without --windows", expected="both", fix="--windows 200")
     if out:
         check_new_file(out, TABLE_FILES, overwrite=overwrite)
     with progress_bar():
-        runs = [run_dir, *takewhile(Path.is_dir, files)]
         tables = predict_pieces(
-            runs, *files[len(runs) - 1 :], columns=_columns(column), clip=clip, reverse_complement=reverse_complement,
+            runs, *read, columns=_columns(column), clip=clip, reverse_complement=reverse_complement,
             unlike=unlike,
         )  # fmt: skip
         if not as_json:

@@ -83,6 +83,12 @@ class OwnData:
     drop_incomplete: Annotated[
         bool, typer.Option("--drop-incomplete", help="Leave out rows without a sequence or a label.")
     ] = False
+    negatives: Annotated[
+        str | None,
+        typer.Option(
+            help="Where --data has one class: make the other, shuffled, background=GENOME.fa or proteins=FILE.fasta."
+        ),
+    ] = None
     column: ColumnOption = None
     problem: Annotated[choices.Problem | None, typer.Option(help="The problem, in place of the guessed one.")] = None
     changes: Set = None
@@ -119,6 +125,7 @@ class OwnData:
             labels=self.labels,
             genome=self.genome,
             drop_incomplete=self.drop_incomplete,
+            negatives=self.negatives,
             overrides=self.changes or (),
         )
         locate_backbone(backbone or recipe.run.backbone)

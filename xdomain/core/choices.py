@@ -32,9 +32,11 @@ Precision = Literal["auto", "bf16", "fp32"]
 TooLong = Literal["error", "truncate"]
 Thresholds = Literal["validation", "half"]
 ClassBalance = Literal["none", "weights", "batches"]
+NegativesHow = Literal["none", "shuffled", "background", "proteins"]
 Pooling = Literal["mean", "max", "cls", "none"]
 """How the states of a record's symbols become its embedding."""
 ExportFormat = Literal["onnx", "dome"]
+VariantScore = Literal["masked-marginals", "pseudo-log-likelihood"]
 
 # Pre-training
 Objective = Literal["mlm", "mlm+nsp", "mlm+sop"]

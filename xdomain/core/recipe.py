@@ -17,6 +17,7 @@ from xdomain.core.choices import (
     Calibration,
     ClassBalance,
     Init,
+    NegativesHow,
     Precision,
     Problem,
     Thresholds,
@@ -28,6 +29,8 @@ from xdomain.core.errors import RecipeError, nearest, unknown
 from xdomain.core.yaml_config import ConfigModel, checked, read_yaml
 
 SPLITS = ("train", "valid", "test")
+NEGATIVES = "negatives"
+"""The file of a source that negatives are made of."""
 ENCODER_FIELDS = ("init", "transfer", "tune", "mapping", "mapping_table")
 """Fields of `Run` that a baseline does not use."""
 
@@ -58,7 +61,8 @@ class Source(ConfigModel):
         default={},
         description="Name to path: beside the recipe file, below XDOMAIN_DATA, or absolute. "
         "Names train, valid and test decide the split; "
-        "other names are for the reader. Empty if the reader generates the data.",
+        "negatives is what negatives are made of; other names are for the reader. "
+        "Empty if the reader generates the data.",
     )
     downloads: dict[str, Download] = Field(default={}, description="Where to get missing files, by the same names.")
     homepage: str = Field(default="", description="Web page that describes the data set.")
@@ -141,6 +145,26 @@ class Split(ConfigModel):
         ge=0,
         description="With `fold`: which of the folds is test, from 0. None: each in turn, one run each.",
     )
+
+
+class Negatives(ConfigModel):
+    """How records of a second class are made, where the data has one class only; docs/data.md."""
+
+    how: NegativesHow = Field(
+        default="none",
+        description="shuffled: each record, dinucleotides of DNA or residues of proteins kept; background: regions of "
+        "the genome source.files.negatives; proteins: those of source.files.negatives of like length.",
+    )
+    seed: int = Field(default=0, ge=0)
+
+    def sentence(self) -> str:
+        """Say that negatives were made, and how."""
+        ways = {
+            "shuffled": "the other records, shuffled",
+            "background": "random regions of a genome, as long as the other records",
+            "proteins": "other proteins, about as long as the other records",
+        }
+        return f"The negatives are no measurements: they are {ways.get(self.how, 'none')} (seed {self.seed})."
 
 
 class Train(ConfigModel):
@@ -237,6 +261,7 @@ class Recipe(ConfigModel):
     columns: Columns = Columns()
     adapter: AdapterChoice
     problem: Problem
+    negatives: Negatives = Negatives()
     split: Split = Split()
     metrics: list[str] = Field(
         min_length=1,
@@ -280,6 +305,17 @@ class Recipe(ConfigModel):
     def _answerable(self) -> Recipe:
         if self.problem == "span" and self.run.baseline:
             raise ValueError(f"run.baseline: a {self.run.baseline} finds no spans; every result has random ones")
+        return self
+
+    @model_validator(mode="after")
+    def _can_have_negatives(self) -> Recipe:
+        how, domain = self.negatives.how, self.adapter.name
+        domains = {"background": ("dna",), "proteins": ("protein",)}.get(how, ("dna", "protein"))
+        if how != "none" and (self.problem != "classification" or domain not in domains):
+            wanted = f"classification of {' or '.join(domains)}"
+            raise ValueError(f"negatives.how: {how} is for {wanted}, not {self.problem} of {domain}")
+        if how in ("background", "proteins") and NEGATIVES not in self.source.files:
+            raise ValueError(f"negatives.how: {how} needs a file (source.files.{NEGATIVES}, --negatives {how}=FILE)")
         return self
 
     @model_validator(mode="after")

@@ -83,6 +83,24 @@ def is_done(folder: Path) -> bool:
     return (folder / RESULT).is_file()
 
 
+def is_run(source: str | Path) -> bool:
+    """Whether `source` is the folder of a run, not a backbone."""
+    return (Path(source) / RECIPE).is_file()
+
+
+def refuse_for_run(source: str | Path, **given: Any) -> None:
+    """Refuse options of a backbone, `given` by name and None where not, for the run in `source`.
+
+    Raises
+    ------
+    RecipeError
+        One is not None.
+    """
+    if own := next((name for name, value in given.items() if value is not None), None):
+        raise RecipeError(f"{own} for the run in {source}", expected="no more than the run: it has its own",
+                          fix="name a backbone for another domain or mapping")  # fmt: skip
+
+
 def read_result(folder: str | Path) -> StoredResult:
     """Read ``result.json`` from the run in `folder`.
 

@@ -75,6 +75,8 @@ class Familiar:
         The share of k-mers that training lacks, which 99.5 % of the validation records do not exceed.
     seen
         Shape (alphabet_size^k,), bool: the k-mers of the training records.
+    median
+        The median length of the training records, in symbols; None in files that lack it.
     """
 
     k: int
@@ -85,6 +87,7 @@ class Familiar:
     most_unknown: float
     most_unseen: float
     seen: NDArray[np.bool_]
+    median: float | None = None
 
     @classmethod
     def of(cls, examples: Examples, alphabet: Alphabet) -> Familiar:
@@ -104,7 +107,8 @@ class Familiar:
         shortest, longest = np.quantile(lengths, USUAL)
         strange = np.quantile(found._unseen(_sides(examples, "valid")), USUAL[1])
         most = float(np.quantile(shares, USUAL[1]))
-        return cls(k, size, unknown, float(shortest), float(longest), most, float(strange), seen)
+        median = float(np.median(lengths))
+        return cls(k, size, unknown, float(shortest), float(longest), most, float(strange), seen, median)
 
     def columns(self, examples: Examples) -> dict[str, pa.Array]:
         """How far each of `examples` is unlike the training records.

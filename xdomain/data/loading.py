@@ -14,7 +14,7 @@ from xdomain.core.choices import Problem
 from xdomain.core.errors import DataError, RecipeError, unknown
 from xdomain.core.plugins import readers, uses_tokenizer
 from xdomain.core.progress import log
-from xdomain.core.recipe import Columns, Recipe
+from xdomain.core.recipe import NEGATIVES, Columns, Recipe
 from xdomain.core.sequences import Adapter
 from xdomain.data.assemble import constants_of, said
 from xdomain.data.formats.refused import READABLE
@@ -22,6 +22,7 @@ from xdomain.data.formats.registry import FORMATS, format_of, own_columns, raw_f
 from xdomain.data.in_memory import shown
 from xdomain.data.infer_columns import Guess, guess_columns
 from xdomain.data.media_files import transcribed
+from xdomain.data.negatives.make import with_negatives
 from xdomain.data.overlapping_kmers import without_overlap
 from xdomain.data.sources import locate, neighbour
 from xdomain.data.validate import check_variety, validated
@@ -57,7 +58,9 @@ def guess_file(
     """
     reader = format_of(path)
     columns = own_columns(reader, columns or Columns())
-    table = raw_file(reader, path, columns=columns, labelled=True, **raw_options_of(reader, options or {}))
+    own = raw_options_of(reader, options or {})
+    constant = (options or {}).get("constant_label")
+    table = raw_file(reader, path, columns=columns, labelled=True, constant_label=constant, **own)
     return reader, guess_columns(table, columns, problem, where=shown(path), suffixes=suffixes)
 
 
@@ -86,14 +89,13 @@ def load_table(recipe: Recipe, *, adapter: Adapter | None = None) -> pa.Table:
         The data is damaged, or has fewer than two different targets.
     """
     options: dict[str, Any] = dict(recipe.reader_options)
+    offered = {} if recipe.reader in FORMATS else readers()
+    if recipe.reader not in (*FORMATS, *offered):
+        raise unknown("reader", recipe.reader, [*FORMATS, *offered])
+    files, made_of = _files(recipe)
     if recipe.reader in FORMATS:
-        files = locate(recipe.source)
         table = read(recipe.reader, files, columns=recipe.columns, problem=recipe.problem, **options)
     else:
-        offered = readers()
-        if recipe.reader not in offered:
-            raise unknown("reader", recipe.reader, [*FORMATS, *offered])
-        files = locate(recipe.source)
         try:
             table = offered[recipe.reader](files, **options)
         except TypeError as error:
@@ -104,8 +106,16 @@ def load_table(recipe: Recipe, *, adapter: Adapter | None = None) -> pa.Table:
     _vet(table, adapter)
     where = ", ".join(map(shown, files.values())) or recipe.name
     checked = validated(table, recipe.problem, where=where)
+    if recipe.negatives.how != "none":
+        checked = with_negatives(checked, recipe, files, made_of)
     check_variety(checked, recipe.problem, where)
     return transcribed(checked, adapter, next(iter(files.values()), Path()).parent) if adapter else checked
+
+
+def _files(recipe: Recipe) -> tuple[dict[str, Path], Path | None]:
+    """The files of the data, and the one that negatives are made of."""
+    files = locate(recipe.source)
+    return files, files.pop(NEGATIVES, None) if recipe.negatives.how != "none" else None
 
 
 def load_file(
@@ -194,6 +204,7 @@ def asked_of(file: Path, recipe: Recipe, *, paired: bool = False, labelled: bool
         raise RecipeError(f"{file} does not exist", expected=READABLE, nearest=neighbour(file))
     reader = format_of(file)
     options: dict[str, Any] = dict(recipe.reader_options) if reader == recipe.reader else {}
+    options.pop("constant_label", None)  # which holds for the data of the run alone
     known = recipe.columns if recipe.reader in FORMATS else Columns()
     known = known.model_copy(update={"split": None, "fold": None})  # another file need not be split
     posed: Problem = "pair" if paired else "classification"

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pyarrow as pa
 
-from xdomain.core.choices import DEFAULT_METRICS, Problem
-from xdomain.core.errors import DataError, RecipeError
+from xdomain.core.choices import DEFAULT_METRICS, NegativesHow, Problem
+from xdomain.core.errors import DataError, RecipeError, unknown
 from xdomain.core.plugins import adapter_names, find_recipe, make_adapter, task_names, uses_tokenizer
 from xdomain.core.progress import log
-from xdomain.core.recipe import SPLITS, Columns, Recipe, columns_of, overridden, recipe_from
+from xdomain.core.recipe import NEGATIVES, SPLITS, Columns, Recipe, columns_of, overridden, recipe_from
+from xdomain.data.column_names import LABEL, plain
 from xdomain.data.formats.class_files import has_class_files, has_text_files, table_of_classes, table_of_texts
 from xdomain.data.formats.datasets_folder import is_datasets_folder, read_datasets_folder, read_hub
 from xdomain.data.formats.intervals import INTERVAL_OPTIONS, with_sequences
@@ -22,8 +23,10 @@ from xdomain.data.formats.media_folder import table_of_folder
 from xdomain.data.formats.refused import READABLE
 from xdomain.data.formats.registry import format_of, raw_options_of
 from xdomain.data.in_memory import data_file, shown, stored
+from xdomain.data.infer_columns import Guess
 from xdomain.data.loading import guess_file
 from xdomain.data.media_files import endings
+from xdomain.data.negatives.make import POSITIVE
 from xdomain.data.sources import is_data, neighbour
 from xdomain.data.validate import SPLIT_NAMES
 
@@ -32,6 +35,8 @@ OVERLAP = 64
 HEEDED = ("reader_options", "columns")
 """Changes to a recipe that are heeded before the guess."""
 HUB = "hub:"
+WITH_FILE = {"background": "a genome as FASTA", "proteins": "other proteins as FASTA"}
+"""Ways to make negatives of a file, and what it holds."""
 ONE_OF_TWO = "the name of a task, or data and its domain: --data FILE --domain dna, or data=… and domain=…"
 
 
@@ -44,6 +49,7 @@ def own_recipe(
     labels: Path | None = None,
     genome: Path | None = None,
     drop_incomplete: bool = False,
+    negatives: str | None = None,
     overrides: Sequence[str] = (),
 ) -> Recipe:
     """Make a recipe for data of one's own, and log what was guessed.
@@ -67,6 +73,9 @@ def own_recipe(
         A FASTA file: `data` then holds intervals of it.
     drop_incomplete
         Leave out rows without a sequence or a label instead of refusing them.
+    negatives
+        For data of one class, how records of another are made: ``shuffled``, ``background=GENOME.fa`` (that of `genome`
+        if none is named) or ``proteins=FILE.fasta``. Where there are no labels, all records are of one class.
     overrides
         Changes to the recipe, ``key.sub=value``. Those to ``reader_options``, ``columns`` and ``problem`` are heeded
         before anything is guessed. Of intervals, ``reader_options.one_based`` says how a table counts.
@@ -84,6 +93,7 @@ def own_recipe(
         options["drop_incomplete"] = True
     named = {role: str(name) for role, name in (told.get("columns") or {}).items() if name is not None}
     columns = columns_of({**named, **(columns.model_dump(exclude_none=True) if columns else {})})
+    how, made_of = _negatives(negatives, told, genome)
     files, name = _files(data, _Parts(domain, labels, genome, options))
     lead = files["train" if "train" in files else next(iter(files))]
     kinds = {name: format_of(path) for name, path in files.items()} if len(files) > 1 else {}
@@ -93,7 +103,7 @@ def own_recipe(
             expected="the same format for train, valid and test",
         )
     problem = problem or told.get("problem")
-    reader, guess = guess_file(lead, columns, problem, options=options, suffixes=_suffixes(domain))
+    reader, guess = _guessed(lead, columns, problem, options, _suffixes(domain), of_one_class=how != "none")
     posed = guess.problem or "classification"
     if guess.separator:
         options.setdefault("label_separator", guess.separator)
@@ -105,12 +115,13 @@ def own_recipe(
         {
             "name": f"{domain}/{name}",
             "title": name,
-            "source": {"files": {role: str(path.resolve()) for role, path in files.items()}},
+            "source": {"files": {role: str(path.resolve()) for role, path in (files | made_of).items()}},
             "reader": reader,
             "reader_options": options,
             "columns": guess.columns.model_dump(),
             "adapter": {"name": domain},
             "problem": posed,
+            "negatives": {"how": how},
             "split": {"rule": rule},
             "metrics": DEFAULT_METRICS[posed],
             "train": {"window_overlap": OVERLAP} if posed == "span" else {},
@@ -130,6 +141,7 @@ def task_of(
     labels: str | Path | None = None,
     genome: str | Path | None = None,
     drop_incomplete: bool = False,
+    negatives: str | None = None,
     overrides: Sequence[str] = (),
 ) -> Recipe:
     """The recipe of a task, or one for data of one's own.
@@ -139,7 +151,7 @@ def task_of(
     task
         The name of a task, a recipe file or a recipe, or None with `data`; the path of a data file or a folder is
         taken for `data`.
-    data, domain, columns, problem, labels, genome, drop_incomplete, overrides
+    data, domain, columns, problem, labels, genome, drop_incomplete, negatives, overrides
         See `own_recipe`.
 
     Raises
@@ -152,7 +164,8 @@ def task_of(
     if (task is None) == (data is None):
         raise RecipeError("a task and data" if data is not None else "neither a task nor data", expected=ONE_OF_TWO)
     if task is not None:
-        if any(option is not None for option in (domain, columns, problem, labels, genome)) or drop_incomplete:
+        given = (domain, columns, problem, labels, genome, negatives)
+        if any(option is not None for option in given) or drop_incomplete:
             raise RecipeError(f"domain, columns, problem and the like for the task {task}", expected=ONE_OF_TWO)
         return find_recipe(task, overrides)
     if domain is None:
@@ -169,8 +182,56 @@ def task_of(
         labels=None if labels is None else Path(labels),
         genome=None if genome is None else Path(genome),
         drop_incomplete=drop_incomplete,
+        negatives=negatives,
         overrides=overrides,
     )
+
+
+def _negatives(asked: str | None, told: Mapping[str, Any], genome: Path | None) -> tuple[str, dict[str, Path]]:
+    """How negatives are made, and the file that they are made of by its name in the source."""
+    by_key: Any = told.get(NEGATIVES) or {}
+    if asked is None:
+        return str(by_key.get("how") or "none"), {}
+    how, _, file = asked.partition("=")
+    if how not in WITH_FILE and how != "shuffled":
+        raise unknown("way to make negatives", how, get_args(NegativesHow)[1:])
+    if how == "shuffled" and file:
+        raise RecipeError(f"negatives {asked!r}", expected="shuffled, of the records themselves, without a file")
+    path = Path(file) if file else genome if how == "background" else None
+    if how in WITH_FILE and path is None:
+        raise RecipeError(f"negatives by {how}, but of what?", expected=WITH_FILE[how],
+                          fix=f"--negatives {how}=FILE")  # fmt: skip
+    if path is not None and not path.is_file():
+        raise RecipeError(f"{path} does not exist", expected=WITH_FILE[how], nearest=neighbour(path))
+    return how, {} if path is None else {NEGATIVES: path}
+
+
+def _guessed(
+    path: Path,
+    columns: Columns,
+    problem: Problem | None,
+    options: dict[str, Any],
+    suffixes: tuple[str, ...],
+    *,
+    of_one_class: bool,
+) -> tuple[str, Guess]:
+    """As `guess_file`; where negatives are made and there are no labels, `options` say that all are of one class."""
+    if not of_one_class:
+        return guess_file(path, columns, problem, options=options, suffixes=suffixes)
+    if columns.label != "":
+        try:
+            found = guess_file(path, columns, problem, options=options, suffixes=suffixes)
+            named = found[1].columns.label
+            if columns.label or (isinstance(named, str) and plain(named) in LABEL):  # others may be descriptions
+                return found
+        except DataError:
+            if columns.label:
+                raise
+    options["constant_label"] = POSITIVE
+    found = guess_file(path, columns.model_copy(update={"label": "label"}), "classification",
+                       options=options, suffixes=suffixes)  # fmt: skip
+    log.info(f"label: every record is {POSITIVE!r}, as {'asked' if columns.label == '' else 'there are no labels'}")
+    return found
 
 
 def _names_data(task: str) -> bool:

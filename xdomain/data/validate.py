@@ -202,6 +202,11 @@ def _check_ids(table: pa.Table, where: str) -> None:
         rows[name] = row
 
 
+ONE_CLASS = (
+    "; if all are of one class, --negatives shuffled, background=GENOME.fa (DNA) or proteins=FILE.fasta makes others"
+)
+
+
 def check_variety(table: pa.Table, problem: Problem, where: str) -> None:
     """Refuse a validated `table` with fewer than two different targets of `problem`, as nothing can be learned from it.
 
@@ -225,7 +230,7 @@ def check_variety(table: pa.Table, problem: Problem, where: str) -> None:
         raise DataError(
             f"{where}: only {only} in {table.num_rows:,} records" if distinct else f"{where}: {only} in any record",
             expected=f"at least two different {kind}{'es' if kind == 'class' else 's'}",
-            fix=f"check that --column {name}=NAME names the right column",
+            fix=f"check that --column {name}=NAME names the right column" + (ONE_CLASS if kind == "class" else ""),
         )
 
 

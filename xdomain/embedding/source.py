@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,13 @@ from xdomain.core.choices import Pooling
 from xdomain.core.errors import BackboneError, RecipeError
 from xdomain.core.progress import log
 from xdomain.core.recipe import Recipe, recipe_from
-from xdomain.core.run_dir import MODEL, RECIPE
+from xdomain.core.run_dir import MODEL, RECIPE, is_run, refuse_for_run
+from xdomain.core.sequences import Adapter
 from xdomain.embedding.encoder import Data, Embeddings, Encoder, encoder_of
-from xdomain.model.backbone import load_backbone
+from xdomain.model.backbone import Backbone, load_backbone
 from xdomain.model.checkpoints import locate_backbone
 from xdomain.model.initialise import Arm, build_model
+from xdomain.model.token_mapping import TokenMapping
 from xdomain.model.vocabulary import Vocabulary
 from xdomain.predictor import finished_run
 from xdomain.training.preparation import adapter_of
@@ -55,16 +58,62 @@ def open_encoder(
     BackboneError
         `source` is neither a finished run nor a backbone.
     """
-    given = {
-        "domain": domain, "mapping": mapping, "mapping_table": mapping_table, "mapping_seed": mapping_seed,
-        "overrides": overrides or None,
-    }  # fmt: skip
-    if (Path(source) / RECIPE).is_file():
-        if own := next((name for name, value in given.items() if value is not None), None):
-            raise RecipeError(f"{own} for the run in {source}", expected="no more than the run: it has its own",
-                              fix="name a backbone for another domain or mapping")  # fmt: skip
+    if is_run(source):
+        refuse_for_run(source, domain=domain, mapping=mapping, mapping_table=mapping_table, mapping_seed=mapping_seed,
+                       overrides=overrides or None)  # fmt: skip
         saved, adapter, values = finished_run(Path(source))
         return encoder_of(saved, adapter, tuple(values["classes"]), bool(values["paired"]), what="embed")
+    read = read_backbone(source, domain, mapping, mapping_table, mapping_seed, overrides)
+    # The head is not read: `Arm()` makes the encoder below it that of the checkpoint.
+    model = build_model(read.backbone, Arm(), problem=read.recipe.problem, classes=("a", "b"), seed=0)
+    saved = saved_model(read.recipe, model, read.backbone.tokenizer, read.mapping)
+    return encoder_of(saved, read.adapter, (), paired=False, what="embed")
+
+
+@dataclass(frozen=True, eq=False)
+class ReadBackbone:
+    """A backbone that is taken as it is, with what a run that starts from it would read records by.
+
+    Parameters
+    ----------
+    recipe
+        Of such a run.
+    backbone
+        The checkpoint.
+    adapter
+        Encodes the records.
+    mapping
+        The row of each symbol.
+    """
+
+    recipe: Recipe
+    backbone: Backbone
+    adapter: Adapter
+    mapping: TokenMapping
+
+
+def read_backbone(
+    source: str | Path,
+    domain: str | None,
+    mapping: str | None = None,
+    mapping_table: Mapping[str, str] | None = None,
+    mapping_seed: int | None = None,
+    overrides: Sequence[str] = (),
+) -> ReadBackbone:
+    """Read a backbone with its mapping, and log which.
+
+    Parameters
+    ----------
+    source, domain, mapping, mapping_table, mapping_seed, overrides
+        As for `open_encoder`.
+
+    Raises
+    ------
+    RecipeError
+        The domain is missing, or the mapping is one that training makes.
+    BackboneError
+        `source` is no backbone, or is the model of a run.
+    """
     if Path(source).name == MODEL and (Path(source).parent / RECIPE).is_file():
         raise BackboneError(f"{source} is the model of a run", expected=f"the run: {Path(source).parent}")
     locate_backbone(str(source))
@@ -79,15 +128,12 @@ def open_encoder(
     adapter = adapter_of(recipe)
     backbone = load_backbone(str(source))
     (drawn,) = mappings_of(recipe, Vocabulary.of(backbone.tokenizer), adapter)
-    # The head is not read: `Arm()` makes the encoder below it that of the checkpoint.
-    model = build_model(backbone, Arm(), problem=recipe.problem, classes=("a", "b"), seed=0)
     options = recipe.run
     log.info(
         f"{backbone.name} as it is, not fine-tuned; mapping {options.mapping} with mapping seed "
         f"{options.mapping_seed}, as a run has it"
     )
-    saved = saved_model(recipe, model, backbone.tokenizer, drawn)
-    return encoder_of(saved, adapter, (), paired=False, what="embed")
+    return ReadBackbone(recipe, backbone, adapter, drawn)
 
 
 def embed(source: str | Path, data: Data, *, layer: int = -1, pooling: Pooling = "mean", **options: Any) -> Embeddings:

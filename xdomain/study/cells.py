@@ -15,7 +15,7 @@ import yaml
 from xdomain.core.errors import RecipeError, UserError
 from xdomain.core.plugins import find_recipe, make_adapter, path_options, uses_tokenizer
 from xdomain.core.progress import muted
-from xdomain.core.recipe import ENCODER_FIELDS, Columns, Recipe, Source, recipe_from, with_arm
+from xdomain.core.recipe import ENCODER_FIELDS, Columns, Negatives, Recipe, Source, recipe_from, with_arm
 from xdomain.core.run_dir import SCHEMA
 from xdomain.data.loading import load_table
 from xdomain.data.media_files import endings, named_files
@@ -35,7 +35,13 @@ LATER_COLUMNS = ("answer", "fold")
 """Columns that recipes of version 0.1 could not name: without them a key is what it was."""
 DRAWN_SPLITS = ("random", "group", "cluster", "entity")
 """The rules by which another split seed gives other splits."""
-LATER_KEYS = {"positive": None, "calibration": "none", "class_balance": "none", "thresholds": "validation"}
+LATER_KEYS = {
+    "positive": None,
+    "calibration": "none",
+    "thresholds": "validation",
+    "class_balance": "none",
+    "negatives": Negatives().model_dump(mode="json"),
+}
 """Keys that recipes could not have before, and their values that change nothing."""
 DIGITS = 16
 
@@ -321,7 +327,8 @@ def _recipe(task: str | LocalTask) -> Recipe:
     if isinstance(task, str):
         return find_recipe(task)
     with muted():  # the guesses would be said once per arm
-        return own_recipe(task.data, task.domain, columns=Columns(**task.columns), problem=task.problem)
+        return own_recipe(task.data, task.domain, columns=Columns(**task.columns), problem=task.problem,
+                          negatives=task.negatives)  # fmt: skip
 
 
 def _with(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:

@@ -67,6 +67,9 @@ class LocalTask(ConfigModel):
     domain: str
     problem: Problem | None = None
     columns: dict[str, str] = Field(default={}, description="Which column holds what: label: NAME.")
+    negatives: str | None = Field(
+        default=None, description="For data of one class: shuffled, background=GENOME.fa or proteins=FILE.fasta."
+    )
 
 
 class Arm(ConfigModel):

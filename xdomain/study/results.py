@@ -198,6 +198,8 @@ class Findings:
         Tasks whose cells were made with different versions or number formats, a line each.
     unmatched
         Arms that were judged on other test records than the reference, a line each.
+    negatives
+        Tasks whose negatives were made, and how, a line each.
     """
 
     name: str
@@ -214,6 +216,7 @@ class Findings:
     study: str
     mixed: tuple[str, ...] = ()
     unmatched: tuple[str, ...] = ()
+    negatives: tuple[str, ...] = ()
 
 
 def as_dict(findings: Findings) -> dict[str, Any]:

@@ -88,7 +88,13 @@ def collect(study: StudyPlan) -> Findings:
         study=study_text(study),
         mixed=mixed(series),
         unmatched=unmatched(study, series),
+        negatives=_negatives(series),
     )
+
+
+def _negatives(series: Mapping[Place, ArmResults]) -> tuple[str, ...]:
+    recipes = [(one.setting.task, one.setting.recipe.negatives) for one in series.values()]
+    return tuple(dict.fromkeys(f"{task}: {own.sentence()}" for task, own in recipes if own.how != "none"))
 
 
 def _place(condition: Condition) -> Place:

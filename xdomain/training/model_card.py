@@ -40,6 +40,8 @@ def write_card(folder: Path, recipe: Recipe, values: Mapping[str, Any]) -> None:
     lines += _calibration(values)
     citation, licence = recipe.source.citation or f"{recipe.title}.", recipe.source.licence or "not stated"
     lines += ["## Data", "", f"{citation} Licence: {licence}.", ""]
+    if recipe.negatives.how != "none":
+        lines += [recipe.negatives.sentence(), ""]
     if recipe.run.baseline is None:
         lines += _usage(recipe, values)
     write_text(folder / "model" / "README.md", "\n".join(lines))

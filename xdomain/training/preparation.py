@@ -18,8 +18,7 @@ from xdomain.data.checks.shortcuts import shortcuts
 from xdomain.data.dataset import Examples, check_symbols, encode_examples, warn_of_other_domain, with_positive
 from xdomain.data.loading import load_table
 from xdomain.data.media_files import files_skipped
-from xdomain.data.splits.assign import assign
-from xdomain.data.splits.clusters import clustered
+from xdomain.data.negatives.make import count_negatives, own_class, split_with_negatives
 from xdomain.model.checkpoints import locate_backbone, shipped_folder
 
 JUDGED = ("valid", "test")
@@ -57,11 +56,11 @@ def prepare(recipe: Recipe, adapter: Adapter) -> tuple[Examples, dict[str, Any]]
         Records cannot be read as the recipe says, or a split has none.
     """
     reporter().phase("reading")
-    table = clustered(load_table(recipe, adapter=adapter), recipe.split)
-    split = assign(table, recipe.split, recipe.problem)
+    loaded = load_table(recipe, adapter=adapter)
+    table, split = split_with_negatives(loaded, recipe.split, recipe.problem)
     kept = np.flatnonzero(split != "")
     examples = encode_examples(table.take(kept), adapter, recipe.problem, split[kept])
-    examples = with_positive(examples, recipe.positive)
+    examples = with_positive(examples, own_class(loaded) if recipe.positive is None else recipe.positive)
     for name, records in examples.sizes().items():
         if not records:
             raise DataError(
@@ -69,7 +68,7 @@ def prepare(recipe: Recipe, adapter: Adapter) -> tuple[Examples, dict[str, Any]]
                 fix=f"--set split.{name}=0.1" if name in JUDGED else None,
             )  # fmt: skip
     check_symbols(examples)
-    counts: dict[str, Any] = dict(examples.symbols.counts)
+    counts: dict[str, Any] = {**examples.symbols.counts, **count_negatives(loaded)}
     if len(kept) < len(split):
         counts["left_out"] = len(split) - len(kept)
     if skipped := files_skipped(table):

@@ -167,5 +167,6 @@ def check_labelled(table: pa.Table, label: str | None, path: Path) -> None:
             f"{path}: the headers hold no labels (the first record is {first[:60]!r})",
             expected="a label of every record, such as '>id|label' or '>id label=…' in FASTA headers",
             fix="--labels FILE, add them, or use a CSV with columns sequence,label; where all are of one class, "
-            "add some of another, such as shuffled ones; `xdomain predict` needs no labels",
+            "--negatives shuffled, background=GENOME.fa (DNA) or proteins=FILE.fasta makes others; `xdomain predict` "
+            "needs no labels",
         )

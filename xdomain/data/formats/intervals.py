@@ -12,9 +12,10 @@ from urllib.parse import unquote
 
 import pyarrow as pa
 
-from xdomain.core.errors import DataError, MissingError, nearest
+from xdomain.core.errors import DataError
 from xdomain.core.progress import log
 from xdomain.data.cells import parse_number
+from xdomain.data.formats.genome import Genome, open_genome
 from xdomain.data.formats.read_file import read_text
 from xdomain.data.formats.tables import raw_table
 
@@ -96,24 +97,12 @@ def with_sequences(path: Path, genome: Path, *, one_based: bool | None = None, *
     DataError
         A chromosome that the genome lacks, or an interval beyond its ends, with the row.
     """
-    try:
-        import pyfaidx
-    except ImportError:
-        raise MissingError(
-            f"{genome}: intervals need pyfaidx, which is not installed", fix="pip install 'xdomain[genome]'"
-        ) from None
-    if not genome.is_file():
-        raise DataError(f"{genome} does not exist", expected="the genome as FASTA")
+    chromosomes = open_genome(genome, "intervals")
     intervals = _read(path, options)
     if one_based is not None:
         intervals = replace(intervals, first=int(one_based), why="as told")
-    try:
-        chromosomes: Any = pyfaidx.Fasta(str(genome), as_raw=True, sequence_always_upper=False)
-    except Exception as error:  # pyfaidx has several of its own
-        raise DataError(f"{genome} cannot be indexed ({str(error)[:160]})", expected="uncompressed FASTA") from None
-    lengths = {str(name): len(chromosomes[name]) for name in chromosomes.keys()}  # noqa: SIM118
     rows = intervals.table.to_pylist()
-    sequences = [_sequence(row, intervals, chromosomes, lengths, f"{path}: row {n}") for n, row in enumerate(rows, 1)]
+    sequences = [_sequence(row, intervals, chromosomes, f"{path}: row {n}") for n, row in enumerate(rows, 1)]
     end = "the end included" if intervals.first else "the end left out"
     log.info(
         f"intervals: {len(rows):,} of {genome.name}, counted from {intervals.first}, {end}, {intervals.why} "
@@ -123,15 +112,11 @@ def with_sequences(path: Path, genome: Path, *, one_based: bool | None = None, *
     return intervals.table.append_column("sequence", pa.array(sequences, pa.string()))
 
 
-def _sequence(row: dict[str, str], intervals: Intervals, chromosomes: Any, lengths: dict[str, int], where: str) -> str:
+def _sequence(row: dict[str, str], intervals: Intervals, genome: Genome, where: str) -> str:
     name = (row[intervals.chromosome] or "").strip()
-    if name not in lengths:
-        other = name.removeprefix("chr") if name.startswith("chr") else f"chr{name}"
-        raise DataError(
-            f"{where}: the genome has no chromosome {name!r}",
-            expected=f"one of {', '.join(list(lengths)[:8])}{' …' if len(lengths) > 8 else ''}",
-            nearest=other if other in lengths else nearest(name, lengths),
-        )
+    if name not in genome.lengths:
+        error = genome.lacks(name)
+        raise DataError(f"{where}: {error.what}", expected=error.expected, nearest=error.nearest)
     bounds = [parse_number(row[column] or "") for column in (intervals.start, intervals.end)]
     if any(bound is None or not bound.is_integer() for bound in bounds):
         raise DataError(f"{where}: from {row[intervals.start]!r} to {row[intervals.end]!r}", expected="whole numbers")
@@ -144,12 +129,12 @@ def _sequence(row: dict[str, str], intervals: Intervals, chromosomes: Any, lengt
             fix=f"--set reader_options.one_based={other}, if the table counts otherwise; or delete the row",
         )
     start -= intervals.first
-    if not 0 <= start < end <= lengths[name]:
+    if not 0 <= start < end <= genome.lengths[name]:
         raise DataError(
             f"{where}: {name} from {row[intervals.start]} to {row[intervals.end]}",
-            expected=f"a start below its end, within the {lengths[name]:,} bases of {name}",
+            expected=f"a start below its end, within the {genome.lengths[name]:,} bases of {name}",
         )
-    sequence = str(chromosomes[name][start:end])
+    sequence = genome.part(name, start, end)
     strand = (row[intervals.strand] or "").strip().lower() if intervals.strand is not None else ""
     if strand not in STRANDS:
         raise DataError(f"{where}: strand {row[intervals.strand or '']!r}", expected="+, - or . (or 1 and -1)")

@@ -106,6 +106,7 @@ def read(
     unscored: str = "",
     label_separator: str = "",
     drop_incomplete: bool = False,
+    constant_label: str | None = None,
     **raw_options: Any,
 ) -> pa.Table:
     """Read one or several files of one format into a raw table.
@@ -118,6 +119,8 @@ def read(
         See `xdomain.data.assemble.assemble`.
     label_key
         The key in FASTA headers whose value is the label: the same as ``columns.label``.
+    constant_label
+        The class of all records, where a file has no labels.
     raw_options
         Of the format alone, such as the delimiter of a table.
 
@@ -135,7 +138,7 @@ def read(
 
     return assemble(
         files,
-        partial(raw_file, reader, columns=columns, labelled=labelled, **raw_options),
+        partial(raw_file, reader, columns=columns, labelled=labelled, constant_label=constant_label, **raw_options),
         columns=columns,
         known=known,
         problem=problem,
@@ -148,7 +151,15 @@ def read(
     )
 
 
-def raw_file(reader: str, path: Path, *, columns: Columns, labelled: bool, **raw_options: Any) -> pa.Table:
+def raw_file(
+    reader: str,
+    path: Path,
+    *,
+    columns: Columns,
+    labelled: bool,
+    constant_label: str | None = None,
+    **raw_options: Any,
+) -> pa.Table:
     """One file as columns of strings.
 
     Parameters
@@ -161,6 +172,8 @@ def raw_file(reader: str, path: Path, *, columns: Columns, labelled: bool, **raw
         What the user gave: the label of a file of sequences must be there.
     labelled
         Whether a file of sequences must have labels.
+    constant_label
+        Not None: every record has this label, in the column ``label``.
     raw_options
         Of the format alone.
 
@@ -170,6 +183,9 @@ def raw_file(reader: str, path: Path, *, columns: Columns, labelled: bool, **raw
         The file cannot be read as that format, or has no labels.
     """
     table = FORMATS[reader].raw(path, **raw_options)
+    if constant_label is not None:
+        others = table.drop_columns([name for name in ("label",) if name in table.column_names])
+        return others.append_column("label", pa.array([constant_label] * table.num_rows, pa.string()))
     if FORMATS[reader].of_sequences and labelled:
         labels = columns.label or columns.tags
         for label in labels if isinstance(labels, list) else [labels]:

@@ -361,6 +361,8 @@ def _measured(findings: Findings) -> Iterator[Block]:
             "end.",
         )
     )
+    if findings.negatives:
+        yield Bullets(tuple((clean(line),) for line in findings.negatives))
     terms = {
         "Cell": "one run: a task, an arm, a mapping seed, a seed, a learning rate.",
         "Arm": "one way to start and train the model, or a baseline.",

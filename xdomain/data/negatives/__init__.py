@@ -1,0 +1,1 @@
+"""Negatives: records of a second class, made where the data has one class only."""
