@@ -96,7 +96,7 @@ def tiny_bert(once: Callable[[str, Callable[[Path], object]], Path]) -> Path:
     return folder
 
 
-PICTURES = ("plot_history", "plot_confusion", "plot_reliability")
+PICTURES = ("plot_history", "plot_confusion", "plot_labels", "plot_reliability")
 
 
 def undrawn(*_: object, path: Path, **__: object) -> None:

@@ -220,8 +220,10 @@ def test_what_has_no_meaning_is_refused(file, tmp_path):
         xdomain.run("toy/dna-motif-order", baseline="kmer", overrides=("metrics=[f1_micro]",), out=tmp_path / "no")
 
 
-def test_the_pictures_are_written(encoder):
-    assert (encoder.folder / "labels.png").stat().st_size > 5000
+def test_the_picture_and_the_card(encoder, pictures, file, tmp_path):
+    with pictures():
+        xdomain.run(data=str(file), domain="dna", baseline="kmer", out=tmp_path / "run")
+    assert (tmp_path / "run" / "labels.png").stat().st_size > 5000
     assert not (encoder.folder / "confusion.png").exists()
     card = (encoder.folder / "model" / "README.md").read_text()
     assert "A label is given where the sigmoid of its logit is at least its threshold: alpha 0." in card

@@ -1,6 +1,7 @@
 """A number for each symbol, from a file to predictions, against scikit-learn and plain transformers."""
 
 import json
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -69,10 +70,9 @@ def test_the_metrics_are_those_of_the_known_symbols(run, request):
     for split in ("valid", "test"):
         labels, predicted, record = flat(result, split)
         assert result.metric("mse", split) == pytest.approx(mean_squared_error(labels, predicted), rel=1e-5)
-        assert result.metric("spearmanr", split) == pytest.approx(
-            stats.spearmanr(labels, predicted).statistic, abs=1e-6
-        )
-        assert result.metric("pearsonr", split) == pytest.approx(stats.pearsonr(labels, predicted).statistic, abs=1e-6)
+        for name in ("spearmanr", "pearsonr"):
+            twin: Any = getattr(stats, name)
+            assert result.metric(name, split) == pytest.approx(twin(labels, predicted).statistic, abs=1e-6)
     rows = Rows("profile", labels, predicted, record, int(record.max()) + 1)  # whole records are resampled
     assert result.values["metrics"]["test"]["mse"]["low"] == pytest.approx(
         resample("mse", rows).interval().low, rel=1e-5
@@ -137,10 +137,13 @@ def test_predictions_as_a_file_and_of_several_runs(file, kmers, encoder, tmp_pat
     outcome = CliRunner().invoke(app, ["predict", str(kmers.folder), str(encoder.folder), str(file), "--out", str(out)])
     assert outcome.exit_code == 0
     table = pd.read_csv(out)
-    first = [float(cell) for cell in table["prediction"][0].split()]
-    both = [xdomain.load(run.folder).predict([pd.read_csv(file)["sequence"][0]])[0] for run in (kmers, encoder)]
+    first = [float(cell) for cell in table["prediction"].tolist()[0].split()]
+    text = pd.read_csv(file)["sequence"].tolist()[0]
+    both = [xdomain.load(run.folder).predict([text])[0] for run in (kmers, encoder)]
     np.testing.assert_allclose(first, np.mean(both, axis=0), rtol=1e-4)
-    np.testing.assert_allclose([float(c) for c in table["std"][0].split()], np.std(both, axis=0, ddof=1), rtol=1e-3)
+    np.testing.assert_allclose(
+        [float(c) for c in table["std"].tolist()[0].split()], np.std(both, axis=0, ddof=1), rtol=1e-3
+    )
     assert xdomain.evaluate(kmers.folder, file).metrics["pearsonr"].value > 0.9
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from xdomain.core.choices import (
     DEFAULT_METRICS,
@@ -25,7 +24,8 @@ from xdomain.core.choices import (
     Tune,
     listed,
 )
-from xdomain.core.errors import RecipeError, nearest, unknown
+from xdomain.core.errors import RecipeError, unknown
+from xdomain.core.overrides import overridden
 from xdomain.core.yaml_config import ConfigModel, checked, read_yaml
 
 SPLITS = ("train", "valid", "test")
@@ -37,6 +37,14 @@ ENCODER_FIELDS = ("init", "transfer", "tune", "mapping", "mapping_table")
 
 def _one_or_many(value: object) -> object:
     return [value] if isinstance(value, str) else value
+
+
+def _name_or_names(value: object) -> object:
+    """Check for the name of a column, or several: pydantic alone would tell of two faults."""
+    names: list[object] = value if isinstance(value, list) else [value]  # pyright: ignore
+    if value is not None and not all(isinstance(name, str) for name in names):
+        raise ValueError(f"columns.label: not the name of a column, or a list of names (got {value!r})")
+    return value
 
 
 def _count_or_share(value: float) -> float:
@@ -83,7 +91,7 @@ class Columns(ConfigModel):
     id: str | None = None
     sequence: str | None = None
     sequence_b: str | None = None
-    label: str | list[str] | None = Field(
+    label: Annotated[str | list[str] | None, BeforeValidator(_name_or_names)] = Field(
         default=None, description="For multilabel also a list: a column for each label, that says yes or no."
     )
     tags: str | None = None
@@ -379,22 +387,8 @@ def recipe_from(tree: Mapping[str, Any], *, where: str, overrides: Sequence[str]
     RecipeError
         As for `parse_recipe`.
     """
-    whole = overridden(tree, overrides)
+    whole = overridden(Recipe, tree, overrides)
     return checked(Recipe, whole, where=where, fix=f"edit {where}, or --set key=value")
-
-
-def overridden(tree: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
-    """A copy of the nested mappings `tree` of a recipe, or of a part of one, with `overrides`, each ``key.sub=value``.
-
-    Raises
-    ------
-    RecipeError
-        A change names no option of recipes; its value is not checked.
-    """
-    whole: dict[str, Any] = _deep_copy(tree)
-    for override in overrides:
-        _override(whole, override)
-    return whole
 
 
 def with_arm(recipe: Recipe, arm: dict[str, Any]) -> Recipe:
@@ -455,49 +449,3 @@ def dump_recipe(recipe: Recipe) -> str:
     if "\x85" in text:  # YAML takes it for a line break, but PyYAML does not quote it
         text = yaml.safe_dump(tree, sort_keys=False, allow_unicode=False, width=100)
     return text
-
-
-def _deep_copy(tree: Any) -> Any:
-    if isinstance(tree, Mapping):
-        return {key: _deep_copy(value) for key, value in tree.items()}
-    return tree
-
-
-def _override(tree: dict[str, Any], override: str) -> None:
-    key, equals, value = override.partition("=")
-    if not equals:
-        raise RecipeError(f"--set {override}", expected="key=value, e.g. train.epochs=3")
-    *path, last = key.strip().split(".")
-    model: Any = Recipe
-    for step in (*path, last):
-        if model is None:
-            break
-        fields = model.model_fields
-        if step not in fields:
-            near = nearest(step, fields)
-            full = ".".join([*path[: path.index(step)], near]) if near and step in path else near
-            if near and step == last:
-                full = ".".join([*path, near])
-            raise RecipeError(f"--set {key}: no such option", expected=f"one of {', '.join(fields)}", nearest=full)
-        kind = fields[step].annotation
-        model = kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
-    place: Any = tree
-    for step in path:
-        if place.get(step) is None:
-            place[step] = {}
-        place = place[step]
-        if not isinstance(place, dict):
-            raise RecipeError(f"--set {key}: {step} is a value, not a group of options", expected=f"{step}=VALUE")
-    downloads = tree["source"].get("downloads") if path == ["source", "files"] else None
-    if isinstance(downloads, dict):
-        downloads.pop(last, None)  # the download is not the file that is named now
-    try:
-        place[last] = _scalar(value)
-    except (yaml.YAMLError, ValueError):
-        place[last] = value
-
-
-def _scalar(value: str) -> Any:
-    if re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+", value.strip()):
-        return float(value)  # YAML 1.1 reads 1e-4 as a string
-    return yaml.safe_load(value)

@@ -11,9 +11,10 @@ import pyarrow as pa
 
 from xdomain.core.choices import DEFAULT_METRICS, NegativesHow, Problem
 from xdomain.core.errors import DataError, RecipeError, unknown
+from xdomain.core.overrides import overridden
 from xdomain.core.plugins import adapter_names, find_recipe, make_adapter, task_names, uses_tokenizer
 from xdomain.core.progress import log
-from xdomain.core.recipe import NEGATIVES, SPLITS, Columns, Recipe, columns_of, overridden, recipe_from
+from xdomain.core.recipe import NEGATIVES, SPLITS, Columns, Recipe, columns_of, recipe_from
 from xdomain.data.column_names import LABEL, plain
 from xdomain.data.formats.class_files import has_class_files, has_text_files, table_of_classes, table_of_texts
 from xdomain.data.formats.datasets_folder import is_datasets_folder, read_datasets_folder, read_hub
@@ -87,7 +88,7 @@ def own_recipe(
     DataError
         A file cannot be read, or a column that is needed cannot be identified.
     """
-    told = overridden({}, overrides)
+    told = overridden(Recipe, {}, overrides)
     options: dict[str, Any] = dict(told.get("reader_options") or {})
     if drop_incomplete:
         options["drop_incomplete"] = True

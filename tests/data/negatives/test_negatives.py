@@ -249,9 +249,8 @@ def test_a_run_without_labels_evaluates_files_with_labels(peptides, tmp_path):
 
 def test_the_key_of_a_cell_is_as_before_where_no_negatives_are_made(peptides, tmp_path):
     def cell(**task):
-        grid = Grid(
-            name="s", tasks=[{"data": str(task.pop("data", peptides)), "domain": "protein", **task}], arms=["kmer"]
-        )
+        own = {"data": str(task.pop("data", peptides)), "domain": "protein", **task}
+        grid = Grid.model_validate({"name": "s", "tasks": [own], "arms": ["kmer"]})
         (condition,) = conditions_of(grid)
         return condition.cell(condition.seeds[0], None)
 
