@@ -51,7 +51,7 @@ CONFIGS = {
 }  # fmt: skip
 TWO_ENDS = ("roberta", "longformer")  # <s> a </s> </s> b </s>
 WITHOUT_TYPES = (*TWO_ENDS, "distilbert", "modernbert")
-PROBLEMS = ("classification", "multilabel", "regression", "tagging", "profile", "pair", "span")
+PROBLEMS = ("classification", "multilabel", "regression", "multioutput", "tagging", "profile", "pair", "span")
 CLASSES = ("a", "b", "c")
 
 
@@ -112,7 +112,7 @@ def save_run(backbone, problem, folder):
         },
         where="a test",
     )  # fmt: skip
-    classes = CLASSES if problem in ("classification", "multilabel", "tagging", "pair") else ()
+    classes = CLASSES if problem in ("classification", "multilabel", "multioutput", "tagging", "pair") else ()
     adapter = make_adapter("dna")
     mapping = make_mapping(adapter.alphabet, Vocabulary.of(backbone.tokenizer))
     model = build_model(backbone, Arm(), problem=problem, classes=classes, seed=0)

@@ -128,6 +128,8 @@ def _target(examples: Examples) -> dict[str, Any]:
         labels = examples.labels_of(examples.indices(split))
         if examples.problem == "span":
             targets[split] = {f"{name} answer": length for name, length in _three(labels[:, 1] - labels[:, 0]).items()}
+        elif examples.problem == "multioutput":
+            targets[split] = {name: _range(own) for name, own in zip(examples.classes, labels.T, strict=True)}
         elif examples.problem in OF_VALUES:
             targets[split] = _range(labels)
         elif examples.problem == "multilabel":

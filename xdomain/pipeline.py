@@ -339,7 +339,7 @@ def _finish(
     plot_history(learned.fit.history, metric=recipe.metrics[0], path=folder / HISTORY_PLOT, title=label)
     if recipe.problem == "multilabel":
         plot_labels(judged["test"]["per_class"], path=folder / LABELS_PLOT, title=f"{label}: test")
-    elif examples.classes:
+    elif "confusion" in judged["test"]:
         matrix = judged["test"]["confusion"]
         plot_confusion(matrix, examples.classes, path=folder / CONFUSION_PLOT, title=f"{label}: test")
     if calibration:

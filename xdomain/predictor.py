@@ -12,7 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from xdomain.core.adapter_protocols import ReverseComplements
-from xdomain.core.choices import PER_SYMBOL
+from xdomain.core.choices import OF_COLUMNS, PER_SYMBOL
 from xdomain.core.errors import BackboneError, RecipeError
 from xdomain.core.memory import Need, enough_memory
 from xdomain.core.recipe import Recipe, Train
@@ -184,7 +184,7 @@ def load_predictor(*folders: str | Path, reverse_complement: bool = False, unlik
         _check_averaged(recipe, adapters)
     if reverse_complement and not (
         all(isinstance(adapter, ReverseComplements) for adapter in adapters)
-        and recipe.problem in ("classification", "multilabel", "regression")
+        and recipe.problem in ("classification", "regression", *OF_COLUMNS)
         and not values[0]["paired"]
     ):
         raise RecipeError(

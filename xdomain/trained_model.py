@@ -37,7 +37,8 @@ class Model:
     folder
         The run folder; the first of several.
     classes
-        Names of the classes, in the order of the columns of `predict_proba`; empty for regression and span.
+        Names of the classes, in the order of the columns of `predict_proba`; of the targets for multioutput; empty for
+        regression, profile and span.
     """
 
     folder: Path
@@ -56,9 +57,9 @@ class Model:
         Returns
         -------
         numpy.ndarray
-            Shape (n,): names of classes; values, float64, for regression; an object array of lists of labels for
-            multilabel, of lists of tags for tagging, and of (start, end) for span, half-open, in the passage's own
-            coordinate.
+            Shape (n,): names of classes; values, float64, for regression, shape (n, k) for multioutput; an object array
+            of lists of labels for multilabel, of lists of tags for tagging, of lists of values for profiles, and of
+            (start, end) for span, half-open, in the passage's own coordinate.
 
         Raises
         ------
@@ -68,6 +69,8 @@ class Model:
         answers = self._answers(sequences)
         if self._predictor.recipe.problem == "span":
             return object_array(list(zip(answers["start"].to_pylist(), answers["end"].to_pylist(), strict=True)))
+        if self._predictor.recipe.problem == "multioutput":
+            return np.column_stack([answers[f"prediction({name})"].to_numpy() for name in self.classes])
         predictions = answers["prediction"]
         if pa.types.is_list(predictions.type):
             return object_array(predictions.to_pylist())

@@ -26,7 +26,7 @@ from xdomain.analysis.motifs import (
     share_of,
 )
 from xdomain.analysis.result import STYLE, Analysis, Finding, Options, empty_figure, record_named
-from xdomain.core.choices import PER_SYMBOL
+from xdomain.core.choices import OF_COLUMNS, PER_SYMBOL
 from xdomain.core.errors import RecipeError
 from xdomain.core.recipe import Landmark
 from xdomain.core.sequences import Adapter, Ids, Ragged
@@ -134,8 +134,8 @@ def substituted(adapter: Adapter, symbols: Ids) -> Substituted:
 
 def _refuses(runs: Sequence[OpenedRun], _: Options) -> str | None:
     problem, adapter = runs[0].recipe.problem, runs[0].adapter
-    if problem in (*PER_SYMBOL, "span", "multilabel"):
-        each = "several" if problem == "multilabel" else "one a position"
+    if problem in (*PER_SYMBOL, *OF_COLUMNS, "span"):
+        each = "several" if problem in OF_COLUMNS else "one a position"
         return f"it needs one answer a sequence, and {problem} gives {each}"
     if adapter.name not in LETTERS and len(ordinary(adapter)) > MOST_SYMBOLS:
         return f"{len(adapter.alphabet)} symbols of the {adapter.name} adapter are too many to try each everywhere"

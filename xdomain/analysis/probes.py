@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from xdomain.analysis.layers import drawn_symbols, held, symbol_vectors
 from xdomain.analysis.loaded_run import OpenedRun
 from xdomain.analysis.result import STYLE, Analysis, Finding, Options, empty_figure, one_task
-from xdomain.core.choices import PER_SYMBOL
+from xdomain.core.choices import OF_COLUMNS, PER_SYMBOL
 from xdomain.core.errors import RecipeError
 from xdomain.core.run_dir import finite
 from xdomain.data.dataset import IGNORED
@@ -178,7 +178,7 @@ def refuses(runs: Sequence[OpenedRun], _: Options) -> str | None:
     """
     if runs[0].recipe.problem == "span":
         return "an answer's place in a passage is no label that a probe could read"
-    if runs[0].recipe.problem == "multilabel":
+    if runs[0].recipe.problem in OF_COLUMNS:
         return "a record has several labels, and a probe reads one"
     return one_task(runs)
 

@@ -22,6 +22,7 @@ from xdomain.metrics.metrics import compute_metrics
 from xdomain.metrics.scoring import judged_rows
 from xdomain.training.losses import count_labels, summed_loss
 
+Scale = tuple[float, float] | tuple[list[float], list[float]]
 WIDTH, KERNEL, BINS, EPOCHS, PATIENCE, BATCH, RATE = 64, 9, 16, 20, 4, 64, 1e-3
 
 
@@ -76,11 +77,11 @@ class CNN:
     shape
         Symbols of the alphabet, and outputs of the network: classes, or 1 for regression.
     scale
-        For regression, mean and standard deviation of the training labels: the network predicts (value - mean) / std.
-        Not used otherwise.
+        For regression, mean and standard deviation of the training labels: the network predicts (value - mean) / std;
+        for multioutput lists of k. Not used otherwise.
     """
 
-    def __init__(self, net: _Net, problem: Problem, shape: tuple[int, int], scale: tuple[float, float]) -> None:
+    def __init__(self, net: _Net, problem: Problem, shape: tuple[int, int], scale: Scale) -> None:
         self.net, self.problem, self.shape, self.scale = net, problem, shape, scale
         self.history: list[dict[str, Any]] = []
         self.chosen: dict[str, Any] = {}
@@ -100,7 +101,10 @@ class CNN:
             else:
                 parts.append(logits.numpy())
         scores = np.concatenate(parts)
-        return scores[:, 0] * self.scale[1] + self.scale[0] if self.problem in OF_VALUES else scores
+        if self.problem not in OF_VALUES:
+            return scores
+        values = scores * np.asarray(self.scale[1]) + np.asarray(self.scale[0])
+        return values if self.problem == "multioutput" else values[:, 0]
 
     def save(self, folder: Path) -> None:
         """Write ``model.safetensors`` and ``baseline.json`` into `folder`."""
@@ -134,16 +138,16 @@ def fit_cnn(
         See `xdomain.baselines.api.fit_baseline`.
     """
     rng = np.random.Generator(np.random.PCG64(seed))
-    outputs = 1 if problem in OF_VALUES else n_classes
+    outputs = 1 if problem in ("regression", "profile") else n_classes
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         net = _Net(alphabet_size, outputs, problem, paired=symbols_b is not None)
     train, valid = np.flatnonzero(split == "train"), np.flatnonzero(split == "valid")
-    scale = (0.0, 1.0)
+    scale: Scale = (0.0, 1.0)
     if problem in OF_VALUES:
-        own = labels[rows_of(symbols, split, "train", problem)]
-        own = own[np.isfinite(own)]
-        scale = (float(own.mean()), float(own.std()) or 1.0)
+        own = labels[rows_of(symbols, split, "train", problem)].astype(np.float64)
+        std = np.nanstd(own, axis=0)
+        scale = (np.nanmean(own, axis=0).tolist(), np.where(std > 0, std, 1.0).tolist())
     model = CNN(net, problem, (alphabet_size, outputs), scale)
     optimizer = torch.optim.Adam(net.parameters(), RATE)
     valid_rows = rows_of(symbols, split, "valid", problem)
@@ -186,6 +190,11 @@ def fit_cnn(
     return model
 
 
+def _standardised(values: NDArray[Any], scale: Scale) -> NDArray[np.float32]:
+    """`values` less the mean, over the deviation; `IGNORED` where unknown."""
+    return np.nan_to_num((values - np.asarray(scale[0])) / np.asarray(scale[1]), nan=IGNORED).astype(np.float32)
+
+
 def _inputs(symbols: Ragged, second: Ragged | None, chosen: NDArray[np.int64], pad: int) -> Sequence[Tensor]:
     each = [symbols] if second is None else [symbols, second]
     return [_padded(one, chosen, pad) for one in each]
@@ -200,26 +209,19 @@ def _padded(symbols: Ragged, chosen: NDArray[np.int64], pad: int) -> Tensor:
 
 def _loss(
     logits: Tensor, symbols: Ragged, labels: NDArray[Any], chosen: NDArray[np.int64], problem: Problem,
-    scale: tuple[float, float], weights: Tensor | None,
+    scale: Scale, weights: Tensor | None,
 ) -> Tensor:  # fmt: skip
-    if problem == "regression":
-        wanted = torch.from_numpy(((labels[chosen] - scale[0]) / scale[1]).astype(np.float32))
-        return nn.functional.mse_loss(logits[:, 0], wanted)
-    if problem == "multilabel":
-        batch = {"labels": torch.from_numpy(labels[chosen])}
-        return summed_loss(problem, logits, batch, weights) / count_labels(batch).clamp(min=1)
-    if problem not in PER_SYMBOL:
-        total = nn.functional.cross_entropy(logits, torch.from_numpy(labels[chosen]), weights, reduction="sum")
-        return total / len(chosen)
-    missing = np.nan if problem == "profile" else IGNORED
-    wanted = np.full(logits.shape[:2], missing, labels.dtype)
+    wanted = labels[chosen] if problem not in PER_SYMBOL else _of_symbols(symbols, labels, chosen, logits.shape[1])
+    if problem in OF_VALUES:
+        wanted = _standardised(wanted, scale)
+    batch = {"labels": torch.from_numpy(wanted)}
+    return summed_loss(problem, logits, batch, weights) / count_labels(batch).clamp(min=1)
+
+
+def _of_symbols(symbols: Ragged, labels: NDArray[Any], chosen: NDArray[np.int64], width: int) -> NDArray[Any]:
+    """Shape (b, width): the labels of all symbols of the records `chosen`, filled up with what is not scored."""
+    wanted = np.full((len(chosen), width), np.nan if labels.dtype.kind == "f" else IGNORED, labels.dtype)
     for row, record in enumerate(chosen):
         tags = labels[symbols.offsets[record] : symbols.offsets[record + 1]]
         wanted[row, : len(tags)] = tags
-    flat = torch.from_numpy(wanted).flatten()
-    if problem == "profile":
-        known = torch.isfinite(flat)
-        errors = logits.flatten()[known] - (flat[known] - scale[0]) / scale[1]
-        return errors.square().sum() / known.sum().clamp(min=1)
-    total = nn.functional.cross_entropy(logits.flatten(0, 1), flat, weights, ignore_index=IGNORED, reduction="sum")
-    return total / (flat != IGNORED).sum().clamp(min=1)
+    return wanted

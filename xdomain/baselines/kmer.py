@@ -38,7 +38,7 @@ class Linear:
     Parameters
     ----------
     weights, bias
-        Shape (features, k) and (k,), with k = 1 for regression.
+        Shape (features, k) and (k,), with k = 1 for regression and profiles.
     problem
         What the labels are.
     alphabet_size
@@ -67,7 +67,7 @@ class Linear:
             seen = features(symbols.take(records), second, self.problem, self.alphabet_size)
             parts.append(np.asarray(seen @ self.weights) + self.bias)
         scores = np.concatenate(parts)
-        return scores[:, 0] if self.problem in OF_VALUES else scores
+        return scores[:, 0] if self.problem in ("regression", "profile") else scores
 
     def save(self, folder: Path) -> None:
         """Write ``model.safetensors`` and ``baseline.json`` into `folder`."""
@@ -202,7 +202,7 @@ def fit_kmer(
     for strength in STRENGTHS:
         fitted = _linear(seen[train], labels[train], strength, problem, alphabet_size, n_classes, seed, balance)
         scores = np.asarray(seen[valid] @ fitted.weights) + fitted.bias
-        scores = scores[:, 0] if problem in OF_VALUES else scores
+        scores = scores[:, 0] if problem in ("regression", "profile") else scores
         value = compute_metrics([metric], *judged_rows(problem, labels[valid], scores), problem)[metric]["value"]
         if best is None or better(metric, value, best_value):
             best, best_value = fitted, value if np.isfinite(value) else None
@@ -222,13 +222,10 @@ def _linear(
     seen: Features, labels: NDArray[Any], strength: float, problem: Problem, alphabet_size: int, n_classes: int,
     seed: int, balance: ClassBalance,
 ) -> Linear:  # fmt: skip
-    from sklearn.linear_model import LogisticRegression, Ridge  # slow to load, and not needed for scoring
+    from sklearn.linear_model import LogisticRegression  # slow to load, and not needed for scoring
 
     if problem in OF_VALUES:
-        ridge = Ridge(alpha=1 / strength, random_state=seed).fit(seen, labels)
-        loss = float(np.mean((ridge.predict(seen) - labels) ** 2))
-        return Linear(ridge.coef_[:, None].astype(np.float64), np.array([float(ridge.intercept_)]), problem,
-                      alphabet_size, {}, loss)  # fmt: skip
+        return _ridge(seen, labels, strength, problem, alphabet_size, seed)
 
     def logistic() -> Any:
         balanced = None if balance == "none" else "balanced"
@@ -252,6 +249,23 @@ def _linear(
     loss = float(-chances[np.arange(len(labels)), places].mean())
     whole = _all_classes(weights, bias, model.classes_, n_classes)
     return Linear(*whole, problem, alphabet_size, {}, loss)
+
+
+def _ridge(
+    seen: Features, labels: NDArray[Any], strength: float, problem: Problem, alphabet_size: int, seed: int
+) -> Linear:
+    """A ridge regression for each target, on the records of which it is known."""
+    from sklearn.linear_model import Ridge
+
+    columns = labels.astype(np.float64).reshape(len(labels), -1)
+    weights, bias = np.zeros((seen.shape[1], columns.shape[1])), np.zeros(columns.shape[1])
+    errors: list[NDArray[np.float64]] = []
+    for place, own in enumerate(columns.T):
+        known = np.isfinite(own)
+        ridge = Ridge(alpha=1 / strength, random_state=seed).fit(seen[known], own[known])
+        weights[:, place], bias[place] = ridge.coef_, float(ridge.intercept_)
+        errors.append(np.square(ridge.predict(seen[known]) - own[known]))
+    return Linear(weights, bias, problem, alphabet_size, {}, float(np.concatenate(errors).mean()))
 
 
 def _all_classes(

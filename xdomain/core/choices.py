@@ -12,14 +12,16 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from xdomain.core.errors import unknown
 
-Problem = Literal["classification", "multilabel", "regression", "tagging", "profile", "pair", "span"]
+Problem = Literal["classification", "multilabel", "regression", "multioutput", "tagging", "profile", "pair", "span"]
 PER_SYMBOL: tuple[Problem, ...] = ("tagging", "profile")
 """Problems that ask for something at each symbol: a class, or a number."""
-OF_VALUES: tuple[Problem, ...] = ("regression", "profile")
-"""Problems whose targets are numbers: of a record, or of each symbol."""
+OF_VALUES: tuple[Problem, ...] = ("regression", "multioutput", "profile")
+"""Problems whose targets are numbers: one of a record, several, or one of each symbol."""
+OF_COLUMNS: tuple[Problem, ...] = ("multilabel", "multioutput")
+"""Problems with k answers a record, of which some may be unknown."""
 PAIRS: tuple[Problem, ...] = ("pair", "span")
 """Problems whose records have two sequences."""
-PERHAPS_PAIRS: tuple[Problem, ...] = ("regression", "multilabel")
+PERHAPS_PAIRS: tuple[Problem, ...] = ("regression", "multioutput", "multilabel")
 """Problems whose records may have two sequences."""
 Init = Literal["pretrained", "scratch", "reembed", "shuffled", "rescaled"]
 Tune = Literal["full", "head", "mix", "norms", "lora", "bottleneck"]
@@ -49,6 +51,7 @@ DEFAULT_METRICS: Mapping[str, list[str]] = {
     "multilabel": ["average_precision", "f1", "f1_micro", "accuracy"],
     "pair": ["accuracy", "f1", "matthews_correlation"],
     "regression": ["spearmanr", "pearsonr", "mse"],
+    "multioutput": ["spearmanr", "pearsonr", "mse"],
     "tagging": ["accuracy", "f1"],
     "profile": ["spearmanr", "pearsonr", "mse"],
     "span": ["FF1", "AOS", "exact_match"],

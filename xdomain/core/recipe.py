@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from xdomain.core.choices import (
     DEFAULT_METRICS,
+    OF_COLUMNS,
     PARTS,
     Baseline,
     Calibration,
@@ -92,7 +93,7 @@ class Columns(ConfigModel):
     sequence: str | None = None
     sequence_b: str | None = None
     label: Annotated[str | list[str] | None, BeforeValidator(_name_or_names)] = Field(
-        default=None, description="For multilabel also a list: a column for each label, that says yes or no."
+        default=None, description="For multilabel and multioutput also a list: a column for each label or number."
     )
     tags: str | None = None
     start: str | None = Field(default=None, description="Start of the answer in its passage, in seconds, characters, …")
@@ -339,7 +340,7 @@ class Recipe(ConfigModel):
 
     @model_validator(mode="after")
     def _augmentable(self) -> Recipe:
-        single = self.problem in ("classification", "regression", "multilabel")
+        single = self.problem in ("classification", "regression", *OF_COLUMNS)
         if self.train.augment == "reverse_complement" and (self.adapter.name != "dna" or not single):
             raise ValueError("train.augment: reverse_complement is for dna, and neither for tagging nor for pairs")
         if self.train.augment == "transpose" and (self.adapter.name != "music" or not single):

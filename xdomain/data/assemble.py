@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from xdomain.core.choices import PAIRS, PERHAPS_PAIRS, Problem
+from xdomain.core.choices import OF_COLUMNS, PAIRS, PERHAPS_PAIRS, Problem
 from xdomain.core.errors import DataError, RecipeError
 from xdomain.core.recipe import SPLITS, Columns
 from xdomain.data.cells import parse_number
@@ -20,6 +20,7 @@ from xdomain.data.infer_columns import guess_columns
 from xdomain.data.label_sets import label_sets_of
 from xdomain.data.rows import missing_column, short
 from xdomain.data.sample import are_parted, split_tags
+from xdomain.data.target_columns import targets_in_columns
 from xdomain.data.tidy import tidy, with_ids
 from xdomain.data.validate import MAX_CHARACTERS, row_checked, target_columns, validated
 
@@ -169,7 +170,7 @@ def _renamed(
     wanted += target_columns(problem) if labelled else []
     renamed: dict[str, pa.ChunkedArray | pa.Array] = {}
     for role, name in columns.model_dump().items():
-        if role in wanted and name and not (role == "label" and problem == "multilabel"):
+        if role in wanted and name and not (role == "label" and problem in OF_COLUMNS):
             if name not in table.column_names:
                 raise missing_column(name, table.column_names, where, role=role)
             renamed[role] = table.column(name)
@@ -187,6 +188,9 @@ def _renamed(
         renamed["tags"] = pa.array(tags, pa.list_(pa.string()))
     if "label" in wanted and problem == "multilabel":
         renamed |= label_sets_of(table, columns.label, separator, where, notes)
+    if "label" in wanted and problem == "multioutput":
+        names = [columns.label] if isinstance(columns.label, str) else columns.label or []
+        renamed["label"] = targets_in_columns(table, names, where, notes)
     return pa.table(renamed)
 
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import pyarrow as pa
 
-from xdomain.core.choices import Problem
+from xdomain.core.choices import OF_COLUMNS, Problem
 from xdomain.core.errors import DataError
 from xdomain.core.recipe import Columns
 from xdomain.data.cells import (
@@ -28,7 +28,7 @@ from xdomain.data.run_length import UNIT_COLUMNS
 from xdomain.data.sample import Sample
 from xdomain.data.targets import BARE
 
-OVERRULE = "(overrule with --problem classification|multilabel|regression|tagging|profile|pair|span)"
+OVERRULE = "(overrule with --problem classification|multilabel|regression|multioutput|tagging|profile|pair|span)"
 FEW = 20  # a column with more distinct numbers than this, not all whole, is a measured quantity
 MANY = 50  # so is a column with more distinct whole numbers than this, if they exceed half the rows: classes repeat
 SHOWN = 5  # columns that a message names
@@ -211,15 +211,23 @@ class ColumnRoles:
         return problem, separator_of([cell for cell in self.sample.all_cells(label) if cell])
 
     def _posed_by_columns(self, problem: Problem | None) -> Problem:
-        if problem not in ("multilabel", None):
+        if problem not in (*OF_COLUMNS, "regression", None):
             raise DataError(
                 f"{self.where}: {len(self.labels)} columns of labels for {problem}",
-                expected="one column, or several for multilabel",
+                expected="one column, or several for multilabel or multioutput",
                 fix="--column label=NAME, or --problem multilabel",
             )
-        if problem is None:
+        if problem in OF_COLUMNS:
+            return problem
+        cells = [self.sample.all_cells(name) for name in self.labels]
+        if problem is None and all(map(are_yes_or_no, cells)):
             self.said.append(f"problem: multilabel, as there is a column for each label {OVERRULE}")
-        return "multilabel"
+            return "multilabel"
+        if problem is None and any(numbers_of(own) is None for own in cells):
+            self.said.append(f"problem: multilabel, as there are several columns of labels {OVERRULE}")
+            return "multilabel"  # and what is wrong with the cells is said when they are read
+        self.said.append(f"problem: multioutput, as there are several columns of numbers {OVERRULE}")
+        return "multioutput"
 
     def _problem(self, label: str) -> tuple[Problem, str]:
         two = self.roles["sequence_b"] is not None

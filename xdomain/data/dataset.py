@@ -14,13 +14,14 @@ import yaml
 from numpy.typing import NDArray
 
 from xdomain.core.adapter_protocols import HasSpans, HasWordStarts, RecognizesOtherDomains
-from xdomain.core.choices import PER_SYMBOL, Problem
+from xdomain.core.choices import OF_COLUMNS, PER_SYMBOL, Problem
 from xdomain.core.errors import DataError, RecipeError
 from xdomain.core.progress import log
 from xdomain.core.sequences import Adapter, Ragged
 from xdomain.data.answers import Answers, Spans, place_answers
 from xdomain.data.cells import natural_order
 from xdomain.data.label_sets import UNKNOWN, held_by, label_names
+from xdomain.data.target_columns import target_matrix, target_names
 
 pc: Any = pyarrow.compute  # its functions are made at import and have no types
 IGNORED = -100
@@ -41,12 +42,12 @@ class Examples:
         classification and pair: int64, shape (n,), an index into `classes`; regression: float32, shape (n,);
         multilabel: int64, shape (n, k), 1 or 0 for each of the k `classes`, -100 where unknown;
         tagging: int64, shape (total symbols,), aligned with ``symbols.values``, -100 where not scored;
-        profile: float32, likewise, NaN where unknown;
+        profile: float32, likewise, NaN where unknown; multioutput: float32, shape (n, k), NaN where unknown;
         span: int64, shape (n, 2), the symbols of ``symbols_b`` that answer, half-open.
         None for records without labels.
     classes
-        Names of the classes, in the order of numbers where all are numbers, else of characters; empty for regression
-        and span.
+        Names of the classes or labels, in the order of numbers where all are numbers, else of characters; of the k
+        targets for multioutput, in the order of the file; empty for regression, profile and span.
     split
         Shape (n,): train, valid, test, or empty where a record is left out.
     heads
@@ -80,7 +81,7 @@ class Examples:
     @property
     def has_positive(self) -> bool:
         """Whether each record, or tag, has one of two classes, of which the second is the positive one."""
-        return len(self.classes) == 2 and self.problem != "multilabel"
+        return len(self.classes) == 2 and self.problem not in OF_COLUMNS
 
     def indices(self, split: str) -> NDArray[np.int64]:
         """The numbers of the records in `split`, in file order."""
@@ -255,6 +256,10 @@ def _labels(
         names = tuple(classes or label_names(table))
         _check_known([name for name in label_names(table) if name not in names], names)
         return label_matrix(table, names), names
+    if problem == "multioutput":
+        column = table.column("label")
+        names = tuple(classes or target_names(column))
+        return target_matrix(column, names).astype(np.float32), names
     if problem == "regression":
         return table.column("label").to_numpy().astype(np.float32), ()
     values = table.column(column).combine_chunks()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute
 
@@ -13,6 +14,7 @@ from xdomain.core.errors import DataError, nearest
 from xdomain.core.recipe import SPLITS
 from xdomain.data.label_sets import UNKNOWN, checked_lists, held_by, label_names
 from xdomain.data.rows import check_filled, first_row, missing_column, row_name, short, strings
+from xdomain.data.target_columns import checked_targets, target_matrix, target_names
 from xdomain.data.targets import answers_of, labels_of, numbers_in, tags_of, values_of
 
 pc: Any = pyarrow.compute  # makes its functions at import, where a type checker cannot see them
@@ -64,9 +66,9 @@ def validated(
     Returns
     -------
     pa.Table
-        String columns, except ``label`` float64 for regression and list<string> for multilabel, where also
-        ``unknown_labels`` may be, ``tags`` list<string> for tagging and list<double> for profiles, and ``answers``
-        list<struct<start, end>>, float64, for span.
+        String columns, except ``label`` float64 for regression, a struct of float64 for multioutput and list<string>
+        for multilabel, where also ``unknown_labels`` may be, ``tags`` list<string> for tagging and list<double> for
+        profiles, and ``answers`` list<struct<start, end>>, float64, for span.
 
     Raises
     ------
@@ -132,6 +134,8 @@ def _target(table: pa.Table, problem: Problem, sequences: pa.Array, ids: Sequenc
     if problem == "multilabel":
         names = [name for name in ("label", UNKNOWN) if name in table.column_names]
         return {name: checked_lists(table, name, ids, where) for name in names}
+    if problem == "multioutput":
+        return {"label": checked_targets(table, where)}
     return {"label": (values_of if problem == "regression" else labels_of)(table, ids, where)}
 
 
@@ -222,6 +226,9 @@ def check_variety(table: pa.Table, problem: Problem, where: str) -> None:
     if problem == "multilabel":
         _check_labels_vary(table, where)
         return
+    if problem == "multioutput":
+        _check_targets_vary(column, where)
+        return
     values = pc.list_flatten(column) if problem in PER_SYMBOL else column
     distinct: list[object] = pc.unique(pc.drop_null(values)).to_pylist()
     if len(distinct) < 2:
@@ -244,3 +251,14 @@ def _check_labels_vary(table: pa.Table, where: str) -> None:
             expected="at least one label that some records have, and some have not",
             fix="check that --column label=NAME names the right column",
         )
+
+
+def _check_targets_vary(column: pa.Array, where: str) -> None:
+    names = target_names(column)
+    for name, values in zip(names, target_matrix(column, names).T, strict=True):
+        if len(np.unique(values[np.isfinite(values)])) < 2:
+            raise DataError(
+                f"{where}: the target {name!r} has fewer than two different values",
+                expected="numbers that differ",
+                fix="leave it out: --column label=NAME,NAME with the others",
+            )

@@ -32,6 +32,7 @@ OUTPUTS = {
     "multilabel": "any number of labels for each sequence, with a probability of each",
     "pair": "a class for each pair of sequences",
     "regression": "a number for each sequence",
+    "multioutput": "several numbers for each sequence",
     "tagging": "a class for each symbol",
     "profile": "a number for each symbol",
     "span": "the start and the end of an answer in a passage",

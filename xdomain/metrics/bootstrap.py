@@ -140,12 +140,23 @@ def resample(metric: str, rows: Rows, *, draws: int = DRAWS, seed: int = 0) -> R
     possible = METRICS[metric].possible
     if not len(rows.labels):
         return Resampled(value, np.full(draws, math.nan), rows.units, possible)
-    of_labels = rows.problem == "multilabel"
-    statistic = (OF_LABELS if of_labels else STATISTICS)[metric](rows)
+    statistic = _statistic(metric, rows)
     width = max(rows.units, len(rows.labels) if metric in BY_RANK else 1, _matrix(rows) if metric in BY_CLASS else 1)
     with np.errstate(invalid="ignore", divide="ignore"):  # undefined values become NaN
         values = [statistic(drawn) for drawn in _drawn(rows.units, draws, seed, width)]
     return Resampled(float(value), np.concatenate(values), rows.units, possible)
+
+
+def _statistic(metric: str, rows: Rows) -> Statistic:
+    if rows.problem == "multilabel":
+        return OF_LABELS[metric](rows)
+    if rows.problem != "multioutput":
+        return STATISTICS[metric](rows)
+    each: list[Statistic] = []
+    for labels, scores in zip(rows.labels.T, rows.scores.T, strict=True):
+        known = np.isfinite(labels)
+        each.append(STATISTICS[metric](Rows("regression", labels[known], scores[known], rows.unit[known], rows.units)))
+    return lambda drawn: np.mean([statistic(drawn) for statistic in each], axis=0)
 
 
 def _drawn(units: int, draws: int, seed: int, width: int) -> Iterator[Floats]:

@@ -61,11 +61,14 @@ def spread_columns(
     dict
         ``std``: the standard deviation (with r - 1 of r models) of the predicted class's probability, or of the value.
         Where there are classes also ``agreement``: the share of models that predict the class that is predicted. For
-        multilabel ``std`` is the mean over labels, and ``agreement`` the share of models that give the same labels.
+        multilabel and multioutput ``std`` is the mean over labels, and for multilabel ``agreement`` the share of models
+        that give the same labels.
     """
     offsets = pa.array(np.concatenate(([0], np.cumsum(lengths))).astype(np.int32))
     if problem in OF_VALUES:
         std = np.std(np.stack(scores).astype(np.float64), axis=0, ddof=1)
+        if problem == "multioutput":
+            return {"std": pa.array(std.mean(axis=-1))}
         flat = pa.array(std, mask=~np.isfinite(std))
         return {"std": flat if problem == "regression" else pa.ListArray.from_arrays(offsets, flat)}
     if problem == "multilabel":

@@ -21,6 +21,7 @@ from xdomain.core.run_dir import PREDICTIONS, RECIPE, read_result
 from xdomain.core.sequences import offsets_of
 from xdomain.data.dataset import IGNORED, label_matrix
 from xdomain.data.label_sets import held_by
+from xdomain.data.target_columns import target_matrix
 from xdomain.metrics.bootstrap import Resampled, Rows, resample
 from xdomain.metrics.scoring import chances_of
 
@@ -130,6 +131,11 @@ def _judged(table: pa.Table, problem: Problem, names: Sequence[str]) -> HeldOutP
         return HeldOutPredictions(problem, label.to_numpy(), score, np.arange(len(table) + 1))
     if problem == "span":
         return _spans(label, table)
+    if problem == "multioutput":
+        columns = [table.column(f"prediction({name})").to_numpy() for name in names]
+        return HeldOutPredictions(
+            problem, target_matrix(label, names), np.column_stack(columns), np.arange(len(table) + 1)
+        )
     if problem == "multilabel":
         labels, given = label_matrix(table, names), held_by(table.column("prediction"), names)
         return HeldOutPredictions(

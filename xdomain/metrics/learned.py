@@ -57,7 +57,10 @@ def majority_baseline(
         return {}
     if problem == "multilabel":
         return _constant_labels(labels_train, labels_test, metrics)
-    if problem in OF_VALUES:
+    if problem == "multioutput":
+        means = np.nanmean(labels_train.astype(np.float64), axis=0) if len(labels_train) else labels_train
+        answers, labels = np.tile(means, (len(labels_test), 1)), labels_test
+    elif problem in OF_VALUES:
         known = labels_train[np.isfinite(labels_train)].astype(np.float64)
         labels = labels_test[np.isfinite(labels_test)].astype(np.float64)
         answers = np.full(len(labels), known.mean() if len(known) else math.nan)
@@ -151,7 +154,8 @@ def one_answer(labels: NDArray[Any], scores: NDArray[Any], problem: Problem) -> 
     if problem == "span" or len(scores) < 2:
         return False
     if problem in OF_VALUES:
-        return bool(np.ptp(scores) <= ALIKE * max(float(np.ptp(labels)), 1e-30))
+        ranges = np.nanmax(labels, axis=0) - np.nanmin(labels, axis=0)
+        return bool((np.ptp(scores, axis=0) <= ALIKE * np.maximum(ranges, 1e-30)).all())
     if problem == "multilabel":
         return bool((scores[..., 1] == scores[0, :, 1]).all())
     best = scores.argmax(-1)

@@ -259,10 +259,11 @@ def compute_metrics(
     names
         Names in `METRICS`.
     labels
-        Class indices (n,), or values (n,), or references (n, r, 2); for multilabel 1, 0 or `IGNORED`, (n, k).
+        Class indices (n,), or values (n,), or references (n, r, 2); for multilabel 1, 0 or `IGNORED`, (n, k);
+        for multioutput values (n, k), NaN where unknown.
     scores
         Logits or probabilities (n, k), or values (n,), or spans (n, 2); for multilabel what
-        `xdomain.metrics.multilabel.decided` returns, (n, k, 2).
+        `xdomain.metrics.multilabel.decided` returns, (n, k, 2); for multioutput values (n, k).
     problem
         What the labels are.
 
@@ -271,7 +272,8 @@ def compute_metrics(
     dict
         ``{name: {"value": …, "higher_is_better": …}}``. The value of an undefined metric (a correlation with a
         constant, the area under a curve without one of the classes) is NaN, which becomes null in JSON; 0 would be
-        misleading. Macro averages are over the classes that occur among labels or predictions.
+        misleading. For multioutput it is the mean over targets. Macro averages are over the classes that occur among
+        labels or predictions.
 
     Raises
     ------
@@ -283,15 +285,25 @@ def compute_metrics(
         warnings.simplefilter("ignore")  # NaN stands for what is undefined
         return {
             name: {
-                "value": _function(METRICS[name], problem)(labels, scores) if len(labels) else math.nan,
+                "value": _value(METRICS[name], problem, labels, scores) if len(labels) else math.nan,
                 "higher_is_better": METRICS[name].higher_is_better,
             }
             for name in names
         }
 
 
-def _function(metric: Metric, problem: Problem) -> Compute:
-    return metric.of_labels or metric.compute if problem in LABELS else metric.compute
+def _value(metric: Metric, problem: Problem, labels: NDArray[Any], scores: NDArray[Any]) -> float:
+    if problem in LABELS:
+        return (metric.of_labels or metric.compute)(labels, scores)
+    if problem == "multioutput":
+        return float(np.mean([metric.compute(*known) for known in known_columns(labels, scores)]))
+    return metric.compute(labels, scores)
+
+
+def known_columns(labels: NDArray[Any], scores: NDArray[Any]) -> list[tuple[NDArray[Any], NDArray[Any]]]:
+    """For each of the k targets in `labels` and `scores`, shape (n, k), those of the records of which it is known."""
+    pairs = zip(labels.T, scores.T, strict=True)
+    return [(own[np.isfinite(own)], given[np.isfinite(own)]) for own, given in pairs]
 
 
 def confusion(labels: NDArray[Any], predictions: NDArray[Any], classes: Sequence[str]) -> list[list[int]]:

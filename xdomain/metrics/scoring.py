@@ -13,7 +13,8 @@ from xdomain.core.choices import OF_VALUES, Problem
 from xdomain.core.sequences import Adapter
 from xdomain.data.dataset import IGNORED, Examples
 from xdomain.data.label_sets import UNKNOWN, lists_of
-from xdomain.metrics.metrics import compute_metrics, confusion, per_class, probabilities
+from xdomain.data.target_columns import targets_of
+from xdomain.metrics.metrics import compute_metrics, confusion, known_columns, per_class, probabilities
 from xdomain.metrics.multilabel import HALF, chances_of_labels, choose_thresholds, decided, per_label
 from xdomain.metrics.spans import RANDOM_DRAWS, found_spans, oracle_spans, random_spans
 
@@ -59,6 +60,8 @@ def judged_rows(
         Only for multilabel, shape (k,): the probability from which on a label is given. None: the best on these
         records, as on validation.
     """
+    if problem == "multioutput":
+        return labels, scores
     if problem != "multilabel":
         return drop_unscored(labels, scores)
     return labels, decided(scores, choose_thresholds(labels, scores) if thresholds is None else thresholds)
@@ -113,8 +116,8 @@ def compute_split_metrics(
     -------
     dict
         `metrics`, as `compute_metrics` returns them. For problems with classes also `confusion` and `per_class`; for
-        multilabel only `per_class`. For span also the values of `oracle`, the references after they went through
-        symbols, and of `random_span`, spans drawn at random.
+        multilabel only `per_class`; for multioutput `per_target`, the metrics of each. For span also the values of
+        `oracle`, the references after they went through symbols, and of `random_span`, spans drawn at random.
     """
     records = examples.indices(split)
     labels, given = metric_inputs(examples, records, scores, thresholds)
@@ -125,6 +128,11 @@ def compute_split_metrics(
         result["random_span"] = {name: float(np.mean([one[name] for one in draws])) for name in metrics}
     elif examples.problem == "multilabel":
         result["per_class"] = per_label(labels, given, examples.classes)
+    elif examples.problem == "multioutput":
+        result["per_target"] = {
+            name: {m: row["value"] for m, row in compute_metrics(metrics, *known, "regression").items()}
+            for name, known in zip(examples.classes, known_columns(labels, given), strict=True)
+        }
     elif examples.problem not in OF_VALUES:
         predicted = given.argmax(-1)
         result["confusion"] = confusion(labels, predicted, examples.classes)
@@ -241,7 +249,8 @@ def prediction_columns(
 ) -> dict[str, pa.Array]:
     """Make the columns `prediction` and `score`, and for classification and pair those of `class_columns`.
 
-    For multilabel, `prediction` has a list of labels in each row, for a profile a list of values; there is no `score`.
+    For multilabel, `prediction` has a list of labels in each row, for a profile a list of values, for multioutput
+    there is a column ``prediction(NAME)`` for each target; there is no `score`.
 
     Parameters
     ----------
@@ -261,6 +270,9 @@ def prediction_columns(
         offsets = pa.array(np.concatenate(([0], np.cumsum(lengths))).astype(np.int32))
         values = pa.array(scores.astype(np.float64), mask=~np.isfinite(scores))
         return {"prediction": pa.ListArray.from_arrays(offsets, values)}
+    if problem == "multioutput":
+        each = zip(classes, scores.astype(np.float64).T, strict=True)
+        return {f"prediction({name})": pa.array(values) for name, values in each}
     if problem == "regression":
         return {"prediction": pa.array(scores.astype(np.float64)), "score": pa.array(scores.astype(np.float64))}
     if problem == "multilabel":
@@ -319,6 +331,8 @@ def label_column(examples: Examples, records: NDArray[np.int64]) -> pa.Array:
     missing = np.nan if examples.problem in OF_VALUES else IGNORED
     labels, lengths = per_tag(examples, records, examples.labels_of(records), missing)
     offsets = pa.array(np.concatenate(([0], np.cumsum(lengths))).astype(np.int32))
+    if examples.problem == "multioutput":
+        return targets_of(labels, examples.classes)
     if examples.problem == "profile":
         return pa.ListArray.from_arrays(offsets, pa.array(labels.astype(np.float64), mask=~np.isfinite(labels)))
     if examples.problem == "multilabel":

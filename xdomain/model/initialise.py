@@ -131,7 +131,8 @@ def build_model(
     problem
         Decides the head: see `head_of`.
     classes
-        Their names, in the order of the logits; ignored for regression and span.
+        Their names, or those of labels or targets, in the order of the logits; ignored for regression, profiles and
+        span.
     seed
         Of the scratch model and of what shuffled and rescaled draw, 0 or more.
     attention_dropout
@@ -213,8 +214,9 @@ def _head_config(
         if hasattr(config, name):
             setattr(config, name, hidden_dropout)
     if problem in OF_VALUES:
-        config.num_labels = 1
         config.problem_type = "regression"
+    if problem in ("regression", "profile"):
+        config.num_labels = 1
         return config
     if problem == "span":
         config.num_labels = 2  # logits of the first and of the last position

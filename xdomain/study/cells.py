@@ -15,7 +15,7 @@ import yaml
 from xdomain.core.errors import RecipeError, UserError
 from xdomain.core.plugins import find_recipe, make_adapter, path_options, uses_tokenizer
 from xdomain.core.progress import muted
-from xdomain.core.recipe import ENCODER_FIELDS, Columns, Negatives, Recipe, Source, recipe_from, with_arm
+from xdomain.core.recipe import ENCODER_FIELDS, Negatives, Recipe, Source, columns_of, recipe_from, with_arm
 from xdomain.core.run_dir import SCHEMA
 from xdomain.data.loading import load_table
 from xdomain.data.media_files import endings, named_files
@@ -327,7 +327,7 @@ def _recipe(task: str | LocalTask) -> Recipe:
     if isinstance(task, str):
         return find_recipe(task)
     with muted():  # the guesses would be said once per arm
-        return own_recipe(task.data, task.domain, columns=Columns(**task.columns), problem=task.problem,
+        return own_recipe(task.data, task.domain, columns=columns_of(task.columns), problem=task.problem,
                           negatives=task.negatives)  # fmt: skip
 
 

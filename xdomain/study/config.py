@@ -66,7 +66,9 @@ class LocalTask(ConfigModel):
     data: str = Field(description="CSV, TSV or FASTA; beside the study file, or absolute.")
     domain: str
     problem: Problem | None = None
-    columns: dict[str, str] = Field(default={}, description="Which column holds what: label: NAME.")
+    columns: dict[str, str | list[str]] = Field(
+        default={}, description="Which column holds what: label: NAME, or several: label: [NAME, NAME]."
+    )
     negatives: str | None = Field(
         default=None, description="For data of one class: shuffled, background=GENOME.fa or proteins=FILE.fasta."
     )

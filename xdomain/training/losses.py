@@ -27,10 +27,10 @@ def summed_loss(problem: str, logits: Tensor, batch: Mapping[str, Tensor], weigh
         Float32, as `xdomain.training.predict.forward` gives them: (b, k), (w, s, k) for tagging, (w, s, 1) for a
         profile, (w, s, 2) for span.
     batch
-        What a `Collator` makes, with ``labels``: (b,), standardised for regression; (b, k), 1 or 0, for multilabel;
-        (w, s) for tagging and, standardised, for a profile; (w, 2) for span, the first and last position of the answer,
-        both 0 where a window holds none of it. For span also ``owned``, (w, s), bool: the positions that hold a symbol
-        of the passage, where an answer may begin and end.
+        What a `Collator` makes, with ``labels``: (b,) for regression and (b, k) for multioutput, standardised; (b, k),
+        1 or 0, for multilabel; (w, s) for tagging and, standardised, for a profile; (w, 2) for span, the first and last
+        position of the answer, both 0 where a window holds none of it. For span also ``owned``, (w, s), bool: the
+        positions that hold a symbol of the passage, where an answer may begin and end.
     weights
         Shape (k,): how much a label of each class counts, 1 on average over the training labels; None: all count 1. The
         mean loss is then that of `xdomain.data.class_weights.class_weights` in scikit-learn's sense: the sum is divided
@@ -47,7 +47,8 @@ def summed_loss(problem: str, logits: Tensor, batch: Mapping[str, Tensor], weigh
     """
     labels = batch["labels"]
     if problem in OF_VALUES:
-        return ((logits.squeeze(-1) - labels).square() * (labels != IGNORED)).sum()
+        values = logits if problem == "multioutput" else logits.squeeze(-1)
+        return ((values - labels).square() * (labels != IGNORED)).sum()
     if problem == "multilabel":
         wanted = labels.clamp(min=0)
         each = nn.functional.binary_cross_entropy_with_logits(logits, wanted.to(logits.dtype), reduction="none")

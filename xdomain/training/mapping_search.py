@@ -13,7 +13,7 @@ from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
 from transformers import PreTrainedModel
 
-from xdomain.core.choices import OF_VALUES, PER_SYMBOL
+from xdomain.core.choices import PER_SYMBOL
 from xdomain.core.errors import DataError, RecipeError
 from xdomain.core.formatting import number
 from xdomain.core.progress import log, reporter
@@ -187,8 +187,9 @@ def _score(
     """The metric of predictions for each fold by a ridge regression on the other folds; NaN where it is undefined."""
     usable = np.isfinite(seen).all(1)
     if labels.dtype.kind == "f":
-        usable &= np.isfinite(labels)
-        wanted = np.nan_to_num(labels[:, None].astype(np.float64))
+        wanted = labels.astype(np.float64).reshape(len(labels), -1)
+        usable &= np.isfinite(wanted).all(axis=1)
+        wanted = np.nan_to_num(wanted)
     else:
         known = labels != IGNORED
         if examples.problem == "multilabel":
@@ -204,5 +205,5 @@ def _score(
         scale = StandardScaler().fit(seen[learn])
         probe = Ridge(alpha=seen.shape[1]).fit(scale.transform(seen[learn]), wanted[learn])
         predicted[judge] = probe.predict(scale.transform(seen[judge])).reshape(-1, wanted.shape[1])
-    scores = predicted[:, 0] if examples.problem in OF_VALUES else predicted
+    scores = predicted[:, 0] if examples.problem in ("regression", "profile") else predicted
     return compute_metrics([metric], *judged_rows(examples.problem, labels, scores), examples.problem)[metric]["value"]

@@ -67,10 +67,16 @@ class FitResult:
 
 @dataclass(frozen=True)
 class TargetScaler:
-    """Regression targets as they are trained: (value - mean) / std of the training labels."""
+    """Targets of regression, multioutput and profiles as they are trained: (value - mean) / std of the training labels.
 
-    mean: float
-    std: float
+    Parameters
+    ----------
+    mean, std
+        Numbers; for multioutput arrays of shape (k,).
+    """
+
+    mean: Any
+    std: Any
 
     @classmethod
     def of(cls, examples: Examples) -> TargetScaler:
@@ -78,11 +84,9 @@ class TargetScaler:
 
         Labels that are unknown (NaN) do not count.
         """
-        if examples.labels is None:
-            raise ValueError("no labels")
         train = examples.labels_of(examples.indices("train")).astype(np.float64)
-        train = train[np.isfinite(train)]
-        return cls(float(train.mean()), float(train.std()) or 1.0)
+        mean, std = np.nanmean(train, axis=0), np.nanstd(train, axis=0)
+        return cls(mean, np.where(std > 0, std, 1.0))
 
     def apply(self, values: NDArray[Any]) -> NDArray[np.float32]:
         """Turn native `values` into the standardised ones that are trained on, float32; NaN becomes `IGNORED`."""
@@ -94,10 +98,11 @@ class TargetScaler:
 
     @torch.no_grad()
     def fold_into(self, model: nn.Module) -> None:
-        """Make `model` predict native values, in place: the scale moves into its last linear layer with one output."""
-        last = [m for m in model.modules() if isinstance(m, nn.Linear) and m.out_features == 1][-1]
-        last.weight.mul_(self.std)
-        last.bias.mul_(self.std).add_(self.mean)
+        """Make `model` predict native values, in place: the scale moves into its last linear layer."""
+        mean, std = (torch.from_numpy(np.atleast_1d(np.asarray(one, np.float32))) for one in (self.mean, self.std))
+        last = [m for m in model.modules() if isinstance(m, nn.Linear) and m.out_features == len(std)][-1]
+        last.weight.mul_(std[:, None].to(last.weight))
+        last.bias.mul_(std.to(last.bias)).add_(mean.to(last.bias))
 
 
 class _WindowTrainer(Trainer):

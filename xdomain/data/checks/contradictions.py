@@ -21,6 +21,7 @@ NAMES = {
     "classification": ("sequence", "label"),
     "multilabel": ("sequence", "set of labels"),
     "regression": ("sequence", "value"),
+    "multioutput": ("sequence", "set of values"),
     "tagging": ("sequence", "sequence of tags"),
     "profile": ("sequence", "sequence of values"),
     "pair": ("pair", "label"),
@@ -169,6 +170,8 @@ def _numbered_labels(examples: Examples) -> NDArray[Any]:
 
 def _targets(examples: Examples, labels: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[Any]:
     """Shape (rows, s): what `rows`, which are of one content, have as targets; s is 1 except for tagging."""
+    if examples.problem == "multioutput":
+        return labels[rows]
     if examples.problem not in PER_SYMBOL:
         return labels[rows][:, None]
     offsets = examples.symbols.offsets
