@@ -106,4 +106,5 @@ def test_a_temperature_is_for_classes_and_nothing_new_is_what_it_was():
     with pytest.raises(RecipeError, match="calibration: temperature is for classification and pair"):
         parse_recipe(head + "regression", where="x", overrides=("calibration=temperature",))
     recipe = parse_recipe(head + "classification", where="x")
-    assert {name: getattr(recipe, name) for name in LATER_KEYS} == LATER_KEYS
+    tree = recipe.model_dump(mode="json")
+    assert {name: tree[name] for name in LATER_KEYS} == LATER_KEYS

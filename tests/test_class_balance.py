@@ -88,8 +88,8 @@ def test_an_encoder_finds_the_rare_class(rare, tiny_bert, tmp_path):
 
 def test_values_have_no_classes_to_balance(tmp_path):
     with pytest.raises(
-        RecipeError, match="class_balance: weights is for classification and pair and tagging, not regression"
+        RecipeError, match="class_balance: weights is for classification, pair, tagging or multilabel, not regression"
     ):
         xdomain.run("toy/dna-regression", overrides=("class_balance=weights",), out=tmp_path / "run")
-    with pytest.raises(RecipeError, match="batches is for classification and pair, not tagging"):
+    with pytest.raises(RecipeError, match="batches is for classification or pair, not tagging"):
         xdomain.run("toy/dna-tagging", overrides=("class_balance=batches",), out=tmp_path / "run")

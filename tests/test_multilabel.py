@@ -199,6 +199,7 @@ def test_a_column_for_each_label_with_unknown_cells(tmp_path):
     assert result.metric("average_precision") == pytest.approx(np.mean(scored))
 
 
+@pytest.mark.usefixtures("in_process")
 def test_a_study_of_labels(kmers, tmp_path):
     study = xdomain.Study([str(kmers.folder / "recipe.yaml")], ["kmer", "cnn"], seeds=2, out=tmp_path).run()
     row = study.differences().iloc[0]

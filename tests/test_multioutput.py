@@ -40,7 +40,7 @@ def file(tmp_path_factory):
 
 
 def run(file, folder, **options):
-    return xdomain.run(data=str(file), domain="dna", columns={"label": NAMES}, out=folder, **options)
+    return xdomain.run(data=str(file), domain="dna", label=NAMES, out=folder, **options)
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +119,7 @@ def test_the_cnn_and_several_runs(file, kmers, tmp_path):
     assert len(table["std"]) == 200
 
 
+@pytest.mark.usefixtures("in_process")
 def test_a_study_of_ones_own_table(file, tmp_path):
     own = {"data": str(file), "domain": "dna", "columns": {"label": NAMES}}
     study = xdomain.Study([own], ["kmer"], seeds=1, out=tmp_path).run()

@@ -74,8 +74,8 @@ def run(
     *,
     data: Any = None,
     domain: str | None = None,
-    label: str | None = None,
-    columns: Mapping[str, str] | None = None,
+    label: str | list[str] | None = None,
+    columns: Mapping[str, str | list[str]] | None = None,
     problem: Problem | None = None,
     labels: str | Path | None = None,
     genome: str | Path | None = None,
@@ -110,12 +110,12 @@ def run(
     domain
         With `data`: what the sequences are, ``dna``, ``protein``, ``speech``, ``music``, ``synthetic`` or ``text``.
     label
-        With `data`: the column of labels.
+        With `data`: the column of labels; for multilabel and multioutput perhaps a list of columns, one for each.
     columns
         With `data`: other columns by what they hold, ``{"sequence": NAME, "split": NAME, …}``. Those left out are
         guessed, and the guess is logged.
     problem
-        With `data`: classification, regression, tagging, pair or span. None: guessed.
+        With `data`: classification, multilabel, regression, multioutput, tagging, profile, pair or span. None: guessed.
     labels
         With `data`: a table of ids and labels, for sequences, sounds or music that have none in their own file.
     genome

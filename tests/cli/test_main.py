@@ -389,7 +389,9 @@ def test_no_cluster_at_an_address(capsys, tmp_path):
 def test_no_option_is_left_untried():
     """Every option of every command is given in a test, so that a new one cannot be forgotten."""
     elsewhere = {
-        "predict": ("test_spoken_answers.py", "test_predictor.py"),
+        "predict": ("test_spoken_answers.py", "test_predictor.py", "test_genome_track.py"),
+        "variants": ("variants/test_variants_by_run.py", "variants/test_variants_by_backbone.py"),
+        **dict.fromkeys(("run", "compare", "check"), ("data/negatives/test_negatives.py",)),
         "analyze": ("analysis/test_analyze.py",),
         **dict.fromkeys(("embed", "attention", "export"), ("cli/test_export_commands.py",)),
     }

@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
 import pytest
 
 import xdomain
@@ -130,6 +131,12 @@ def test_mutations_are_of_whole_sequences(run, tmp_path):
     rows = xdomain.score_variants(run, tmp_path / "by_id.csv", sequences=tmp_path / "s.fa").to_pylist()
     assert rows[0]["score"] == pytest.approx(found[0]["score"], abs=1e-6)
     assert rows[1]["error"] == "s.fa has no 'z'"
+    out = tmp_path / "scores.parquet"
+    files = (run, tmp_path / "by_id.csv", "--sequences", tmp_path / "s.fa", "--out", out)
+    with pytest.raises(SystemExit) as ended:
+        main(["variants", *map(str, files)])
+    assert not ended.value.code
+    assert pq.read_table(out).to_pylist() == rows
     again = xdomain.load(run).score_variants(table, columns={"id": "name"}, window=4)
     assert len(again) == 7
 

@@ -329,11 +329,12 @@ class Recipe(ConfigModel):
 
     @model_validator(mode="after")
     def _of_classes(self) -> Recipe:
-        balanced = [
-            "classification", "pair", *(["tagging", "multilabel"] if self.class_balance == "weights" else [])
-        ]  # fmt: skip
-        if self.class_balance != "none" and self.problem not in balanced:
-            raise ValueError(f"class_balance: {self.class_balance} is for {' and '.join(balanced)}, not {self.problem}")
+        able = ["classification", "pair"]
+        if self.class_balance == "weights":
+            able += ["tagging", "multilabel"]
+        if self.class_balance != "none" and self.problem not in able:
+            named = f"{', '.join(able[:-1])} or {able[-1]}"
+            raise ValueError(f"class_balance: {self.class_balance} is for {named}, not {self.problem}")
         if self.calibration != "none" and self.problem not in ("classification", "pair"):
             raise ValueError(f"calibration: {self.calibration} is for classification and pair, not {self.problem}")
         return self

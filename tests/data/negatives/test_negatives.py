@@ -330,6 +330,7 @@ def test_data_that_has_two_classes_is_refused(tmp_path):
         load_table(own_recipe(table, "protein", negatives="shuffled"))
 
 
+@pytest.mark.usefixtures("in_process")
 def test_a_study_of_data_without_labels_tells_it(peptides, tmp_path):
     task = {"data": str(peptides), "domain": "protein", "negatives": "shuffled"}
     study = {"name": "made", "tasks": [task], "arms": ["kmer"], "seeds": 1}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -107,11 +108,10 @@ def _csv(table: pa.Table, delimiter: str, *, header: bool) -> bytes:
 def _joined(column: pa.ChunkedArray, separator: str) -> pa.ChunkedArray | pa.Array:
     if not (pa.types.is_list(column.type) or pa.types.is_fixed_size_list(column.type)):
         return column
+    missing = math.nan if pa.types.is_floating(column.type.value_type) else None
     rows: list[list[Any]] = column.to_pylist()
-    return pa.array([separator.join(map(_written, row)) for row in rows])
+    return pa.array([separator.join(_written(missing if one is None else one) for one in row) for row in rows])
 
 
 def _written(entry: Any) -> str:
-    if entry is None:
-        return "nan"
     return f"{entry:.6g}" if isinstance(entry, float) else str(entry)
