@@ -189,6 +189,8 @@ def test_a_column_for_each_label_with_unknown_cells(tmp_path):
     path = tmp_path / "columns.csv"
     path.write_text("sequence,tt,gg\n" + "\n".join(lines))
     result = xdomain.run(data=str(path), domain="dna", baseline="kmer", out=tmp_path / "run")
+    counted = xdomain.check(result.folder / "recipe.yaml")["target"]
+    assert sum(counted[split].get("(unknown)", 0) for split in counted) == 30
     table = result.predictions()
     unknown = table[table["unknown_labels"].map(len) > 0]
     assert set(unknown["id"].astype(int) % 5) == {1}

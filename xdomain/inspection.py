@@ -14,7 +14,7 @@ from xdomain.core.choices import OF_VALUES
 from xdomain.core.entry_points import entry_points
 from xdomain.core.plugins import adapter_names, find_recipe, task_names
 from xdomain.core.recipe import Recipe
-from xdomain.data.dataset import Examples
+from xdomain.data.dataset import IGNORED, Examples
 
 
 def listing(what: str) -> list[dict[str, Any]]:
@@ -134,11 +134,18 @@ def _target(examples: Examples) -> dict[str, Any]:
             targets[split] = _range(labels)
         elif examples.problem == "multilabel":
             numbers = (labels == 1).sum(axis=0)
-            targets[split] = dict(zip(examples.classes, numbers.tolist(), strict=True))
+            targets[split] = _counted(examples, numbers, int((labels == IGNORED).sum()))
         else:
             numbers = np.bincount(labels[labels >= 0], minlength=len(examples.classes))
-            targets[split] = dict(zip(examples.classes, numbers.tolist(), strict=True))
+            hidden = int((labels == IGNORED).sum()) if examples.heads is None else 0
+            targets[split] = _counted(examples, numbers, hidden)
     return targets
+
+
+def _counted(examples: Examples, numbers: NDArray[np.int64], unknown: int) -> dict[str, int]:
+    """How many there are of each class or label, and how many tags or labels are unknown, if any."""
+    counts = dict(zip(examples.classes, numbers.tolist(), strict=True))
+    return counts | ({"(unknown)": unknown} if unknown else {})
 
 
 def _range(values: NDArray[Any]) -> dict[str, float]:

@@ -219,6 +219,8 @@ def test_tags_in_a_cell():
     assert split_tags("HHE", parted=False) == ["H", "H", "E"]
     assert split_tags("DET  NOUN", parted=True) == ["DET", "NOUN"]
     assert split_tags("a,b, c", parted=True) == ["a", "b", "c"]
+    assert split_tags("a,, c", parted=True) == ["a", "", "c"]
+    assert split_tags("a b, c d", parted=True) == ["a", "b", "c", "d"]
     assert split_tags("INTJ", parted=True) == ["INTJ"]
     assert split_tags(" ", parted=True) == split_tags("", parted=False) == []
     assert are_parted(["INTJ", "DET NOUN"])

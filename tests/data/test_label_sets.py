@@ -68,8 +68,8 @@ def test_what_is_refused(learn):
         learn("sequence,x,y\n" + rows(["1,0", "0,perhaps", "1,0", "0,1", "1,1", "0,0"]), columns=Columns(label="x,y"))
     with pytest.raises(DataError, match="has no column 'w' for the label"):
         learn("sequence,x,y\n" + rows(["1,0"] * 6), columns=Columns(label=["x", "w"]))
-    with pytest.raises(DataError, match="2 columns of labels for regression"):
-        learn("sequence,x,y\n" + rows(["1,0"] * 6), columns=Columns(label="x,y"), problem="regression")
+    with pytest.raises(DataError, match="2 columns of labels for classification"):
+        learn("sequence,x,y\n" + rows(["1,0"] * 6), columns=Columns(label="x,y"), problem="classification")
     with pytest.raises(DataError, match="every label in each of 6 records"):
         learn("sequence,label\n" + rows(["a;b"] * 6), problem="multilabel")
     with pytest.raises(DataError, match=r"row 3: 'nan' among its labels"):

@@ -121,6 +121,17 @@ def test_several_labels_in_memory_are_read_as_those_of_files():
         assert column(load(data), "label") == labels
 
 
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+def test_tags_that_are_not_known_are_left_out(write, ending):
+    tags: list[str | None] = ["a", "b", None, "b", "a", "a", None, "b"]
+    if ending == "csv":
+        content = "sequence,tags\n" + "".join(f'{s},"{",".join(tag or "" for tag in tags)}"\n' for s in DNA)
+    else:
+        content = "".join(json.dumps({"sequence": s, "tags": tags}) + "\n" for s in DNA)
+    path = write(f"a.{ending}", content)
+    assert column(load(path), "tags") == [tags] * 4
+
+
 def test_lists_of_a_single_entry_are_that_entry(write):
     lines = "".join(json.dumps({"primary": s, "fluorescence": [i * i + 0.5]}) + "\n" for i, s in enumerate(DNA))
     assert column(load(write("tape.jsonl", lines)), "label") == [0.5, 1.5, 4.5, 9.5]  # as TAPE has them

@@ -81,11 +81,17 @@ def are_parted(cells: Iterable[str]) -> bool:
 
 
 def split_tags(cell: str, *, parted: bool) -> list[str]:
-    """The tags in `cell`: separated by blanks or commas if `parted`, otherwise one per character."""
+    """The tags in `cell`: separated by blanks or commas if `parted`, otherwise one per character.
+
+    A tag that is not known may be left out between commas; it is "".
+    """
     cell = cell.strip()
     if cell.startswith("[") and cell.endswith("]"):  # a list as Python, JSON or numpy write it
         return [entry.strip("'\"") for entry in re.split(r"[\s,]+", cell[1:-1].strip()) if entry]
-    return re.split(r"[\s,]+", cell) if parted and cell else list(cell)
+    if not parted or not cell:
+        return list(cell)
+    between = re.split(r"\s*,\s*", cell)  # where commas separate, nothing between two of them is an empty tag
+    return between if between[1:] and not any(re.search(r"\s", tag) for tag in between) else re.split(r"[\s,]+", cell)
 
 
 def alike(one: str, other: str) -> bool:

@@ -155,7 +155,8 @@ def _text(cell: Any) -> str:
     if isinstance(cell, float):
         return str(int(cell)) if cell.is_integer() and abs(cell) < 2**53 else repr(cell)
     if isinstance(cell, list | tuple):
-        return "[" + ", ".join(_text(part) for part in cell) + "]"
+        parts: list[Any] = list(cell)  # pyright: ignore
+        return "[" + ", ".join("''" if part is None else _text(part) for part in parts) + "]"
     if isinstance(cell, dict):
         return json.dumps(cell)
     if isinstance(cell, bytes):
