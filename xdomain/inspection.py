@@ -127,7 +127,7 @@ def _target(examples: Examples) -> dict[str, Any]:
     for split in ("train", "valid", "test"):
         labels = examples.labels_of(examples.indices(split))
         if examples.problem == "span":
-            targets[split] = {f"{name} answer": length for name, length in _three(labels[:, 1] - labels[:, 0]).items()}
+            targets[split] = _answers(labels)
         elif examples.problem in OF_VALUES:
             targets[split] = _range(labels)
         elif examples.problem == "multilabel":
@@ -137,6 +137,14 @@ def _target(examples: Examples) -> dict[str, Any]:
             numbers = np.bincount(labels[labels >= 0], minlength=len(examples.classes))
             targets[split] = dict(zip(examples.classes, numbers.tolist(), strict=True))
     return targets
+
+
+def _answers(labels: NDArray[np.int64]) -> dict[str, float]:
+    """Lengths of answers, from `labels`, shape (n, 2); and how many questions have none, if any have."""
+    given = labels[labels[:, 1] > 0]
+    lengths = _three(given[:, 1] - given[:, 0]) if len(given) else {}
+    without = {"without an answer": len(labels) - len(given)} if len(given) < len(labels) else {}
+    return {f"{name} answer": length for name, length in lengths.items()} | without
 
 
 def _range(values: NDArray[Any]) -> dict[str, float]:

@@ -58,7 +58,7 @@ class Model:
         numpy.ndarray
             Shape (n,): names of classes; values, float64, for regression; an object array of lists of labels for
             multilabel, of lists of tags for tagging, and of (start, end) for span, half-open, in the passage's own
-            coordinate.
+            coordinate, or (None, None) where there is no answer.
 
         Raises
         ------
