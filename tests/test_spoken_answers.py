@@ -62,6 +62,15 @@ def test_sound_in_and_sound_out(questions, tiny_bert, capsys):
     assert 0 <= start < end <= soundfile.info(asked[1]).duration
     passage, answer = soundfile.read(asked[1])[0], soundfile.read(clip)[0]
     assert np.array_equal(answer, passage[round(start * RATE) : round(end * RATE)])
+    # a run that gives no answer where it is the least likely writes no sound
+    (run / "thresholds.json").write_text('{"no answer": 0}')
+    assert typed("predict", run, *asked, "--clip", questions / "none.wav") == 0
+    nothing = capsys.readouterr()
+    (none,) = csv.DictReader(nothing.out.splitlines())
+    assert [none[name] for name in ("start", "end", "answer")] == ["", "", ""]
+    assert "the passage holds no answer" in nothing.err
+    assert not (questions / "none.wav").exists()
+    (run / "thresholds.json").unlink()
     # the run holds its codebook: the one it was made with may go
     (questions / "book").rename(questions / "elsewhere")
     assert typed("predict", run, *asked) == 0

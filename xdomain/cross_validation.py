@@ -22,7 +22,7 @@ from xdomain.metrics.scoring import by_class
 RunFold = Callable[[Recipe, Path], StoredResult]
 OF_ONE_FOLD = ("n", "best_step", "steps", "counts", "majority", "simple_rules", "learned", "notes",
                "confusion", "per_class", "per_target", "calibration", "thresholds", "tokens_per_second", "oracle",
-               "random_span")  # fmt: skip
+               "random_span", "has_answer", "no_answer")  # fmt: skip
 """Parts of a fold's ``result.json`` that do not hold for all folds together; they stay in the folder of the fold."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from xdomain.data.loading import load_file, load_table
 from xdomain.metrics.bootstrap import Interval
 from xdomain.metrics.calibration import calibration_of
 from xdomain.metrics.heldout import held_out_of, resampled_metric
+from xdomain.metrics.no_answer import by_answer
 from xdomain.metrics.scoring import drop_unscored, label_column, span_values, unknown_column
 from xdomain.metrics.spans import oracle_spans
 from xdomain.predictor import load_predictor
@@ -43,12 +44,15 @@ class Evaluation:
         A row per record: id, group if there are groups, label and the columns of `xdomain.prediction.predict`.
     calibration_error
         The expected calibration error, see `xdomain.metrics.calibration`; None unless for classification or pair.
+    by_answer
+        Only where questions have no answer: `has_answer` and `no_answer`, the metrics of both kinds of questions.
     """
 
     metrics: Mapping[str, Interval]
     oracle: Mapping[str, float]
     predictions: pa.Table
     calibration_error: float | None = None
+    by_answer: Mapping[str, Mapping[str, float]] = field(default_factory=dict[str, Mapping[str, float]])
 
     def __len__(self) -> int:
         return len(self.predictions)
@@ -59,6 +63,7 @@ class Evaluation:
         beside: dict[str, Any] = {"oracle": dict(self.oracle)} if self.oracle else {}
         if self.calibration_error is not None:
             beside["calibration_error"] = self.calibration_error
+        beside |= {name: dict(values) for name, values in self.by_answer.items()}
         return {"n": len(self), "metrics": metrics, **beside}
 
 
@@ -104,13 +109,14 @@ def evaluate(
     predictions = pa.table({**named, **labels, **answers})
     judged = held_out_of(predictions, recipe.problem, classes)
     metrics = {name: resampled_metric(name, judged).interval() for name in recipe.metrics}
-    oracle: dict[str, float] = {}
+    oracle, kinds = dict[str, float](), dict[str, dict[str, float]]()
     if recipe.problem == "span":
         oracle = span_values(recipe.metrics, judged.labels, oracle_spans(examples, records))
+        kinds = by_answer(recipe.metrics, judged.labels, judged.scores)
     error = None
     if recipe.problem in ("classification", "pair"):
         error = calibration_of(*drop_unscored(judged.labels, judged.scores))["error"]
-    return Evaluation(metrics, oracle, predictions, error)
+    return Evaluation(metrics, oracle, predictions, error, kinds)
 
 
 def _read_otherwise(folder: Path, before: Recipe, overrides: Sequence[str]) -> Recipe:

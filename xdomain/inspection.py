@@ -127,7 +127,7 @@ def _target(examples: Examples) -> dict[str, Any]:
     for split in ("train", "valid", "test"):
         labels = examples.labels_of(examples.indices(split))
         if examples.problem == "span":
-            targets[split] = {f"{name} answer": length for name, length in _three(labels[:, 1] - labels[:, 0]).items()}
+            targets[split] = _answers(labels)
         elif examples.problem == "multioutput":
             targets[split] = {name: _range(own) for name, own in zip(examples.classes, labels.T, strict=True)}
         elif examples.problem in OF_VALUES:
@@ -146,6 +146,14 @@ def _counted(examples: Examples, numbers: NDArray[np.int64], unknown: int) -> di
     """How many there are of each class or label, and how many tags or labels are unknown, if any."""
     counts = dict(zip(examples.classes, numbers.tolist(), strict=True))
     return counts | ({"(unknown)": unknown} if unknown else {})
+
+
+def _answers(labels: NDArray[np.int64]) -> dict[str, float]:
+    """Lengths of answers, from `labels`, shape (n, 2); and how many questions have none, if any have."""
+    given = labels[labels[:, 1] > 0]
+    lengths = _three(given[:, 1] - given[:, 0]) if len(given) else {}
+    without = {"without an answer": len(labels) - len(given)} if len(given) < len(labels) else {}
+    return {f"{name} answer": length for name, length in lengths.items()} | without
 
 
 def _range(values: NDArray[Any]) -> dict[str, float]:

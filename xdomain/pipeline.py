@@ -49,7 +49,9 @@ from xdomain.metrics.calibration import BINS, calibrations, fit_temperature
 from xdomain.metrics.heldout import held_out_of
 from xdomain.metrics.metrics import check_metrics
 from xdomain.metrics.multilabel import choose_thresholds
+from xdomain.metrics.no_answer import NO_ANSWER, choose_none, learns_none
 from xdomain.metrics.scoring import compute_split_metrics, drop_unscored, label_column, predicted, unknown_column
+from xdomain.metrics.spans import found_spans
 from xdomain.model.backbone import load_backbone, quiet_loading
 from xdomain.model.initialise import Arm
 from xdomain.result import Result, load_result
@@ -367,11 +369,16 @@ def _balance(recipe: Recipe, examples: Examples) -> dict[str, Any]:
 
 
 def _thresholds(recipe: Recipe, examples: Examples, scores: Any, folder: Path) -> NDArray[np.float64] | None:
-    """Choose and keep the thresholds of labels, shape (k,), by the `scores` of validation; None unless multilabel."""
-    if recipe.problem != "multilabel":
+    """Choose and keep thresholds, shape (k,), by the `scores` of validation: of labels, or of no answer; else None."""
+    valid = examples.indices("valid")
+    if examples.answers is not None and learns_none(examples):
+        references, spans = examples.answers.references(valid), found_spans(examples, valid, scores)
+        chosen = choose_none(references, spans, scores, recipe.thresholds)
+    elif recipe.problem == "multilabel":
+        chosen = choose_thresholds(examples.labels_of(valid), scores, recipe.thresholds)
+    else:
         return None
-    chosen = choose_thresholds(examples.labels_of(examples.indices("valid")), scores, recipe.thresholds)
-    keep_thresholds(chosen, examples.classes, folder)
+    keep_thresholds(chosen, examples.classes or (NO_ANSWER,), folder)
     return chosen
 
 
@@ -409,7 +416,7 @@ def _test_of(predictions: dict[str, pa.Array]) -> pa.Table:
 def _thresholds_by_name(examples: Examples, thresholds: NDArray[np.float64] | None) -> dict[str, dict[str, float]]:
     if thresholds is None:
         return {}
-    return {"thresholds": dict(zip(examples.classes, thresholds.tolist(), strict=True))}
+    return {"thresholds": dict(zip(examples.classes or (NO_ANSWER,), thresholds.tolist(), strict=True))}
 
 
 def _predictions(

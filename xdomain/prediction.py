@@ -54,7 +54,8 @@ def predict(
         In file order: id, prediction (the name of a class, a list of labels, a value, or a list of tags: one per
         symbol, for text one per word), score (the probability of the prediction, or the value; not for multilabel), and
         for classes and labels p(NAME) for each. For span: id, start and end (in the passage's own coordinate: seconds,
-        characters, nt), answer and score. For several runs also std (the standard deviation over runs of that
+        characters, nt; null where there is no answer), answer and score; if training questions had no answer also
+        ``p(no answer)``. For several runs also std (the standard deviation over runs of that
         probability or value; for multilabel the mean over labels) and, where there are classes or labels, agreement
         (the share of runs that predict the same); for tagging one of each per tag. With `unlike` also length, unknown,
         unseen and unlike, see `xdomain.data.familiar.Familiar.columns`.
@@ -96,7 +97,11 @@ def predict_pieces(
         several = place > 0 or piece.done < 1
         examples, answers = model.answers(piece.table, several=several, first=not place)
         if clip and isinstance(adapter, CutsFiles):
-            adapter.clip(paths[1], answers["start"][0].as_py(), answers["end"][0].as_py(), Path(clip))
+            start, end = answers["start"][0].as_py(), answers["end"][0].as_py()
+            if start is None:
+                log.warning(f"the passage holds no answer: {clip} is not written")
+            else:
+                adapter.clip(paths[1], start, end, Path(clip))
         table = pa.table({"id": pa.array(examples.ids, pa.string()), **answers})
         if model.recipe.problem == "multilabel":  # whose names may hold blanks
             table = joined_by(table, model.recipe.reader_options.get("label_separator", ";"))

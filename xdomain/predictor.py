@@ -46,7 +46,8 @@ class Predictor:
     familiar
         The training data of the first run, to tell records that are unlike it; None: this is not told.
     thresholds
-        Only for multilabel, shape (k,): the probability from which on a label is given, the mean over runs.
+        For multilabel, shape (k,): the probability from which on a label is given, the mean over runs. For span, where
+        some training questions had no answer, shape (1,): the probability of no answer above which none is given.
     """
 
     models: tuple[Saved, ...]

@@ -28,6 +28,7 @@ from xdomain.core.run_dir import (
 )
 from xdomain.core.sequences import Adapter
 from xdomain.data.dataset import Examples
+from xdomain.metrics.no_answer import NO_ANSWER
 from xdomain.training.device import Device
 
 if TYPE_CHECKING:
@@ -111,16 +112,22 @@ def keep_temperature(temperature: float, folder: Path) -> None:
 
 
 def keep_thresholds(thresholds: NDArray[np.float64], names: Sequence[str], folder: Path) -> None:
-    """Write the `thresholds` of the labels `names`, shape (k,), into the run `folder`, for `saved_thresholds`."""
+    """Write the `thresholds` of the labels `names`, shape (k,), into the run `folder`, for `saved_thresholds`.
+
+    The only one of a run for span is called `NO_ANSWER`.
+    """
     write_json(folder / THRESHOLDS, dict(zip(names, thresholds.tolist(), strict=True)))
 
 
 def saved_thresholds(folder: Path, names: Sequence[str]) -> NDArray[np.float64] | None:
-    """Shape (k,): the thresholds of the labels `names` of the run in `folder`; None if it is not for multilabel."""
+    """Shape (k,): the thresholds of the labels `names` of the run in `folder`, without names that of no answer.
+
+    None if it has none: it is neither for multilabel nor for questions some of which have no answer.
+    """
     if not (folder / THRESHOLDS).is_file():
         return None
     kept: dict[str, float] = json.loads((folder / THRESHOLDS).read_text("utf-8"))
-    return np.array([kept[name] for name in names])
+    return np.array([kept[name] for name in names or (NO_ANSWER,)])
 
 
 def keep_adapter(adapter: Adapter, folder: Path) -> None:

@@ -59,7 +59,7 @@ class Model:
         numpy.ndarray
             Shape (n,): names of classes; values, float64, for regression, shape (n, k) for multioutput; an object array
             of lists of labels for multilabel, of lists of tags for tagging, of lists of values for profiles, and of
-            (start, end) for span, half-open, in the passage's own coordinate.
+            (start, end) for span, half-open, in the passage's own coordinate, or (None, None) where there is no answer.
 
         Raises
         ------

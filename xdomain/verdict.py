@@ -14,6 +14,7 @@ from xdomain.metrics.bootstrap import Interval
 from xdomain.metrics.heldout import NEED_CHANCES, HeldOutPredictions, resampled_metric
 from xdomain.metrics.learned import majority_baseline, not_above_rule, not_learned, what_to_try
 from xdomain.metrics.metrics import METRICS
+from xdomain.metrics.no_answer import best_constant, never_answering
 
 RULE_NAMES = {KMERS: "k-mer counts under a linear model", "composition": "composition and length alone"}
 COUNTS_ADVICE = (
@@ -30,7 +31,8 @@ class Verdict:
     intervals
         By metric, its 95 % interval over test records, or over their groups if they have groups.
     majority
-        By metric, the value of a constant answer: the most frequent class of train, or its mean.
+        By metric, the value of a constant answer: the most frequent class of train, or its mean; for span, where
+        questions have no answer, that of none to all.
     rules
         By rule and metric, the values of `xdomain.baselines.simple_rules`; empty if the run is a baseline.
     learned
@@ -92,13 +94,15 @@ def verdict_on(
         train = examples.labels_of(examples.indices("train"))
         classes = len(examples.classes)
         majority = majority_baseline(train, held_out.labels, recipe.metrics, problem, n_classes=classes or None)
+    elif problem == "span":
+        majority = never_answering(recipe.metrics, held_out.labels)
     interval = intervals.get(first)
     reason = not_learned(
         held_out.labels,
         held_out.scores,
         problem,
         first,
-        constant=random_span if problem == "span" else majority.get(first, math.nan),
+        constant=best_constant(first, majority.get(first), random_span if problem == "span" else None),
         low=_worse_end(first, interval),
         losses=losses,
         classes=examples.classes,

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from functools import lru_cache, partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from .sequences import NT, made_up
 
@@ -45,8 +49,11 @@ def _spoken(rng: Rng, units: list[str]) -> tuple[str, list[int]]:
     return " ".join(f"{u}:{n}" for u, n in zip(units, frames, strict=True)), frames
 
 
-def _text_span(rng: Rng) -> dict[str, Any]:
-    """Three people did three things in three places; where did one of them do it?"""
+def _text_span(rng: Rng, unanswerable: float = 0.0) -> dict[str, Any]:
+    """Three people did three things in three places; where did one of them do it?
+
+    A share of questions, `unanswerable`, asks for a person who did nothing of this.
+    """
     people, done = rng.choice(PEOPLE, 3, replace=False), rng.choice(DONE, 3, replace=False)
     places = rng.choice(PLACES, 3, replace=False)
     asked = int(rng.integers(3))
@@ -56,11 +63,24 @@ def _text_span(rng: Rng) -> dict[str, Any]:
         if i == asked:
             answer = {"start": float(len(passage)), "end": float(len(passage) + len(places[i]))}
         passage += f"{places[i]}. "
-    return {"sequence": f"where was {people[asked]}?", "sequence_b": passage.strip(), "answers": [answer]}
+    answers, person = [answer], str(people[asked])
+    if unanswerable and rng.random() < unanswerable:
+        answers, person = [], str(rng.choice([name for name in PEOPLE if name not in people]))
+    return {"sequence": f"where was {person}?", "sequence_b": passage.strip(), "answers": answers}
+
+
+@lru_cache(maxsize=4)
+def _text_spans(unanswerable: float) -> Callable[..., pa.Table]:
+    return made_up(partial(_text_span, unanswerable=unanswerable))
+
+
+def _read_text_span(files: Mapping[str, Path], *, unanswerable: float = 0.0, **options: int) -> pa.Table:
+    """Questions on three sentences, of which a share, `unanswerable`, has no answer."""
+    return _text_spans(unanswerable)(files, **options)
 
 
 READERS = {
     "toy_dna_span": made_up(_dna_span),
     "toy_speech_span": made_up(_speech_span),
-    "toy_text_span": made_up(_text_span),
+    "toy_text_span": _read_text_span,
 }

@@ -82,7 +82,7 @@ def test_an_answer_beyond_its_passage_is_refused(span):
         ({"start": ["1", "x"], "end": ["2", "3"]}, "row 2: the start of the answer is 'x'"),
         ({"start": ["1", "5"], "end": ["2", "3"]}, "row 2: the answer reaches from 5 to 3"),
         ({"start": ["1", "2"]}, "no column 'end'"),
-        ({"answers": answers([(0, 1)], [])}, "row 2: no answer"),
+        ({"answers": answers([(0, 1)], [(3, 2)])}, "row 2: the answer reaches from 3 to 2"),
     ],
 )
 def test_answers_that_are_none_are_refused(bounds, told):
@@ -143,3 +143,28 @@ def test_a_question_that_leaves_no_room_is_refused_or_cut():
     with pytest.raises(DataError, match="the question of record '0' has 9 symbols"):
         fit_windows(data, LAYOUT, 16, Train())
     assert fit_windows(data, LAYOUT, 16, Train(too_long="truncate")).first.tolist() == [6]
+
+
+def test_a_question_without_an_answer_is_learned_as_position_0_of_every_window():
+    passages = Ragged.from_lists([[i % 9 for i in range(n)] for n in (30, 30)])
+    edges = np.concatenate([np.column_stack([np.arange(30), np.arange(30) + 1.0])] * 2)
+    placed = place_answers(answers([], [(12, 15)]), passages, edges, ("none", "one"))
+    assert placed.lacking.tolist() == [True, False]
+    assert placed.learned.tolist() == [[-1, -1], [12, 15]]
+    assert np.isnan(placed.references(np.array([0]))).all()
+    split = np.full(2, "train")
+    symbols = Ragged.from_lists([[9] * 3] * 2)
+    data = Examples("span", ("none", "one"), symbols, passages, placed.learned, (), split, edges=edges, answers=placed)
+    windows = fit_windows(data, LAYOUT, 16, Train(window_overlap=4))
+    collate = Collator(data, data.labels, ROWS, LAYOUT, windows)
+    several = len(windows.of(0))
+    assert several == 5
+    assert collate([0])["labels"].tolist() == [[0, 0]] * several
+    drawn = [training_windows(windows, 0, data.labels[0], np.random.default_rng(i)) for i in range(100)]
+    assert all(len(one) == 1 for one in drawn)
+    assert {one[0] for one in drawn} == set(windows.of(0))
+    assert cut_answers(windows, placed.learned) == cut_answers(
+        fit_windows(data, LAYOUT, 16, Train(window_overlap=4)), np.array([[0, 1], [12, 15]])
+    )
+    none, one = collate.costs()
+    assert one == 2 * none  # an epoch reads one window of it, and two where there is an answer

@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 
+from xdomain.tasks.toy import spans
 from xdomain.tasks.toy.sequences import DONOR, LENGTH, NT, READERS, _dna_tags, _drawn
 
 WRITTEN = {
@@ -28,6 +29,32 @@ WRITTEN = {
 def test_records_never_change(name):
     rows = READERS[name]({}, records=40, seed=3).to_pylist()
     assert hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16] == WRITTEN[name]
+
+
+SPANS = {
+    "toy_dna_span": "8ab6f5e802e9922b",
+    "toy_speech_span": "a116c7776b0b80dd",
+    "toy_text_span": "3ec29eba958c184d",
+}
+
+
+@pytest.mark.parametrize("name", SPANS)
+def test_questions_never_change(name):
+    rows = spans.READERS[name]({}, records=40, seed=3).to_pylist()
+    assert hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16] == SPANS[name]
+
+
+def test_a_share_of_questions_asks_for_a_person_who_is_not_there():
+    read = spans.READERS["toy_text_span"]
+    before = read({}, records=300, seed=3).to_pylist()
+    rows = read({}, records=300, seed=3, unanswerable=0.3).to_pylist()
+    changed = [row for row, old in zip(rows, before, strict=True) if row != old]
+    assert 60 < len(changed) < 120
+    assert all(row["answers"] == [] for row in changed)
+    assert [row["sequence_b"] for row in rows] == [row["sequence_b"] for row in before]
+    for row in rows:
+        person = row["sequence"].removeprefix("where was ").removesuffix("?")
+        assert (person in row["sequence_b"]) == bool(row["answers"])
 
 
 def rng(seed):

@@ -24,8 +24,9 @@ if TYPE_CHECKING:  # a listing should not load torch
     from xdomain.study.results import Findings
 
 
-BOUNDS = ("majority", "oracle", "random_span")
-"""Values to compare with a test value: of a constant answer; for spans of the best possible and of random spans."""
+BOUNDS = ("majority", "oracle", "random_span", "has_answer", "no_answer")
+"""Values beside a test value: of a constant answer; for spans of the best possible and of random spans, and of the
+questions with and without an answer by themselves."""
 KMERS = "kmer"
 
 
@@ -101,6 +102,7 @@ def print_evaluation(evaluation: Evaluation) -> None:
                 "metric": name,
                 "value [95 %]": _bracketed(value),
                 **({"oracle": number(evaluation.oracle[name])} if evaluation.oracle else {}),
+                **{kind: number(values[name]) for kind, values in evaluation.by_answer.items()},
             }
             for name, value in evaluation.metrics.items()
         ]

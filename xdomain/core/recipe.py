@@ -286,8 +286,8 @@ class Recipe(ConfigModel):
     )
     thresholds: Thresholds = Field(
         default="validation",
-        description="Only for multilabel, the probability from which on a label is given. validation: for each label, "
-        "that with the best F1 on validation; half: 0.5.",
+        description="For multilabel, the probability from which on a label is given; for span, that above which no "
+        "answer is given. validation: that with the best F1 (FF1) on validation; half: 0.5.",
     )
     class_balance: ClassBalance = Field(
         default="none",

@@ -14,11 +14,13 @@ from xdomain.core.errors import DataError
 from xdomain.core.sequences import Ragged
 
 Spans = NDArray[np.float64]
+NONE = -1
+"""First symbol and end of an answer that is not there."""
 
 
 @dataclass(frozen=True)
 class Answers:
-    """The references of n questions: one or more each, because several people may have answered.
+    """The references of n questions: none where the passage holds no answer, several if several people have answered.
 
     Parameters
     ----------
@@ -29,7 +31,8 @@ class Answers:
     symbols
         Shape (m, 2): the same spans in symbols of the passage, half-open.
     chosen
-        Shape (n,): the row of the reference to learn from: the most frequent one, or the first of several.
+        Shape (n,): the row of the reference to learn from: the most frequent one, or the first of several; -1 where
+        there is none.
     """
 
     offsets: NDArray[np.int64]
@@ -39,8 +42,13 @@ class Answers:
 
     @property
     def learned(self) -> NDArray[np.int64]:
-        """Shape (n, 2): the answers to learn from, in symbols, half-open."""
-        return self.symbols[self.chosen]
+        """Shape (n, 2): the answers to learn from, in symbols, half-open; `NONE` twice where there is none."""
+        return np.concatenate([self.symbols, [(NONE, NONE)]])[self.chosen]  # of which -1 is the last row
+
+    @property
+    def lacking(self) -> NDArray[np.bool_]:
+        """Shape (n,): whether a question has no answer."""
+        return self.chosen < 0
 
     def references(self, records: NDArray[np.int64]) -> Spans:
         """Shape (records, most references, 2): the spans of `records`, padded with NaN where there are fewer."""
@@ -83,7 +91,7 @@ def place_answers(column: pa.Array, passages: Ragged, edges: Spans, ids: Sequenc
             _check_inside(spans[row], own, name)
             symbols[row] = to_symbols(spans[row], own)
         often = Counter(tuple(spans[row]) for row in rows)
-        chosen[record] = max(rows, key=lambda row: (often[tuple(spans[row])], -row))
+        chosen[record] = max(rows, key=lambda row: (often[tuple(spans[row])], -row), default=-1)
     return Answers(offsets, spans, symbols, chosen)
 
 

@@ -12,13 +12,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from xdomain.core.choices import OF_COLUMNS, PAIRS, PERHAPS_PAIRS, Problem
-from xdomain.core.errors import DataError, RecipeError
+from xdomain.core.errors import RecipeError
 from xdomain.core.recipe import SPLITS, Columns
-from xdomain.data.cells import parse_number
+from xdomain.data.answer_cells import answers_by_text, without_impossible
 from xdomain.data.in_memory import shown
 from xdomain.data.infer_columns import guess_columns
 from xdomain.data.label_sets import label_sets_of
-from xdomain.data.rows import missing_column, short
+from xdomain.data.rows import missing_column
 from xdomain.data.sample import are_parted, split_tags
 from xdomain.data.target_columns import targets_in_columns
 from xdomain.data.tidy import tidy, with_ids
@@ -165,6 +165,7 @@ def _renamed(
     separator: str,
     notes: list[str],
 ) -> pa.Table:
+    table = without_impossible(table, columns) if problem == "span" and labelled else table
     wanted = ["id", "sequence", "split", "group", "fold"]
     wanted += ["sequence_b"] if problem in (*PAIRS, *PERHAPS_PAIRS) else []
     wanted += target_columns(problem) if labelled else []
@@ -180,7 +181,9 @@ def _renamed(
     if "split" in renamed:
         renamed["split"] = _with_validation(table, renamed["split"])
     if columns.answer and "end" in wanted and "end" not in renamed:
-        renamed["end"] = _ends(table.column(columns.answer), renamed, where)
+        starts = renamed.pop("start").to_pylist() if "start" in renamed else None
+        texts, passages = table.column(columns.answer).to_pylist(), renamed["sequence_b"].to_pylist()
+        renamed["answers"] = answers_by_text(texts, starts, passages, where)
     if "tags" in renamed:
         cells: list[str] = [cell or "" for cell in renamed["tags"].to_pylist()]
         parted = problem == "profile" or are_parted(cells)
@@ -211,28 +214,6 @@ def _with_validation(table: pa.Table, split: pa.ChunkedArray | pa.Array) -> pa.C
     names: list[str | None] = split.to_pylist()
     moved = ["valid" if held in ("true", "1") else own for held, own in zip(held_out, names, strict=True)]
     return pa.array(moved, pa.string())
-
-
-def _ends(answers: pa.ChunkedArray, columns: Mapping[str, Any], where: str) -> pa.Array:
-    """Where the answers end: each begins at ``start`` in its passage, and stands there to the letter."""
-    ends: list[str] = []
-    rows = zip(answers.to_pylist(), columns["start"].to_pylist(), columns["sequence_b"].to_pylist(), strict=True)
-    for row, (answer, start, passage) in enumerate(rows, 1):
-        begin = parse_number(start or "")
-        if not answer or begin is None or not begin.is_integer():
-            raise DataError(
-                f"{where}: row {row}: the answer {short(answer or '')!r} begins at {short(start or '')!r}",
-                expected="one answer a row: its text, and the character of the passage that it begins at, from 0",
-                fix="delete rows without an answer; several answers a question cannot be learned yet",
-            )
-        at = int(begin)
-        if (there := (passage or "")[at : at + len(answer)]) != answer:
-            raise DataError(
-                f"{where}: row {row}: the passage holds {short(there)!r} at {at}, not the answer {short(answer)!r}",
-                expected="the character that the answer begins at, counted from 0",
-            )
-        ends.append(str(at + len(answer)))
-    return pa.array(ends, pa.string())
 
 
 def _with_own_ids(tables: Mapping[str, pa.Table]) -> list[pa.Table]:

@@ -253,7 +253,8 @@ class Collator:
             return self.lengths()
         windows = np.diff(plan.offsets)  # training reads at most two of them, see `training_windows`
         each = plan.first + np.add.reduceat(plan.stop - plan.start, plan.offsets[:-1]) // windows
-        return each * np.minimum(windows, 2)
+        lacking = self.targets is not None and self.targets[:, 1] < 0  # of which it reads one
+        return each * np.minimum(windows, np.where(lacking, 1, 2))
 
 
 def _padded(

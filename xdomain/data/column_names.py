@@ -24,7 +24,7 @@ ID = ["id", "ids", "identifier", "accession", "seq_id", "sequence_id"]
 SPLIT = ["split", "splits", "set", "subset", "partition", "data_split", "dataset_split", "train_test_split"]
 START = ["start", "answer_start", "start_position"]
 END = ["end", "answer_end", "end_position"]
-ANSWER = ["answer", "answer_text", "answers_text"]
+ANSWER = ["answer", "answer_text", "answers_text", "answers"]
 GROUP = ["group", "groups", "cluster"]
 NO_LABELS = {
     "os", "ox", "gn", "pe", "sv", "length", "len", "number", "index", "unnamed: 0", "row name", "start", "end",

@@ -43,7 +43,7 @@ class Examples:
         multilabel: int64, shape (n, k), 1 or 0 for each of the k `classes`, -100 where unknown;
         tagging: int64, shape (total symbols,), aligned with ``symbols.values``, -100 where not scored;
         profile: float32, likewise, NaN where unknown; multioutput: float32, shape (n, k), NaN where unknown;
-        span: int64, shape (n, 2), the symbols of ``symbols_b`` that answer, half-open.
+        span: int64, shape (n, 2), the symbols of ``symbols_b`` that answer, half-open; -1 twice where none do.
         None for records without labels.
     classes
         Names of the classes or labels, in the order of numbers where all are numbers, else of characters; of the k

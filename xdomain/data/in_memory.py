@@ -131,6 +131,6 @@ def _array(values: Sequence[Any]) -> pa.Array:
 
 
 def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
-    """Lists, such as one tag per symbol, as text for a CSV: in brackets, as those of files are read."""
-    lists = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
-    return texts(column.to_pylist()) if any(is_list(column.type) for is_list in lists) else column
+    """Lists, such as one tag per symbol, and objects as text for a CSV, as those of files are read."""
+    nested = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list, pa.types.is_struct)
+    return texts(column.to_pylist()) if any(is_nested(column.type) for is_nested in nested) else column

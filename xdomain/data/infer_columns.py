@@ -10,6 +10,7 @@ import pyarrow as pa
 from xdomain.core.choices import PAIRS, PER_SYMBOL, PERHAPS_PAIRS, Problem
 from xdomain.core.errors import DataError, nearest
 from xdomain.core.recipe import Columns
+from xdomain.data.answer_cells import are_objects
 from xdomain.data.cells import (
     numbers_of,
 )
@@ -199,7 +200,10 @@ def _refuse_json(seen: ColumnRoles, name: str) -> None:
 def _fill_answers(seen: ColumnRoles, *, asked: bool) -> bool:
     """Whether there are answers in a passage. Unless the user `asked` for them, start and end need known names."""
     named = {role: seen.roles[role] or seen.named(names) for role, names in (("start", START), ("end", END))}
-    if named["end"] is None and (answer := seen.roles["answer"] or seen.named(ANSWER)):
+    answer = seen.roles["answer"] or seen.named(ANSWER)
+    if named["start"] is None and answer and are_objects(seen.sample.cells[answer]):
+        named = {"answer": answer}
+    elif named["end"] is None and answer:
         named["answer"] = answer
         del named["end"]
     if None in named.values():

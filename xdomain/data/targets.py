@@ -11,13 +11,14 @@ import pyarrow as pa
 import pyarrow.compute
 
 from xdomain.core.errors import DataError
+from xdomain.core.sequences import offsets_of
+from xdomain.data.answer_cells import ANSWERS, HOW, NOWHERE, counted, numbers_in_cell
 from xdomain.data.cells import is_missing, is_quantity
 from xdomain.data.rows import check_filled, column_of, row_name, short, strings
 
 pc: Any = pyarrow.compute  # makes its functions at import, where a type checker cannot see them
 BARE = "write the number alone, all in one unit; leave out rows with a bound such as >10, or keep the bound as a number"
 """What to do with a quantity."""
-ANSWERS = pa.list_(pa.struct([("start", pa.float64()), ("end", pa.float64())]))
 
 
 def labels_of(table: pa.Table, ids: Sequence[str], where: str) -> pa.Array:
@@ -125,12 +126,13 @@ def numbers_in(tags: pa.Array, ids: Sequence[str], where: str) -> pa.Array:
 
 
 def answers_of(table: pa.Table, ids: Sequence[str], where: str) -> pa.Array:
-    """The answers to each question, as list<struct<start, end>>.
+    """The answers to each question, as list<struct<start, end>>; an empty list for a question that has none.
 
     Parameters
     ----------
     table
-        A raw table with a column ``answers``, or with columns ``start`` and ``end`` for one answer per question.
+        A raw table with a column ``answers``, or with columns ``start`` and ``end``, whose cells hold a number, several
+        (see `numbers_in_cell`), or none. Start and end of -1 stand for no answer.
     ids
         Of each record, for error messages.
     where
@@ -139,14 +141,9 @@ def answers_of(table: pa.Table, ids: Sequence[str], where: str) -> pa.Array:
     Raises
     ------
     DataError
-        A question has no answer, or an answer does not consist of two finite numbers with start < end.
+        An answer does not consist of two finite numbers with start < end.
     """
-    if "answers" not in table.column_names:
-        bounds = [_bounds(table, name, ids, where) for name in ("start", "end")]
-        flat = pa.StructArray.from_arrays([pa.array(bound) for bound in bounds], ["start", "end"])
-        answers = pa.ListArray.from_arrays(pa.array(np.arange(len(flat) + 1, dtype=np.int32)), flat)
-    else:
-        answers = column_of(table, "answers")
+    answers = column_of(table, "answers") if "answers" in table.column_names else _from_bounds(table, ids, where)
     try:
         answers = answers.cast(ANSWERS)
     except pa.ArrowException:
@@ -154,30 +151,44 @@ def answers_of(table: pa.Table, ids: Sequence[str], where: str) -> pa.Array:
             f"{where}: the answers are of type {answers.type}", expected="a list of {start, end} in every row"
         ) from None
     counts = pc.fill_null(pc.list_value_length(answers), 0).to_numpy()
-    if not counts.all():
-        row = int(np.argmin(counts))
-        raise DataError(f"{row_name(where, row, ids)}: no answer", expected="at least one", fix="delete the row")
-    flat = answers.flatten()
+    record, flat = np.repeat(np.arange(len(counts)), counts), answers.flatten()
     start, end = (flat.field(name).to_numpy(zero_copy_only=False) for name in ("start", "end"))
-    wrong = np.flatnonzero(~(np.isfinite(start) & np.isfinite(end) & (start < end)))
+    none = (np.isnan(start) & np.isnan(end)) | ((start == NOWHERE) & (end == NOWHERE))
+    wrong = np.flatnonzero(~(none | (np.isfinite(start) & np.isfinite(end) & (start < end))))
     if len(wrong):
-        row = int(np.searchsorted(np.cumsum(counts), wrong[0], side="right"))
         raise DataError(
-            f"{row_name(where, row, ids)}: the answer reaches from {start[wrong[0]]:g} to {end[wrong[0]]:g}",
+            f"{row_name(where, int(record[wrong[0]]), ids)}: the answer reaches from {start[wrong[0]]:g} to "
+            f"{end[wrong[0]]:g}",
             expected="a start below its end, the end itself no longer part of the answer",
         )
-    return answers
+    offsets = offsets_of(np.bincount(record[~none], minlength=len(counts)))
+    kept = pa.StructArray.from_arrays([pa.array(start[~none]), pa.array(end[~none])], ["start", "end"])
+    return pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), kept)
 
 
-def _bounds(table: pa.Table, name: str, ids: Sequence[str], where: str) -> list[float]:
+def _from_bounds(table: pa.Table, ids: Sequence[str], where: str) -> pa.Array:
+    """The answers in the columns ``start`` and ``end``."""
+    starts, ends = (_bounds(table, name, ids, where) for name in ("start", "end"))
+    for row, (first, last) in enumerate(zip(starts, ends, strict=True)):
+        if len(first) != len(last):
+            found = f"{counted(len(first), 'start')} and {counted(len(last), 'end')}"
+            raise DataError(
+                f"{row_name(where, row, ids)}: {found} of answers",
+                expected="as many starts as ends, or none of both",
+                fix=HOW,
+            )
+    pairs = zip(starts, ends, strict=True)
+    return pa.array([[{"start": a, "end": b} for a, b in zip(*pair, strict=True)] for pair in pairs], ANSWERS)
+
+
+def _bounds(table: pa.Table, name: str, ids: Sequence[str], where: str) -> list[list[float]]:
     values: list[object] = column_of(table, name).to_pylist()
-    numbers = [_number(value) for value in values]
-    row = next((row for row, number in enumerate(numbers) if not math.isfinite(number)), None)
-    if row is not None:
-        shown = short(str(values[row])) if values[row] is not None else ""
-        raise DataError(
-            f"{row_name(where, row, ids)}: the {name} of the answer is {f'{shown!r}' if shown else 'empty'}",
-            expected="one number, in the passage's own coordinate (seconds, characters, nt)",
-            fix="questions without an answer, and with several, cannot be learned yet: delete the row, or keep one",
-        )
-    return numbers
+    numbers = [numbers_in_cell(value) for value in values]
+    for row, several in enumerate(numbers):
+        if several is None or not all(map(math.isfinite, several)):
+            raise DataError(
+                f"{row_name(where, row, ids)}: the {name} of the answer is {short(str(values[row]))!r}",
+                expected="a number, in the passage's own coordinate (seconds, characters, nt)",
+                fix=HOW,
+            )
+    return [several or [] for several in numbers]

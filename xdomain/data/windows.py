@@ -122,7 +122,8 @@ def training_windows(plan: Windows, record: int, answer: NDArray[np.int64], rng:
     """Draw the windows to train on this time: one that holds the answer and one that does not.
 
     Over the epochs all windows are seen, and a step costs the same for passages of any length. A window that holds
-    only part of the answer is neither. It is used only if there is no other, and its loss is not counted.
+    only part of the answer is neither. It is used only if there is no other, and its loss is not counted. Of a question
+    without an answer, one window is drawn.
 
     Parameters
     ----------
@@ -131,7 +132,7 @@ def training_windows(plan: Windows, record: int, answer: NDArray[np.int64], rng:
     record
         Number of the record.
     answer
-        Shape (2,): the answer in symbols of the passage, half-open.
+        Shape (2,): the answer in symbols of the passage, half-open; -1 twice where there is none.
     rng
         Draws one window of each kind.
     """
@@ -150,9 +151,10 @@ def cut_answers(plan: Windows, answers: NDArray[np.int64]) -> dict[str, int]:
     plan
         The windows of n records.
     answers
-        Shape (n, 2): in symbols of the passage, half-open.
+        Shape (n, 2): in symbols of the passage, half-open; -1 twice where there is none.
     """
-    held = [[answer_held(plan, window, answer) for window in plan.of(r)] for r, answer in enumerate(answers)]
+    there = np.flatnonzero(answers[:, 1] > 0)
+    held = [[answer_held(plan, window, answers[r]) for window in plan.of(r)] for r in there.tolist()]
     return {
         "answers_in_no_window": sum("whole" not in windows for windows in held),
         "windows_with_part_of_an_answer": sum(windows.count("part") for windows in held),

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from xdomain.core.choices import OF_VALUES, Problem
 from xdomain.core.formatting import number
 from xdomain.data.dataset import IGNORED
-from xdomain.metrics.metrics import METRICS, compute_metrics
+from xdomain.metrics.metrics import METRICS, compute_metrics, lacking
 
 STAYED = 0.97
 """A training loss that ends above this share of its start has not moved."""
@@ -111,7 +111,7 @@ def not_learned(
         The metric that decides.
     constant
         The metric's value for a constant answer on the same records, from `majority_baseline` (for span: from
-        `random_span`); NaN if unknown.
+        `random_span`, or of none to all questions); NaN if unknown.
     low
         The worse end of the model's 95 % interval over test records: the lower one if higher is better, else the
         upper one. NaN if unknown.
@@ -138,7 +138,8 @@ def not_learned(
             best = int(scores[0].argmax())
             answer = repr(classes[best]) if best < len(classes) else "one and the same class"
         return f"answers all {len(labels):,} test {thing} with {answer}{of_losses(losses)}"
-    return not_above(metric, value, problem=problem, constant=constant, low=low, losses=losses)
+    unanswered = problem == "span" and bool(lacking(labels).any())
+    return not_above(metric, value, problem=problem, constant=constant, low=low, losses=losses, unanswered=unanswered)
 
 
 def one_answer(labels: NDArray[Any], scores: NDArray[Any], problem: Problem) -> bool:
@@ -170,6 +171,7 @@ def not_above(
     constant: float = math.nan,
     low: float = math.nan,
     losses: Sequence[float] = (),
+    unanswered: bool = False,
 ) -> str | None:
     """Say why a test value is no sign of learning; None if it is one.
 
@@ -184,6 +186,8 @@ def not_above(
         The test value of one model, or the mean of several.
     problem, constant, low, losses
         As in `not_learned`.
+    unanswered
+        Only for span: whether questions have no answer, so that `constant` may be that of none to all.
 
     Returns
     -------
@@ -202,7 +206,7 @@ def not_above(
     if math.isnan(constant) or (above and math.isnan(low)):
         return f"has a training loss that {_stayed(losses)}" if loss_stayed(losses) else None
     word = ("above" if definition.higher_is_better else "below") if not above else "distinguishable from"
-    than = _named(metric, constant, problem)
+    than = _named(metric, constant, problem, unanswered=unanswered)
     return f"has a test {metric} of {number(value)}, not {word} {than}{of_losses(losses)}"
 
 
@@ -247,9 +251,9 @@ def what_to_try(losses: Sequence[float] = ()) -> str:
     )
 
 
-def _named(metric: str, constant: float, problem: Problem) -> str:
+def _named(metric: str, constant: float, problem: Problem, *, unanswered: bool) -> str:
     if problem == "span":
-        return f"the {number(constant)} of spans drawn at random"
+        return f"the {number(constant)} of spans drawn at random" + (", or of no answer at all" if unanswered else "")
     if METRICS[metric].correlation:
         return f"the {number(constant)} of answers that have nothing to do with the labels"
     if problem in OF_VALUES:

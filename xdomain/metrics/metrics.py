@@ -52,7 +52,7 @@ class Metric:
         The problems that it fits.
     compute
         Takes labels and scores: class indices (n,) and logits or probabilities (n, k); or values (n,) twice; or
-        references (n, r, 2), NaN where a question has fewer than r, and predicted spans (n, 2), half-open.
+        references (n, r, 2), NaN where a question has fewer than r, and predicted spans (n, 2), half-open, or NaN.
     of_labels
         The same for multilabel: takes labels (n, k) and scores (n, k, 2), see `xdomain.metrics.multilabel`. None where
         `compute` does, or the metric does not fit.
@@ -134,23 +134,35 @@ def _correlation(function: str) -> Compute:
     return compute
 
 
+def lacking(references: NDArray[Any]) -> NDArray[np.bool_]:
+    """Shape (n,): whether a question has no answer: all of its `references`, shape (n, r, 2), are NaN."""
+    return np.asarray(np.isnan(references).all(axis=(1, 2)))
+
+
+def none_to_none(references: NDArray[Any], spans: NDArray[Any]) -> NDArray[np.bool_]:
+    """Shape (n,): whether a question without an answer was given none; `references` and `spans` as in `covering`."""
+    return np.logical_and(lacking(references), np.isnan(spans).all(axis=1))
+
+
 def covering(references: NDArray[np.float64], spans: NDArray[np.float64]) -> NDArray[np.float64]:
     """Shape (n,), in [0, 1]: the overlap |P ∩ G| / |P ∪ G| of each span with its best reference.
 
-    The union is the one interval from the first to the last end of both (Lin et al. 2022); no overlap gives 0.
+    The union is the one interval from the first to the last end of both (Lin et al. 2022); no overlap gives 0. As in
+    SQuAD 2.0 (Rajpurkar et al. 2018), a question without an answer counts 1 if none was given, else 0.
 
     Parameters
     ----------
     references
         Shape (n, r, 2), half-open; NaN where a question has fewer than r references.
     spans
-        Shape (n, 2): predicted spans, half-open.
+        Shape (n, 2): predicted spans, half-open; NaN where no answer was given.
     """
     start, end = spans[:, None, 0], spans[:, None, 1]
     shared = np.minimum(end, references[..., 1]) - np.maximum(start, references[..., 0])
     whole = np.maximum(end, references[..., 1]) - np.minimum(start, references[..., 0])
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.nan_to_num(np.where(shared > 0, shared / whole, 0.0)).max(axis=1)
+        overlap = np.nan_to_num(np.where(shared > 0, shared / whole, 0.0)).max(axis=1)
+    return np.where(none_to_none(references, spans), 1.0, overlap)
 
 
 def frame_f1(references: NDArray[np.float64], spans: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -166,9 +178,10 @@ def frame_f1(references: NDArray[np.float64], spans: NDArray[np.float64]) -> NDA
 def exact(references: NDArray[Any], spans: NDArray[Any]) -> NDArray[np.float64]:
     """Shape (n,): 1 if a span has both ends (within 1e-6) of one of its references, else 0.
 
-    `references` have shape (n, r, 2), predicted `spans` shape (n, 2).
+    `references` and `spans` are as in `covering`; so is what counts for a question without an answer.
     """
-    return np.asarray(np.isclose(references, spans[:, None], rtol=0, atol=1e-6).all(-1).any(-1), np.float64)
+    same = np.isclose(references, spans[:, None], rtol=0, atol=1e-6).all(-1).any(-1)
+    return np.asarray(same | none_to_none(references, spans), np.float64)
 
 
 METRICS: dict[str, Metric] = {

@@ -11,11 +11,14 @@ from numpy.typing import NDArray
 
 from xdomain.core.choices import OF_VALUES, Problem
 from xdomain.core.sequences import Adapter
+from xdomain.data.answer_cells import ANSWERS
+from xdomain.data.answers import NONE
 from xdomain.data.dataset import IGNORED, Examples
 from xdomain.data.label_sets import UNKNOWN, lists_of
 from xdomain.data.target_columns import targets_of
 from xdomain.metrics.metrics import compute_metrics, confusion, known_columns, per_class, probabilities
 from xdomain.metrics.multilabel import HALF, chances_of_labels, choose_thresholds, decided, per_label
+from xdomain.metrics.no_answer import COLUMN, by_answer, chances_of_none, choose_none, given_spans, learns_none
 from xdomain.metrics.spans import RANDOM_DRAWS, found_spans, oracle_spans, random_spans
 
 Thresholds = NDArray[np.float64] | None
@@ -38,10 +41,14 @@ def metric_inputs(
         The scores of `records`, as `xdomain.training.predict.predict_scores` returns them. Rows without a label or a
         score are dropped.
     thresholds
-        See `judged_rows`.
+        See `judged_rows`. For span, shape (1,): the probability above which no answer is given; None: the best on these
+        records, as on validation, or if all training questions have an answer, there always is one.
     """
     if examples.answers is not None:
-        return examples.answers.references(records), found_spans(examples, records, scores)
+        references = examples.answers.references(records)
+        if thresholds is None and learns_none(examples):
+            thresholds = choose_none(references, found_spans(examples, records, scores), scores)
+        return references, found_spans(examples, records, scores, thresholds)
     return judged_rows(examples.problem, examples.labels_of(records), scores, thresholds)
 
 
@@ -117,7 +124,8 @@ def compute_split_metrics(
     dict
         `metrics`, as `compute_metrics` returns them. For problems with classes also `confusion` and `per_class`; for
         multilabel only `per_class`; for multioutput `per_target`, the metrics of each. For span also the values of
-        `oracle`, the references after they went through symbols, and of `random_span`, spans drawn at random.
+        `oracle`, the references after they went through symbols, and of `random_span`, spans drawn at random; where
+        questions have no answer also those of `has_answer` and `no_answer`, the two kinds of questions by themselves.
     """
     records = examples.indices(split)
     labels, given = metric_inputs(examples, records, scores, thresholds)
@@ -126,6 +134,7 @@ def compute_split_metrics(
         result["oracle"] = span_values(metrics, labels, oracle_spans(examples, records))
         draws = [span_values(metrics, labels, random_spans(examples, records, draw)) for draw in range(RANDOM_DRAWS)]
         result["random_span"] = {name: float(np.mean([one[name] for one in draws])) for name in metrics}
+        result |= by_answer(metrics, labels, given)
     elif examples.problem == "multilabel":
         result["per_class"] = per_label(labels, given, examples.classes)
     elif examples.problem == "multioutput":
@@ -146,7 +155,11 @@ def span_values(metrics: list[str], references: NDArray[Any], spans: NDArray[Any
 
 
 def span_columns(
-    examples: Examples, adapter: Adapter, records: NDArray[np.int64], scores: NDArray[np.float64]
+    examples: Examples,
+    adapter: Adapter,
+    records: NDArray[np.int64],
+    scores: NDArray[np.float64],
+    threshold: Thresholds = None,
 ) -> dict[str, pa.Array]:
     """Make the columns of predicted answers.
 
@@ -159,23 +172,30 @@ def span_columns(
     records
         Shape (n,): places in `examples`.
     scores
-        Shape (n, 3): the symbols of the passage that answer, [start, end), and the log of their probability.
+        Shape (n, 4), as `xdomain.training.predict.predict_scores` returns them.
+    threshold
+        Shape (1,): the probability of no answer above which none is given. None: there is always an answer.
 
     Returns
     -------
     dict
         The columns `start` and `end` in the passage's own coordinate, `answer`, its text, and `score`, a probability.
+        With a threshold also `p(no answer)`; where none is given, start and end are null, and the text is empty.
     """
     if examples.symbols_b is None:
         raise ValueError("no passages")
-    spans = found_spans(examples, records, scores)
-    places = scores[:, :2].astype(np.int64)
-    answers = [adapter.decode(examples.symbols_b[r][a:b]) for r, (a, b) in zip(records, places, strict=True)]
+    spans, places = found_spans(examples, records, scores, threshold), given_spans(scores, threshold)
+    given = places[:, 0] != NONE
+    answers = [
+        adapter.decode(examples.symbols_b[r][a:b]) if there else ""
+        for r, (a, b), there in zip(records, places, given, strict=True)
+    ]
     return {
-        "start": pa.array(spans[:, 0]),
-        "end": pa.array(spans[:, 1]),
+        "start": pa.array(spans[:, 0], mask=~given),
+        "end": pa.array(spans[:, 1], mask=~given),
         "answer": pa.array(answers, pa.string()),
-        "score": pa.array(np.exp(scores[:, 2])),
+        "score": pa.array(np.exp(np.where(given, scores[:, 2], scores[:, 3]))),
+        **({} if threshold is None else {COLUMN: pa.array(chances_of_none(scores))}),
     }
 
 
@@ -232,10 +252,10 @@ def predicted(
     scores
         The scores of `records`, as `xdomain.training.predict.predict_scores` returns them.
     thresholds
-        See `prediction_columns`.
+        See `prediction_columns` and `span_columns`.
     """
     if examples.problem == "span":
-        return span_columns(examples, adapter, records, scores)
+        return span_columns(examples, adapter, records, scores, thresholds)
     rows, lengths = per_tag(examples, records, scores, np.nan)
     return prediction_columns(examples.problem, examples.classes, rows, lengths, thresholds)
 
@@ -327,7 +347,8 @@ def label_column(examples: Examples, records: NDArray[np.int64]) -> pa.Array:
     if examples.answers is not None:
         own = examples.answers
         spans_of_each = [own.spans[own.offsets[r] : own.offsets[r + 1]] for r in records]
-        return pa.array([[{"start": start, "end": end} for start, end in spans.tolist()] for spans in spans_of_each])
+        lists = [[{"start": start, "end": end} for start, end in spans.tolist()] for spans in spans_of_each]
+        return pa.array(lists, ANSWERS)
     missing = np.nan if examples.problem in OF_VALUES else IGNORED
     labels, lengths = per_tag(examples, records, examples.labels_of(records), missing)
     offsets = pa.array(np.concatenate(([0], np.cumsum(lengths))).astype(np.int32))

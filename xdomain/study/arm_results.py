@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from xdomain.core.run_dir import read_history
 from xdomain.metrics.heldout import HeldOutPredictions, load_held_out
 from xdomain.metrics.learned import majority_baseline
+from xdomain.metrics.no_answer import best_constant
 from xdomain.study.cells import Cell, Condition, effective_seeds
 from xdomain.study.config import RunSeeds
 from xdomain.study.plan import StudyPlan
@@ -101,7 +102,8 @@ class ArmResults:
 
     @cached_property
     def constant(self) -> float:
-        """The score of one constant answer for every test record (see `majority_baseline`); for spans, of random ones.
+        """The score of one constant answer for every test record (see `majority_baseline`); for spans, of random ones,
+        or of none at all if that is better.
 
         The mean over splits, taken from the result of one cell each. If a result has no such value, it is computed,
         with the validation records in place of the training records, which are not kept. NaN where it is not known.
@@ -113,10 +115,11 @@ class ArmResults:
     def _constant(self, key: str) -> float:
         problem = self.setting.recipe.problem
         result = self.study.store.result(key)
-        scores: dict[str, float | None] = (result.get("majority") or result.get("random_span") or {}).get("test") or {}
-        value = scores.get(self.metric)
-        if value is not None or problem == "span":
-            return math.nan if value is None else float(value)
+        told = [(result.get(part) or {}).get("test") or {} for part in ("majority", "random_span")]
+        known = [one.get(self.metric) for one in told]
+        value = best_constant(self.metric, *known)
+        if math.isfinite(value) or problem == "span":
+            return value
         valid, test = load_held_out(self.study.store.run_folder(key), "valid"), self.judged[key]
         k = test.scores.shape[-1] if test.scores.ndim > 1 else None
         return majority_baseline(valid.labels, test.labels, [self.metric], problem, n_classes=k)[self.metric]

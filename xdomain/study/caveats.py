@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from xdomain.metrics.learned import not_above, not_learned, of_losses, one_answer
-from xdomain.metrics.metrics import METRICS
+from xdomain.metrics.metrics import METRICS, lacking
 from xdomain.study.arm_results import ArmResults, Place, standard_error_of
 from xdomain.study.cells import Cell
 from xdomain.study.plan import StudyPlan
@@ -52,7 +52,10 @@ def why_not_learned(series: ArmResults) -> str | None:
     value = float(np.mean([series.value(cell) for cell in known]))
     error = NORMAL * standard_error_of(series.mean_draws(known), series.units)
     low = value - error if METRICS[series.metric].higher_is_better else value + error
-    return not_above(series.metric, value, problem=problem, constant=series.constant, low=low, losses=losses)
+    unanswered = problem == "span" and bool(lacking(judged[0].labels).any())
+    return not_above(
+        series.metric, value, problem=problem, constant=series.constant, low=low, losses=losses, unanswered=unanswered
+    )
 
 
 def unlearned(series: ArmResults) -> list[Cell]:

@@ -92,6 +92,12 @@ def _usage(recipe: Recipe, values: Mapping[str, Any]) -> list[str]:
         lines += [MIX, ""]
     if recipe.problem == "span":
         lines += ['The question comes first, then a window of the passage; position 0 stands for "not here".', ""]
+        for value in values.get("thresholds", {}).values():
+            lines += [
+                "There is no answer where the sigmoid of the log-probability of position 0 (the least of any window) "
+                f"less that of the best answer is above {value:.4f}.",
+                "",
+            ]
     elif "thresholds" in values:
         lines += [
             "A label is given where the sigmoid of its logit is at least its threshold: "

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from xdomain.core.choices import PER_SYMBOL
 from xdomain.data.collate import Collator
-from xdomain.metrics.spans import best_spans
+from xdomain.metrics.spans import best_spans, none_scores
 from xdomain.training.device import Device
 
 NOT_FOR_THE_MODEL = ("labels", "windows", "owned")
@@ -137,7 +137,8 @@ def predict_scores(
     ndarray
         float32: logits (n, k); values (n,) for regression; for tagging (total symbols, k), for a profile (total
         symbols,), the symbols of one record after those of another, NaN where a sequence was truncated. For span
-        float64 (n, 3): the symbols of the passage that answer, [start, end), and the log of their probability.
+        float64 (n, 4): the symbols of the passage that answer, [start, end), the log of their probability, and that of
+        no answer, the least of any window.
     """
     model.eval()
     lengths = collate.lengths()[records]
@@ -155,8 +156,8 @@ def predict_scores(
             tags |= dict(zip(chosen, np.split(flat, ends), strict=True))
             continue
         if problem == "span":
-            best = (part.cpu().numpy() for part in best_spans(logits, batch["owned"], longest))
-            scores = np.stack(_over_windows(collate, chosen, *best))
+            of_windows = (none_scores(logits, batch["owned"]), *best_spans(logits, batch["owned"], longest))
+            scores = np.stack(_over_windows(collate, chosen, *(part.cpu().numpy() for part in of_windows)))
         else:
             scores = logits.cpu().numpy()
         kept = np.empty((len(records), scores.shape[1]), scores.dtype) if kept is None else kept
@@ -171,16 +172,24 @@ def predict_scores(
 
 
 def _over_windows(
-    collate: Collator, records: list[int], chances: NDArray[np.float32], spans: NDArray[np.int64]
+    collate: Collator,
+    records: list[int],
+    none: NDArray[np.float32],
+    chances: NDArray[np.float32],
+    spans: NDArray[np.int64],
 ) -> list[NDArray[np.float64]]:
-    """The best answer of each record in any of its windows: start and end in the whole passage, and log probability."""
+    """The best answer of each record in any of its windows: start and end in the whole passage, and log probability.
+
+    And the log probability of no answer: an answer need be in one window only, so the one least sure of none counts.
+    """
     best: list[NDArray[np.float64]] = []
     row = 0
     for record in records:
         windows = collate.windows.of(record)
         top = row + int(chances[row : row + len(windows)].argmax())
         start = collate.windows.start[windows[top - row]]
-        best.append(np.array([*(spans[top] + start), chances[top]], np.float64))
+        least = none[row : row + len(windows)].min()
+        best.append(np.array([*(spans[top] + start), chances[top], least], np.float64))
         row += len(windows)
     return best
 

@@ -68,7 +68,7 @@ def prepare(recipe: Recipe, adapter: Adapter) -> tuple[Examples, dict[str, Any]]
                 fix=f"--set split.{name}=0.1" if name in JUDGED else None,
             )  # fmt: skip
     check_symbols(examples)
-    counts: dict[str, Any] = {**examples.symbols.counts, **count_negatives(loaded)}
+    counts: dict[str, Any] = {**examples.symbols.counts, **count_negatives(loaded), **_without_answer(examples)}
     if len(kept) < len(split):
         counts["left_out"] = len(split) - len(kept)
     if skipped := files_skipped(table):
@@ -78,6 +78,33 @@ def prepare(recipe: Recipe, adapter: Adapter) -> tuple[Examples, dict[str, Any]]
     log.info(f"{recipe.name}: " + ", ".join(f"{n:,} {name}" for name, n in examples.sizes().items()))
     warn_of_other_domain(examples, adapter)
     return examples, {**counts, **_findings(examples, adapter)}
+
+
+def _without_answer(examples: Examples) -> dict[str, int]:
+    """How many questions have no answer, which is logged as well; empty where all have one.
+
+    Raises
+    ------
+    DataError
+        No training question has an answer.
+    """
+    if examples.answers is None or not examples.answers.lacking.any():
+        return {}
+    lacking = {split: examples.answers.lacking[examples.indices(split)] for split in ("train", *JUDGED)}
+    number = sum(int(one.sum()) for one in lacking.values())
+    log.info(f"{number:,} of {len(examples):,} questions have no answer: "
+             + ", ".join(f"{int(one.sum()):,} of {split}" for split, one in lacking.items()))  # fmt: skip
+    if lacking["train"].all():
+        raise DataError(
+            "no training question has an answer",
+            expected="a start and an end where the passage holds one",
+            fix="check that --column start=NAME and end=NAME (or answer=NAME) name the right columns",
+        )
+    if not lacking["train"].any():
+        log.warning("every training question has an answer: the model will give one to every question")
+    elif not lacking["valid"].any():
+        log.warning("every question of valid has an answer: none is given where that is likelier than not")
+    return {"questions_without_an_answer": number}
 
 
 def _findings(examples: Examples, adapter: Adapter) -> dict[str, Any]:

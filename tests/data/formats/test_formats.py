@@ -149,8 +149,19 @@ def test_squads_own_json(write):
     table = read("squad", {"data": write(json.dumps(SQUAD), "train.json")})
     assert table.column("answers").to_pylist() == [[{"start": 4.0, "end": 7.0}]]
     assert table.column("sequence_b").to_pylist() == ["the cat sat"]
-    without = json.dumps(SQUAD).replace('[{"text": "cat", "answer_start": 4}]', "[]")
-    assert "question q1 has no answer" in refusal(read, "squad", {"data": write(without, "train.json")})
+    one = '[{"text": "cat", "answer_start": 4}]'
+    for several, expected in (
+        ("[]", []),
+        (one.replace("]", ', {"text": "the \\"cat\\"", "answer_start": 0}]'), None),
+        (one.replace("]", ', {"text": "cat sat", "answer_start": 4}]'), [(4.0, 7.0), (4.0, 11.0)]),
+        (one + ', "is_impossible": true', []),
+    ):
+        path = write(json.dumps(SQUAD).replace(one, several), "train.json")
+        if expected is None:
+            assert "not the answer 'the \"cat\"'" in refusal(read, "squad", {"data": path})
+            continue
+        (answers,) = read("squad", {"data": path}).column("answers").to_pylist()
+        assert [(answer["start"], answer["end"]) for answer in answers] == expected
     assert "not in the form of SQuAD" in refusal(read, "squad", {"data": write('{"data": [1]}', "train.json")})
 
 

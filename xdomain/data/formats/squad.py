@@ -19,12 +19,12 @@ def raw_squad(path: Path) -> pa.Table:
     -------
     pa.Table
         Strings: ``id``, ``question``, ``context``, ``answer_text`` and ``answer_start``, the character that the answer
-        begins at; of several answers to a question, the first.
+        begins at; of several answers to a question a list in each, null for a question without one (version 2.0).
 
     Raises
     ------
     DataError
-        No JSON, not in the form of SQuAD, or a question without an answer (version 2.0).
+        No JSON, or not in the form of SQuAD.
     """
     try:
         tree = json.loads(read_text(path))
@@ -41,26 +41,21 @@ def raw_squad(path: Path) -> pa.Table:
             f"{path} is not in the form of SQuAD ({type(error).__name__}: {error})",
             expected='{"data": [{"paragraphs": [{"context": …, "qas": [{"id", "question", "answers"}]}]}]}',
         ) from None
-    unanswered = [row["id"] for row in rows if row["answer_start"] is None]
-    if unanswered:
-        raise DataError(
-            f"{path}: question {unanswered[0]} has no answer"
-            + (f", and {len(unanswered) - 1:,} more" if unanswered[1:] else ""),
-            expected="an answer to every question: those without one (SQuAD 2.0) cannot be learned yet",
-            fix="leave them out, or use version 1.1",
-        )
     names = ("id", "question", "context", "answer_text", "answer_start")
     return pa.table({name: pa.array([row[name] for row in rows], pa.string()) for name in names})
 
 
 def _row(question: dict[str, Any], context: str) -> dict[str, str | None]:
-    answers = question.get("answers") or []
-    first = answers[0] if answers else {"text": None, "answer_start": None}
-    start = first["answer_start"]
+    answers = [] if question.get("is_impossible") else question.get("answers") or []
+    texts, starts = [answer["text"] for answer in answers], [answer["answer_start"] for answer in answers]
+    if len(answers) == 1:
+        cells = (texts[0], str(starts[0]))
+    else:
+        cells = (json.dumps(texts, ensure_ascii=False), json.dumps(starts)) if answers else (None, None)
     return {
         "id": str(question["id"]),
         "question": question["question"],
         "context": context,
-        "answer_text": first["text"],
-        "answer_start": None if start is None else str(start),
+        "answer_text": cells[0],
+        "answer_start": cells[1],
     }

@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from xdomain.core.errors import DataError, MissingError
+from xdomain.data.answer_cells import are_objects
 from xdomain.data.formats.preamble import LOOKED_AT, rows_above_header, said_of
 from xdomain.data.formats.read_file import read_content, read_text
 from xdomain.data.rows import noting
@@ -102,7 +103,8 @@ def raw_json(path: Path) -> pa.Table:
             _object(line, f"{path}: line {number}") for number, line in enumerate(text.split("\n"), 1) if line.strip()
         ]
     names = list(dict.fromkeys(name for record in records for name in record))
-    nested = next((name for record in records for name, cell in record.items() if isinstance(cell, dict)), None)
+    cells = ((name, cell) for record in records for name, cell in record.items() if isinstance(cell, dict))
+    nested = next((name for name, cell in cells if not are_objects([json.dumps(cell)])), None)
     if nested is not None:
         raise DataError(
             f"{path}: the key {nested!r} holds an object", expected="a text, a number or a list in every key"
