@@ -147,7 +147,7 @@ def test_a_question_that_leaves_no_room_is_refused_or_cut():
 
 def test_a_question_without_an_answer_is_learned_as_position_0_of_every_window():
     passages = Ragged.from_lists([[i % 9 for i in range(n)] for n in (30, 30)])
-    edges = np.concatenate([np.column_stack([np.arange(30), np.arange(30) + 1.0])] * 2)
+    edges = np.concatenate([np.column_stack([np.arange(30.0), np.arange(30.0) + 1])] * 2)
     placed = place_answers(answers([], [(12, 15)]), passages, edges, ("none", "one"))
     assert placed.lacking.tolist() == [True, False]
     assert placed.learned.tolist() == [[-1, -1], [12, 15]]

@@ -2,6 +2,7 @@
 
 import json
 import math
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -99,7 +100,7 @@ def test_the_threshold_is_as_good_as_the_best_that_squads_script_finds(questions
 def test_thresholds_by_hand():
     golds, found = [[(0.0, 1.0)], [(0.0, 1.0)], [], []], np.array([(0.0, 1.0)] * 4)
 
-    def chosen(*odds, how="validation"):
+    def chosen(*odds: float, how: Any = "validation") -> float:
         return choose_none(padded(golds), found, of_odds(np.array(odds, float)), how)[0]
 
     assert chosen(-3, -1, 2, 4) == pytest.approx(1 / (1 + math.exp(-0.5)))  # half-way from -1 to 2
