@@ -174,6 +174,7 @@ def test_columns_that_could_be_the_label_are_all_named(write):
     rows = "".join(f"{s},{i % 2},{(5, 1, 9, 5)[i]},{i % 2}\n" for i, s in enumerate(DNA))
     text = refusal(load, write("a.csv", "sequence,t1,own score,t3\n" + rows))
     assert "say which: --column label=t1 or --column label='own score' or --column label=t3" in text
+    assert "; or several numbers at once: --column label='t1,own score,t3'" in text
 
 
 def test_objects_of_json_in_a_column(write):

@@ -173,8 +173,16 @@ class ColumnRoles:
         raise DataError(
             f"{self.where}: {len(could)} columns could be the label: {', '.join(could)}",
             expected="one that is named, or can only be it",
-            fix="say which: " + " or ".join(f"--column label={shlex.quote(name)}" for name in could[:SHOWN]),
+            fix="say which: "
+            + " or ".join(f"--column label={shlex.quote(name)}" for name in could[:SHOWN])
+            + ("; or several numbers at once: " + self._all_of(could) if self._are_numbers(could) else ""),
         )
+
+    def _are_numbers(self, names: Sequence[str]) -> bool:
+        return all(self.sample.numbers(name) is not None and "," not in name for name in names)
+
+    def _all_of(self, names: Sequence[str]) -> str:
+        return f"--column label={shlex.quote(','.join(names[:SHOWN]))}" + (",…" if names[SHOWN:] else "")
 
     def like_labels(self) -> list[str]:
         """The free columns that could be the label, if each says yes or no for a label of its own; else none."""
