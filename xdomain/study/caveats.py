@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from xdomain.core.choices import OF_VALUES
 from xdomain.metrics.learned import not_above, not_learned, of_losses, one_answer
 from xdomain.metrics.metrics import METRICS, lacking
 from xdomain.study.arm_results import ArmResults, Place, standard_error_of
@@ -43,7 +44,7 @@ def why_not_learned(series: ArmResults) -> str | None:
         if len(judged) == 1:
             names: list[str] = series.study.store.result(series.cells[0].key)["classes"]
             return not_learned(first.labels, first.scores, problem, series.metric, losses=losses, classes=names)
-        thing = {"regression": "value", "multilabel": "set of labels"}.get(problem, "class")
+        thing = "set of labels" if problem == "multilabel" else "value" if problem in OF_VALUES else "class"
         what = f"{len(first):,} test records with one and the same {thing}"
         return f"answers all {what} in each of its {len(judged)} cells{of_losses(losses)}"
     known = [cell for cell in series.cells if math.isfinite(series.value(cell))]
