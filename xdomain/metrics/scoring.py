@@ -21,13 +21,13 @@ from xdomain.metrics.multilabel import HALF, chances_of_labels, choose_threshold
 from xdomain.metrics.no_answer import COLUMN, by_answer, chances_of_none, choose_none, given_spans, learns_none
 from xdomain.metrics.spans import RANDOM_DRAWS, found_spans, oracle_spans, random_spans
 
-Thresholds = NDArray[np.float64] | None
+Cutoffs = NDArray[np.float64] | None
 OLD = "probabilities"
 """The column of lists that held the probabilities of all classes before each class had a column of its own."""
 
 
 def metric_inputs(
-    examples: Examples, records: NDArray[np.int64], scores: NDArray[Any], thresholds: Thresholds = None
+    examples: Examples, records: NDArray[np.int64], scores: NDArray[Any], thresholds: Cutoffs = None
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return what `compute_metrics` takes: labels and scores; for span, references and predicted spans.
 
@@ -53,7 +53,7 @@ def metric_inputs(
 
 
 def judged_rows(
-    problem: Problem, labels: NDArray[Any], scores: NDArray[Any], thresholds: Thresholds = None
+    problem: Problem, labels: NDArray[Any], scores: NDArray[Any], thresholds: Cutoffs = None
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return labels and scores as `compute_metrics` takes them, for any problem but span.
 
@@ -94,7 +94,7 @@ def metric_values(
     examples: Examples,
     records: NDArray[np.int64],
     scores: NDArray[Any],
-    thresholds: Thresholds = None,
+    thresholds: Cutoffs = None,
 ) -> dict[str, float]:
     """The value of each of `metrics`, by name; `examples`, `records`, `scores`, `thresholds` as in `metric_inputs`."""
     rows = compute_metrics(metrics, *metric_inputs(examples, records, scores, thresholds), examples.problem)
@@ -102,7 +102,7 @@ def metric_values(
 
 
 def compute_split_metrics(
-    examples: Examples, split: str, scores: NDArray[Any], metrics: list[str], thresholds: Thresholds = None
+    examples: Examples, split: str, scores: NDArray[Any], metrics: list[str], thresholds: Cutoffs = None
 ) -> dict[str, Any]:
     """Judge the scores of a split.
 
@@ -159,7 +159,7 @@ def span_columns(
     adapter: Adapter,
     records: NDArray[np.int64],
     scores: NDArray[np.float64],
-    threshold: Thresholds = None,
+    threshold: Cutoffs = None,
 ) -> dict[str, pa.Array]:
     """Make the columns of predicted answers.
 
@@ -237,7 +237,7 @@ def predicted(
     adapter: Adapter,
     records: NDArray[np.int64],
     scores: NDArray[Any],
-    thresholds: Thresholds = None,
+    thresholds: Cutoffs = None,
 ) -> dict[str, pa.Array]:
     """Make the columns of predictions, in the order of `records`: see `prediction_columns` and `span_columns`.
 
@@ -265,7 +265,7 @@ def prediction_columns(
     classes: tuple[str, ...],
     scores: NDArray[Any],
     lengths: NDArray[np.int64],
-    thresholds: Thresholds = None,
+    thresholds: Cutoffs = None,
 ) -> dict[str, pa.Array]:
     """Make the columns `prediction` and `score`, and for classification and pair those of `class_columns`.
 
