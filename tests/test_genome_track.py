@@ -5,12 +5,12 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from command_line import told
 from hypothesis import given
 from hypothesis import strategies as st
 
 import xdomain
 from xdomain import genome_track
-from xdomain.cli.main import main
 from xdomain.core.errors import DataError, OutputError, RecipeError
 from xdomain.genome_track import stretches, windows_of
 
@@ -180,16 +180,6 @@ def test_what_is_left_out_is_told(run, genome, tmp_path, said):
         "1 contigs are shorter than a window, and are taken whole",
         "warning: windows of 20 every 30 leave stretches between them without a prediction",
     ]
-
-
-def told(capsys, *arguments):
-    try:
-        main([str(one) for one in arguments])
-        code = 0
-    except SystemExit as stop:
-        code = stop.code or 0
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
 
 
 def test_the_command(capsys, run, genome, tmp_path):

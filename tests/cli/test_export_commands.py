@@ -3,9 +3,9 @@
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from command_line import told
 
 import xdomain
-from xdomain.cli.main import main
 from xdomain.export import onnx
 
 
@@ -25,17 +25,6 @@ def table(tmp_path):
 
 
 COLUMNS = ["--column", "id=name", "--column", "sequence=read"]
-
-
-def told(capsys, *arguments):
-    """Exit code, stdout, stderr of a command."""
-    try:
-        main([str(a) for a in arguments])
-        code = 0
-    except SystemExit as stop:
-        code = stop.code or 0
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
 
 
 def test_embed_a_file_by_a_run(capsys, run, table, tmp_path):

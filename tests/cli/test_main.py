@@ -13,23 +13,13 @@ import numpy as np
 import pytest
 import typer
 import yaml
+from command_line import told as xdomain
 
 from xdomain.cli.main import app, main
 from xdomain.cli.pretrain import pretrain_app
 from xdomain.pretraining.api import SHORT, Pretraining
 
 FAST = ["--set", "train.max_steps=2", "--set", "split.limit={train: 40, valid: 20, test: 20}"]
-
-
-def xdomain(capsys, *arguments):
-    """Exit code, stdout, stderr of a command."""
-    try:
-        main([str(a) for a in arguments])
-        code = 0
-    except SystemExit as stop:
-        code = stop.code or 0
-    told = capsys.readouterr()
-    return code, told.out, told.err
 
 
 def write_dna(path):

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
+from command_line import told
 
 import xdomain
 from xdomain.cli.main import main
@@ -150,16 +151,6 @@ def test_many_are_scored_in_parts(run, genome, contigs, vcf, monkeypatch):
     monkeypatch.setattr(api, "AT_ONCE", 3)
     parts = xdomain.score_variants(run, packed, genome=genome).to_pylist()
     assert [row["score"] for row in parts] == pytest.approx([row["score"] for row in whole], abs=1e-5)
-
-
-def told(capsys, *arguments):
-    try:
-        main([str(one) for one in arguments])
-        code = 0
-    except SystemExit as stop:
-        code = stop.code or 0
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
 
 
 def test_the_command(capsys, run, genome, contigs, vcf, tmp_path):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from xdomain.core.errors import DataError
 from xdomain.data.cells import MISSING, SEPARATORS, is_missing, natural_order, several_labels
-from xdomain.data.rows import missing_column, row_name, short, strings
+from xdomain.data.rows import lists_by_length, missing_column, row_name, short, strings
 
 pc: Any = pyarrow.compute  # its functions are made at import and have no types
 UNKNOWN = "unknown_labels"
@@ -163,9 +163,8 @@ def label_sets_of(
 
 def lists_of(held: NDArray[np.bool_], names: Sequence[str]) -> pa.Array:
     """Shape (n,), lists of strings: those of the k `names` that each record has by `held`, shape (n, k)."""
-    offsets = np.concatenate(([0], np.cumsum(held.sum(axis=1)))).astype(np.int32)
     flat = pa.array(names, pa.string()).take(pa.array(np.nonzero(held)[1]))
-    return pa.ListArray.from_arrays(pa.array(offsets), flat)
+    return lists_by_length(flat, held.sum(axis=1))
 
 
 def held_by(column: pa.Array | pa.ChunkedArray, names: Sequence[str]) -> NDArray[np.bool_]:

@@ -6,10 +6,13 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute
+from numpy.typing import NDArray
 
 from xdomain.core.errors import DataError, nearest
+from xdomain.core.sequences import offsets_of
 
 pc: Any = pyarrow.compute  # makes its functions at import, where a type checker cannot see them
 
@@ -68,6 +71,11 @@ def strings(table: pa.Table, name: str, *, trim: bool = True) -> pa.Array:
     """The column `name` of `table` as strings, null as ""; `trim` removes blanks at both ends."""
     filled = pc.fill_null(column_of(table, name).cast(pa.string()), "")
     return pc.utf8_trim_whitespace(filled) if trim else filled
+
+
+def lists_by_length(flat: pa.Array, lengths: Sequence[int] | NDArray[np.integer[Any]]) -> pa.Array:
+    """Shape (n,): `flat`, shape (total,), cut into lists of these `lengths`, shape (n,), one after another."""
+    return pa.ListArray.from_arrays(pa.array(offsets_of(np.asarray(lengths)).astype(np.int32)), flat)
 
 
 def first_row(mask: pa.Array) -> int | None:

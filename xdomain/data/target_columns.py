@@ -48,8 +48,11 @@ def targets_in_columns(table: pa.Table, names: Sequence[str], where: str, said: 
         spelling = spelling_of(cells)
         values: list[float | None] = []
         for row, cell in enumerate(cells):
-            value = None if is_missing(cell, among_numbers=True) else parse_number(spelling.plain(cell))
-            if not is_missing(cell, among_numbers=True) and (value is None or not math.isfinite(value)):
+            if is_missing(cell, among_numbers=True):
+                values.append(None)
+                continue
+            value = parse_number(spelling.plain(cell))
+            if value is None or not math.isfinite(value):
                 raise DataError(
                     f"{row_name(where, row, ids)}: {short(cell)!r} in the target {name!r}",
                     expected="a finite number, or nothing where it is unknown",

@@ -107,7 +107,7 @@ def numbers_in(tags: pa.Array, ids: Sequence[str], where: str) -> pa.Array:
     Raises
     ------
     DataError
-        An entry is no finite number, or all of a record that must have one are unknown.
+        An entry is neither a finite number nor missing.
     """
     flat: list[str | None] = tags.flatten().to_pylist()
     kinds = {cell: _number(cell) for cell in set(flat) if cell is not None and not is_missing(cell, among_numbers=True)}

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from xdomain.core.choices import OF_VALUES, Problem
 from xdomain.core.import_errors import LazyModule
+from xdomain.data.rows import lists_by_length
 from xdomain.metrics.metrics import probabilities
 from xdomain.metrics.multilabel import HALF, chances_of_labels
 
@@ -64,13 +65,12 @@ def spread_columns(
         multilabel and multioutput ``std`` is the mean over labels, and for multilabel ``agreement`` the share of models
         that give the same labels.
     """
-    offsets = pa.array(np.concatenate(([0], np.cumsum(lengths))).astype(np.int32))
     if problem in OF_VALUES:
         std = np.std(np.stack(scores).astype(np.float64), axis=0, ddof=1)
         if problem == "multioutput":
             return {"std": pa.array(std.mean(axis=-1))}
         flat = pa.array(std, mask=~np.isfinite(std))
-        return {"std": flat if problem == "regression" else pa.ListArray.from_arrays(offsets, flat)}
+        return {"std": flat if problem == "regression" else lists_by_length(flat, lengths)}
     if problem == "multilabel":
         of_each = np.stack([chances_of_labels(one) for one in scores])
         least = HALF if thresholds is None else thresholds
@@ -87,4 +87,4 @@ def spread_columns(
     }
     if problem != "tagging":
         return columns
-    return {name: pa.ListArray.from_arrays(offsets, column) for name, column in columns.items()}
+    return {name: lists_by_length(column, lengths) for name, column in columns.items()}

@@ -12,12 +12,12 @@ from xdomain.core.import_errors import LazyModule
 from xdomain.data.answers import NONE
 from xdomain.data.dataset import Examples
 from xdomain.metrics.metrics import METRICS, compute_metrics, frame_f1, lacking
+from xdomain.metrics.multilabel import HALF
 
 special: Any = LazyModule("scipy.special")  # slow to import
 Floats = NDArray[np.float64]
 NO_ANSWER = "no answer"
 COLUMN = f"p({NO_ANSWER})"
-HALF = 0.5
 ALIKE = 1e-9  # sums of scores that differ by less are equal
 
 

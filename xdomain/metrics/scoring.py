@@ -15,6 +15,7 @@ from xdomain.data.answer_cells import ANSWERS
 from xdomain.data.answers import NONE
 from xdomain.data.dataset import IGNORED, Examples
 from xdomain.data.label_sets import UNKNOWN, lists_of
+from xdomain.data.rows import lists_by_length
 from xdomain.data.target_columns import targets_of
 from xdomain.metrics.metrics import compute_metrics, confusion, known_columns, per_class, probabilities
 from xdomain.metrics.multilabel import HALF, chances_of_labels, choose_thresholds, decided, per_label
@@ -287,9 +288,8 @@ def prediction_columns(
         Only for multilabel, shape (k,): the probability from which on a label is given; None: 0.5.
     """
     if problem == "profile":
-        offsets = pa.array(np.concatenate(([0], np.cumsum(lengths))).astype(np.int32))
         values = pa.array(scores.astype(np.float64), mask=~np.isfinite(scores))
-        return {"prediction": pa.ListArray.from_arrays(offsets, values)}
+        return {"prediction": lists_by_length(values, lengths)}
     if problem == "multioutput":
         each = zip(classes, scores.astype(np.float64).T, strict=True)
         return {f"prediction({name})": pa.array(values) for name, values in each}
@@ -307,10 +307,9 @@ def prediction_columns(
     ).cast(pa.string())
     top = pa.array(np.take_along_axis(chances, best[:, None], -1)[:, 0], mask=missing)
     if problem == "tagging":
-        offsets = pa.array(np.concatenate(([0], np.cumsum(lengths))).astype(np.int32))
         return {
-            "prediction": pa.ListArray.from_arrays(offsets, names),
-            "score": pa.ListArray.from_arrays(offsets, top),
+            "prediction": lists_by_length(names, lengths),
+            "score": lists_by_length(top, lengths),
         }
     return {"prediction": names, "score": top, **class_columns(classes, chances)}
 
@@ -351,11 +350,10 @@ def label_column(examples: Examples, records: NDArray[np.int64]) -> pa.Array:
         return pa.array(lists, ANSWERS)
     missing = np.nan if examples.problem in OF_VALUES else IGNORED
     labels, lengths = per_tag(examples, records, examples.labels_of(records), missing)
-    offsets = pa.array(np.concatenate(([0], np.cumsum(lengths))).astype(np.int32))
     if examples.problem == "multioutput":
         return targets_of(labels, examples.classes)
     if examples.problem == "profile":
-        return pa.ListArray.from_arrays(offsets, pa.array(labels.astype(np.float64), mask=~np.isfinite(labels)))
+        return lists_by_length(pa.array(labels.astype(np.float64), mask=~np.isfinite(labels)), lengths)
     if examples.problem == "multilabel":
         return lists_of(labels == 1, examples.classes)
     if examples.problem == "regression":
@@ -365,4 +363,4 @@ def label_column(examples: Examples, records: NDArray[np.int64]) -> pa.Array:
     ).cast(pa.string())
     if examples.problem != "tagging":
         return names
-    return pa.ListArray.from_arrays(offsets, names)
+    return lists_by_length(names, lengths)

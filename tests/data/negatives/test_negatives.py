@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import yaml
 from Bio.Seq import reverse_complement
+from command_line import told
 
 import xdomain
-from xdomain.cli.main import main
 from xdomain.core.errors import DataError, RecipeError
 from xdomain.core.plugins import make_adapter
 from xdomain.core.recipe import recipe_from
@@ -270,16 +270,6 @@ def test_the_key_of_a_cell_is_as_before_where_no_negatives_are_made(peptides, tm
     moved = tmp_path / "moved.fasta"
     moved.write_text(others[0].read_text())
     assert cell(negatives=f"proteins={moved}").key in keys
-
-
-def told(capsys, *arguments):
-    try:
-        main([str(one) for one in arguments])
-        code = 0
-    except SystemExit as stop:
-        code = stop.code or 0
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
 
 
 def test_check_says_that_there_is_one_class_and_how_to_make_another(capsys, peptides, tmp_path):
