@@ -1,6 +1,8 @@
 """Plain text to documents, wordpieces and stored tokens."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -41,6 +43,30 @@ def test_documents_are_encoded_as_their_lines_one_by_one(tokenizer, tmp_path_fac
     slow = [[i for line in book for i in tokenizer(line, add_special_tokens=False)["input_ids"]] for book in books]
     assert [list(document) for document in store] == slow
     assert store.values.dtype == np.uint16
+
+
+LEARNS = """
+import json, sys
+from pathlib import Path
+from xdomain.data.corpus import train_wordpieces
+print(json.dumps(train_wordpieces([Path(sys.argv[1])], 90).get_vocab()))
+"""
+
+
+def test_the_same_text_gives_the_same_ids_in_every_process(tmp_path):
+    rare = "".join(chr(0x4E00 + i) for i in range(250))  # more letters than a vocabulary may have, all as rare
+    path = tmp_path / "a.txt"
+    path.write_text("The quick brown fox jumps over the lazy dog.\nPack my box with five dozen liquor jugs!\n" * 5)
+    learned = [subprocess.run([sys.executable, "-c", LEARNS, path], capture_output=True, text=True) for _ in range(2)]
+    vocabularies = [json.loads(one.stdout) for one in learned]
+    assert vocabularies[0] == vocabularies[1]
+    order = sorted(vocabularies[0], key=vocabularies[0].__getitem__)
+    assert order[:5] == ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    letters = [piece for piece in order[5:] if len(piece.removeprefix("##")) == 1]
+    assert order[5 : 5 + len(letters)] == letters == sorted(letters)
+    path.write_text("the cat sat on the mat " * 20 + " ".join(rare))
+    kept = {piece for piece in train_wordpieces([path], 215).get_vocab() if piece in rare}
+    assert kept == set(rare[: 200 - len(set("thecasonm"))])
 
 
 def test_special_tokens_in_the_text_are_text_and_nothing_is_cut(tokenizer, tmp_path):

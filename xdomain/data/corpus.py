@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ SPECIALS = {
     "sep_token": "[SEP]",
     "mask_token": "[MASK]",
 }
+LETTERS = 200
+"""The most letters that a learned vocabulary has; words with rarer ones become [UNK]."""
 BATCH_LINES = 4096
 STORE = "tokens 1"
 """Version of the stored tokens: change it whenever the same text gives other tokens."""
@@ -92,6 +95,9 @@ def documents(files: Sequence[Path]) -> Iterator[list[str]]:
 def train_wordpieces(files: Sequence[Path], size: int) -> PreTrainedTokenizerFast:
     """Learn a lower-cased WordPiece tokenizer of `size` entries, special tokens included, from `files`.
 
+    The same text always gives the same ids. The trainer of ``tokenizers`` gives single letters ids in the order of a
+    hash table, which differs from process to process; so it is run twice, and gets those of the first time, sorted.
+
     Raises
     ------
     DataError
@@ -99,30 +105,57 @@ def train_wordpieces(files: Sequence[Path], size: int) -> PreTrainedTokenizerFas
     """
     if not any(True for _ in documents(files)):
         raise _no_text(files)
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.decoder = decoders.WordPiece()
-    trainer = trainers.WordPieceTrainer(
-        vocab_size=size,
-        special_tokens=list(SPECIALS.values()),
-        limit_alphabet=200,
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator((p for document in documents(files) for p in document), trainer)
+    specials = list(SPECIALS.values())
+    letters = _frequent_letters(files)
+    pieces = _trained(files, specials, 0, letters).get_vocab().keys()
+    rows = _trained(files, [*specials, *sorted(pieces - {*specials})], size, letters).get_vocab()
+    tokenizer = _bert_tokenizer(models.WordPiece(rows, unk_token="[UNK]"))
+    tokenizer.add_special_tokens(specials)
     if tokenizer.get_vocab_size() < size:
         raise DataError(
             f"the corpus yields {tokenizer.get_vocab_size()} wordpieces, fewer than the {size} asked for",
             expected="a larger corpus, or a smaller vocabulary",
             fix=f"--vocabulary {tokenizer.get_vocab_size()}",
         )
-    rows = tokenizer.get_vocab()
     tokenizer.post_processor = processors.BertProcessing(("[SEP]", rows["[SEP]"]), ("[CLS]", rows["[CLS]"]))
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         model_input_names=["input_ids", "token_type_ids", "attention_mask"],
         **SPECIALS,
     )
+
+
+def _frequent_letters(files: Sequence[Path]) -> list[str]:
+    """The `LETTERS` most frequent letters of the text."""
+    written, counts = Counter[str](), Counter[str]()
+    for document in documents(files):
+        for paragraph in document:
+            written.update(paragraph)
+    normalizer = normalizers.BertNormalizer(lowercase=True)
+    for letter, times in written.items():
+        for normal in normalizer.normalize_str(letter):
+            counts[normal] += times
+    ranked = sorted((letter for letter in counts if not letter.isspace()), key=lambda one: (-counts[one], one))
+    return ranked[:LETTERS]
+
+
+def _trained(files: Sequence[Path], first: list[str], size: int, letters: list[str]) -> Tokenizer:
+    """A tokenizer of `size` wordpieces, or of no more than the `letters` where that is smaller; `first` come first."""
+    tokenizer = _bert_tokenizer(models.WordPiece(unk_token="[UNK]"))
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=size, special_tokens=first, initial_alphabet=letters, limit_alphabet=len(letters),
+        show_progress=False,
+    )  # fmt: skip
+    tokenizer.train_from_iterator((p for document in documents(files) for p in document), trainer)
+    return tokenizer
+
+
+def _bert_tokenizer(model: models.WordPiece) -> Tokenizer:
+    tokenizer = Tokenizer(model)
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.decoder = decoders.WordPiece()
+    return tokenizer
 
 
 def load_tokenizer(name: str) -> PreTrainedTokenizerFast:
