@@ -61,6 +61,7 @@ def fit_baseline(
     seed: int,
     metric: str,
     balance: ClassBalance = "none",
+    shares: NDArray[np.float32] | None = None,
 ) -> Baseline:
     """Fit on train, choose the regularisation or the epoch on validation, never look at test.
 
@@ -86,14 +87,14 @@ def fit_baseline(
         Name of the metric by which validation chooses.
     balance
         As ``class_balance`` in a recipe. k-mer counts, which see all records at once, take weights for batches, too.
+    shares
+        Shape (n,): how much each record counts in the loss, as in `xdomain.data.dataset.Examples.shares`; None: alike.
     """
     if kind == "kmer":
-        from xdomain.baselines.kmer import fit_kmer  # loads scipy
-
-        return fit_kmer(symbols, symbols_b, labels, split, alphabet_size, problem, n_classes, seed, metric, balance)
-    from xdomain.baselines.cnn import fit_cnn  # loads torch
-
-    return fit_cnn(symbols, symbols_b, labels, split, alphabet_size, problem, n_classes, seed, metric, balance)
+        from xdomain.baselines.kmer import fit_kmer as fit  # loads scipy
+    else:
+        from xdomain.baselines.cnn import fit_cnn as fit  # loads torch
+    return fit(symbols, symbols_b, labels, split, alphabet_size, problem, n_classes, seed, metric, balance, shares)
 
 
 def load_baseline(folder: Path) -> Baseline:

@@ -129,12 +129,13 @@ def load_cnn(folder: Path, settings: dict[str, Any]) -> CNN:
 def fit_cnn(
     symbols: Ragged, symbols_b: Ragged | None, labels: NDArray[Any], split: NDArray[np.str_], alphabet_size: int,
     problem: Problem, n_classes: int, seed: int, metric: str, balance: ClassBalance = "none",
+    shares: NDArray[np.float32] | None = None,
 ) -> CNN:  # fmt: skip
     """Train with Adam and keep the epoch that is best on validation. Deterministic by `seed` on a CPU.
 
     Parameters
     ----------
-    symbols, symbols_b, labels, split, alphabet_size, problem, n_classes, seed, metric, balance
+    symbols, symbols_b, labels, split, alphabet_size, problem, n_classes, seed, metric, balance, shares
         See `xdomain.baselines.api.fit_baseline`.
     """
     rng = np.random.Generator(np.random.PCG64(seed))
@@ -168,7 +169,7 @@ def fit_cnn(
         for first in range(0, len(order), BATCH):
             chosen = order[first : first + BATCH]
             logits = net(*_inputs(symbols, symbols_b, chosen, net.pad))
-            loss = _loss(logits, symbols, labels, chosen, problem, scale, weights)
+            loss = _loss(logits, symbols, labels, chosen, problem, scale, weights, shares)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -209,12 +210,14 @@ def _padded(symbols: Ragged, chosen: NDArray[np.int64], pad: int) -> Tensor:
 
 def _loss(
     logits: Tensor, symbols: Ragged, labels: NDArray[Any], chosen: NDArray[np.int64], problem: Problem,
-    scale: Scale, weights: Tensor | None,
+    scale: Scale, weights: Tensor | None, shares: NDArray[np.float32] | None,
 ) -> Tensor:  # fmt: skip
     wanted = labels[chosen] if problem not in PER_SYMBOL else _of_symbols(symbols, labels, chosen, logits.shape[1])
     if problem in OF_VALUES:
         wanted = _standardised(wanted, scale)
     batch = {"labels": torch.from_numpy(wanted)}
+    if shares is not None:
+        batch["weights"] = torch.from_numpy(shares[chosen])
     return summed_loss(problem, logits, batch, weights) / count_labels(batch).clamp(min=1)
 
 

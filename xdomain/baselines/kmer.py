@@ -182,12 +182,13 @@ def _kmers(symbols: Ragged, alphabet_size: int) -> Features:
 def fit_kmer(
     symbols: Ragged, symbols_b: Ragged | None, labels: NDArray[Any], split: NDArray[np.str_], alphabet_size: int,
     problem: Problem, n_classes: int, seed: int, metric: str, balance: ClassBalance = "none",
+    shares: NDArray[np.float32] | None = None,
 ) -> Linear:  # fmt: skip
     """Fit once for each of `STRENGTHS` and keep the one that is best on validation.
 
     Parameters
     ----------
-    symbols, symbols_b, labels, split, alphabet_size, problem, n_classes, seed, metric, balance
+    symbols, symbols_b, labels, split, alphabet_size, problem, n_classes, seed, metric, balance, shares
         See `xdomain.baselines.api.fit_baseline`.
 
     Raises
@@ -197,10 +198,13 @@ def fit_kmer(
     """
     seen = features(symbols, symbols_b, problem, alphabet_size)
     train, valid = (_labelled(rows_of(symbols, split, name, problem), labels) for name in ("train", "valid"))
+    if shares is None:
+        shares = np.ones(len(symbols), np.float32)
+    share = (np.repeat(shares, symbols.lengths) if problem in PER_SYMBOL else shares)[train].astype(np.float64)
     best: Linear | None = None
     best_value: float | None = None
     for strength in STRENGTHS:
-        fitted = _linear(seen[train], labels[train], strength, problem, alphabet_size, n_classes, seed, balance)
+        fitted = _linear(seen[train], labels[train], share, strength, problem, alphabet_size, n_classes, seed, balance)
         scores = np.asarray(seen[valid] @ fitted.weights) + fitted.bias
         scores = scores[:, 0] if problem in ("regression", "profile") else scores
         value = compute_metrics([metric], *judged_rows(problem, labels[valid], scores), problem)[metric]["value"]
@@ -219,13 +223,13 @@ def _labelled(rows: NDArray[np.int64], labels: NDArray[Any]) -> NDArray[np.int64
 
 
 def _linear(
-    seen: Features, labels: NDArray[Any], strength: float, problem: Problem, alphabet_size: int, n_classes: int,
-    seed: int, balance: ClassBalance,
+    seen: Features, labels: NDArray[Any], share: NDArray[np.float64], strength: float, problem: Problem,
+    alphabet_size: int, n_classes: int, seed: int, balance: ClassBalance,
 ) -> Linear:  # fmt: skip
     from sklearn.linear_model import LogisticRegression  # slow to load, and not needed for scoring
 
     if problem in OF_VALUES:
-        return _ridge(seen, labels, strength, problem, alphabet_size, seed)
+        return _ridge(seen, labels, share, strength, problem, alphabet_size, seed)
 
     def logistic() -> Any:
         balanced = None if balance == "none" else "balanced"
@@ -234,38 +238,41 @@ def _linear(
     if problem == "multilabel":
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # not fully converged is good enough for a baseline
-            weights, bias, loss = fit_labels(seen, labels, logistic)
+            weights, bias, loss = fit_labels(seen, labels, share, logistic)
         return Linear(weights, bias, problem, alphabet_size, {}, loss)
     if len(np.unique(labels)) < 2:
         raise DataError("all training records have one class", expected="two classes or more to tell apart")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # not fully converged is good enough for a baseline
-        model = logistic().fit(seen, labels)
+        model = logistic().fit(seen, labels, sample_weight=share)
     weights, bias = model.coef_.T, model.intercept_
     if weights.shape[1] == 1:  # two classes: one column of log-odds
         weights, bias = np.hstack([np.zeros_like(weights), weights]), np.array([0.0, *bias])
     chances = np.log(np.clip(model.predict_proba(seen), 1e-12, 1))
     places = np.searchsorted(model.classes_, labels)
-    loss = float(-chances[np.arange(len(labels)), places].mean())
+    loss = float(-np.average(chances[np.arange(len(labels)), places], weights=share))
     whole = _all_classes(weights, bias, model.classes_, n_classes)
     return Linear(*whole, problem, alphabet_size, {}, loss)
 
 
 def _ridge(
-    seen: Features, labels: NDArray[Any], strength: float, problem: Problem, alphabet_size: int, seed: int
-) -> Linear:
+    seen: Features, labels: NDArray[Any], share: NDArray[np.float64], strength: float, problem: Problem,
+    alphabet_size: int, seed: int,
+) -> Linear:  # fmt: skip
     """A ridge regression for each target, on the records of which it is known."""
     from sklearn.linear_model import Ridge
 
     columns = labels.astype(np.float64).reshape(len(labels), -1)
     weights, bias = np.zeros((seen.shape[1], columns.shape[1])), np.zeros(columns.shape[1])
-    errors: list[NDArray[np.float64]] = []
+    total, count = 0.0, 0.0
     for place, own in enumerate(columns.T):
         known = np.isfinite(own)
-        ridge = Ridge(alpha=1 / strength, random_state=seed).fit(seen[known], own[known])
+        weight = None if (share == 1).all() else share[known]
+        ridge = Ridge(alpha=1 / strength, random_state=seed).fit(seen[known], own[known], weight)
         weights[:, place], bias[place] = ridge.coef_, float(ridge.intercept_)
-        errors.append(np.square(ridge.predict(seen[known]) - own[known]))
-    return Linear(weights, bias, problem, alphabet_size, {}, float(np.concatenate(errors).mean()))
+        errors = np.square(ridge.predict(seen[known]) - own[known])
+        total, count = total + float(errors @ share[known]), count + float(share[known].sum())
+    return Linear(weights, bias, problem, alphabet_size, {}, total / count)
 
 
 def _all_classes(

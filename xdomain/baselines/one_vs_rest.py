@@ -15,7 +15,7 @@ ALWAYS = 20.0
 
 
 def fit_labels(
-    seen: Any, labels: NDArray[np.int64], make: Callable[[], Any]
+    seen: Any, labels: NDArray[np.int64], share: NDArray[np.float64], make: Callable[[], Any]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
     """Fit a logistic regression for each label.
 
@@ -25,6 +25,8 @@ def fit_labels(
         Shape (n, f), dense or sparse: the features of the training records.
     labels
         Shape (n, k): 1, 0 or `IGNORED`; records of which a label is unknown are left out for this label.
+    share
+        Shape (n,): how much each record counts.
     make
         Returns a ``LogisticRegression`` of scikit-learn that has not been fitted.
 
@@ -34,15 +36,15 @@ def fit_labels(
         Weights (f, k) and bias (k,) of the log-odds, and the mean cross-entropy over all known labels.
     """
     weights, bias = np.zeros((seen.shape[1], labels.shape[1])), np.zeros(labels.shape[1])
-    total, count = 0.0, 0
+    total, count = 0.0, 0.0
     for label, own in enumerate(labels.T):
         known = own != IGNORED
         wanted = own[known]
         if len(np.unique(wanted)) < 2:
             bias[label] = ALWAYS if wanted.any() else -ALWAYS
             continue
-        model = make().fit(seen[known], wanted)
+        model = make().fit(seen[known], wanted, sample_weight=share[known])
         weights[:, label], bias[label] = model.coef_[0], model.intercept_[0]
         chances = np.clip(model.predict_proba(seen[known])[np.arange(len(wanted)), wanted], 1e-12, 1)
-        total, count = total - float(np.log(chances).sum()), count + len(wanted)
-    return weights, bias, total / max(count, 1)
+        total, count = total - float(np.log(chances) @ share[known]), count + float(share[known].sum())
+    return weights, bias, total / max(count, 1.0)

@@ -46,6 +46,7 @@ def train_baseline(recipe: Recipe, adapter: Adapter, examples: Examples, *, fold
         seed=recipe.run.seed,
         metric=recipe.metrics[0],
         balance=recipe.class_balance,
+        shares=examples.shares(),
     )
     seconds = time.monotonic() - started
     reporter().finished()

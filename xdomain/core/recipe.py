@@ -102,6 +102,9 @@ class Columns(ConfigModel):
     split: str | None = None
     group: str | None = None
     fold: str | None = Field(default=None, description="For `split.rule: fold`; it is not guessed.")
+    weight: str | None = Field(
+        default=None, description="How much a record counts in the loss, 0 or more; it is not guessed."
+    )
 
 
 def columns_of(names: Mapping[str, str | list[str]]) -> Columns:

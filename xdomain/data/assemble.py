@@ -168,7 +168,7 @@ def _renamed(
     table = without_impossible(table, columns) if problem == "span" and labelled else table
     wanted = ["id", "sequence", "split", "group", "fold"]
     wanted += ["sequence_b"] if problem in (*PAIRS, *PERHAPS_PAIRS) else []
-    wanted += target_columns(problem) if labelled else []
+    wanted += [*target_columns(problem), "weight"] if labelled else []
     renamed: dict[str, pa.ChunkedArray | pa.Array] = {}
     for role, name in columns.model_dump().items():
         if role in wanted and name and not (role == "label" and problem in OF_COLUMNS):

@@ -148,6 +148,8 @@ class Collator:
         Where the special tokens go.
     windows
         Of all records, see `fit_windows`.
+    shares
+        `Examples.shares`, for training; None: the batch has no weights.
     change
         Called with a record's number and symbols, returns the symbols to use this time; None: no change. Not used for
         records of two sequences.
@@ -160,6 +162,7 @@ class Collator:
     rows: NDArray[np.int64]
     layout: SpecialTokenLayout
     windows: Windows
+    shares: NDArray[np.float32] | None = None
     change: Callable[[int, Ids], Ids] | None = None
     choose: Callable[[int], Sequence[int]] | None = None
 
@@ -177,7 +180,7 @@ class Collator:
             labels (b,), or (w, s) for tagging and profiles, or (w, 2) for span; input_ids, attention_mask and, where
             the backbone has token types, token_type_ids, each (w, s); windows (b,), the number of windows of each
             record; owned (w, s): for tagging and profiles the positions to score in this window, for span those that
-            hold the passage.
+            hold the passage; with `shares` also weights, (b,), or (w,) where each window has labels.
         """
         unlabelled = np.fromiter((r < 0 for r in records), bool, len(records))
         records = [max(r, ~r) for r in records]
@@ -195,8 +198,10 @@ class Collator:
             batch |= self._spanned(places, ids.shape)
         elif self.targets is not None:
             batch["labels"] = self.targets[records]
+        windowed = self.examples.problem in (*PER_SYMBOL, "span")
+        if self.shares is not None:
+            batch["weights"] = self.shares[[r for r, _ in places] if windowed else records]
         if unlabelled.any():
-            windowed = self.examples.problem in (*PER_SYMBOL, "span")
             batch["labels"][np.repeat(unlabelled, batch["windows"]) if windowed else unlabelled] = IGNORED
         return {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in batch.items()}
 

@@ -61,6 +61,8 @@ class Examples:
         Only for span with labels: all references.
     groups
         Only where the task has a column for it: the name of each record's group, None where a record has none.
+    weights
+        Only where the task has a column for it, shape (n,): how much each record counts, from 0; see `shares`.
     """
 
     problem: Problem
@@ -74,6 +76,7 @@ class Examples:
     edges: Spans | None = None
     answers: Answers | None = None
     groups: tuple[str | None, ...] | None = None
+    weights: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -99,6 +102,12 @@ class Examples:
             return self.labels[records]
         offsets = self.symbols.offsets
         return np.concatenate([self.labels[:0], *(self.labels[offsets[r] : offsets[r + 1]] for r in records)])
+
+    def shares(self) -> NDArray[np.float32] | None:
+        """Shape (n,): how much each record counts in the loss, 1 on average over train; None if all count alike."""
+        if self.weights is None:
+            return None
+        return (self.weights / self.weights[self.split == "train"].mean()).astype(np.float32)
 
     def group_column(self, records: NDArray[np.int64]) -> dict[str, pa.Array]:
         """The column ``group`` of `records` for a table of predictions; empty where the records have no groups."""
@@ -146,6 +155,7 @@ def encode_examples(
     groups = (
         tuple(name or None for name in table.column("group").to_pylist()) if "group" in table.column_names else None
     )
+    weights = table.column("weight").to_numpy() if "weight" in table.column_names else None
     symbols = _encode(adapter, table.column("sequence").combine_chunks(), ids)
     paired = "sequence_b" in table.column_names
     symbols_b = _encode(adapter, table.column("sequence_b").combine_chunks(), ids) if paired else None
@@ -162,10 +172,11 @@ def encode_examples(
             answers = place_answers(table.column("answers").combine_chunks(), symbols_b, edges, ids)
         learned = answers.learned if answers else None
         return Examples(
-            problem, ids, symbols, symbols_b, learned, (), split, edges=edges, answers=answers, groups=groups
-        )
+            problem, ids, symbols, symbols_b, learned, (), split, edges=edges, answers=answers, groups=groups,
+            weights=weights,
+        )  # fmt: skip
     labels, names = _labels(table, problem, symbols, ids, classes, heads)
-    return Examples(problem, ids, symbols, symbols_b, labels, names, split, heads, groups=groups)
+    return Examples(problem, ids, symbols, symbols_b, labels, names, split, heads, groups=groups, weights=weights)
 
 
 def with_positive(examples: Examples, name: str | bool | int | float | None) -> Examples:

@@ -206,7 +206,7 @@ def asked_of(file: Path, recipe: Recipe, *, paired: bool = False, labelled: bool
     options: dict[str, Any] = dict(recipe.reader_options) if reader == recipe.reader else {}
     options.pop("constant_label", None)  # which holds for the data of the run alone
     known = recipe.columns if recipe.reader in FORMATS else Columns()
-    known = known.model_copy(update={"split": None, "fold": None})  # another file need not be split
+    known = known.model_copy(update={"split": None, "fold": None, "weight": None})  # which are for training alone
     posed: Problem = "pair" if paired else "classification"
     if labelled or recipe.problem == "span":
         posed = recipe.problem

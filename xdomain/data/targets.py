@@ -46,6 +46,22 @@ def values_of(table: pa.Table, ids: Sequence[str], where: str) -> pa.Array:
     return pa.array(numbers)
 
 
+def weights_of(table: pa.Table, ids: Sequence[str], where: str) -> pa.Array:
+    """The column ``weight`` of `table` as numbers from 0. An error for others names the row by `ids` and `where`."""
+    values: list[object] = column_of(table, "weight").to_pylist()
+    numbers = np.array([math.nan if value is None else _number(value) for value in values])
+    wrong = np.flatnonzero(~(np.isfinite(numbers) & (numbers >= 0)))
+    if len(wrong):
+        row = int(wrong[0])
+        cell = values[row]
+        raise DataError(
+            f"{row_name(where, row, ids)}: the weight is {'empty' if cell in (None, '') else repr(short(str(cell)))}",
+            expected="a number, 0 or more: how much the record counts in the loss",
+            fix="fill or correct it; or leave --column weight=NAME out",
+        )
+    return pa.array(numbers, pa.float64())
+
+
 def _number(value: object) -> float:
     try:
         return float(str(value))

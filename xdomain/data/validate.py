@@ -15,7 +15,7 @@ from xdomain.core.recipe import SPLITS
 from xdomain.data.label_sets import UNKNOWN, checked_lists, held_by, label_names
 from xdomain.data.rows import check_filled, first_row, missing_column, row_name, short, strings
 from xdomain.data.target_columns import checked_targets, target_matrix, target_names
-from xdomain.data.targets import answers_of, labels_of, numbers_in, tags_of, values_of
+from xdomain.data.targets import answers_of, labels_of, numbers_in, tags_of, values_of, weights_of
 
 pc: Any = pyarrow.compute  # makes its functions at import, where a type checker cannot see them
 
@@ -52,8 +52,8 @@ def validated(
     ----------
     table
         From a reader: ``id``, ``sequence``, ``sequence_b``; ``label``, ``tags`` or ``answers``; ``split``, ``group``,
-        ``fold``. Ids default to the row number, from 1. ``sequence_b`` is required for pair and span, optional for
-        regression and multilabel, and dropped otherwise. Other columns are dropped.
+        ``fold``, ``weight``. Ids default to the row number, from 1. ``sequence_b`` is required for pair and span,
+        optional for regression and multilabel, and dropped otherwise. Other columns are dropped.
     problem
         What the labels are.
     where
@@ -66,9 +66,9 @@ def validated(
     Returns
     -------
     pa.Table
-        String columns, except ``label`` float64 for regression, a struct of float64 for multioutput and list<string>
-        for multilabel, where also ``unknown_labels`` may be, ``tags`` list<string> for tagging and list<double> for
-        profiles, and ``answers`` list<struct<start, end>>, float64, for span.
+        String columns, except ``weight`` float64; ``label`` float64 for regression, a struct of float64 for multioutput
+        and list<string> for multilabel, where also ``unknown_labels`` may be; ``tags`` list<string> for tagging and
+        list<double> for profiles; and ``answers`` list<struct<start, end>>, float64, for span.
 
     Raises
     ------
@@ -109,6 +109,8 @@ def row_checked(
         _check_lengths(columns[name], name, ids, where, max_characters)
     if labelled:
         columns |= _target(table, problem, columns["sequence"], ids, where)
+        if "weight" in table.column_names:
+            columns["weight"] = weights_of(table, ids, where)
     if "split" in table.column_names:
         columns["split"] = split_names(table, ids, where)
     for name in ("group", "fold"):

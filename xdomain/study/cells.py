@@ -31,7 +31,7 @@ OPTION = "option "
 """In the digests of a recipe, the prefix of options that name a file or a folder."""
 METADATA_FIELDS = ("title", "version", "notes", "published", "landmarks", "runtime")
 """Parts of a recipe that do not affect the result."""
-LATER_COLUMNS = ("answer", "fold")
+LATER_COLUMNS = ("answer", "fold", "weight")
 """Columns that recipes of version 0.1 could not name: without them a key is what it was."""
 DRAWN_SPLITS = ("random", "group", "cluster", "entity")
 """The rules by which another split seed gives other splits."""

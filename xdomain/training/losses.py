@@ -30,7 +30,8 @@ def summed_loss(problem: str, logits: Tensor, batch: Mapping[str, Tensor], weigh
         What a `Collator` makes, with ``labels``: (b,) for regression and (b, k) for multioutput, standardised; (b, k),
         1 or 0, for multilabel; (w, s) for tagging and, standardised, for a profile; (w, 2) for span, the first and last
         position of the answer, both 0 where a window holds none of it. For span also ``owned``, (w, s), bool: the
-        positions that hold a symbol of the passage, where an answer may begin and end.
+        positions that hold a symbol of the passage, where an answer may begin and end. If there are ``weights``, of
+        shape (b,) or, with labels for each window, (w,), the losses of a record, or window, are multiplied by its own.
     weights
         Shape (k,): how much a label of each class counts, 1 on average over the training labels; None: all count 1. The
         mean loss is then that of `xdomain.data.class_weights.class_weights` in scikit-learn's sense: the sum is divided
@@ -45,21 +46,26 @@ def summed_loss(problem: str, logits: Tensor, batch: Mapping[str, Tensor], weigh
         position of an answer, of which both count or neither: the mean over labels is half the sum of the two means
         over windows.
     """
-    labels = batch["labels"]
+    labels, share = batch["labels"], batch.get("weights")
     if problem in OF_VALUES:
         values = logits if problem == "multioutput" else logits.squeeze(-1)
-        return ((values - labels).square() * (labels != IGNORED)).sum()
-    if problem == "multilabel":
+        each = (values - labels).square() * (labels != IGNORED)
+    elif problem == "multilabel":
         wanted = labels.clamp(min=0)
         each = nn.functional.binary_cross_entropy_with_logits(logits, wanted.to(logits.dtype), reduction="none")
         if weights is not None:
             each = each * torch.where(wanted == 1, weights[1], weights[0])
-        return (each * (labels != IGNORED)).sum()
-    if problem == "span":
-        logits = candidates_only(logits, batch["owned"]).transpose(1, 2)
-    return nn.functional.cross_entropy(
-        logits.flatten(0, -2), labels.flatten(), weights, ignore_index=IGNORED, reduction="sum"
-    )
+        each = each * (labels != IGNORED)
+    else:
+        if problem == "span":
+            logits = candidates_only(logits, batch["owned"]).transpose(1, 2)
+        each = nn.functional.cross_entropy(
+            logits.flatten(0, -2), labels.flatten(), weights, ignore_index=IGNORED,
+            reduction="sum" if share is None else "none",
+        )  # fmt: skip
+    if share is None:
+        return each.sum()
+    return (each.view(len(share), -1) * share[:, None]).sum()
 
 
 def count_labels(batch: Mapping[str, Tensor]) -> Tensor:

@@ -68,7 +68,9 @@ def prepare(recipe: Recipe, adapter: Adapter) -> tuple[Examples, dict[str, Any]]
                 fix=f"--set split.{name}=0.1" if name in JUDGED else None,
             )  # fmt: skip
     check_symbols(examples)
-    counts: dict[str, Any] = {**examples.symbols.counts, **count_negatives(loaded), **_without_answer(examples)}
+    counts: dict[str, Any] = {
+        **examples.symbols.counts, **count_negatives(loaded), **_without_answer(examples), **_weighted(examples),
+    }  # fmt: skip
     if len(kept) < len(split):
         counts["left_out"] = len(split) - len(kept)
     if skipped := files_skipped(table):
@@ -105,6 +107,27 @@ def _without_answer(examples: Examples) -> dict[str, int]:
     elif not lacking["valid"].any():
         log.warning("every question of valid has an answer: none is given where that is likelier than not")
     return {"questions_without_an_answer": number}
+
+
+def _weighted(examples: Examples) -> dict[str, int]:
+    """How many training records weigh nothing, where records have weights, of which a sentence is logged.
+
+    Raises
+    ------
+    DataError
+        All training records weigh nothing.
+    """
+    if examples.weights is None:
+        return {}
+    own = examples.weights[examples.indices("train")]
+    if not own.any():
+        raise DataError("the weight of every training record is 0", expected="some above 0",
+                        fix="check that --column weight=NAME names the right column")  # fmt: skip
+    log.info(
+        f"training records weigh {own.min() / own.mean():.3g} to {own.max() / own.mean():.3g} times their mean; "
+        "in the metrics all records count alike"
+    )
+    return {"records_without_weight": int((own == 0).sum())}
 
 
 def _findings(examples: Examples, adapter: Adapter) -> dict[str, Any]:
