@@ -20,7 +20,7 @@ FLOORS = (  # lowest first; rooms of one floor stand side by side
     ("xdomain/embedding/", "xdomain/genome_track.py"),
     ("xdomain/variants/",),
     ("xdomain/trained_model.py",),
-    ("xdomain/result.py",),
+    ("xdomain/result.py", "xdomain/run_names.py"),
     ("xdomain/cross_validation.py",),
     ("xdomain/pipeline.py",),
     ("xdomain/sklearn.py",),

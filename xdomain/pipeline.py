@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from xdomain.baselines.train_baseline import train_baseline
 from xdomain.core.choices import Problem
+from xdomain.core.disk import room_on_disk
 from xdomain.core.errors import RecipeError, names_misspelt_options
 from xdomain.core.formatting import number
 from xdomain.core.memory import enough_memory
@@ -33,7 +35,7 @@ from xdomain.core.run_dir import (
     check_folder,
     check_same,
     is_done,
-    open_folder,
+    opened_folder,
     tempered,
     write_history,
     write_json,
@@ -53,8 +55,8 @@ from xdomain.metrics.no_answer import NO_ANSWER, choose_none, learns_none
 from xdomain.metrics.scoring import compute_split_metrics, drop_unscored, label_column, predicted, unknown_column
 from xdomain.metrics.spans import found_spans
 from xdomain.model.backbone import load_backbone, quiet_loading
-from xdomain.model.initialise import Arm
 from xdomain.result import Result, load_result
+from xdomain.run_names import arm_label, default_folder
 from xdomain.saved_model import keep_adapter, keep_temperature, keep_thresholds, load_saved
 from xdomain.training.arguments import memory_need
 from xdomain.training.defaults import describe_training, settle
@@ -67,6 +69,7 @@ from xdomain.training.provenance import PeakMemory, provenance
 from xdomain.training.train_encoder import TrainResult, build_learner, plan_encoder, train_encoder
 from xdomain.verdict import verdict_on
 
+RESUME = "make room on its disk, then the same command with --resume"
 BASELINE_DEVICE = Device("cpu", False, "simple baselines are fitted there")
 
 
@@ -149,7 +152,7 @@ def run(
     overrides
         Changes to the recipe, ``key.sub=value``.
     out
-        The run folder; by default ``runs/TASK/ARM-mM-sS``.
+        The run folder; by default that of `xdomain.run_names.default_folder`.
     overwrite, resume
         Whether to replace the run in `out`; whether to finish the interrupted run in it.
     minutes
@@ -186,19 +189,25 @@ def run(
         "mapping_seed": mapping_seed, "seed": seed, "baseline": baseline,
     }  # fmt: skip
     recipe = with_arm(asked, arm)
-    with quiet_loading(), enough_memory(lambda: memory_need(recipe)), muted(not is_first()):
-        return _run(recipe, out, overwrite=overwrite, resume=resume, minutes=minutes)
-
-
-def _run(recipe: Recipe, out: str | Path | None, *, overwrite: bool, resume: bool, minutes: float | None) -> Result:
-    started, memory = time.monotonic(), PeakMemory()
-    check_metrics(recipe.metrics, recipe.problem)
     folder = Path(out) if out else default_folder(recipe)
+    with (
+        quiet_loading(),
+        enough_memory(lambda: memory_need(recipe)),
+        room_on_disk(folder, fix=RESUME),
+        muted(not is_first()),
+    ):
+        return _run(recipe, folder, overwrite=overwrite, resume=resume, minutes=minutes)
+
+
+def _run(recipe: Recipe, folder: Path, *, overwrite: bool, resume: bool, minutes: float | None) -> Result:
+    started, memory, asked = time.monotonic(), PeakMemory(), recipe
+    check_metrics(recipe.metrics, recipe.problem)
     first = is_first()
     if minutes is not None:
         check_minutes(minutes)
         if resume and (folder / RECIPE).is_file():
             recipe, minutes = with_written_size(recipe, folder), None
+            asked = recipe
     if resume and is_done(folder):
         check_same(folder, recipe)
         log.info(f"{folder} is finished already")
@@ -206,7 +215,7 @@ def _run(recipe: Recipe, out: str | Path | None, *, overwrite: bool, resume: boo
     if first:
         check_folder(folder, recipe, overwrite=overwrite, resume=resume)
     if is_cross_validation(recipe):
-        return _run_folds(recipe, folder, minutes=minutes, overwrite=overwrite)
+        return _run_folds(recipe, folder, minutes=minutes, overwrite=overwrite, resume=resume)
     backbone = None if recipe.run.baseline else load_backbone(recipe.run.backbone)
     adapter = adapter_of(recipe)
     examples, counts = prepare(recipe, adapter)
@@ -229,30 +238,33 @@ def _run(recipe: Recipe, out: str | Path | None, *, overwrite: bool, resume: boo
                 examples, counts = prepare(recipe, adapter)
                 plan = plan_encoder(recipe, backbone, adapter, examples, folder=folder)
         recipe = recipe.model_copy(update={"train": train})
-    if first:  # nothing has been written yet: an error above leaves the folder as it was
-        open_folder(folder, recipe, overwrite=overwrite)
-        keep_adapter(adapter, folder)
-    log.info(f"{arm_label(recipe)} on {device}")
-    if backbone:
-        log.info(describe_training(recipe.train, examples.sizes()["train"]))
-    if backbone and plan:
-        learned = train_encoder(recipe, backbone, adapter, examples, plan, folder=folder, device=device, resume=resume)
-    else:
-        learned = train_baseline(recipe, adapter, examples, folder=folder) if first else None
-    if learned is None or not first:
-        return Result(folder, {})
-    return _finish(recipe, adapter, examples, learned, folder, counts, device, started, memory)
+    # nothing has been written yet: an error above leaves the folder as it was
+    opened = opened_folder(folder, recipe, asked=asked, overwrite=overwrite, resume=resume)
+    with opened if first else nullcontext():
+        log.info(f"{arm_label(recipe)} on {device}")
+        if first:
+            keep_adapter(adapter, folder)
+        if backbone and plan:
+            log.info(describe_training(recipe.train, examples.sizes()["train"]))
+            learned = train_encoder(
+                recipe, backbone, adapter, examples, plan, folder=folder, device=device, resume=resume
+            )
+        else:
+            learned = train_baseline(recipe, adapter, examples, folder=folder) if first else None
+        if learned is None or not first:
+            return Result(folder, {})
+        return _finish(recipe, adapter, examples, learned, folder, counts, device, started, memory)
 
 
-def _run_folds(recipe: Recipe, folder: Path, *, minutes: float | None, overwrite: bool) -> Result:
+def _run_folds(recipe: Recipe, folder: Path, *, minutes: float | None, overwrite: bool, resume: bool) -> Result:
     if minutes is not None:
         raise RecipeError("minutes for a run of each fold", expected="minutes for one fold", fix="--set split.fold=0")
-    if is_first():
-        open_folder(folder, recipe, overwrite=overwrite)
-    values = cross_validate(
-        recipe, folder, lambda one, place: _run(one, place, overwrite=False, resume=True, minutes=None)
-    )
-    return Result(folder, values)
+    opened = opened_folder(folder, recipe, asked=recipe, overwrite=overwrite, resume=resume)
+    with opened if is_first() else nullcontext():
+        values = cross_validate(
+            recipe, folder, lambda one, place: _run(one, place, overwrite=False, resume=True, minutes=None)
+        )
+        return Result(folder, values)
 
 
 def with_written_size(recipe: Recipe, folder: Path) -> Recipe:
@@ -262,17 +274,6 @@ def with_written_size(recipe: Recipe, folder: Path) -> Recipe:
     train = recipe.train.model_copy(update=size)
     split = recipe.split.model_copy(update={"limit": written.split.limit})
     return recipe.model_copy(update={"train": train, "split": split})
-
-
-def arm_label(recipe: Recipe) -> str:
-    """The short name of the arm of `recipe`: ``pretrained``, ``scratch``, ``pretrained+head``, ``kmer``."""
-    options = recipe.run
-    return options.baseline or Arm.of(options).label
-
-
-def default_folder(recipe: Recipe) -> Path:
-    """The run folder of `recipe` if none is given: ``runs/TASK/ARM-mM-sS``, with mapping seed M and seed S."""
-    return Path("runs") / recipe.name / f"{arm_label(recipe)}-m{recipe.run.mapping_seed}-s{recipe.run.seed}"
 
 
 def _finish(

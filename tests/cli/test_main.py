@@ -3,10 +3,8 @@
 import contextlib
 import io
 import json
-import signal
 import subprocess
 import sys
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -494,21 +492,6 @@ def test_a_letter_outside_the_alphabet_is_named_or_counted(capsys, dna_csv, tiny
     code, _, err = xdomain(capsys, *command, "--out", tmp_path / "b", "--set", "adapter.options.unknown=count")
     assert code == 0, err
     assert json.loads((tmp_path / "b" / "result.json").read_text())["counts"]["unknown"] == 1
-
-
-def test_ctrl_c_says_how_to_go_on(tiny_bert, tmp_path):
-    command = [sys.executable, "-m", "xdomain.cli", "run", "toy/dna-classification", "--backbone", str(tiny_bert),
-               "--out", str(tmp_path / "x"), *FAST, "--set", "train.max_steps=2000",
-               "--set", "train.evaluations=200"]  # fmt: skip
-    # what runs in the background of a shell ignores Ctrl-C, and so would what it starts
-    heeds = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=heeds)
-    while "step" not in process.stderr.readline():
-        assert process.poll() is None
-    process.send_signal(signal.SIGINT)
-    _, told = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert told.splitlines()[-1] == "interrupted; the same command with --resume goes on from the last checkpoint"
 
 
 def test_the_command_itself_is_installed():

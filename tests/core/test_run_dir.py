@@ -2,6 +2,9 @@
 
 import json
 import math
+import subprocess
+import sys
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +19,8 @@ from xdomain.core.run_dir import (
     check_folder,
     finite,
     is_done,
-    open_folder,
+    only_writer,
+    opened_folder,
     write_history,
     write_json,
     write_predictions,
@@ -35,8 +39,8 @@ OTHER = RECIPE.model_copy(update={"run": RECIPE.run.model_copy(update={"seed": 1
 
 def opened(folder, recipe=RECIPE, *, overwrite=False, resume=False):
     check_folder(folder, recipe, overwrite=overwrite, resume=resume)
-    open_folder(folder, recipe, overwrite=overwrite)
-    return folder
+    with opened_folder(folder, recipe, asked=recipe, overwrite=overwrite, resume=resume):
+        return folder
 
 
 def refusal(folder, recipe=RECIPE, **asked):
@@ -50,7 +54,7 @@ def refusal(folder, recipe=RECIPE, **asked):
 def contents(folder):
     if folder.is_file():
         return folder.read_bytes()
-    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file() and p.name != ".lock"}
 
 
 @pytest.fixture
@@ -245,3 +249,50 @@ def test_history_is_one_object_a_line(tmp_path):
         {"step": 1, "loss": 0.5},
         {"step": 2, "loss": None, "note": "two\nlines"},
     ]
+
+
+# one writer
+
+
+HOLDS = """
+import sys
+from typing import Any
+from pathlib import Path
+from xdomain.core.run_dir import only_writer
+with only_writer(Path(sys.argv[1])):
+    print("locked", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_two_processes_never_write_to_one_folder(interrupted):
+    command = [sys.executable, "-c", HOLDS, str(interrupted)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout.readline() == "locked\n"
+        cases: list[dict[str, Any]] = [{}, {"resume": True}, {"overwrite": True}]
+        for asked in cases:
+            told = refusal(interrupted, **asked)
+            assert f"another process writes to {interrupted}" in told
+            assert "to fix it: wait for it, or another --out" in told
+        other.kill()
+    assert list(contents(opened(interrupted, OTHER, overwrite=True))) == ["recipe.yaml"]
+
+
+def test_a_folder_that_was_taken_since_it_was_looked_at_is_left_alone(tmp_path):
+    check_folder(tmp_path, OTHER, overwrite=False, resume=True)
+    opened(tmp_path)  # another process was quicker
+    before = contents(tmp_path)
+    for resume in (False, True):
+        with (
+            pytest.raises(OutputError, match="an interrupted run" if not resume else "with other options than these"),
+            opened_folder(tmp_path, OTHER, asked=OTHER, overwrite=False, resume=resume),
+        ):
+            pytest.fail("opened")
+    assert contents(tmp_path) == before
+
+
+def test_a_lock_is_released_at_the_end_and_after_an_error(tmp_path):
+    with pytest.raises(ValueError, match="inside"), only_writer(tmp_path):
+        raise ValueError("inside")
+    with only_writer(tmp_path):
+        pass

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
 from importlib.metadata import version
 from itertools import takewhile
 from pathlib import Path
@@ -23,7 +27,8 @@ from xdomain.cli.variants import variants_command
 from xdomain.core.choices import Baseline, Init, listed
 from xdomain.core.errors import RecipeError, UserError
 
-INTERRUPTED = 130  # exit code of typer after Ctrl-C
+INTERRUPTED, TERMINATED = 130, 128 + signal.SIGTERM
+"""Exit codes after Ctrl-C, which is that of typer, and after SIGTERM, by which job schedulers end a command."""
 GOES_ON = {
     "run": "; the same command with --resume goes on from the last checkpoint",
     "compare": "; the same command with --resume goes on from the last checkpoint",
@@ -271,11 +276,29 @@ def doctor_command(as_json: Json = False) -> None:
         raise typer.Exit(1)
 
 
+@contextmanager
+def _sigterm_as_exit() -> Generator[None]:
+    """A context in which SIGTERM ends the command as Ctrl-C does: what is open is closed, and workers end too."""
+
+    def end(*_: object) -> None:
+        raise SystemExit(TERMINATED)
+
+    if threading.current_thread() is not threading.main_thread():  # which alone receives signals
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line.
 
-    Errors of the user, a lack of memory, and a third-party package that cannot be imported are printed to stderr in
-    one block, without a traceback unless ``--debug`` is given, and end with exit code 2.
+    Errors of the user, a lack of memory or of room on a disk, and a third-party package that cannot be imported are
+    printed to stderr in one block, without a traceback unless ``--debug`` is given, and end with exit code 2. After
+    SIGTERM, as after Ctrl-C, one line says how to go on.
 
     Parameters
     ----------
@@ -287,7 +310,7 @@ def main(arguments: list[str] | None = None) -> None:
     if debug:
         given.remove("--debug")
     try:
-        with messages_on_stderr():
+        with messages_on_stderr(), _sigterm_as_exit():
             app(given)
     except UserError as error:
         if debug:
@@ -295,14 +318,16 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None
     except SystemExit as end:
-        if end.code == INTERRUPTED:
-            print("interrupted" + GOES_ON.get(next(iter(given), ""), ""), file=sys.stderr)
+        if end.code in (INTERRUPTED, TERMINATED):
+            how = "interrupted" if end.code == INTERRUPTED else "terminated"
+            print(how + GOES_ON.get(next(iter(given), ""), ""), file=sys.stderr)
         raise
     except Exception as error:
+        from xdomain.core.disk import disk_failure
         from xdomain.core.import_errors import import_failure
         from xdomain.core.memory import memory_failure
 
-        failure = import_failure(error) or memory_failure(error)
+        failure = import_failure(error) or memory_failure(error) or disk_failure(error)
         if failure is None or debug:
             raise
         print(f"error: {failure}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""The folder of one run: created without overwriting other files; a run is finished once it has a `result.json`."""
+"""The folder of one run: one process writes it, over no other files; with its `result.json` the run is finished."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from filelock import FileLock, Timeout
 
+from xdomain.core.disk import ELSEWHERE, unwritable, writing
 from xdomain.core.errors import OutputError, RecipeError, unknown
 from xdomain.core.recipe import Recipe, dump_recipe, load_recipe
 
@@ -26,6 +28,11 @@ MAPPING, MODEL, ADAPTER, CHECKPOINTS = "mapping.json", "model", "adapter", "chec
 HISTORY_PLOT, CONFUSION_PLOT, TENSORBOARD = "history.png", "confusion.png", "tensorboard"
 CALIBRATION, RELIABILITY_PLOT, FAMILIAR = "calibration.json", "reliability.png", "training-data.safetensors"
 THRESHOLDS, LABELS_PLOT = "thresholds.json", "labels.png"
+LOCK = ".lock"
+"""Locked by the process that writes the folder; the file stays, so that all lock the same one."""
+PATIENCE = 1.0
+"""Seconds to wait for a process that only looks whether the folder is locked."""
+WRITABLE = "a folder you may write to"
 WRITTEN = (
     RECIPE, RESULT, PREDICTIONS, HISTORY, MAPPING, MODEL, ADAPTER, CHECKPOINTS,
     HISTORY_PLOT, CONFUSION_PLOT, TENSORBOARD, CALIBRATION, RELIABILITY_PLOT, FAMILIAR, THRESHOLDS, LABELS_PLOT,
@@ -122,47 +129,96 @@ def check_folder(folder: Path, recipe: Recipe, *, overwrite: bool, resume: bool)
     ------
     OutputError
         The folder cannot be written to; it holds files that are not from a run; it holds a run and neither
-        `overwrite` nor `resume` is true; or that run, to be resumed, has another recipe.
+        `overwrite` nor `resume` is true; that run, to be resumed, has another recipe; or another process writes it.
     """
+    holds = _contents(folder)
+    if (folder / LOCK).exists():
+        with only_writer(folder):
+            pass
+    _allow(folder, holds, recipe, overwrite=overwrite, resume=resume)
+
+
+def _contents(folder: Path) -> list[str]:
+    """The names in `folder`, which may be written but need not exist, without that of its lock."""
     try:
         if folder.exists() and not folder.is_dir():
             raise OutputError(f"{folder} is a file", expected="a folder to write a run into", fix="another --out")
         holds = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
         there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
     except OSError as error:
-        raise _unwritable(folder, error.strerror) from None
+        raise unwritable(folder, error, expected=WRITABLE) from None
     if not there.is_dir():
         raise _unwritable(folder, f"{there} is a file")
     if not os.access(there, os.W_OK | os.X_OK):
         raise _unwritable(folder, f"no permission to write to {there}")
-    if holds:
-        _allow(folder, holds, recipe, overwrite=overwrite, resume=resume)
+    return [name for name in holds if name != LOCK]
 
 
-def open_folder(folder: Path, recipe: Recipe, *, overwrite: bool) -> None:
-    """Create `folder`, or empty it if `overwrite` is true, and write `recipe` to ``recipe.yaml`` there.
+@contextmanager
+def opened_folder(folder: Path, recipe: Recipe, *, asked: Recipe, overwrite: bool, resume: bool) -> Generator[None]:
+    """A context in which this process alone writes a run to `folder`, which is created, or emptied to `overwrite` it.
+
+    Parameters
+    ----------
+    folder
+        The run folder.
+    recipe
+        As it is written there, with the training options that the run chose.
+    asked
+        As it was asked for: a run to `resume` must be one of these options.
+    overwrite, resume
+        As for `check_folder`.
 
     Raises
     ------
     OutputError
-        The folder cannot be written to.
+        As for `check_folder`, judged by what is there once other processes are kept out.
     """
-    try:
-        if overwrite and folder.is_dir():
-            for entry in folder.iterdir():
-                shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
+    with writing(folder, expected=WRITABLE):
         folder.mkdir(parents=True, exist_ok=True)
-        write_text(folder / RECIPE, dump_recipe(recipe))
+    with only_writer(folder):
+        _allow(folder, _contents(folder), asked, overwrite=overwrite, resume=resume)
+        with writing(folder, expected=WRITABLE):
+            for entry in folder.iterdir() if overwrite else ():
+                if entry.name != LOCK:
+                    shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
+            write_text(folder / RECIPE, dump_recipe(recipe))
+        yield
+
+
+@contextmanager
+def only_writer(folder: Path) -> Generator[None]:
+    """A context in which no other process enters this context for the same `folder`, which exists.
+
+    The lock ends with the process, however it ends.
+
+    Raises
+    ------
+    OutputError
+        Another process is in it, or the folder cannot be written to.
+    """
+    lock = FileLock(folder / LOCK, timeout=PATIENCE)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise OutputError(
+            f"another process writes to {folder}", expected="one at a time", fix="wait for it, or another --out"
+        ) from None
     except OSError as error:
-        raise _unwritable(folder, error.strerror) from None
+        raise unwritable(folder, error, expected=WRITABLE) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
-def _unwritable(folder: Path, why: str | None) -> OutputError:
-    what = f"{folder} cannot be written ({why})"
-    return OutputError(what, expected="a folder you may write to", fix="another --out")
+def _unwritable(folder: Path, why: str) -> OutputError:
+    return OutputError(f"{folder} cannot be written ({why})", expected=WRITABLE, fix=ELSEWHERE)
 
 
 def _allow(folder: Path, holds: list[str], recipe: Recipe, *, overwrite: bool, resume: bool) -> None:
+    if not holds:
+        return
     strange = [name for name in holds if name.removesuffix(".part") not in WRITTEN and not FOLD.fullmatch(name)]
     if RECIPE not in holds or strange:
         shown = strange or holds

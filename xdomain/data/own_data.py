@@ -125,11 +125,16 @@ def own_recipe(
             "negatives": {"how": how},
             "split": {"rule": rule},
             "metrics": DEFAULT_METRICS[posed],
-            "train": {"window_overlap": OVERLAP} if posed == "span" else {},
+            "train": train_defaults(posed),
         },
         where=shown(lead),
         overrides=[change for change in overrides if not change.lstrip().startswith(HEEDED)],
     )
+
+
+def train_defaults(problem: str) -> dict[str, Any]:
+    """The options of training of a `problem` on data of one's own that differ from those of `Train`."""
+    return {"window_overlap": OVERLAP} if problem == "span" else {}
 
 
 def task_of(

@@ -17,9 +17,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from xdomain.core.errors import OutputError, UserError
-from xdomain.core.run_dir import HISTORY, HISTORY_PLOT, finite, write_history, write_json
+from xdomain.core.run_dir import HISTORY, HISTORY_PLOT, LOCK, finite, only_writer, write_history, write_json
 
-UNFINISHED, PLAN, STATE, LOCK = "unfinished", "plan.json", "state.safetensors", "lock"
+UNFINISHED, PLAN, STATE = "unfinished", "plan.json", "state.safetensors"
 SUMMARY, CARD = "pretraining.json", "README.md"
 MODEL = "model.safetensors"
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
@@ -85,11 +85,9 @@ class WorkFolder:
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            lock = (self.path / LOCK).open("w")
         except OSError as error:
             raise self._unwritable(error.strerror) from None
-        with lock:
-            self._lock(lock.fileno())
+        with only_writer(self.path):
             if (self.path / STATE).exists():
                 self._check_same(started_with)
             elif self._started_with() != _as_json(started_with):
@@ -103,21 +101,6 @@ class WorkFolder:
                     with suppress(OSError):
                         self.out.rmdir()
                 raise
-
-    def _lock(self, descriptor: int) -> None:
-        """Lock an open file, until it is closed or the process ends in any way."""
-        try:
-            import fcntl
-        except ImportError:  # Windows
-            return
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise OutputError(
-                f"another process pre-trains in {self.out}", expected="one at a time", fix="wait, or another --out"
-            ) from None
-        except OSError:  # a file system without locks
-            return
 
     def _started_with(self) -> Any:
         path = self.path / PLAN

@@ -14,7 +14,8 @@ from xdomain.core.progress import log, muted, part
 from xdomain.core.recipe import ENCODER_FIELDS, Recipe, with_arm
 from xdomain.core.run_dir import RECIPE, StoredResult, check_folder, write_json, write_text
 from xdomain.metrics.heldout import check_comparable
-from xdomain.pipeline import arm_label, run, with_written_size
+from xdomain.pipeline import run, with_written_size
+from xdomain.run_names import arm_label, run_name
 from xdomain.study.cells import effective_seeds, is_fixed
 from xdomain.study.comparison import ArmRuns, Comparison, comparison_of
 from xdomain.study.config import RunSeeds
@@ -205,7 +206,7 @@ class _Runs:
         )
 
     def _place(self, recipe: Recipe) -> Path:
-        return self.folder / f"{arm_label(recipe)}-m{recipe.run.mapping_seed}-s{recipe.run.seed}"
+        return self.folder / run_name(recipe)
 
 
 def _conclude(recipe: Recipe, runs: _Runs, pairs: Sequence[RunSeeds]) -> Comparison:

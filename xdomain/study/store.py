@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
 import shutil
@@ -17,16 +16,16 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from xdomain.core.disk import is_disk_full
 from xdomain.core.errors import OutputError, UserError
 from xdomain.core.progress import muted
 from xdomain.core.recipe import Recipe, load_recipe
-from xdomain.core.run_dir import PREDICTIONS, RECIPE, RESULT, same_run, write_json
+from xdomain.core.run_dir import LOCK, PREDICTIONS, RECIPE, RESULT, same_run, write_json
 from xdomain.study.cells import Cell
 from xdomain.study.locks import BEAT, LAPSE, Claim
 
 State = Literal["done", "failed", "running", "open"]
 CELLS = "cells"
-FULL = (errno.ENOSPC, errno.EDQUOT)
 NEEDED = ("metrics", "chosen_on", "train_loss")
 """Fields that the result of a finished cell must have."""
 
@@ -190,6 +189,7 @@ class Store:
         from xdomain.pipeline import run  # which loads torch
 
         folder = self._unfinished(cell.key)
+        (folder / LOCK).unlink(missing_ok=True)  # the claim decides; one that stood still too long may still lock it
         try:
             with muted():
                 run(cell.recipe, out=folder, resume=_begun(folder, cell.recipe))
@@ -199,7 +199,7 @@ class Store:
         except UserError as error:
             self.note_failure(cell, str(error))
         except Exception as error:  # the study goes on, and its report lists the failure
-            if isinstance(error, OSError) and error.errno in FULL:
+            if is_disk_full(error, folder):  # of moving the folder
                 raise self._unwritable(error) from None
             self.note_failure(cell, f"{type(error).__name__}: {error}", traceback.format_exc())
         else:
@@ -207,9 +207,9 @@ class Store:
         shutil.rmtree(folder, ignore_errors=True)
         return "failed"
 
-    def _unwritable(self, error: OSError) -> OutputError:
+    def _unwritable(self, error: Exception) -> OutputError:
         return OutputError(
-            f"{self.cells} cannot be written ({error.strerror}); finished cells are kept",
+            f"{self.cells} cannot be written ({getattr(error, 'strerror', error)}); finished cells are kept",
             expected="a folder you may write to, with room",
             fix="make room and give the same command again, or another --out",
         )

@@ -176,8 +176,6 @@ def train_encoder(
     ------
     TrainingError
         Training has diverged.
-    OutputError
-        A checkpoint cannot be written.
     """
     options, mapping = recipe.run, plan.mapping
     built = build_learner(recipe, backbone, examples, plan)
@@ -288,6 +286,7 @@ def build_learner(recipe: Recipe, backbone: Backbone, examples: Examples, plan: 
         cut.compact[rows] if cut else rows,
         layout.moved(cut.compact) if cut else layout,
         plan.windows,
+        examples.shares(),
     )
     return Built(model, learner, collate, cut, scale, parameters)
 

@@ -18,7 +18,7 @@ from torch.utils.data import Dataset, Sampler
 from transformers import EarlyStoppingCallback, Trainer, TrainerCallback, set_seed
 from transformers.trainer_callback import PrinterCallback
 
-from xdomain.core.errors import OutputError, TrainingError
+from xdomain.core.errors import TrainingError
 from xdomain.core.progress import log, reporter
 from xdomain.core.recipe import Recipe, Train
 from xdomain.core.run_dir import CHECKPOINTS
@@ -287,8 +287,6 @@ def fit(
     ------
     TrainingError
         The loss is not finite any more.
-    OutputError
-        A checkpoint cannot be written.
     """
     checkpoints = folder / CHECKPOINTS
     train = recipe.train
@@ -310,11 +308,7 @@ def fit(
     if last:
         log.info(f"going on from step {last.name.rsplit('-', 1)[1]}")
     started = time.monotonic()
-    try:
-        outcome = trainer.train(resume_from_checkpoint=str(last) if last else None)
-    except OSError as error:
-        raise OutputError(f"a checkpoint could not be written to {checkpoints}: {error}",
-                          fix="free some space, then the same command with --resume") from error  # fmt: skip
+    outcome = trainer.train(resume_from_checkpoint=str(last) if last else None)
     seconds = time.monotonic() - started
     history = _history(trainer.state.log_history)
     final_epoch = max((row["epoch"] for row in history), default=0.0)

@@ -58,6 +58,8 @@ def run_local(study: StudyPlan, progress: Progress, *, workers: int = 1) -> None
             if event is None:
                 del alive[worker.number]
                 code = _ended(worker)
+                if code == -signal.SIGTERM:  # a job scheduler ends all processes of a job: no fault of the cell
+                    raise OutputError("a worker was terminated", fix="the same command again goes on")
                 if code and worker.cell:
                     study.store.note_failure(study.cell(worker.cell), _died(code, worker.log))
                     progress.tell(worker.cell, "failed")
