@@ -261,7 +261,7 @@ def test_a_large_file_is_predicted_as_its_parts_are(affinities, tiny_bert, tmp_p
     folder = run(single, tmp_path / "run", "train.max_steps=2", backbone=str(tiny_bert)).folder
     read = text_blocks
     monkeypatch.setattr("xdomain.data.pieces.text_blocks", lambda *a, **options: read(*a, **options, size=500))
-    monkeypatch.setattr("xdomain.prediction.EVERY", 0)
+    monkeypatch.setattr("xdomain.data.pieces.EVERY", 0)
     sequences = [f"{first}{'ACGT' * 2}" for _, first, _, _ in rows[1:]]
     parts = {"whole": sequences, "one": sequences[:33], "two": sequences[33:]}
     for name, of_part in parts.items():

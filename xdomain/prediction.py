@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
 from pathlib import Path
 
 import pyarrow as pa
 
 from xdomain.core.adapter_protocols import CutsFiles
 from xdomain.core.errors import RecipeError
-from xdomain.core.progress import Silent, log, reporter
+from xdomain.core.progress import log
 from xdomain.core.recipe import Columns
 from xdomain.data.formats.write import joined_by
-from xdomain.data.pieces import Piece
+from xdomain.data.pieces import with_progress
 from xdomain.data.records import are_media, pieces_of
 from xdomain.predictor import load_predictor
-
-EVERY = 60.0  # seconds between two lines about the progress, where no bar shows it
 
 
 def predict(
@@ -93,7 +89,7 @@ def predict_pieces(
     if clip and not (are_media(paths, adapter) and model.recipe.problem == "span" and isinstance(adapter, CutsFiles)):
         raise RecipeError(f"{clip}: no answer can be cut out", expected="a question and a passage that are sound files")
     pieces = pieces_of(paths, model.recipe, adapter, columns=columns, paired=model.paired)
-    for place, piece in enumerate(_shown(pieces)):
+    for place, piece in enumerate(with_progress(pieces, "predicting")):
         several = place > 0 or piece.done < 1
         examples, answers = model.answers(piece.table, several=several, first=not place)
         if clip and isinstance(adapter, CutsFiles):
@@ -106,22 +102,3 @@ def predict_pieces(
         if model.recipe.problem == "multilabel":  # whose names may hold blanks
             table = joined_by(table, model.recipe.reader_options.get("label_separator", ";"))
         yield table
-
-
-def _shown(pieces: Iterator[Piece]) -> Iterator[Piece]:
-    """Report the progress through `pieces`: records, records a second, and how long the rest will take."""
-    begun = told = time.monotonic()
-    records = 0
-    for place, piece in enumerate(pieces):
-        yield piece
-        records += piece.table.num_rows
-        total = max(records, round(records / max(piece.done, 1e-9)))
-        if not place:
-            reporter().started("predicting", total, 0, unit="records")
-        reporter().advanced(records)
-        now = time.monotonic()
-        if isinstance(reporter(), Silent) and now - told > EVERY:
-            pace = records / (now - begun)
-            left = timedelta(seconds=round((total - records) / pace))
-            log.info(f"{records:,} of about {total:,} records, {pace:,.0f} a second, {left} left")
-            told = now

@@ -9,6 +9,7 @@ from transformers import AutoModel, AutoTokenizer
 import xdomain
 from xdomain.core.errors import BackboneError, DataError, OutputError, RecipeError
 from xdomain.core.progress import Silent, reporting
+from xdomain.data.formats.blocks import text_blocks
 from xdomain.embedding import encoder as encoder_module
 
 ROOM, OVERLAP = 62, 4  # symbols of a window beside [CLS] and [SEP]; symbols that two windows share
@@ -59,6 +60,15 @@ def test_a_vector_for_each_record(run, fasta, records, expected, tmp_path, pooli
     wanted = [first if pooling == "cls" else POOLED[pooling](states) for states, first in expected]
     np.testing.assert_allclose(vectors, wanted, atol=1e-5)
     assert not list(tmp_path.glob("*.part"))
+
+
+def test_a_file_is_read_and_written_in_parts(run, fasta, expected, tmp_path, monkeypatch):
+    """As a file that is larger than memory would be."""
+    monkeypatch.setattr("xdomain.data.pieces.text_blocks", lambda *a, **options: text_blocks(*a, **options, size=300))
+    xdomain.open_encoder(run).write_embeddings(tmp_path / "x.npy", fasta)
+    vectors = np.load(tmp_path / "x.npy", mmap_mode="r")
+    np.testing.assert_allclose(vectors, [states.mean(0) for states, _ in expected], atol=1e-5)
+    assert (tmp_path / "x.ids.txt").read_text().split() == [f"r{i}" for i in range(len(expected))]
 
 
 def test_a_vector_for_each_symbol(run, fasta, records, expected, tmp_path):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from xdomain.core.errors import DataError
+from xdomain.core.progress import Silent, log, reporter
 from xdomain.core.recipe import Columns, Recipe
 from xdomain.core.sequences import Adapter
 from xdomain.data.assemble import assemble, said
@@ -28,6 +31,8 @@ from xdomain.data.seen_ids import SeenIds
 
 ROWS = 4096
 """Records of a piece of a file that has to be read whole."""
+EVERY = 60.0
+"""Seconds between two lines about the progress, where no bar shows it."""
 NUMBERED = re.compile(r"\b(rows?|record|line) (\d+)(?: and (\d+))?(?: \(id '(\d+)'\))?")
 """A place in a message, and the id of a row without an id, which is its number."""
 
@@ -85,6 +90,33 @@ def load_pieces(
             raise explained(_moved(error, first, block.line), recipe) from None
         table = made_ready(reading.distinct(table, first), adapter, file.parent, told)
         yield Piece(table, block.done)
+
+
+def with_progress(pieces: Iterable[Piece], doing: str) -> Iterator[Piece]:
+    """Report the progress through `pieces`: records, records a second, and how long the rest will take.
+
+    Parameters
+    ----------
+    pieces
+        Those of `load_pieces`, which are yielded.
+    doing
+        What is done with each while it is out, ``predicting``.
+    """
+    begun = told = time.monotonic()
+    records = 0
+    for place, piece in enumerate(pieces):
+        yield piece
+        records += piece.table.num_rows
+        total = max(records, round(records / max(piece.done, 1e-9)))
+        if not place:
+            reporter().started(doing, total, 0, unit="records")
+        reporter().advanced(records)
+        now = time.monotonic()
+        if isinstance(reporter(), Silent) and now - told > EVERY:
+            pace = records / (now - begun)
+            left = timedelta(seconds=round((total - records) / pace))
+            log.info(f"{records:,} of about {total:,} records, {pace:,.0f} a second, {left} left")
+            told = now
 
 
 @dataclass(frozen=True)

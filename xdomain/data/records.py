@@ -43,25 +43,6 @@ def pieces_of(
     raise RecipeError(f"{len(paths)} files of records", expected=f"one CSV, TSV or FASTA file{single}")
 
 
-def records_of(
-    paths: Sequence[Path], recipe: Recipe, adapter: Adapter, *, columns: Columns | None = None, paired: bool = False
-) -> pa.Table:
-    """Read all records that `pieces_of` reads, at once.
-
-    Parameters
-    ----------
-    paths, recipe, adapter, columns, paired
-        As for `pieces_of`.
-
-    Raises
-    ------
-    RecipeError, DataError
-        As for `pieces_of`.
-    """
-    pieces = pieces_of(paths, recipe, adapter, columns=columns, paired=paired)
-    return pa.concat_tables(piece.table for piece in pieces)
-
-
 def records_in_memory(sequences: Sequence[Any], adapter: Adapter, *, paired: bool) -> pa.Table:
     """The raw table of `sequences`, which may be names of sound or music files that `adapter` reads; `paired`: pairs.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 from xdomain.core.choices import Pooling
 from xdomain.core.errors import RecipeError
 from xdomain.core.memory import enough_memory
-from xdomain.core.progress import log, reporter
+from xdomain.core.progress import log
 from xdomain.core.recipe import Columns
 from xdomain.core.run_dir import check_new_file
 from xdomain.core.sequences import Adapter
 from xdomain.data.dataset import Examples
 from xdomain.data.in_memory import object_array
-from xdomain.data.records import records_in_memory, records_of
+from xdomain.data.pieces import Piece, with_progress
+from xdomain.data.records import pieces_of, records_in_memory
 from xdomain.embedding.files import ATTENTION_FILES, check_vector_file, write_attention, write_vectors
 from xdomain.predictor import encoded, scoring_need
 from xdomain.saved_model import Saved
@@ -125,7 +126,7 @@ class Encoder:
         """
         ids: list[str] = []
         vectors: list[NDArray[np.float32]] = []
-        for some, found in self._embedded(self._records(data, columns), layer, pooling):
+        for some, found in self._embedded(self._pieces(data, columns), layer, pooling):
             ids += some
             vectors += found
         return Embeddings(tuple(ids), object_array(vectors) if pooling == "none" else np.stack(vectors))
@@ -141,7 +142,7 @@ class Encoder:
     ) -> None:
         """Compute the embeddings of the records of a file, and write them as they come.
 
-        Memory holds the records and one batch of vectors.
+        Memory holds one batch of vectors and, of tables, FASTA and FASTQ, a part of the file.
 
         Parameters
         ----------
@@ -163,13 +164,11 @@ class Encoder:
         """
         out = Path(out)
         check_vector_file(out, pooling, overwrite=overwrite)
-        table = records_of([Path(file) for file in files], self._saved.recipe, self._adapter, columns=columns,
-                           paired=self._paired)  # fmt: skip
-        batches = self._embedded(table, layer, pooling)
-        write_vectors(out, batches, records=table.num_rows, width=self.width, pooling=pooling)
+        batches = self._embedded(self._pieces_of(files, columns), layer, pooling)
+        records = write_vectors(out, batches, width=self.width, pooling=pooling)
         number = layer if layer >= 0 else self.layers + 1 + layer
         log.info(
-            f"{table.num_rows:,} records: vectors of width {self.width}, layer {number} of {self.layers}, "
+            f"{records:,} records: vectors of width {self.width}, layer {number} of {self.layers}, "
             f"{WORDS[pooling]} -> {out}"
         )
 
@@ -192,7 +191,7 @@ class Encoder:
         BackboneError
             The encoder is a Longformer.
         """
-        return list(self._attention(self._records(data, columns), layer))
+        return list(self._attention(self._pieces(data, columns), layer))
 
     def write_attention(
         self,
@@ -224,40 +223,40 @@ class Encoder:
         """
         out = Path(out)
         check_new_file(out, ATTENTION_FILES, overwrite=overwrite)
-        table = records_of([Path(file) for file in files], self._saved.recipe, self._adapter, columns=columns,
-                           paired=self._paired)  # fmt: skip
-        write_attention(out, ((one.id, one.positions, one.weights) for one in self._attention(table, layer)))
-        log.info(f"{table.num_rows:,} records: attention weights -> {out}")
+        found = self._attention(self._pieces_of(files, columns), layer)
+        records = write_attention(out, ((one.id, one.positions, one.weights) for one in found))
+        log.info(f"{records:,} records: attention weights -> {out}")
 
-    def _records(self, data: Data, columns: Columns | None) -> pa.Table:
+    def _pieces(self, data: Data, columns: Columns | None) -> Iterable[Piece]:
         if isinstance(data, (str, Path)):
-            return records_of([Path(data)], self._saved.recipe, self._adapter, columns=columns, paired=self._paired)
-        return records_in_memory(data, self._adapter, paired=self._paired)
+            return self._pieces_of([data], columns)
+        return [Piece(records_in_memory(data, self._adapter, paired=self._paired), 1.0)]
+
+    def _pieces_of(self, files: Sequence[str | Path], columns: Columns | None) -> Iterable[Piece]:
+        paths = [Path(file) for file in files]
+        return pieces_of(paths, self._saved.recipe, self._adapter, columns=columns, paired=self._paired)
 
     def _embedded(
-        self, table: pa.Table, layer: int, pooling: Pooling
+        self, pieces: Iterable[Piece], layer: int, pooling: Pooling
     ) -> Iterator[tuple[list[str], list[NDArray[np.float32]]]]:
-        for examples in self._encoded(table, "embedding"):
+        for examples in self._encoded(pieces, "embedding"):
             with enough_memory(lambda: scoring_need(self._saved.recipe.train)):
                 vectors = self._saved.embed(examples, layer=layer, pooling=pooling)
             yield list(examples.ids), vectors
 
-    def _attention(self, table: pa.Table, layer: int | None) -> Iterator[Attention]:
-        for examples in self._encoded(table, "attention"):
+    def _attention(self, pieces: Iterable[Piece], layer: int | None) -> Iterator[Attention]:
+        for examples in self._encoded(pieces, "attention"):
             with enough_memory(lambda: scoring_need(self._saved.recipe.train)):
                 found = self._saved.attention(examples, layer=layer)
                 for name, (positions, weights) in zip(examples.ids, found, strict=True):
                     yield Attention(name, tuple(positions), weights)
 
-    def _encoded(self, table: pa.Table, doing: str) -> Generator[Examples]:
-        """The records of `table`, encoded a batch at a time, with the progress of what is done with them."""
-        reporter().started(doing, table.num_rows)
-        done = 0
-        for part in _parts(table, AT_ONCE // self.width):
-            examples = encoded(part, self._adapter, self._saved.recipe, self._classes, first=not done)
-            yield examples
-            done += len(examples)
-            reporter().advanced(done)
+    def _encoded(self, pieces: Iterable[Piece], doing: str) -> Iterator[Examples]:
+        """The records of `pieces`, encoded a batch at a time, with the progress of what is done with them."""
+        first = True
+        for piece in with_progress(_batches(pieces, AT_ONCE // self.width), doing):
+            yield encoded(piece.table, self._adapter, self._saved.recipe, self._classes, first=first)
+            first = False
 
 
 def encoder_of(saved: Saved, adapter: Adapter, classes: tuple[str, ...], paired: bool, *, what: str) -> Encoder:
@@ -281,6 +280,17 @@ def encoder_of(saved: Saved, adapter: Adapter, classes: tuple[str, ...], paired:
         raise RecipeError(f"{what} of a {saved.recipe.run.baseline} baseline", expected="the run of an encoder")
     config = saved.model.config
     return Encoder(int(config.hidden_size), int(config.num_hidden_layers), saved, adapter, classes, paired)
+
+
+def _batches(pieces: Iterable[Piece], most: int) -> Iterator[Piece]:
+    """The records of `pieces`, cut into `_parts`."""
+    before = 0.0
+    for piece in pieces:
+        rows = 0
+        for part in _parts(piece.table, most):
+            rows += part.num_rows
+            yield Piece(part, before + (piece.done - before) * rows / piece.table.num_rows)
+        before = piece.done
 
 
 def _parts(table: pa.Table, most: int) -> Iterator[pa.Table]:

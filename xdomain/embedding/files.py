@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from xdomain.core.choices import Pooling
+from xdomain.core.disk import writing
 from xdomain.core.errors import DataError, OutputError
 from xdomain.core.run_dir import check_new_file, whole_or_nothing
 
@@ -51,7 +52,7 @@ def ids_file(out: Path) -> Path:
     return out.with_suffix(".ids.txt")
 
 
-def write_vectors(out: Path, batches: Iterable[Batch], *, records: int, width: int, pooling: Pooling) -> None:
+def write_vectors(out: Path, batches: Iterable[Batch], *, width: int, pooling: Pooling) -> int:
     """Write embeddings to a file, one batch at a time.
 
     Parameters
@@ -62,12 +63,15 @@ def write_vectors(out: Path, batches: Iterable[Batch], *, records: int, width: i
         a row group for each batch.
     batches
         In file order.
-    records
-        How many there are in all batches together.
     width
         Of a vector.
     pooling
         With ``none`` there is a matrix for each record.
+
+    Returns
+    -------
+    int
+        How many records there were.
 
     Raises
     ------
@@ -76,47 +80,54 @@ def write_vectors(out: Path, batches: Iterable[Batch], *, records: int, width: i
     DataError
         An id has a line break, which a file of ids cannot hold.
     """
-    try:
+    with writing(out):
         if out.suffix.lower() == ".npy":
             with whole_or_nothing(ids_file(out)) as names, whole_or_nothing(out) as part:
-                _write_array(part, names, batches, (records, width))
-        else:
-            with whole_or_nothing(out) as part:
-                _write_parquet(part, batches, width, pooling)
-    except OSError as error:
-        raise OutputError(f"{out} cannot be written ({error.strerror})", fix="another --out") from None
+                return _write_array(part, names, batches, width)
+        with whole_or_nothing(out) as part:
+            return _write_parquet(part, batches, width, pooling)
 
 
-def _write_array(part: Path, names: Path, batches: Iterable[Batch], shape: tuple[int, int]) -> None:
-    array = np.lib.format.open_memmap(part, mode="w+", dtype=np.float32, shape=shape)
-    row = 0
-    with names.open("w", encoding="utf-8", newline="\n") as file:
+def _write_array(part: Path, names: Path, batches: Iterable[Batch], width: int) -> int:
+    rows = 0
+    with part.open("wb") as array, names.open("w", encoding="utf-8", newline="\n") as lines:
+        _write_header(array, 0, width)
         for ids, vectors in batches:
-            array[row : row + len(ids)] = vectors
-            array.flush()
-            row += len(ids)
+            array.write(np.stack(vectors).astype("<f4", copy=False).tobytes())
+            rows += len(ids)
             for name in ids:
                 if len(name.splitlines()) > 1:
                     raise DataError(f"the id {name!r} has a line break", expected="an id on one line",
                                     fix="a file that ends in .parquet holds such ids")  # fmt: skip
-                file.write(f"{name}\n")
+                lines.write(f"{name}\n")
+        array.seek(0)
+        _write_header(array, rows, width)  # as long as the first: numpy leaves room for the number of rows to grow
+    return rows
 
 
-def _write_parquet(part: Path, batches: Iterable[Batch], width: int, pooling: Pooling) -> None:
+def _write_header(file: IO[bytes], rows: int, width: int) -> None:
+    header = {"descr": "<f4", "fortran_order": False, "shape": (rows, width)}
+    np.lib.format.write_array_header_1_0(file, header)
+
+
+def _write_parquet(part: Path, batches: Iterable[Batch], width: int, pooling: Pooling) -> int:
+    records = 0
     vector = pa.list_(pa.float32(), width)
     kind = pa.list_(vector) if pooling == "none" else vector
     schema = pa.schema([("id", pa.string()), ("embedding", kind)])
     with pq.ParquetWriter(part, schema, use_dictionary=False) as writer:
         for ids, vectors in batches:
+            records += len(ids)
             rows = pa.array(np.concatenate([np.ravel(one) for one in vectors]), pa.float32())
             column: pa.Array = pa.FixedSizeListArray.from_arrays(rows, width)
             if pooling == "none":
                 ends = np.cumsum([0, *(len(one) for one in vectors)]).astype(np.int32)
                 column = pa.ListArray.from_arrays(pa.array(ends), column, type=kind)
             writer.write_table(pa.table([pa.array(ids, pa.string()), column], schema=schema))
+    return records
 
 
-def write_attention(out: Path, records: Iterable[tuple[str, Sequence[str], NDArray[np.float32]]]) -> None:
+def write_attention(out: Path, records: Iterable[tuple[str, Sequence[str], NDArray[np.float32]]]) -> int:
     """Write attention weights to an ``.npz`` file, one record at a time.
 
     Parameters
@@ -126,19 +137,24 @@ def write_attention(out: Path, records: Iterable[tuple[str, Sequence[str], NDArr
     records
         The id of each record, the names of its positions, and its weights.
 
+    Returns
+    -------
+    int
+        How many records there were.
+
     Raises
     ------
     OutputError
         The file cannot be written.
     """
-    try:
-        with whole_or_nothing(out) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
-            for name, positions, weights in records:
-                for kind, array in (("attention", weights), ("positions", np.array(positions, np.str_))):
-                    with archive.open(f"{kind}/{name}.npy", "w", force_zip64=True) as file:
-                        _write(file, array)
-    except OSError as error:
-        raise OutputError(f"{out} cannot be written ({error.strerror})", fix="another --out") from None
+    count = 0
+    with writing(out), whole_or_nothing(out) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
+        for name, positions, weights in records:
+            count += 1
+            for kind, array in (("attention", weights), ("positions", np.array(positions, np.str_))):
+                with archive.open(f"{kind}/{name}.npy", "w", force_zip64=True) as file:
+                    _write(file, array)
+    return count
 
 
 def _write(file: IO[bytes], array: NDArray[np.float32] | NDArray[np.str_]) -> None:

@@ -17,12 +17,13 @@ from xdomain.training.device import Device
 NOT_FOR_THE_MODEL = ("labels", "weights", "windows", "owned")
 """What a `Collator` puts into a batch beside the inputs of the model:
 
-``labels`` and ``weights``, see `Collator`; ``windows``, shape (b,), how many windows each record has; and, for tagging and span alone,
-``owned``, shape (w, s), bool: the positions of a window whose logits count. For tagging these are the symbols that this
-window tags: windows overlap, and each symbol is owned by the one window in which it lies farthest from an edge, so that
-it is learned from and scored once. For span they are all symbols of the passage, where an answer may begin and end;
-windows may share them. Special tokens, padding and the question are never owned (in span the start token, not owned
-either, stands for "not here")."""
+``labels`` and ``weights``, see `Collator`; ``windows``, shape (b,), how many windows each record has; and, for
+tagging and span alone, ``owned``, shape (w, s), bool: the positions of a window whose logits count. For tagging these
+are the symbols that this window tags: windows overlap, and each symbol is owned by the one window in which it lies
+farthest from an edge, so that it is learned from and scored once. For span they are all symbols of the passage, where
+an answer may begin and end; windows may share them. Special tokens, padding and the question are never owned (in span
+the start token, not owned either, stands for "not here").
+"""
 
 
 def pool(logits: Tensor, windows: Tensor) -> Tensor:
