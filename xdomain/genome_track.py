@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from xdomain.core.errors import DataError, OutputError, RecipeError
+from xdomain.core.disk import writing
+from xdomain.core.errors import DataError, RecipeError
 from xdomain.core.progress import log, reporter
 from xdomain.core.run_dir import check_new_file, whole_or_nothing
 from xdomain.data.formats.genome import Genome, open_genome
@@ -105,12 +106,9 @@ def predict_windows(
         raise RecipeError("BED of a run for regression", expected="bedGraph, which holds values",
                           fix=f"--out {out.with_suffix('.bedgraph')}")  # fmt: skip
     track = _Track(open_genome(Path(genome), "windows"), scorer, window, step)
-    try:
-        with whole_or_nothing(out) as part, part.open("w", encoding="utf-8", newline="\n") as file:
-            for line in track.bed() if bed else track.bedgraph():
-                file.write(line)
-    except OSError as error:
-        raise OutputError(f"{out} cannot be written ({error.strerror})", fix="another --out") from None
+    with writing(out), whole_or_nothing(out) as part, part.open("w", encoding="utf-8", newline="\n") as file:
+        for line in track.bed() if bed else track.bedgraph():
+            file.write(line)
     shown = "the predicted class" if bed else f"{scorer.shown_as}, mean over the windows that cover a stretch"
     log.info(f"{track.scored:,} windows of {window:,} letters, every {step:,}: {shown} -> {out}")
     if track.unknown:

@@ -10,7 +10,8 @@ from xdomain.analysis import attention, embeddings, landscape, mutagenesis, prob
 from xdomain.analysis.alignment import align
 from xdomain.analysis.loaded_run import open_runs
 from xdomain.analysis.result import Analysis, Finding, Options, write_finding
-from xdomain.core.errors import OutputError, RecipeError, UserError, unknown
+from xdomain.core.disk import writing
+from xdomain.core.errors import RecipeError, UserError, unknown
 from xdomain.core.progress import log
 
 ANALYSES: tuple[Analysis, ...] = (
@@ -148,13 +149,11 @@ def _check_used(options: Options, used: Collection[str]) -> None:
 
 
 def _write(findings: Sequence[Finding], folder: Path) -> None:
-    try:
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         for finding in findings:
             write_finding(finding, folder)
             log.info(f"{finding.title}\n  {finding.caption}\n  -> {folder / finding.name}.png, .csv")
-    except OSError as error:
-        raise OutputError(f"{folder} cannot be written ({error.strerror})", fix="another --out") from None
 
 
 def _write_index(findings: Sequence[Finding], folder: Path) -> None:

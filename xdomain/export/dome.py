@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from xdomain.core.disk import writing
 from xdomain.core.errors import OutputError
 from xdomain.core.recipe import load_recipe
 from xdomain.core.run_dir import RECIPE, finite, read_result, write_text
@@ -100,10 +101,8 @@ def write_dome(run_dir: str | Path, out: str | Path, *, overwrite: bool = False)
     out = Path(out)
     if out.exists() and not overwrite:
         raise OutputError(f"{out} is there already", fix="--overwrite, or another --out")
-    try:
+    with writing(out):
         write_text(out, dome(run_dir))
-    except OSError as error:
-        raise OutputError(f"{out} cannot be written ({error.strerror})", fix="another --out") from None
 
 
 def _short(backbone: str) -> str:

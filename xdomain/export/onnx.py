@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from xdomain.core.adapter_protocols import SpacesTokens
+from xdomain.core.disk import writing
 from xdomain.core.errors import BackboneError, MissingError, OutputError, RecipeError
 from xdomain.core.progress import log, reporter
 from xdomain.core.run_dir import MODEL, write_text
@@ -87,15 +88,12 @@ def export_onnx(run_dir: str | Path, out: str | Path, *, overwrite: bool = False
         )  # fmt: skip
     reporter().phase("exporting")
     graph = _Graph(saved)
-    try:
-        with _whole_folder(out) as part:
-            graph.write(part / MODEL_FILE)
-            for name in COPIED:
-                shutil.copyfile(Path(run_dir) / MODEL / name, part / name)
-            difference = graph.compare(part / MODEL_FILE)
-            write_text(part / README, _page(saved, adapter, values, graph))
-    except OSError as error:
-        raise OutputError(f"{out} cannot be written ({error.strerror})", fix="another --out") from None
+    with writing(out), _whole_folder(out) as part:
+        graph.write(part / MODEL_FILE)
+        for name in COPIED:
+            shutil.copyfile(Path(run_dir) / MODEL / name, part / name)
+        difference = graph.compare(part / MODEL_FILE)
+        write_text(part / README, _page(saved, adapter, values, graph))
     log.info(f"{out / MODEL_FILE}: in onnxruntime it differs from the run's own logits by {difference:.0e} at most")
     return out
 

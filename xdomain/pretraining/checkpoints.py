@@ -16,8 +16,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from xdomain.core.disk import room_on_disk, unwritable, writing
 from xdomain.core.errors import OutputError, UserError
-from xdomain.core.run_dir import HISTORY, HISTORY_PLOT, LOCK, finite, only_writer, write_history, write_json
+from xdomain.core.run_dir import HISTORY, HISTORY_PLOT, LOCK, WRITABLE, finite, only_writer, write_history, write_json
 
 UNFINISHED, PLAN, STATE = "unfinished", "plan.json", "state.safetensors"
 SUMMARY, CARD = "pretraining.json", "README.md"
@@ -57,7 +58,7 @@ class WorkFolder:
                 raise OutputError(f"{self.out} is a file", expected="a folder to write to", fix="another --out")
             holds = sorted(path.name for path in self.out.iterdir()) if self.out.is_dir() else []
         except OSError as error:
-            raise self._unwritable(error.strerror) from None
+            raise unwritable(self.out, error, expected=WRITABLE) from None
         if MODEL in holds and UNFINISHED not in holds:
             raise OutputError(f"{self.out} already holds a checkpoint", fix="name another folder with --out")
         strange = [name for name in holds if name.removesuffix(".part") not in WRITTEN]
@@ -83,10 +84,8 @@ class WorkFolder:
         OutputError
             The folder cannot be written, another process uses it, or the run was started with something else.
         """
-        try:
+        with self.guarded():
             self.path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise self._unwritable(error.strerror) from None
         with only_writer(self.path):
             if (self.path / STATE).exists():
                 self._check_same(started_with)
@@ -135,16 +134,8 @@ class WorkFolder:
     @contextmanager
     def guarded(self) -> Generator[None]:
         """A context that turns errors of writing, such as a full disk, into an `OutputError` with one sentence."""
-        try:
+        with room_on_disk(self.out), writing(self.out, expected=WRITABLE):
             yield
-        except OSError as error:
-            raise self._unwritable(error.strerror) from None
-        except SafetensorError as error:
-            raise self._unwritable(str(error)) from None
-
-    def _unwritable(self, why: str | None) -> OutputError:
-        message = f"{self.out} cannot be written ({why})"
-        return OutputError(message, expected="a folder you may write to, with room on its disk", fix="another --out")
 
     def save(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer, step: int, key: str) -> None:
         """Write the state of training, whole or not at all: the last one stays until then.

@@ -12,7 +12,8 @@ from typing import Any
 
 import yaml
 
-from xdomain.core.errors import OutputError, RecipeError
+from xdomain.core.disk import writing
+from xdomain.core.errors import RecipeError
 from xdomain.core.run_dir import write_json
 from xdomain.core.yaml_config import checked
 from xdomain.data.sources import neighbour
@@ -80,16 +81,10 @@ class StudyPlan:
             "study": self.grid.model_dump(mode="json"),
             "settings": [to_dict(s) for s in self.settings],
         }
-        try:
+        with writing(self.folder, expected="a folder you may write to, with room"):
             self.folder.mkdir(exist_ok=True)
             with self.store.locked(self.grid.name):
                 write_json(self.folder / PLAN, tree)
-        except OSError as error:
-            raise OutputError(
-                f"{self.folder} cannot be written ({error.strerror})",
-                expected="a folder you may write to, with room",
-                fix="another --out",
-            ) from None
 
     def choice(self, condition: Condition) -> SelectedRate:
         """Choose the learning rate of the `condition`: the one with the best mean on validation over its search cells.

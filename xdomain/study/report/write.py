@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from xdomain.core.errors import OutputError
+from xdomain.core.disk import writing
 from xdomain.core.run_dir import whole_or_nothing, write_text
 from xdomain.study.report.content import compose
 from xdomain.study.report.figures import DRAWN, ENDINGS, draw_all
@@ -32,7 +32,7 @@ def write_report(findings: Findings, folder: Path) -> list[Path]:
     """
     drawn = draw_all(findings)
     blocks = compose(findings, {name: figure.picture for name, figure in drawn.items()})
-    try:
+    with writing(folder, expected="a folder you may write to"):
         folder.mkdir(parents=True, exist_ok=True)
         for name in DRAWN:
             for ending in ENDINGS:
@@ -51,8 +51,4 @@ def write_report(findings: Findings, folder: Path) -> list[Path]:
         }
         for name, text in texts.items():
             write_text(folder / name, text)
-    except OSError as error:
-        raise OutputError(
-            f"{folder} cannot be written ({error.strerror})", expected="a folder you may write to", fix="another --out"
-        ) from None
     return [*(folder / name for name in texts), *(folder / f"report-{n}{e}" for n in drawn for e in ENDINGS)]
