@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from xdomain.core.choices import Pooling
 from xdomain.core.recipe import Recipe
 from xdomain.core.run_dir import MAPPING, MODEL, saved_temperature, tempered
+from xdomain.core.safe_loading import load
 from xdomain.core.sequences import Ids
 from xdomain.data.collate import Collator, SpecialTokenLayout, fit_windows
 from xdomain.data.dataset import Examples
@@ -136,9 +137,9 @@ def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folde
 def load_encoder(folder: Path, recipe: Recipe) -> SavedModel:
     """Load what `save_model` wrote into the run's `folder`, with mapping and layer mix; `recipe` is that of the run."""
     with quiet_loading():
-        model = head_of(recipe.problem).from_pretrained(folder / MODEL, local_files_only=True)
+        model = load(head_of(recipe.problem).__name__, folder / MODEL)
         attach_layer_mix(model, folder / MODEL)
-        tokenizer = AutoTokenizer.from_pretrained(folder / MODEL, local_files_only=True)
+        tokenizer = load("AutoTokenizer", folder / MODEL)
     return saved_model(recipe, model, tokenizer, TokenMapping.load(folder / MAPPING), saved_temperature(folder))
 
 
