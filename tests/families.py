@@ -103,9 +103,9 @@ def table_of(problem, which):
 
 
 NOT_MEASURED = {
-    "task": "dna/x", "arm": {"label": "pretrained"}, "n": {}, "train_loss": None, "seconds": 0.0,
+    "task": "dna/x", "arm": {"label": "pretrained"}, "n": {"train": 0, "test": 0}, "train_loss": None, "seconds": 0.0,
     "training_seconds": 0.0,
-    "device": "cpu", "versions": {},
+    "device": "cpu", "dtype": "float32", "versions": {},
     "metrics": {split: {"accuracy": {"value": None}} for split in ("valid", "test")},
 }  # fmt: skip
 

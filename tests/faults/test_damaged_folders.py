@@ -151,7 +151,8 @@ def damaged(subject: Subject, seed: int) -> Iterator[str]:
     shutil.copytree(subject.folder, whole)
     try:
         files = subject.files()
-        path = rng.choice(files)
+        name = rng.choice(sorted({path.name for path in files}))  # a study has many files of one name
+        path = rng.choice([path for path in files if path.name == name])
         yield f"{path.relative_to(subject.folder)}: " + damage(path, rng, [f for f in files if f != path])
     finally:
         shutil.rmtree(subject.folder)
@@ -199,7 +200,7 @@ def test_the_undamaged_folders_are_read(subjects):
 
 @pytest.mark.filterwarnings("ignore")
 def test_a_sample_of_damage(subjects):
-    assert cases(subjects, 70) == []
+    assert cases(subjects, 28) == []
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from xdomain.core.recipe import Negatives
 from xdomain.core.restore import read_object
 
 T = TypeVar("T")
@@ -41,11 +42,15 @@ class _Backbone(_Part):
 class _Parameters(_Part):
     trained: int
     all: int
-    bytes_per_task: float
+    bytes_per_task: float | None = None
 
 
 class _Error(_Part):
-    error: Value = None
+    error: Value
+
+
+class _Calibration(_Part):
+    test: dict[str, _Error] = {}
 
 
 def _with_test(by_split: dict[str, T]) -> dict[str, T]:
@@ -70,7 +75,7 @@ class ResultFile(_Part):
     seconds: float
     training_seconds: float
     device: str
-    dtype: str | None = None
+    dtype: str | None
     versions: dict[str, str]
     backbone: _Backbone | None = None
     parameters: _Parameters | None = None
@@ -80,12 +85,12 @@ class ResultFile(_Part):
     has_answer: WithTest | None = None
     no_answer: WithTest | None = None
     simple_rules: dict[str, dict[str, Values]] | None = None
-    calibration: dict[str, Any] | None = None
+    calibration: _Calibration | None = None
     counts: dict[str, Any] = {}
     notes: list[str] = []
     learned: bool = True
     positive_class: str | None = None
-    negatives: dict[str, Any] | None = None
+    negatives: Negatives | None = None
     class_balance: str | None = None
     class_weights: Values | None = None
     folds: dict[str, Values] | None = None
@@ -97,6 +102,10 @@ class ResultFile(_Part):
             raise ValueError(f"metrics: none for {sorted(missing)[0]}")
         if set(self.metrics["valid"]) != set(self.metrics["test"]):
             raise ValueError("metrics: others for valid than for test")
+        if self.class_weights is not None and self.class_balance is None:
+            raise ValueError("class_weights without class_balance")
+        if missing := {"test", *(() if "folds" in self.n else ("train",))} - set(self.n):
+            raise ValueError(f"n: none for {sorted(missing)[0]}")
         return self
 
 
