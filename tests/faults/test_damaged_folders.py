@@ -12,7 +12,7 @@ import random
 import shutil
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,7 +69,9 @@ def typed(*arguments: str) -> Callable[[Path], object]:
 def looked_at(folder: Path) -> None:
     """The result in Python."""
     result = load_result(folder)
-    repr(result), result._repr_html_(), result.metrics
+    assert repr(result)
+    assert result._repr_html_()
+    assert result.metrics
     result.predictions()
     result.plot()
 
@@ -144,7 +146,7 @@ def subjects(tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> list[
 
 
 @contextlib.contextmanager
-def damaged(subject: Subject, seed: int) -> Iterator[str]:
+def damaged(subject: Subject, seed: int) -> Generator[str]:
     """Within this context a file of the `subject` is damaged."""
     rng = random.Random(seed)
     whole = subject.folder.with_name(subject.folder.name + ".whole")

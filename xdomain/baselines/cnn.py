@@ -82,7 +82,8 @@ class CNN:
     """
 
     def __init__(self, net: _Net, problem: Problem, shape: tuple[int, int], scale: Scale) -> None:
-        self.net, self.problem, self.shape, self.scale = net, problem, shape, scale
+        self.net, self.shape, self.scale = net, shape, scale
+        self.problem: Problem = problem
         self.history: list[dict[str, Any]] = []
         self.chosen: dict[str, Any] = {}
         self.train_loss = float("nan")

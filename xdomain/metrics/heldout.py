@@ -104,7 +104,12 @@ def load_held_out(folder: Path, split: str = "test") -> HeldOutPredictions:
     path = folder / PREDICTIONS
     problem, classes = load_recipe(folder / RECIPE).problem, read_result(folder).values["classes"]
     with reading(path):
-        return held_out_of(pq.read_table(path, filters=[("split", "==", split)]), problem, classes)
+        judged = held_out_of(pq.read_table(path, filters=[("split", "==", split)]), problem, classes)
+        if not (pa.types.is_string(judged.ids.type) or pa.types.is_large_string(judged.ids.type)):
+            raise ValueError(f"ids of type {judged.ids.type}")
+        if odd := next((one.dtype for one in (judged.labels, judged.scores) if one.dtype.kind not in "biuf"), None):
+            raise ValueError(f"labels or scores of type {odd}")
+        return judged
 
 
 def held_out_of(table: pa.Table, problem: Problem, names: Sequence[str]) -> HeldOutPredictions:
