@@ -82,6 +82,13 @@ def lint(session: nox.Session) -> None:
 
 
 @nox.session(python=PYTHONS[0])
+def audit(session: nox.Session) -> None:
+    """Look up the packages of the lock among known vulnerabilities."""
+    session.install("pip-audit")
+    session.run("pip-audit", "--require-hashes", "--disable-pip", "-r", DEV, *session.posargs)
+
+
+@nox.session(python=PYTHONS[0])
 def coverage(session: nox.Session) -> None:
     """Run the whole suite and list the lines that it does not reach."""
     session.install("--require-hashes", "-r", DEV)

@@ -14,9 +14,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
-from transformers import AutoTokenizer, PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast
 
-from xdomain.core.errors import DataError, RecipeError
+from xdomain.core.errors import DataError, RecipeError, UserError
+from xdomain.core.safe_loading import load
 from xdomain.core.sequences import Alphabet, Ids, Payload, Ragged, narrow, path_option
 
 MAPPABLE = ("WordPiece", "BPE", "WordLevel")
@@ -50,7 +51,9 @@ class Text:
         if not self.tokenizer:
             raise RecipeError("the text adapter needs a tokenizer", fix=fix)
         try:
-            source = AutoTokenizer.from_pretrained(self.tokenizer, local_files_only=Path(self.tokenizer).is_dir())
+            source = load("AutoTokenizer", self.tokenizer)
+        except UserError:
+            raise
         except Exception as error:  # OSError, ValueError, and the Rust library's own bare Exception
             why = str(error).strip().splitlines()
             raise RecipeError(

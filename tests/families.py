@@ -102,6 +102,14 @@ def table_of(problem, which):
     return pa.table({"id": ids, "sequence": which})
 
 
+NOT_MEASURED = {
+    "task": "dna/x", "arm": {"label": "pretrained"}, "n": {"train": 0, "test": 0}, "train_loss": None, "seconds": 0.0,
+    "training_seconds": 0.0,
+    "device": "cpu", "dtype": "float32", "versions": {},
+    "metrics": {split: {"accuracy": {"value": None}} for split in ("valid", "test")},
+}  # fmt: skip
+
+
 def save_run(backbone, problem, folder):
     """What a run leaves to predict with; the model is none that was trained, but its answers differ by the record."""
     recipe = recipe_from(
@@ -125,5 +133,5 @@ def save_run(backbone, problem, folder):
     paired = problem in ("pair", "span")
     half = dict.fromkeys(classes, 0.5) if problem == "multilabel" else {}
     write_json(folder / RESULT, {"schema": SCHEMA, "classes": list(classes), "paired": paired, "thresholds": half,
-                                 "arm": {"label": "pretrained"}})  # fmt: skip
+                                 **NOT_MEASURED})  # fmt: skip
     return folder

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from xdomain.core.formatting import number
 from xdomain.core.progress import log, muted
 from xdomain.core.recipe import Recipe
+from xdomain.core.restore import reading
 from xdomain.core.run_dir import PREDICTIONS, RESULT, StoredResult, write_json, write_predictions
 from xdomain.data.loading import load_table
 from xdomain.data.splits.folds import fold_names
@@ -82,8 +83,9 @@ def cross_validate(recipe: Recipe, folder: Path, run_fold: RunFold) -> dict[str,
 def _pooled(results: list[StoredResult], names: list[str]) -> pa.Table:
     parts: list[pa.Table] = []
     for result, name in zip(results, names, strict=True):
-        part = pq.read_table(result.folder / PREDICTIONS, filters=[("split", "==", "test")])
-        part = by_class(part, result.values["classes"])
+        path = result.folder / PREDICTIONS
+        with reading(path):
+            part = by_class(pq.read_table(path, filters=[("split", "==", "test")]), result.values["classes"])
         parts.append(part.append_column("fold", pa.array([name] * part.num_rows, pa.string())))
     return pa.concat_tables(parts)
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from xdomain.core.errors import DataError, RecipeError
+from xdomain.core.errors import DamagedError, DataError, RecipeError
 from xdomain.core.plugins import find_recipe
 from xdomain.core.progress import log
 from xdomain.core.recipe import Columns, Recipe
+from xdomain.core.restore import AS_WRITTEN, REPEAT, read_parquet
 from xdomain.core.run_dir import PREDICTIONS, RECIPE
 from xdomain.core.sequences import Adapter
 from xdomain.data.loading import load_file, load_table
@@ -134,7 +134,10 @@ def _read_otherwise(folder: Path, before: Recipe, overrides: Sequence[str]) -> R
 
 def _own(folder: Path, recipe: Recipe, adapter: Adapter) -> pa.Table:
     """The records whose ids were in test, as the recipe reads them now."""
-    known = pq.read_table(folder / PREDICTIONS, columns=["id"], filters=[("split", "==", "test")])["id"].to_pylist()
+    stored = read_parquet(folder / PREDICTIONS, columns=["id"], filters=[("split", "==", "test")])
+    known: list[Any] = stored["id"].to_pylist()
+    if not known:
+        raise DamagedError(f"{folder / PREDICTIONS} is damaged (no record is of test)", expected=AS_WRITTEN, fix=REPEAT)
     table = load_table(recipe, adapter=adapter)
     wanted = set(known)
     rows = [row for row, name in enumerate(table["id"].to_pylist()) if name in wanted]

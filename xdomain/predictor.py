@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from xdomain.core.adapter_protocols import ReverseComplements
 from xdomain.core.choices import OF_COLUMNS, PER_SYMBOL
-from xdomain.core.errors import BackboneError, RecipeError
+from xdomain.core.errors import BackboneError, DamagedError, RecipeError
 from xdomain.core.memory import Need, enough_memory
 from xdomain.core.recipe import Recipe, Train
-from xdomain.core.run_dir import FAMILIAR, RECIPE, is_done, read_result
+from xdomain.core.restore import REPEAT
+from xdomain.core.run_dir import FAMILIAR, RECIPE, RESULT, is_done, read_result
 from xdomain.core.sequences import Adapter, Ragged, fingerprint
 from xdomain.data.dataset import Examples, check_symbols, encode_examples, warn_of_other_domain
 from xdomain.data.familiar import Familiar
@@ -146,9 +147,20 @@ class Predictor:
             read.append(replace(examples, symbols=other))
         with enough_memory(lambda: scoring_need(model.recipe.train)):
             scores = [model.scores(one, filled) for one in read]
+            self._check_outputs(scores[0])
         wanted = len(examples.symbols.values) if self.recipe.problem in PER_SYMBOL else len(records)
         scores = [one[:wanted] for one in scores]
         return scores[0] if len(scores) == 1 else mean_scores(scores, self.recipe.problem)
+
+    def _check_outputs(self, scores: NDArray[Any]) -> None:
+        """Refuse a model that does not answer with as many numbers as the run has classes or targets."""
+        outputs = scores.shape[1] if scores.ndim > 1 else 0
+        wanted = 4 if self.recipe.problem == "span" else len(self.classes)
+        if outputs != wanted:
+            raise DamagedError(
+                f"the model gives {outputs or 1} numbers, and {RESULT} names {wanted} classes",
+                expected="files of one run", fix=REPEAT,
+            )  # fmt: skip
 
 
 def load_predictor(*folders: str | Path, reverse_complement: bool = False, unlike: bool = False) -> Predictor:

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from xdomain.baselines.api import load_baseline
 from xdomain.core.adapter_protocols import KeepsFiles
-from xdomain.core.errors import BackboneError
+from xdomain.core.errors import BackboneError, DamagedError
 from xdomain.core.plugins import make_adapter
 from xdomain.core.recipe import Recipe, load_recipe
+from xdomain.core.restore import REPEAT, reading
 from xdomain.core.run_dir import (
     ADAPTER,
     CALIBRATION,
@@ -75,6 +76,9 @@ class SavedBaseline:
     def scores(self, examples: Examples, records: NDArray[np.int64], device: Device | None = None) -> NDArray[Any]:
         """Score the `records` of `examples`: see `Saved`. `device` is ignored: baselines are computed on the CPU."""
         fitted = load_baseline(self.folder / MODEL)
+        if fitted.problem != self.recipe.problem:
+            raise DamagedError(f"{self.folder / MODEL} is for {fitted.problem}, and {RECIPE} for {self.recipe.problem}",
+                               expected="a model and a recipe of one run", fix=REPEAT)  # fmt: skip
         second = examples.symbols_b.take(records) if examples.symbols_b else None
         return tempered(fitted.scores(examples.symbols.take(records), second), self.temperature)
 
@@ -123,11 +127,18 @@ def saved_thresholds(folder: Path, names: Sequence[str]) -> NDArray[np.float64] 
     """Shape (k,): the thresholds of the labels `names` of the run in `folder`, without names that of no answer.
 
     None if it has none: it is neither for multilabel nor for questions some of which have no answer.
+
+    Raises
+    ------
+    DamagedError
+        They cannot be read, or a label has none.
     """
-    if not (folder / THRESHOLDS).is_file():
+    path = folder / THRESHOLDS
+    if not path.is_file():
         return None
-    kept: dict[str, float] = json.loads((folder / THRESHOLDS).read_text("utf-8"))
-    return np.array([kept[name] for name in names or (NO_ANSWER,)])
+    with reading(path):
+        kept: dict[str, float] = json.loads(path.read_text("utf-8"))
+        return np.array([float(kept[name]) for name in names or (NO_ANSWER,)])
 
 
 def keep_adapter(adapter: Adapter, folder: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from xdomain.core.errors import BackboneError, MissingError, unknown
+from xdomain.core.safe_loading import load
 from xdomain.data.sources import is_path, neighbour
 
 from .audio import Samples
@@ -197,13 +198,12 @@ def receptive_field(kernels: Iterable[int], strides: Iterable[int]) -> int:
 
 def _described(source: str) -> tuple[Any, Any]:
     """The configuration of a checkpoint, and its feature extractor."""
-    transformers = library("transformers")
     folder = Path(source).expanduser()
     if not folder.is_dir() and is_path(source):
         raise BackboneError(f"{source} does not exist", expected="a folder with config.json", nearest=neighbour(folder))
     where = str(folder) if folder.is_dir() else source
     try:
-        config = transformers.AutoConfig.from_pretrained(where)
+        config = load("AutoConfig", where)
     except (OSError, ValueError) as error:
         raise BackboneError(
             f"{source} cannot be loaded ({_short(error)})",
@@ -217,7 +217,7 @@ def _described(source: str) -> tuple[Any, Any]:
             expected="HuBERT, wav2vec 2, WavLM or a like encoder",
         )
     try:
-        return config, transformers.AutoFeatureExtractor.from_pretrained(where)
+        return config, load("AutoFeatureExtractor", where)
     except (OSError, ValueError):
         raise BackboneError(
             f"{source} has no preprocessor_config.json, which says the sample rate and whether samples are normalised",
@@ -226,12 +226,11 @@ def _described(source: str) -> tuple[Any, Any]:
 
 
 def _loaded(source: str) -> Any:
-    torch, transformers = library("torch"), library("transformers")
+    torch = library("torch")
     folder = Path(source).expanduser()
     try:
-        model, report = transformers.AutoModel.from_pretrained(
-            str(folder) if folder.is_dir() else source, dtype=torch.float32, output_loading_info=True
-        )
+        where = folder if folder.is_dir() else source
+        model, report = load("AutoModel", where, dtype=torch.float32, output_loading_info=True)
     except (OSError, ValueError, RuntimeError) as error:
         raise BackboneError(f"the weights of {source} cannot be loaded ({_short(error)})") from None
     missing = sorted(key for key in report["missing_keys"] if not key.endswith(UNUSED))

@@ -15,7 +15,7 @@ from xdomain.baselines.api import fit_baseline, load_baseline
 from xdomain.baselines.cnn import BATCH, EPOCHS, PATIENCE
 from xdomain.baselines.kmer import REACH, STRENGTHS, count_kmers, features, largest_k, surroundings
 from xdomain.baselines.selection import better, rows_of
-from xdomain.core.errors import BackboneError, DataError
+from xdomain.core.errors import BackboneError, DamagedError, DataError
 from xdomain.core.sequences import Ragged
 from xdomain.data.dataset import IGNORED
 
@@ -366,7 +366,7 @@ def test_a_folder_without_a_baseline(tmp_path):
         load_baseline(tmp_path)
     assert "expected: baseline.json and model.safetensors" in str(told.value)
     (tmp_path / "baseline.json").write_text("{")
-    with pytest.raises(BackboneError, match="holds no baseline"):
+    with pytest.raises(DamagedError, match="cannot be read"):
         load_baseline(tmp_path)
 
 

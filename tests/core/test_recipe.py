@@ -138,13 +138,14 @@ def test_any_learning_rate_arrives_as_it_was_typed(rate):
 
 letters = st.characters(codec="utf-8", exclude_characters="\x85")  # the one that PyYAML reads back as a line's end
 anything = st.text(letters, max_size=20)
+names = st.from_regex(r"[a-z]{1,5}(/[\w-][\w .-]{0,20})?", fullmatch=True).filter(str.isprintable)
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | anything
 options = st.dictionaries(
     anything, st.recursive(scalars, lambda inner: st.lists(inner, max_size=3), max_leaves=4), max_size=3
 )
 trees = st.fixed_dictionaries(
     {
-        "name": anything, "title": anything, "problem": st.sampled_from(["classification", "pair", "tagging"]),
+        "name": names, "title": anything, "problem": st.sampled_from(["classification", "pair", "tagging"]),
         "source": st.fixed_dictionaries(
             {"licence": anything, "citation": anything, "files": st.dictionaries(anything, anything, max_size=2)}
         ),

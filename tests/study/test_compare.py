@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from families import NOT_MEASURED
 
 from xdomain.core.errors import RecipeError
 from xdomain.core.plugins import find_recipe
@@ -148,7 +149,8 @@ def finished(folder, seed, predicted, labels, *, learned=True):
     recipe = find_recipe("toy/dna-classification")
     (folder / "recipe.yaml").write_text(dump_recipe(recipe))
     accuracy = float(np.mean([a == b for a, b in zip(predicted, labels, strict=True)]))
-    values = {"metrics": {"test": {"accuracy": {"value": accuracy}}}, "classes": ["a", "b"], "seconds": 1.0,
+    judged = {split: {"accuracy": {"value": accuracy}} for split in ("valid", "test")}
+    values = {**NOT_MEASURED, "metrics": judged, "classes": ["a", "b"], "paired": False, "seconds": 1.0,
               "train_loss": 0.5, "learned": learned}  # fmt: skip
     (folder / "result.json").write_text(json.dumps(values))
     (folder / "history.jsonl").write_text("".join(json.dumps({"step": i, "loss": 0.7}) + "\n" for i in range(20)))

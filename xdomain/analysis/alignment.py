@@ -26,6 +26,7 @@ from xdomain.analysis.parallel_text import ALPHAS, Coded, Converted, converted, 
 from xdomain.analysis.result import STYLE, Finding, Options, empty_figure
 from xdomain.core.errors import DataError
 from xdomain.core.run_dir import MODEL, RECIPE
+from xdomain.core.safe_loading import load
 from xdomain.data.formats.read_file import read_text
 from xdomain.model.backbone import load_backbone, quiet_loading
 from xdomain.training.plots import BLUE, GREY, ORANGE
@@ -178,17 +179,14 @@ def retrieved(vectors: Sequence[NDArray[Any]], fitted: int) -> dict[tuple[int, b
 
 
 def _opened(checkpoint: Path) -> Opened:
-    from transformers import AutoModel, AutoModelForMaskedLM
-
     folder = checkpoint / MODEL if (checkpoint / RECIPE).is_file() else checkpoint
     backbone = load_backbone(str(folder))
-    local = Path(backbone.path).is_dir()
-    asked: dict[str, Any] = {"dtype": torch.float32, "local_files_only": local, "use_safetensors": True}
+    asked: dict[str, Any] = {"dtype": torch.float32, "use_safetensors": True}
     with quiet_loading():
-        model, info = AutoModelForMaskedLM.from_pretrained(backbone.path, output_loading_info=True, **asked)
+        model, info = load("AutoModelForMaskedLM", backbone.path, output_loading_info=True, **asked)
         speaks = not info["missing_keys"] and not info["mismatched_keys"]
         if not speaks:
-            model = AutoModel.from_pretrained(backbone.path, **asked)
+            model = load("AutoModel", backbone.path, **asked)
     return Opened(checkpoint.resolve().name, model.eval(), backbone.tokenizer, speaks)
 
 

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from xdomain.analysis.loaded_run import OpenedRun
 from xdomain.core.errors import RecipeError
+from xdomain.data.formats.write import write_table
 from xdomain.training.plots import STYLE as PLOT_STYLE
 from xdomain.training.plots import new_figure
 
@@ -130,7 +131,5 @@ def record_named(run: OpenedRun, name: str) -> int:
 
 def write_finding(finding: Finding, folder: Path) -> None:
     """Write ``NAME.png`` and ``NAME.csv`` of a `finding` into `folder`, which must exist."""
-    import pyarrow.csv as pa_csv
-
     finding.figure.savefig(folder / f"{finding.name}.png")
-    pa_csv.write_csv(finding.table, folder / f"{finding.name}.csv")
+    write_table(finding.table, folder / f"{finding.name}.csv")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from xdomain.core.choices import Baseline as Kind
 from xdomain.core.choices import ClassBalance, Problem
 from xdomain.core.errors import BackboneError
+from xdomain.core.restore import reading
 from xdomain.core.sequences import Ragged
 
 
@@ -27,8 +28,11 @@ class Baseline(Protocol):
         What validation decided, and its value there.
     train_loss
         Mean loss over the training records.
+    problem
+        What the labels are.
     """
 
+    problem: Problem
     history: list[dict[str, Any]]
     chosen: dict[str, Any]
     train_loss: float
@@ -103,16 +107,18 @@ def load_baseline(folder: Path) -> Baseline:
     Raises
     ------
     BackboneError
-        The folder has no ``baseline.json``, or one that cannot be read.
+        The folder has no ``baseline.json``.
+    DamagedError
+        A file of the baseline is damaged.
     """
-    try:
-        settings = json.loads((folder / "baseline.json").read_text())
-    except (OSError, ValueError):
-        raise BackboneError(f"{folder} holds no baseline", expected="baseline.json and model.safetensors") from None
-    if settings.pop("kind") == "cnn":
-        from xdomain.baselines.cnn import load_cnn  # loads torch
+    if not (folder / "baseline.json").is_file():
+        raise BackboneError(f"{folder} holds no baseline", expected="baseline.json and model.safetensors")
+    with reading(folder, expected="baseline.json and model.safetensors of one baseline"):
+        settings = json.loads((folder / "baseline.json").read_text("utf-8"))
+        if settings.pop("kind") == "cnn":
+            from xdomain.baselines.cnn import load_cnn  # loads torch
 
-        return load_cnn(folder, settings)
-    from xdomain.baselines.kmer import load_kmer  # loads scipy
+            return load_cnn(folder, settings)
+        from xdomain.baselines.kmer import load_kmer  # loads scipy
 
-    return load_kmer(folder, settings)
+        return load_kmer(folder, settings)

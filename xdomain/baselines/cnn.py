@@ -82,7 +82,8 @@ class CNN:
     """
 
     def __init__(self, net: _Net, problem: Problem, shape: tuple[int, int], scale: Scale) -> None:
-        self.net, self.problem, self.shape, self.scale = net, problem, shape, scale
+        self.net, self.shape, self.scale = net, shape, scale
+        self.problem: Problem = problem
         self.history: list[dict[str, Any]] = []
         self.chosen: dict[str, Any] = {}
         self.train_loss = float("nan")
@@ -121,7 +122,12 @@ def load_cnn(folder: Path, settings: dict[str, Any]) -> CNN:
     state = load_file(folder / "model.safetensors")
     net = _Net(symbols, outputs, problem, paired=state["out.weight"].shape[1] > (BINS + 1) * WIDTH)
     net.load_state_dict(state)
-    model = CNN(net, problem, (symbols, outputs), tuple(settings["scale"]))
+    if not all(bool(torch.isfinite(one).all()) for one in net.parameters()):
+        raise ValueError("weights that are no numbers")
+    scale = tuple(settings["scale"])
+    if len(scale) != 2 or any(np.shape(one) not in ((), (outputs,)) for one in np.array(scale, dtype=object)):
+        raise ValueError(f"scale {scale} for {outputs} outputs")
+    model = CNN(net, problem, (symbols, outputs), scale)
     model.chosen, model.train_loss = settings["chosen"], settings["train_loss"]
     return model
 

@@ -92,9 +92,21 @@ def load_kmer(folder: Path, settings: dict[str, Any]) -> Linear:
         Where the weights are.
     settings
         Its ``baseline.json`` as read, without ``kind``.
+
+    Raises
+    ------
+    ValueError
+        The weights do not fit the settings; other errors where a file is damaged.
     """
     tensors = load_file(folder / "model.safetensors")
-    return Linear(tensors["weights"], tensors["bias"], **settings)
+    model = Linear(tensors["weights"], tensors["bias"], **settings)
+    one = Ragged.from_lists([[0]])
+    widths = [features(one, second, model.problem, model.alphabet_size).shape[1] for second in (None, one)]
+    if model.weights.ndim != 2 or model.bias.shape != model.weights.shape[1:] or len(model.weights) not in widths:
+        raise ValueError(f"weights of shape {model.weights.shape} for {widths[0]} features")
+    if not (np.isfinite(model.weights).all() and np.isfinite(model.bias).all()):
+        raise ValueError("weights that are no numbers")
+    return model
 
 
 def largest_k(alphabet_size: int) -> int:

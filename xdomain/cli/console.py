@@ -37,15 +37,15 @@ def print_result(result: Result) -> None:
 
     values = result.values
     metrics = values["metrics"]
-    rules = values.get("simple_rules", {}).get("test", {})
+    rules = (values.get("simple_rules") or {}).get("test", {})
     print_rows(
         [
             {
                 "metric": name,
                 "valid": number(metrics["valid"][name]["value"]),
                 "test [95 %]": with_interval(metrics["test"][name]),
-                **{part: number(values[part]["test"][name]) for part in BOUNDS if part in values},
-                **({"k-mers": number(rules[KMERS][name])} if KMERS in rules else {}),
+                **{part: number(values[part]["test"].get(name)) for part in BOUNDS if values.get(part)},
+                **({"k-mers": number(rules[KMERS].get(name))} if KMERS in rules else {}),
             }
             for name in metrics["test"]
         ]
@@ -53,22 +53,23 @@ def print_result(result: Result) -> None:
     about = [name for name in metrics["test"] if name in ABOUT_POSITIVE]
     if about and "positive_class" in values:
         print(f"positive class of {', '.join(about)}: {values['positive_class']} (--set positive=NAME for the other)")
-    if "negatives" in values:
+    if values.get("negatives"):
         print(Negatives(**values["negatives"]).sentence())
-    if "class_weights" in values:
+    if values.get("class_weights"):
         counted = ", ".join(f"{name} {number(weight)}" for name, weight in list(values["class_weights"].items())[:10])
         print(f"classes balanced by {values['class_balance']}; a record counts {counted}")
-    for when, found in values.get("calibration", {}).get("test", {}).items():
+    for when, found in (values.get("calibration") or {}).get("test", {}).items():
         print(f"expected calibration error on test, {when} calibration: {number(found['error'])}")
-    if "parameters" in result.values:
+    if result.values.get("parameters"):
         sizes = result.values["parameters"]
+        stored = sizes.get("bytes_per_task")
         print(
-            f"{sizes['trained']:,} of {sizes['all']:,} parameters trained; "
-            f"{sizes['bytes_per_task'] / 1e6:.2f} MB to store for this task"
+            f"{sizes['trained']:,} of {sizes['all']:,} parameters trained"
+            + (f"; {stored / 1e6:.2f} MB to store for this task" if stored is not None else "")
         )
     print(f"run folder: {result.folder}")
     folder = result.folder
-    if "folds" in values:
+    if values.get("folds"):
         print_rows([{"fold": name, **{m: number(v) for m, v in one.items()}} for name, one in values["folds"].items()])
         print_next((f"xdomain predict {folder / 'fold-0'} FILE", "labels for other records, by the model of one fold"))
         return

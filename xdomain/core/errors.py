@@ -77,6 +77,10 @@ class OutputError(UserError):
     """A place where results cannot or must not be written."""
 
 
+class DamagedError(UserError):
+    """A file that xdomain wrote, and that is no longer as it was written."""
+
+
 class MissingError(UserError):
     """An optional package or a data set that is not on this machine."""
 

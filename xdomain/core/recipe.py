@@ -32,6 +32,8 @@ from xdomain.core.yaml_config import ConfigModel, checked, read_yaml
 SPLITS = ("train", "valid", "test")
 NEGATIVES = "negatives"
 """The file of a source that negatives are made of."""
+LONGEST_NAME = 240
+"""Bytes of UTF-8 in a name that becomes a folder; file systems allow 255."""
 ENCODER_FIELDS = ("init", "transfer", "tune", "mapping", "mapping_table")
 """Fields of `Run` that a baseline does not use."""
 
@@ -55,11 +57,26 @@ def _count_or_share(value: float) -> float:
     return int(value) if value >= 1 else value
 
 
+def _fit_for_a_path(name: str) -> str:
+    """Check the name of a task, which names folders: ``task`` or ``domain/task``; it may be that of a user's file."""
+    parts = name.split("/")
+    for part in parts:
+        if not part.strip() or part.startswith(".") or not part.isprintable() or "\\" in part:
+            shown = name if len(name) <= 60 else name[:60] + "…"
+            raise ValueError(f"name: a task or domain/task, of letters, digits, - and _ (got {shown!r})")
+    if len(parts) > 2 or any(len(part.encode("utf-8", "replace")) > LONGEST_NAME for part in parts):
+        raise ValueError(f"name: at most domain/task, of up to {LONGEST_NAME} bytes each (got {name[:60]!r} …)")
+    return name
+
+
 class Download(ConfigModel):
     """A file that can be downloaded. Its checksum is verified before it is used."""
 
     url: str
     sha256: str
+    size: int | None = Field(
+        default=None, gt=0, description="Bytes, for files of more than 2 GiB; a longer answer is refused."
+    )
     tried: bool = Field(default=True, description="False if the author of the recipe could not try the URL.")
 
 
@@ -246,7 +263,9 @@ class Published(ConfigModel):
 class Landmark(ConfigModel):
     """A known motif at a fixed place in the sequences, to compare with what a model looks at."""
 
-    name: str = Field(pattern=r"^\w[\w -]*$", description="Letters, digits, blanks: used in file names of figures.")
+    name: str = Field(
+        max_length=80, pattern=r"^\w[\w -]*$", description="Letters, digits, blanks: used in file names of figures."
+    )
     label: str | None = Field(default=None, description="The class whose sequences have it; None: all classes.")
     at: int = Field(ge=0, description="Position of its first symbol, from 0.")
     symbols: str = Field(description="As written in the domain; ambiguity codes are allowed.")
@@ -264,7 +283,7 @@ class Runtime(ConfigModel):
 class Recipe(ConfigModel):
     """A task, as written in YAML."""
 
-    name: str
+    name: Annotated[str, AfterValidator(_fit_for_a_path)]
     title: str
     version: int = 1
     source: Source

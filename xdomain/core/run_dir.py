@@ -18,8 +18,10 @@ import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
 from xdomain.core.disk import ELSEWHERE, unwritable, writing
-from xdomain.core.errors import OutputError, RecipeError, unknown
+from xdomain.core.errors import DamagedError, OutputError, RecipeError, unknown
 from xdomain.core.recipe import Recipe, dump_recipe, load_recipe
+from xdomain.core.restore import AS_WRITTEN, REPEAT, reading
+from xdomain.core.result_file import read_result_file
 
 SCHEMA = 1
 """Version of the layout of ``result.json``."""
@@ -87,7 +89,7 @@ class StoredResult:
 
 def is_done(folder: Path) -> bool:
     """Whether `folder` holds a finished run."""
-    return (folder / RESULT).is_file()
+    return (folder / RESULT).exists()
 
 
 def is_run(source: str | Path) -> bool:
@@ -115,11 +117,13 @@ def read_result(folder: str | Path) -> StoredResult:
     ------
     RecipeError
         It holds no finished run.
+    DamagedError
+        Its ``result.json`` is damaged.
     """
     folder = Path(folder)
     if not is_done(folder):
         raise RecipeError(f"{folder} holds no finished run", expected=f"a run folder with {RESULT}")
-    return StoredResult(folder, json.loads((folder / RESULT).read_text("utf-8")))
+    return StoredResult(folder, read_result_file(folder / RESULT))
 
 
 def check_folder(folder: Path, recipe: Recipe, *, overwrite: bool, resume: bool) -> None:
@@ -332,17 +336,50 @@ def finite(value: Any) -> Any:
 
 
 def read_history(folder: Path) -> list[dict[str, Any]]:
-    """Read what `write_history` wrote to `folder`; a cross-validation has no history but that of its folds."""
-    if not (folder / HISTORY).is_file():
+    """Read what `write_history` wrote to `folder`; a cross-validation has no history but that of its folds.
+
+    Raises
+    ------
+    DamagedError
+        It cannot be read, or a line is no row of numbers.
+    """
+    path = folder / HISTORY
+    if not path.is_file():
         return []
-    return [json.loads(line) for line in (folder / HISTORY).read_text("utf-8").splitlines()]
+    with reading(path):
+        rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    for number, row in enumerate(rows, 1):
+        if not isinstance(row, dict) or not isinstance(row.get("valid", {}), dict) or not _is_logged(row):  # pyright: ignore
+            raise DamagedError(f"{path} is damaged (line {number} is no row of numbers)", expected=AS_WRITTEN,
+                               fix=REPEAT)  # fmt: skip
+    return rows
+
+
+def _is_logged(row: Mapping[str, Any]) -> bool:
+    """Whether `row` of a history has a step, and numbers or nulls elsewhere; those of ``valid`` are by metric."""
+    told: Any = row.get("valid", {})
+    values = [*(value for name, value in row.items() if name != "valid"), *(told.values() if told else ())]
+    return isinstance(row.get("step"), (int, float)) and all(
+        value is None or isinstance(value, (int, float)) for value in values
+    )
 
 
 def saved_temperature(folder: Path) -> float:
-    """The temperature by which the logits of the run in `folder` are divided; 1 if it was not calibrated."""
-    if not (folder / CALIBRATION).is_file():
+    """The temperature by which the logits of the run in `folder` are divided; 1 if it was not calibrated.
+
+    Raises
+    ------
+    DamagedError
+        Its file cannot be read, or holds no such number.
+    """
+    path = folder / CALIBRATION
+    if not path.is_file():
         return 1.0
-    return float(json.loads((folder / CALIBRATION).read_text("utf-8"))["temperature"])
+    with reading(path):
+        temperature = float(json.loads(path.read_text("utf-8"))["temperature"])
+        if not (math.isfinite(temperature) and temperature > 0):
+            raise ValueError(f"the temperature {temperature}")
+    return temperature
 
 
 def tempered(scores: Any, temperature: float) -> Any:

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
-from transformers import AutoTokenizer, PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast
 
-from xdomain.core.errors import DataError, RecipeError
+from xdomain.core.errors import DataError, RecipeError, UserError
+from xdomain.core.safe_loading import load
 from xdomain.core.sequences import Ragged, narrow, offsets_of
 from xdomain.data.sources import file_sha256, is_path, neighbour
 
@@ -177,9 +178,11 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerFast:
         state = "is a file" if folder.exists() else "does not exist"
         near = str(folder.parent) if folder.exists() else neighbour(folder)
         raise RecipeError(f"the tokenizer {name} {state}", expected="a folder with tokenizer.json", nearest=near)
-    kind: Any = PreTrainedTokenizerFast if (folder / "tokenizer.json").is_file() else AutoTokenizer
+    kind = "PreTrainedTokenizerFast" if (folder / "tokenizer.json").is_file() else "AutoTokenizer"
     try:
-        tokenizer = kind.from_pretrained(str(folder) if local else name, local_files_only=local)
+        tokenizer = load(kind, folder if local else name)
+    except UserError:
+        raise
     except Exception as error:  # a damaged file can make the library raise anything
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
         where = "holds no tokenizer that can be loaded" if local else "is no folder here and was not had from the hub"

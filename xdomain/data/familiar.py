@@ -14,6 +14,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from xdomain.core.errors import DataError
+from xdomain.core.restore import reading
 from xdomain.core.sequences import Alphabet, Ragged
 from xdomain.data.dataset import Examples
 
@@ -163,6 +164,8 @@ class Familiar:
         ------
         DataError
             There is no file `path`.
+        DamagedError
+            It is damaged.
         """
         if not path.is_file():
             raise DataError(
@@ -170,11 +173,14 @@ class Familiar:
                 expected="a run of this version of xdomain",
                 fix=f"xdomain run {path.parent / 'recipe.yaml'} --out DIR",
             )
-        with safe_open(path, "np") as file:
-            facts = json.loads(file.metadata()["facts"])
-            packed = file.get_tensor("seen")
-        size = facts["alphabet_size"] ** facts["k"]
-        return cls(**facts, seen=np.unpackbits(packed, count=size).astype(bool))
+        with reading(path):
+            with safe_open(path, "np") as file:
+                facts = json.loads(file.metadata()["facts"])
+                packed = file.get_tensor("seen")
+            size = facts["alphabet_size"] ** facts["k"]
+            if len(packed) != -(-size // 8):
+                raise ValueError(f"{len(packed)} bytes for {size} k-mers")
+            return cls(**facts, seen=np.unpackbits(packed, count=size).astype(bool))
 
 
 def _sides(examples: Examples, split: str | None = None) -> list[Ragged]:

@@ -6,10 +6,10 @@ import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from xdomain.core.errors import DataError, MissingError, RecipeError, nearest
 from xdomain.core.recipe import Download, Source
+from xdomain.data.download import download_reason, fetch
 
 
 def data_home() -> Path:
@@ -40,7 +40,7 @@ def locate(source: Source) -> dict[str, Path]:
     Raises
     ------
     RecipeError
-        ``source.downloads`` names a file that ``source.files`` does not.
+        ``source.downloads`` names a file that ``source.files`` does not, or one to be written outside of `data_home`.
     MissingError
         Files do not exist and have no download, or a download failed.
     """
@@ -56,6 +56,8 @@ def locate(source: Source) -> dict[str, Path]:
     lost = {name: path for name, path in absent.items() if name not in source.downloads}
     if lost:
         raise _missing(lost, source)
+    for name, path in absent.items():
+        _within_home(name, path)
     for name, path in absent.items():
         _fetch(source.downloads[name], path, source)
     return paths
@@ -127,27 +129,37 @@ def _missing(lost: Mapping[str, Path], source: Source) -> MissingError:
     )
 
 
-def _reason(error: Exception, url: str) -> str:
-    import requests
+def _within_home(name: str, path: Path) -> None:
+    """Refuse to download to a `path` that is not below the data folder, by links or by its name.
 
-    if isinstance(error, requests.ConnectionError):  # its own message is a chain of four errors
-        return f"no connection to {urlsplit(url).hostname}"
-    return str(error).split("\n", 1)[0][:300] or type(error).__name__
+    Raises
+    ------
+    RecipeError
+        It is elsewhere: a recipe of somebody else could otherwise write any file.
+    """
+    home = data_home().resolve()
+    try:
+        inside = path.resolve().is_relative_to(home)
+    except (OSError, RuntimeError):  # links in a circle
+        inside = False
+    if not inside:
+        raise RecipeError(
+            f"source.files.{name} is {path}, which does not exist and would be downloaded there",
+            expected=f"a path below {home}: nothing is downloaded to other places, nor through a link out of it",
+            fix=f"a relative path in source.files.{name}, or fetch the file by hand",
+        )
 
 
 def _fetch(download: Download, path: Path, source: Source) -> None:
     """Download a file to `path`; it is written only if the checksum is right."""
-    import pooch  # slow to import, and rarely needed
-
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # pooch writes beside the target and moves the file there only after the checksum is right
-        pooch.retrieve(download.url, f"sha256:{download.sha256}", fname=path.name, path=path.parent, progressbar=False)
+        fetch(download, path)
     except (OSError, ValueError) as error:
         untried = "; whoever wrote the recipe could not try this URL" if not download.tried else ""
         homepage = f", or look at {source.homepage}" if source.homepage else ""
         raise MissingError(
-            f"{path} is not on this machine and could not be downloaded ({_reason(error, download.url)})",
+            f"{path} is not on this machine and could not be downloaded ({download_reason(error, download.url)})",
             expected=f"{download.url} with sha256 {download.sha256}{untried}",
             fix=f"fetch it by hand and put it at {path}{homepage}, or set XDOMAIN_DATA to a folder that holds it",
         ) from None

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 from xdomain.core.disk import writing
 from xdomain.core.errors import OutputError
 from xdomain.core.recipe import load_recipe
+from xdomain.core.restore import reading
 from xdomain.core.run_dir import RECIPE, finite, read_result, write_text
 from xdomain.export.render import render
 
@@ -61,21 +63,23 @@ def dome(run_dir: str | Path) -> str:
     folder = Path(run_dir)
     values = finite(read_result(folder).values)
     recipe = load_recipe(folder / RECIPE)
-    counts = {name: count for name, count in values.get("counts", {}).items() if isinstance(count, int) and count}
-    page = render(
-        "dome.md.j2",
-        recipe=recipe,
-        values=values,
-        counts=counts,
-        first=recipe.metrics[0],
-        folder=folder.resolve().name,
-        backbone=_short(values.get("backbone", {}).get("name", "")),
-        files=[Path(file).name for file in recipe.source.files.values()],
-        rule=SPLIT_RULES[recipe.split.rule],
-        tuned=TUNED[recipe.run.tune],
-        baseline=BASELINES.get(recipe.run.baseline or ""),
-        output=OUTPUTS[recipe.problem],
-    )
+    told: dict[str, Any] = values.get("counts") or {}
+    counts = {name: count for name, count in told.items() if isinstance(count, int) and count}
+    with reading(folder, expected="recipe.yaml and result.json of one run"):
+        page = render(
+            "dome.md.j2",
+            recipe=recipe,
+            values=values,
+            counts=counts,
+            first=recipe.metrics[0],
+            folder=folder.resolve().name,
+            backbone=_short((values.get("backbone") or {}).get("name", "")),
+            files=[Path(file).name for file in recipe.source.files.values()],
+            rule=SPLIT_RULES[recipe.split.rule],
+            tuned=TUNED[recipe.run.tune],
+            baseline=BASELINES.get(recipe.run.baseline or ""),
+            output=OUTPUTS[recipe.problem],
+        )
     return re.sub(r"\n{3,}", "\n\n", page)
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from xdomain.core.choices import Problem
 from xdomain.core.errors import RecipeError
 from xdomain.core.recipe import load_recipe
+from xdomain.core.restore import reading
 from xdomain.core.run_dir import PREDICTIONS, RECIPE, read_result
 from xdomain.core.sequences import offsets_of
 from xdomain.data.dataset import IGNORED, label_matrix
@@ -93,9 +94,22 @@ class HeldOutPredictions:
 
 
 def load_held_out(folder: Path, split: str = "test") -> HeldOutPredictions:
-    """Read the stored predictions of the run in `folder` for the records of one `split`: train, valid or test."""
-    table = pq.read_table(folder / PREDICTIONS, filters=[("split", "==", split)])
-    return held_out_of(table, load_recipe(folder / RECIPE).problem, read_result(folder).values["classes"])
+    """Read the stored predictions of the run in `folder` for the records of one `split`: train, valid or test.
+
+    Raises
+    ------
+    DamagedError
+        They cannot be read, or do not fit the problem and the classes of the run.
+    """
+    path = folder / PREDICTIONS
+    problem, classes = load_recipe(folder / RECIPE).problem, read_result(folder).values["classes"]
+    with reading(path):
+        judged = held_out_of(pq.read_table(path, filters=[("split", "==", split)]), problem, classes)
+        if not (pa.types.is_string(judged.ids.type) or pa.types.is_large_string(judged.ids.type)):
+            raise ValueError(f"ids of type {judged.ids.type}")
+        if odd := next((one.dtype for one in (judged.labels, judged.scores) if one.dtype.kind not in "biuf"), None):
+            raise ValueError(f"labels or scores of type {odd}")
+        return judged
 
 
 def held_out_of(table: pa.Table, problem: Problem, names: Sequence[str]) -> HeldOutPredictions:

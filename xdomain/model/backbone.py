@@ -12,10 +12,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedConfig, PreTrainedTokenizerFast
+from transformers import PreTrainedConfig, PreTrainedTokenizerFast
 from transformers.utils import logging as transformers_logging
 
 from xdomain.core.errors import BackboneError, nearest
+from xdomain.core.safe_loading import load
 from xdomain.model.checkpoints import bundled_backbones, locate_backbone
 
 FAMILIES = ("albert", "bert", "distilbert", "electra", "longformer", "modernbert", "roberta")
@@ -81,13 +82,12 @@ def _check_tensors(name: str, missing: tuple[str, ...], spare: list[str]) -> Non
 def _load(name: str, path: str, *, local: bool) -> Backbone:
     try:
         with quiet_loading():
-            config = AutoConfig.from_pretrained(path, local_files_only=local)
+            config = load("AutoConfig", path)
             _check_family(name, config)
-            model, info = AutoModel.from_pretrained(
-                path, config=config, use_safetensors=True, dtype=torch.float32, local_files_only=local,
-                output_loading_info=True,
-            )  # fmt: skip
-            tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=local)
+            model, info = load(
+                "AutoModel", path, config=config, use_safetensors=True, dtype=torch.float32, output_loading_info=True
+            )
+            tokenizer = load("AutoTokenizer", path)
     except BackboneError:
         raise
     except Exception as error:

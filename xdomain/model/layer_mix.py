@@ -17,6 +17,8 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from xdomain.core.restore import reading
+
 LAYER_MIX = "layer_mix.json"
 NAME = "layer_mix"
 """The name of the trained mix as a submodule of the model."""
@@ -80,8 +82,11 @@ def attach_layer_mix(model: PreTrainedModel, folder: str | Path) -> bool:
     file = Path(folder) / LAYER_MIX
     if not file.is_file():
         return False
-    saved = json.loads(file.read_text("utf-8"))
-    weights, gamma = torch.tensor([row["weight"] for row in saved["layers"]]), torch.tensor(saved["gamma"])
+    with reading(file):
+        saved = json.loads(file.read_text("utf-8"))
+        weights, gamma = torch.tensor([float(row["weight"]) for row in saved["layers"]]), torch.tensor(saved["gamma"])
+        if len(weights) != model.config.num_hidden_layers + 1 or gamma.ndim:
+            raise ValueError(f"{len(weights)} weights for {model.config.num_hidden_layers} layers")
     _read_through(model, lambda: (weights, gamma))
     return True
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from transformers import AutoConfig, PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast
 
 from xdomain.core.memory import Need, enough_memory
 from xdomain.core.progress import log
 from xdomain.core.run_dir import HISTORY_PLOT, write_history, write_json
+from xdomain.core.safe_loading import load
 from xdomain.model.vocabulary import Vocabulary
 from xdomain.pretraining.checkpoints import SUMMARY, WorkFolder
 from xdomain.pretraining.config import Pretraining
@@ -132,7 +133,7 @@ def _publish(
     made = work.path / "made"
     with work.guarded():
         model.to("cpu").half().save_pretrained(made)  # pyright: ignore[reportArgumentType]
-        AutoConfig.from_pretrained(made, dtype="float32").save_pretrained(made)  # the format to load fp16 weights in
+        load("AutoConfig", made, dtype="float32").save_pretrained(made)  # the format to load fp16 weights in
         tokenizer.model_input_names = inputs(model)
         tokenizer.save_pretrained(made)
         write_json(made / SUMMARY, summary)

@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xdomain.core.run_dir import read_history
+from xdomain.core.errors import DamagedError
+from xdomain.core.restore import AS_WRITTEN, REPEAT
+from xdomain.core.run_dir import RESULT, read_history
 from xdomain.metrics.heldout import HeldOutPredictions, load_held_out
 from xdomain.metrics.learned import majority_baseline
 from xdomain.metrics.no_answer import best_constant
@@ -62,7 +64,11 @@ class ArmResults:
 
     def value(self, cell: Cell) -> float:
         """The deciding metric of the finished `cell` on test; NaN where it is not defined."""
-        value = self.study.store.result(cell.key)["metrics"]["test"][self.metric]["value"]
+        metrics: dict[str, Any] = self.study.store.result(cell.key)["metrics"]["test"]
+        if self.metric not in metrics:
+            path = self.study.store.run_folder(cell.key) / RESULT
+            raise DamagedError(f"{path} is damaged (it has no {self.metric})", expected=AS_WRITTEN, fix=REPEAT)
+        value = metrics[self.metric]["value"]
         return math.nan if value is None else float(value)
 
     @cached_property

@@ -132,4 +132,4 @@ def _values(series: ArmResults, what: str) -> set[str]:
     results: list[dict[str, Any]] = [series.study.store.result(cell.key) for cell in series.cells]
     if what == "number format":
         return set() if series.setting.recipe.run.baseline else {str(one["dtype"]) for one in results}
-    return {str(one["versions"][what]) for one in results}
+    return {str(one["versions"].get(what, "unknown")) for one in results}

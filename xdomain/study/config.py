@@ -122,7 +122,10 @@ class Grid(ConfigModel):
     """A study: the axes that are crossed, and the settings that are the same for all cells."""
 
     name: str = Field(
-        default="", pattern=r"^[\w.-]*$", description="None: that of the file. Names the report's folder."
+        default="",
+        pattern=r"^([\w-][\w.-]*)?$",
+        max_length=80,
+        description="None: that of the file. Names the report's folder.",
     )
     question: str = ""
     tasks: Annotated[list[str | LocalTask], BeforeValidator(_one_or_many), Field(min_length=1)]

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import BaseModel
 
 from xdomain.core.disk import writing
-from xdomain.core.errors import RecipeError
+from xdomain.core.errors import RecipeError, UserError
+from xdomain.core.restore import cause, check_fits
 from xdomain.core.run_dir import write_json
 from xdomain.core.yaml_config import checked
 from xdomain.data.sources import neighbour
@@ -24,6 +26,27 @@ from xdomain.study.store import Store
 
 PLAN = "plan.json"
 SCHEMA = 1
+AGAIN = "run the study again: what is finished is kept"
+
+
+class _Setting(BaseModel):
+    """A condition as `to_dict` writes it; earlier versions have other names for the seeds."""
+
+    task: str
+    arm: str
+    fraction: float
+    recipe: dict[str, Any]
+    rates: list[float]
+    digests: dict[str, str]
+    seeds: list[list[int | None]] | None = None
+    search_seeds: list[list[int | None]] | None = None
+
+
+class _PlanFile(BaseModel):
+    """What ``plan.json`` holds."""
+
+    study: dict[str, Any]
+    settings: list[_Setting]
 
 
 @dataclass(frozen=True)
@@ -167,19 +190,32 @@ def open_study(folder: str | Path) -> StudyPlan:
     ------
     RecipeError
         The folder holds no study.
+    DamagedError
+        Its plan is damaged.
     """
     path = Path(folder) / PLAN
     try:
         tree = json.loads(path.read_text("utf-8"))
+        check_fits(tree, _PlanFile, path, fix=AGAIN)
         conditions = tuple(from_dict(condition) for condition in tree["settings"])
-        return StudyPlan(
-            checked(Grid, tree["study"], where=str(path), fix="run the study again"), conditions, Path(folder)
-        )
-    except (OSError, KeyError, TypeError, ValueError) as error:
+        grid = checked(Grid, tree["study"], where=str(path), fix=AGAIN)
+        _check_whole(grid, conditions)
+        return StudyPlan(grid, conditions, Path(folder))
+    except UserError:
+        raise
+    except Exception as error:  # damaged, it may be JSON of any kind
         raise RecipeError(
-            f"{folder} holds no study ({type(error).__name__}: {error})",
+            f"{folder} holds no study ({cause(error)})",
             expected="the folder that `xdomain study` named at its end",
         ) from None
+
+
+def _check_whole(grid: Grid, conditions: Sequence[Condition]) -> None:
+    """Check that every arm has a condition for each share of the records, and that the reference arm is one of them."""
+    there = {(one.task, one.fraction, one.arm) for one in conditions}
+    arms = {(one.task, arm) for one in conditions for arm in (one.arm, grid.reference_arm)}
+    if not there or {(task, share, arm) for task, arm in arms for share in grid.fractions} != there:
+        raise ValueError("its settings do not fit its study")
 
 
 def studies_in(folder: str | Path) -> list[Path]:

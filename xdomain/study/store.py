@@ -17,9 +17,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from xdomain.core.disk import is_disk_full
-from xdomain.core.errors import OutputError, UserError
+from xdomain.core.errors import DamagedError, OutputError, UserError
 from xdomain.core.progress import muted
 from xdomain.core.recipe import Recipe, load_recipe
+from xdomain.core.restore import reading
+from xdomain.core.result_file import read_result_file
 from xdomain.core.run_dir import LOCK, PREDICTIONS, RECIPE, RESULT, same_run, write_json
 from xdomain.study.cells import Cell
 from xdomain.study.locks import BEAT, LAPSE, Claim
@@ -96,11 +98,14 @@ class Store:
         return "running" if self._claim(key).held() else "open"
 
     def result(self, key: str) -> dict[str, Any]:
-        """The ``result.json`` of the finished cell with this `key`; kept in memory once the cell was checked."""
-        if key in self._done:
-            return self._done[key]
-        result = json.loads((self.run_folder(key) / RESULT).read_text("utf-8"))
-        return result if isinstance(result, dict) else {}
+        """The ``result.json`` of the finished cell with this `key`; kept in memory once the cell was checked.
+
+        Raises
+        ------
+        DamagedError
+            It is missing or damaged.
+        """
+        return self._done[key] if key in self._done else read_result_file(self.run_folder(key) / RESULT)
 
     def fault(self, key: str) -> str | None:
         """Why the cell with this `key` has no usable result: its error, or what is wrong with its files; else None."""
@@ -108,16 +113,15 @@ class Store:
             path = self.run_folder(key) / RESULT
             try:
                 result = self.result(key)
-            except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-                return f"{path} cannot be read ({error})"
+            except DamagedError as error:
+                return error.what
             lost = [name for name in NEEDED if name not in result]
             return f"{path} lacks {', '.join(lost)}" if lost else _unreadable(self.run_folder(key) / PREDICTIONS)
         try:
-            return str(json.loads(self._failed(key).read_text("utf-8"))["error"])
-        except FileNotFoundError:
-            return None
-        except (OSError, KeyError, ValueError) as error:
-            return f"{self._failed(key)} cannot be read ({error})"
+            with reading(self._failed(key)):
+                return str(json.loads(self._failed(key).read_text("utf-8"))["error"])
+        except DamagedError as error:
+            return error.what if self._failed(key).exists() else None
 
     def attempt(self, cell: Cell, *, begun: Callable[[], None] | None = None) -> State | None:
         """Run a cell unless another process has; a failure is recorded, not raised.

@@ -230,6 +230,7 @@ def _machines(study: StudyPlan, known: Sequence[Cell]) -> tuple[str, ...]:
         if study.store.state(cell.key) == "done":
             result = study.store.result(cell.key)
             versions: dict[str, Any] = result["versions"]
-            named = ", ".join(f"{name} {versions[name]}" for name in ("xdomain", "torch", "transformers"))
+            names = ("xdomain", "torch", "transformers")
+            named = ", ".join(f"{name} {versions.get(name, 'unknown')}" for name in names)
             machines[f"{result['device']} in {result['dtype']}; {named}"] = None
     return tuple(sorted(machines))

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoConfig, TrainerCallback, TrainingArguments
+from transformers import TrainerCallback, TrainingArguments
 from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
 
 from xdomain.core.errors import RecipeError, unknown
 from xdomain.core.memory import Need
 from xdomain.core.recipe import Recipe, Train
 from xdomain.core.run_dir import TENSORBOARD
+from xdomain.core.safe_loading import load
 from xdomain.metrics.metrics import METRICS
 from xdomain.model.backbone import max_positions
 from xdomain.model.checkpoints import locate_backbone
@@ -93,7 +94,7 @@ def memory_need(recipe: Recipe) -> Need:
     train, baseline = recipe.train, recipe.run.baseline
     if baseline:
         return Need(f"the baseline {baseline}", "fewer records, such as --set split.limit.train=1000 --overwrite")
-    config = AutoConfig.from_pretrained(locate_backbone(recipe.run.backbone), local_files_only=True)
+    config = load("AutoConfig", locate_backbone(recipe.run.backbone), local_files_only=True)
     length = min(max_positions(config), train.max_length or max_positions(config))
     parts = train.gradient_accumulation_steps
     share = max(1, train.batch_size // (process_count() * parts))

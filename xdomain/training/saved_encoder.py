@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from xdomain.core.choices import Pooling
 from xdomain.core.recipe import Recipe
+from xdomain.core.restore import reading
 from xdomain.core.run_dir import MAPPING, MODEL, saved_temperature, tempered
+from xdomain.core.safe_loading import load
 from xdomain.core.sequences import Ids
 from xdomain.data.collate import Collator, SpecialTokenLayout, fit_windows
 from xdomain.data.dataset import Examples
@@ -135,11 +137,18 @@ def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folde
 
 def load_encoder(folder: Path, recipe: Recipe) -> SavedModel:
     """Load what `save_model` wrote into the run's `folder`, with mapping and layer mix; `recipe` is that of the run."""
-    with quiet_loading():
-        model = head_of(recipe.problem).from_pretrained(folder / MODEL, local_files_only=True)
+    with quiet_loading(), reading(folder / MODEL, expected="the checkpoint as the run wrote it"):
+        model = load(head_of(recipe.problem).__name__, folder / MODEL)
         attach_layer_mix(model, folder / MODEL)
-        tokenizer = AutoTokenizer.from_pretrained(folder / MODEL, local_files_only=True)
-    return saved_model(recipe, model, tokenizer, TokenMapping.load(folder / MAPPING), saved_temperature(folder))
+        tokenizer = load("AutoTokenizer", folder / MODEL)
+        mapping = TokenMapping.load(folder / MAPPING)
+        rows = model.get_input_embeddings().weight.shape[0]
+        highest = max(int(mapping.ids.max()), *layout_of(tokenizer).rows())
+        if highest >= rows:
+            raise ValueError(f"the mapping or the tokenizer uses row {highest} of {rows}")
+        if not all(bool(one.isfinite().all()) for one in model.parameters()):
+            raise ValueError("weights that are no numbers")
+    return saved_model(recipe, model, tokenizer, mapping, saved_temperature(folder))
 
 
 def saved_model(

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from transformers import AutoModelForMaskedLM, PreTrainedModel
+from transformers import PreTrainedModel
 
 from xdomain.core.errors import BackboneError
 from xdomain.core.memory import enough_memory
 from xdomain.core.recipe import Recipe
+from xdomain.core.safe_loading import load
 from xdomain.core.sequences import Ids, Ragged
 from xdomain.data.collate import Collator, SpecialTokenLayout, fit_windows
 from xdomain.data.dataset import Examples
@@ -120,8 +121,8 @@ def load_masked_lm(read: ReadBackbone) -> MaskedLM:
         raise BackboneError(f"the tokenizer of {name} has no mask token", expected="a masked language model")
     path = locate_backbone(read.backbone.name)
     with quiet_loading():
-        model, info = AutoModelForMaskedLM.from_pretrained(
-            path, use_safetensors=True, dtype=torch.float32, output_loading_info=True
+        model, info = load(
+            "AutoModelForMaskedLM", path, use_safetensors=True, dtype=torch.float32, output_loading_info=True
         )
     if lost := sorted(key for key in info["missing_keys"] if "pooler" not in key):
         raise BackboneError(f"{name} has no masked-LM head (its weights lack {lost[0]})",

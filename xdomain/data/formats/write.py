@@ -4,27 +4,53 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from xdomain.core.errors import OutputError
 from xdomain.core.run_dir import finite, whole_or_nothing
 
+pc: Any = pyarrow.compute  # its functions are made at import and have no types
 TABLE_FILES = (".csv", ".tsv", ".parquet", ".jsonl")
 """The endings of files that tables can be written to."""
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 JOINED_BY = b"joined by"
+FORMULA = r"^[=+@\t\r\n＝＋－＠-]"
+"""What a spreadsheet may run as a formula begins so."""
+NO_FORMULA = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$|^[+-]( \S)*$"
+"""Numbers, and signs as labels: ``+1``, ``-``, or ``- - H H``, a tag for each symbol."""
 
 
 def joined_by(table: pa.Table, separator: str) -> pa.Table:
     """The `table`, with the values of lists joined by `separator` where it is written as text."""
     return table.replace_schema_metadata({**(table.schema.metadata or {}), JOINED_BY: separator})
+
+
+def inert(table: pa.Table) -> pa.Table:
+    """The `table` with an apostrophe before each text that a spreadsheet would run, names of columns too."""
+    columns: dict[str, Any] = {}
+    for name in table.column_names:
+        column = table.column(name)
+        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+            begins, fine = (pc.match_substring_regex(column, pattern) for pattern in (FORMULA, NO_FORMULA))
+            runs = pc.fill_null(pc.and_not(begins, fine), False)
+            marked = pc.binary_join_element_wise(pa.scalar("'", column.type), column, pa.scalar("", column.type))
+            column = pc.if_else(runs, marked, column)
+        columns[inert_text(name)] = column
+    return pa.table(columns)
+
+
+def inert_text(text: str) -> str:
+    """The `text` of one cell as `inert` has it."""
+    return f"'{text}" if re.search(FORMULA, text) and not re.search(NO_FORMULA, text) else text
 
 
 def write_tables(tables: Iterable[pa.Table], out: Path | None) -> int:
@@ -36,7 +62,8 @@ def write_tables(tables: Iterable[pa.Table], out: Path | None) -> int:
         At least one.
     out
         A file, whose ending says how it is written: see `TABLE_FILES`. It appears when all is written. None: CSV to
-        stdout. In CSV and TSV the values of a list are joined by spaces, or by what `joined_by` says.
+        stdout. In CSV and TSV the values of a list are joined by spaces, or by what `joined_by` says, and texts that a
+        spreadsheet would run are marked, see `inert`.
 
     Returns
     -------
@@ -101,7 +128,7 @@ def _csv(table: pa.Table, delimiter: str, *, header: bool) -> bytes:
     sink = pa.BufferOutputStream()
     separator = (table.schema.metadata or {}).get(JOINED_BY, b" ").decode()
     flat = pa.table({name: _joined(table.column(name), separator) for name in table.column_names})
-    pa_csv.write_csv(flat, sink, pa_csv.WriteOptions(include_header=header, delimiter=delimiter))
+    pa_csv.write_csv(inert(flat), sink, pa_csv.WriteOptions(include_header=header, delimiter=delimiter))
     return sink.getvalue().to_pybytes()
 
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from xdomain.data.formats.write import inert_text
 from xdomain.metrics.bootstrap import Interval
 from xdomain.study.report.blocks import Block, Inline, Link, Mono, Strong, Table, Text, table
 from xdomain.study.report.formats import clean, interval
@@ -185,5 +186,7 @@ def _plain(values: Iterable[Any]) -> Iterator[Any]:
     for value in values:
         if isinstance(value, bool):
             yield str(value).lower()
+        elif isinstance(value, str):
+            yield inert_text(value)
         else:
             yield "" if isinstance(value, float) and not math.isfinite(value) else value
