@@ -27,7 +27,8 @@ from xdomain.core.choices import (
 )
 from xdomain.core.errors import RecipeError, unknown
 from xdomain.core.overrides import overridden
-from xdomain.core.yaml_config import ConfigModel, checked, read_yaml
+from xdomain.core.paths import is_file
+from xdomain.core.yaml_config import ConfigModel, checked, read_config, read_yaml
 
 SPLITS = ("train", "valid", "test")
 NEGATIVES = "negatives"
@@ -53,6 +54,12 @@ def _count_or_share(value: float) -> float:
     if value >= 1 and value != int(value):
         raise ValueError(f"{value:g} records: a whole number of them, or a share below 1")
     return int(value) if value >= 1 else value
+
+
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+"""Of weights and batches: numpy's own generator takes no larger one."""
+DrawSeed = Annotated[int, Field(ge=0, lt=2**63)]
+"""Of what is drawn with PCG64: splits, mappings, negatives."""
 
 
 class Download(ConfigModel):
@@ -135,7 +142,7 @@ class Split(ConfigModel):
         default=0.1, ge=0, lt=1, description="Share for validation; with `given`, only if none is given."
     )
     test: float = Field(default=0.1, ge=0, lt=1, description="Share for test; with `given`, only if none is given.")
-    seed: int = Field(default=0, ge=0)
+    seed: DrawSeed = 0
     limit: dict[str, Annotated[float, AfterValidator(_count_or_share)]] = Field(
         default={},
         description="At most this many records of a split, or, below 1, this share of them; drawn with the seed.",
@@ -164,7 +171,7 @@ class Negatives(ConfigModel):
         description="shuffled: each record, dinucleotides of DNA or residues of proteins kept; background: regions of "
         "the genome source.files.negatives; proteins: those of source.files.negatives of like length.",
     )
-    seed: int = Field(default=0, ge=0)
+    seed: DrawSeed = 0
 
     def sentence(self) -> str:
         """Say that negatives were made, and how."""
@@ -225,8 +232,8 @@ class Run(ConfigModel):
     tune: str = Field(default="full", description=f"{listed(Tune)}.")
     mapping: str = Field(default="random", description="How symbols get their wordpieces.")
     mapping_table: dict[str, str] = Field(default={}, description="Symbol to wordpiece, for the mapping `given`.")
-    mapping_seed: int = Field(default=0, ge=0)
-    seed: int = Field(default=0, ge=0)
+    mapping_seed: DrawSeed = 0
+    seed: Seed = 0
     baseline: Baseline | None = Field(default=None, description="A simple baseline instead of the encoder.")
 
 
@@ -430,15 +437,11 @@ def load_recipe(path: Path, *, overrides: Sequence[str] = ()) -> Recipe:
     RecipeError
         The file cannot be read, or as for `parse_recipe`.
     """
-    try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path} cannot be read ({error})", expected="a recipe in YAML") from None
-    recipe = parse_recipe(text, where=str(path), overrides=overrides)
+    recipe = parse_recipe(read_config(path, kind="recipe"), where=str(path), overrides=overrides)
     beside = {
         name: str(place.resolve())
         for name, file in recipe.source.files.items()
-        if not Path(file).is_absolute() and (place := path.parent / file).is_file()
+        if not Path(file).is_absolute() and is_file(place := path.parent / file)
     }
     source = recipe.source.model_copy(update={"files": recipe.source.files | beside})
     return recipe.model_copy(update={"source": source}) if beside else recipe
