@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from xdomain.core.errors import DataError, MissingError, RecipeError, unknown
 from xdomain.core.json_text import parse_json
+from xdomain.core.paths import is_file
 from xdomain.data.formats.read_file import read_text
 from xdomain.data.formats.tables import raw_table
 from xdomain.data.rows import short
@@ -126,7 +127,7 @@ def _splits(number: int, valid: float, test: float, rng: np.random.Generator) ->
 
 
 def _check_files(paths: Sequence[str], metadata: Path) -> None:
-    absent = [path for path in paths if not Path(path).is_file()]
+    absent = [path for path in paths if not is_file(path)]
     if absent:
         raise MissingError(
             f"{len(absent)} of {len(paths)} MIDI files that {metadata} names are not there, the first: {absent[0]}",
@@ -200,22 +201,23 @@ def _chorales(path: Path) -> dict[str, list[list[list[int]]]]:
     if not isinstance(content, dict) or set(content) != {"train", "valid", "test"}:
         raise DataError(f"{path} holds other things than train, valid and test", expected=expected)
     splits: dict[str, list[list[list[int]]]] = {}
-    for split, chorales in content.items():
+    parts: dict[str, Any] = content
+    for split, chorales in parts.items():
+        if not isinstance(chorales, list) or not all(isinstance(chorale, list) for chorale in chorales):
+            raise DataError(f"{path}: {split} holds other things than chorales", expected=expected)
         splits[split] = []
-        for number, chorale in enumerate(chorales if isinstance(chorales, list) else [None]):
-            if not isinstance(chorale, list):
-                raise DataError(f"{path}: {split}, chorale {number + 1} is no list", expected=expected)
-            for step, chord in enumerate(chorale):
-                # some pitches of the published file are written as 60.0
-                if not isinstance(chord, list) or not all(
-                    isinstance(pitch, int | float) and pitch in range(128) for pitch in chord
-                ):
-                    raise DataError(
-                        f"{path}: {split}, chorale {number + 1}, sixteenth {step + 1}: {short(str(chord))}",
-                        expected=expected,
-                    )
+        for number, chorale in enumerate(chorales, 1):
+            for step, chord in enumerate(chorale, 1):
+                if not _are_pitches(chord):
+                    where = f"{path}: {split}, chorale {number}, sixteenth {step}"
+                    raise DataError(f"{where}: {short(str(chord))}", expected=expected)
             splits[split].append([[int(pitch) for pitch in chord] for chord in chorale])
     return splits
+
+
+def _are_pitches(chord: Any) -> bool:
+    """Whether `chord` is a list of MIDI pitches; some of the published file are written as 60.0."""
+    return isinstance(chord, list) and all(isinstance(p, int | float) and p in range(128) for p in chord)
 
 
 READERS = {"asap": read_asap, "next_chord": read_next_chord}

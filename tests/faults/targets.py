@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
@@ -449,7 +450,7 @@ MIDI = (
 
 
 def piece(data, folder, **options):
-    music = make_adapter("music", options)
+    music: Any = make_adapter("music", options)
     return music.encode(music.encode_files([written("a.mid", data, folder)]))
 
 
@@ -477,7 +478,8 @@ def sound(data, folder):
     from xdomain.adapters.speech.audio import check_samples, describe, read_audio
 
     path = written("a.wav", data, folder)
-    describe(path), check_samples(path)
+    describe(path)
+    check_samples(path)
     return read_audio(path, rate=16000)
 
 
