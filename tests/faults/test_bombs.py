@@ -19,6 +19,7 @@ from xdomain.data.formats.blocks import after_rows, text_blocks
 from xdomain.data.formats.decompress import MOST_UNPACKED
 from xdomain.data.formats.read_file import read_content, read_head
 from xdomain.data.formats.registry import read
+from xdomain.data.loading import load_table
 from xdomain.model.make_mapping import load_given
 from xdomain.study.config import load_grid
 from xdomain.study.plan import plan_study
@@ -202,6 +203,18 @@ def test_a_seed_that_no_generator_takes(seed):
     with pytest.raises(RecipeError, match=r"run\.seed: .*(less than 4294967296|greater than or equal to 0)"):
         find_recipe("toy/dna-pair", [f"run.seed={seed}"])
     assert find_recipe("toy/dna-pair", [f"run.mapping_seed={2**63 - 1}"]).run.mapping_seed == 2**63 - 1
+
+
+@pytest.mark.parametrize("name", ["batch_size", "max_steps", "max_length", "window_overlap", "evaluations", "patience"])
+def test_numbers_of_which_there_are_not_so_many(name):
+    with pytest.raises(RecipeError, match=rf"train\.{name}: Input should be less than 2147483648"):
+        find_recipe("toy/dna-pair", [f"train.{name}={10**21}"])
+
+
+@pytest.mark.parametrize("option", ["records=1000000000", "records=0", "records=-1", "seed=-1"])
+def test_generated_records_without_an_end(option):
+    with pytest.raises(RecipeError, match="expected: 1 to 1,000,000, and 0 or more"):
+        load_table(find_recipe("toy/dna-pair", [f"reader_options.{option}"]))
 
 
 JSON = {

@@ -62,6 +62,10 @@ DrawSeed = Annotated[int, Field(ge=0, lt=2**63)]
 """Of what is drawn with PCG64: splits, mappings, negatives."""
 
 
+MOST = 2**31
+"""Above all numbers of steps, records and symbols."""
+
+
 class Download(ConfigModel):
     """A file that can be downloaded. Its checksum is verified before it is used."""
 
@@ -187,10 +191,10 @@ class Train(ConfigModel):
     """Options of fine-tuning."""
 
     epochs: float | None = Field(default=None, gt=0, description="None: 6, or more if those are fewer than 300 steps.")
-    max_steps: int = Field(default=-1, description="Overrides epochs where positive.")
-    batch_size: int = Field(default=16, gt=0, description="Records per step, over all devices together.")
+    max_steps: int = Field(default=-1, lt=MOST, description="Overrides epochs where positive.")
+    batch_size: int = Field(default=16, gt=0, lt=MOST, description="Records per step, over all devices together.")
     gradient_accumulation_steps: int = Field(
-        default=1, gt=0, description="Parts that a batch is processed in, one after another, to save memory."
+        default=1, gt=0, lt=MOST, description="Parts that a batch is processed in, one after another, to save memory."
     )
     learning_rate: float | None = Field(
         default=None, gt=0, description="None: 5e-4 for backbones up to 256 units wide, less for wider ones."
@@ -201,20 +205,22 @@ class Train(ConfigModel):
     attention_dropout: float = Field(default=0.0, ge=0, lt=1, description="Values above 0 are slow on a CPU.")
     hidden_dropout: float = Field(default=0.1, ge=0, lt=1)
     max_length: int | None = Field(
-        default=None, description="Positions of a window, special tokens included; None: those of the backbone."
+        default=None,
+        lt=MOST,
+        description="Positions of a window, special tokens included; None: those of the backbone.",
     )
-    window_overlap: int = Field(default=0, ge=0, description="Symbols that two neighbouring windows share.")
-    max_windows: int = Field(default=32, gt=0, description="A sequence that needs more is `too_long`.")
+    window_overlap: int = Field(default=0, ge=0, lt=MOST, description="Symbols that two neighbouring windows share.")
+    max_windows: int = Field(default=32, gt=0, lt=MOST, description="A sequence that needs more is `too_long`.")
     too_long: TooLong = "error"
-    max_answer: int = Field(default=275, gt=0, description="Symbols that a predicted answer may have.")
+    max_answer: int = Field(default=275, gt=0, lt=MOST, description="Symbols that a predicted answer may have.")
     augment: Literal["none", "reverse_complement", "transpose"] = Field(
         default="none", description="Anew for each record and epoch: the other strand, or -5 to +6 semitones."
     )
     patience: int | None = Field(
-        default=None, gt=0, description="Evaluations without gain before stopping; None: never."
+        default=None, gt=0, lt=MOST, description="Evaluations without gain before stopping; None: never."
     )
     evaluations: int | None = Field(
-        default=None, gt=0, description="Evaluations over the run; None: one an epoch, at most 20."
+        default=None, gt=0, lt=MOST, description="Evaluations over the run; None: one an epoch, at most 20."
     )
     slice_vocabulary: bool = True
     precision: Precision = "auto"
