@@ -38,8 +38,10 @@ class Genome:
         import pyfaidx
 
         try:
-            return str(self._contigs[contig][start:end])
-        except (UnicodeDecodeError, pyfaidx.FetchError, OSError) as error:
+            bases = str(self._contigs[contig][start:end])
+            bases.encode("ascii")
+            return bases
+        except (UnicodeError, pyfaidx.FetchError, OSError) as error:
             what = f"{self.path}: {contig} cannot be read from {start:,} to {end:,} ({str(error)[:120]})"
             raise DataError(what, expected="FASTA in plain text", fix=f"delete {self.path}.fai if it is old") from None
 
