@@ -13,6 +13,7 @@ import pyarrow as pa
 from tokenizers import Tokenizer, models, trainers
 
 from xdomain.core.errors import DataError, OutputError, RecipeError
+from xdomain.core.json_text import parse_json
 from xdomain.core.sequences import Alphabet, Ids, Payload, Ragged
 from xdomain.data.char_encoder import ByteTable
 
@@ -76,7 +77,7 @@ class BPE:
     def _content(self) -> dict[str, Any]:
         expected = "a file that xdomain.adapters.bpe.train_bpe wrote"
         try:
-            content = json.loads(Path(self.path).read_text("utf-8"))
+            content = parse_json(Path(self.path).read_text("utf-8"))
             model, pieces = content["model"]["type"], set(content["model"]["vocab"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DataError(f"{self.path} holds no BPE ({error})", expected=expected) from None

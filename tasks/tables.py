@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
 
 from xdomain.core.errors import DataError, RecipeError, nearest
+from xdomain.data.cells import parse_number
+from xdomain.data.formats.read_file import read_text
+from xdomain.data.rows import short, strings
 
 
 def wanted(files: Mapping[str, Path], *names: str) -> list[Path]:
@@ -29,11 +32,40 @@ def check_columns(read: pa.Table, path: Path, *names: str) -> None:
 
 
 def lines_of(path: Path) -> list[str]:
-    """The lines of the text file `path` without blank ones; a `DataError` where there are none."""
-    lines = [line for line in path.read_text("utf-8").splitlines() if line.strip()]
-    if not lines:
-        raise DataError(f"{path} is empty", expected="at least one record")
-    return lines
+    """The lines of the text file `path` without blank ones; a `DataError` where there are none, or it is no text."""
+    return [line for line in read_text(path).decode().splitlines() if line.strip()]
+
+
+def numbers_of(read: pa.Table, name: str, path: Path, missing: Collection[str] = ()) -> pa.Array:
+    """A column of strings as numbers.
+
+    Parameters
+    ----------
+    read
+        As `xdomain.data.formats.tables.raw_table` read it from `path`.
+    name
+        The column.
+    path
+        The file, for messages.
+    missing
+        Cells that stand for no number.
+
+    Returns
+    -------
+    pa.Array
+        Shape (n,), float64; null where a number is missing.
+
+    Raises
+    ------
+    DataError
+        A cell is no number. The message gives its row.
+    """
+    cells: list[str] = strings(read, name).to_pylist()
+    numbers = [None if cell in missing else parse_number(cell) for cell in cells]
+    for row, (cell, number) in enumerate(zip(cells, numbers, strict=True), 1):
+        if number is None and cell not in missing:
+            raise DataError(f"{path}: row {row}: {short(cell)!r} in the column {name!r}", expected="a number")
+    return pa.array(numbers, pa.float64())
 
 
 def unique(ids: Sequence[str]) -> list[str]:

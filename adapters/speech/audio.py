@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xdomain.core.errors import DataError, OutputError
+from xdomain.core.paths import is_file, is_folder
 from xdomain.data.sources import neighbour
 
 from .mp3 import with_count
@@ -194,9 +195,9 @@ def cut_audio(path: Path, start: float, end: float, out: Path) -> None:
 
 def _opened(path: Path) -> Any:
     soundfile = library("soundfile")
-    if path.is_dir():
+    if is_folder(path):
         raise DataError(f"{path} is a folder", expected=f"a file: {READS}")
-    if not path.is_file():
+    if not is_file(path):
         raise DataError(f"{path} does not exist", expected=f"a file: {READS}", nearest=neighbour(path))
     try:
         file = soundfile.SoundFile(str(path))

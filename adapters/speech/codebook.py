@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import tokenize
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -248,10 +249,13 @@ def check_place(folder: Path, *, overwrite: bool) -> None:
 
 def _read_array(path: Path) -> NDArray[Any]:
     try:
-        return np.load(path, allow_pickle=False)
+        with path.open("rb") as file:
+            if not file.read(6).startswith(b"\x93NUMPY"):
+                raise ValueError("no .npy")
+        return np.array(np.load(path, mmap_mode="r", allow_pickle=False))  # of no larger a shape than the file holds
     except FileNotFoundError:
         raise DataError(f"{path} does not exist", expected="a .npy file", nearest=neighbour(path)) from None
-    except (OSError, ValueError, EOFError):
+    except (OSError, ValueError, EOFError, TypeError, OverflowError, SyntaxError, tokenize.TokenError):
         raise DataError(
             f"{path} is no .npy file of numbers",
             expected="an array of shape (k, width)",

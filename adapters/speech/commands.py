@@ -54,7 +54,7 @@ def fit_command(
     frames: Annotated[
         int, typer.Option(min=1, help="Fit to at most this many frames, drawn at random from all files.")
     ] = SAMPLE,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the sample of frames and of k-means.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of the sample of frames and of k-means.")] = 0,
     skip_bad: SkipBad = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing codebook.")] = False,
     as_json: Json = False,

@@ -7,11 +7,12 @@ import glob
 import os
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from xdomain.core.errors import DataError, OutputError
+from xdomain.core.paths import exists, expanded, is_folder
 from xdomain.data.formats.tables import raw_table
 from xdomain.data.media_files import file_columns
 from xdomain.data.sources import neighbour
@@ -37,10 +38,10 @@ def find_audio(named: Iterable[str | Path]) -> list[Path]:
     """
     files: list[Path] = []
     for name in named:
-        path = Path(name).expanduser()
-        if path.is_dir():
+        path = expanded(name)
+        if is_folder(path):
             files += _in_folder(path)
-        elif path.exists():
+        elif exists(path):
             files.append(path)
         elif glob.has_magic(str(path)):
             files += _matching(path)
@@ -82,9 +83,12 @@ def _in_folder(folder: Path) -> list[Path]:
 
 
 def _matching(pattern: Path) -> list[Path]:
-    files = sorted(
-        path for path in Path(pattern.anchor).glob(str(pattern.relative_to(pattern.anchor))) if path.is_file()
-    )
+    try:
+        files = sorted(
+            path for path in Path(pattern.anchor).glob(str(pattern.relative_to(pattern.anchor))) if path.is_file()
+        )
+    except (OSError, ValueError):  # a name that is too long, or ** within one
+        files = []
     if not files:
         raise DataError(f"no file matches {pattern}", expected=f"sound files: {READS}", nearest=neighbour(pattern))
     return files
@@ -166,4 +170,5 @@ def writing(path: Path, columns: Sequence[str]) -> Generator[Callable[[Mapping[s
     except OSError as error:
         raise OutputError(f"{path} cannot be written ({error.strerror})", fix="another --out") from None
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)

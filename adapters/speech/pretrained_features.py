@@ -7,12 +7,12 @@ import json
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from xdomain.core.errors import BackboneError, MissingError, unknown
+from xdomain.core.paths import expanded
 from xdomain.core.safe_loading import load
 from xdomain.data.sources import is_path, neighbour
 
@@ -198,7 +198,7 @@ def receptive_field(kernels: Iterable[int], strides: Iterable[int]) -> int:
 
 def _described(source: str) -> tuple[Any, Any]:
     """The configuration of a checkpoint, and its feature extractor."""
-    folder = Path(source).expanduser()
+    folder = expanded(source)
     if not folder.is_dir() and is_path(source):
         raise BackboneError(f"{source} does not exist", expected="a folder with config.json", nearest=neighbour(folder))
     where = str(folder) if folder.is_dir() else source
@@ -227,7 +227,7 @@ def _described(source: str) -> tuple[Any, Any]:
 
 def _loaded(source: str) -> Any:
     torch = library("torch")
-    folder = Path(source).expanduser()
+    folder = expanded(source)
     try:
         where = folder if folder.is_dir() else source
         model, report = load("AutoModel", where, dtype=torch.float32, output_loading_info=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -14,8 +12,13 @@ import numpy as np
 import pyarrow as pa
 
 from xdomain.core.errors import DataError, MissingError, RecipeError, unknown
+from xdomain.core.json_text import parse_json
+from xdomain.core.paths import is_file
+from xdomain.data.formats.read_file import read_text
+from xdomain.data.formats.tables import raw_table
+from xdomain.data.rows import short
 
-from ..tables import table, wanted
+from ..tables import check_columns, table, wanted
 
 Include = Literal["performances", "scores", "both"]
 VARIANT = re.compile(r"(_no)?(_first|_2)?_repeat$")
@@ -103,15 +106,13 @@ def read_asap(
 
 
 def _metadata(path: Path) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
     needed = ("composer", "folder", "midi_score", "midi_performance")
-    lacking = [name for name in needed if not rows or not rows[0].get(name)]
-    if lacking:
-        raise DataError(
-            f"{path} is not the table of ASAP: no column {lacking[0]!r}" if rows else f"{path} has no rows",
-            expected=f"a CSV file with the columns {', '.join(needed)}",
-        )
+    listed = raw_table(path, delimiter="comma")
+    check_columns(listed, path, *needed)
+    rows = listed.select(needed).to_pylist()
+    for number, row in enumerate(rows, 1):
+        if lacking := [name for name in needed if not row[name]]:
+            raise DataError(f"{path}: row {number} has no {lacking[0]}", expected="the table of ASAP, whole")
     return rows
 
 
@@ -126,7 +127,7 @@ def _splits(number: int, valid: float, test: float, rng: np.random.Generator) ->
 
 
 def _check_files(paths: Sequence[str], metadata: Path) -> None:
-    absent = [path for path in paths if not Path(path).is_file()]
+    absent = [path for path in paths if not is_file(path)]
     if absent:
         raise MissingError(
             f"{len(absent)} of {len(paths)} MIDI files that {metadata} names are not there, the first: {absent[0]}",
@@ -194,23 +195,29 @@ def read_next_chord(files: Mapping[str, Path], *, context: int = 8, every: int =
 def _chorales(path: Path) -> dict[str, list[list[list[int]]]]:
     expected = "a JSON object of train, valid and test: lists of chorales, of sixteenths, of MIDI pitches 0 to 127"
     try:
-        content = json.loads(path.read_text("utf-8"))
+        content = parse_json(read_text(path))
     except ValueError as error:
         raise DataError(f"{path} is not JSON ({error})", expected=expected) from None
     if not isinstance(content, dict) or set(content) != {"train", "valid", "test"}:
         raise DataError(f"{path} holds other things than train, valid and test", expected=expected)
     splits: dict[str, list[list[list[int]]]] = {}
-    for split, chorales in content.items():
+    parts: dict[str, Any] = content
+    for split, chorales in parts.items():
+        if not isinstance(chorales, list) or not all(isinstance(chorale, list) for chorale in chorales):
+            raise DataError(f"{path}: {split} holds other things than chorales", expected=expected)
         splits[split] = []
-        for number, chorale in enumerate(chorales):
-            for step, chord in enumerate(chorale):
-                # some pitches of the published file are written as 60.0
-                if not all(isinstance(pitch, int | float) and pitch in range(128) for pitch in chord):
-                    raise DataError(
-                        f"{path}: {split}, chorale {number + 1}, sixteenth {step + 1}: {chord}", expected=expected
-                    )
+        for number, chorale in enumerate(chorales, 1):
+            for step, chord in enumerate(chorale, 1):
+                if not _are_pitches(chord):
+                    where = f"{path}: {split}, chorale {number}, sixteenth {step}"
+                    raise DataError(f"{where}: {short(str(chord))}", expected=expected)
             splits[split].append([[int(pitch) for pitch in chord] for chord in chorale])
     return splits
+
+
+def _are_pitches(chord: Any) -> bool:
+    """Whether `chord` is a list of MIDI pitches; some of the published file are written as 60.0."""
+    return isinstance(chord, list) and all(isinstance(p, int | float) and p in range(128) for p in chord)
 
 
 READERS = {"asap": read_asap, "next_chord": read_next_chord}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,11 +10,14 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute
-import pyarrow.csv as pa_csv
 
-from xdomain.core.errors import DataError
+from xdomain.core.errors import DataError, RecipeError
+from xdomain.data.cells import parse_number
+from xdomain.data.formats.read_file import read_text
+from xdomain.data.formats.tables import raw_table
+from xdomain.data.rows import short
 
-from ..tables import check_columns, table, unique, wanted
+from ..tables import check_columns, numbers_of, table, unique, wanted
 
 pc: Any = pyarrow.compute  # its functions are made at import and have no types
 
@@ -21,11 +25,23 @@ pc: Any = pyarrow.compute  # its functions are made at import and have no types
 def _records(path: Path) -> list[tuple[str, str]]:
     from Bio.SeqIO.FastaIO import SimpleFastaParser  # slow to load, and not needed for other formats
 
-    with path.open(encoding="utf-8") as file:
-        records = [(str(title), str(sequence)) for title, sequence in SimpleFastaParser(file)]
+    expected = "FASTA: '>' and a name, then the sequence"
+    parsed = SimpleFastaParser(io.StringIO(read_text(path).decode(), newline=None))
+    records = [(str(title), str(sequence)) for title, sequence in parsed]
     if not records:
-        raise DataError(f"{path} holds no record", expected="FASTA: '>' and a name, then the sequence")
+        raise DataError(f"{path} holds no record", expected=expected)
+    nameless = next((number for number, (title, _) in enumerate(records, 1) if not title.split()), None)
+    if nameless is not None:
+        raise DataError(f"{path}: record {nameless} has no name", expected=expected)
     return records
+
+
+def _target(title: str, path: Path) -> float:
+    given = re.search(r"TARGET=(\S+)", title)
+    target = parse_number(given[1]) if given else None
+    if target is None:
+        raise DataError(f"{path}, record {short(title.split()[0])!r}: no TARGET= and a number in its header")
+    return target
 
 
 def read_class_files(files: Mapping[str, Path]) -> pa.Table:
@@ -68,10 +84,7 @@ def read_flip_values(files: Mapping[str, Path], *, length: int | None = None) ->
     (path,) = wanted(files, "all")
     rows: list[dict[str, object]] = []
     for title, sequence in _records(path):
-        target = re.search(r"TARGET=(\S+)", title)
-        if target is None:
-            raise DataError(f"{path}, record {title.split()[0]!r}: no TARGET= in its header")
-        rows.append({"id": title.split()[0], "sequence": sequence[:length], "label": float(target[1]),
+        rows.append({"id": title.split()[0], "sequence": sequence[:length], "label": _target(title, path),
                      "split": _flip_split(title, path)})  # fmt: skip
     return table(rows)
 
@@ -118,15 +131,15 @@ def read_fluorescence(files: Mapping[str, Path], *, most_in_train: int = 3) -> p
         The file lacks a column.
     """
     (path,) = wanted(files, "all")
-    whole = pa_csv.read_csv(path)
+    whole = raw_table(path)
     check_columns(whole, path, "sequence", "num_mutations", "log_fluorescence", "has_stop")
-    whole = whole.filter(pc.field("has_stop").cast(pa.string()).isin(["0", "false", "False"]))
-    far = pc.greater(whole.column("num_mutations"), most_in_train)
+    whole = whole.filter(pc.field("has_stop").isin(["0", "false", "False"]))
+    far = pc.greater(numbers_of(whole, "num_mutations", path), most_in_train)
     ids = [f"gfp{i}" for i in range(whole.num_rows)]
     columns = {
         "id": pa.array(ids),
         "sequence": whole.column("sequence"),
-        "label": whole.column("log_fluorescence").cast(pa.float64()),
+        "label": numbers_of(whole, "log_fluorescence", path),
         "split": pc.if_else(far, "test", "train"),
     }
     return pa.table(columns)
@@ -150,19 +163,19 @@ def read_stability(files: Mapping[str, Path]) -> pa.Table:
     """
     tables: list[pa.Table] = []
     for name, path in files.items():
-        raw = pa_csv.read_csv(path, parse_options=pa_csv.ParseOptions(delimiter="\t"))
+        raw = raw_table(path, delimiter="tab")
         score = "consensus_stability_score" if name == "test" else "stabilityscore"
         check_columns(raw, path, "name", "sequence", score)
-        label = raw.column(score)
-        if not pa.types.is_floating(label.type):
-            label = pc.if_else(pc.is_in(label, pa.array(["", "na", "nan", "NA"])), None, label).cast(pa.float64())
+        label = numbers_of(raw, score, path, missing=("", "na", "nan", "NA"))
         rows = pa.table({
-            "id": pc.binary_join_element_wise(name, raw.column("name").cast(pa.string()), ":"),
+            "id": pc.binary_join_element_wise(name, raw.column("name"), ":"),
             "sequence": raw.column("sequence"),
             "label": label,
             "split": pa.array(["test" if name == "test" else "train"] * raw.num_rows),
         })  # fmt: skip
         tables.append(rows.filter(pc.is_finite(pc.field("label"))))
+    if not tables:
+        raise RecipeError("the source names no files", expected="source.files.test, and others of design rounds")
     whole = pa.concat_tables(tables)
     return whole.set_column(0, "id", pa.array(unique(whole.column("id").to_pylist())))
 

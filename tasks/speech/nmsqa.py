@@ -65,7 +65,7 @@ def parquet_rows(path: Path) -> list[dict[str, Any]]:
     """The rows of the parquet file `path`; a `DataError` where it cannot be read."""
     try:
         return pq.read_table(path).to_pylist()
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:  # ValueError: text that is not UTF-8
         raise DataError(f"{path} cannot be read ({str(error)[:80]})", expected=PARQUET) from None
 
 
@@ -89,9 +89,9 @@ def question_of(row: Mapping[str, Any], path: Path, number: int) -> Question:
             recording=Path(row.get("content_full_audio_path") or "").stem,
             spoken=Path(row.get("question_audio_path") or "").stem,
         )  # fmt: skip
-    except (KeyError, TypeError, ValueError) as error:
+        bad = next((span for span in seconds if not 0 <= span[0] < span[1]), None)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DataError(f"{path}, row {number}: {type(error).__name__}: {str(error)[:60]}", expected=PARQUET) from None
-    bad = next((span for span in seconds if not 0 <= span[0] < span[1]), None)
     if bad is not None:
         raise DataError(
             f"{path}, row {number} (id {question.id!r}): an answer from {bad[0]:g} to {bad[1]:g} seconds",

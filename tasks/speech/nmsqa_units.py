@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +11,8 @@ import numpy as np
 import pyarrow as pa
 
 from xdomain.core.errors import DataError, MissingError
+from xdomain.core.json_text import parse_json
+from xdomain.core.paths import expanded
 from xdomain.core.recipe import SPLITS
 from xdomain.data.run_length import Ints, merged
 
@@ -40,7 +41,7 @@ def read_dual_units(files: Mapping[str, Path], *, codes: str = "codes", rate: fl
     rows: list[dict[str, object]] = []
     left_out = {"without an answer in the recording": 0, "whose answer cannot be placed in its passage": 0}
     for name, path in files.items():
-        folder = path.parent / Path(codes).expanduser()
+        folder = path.parent / expanded(codes)
         if not folder.is_dir():
             raise MissingError(
                 f"{folder} is no folder",
@@ -157,9 +158,10 @@ def _code(folder: Path, name: str) -> tuple[Ints, Ints]:
         path = folder / f"{name}.{ending}"
         try:
             sides.append(np.array([int(float(number)) for number in path.read_text("utf-8").split()], np.int64))
-        except FileNotFoundError:
-            raise DataError(f"{path} does not exist", expected="NAME.code and NAME.cnt for each recording") from None
-        except (ValueError, UnicodeDecodeError):
+        except OSError as error:
+            state = "does not exist" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
+            raise DataError(f"{path} {state}", expected="NAME.code and NAME.cnt for each recording") from None
+        except (ValueError, OverflowError):
             raise DataError(f"{path} holds something else than whole numbers", expected="a number a line") from None
     if len(sides[0]) != len(sides[1]) or not len(sides[0]):
         raise DataError(
@@ -173,10 +175,10 @@ def _frames(cell: object, key: str, path: Path, name: str) -> Ints:
     if not cell:
         return np.empty(0, np.int64)
     try:
-        value: Any = json.loads(cell) if isinstance(cell, str) else cell
+        value: Any = parse_json(cell) if isinstance(cell, str) else cell
         value = value[0] if isinstance(value, list) and value and isinstance(value[0], dict) else value
         return np.array(value[key] if isinstance(value, dict) else value, np.int64).ravel()
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, OverflowError) as error:
         raise DataError(
             f"{path}, record {name!r}: its units cannot be read ({type(error).__name__}: {str(error)[:60]})",
             expected=f'JSON like [{{"{key}": [71, 71, 12]}}], a unit for each frame',

@@ -22,6 +22,7 @@ from xdomain.cli.options import ColumnOption, Json, OverwriteFile, OwnData, Set,
 from xdomain.cli.options import columns_by_role as _columns
 from xdomain.cli.plugins import WithPlugins
 from xdomain.cli.pretrain import pretrain_app
+from xdomain.cli.streams import name_failure, usable_streams
 from xdomain.cli.study import report_command, study_command
 from xdomain.cli.variants import variants_command
 from xdomain.core.choices import Baseline, Init, listed
@@ -310,7 +311,7 @@ def main(arguments: list[str] | None = None) -> None:
     if debug:
         given.remove("--debug")
     try:
-        with messages_on_stderr(), _sigterm_as_exit():
+        with usable_streams(), messages_on_stderr(), _sigterm_as_exit():
             app(given)
     except UserError as error:
         if debug:
@@ -327,7 +328,7 @@ def main(arguments: list[str] | None = None) -> None:
         from xdomain.core.import_errors import import_failure
         from xdomain.core.memory import memory_failure
 
-        failure = import_failure(error) or memory_failure(error) or disk_failure(error)
+        failure = import_failure(error) or memory_failure(error) or disk_failure(error) or name_failure(error)
         if failure is None or debug:
             raise
         print(f"error: {failure}", file=sys.stderr)

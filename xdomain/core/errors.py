@@ -8,6 +8,8 @@ import inspect
 from collections.abc import Callable, Iterable
 from typing import ParamSpec, TypeVar
 
+LONGEST = 1000
+"""Characters of what a message says first; with its other parts it fits a screen."""
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -35,10 +37,10 @@ class UserError(Exception):
         nearest: str | None = None,
         fix: str | None = None,
     ) -> None:
-        self.what = what
-        self.expected = expected
-        self.nearest = nearest
-        self.fix = fix
+        self.what = clipped(what, LONGEST)
+        self.expected = expected and clipped(expected, 450)
+        self.nearest = nearest and clipped(nearest, 80)
+        self.fix = fix and clipped(fix, 250)
         super().__init__(self.block())
 
     def block(self) -> str:
@@ -85,8 +87,26 @@ class MissingError(UserError):
     """An optional package or a data set that is not on this machine."""
 
 
+def clipped(text: str, limit: int) -> str:
+    """`text`, or about `limit` characters of it where it has more: its beginning and its end."""
+    if len(text) <= limit:
+        return text
+    head, tail = text[: limit * 3 // 4], text[-limit // 4 :]
+    return f"{head} … ({len(text) - len(head) - len(tail):,} characters left out) … {tail}"
+
+
+def listed_names(names: Iterable[str], limit: int = 440) -> str:
+    """The `names` with commas between them; of those beyond `limit` characters only how many there are."""
+    shown, rest = list[str](), [clipped(name, limit // 4) for name in names]
+    while rest and (not shown or sum(map(len, shown)) + 2 * len(shown) + len(rest[0]) <= limit - 20):
+        shown.append(rest.pop(0))
+    return ", ".join(shown) + (f" … and {len(rest):,} more" if rest else "")
+
+
 def nearest(name: str, names: Iterable[str]) -> str | None:
     """The entry of `names` that is most like `name`, or None if none is similar."""
+    if len(name) > 200:  # no name, and slow to compare
+        return None
     matches = difflib.get_close_matches(name, list(names), n=1, cutoff=0.5)
     return matches[0] if matches else None
 
@@ -94,7 +114,8 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
 def unknown(kind: str, name: str, names: Iterable[str], *, error: type[UserError] = RecipeError) -> UserError:
     """The `error` for a `name` that is not one of `names`; `kind` says in the message what it names: ``task``."""
     known = sorted(names)
-    return error(f"unknown {kind} {name!r}", expected=f"one of {', '.join(known)}", nearest=nearest(name, known))
+    shown = clipped(name, LONGEST // 4)
+    return error(f"unknown {kind} {shown!r}", expected=f"one of {listed_names(known)}", nearest=nearest(name, known))
 
 
 def names_misspelt_options(function: Callable[P, T]) -> Callable[P, T]:

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
+from xdomain.core.bounded_yaml import load_yaml
 from xdomain.core.errors import RecipeError, nearest
 
 
@@ -78,4 +79,4 @@ def _override(whole: type[BaseModel], tree: dict[str, Any], override: str) -> No
 def _scalar(value: str) -> Any:
     if re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+", value.strip()):
         return float(value)  # YAML 1.1 reads 1e-4 as a string
-    return yaml.safe_load(value)
+    return load_yaml(value)

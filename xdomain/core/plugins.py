@@ -14,6 +14,7 @@ import yaml
 
 from xdomain.core.entry_points import entry_points
 from xdomain.core.errors import RecipeError, UserError, unknown
+from xdomain.core.paths import is_file
 from xdomain.core.recipe import Recipe, load_recipe, parse_recipe, recipe_from
 
 if TYPE_CHECKING:  # looking up a task should not load pyarrow
@@ -153,6 +154,6 @@ def find_recipe(task: str | Path | Recipe, overrides: Sequence[str] = ()) -> Rec
     """
     if isinstance(task, Recipe):
         return recipe_from(task.model_dump(mode="json"), where=task.name, overrides=overrides) if overrides else task
-    if str(task).endswith((".yaml", ".yml")) or Path(task).is_file():
+    if str(task).endswith((".yaml", ".yml")) or is_file(task):
         return load_recipe(Path(task), overrides=overrides)
     return parse_recipe(task_text(str(task)), where=str(task), overrides=overrides)

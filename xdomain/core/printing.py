@@ -56,10 +56,12 @@ def table_of(rows: Sequence[Mapping[str, Any]], width: int) -> Table:
         columns.remove(wide)
         left_out.append(wide)
     room = width - sum(needs[name] + GAP for name in columns[:-1])
+    whole = len(columns) == 1 or room >= 1
     needs[columns[-1]] = max(1, min(needs[columns[-1]], room))
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, GAP, 0, 0), caption_justify="left")
     for name in columns:
-        table.add_column(Text(name), overflow="fold", no_wrap=name == columns[0], min_width=needs[name])
+        kept = whole and name == columns[0]
+        table.add_column(Text(name), overflow="fold", no_wrap=kept, min_width=needs[name] if whole else 1)
     if left_out:
         table.caption = Text(f"Not shown, for lack of room: {', '.join(left_out)}")
     for row in rows:

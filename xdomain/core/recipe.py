@@ -27,7 +27,8 @@ from xdomain.core.choices import (
 )
 from xdomain.core.errors import RecipeError, unknown
 from xdomain.core.overrides import overridden
-from xdomain.core.yaml_config import ConfigModel, checked, read_yaml
+from xdomain.core.paths import is_file
+from xdomain.core.yaml_config import ConfigModel, checked, read_config, read_yaml
 
 SPLITS = ("train", "valid", "test")
 NEGATIVES = "negatives"
@@ -55,6 +56,16 @@ def _count_or_share(value: float) -> float:
     if value >= 1 and value != int(value):
         raise ValueError(f"{value:g} records: a whole number of them, or a share below 1")
     return int(value) if value >= 1 else value
+
+
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+"""Of weights and batches: numpy's own generator takes no larger one."""
+DrawSeed = Annotated[int, Field(ge=0, lt=2**63)]
+"""Of what is drawn with PCG64: splits, mappings, negatives."""
+
+
+MOST = 2**31
+"""Above all numbers of steps, records and symbols."""
 
 
 def _fit_for_a_path(name: str) -> str:
@@ -155,7 +166,7 @@ class Split(ConfigModel):
         default=0.1, ge=0, lt=1, description="Share for validation; with `given`, only if none is given."
     )
     test: float = Field(default=0.1, ge=0, lt=1, description="Share for test; with `given`, only if none is given.")
-    seed: int = Field(default=0, ge=0)
+    seed: DrawSeed = 0
     limit: dict[str, Annotated[float, AfterValidator(_count_or_share)]] = Field(
         default={},
         description="At most this many records of a split, or, below 1, this share of them; drawn with the seed.",
@@ -184,7 +195,7 @@ class Negatives(ConfigModel):
         description="shuffled: each record, dinucleotides of DNA or residues of proteins kept; background: regions of "
         "the genome source.files.negatives; proteins: those of source.files.negatives of like length.",
     )
-    seed: int = Field(default=0, ge=0)
+    seed: DrawSeed = 0
 
     def sentence(self) -> str:
         """Say that negatives were made, and how."""
@@ -200,10 +211,10 @@ class Train(ConfigModel):
     """Options of fine-tuning."""
 
     epochs: float | None = Field(default=None, gt=0, description="None: 6, or more if those are fewer than 300 steps.")
-    max_steps: int = Field(default=-1, description="Overrides epochs where positive.")
-    batch_size: int = Field(default=16, gt=0, description="Records per step, over all devices together.")
+    max_steps: int = Field(default=-1, lt=MOST, description="Overrides epochs where positive.")
+    batch_size: int = Field(default=16, gt=0, lt=MOST, description="Records per step, over all devices together.")
     gradient_accumulation_steps: int = Field(
-        default=1, gt=0, description="Parts that a batch is processed in, one after another, to save memory."
+        default=1, gt=0, lt=MOST, description="Parts that a batch is processed in, one after another, to save memory."
     )
     learning_rate: float | None = Field(
         default=None, gt=0, description="None: 5e-4 for backbones up to 256 units wide, less for wider ones."
@@ -214,20 +225,22 @@ class Train(ConfigModel):
     attention_dropout: float = Field(default=0.0, ge=0, lt=1, description="Values above 0 are slow on a CPU.")
     hidden_dropout: float = Field(default=0.1, ge=0, lt=1)
     max_length: int | None = Field(
-        default=None, description="Positions of a window, special tokens included; None: those of the backbone."
+        default=None,
+        lt=MOST,
+        description="Positions of a window, special tokens included; None: those of the backbone.",
     )
-    window_overlap: int = Field(default=0, ge=0, description="Symbols that two neighbouring windows share.")
-    max_windows: int = Field(default=32, gt=0, description="A sequence that needs more is `too_long`.")
+    window_overlap: int = Field(default=0, ge=0, lt=MOST, description="Symbols that two neighbouring windows share.")
+    max_windows: int = Field(default=32, gt=0, lt=MOST, description="A sequence that needs more is `too_long`.")
     too_long: TooLong = "error"
-    max_answer: int = Field(default=275, gt=0, description="Symbols that a predicted answer may have.")
+    max_answer: int = Field(default=275, gt=0, lt=MOST, description="Symbols that a predicted answer may have.")
     augment: Literal["none", "reverse_complement", "transpose"] = Field(
         default="none", description="Anew for each record and epoch: the other strand, or -5 to +6 semitones."
     )
     patience: int | None = Field(
-        default=None, gt=0, description="Evaluations without gain before stopping; None: never."
+        default=None, gt=0, lt=MOST, description="Evaluations without gain before stopping; None: never."
     )
     evaluations: int | None = Field(
-        default=None, gt=0, description="Evaluations over the run; None: one an epoch, at most 20."
+        default=None, gt=0, lt=MOST, description="Evaluations over the run; None: one an epoch, at most 20."
     )
     slice_vocabulary: bool = True
     precision: Precision = "auto"
@@ -245,8 +258,8 @@ class Run(ConfigModel):
     tune: str = Field(default="full", description=f"{listed(Tune)}.")
     mapping: str = Field(default="random", description="How symbols get their wordpieces.")
     mapping_table: dict[str, str] = Field(default={}, description="Symbol to wordpiece, for the mapping `given`.")
-    mapping_seed: int = Field(default=0, ge=0)
-    seed: int = Field(default=0, ge=0)
+    mapping_seed: DrawSeed = 0
+    seed: Seed = 0
     baseline: Baseline | None = Field(default=None, description="A simple baseline instead of the encoder.")
 
 
@@ -452,15 +465,11 @@ def load_recipe(path: Path, *, overrides: Sequence[str] = ()) -> Recipe:
     RecipeError
         The file cannot be read, or as for `parse_recipe`.
     """
-    try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path} cannot be read ({error})", expected="a recipe in YAML") from None
-    recipe = parse_recipe(text, where=str(path), overrides=overrides)
+    recipe = parse_recipe(read_config(path, kind="recipe"), where=str(path), overrides=overrides)
     beside = {
         name: str(place.resolve())
         for name, file in recipe.source.files.items()
-        if not Path(file).is_absolute() and (place := path.parent / file).is_file()
+        if not Path(file).is_absolute() and is_file(place := path.parent / file)
     }
     source = recipe.source.model_copy(update={"files": recipe.source.files | beside})
     return recipe.model_copy(update={"source": source}) if beside else recipe

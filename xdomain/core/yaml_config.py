@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from xdomain.core.errors import RecipeError, nearest
+from xdomain.core.bounded_yaml import load_yaml, read_bounded
+from xdomain.core.errors import RecipeError, clipped, nearest
 
+SHOWN = 15
+"""Faults that a message names."""
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -17,6 +21,20 @@ class ConfigModel(BaseModel):
     """Base of the models of YAML files. Unknown keys are errors; objects cannot be changed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def read_config(path: Path, *, kind: str, see: str | None = None) -> str:
+    """The text of the file `path`, which should be a `kind` (``recipe``) in YAML, like that in `see`.
+
+    Raises
+    ------
+    RecipeError
+        It cannot be read, or is too large for one.
+    """
+    try:
+        return read_bounded(path)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise RecipeError(f"{path} cannot be read ({error})", expected=f"a {kind} in YAML", fix=see) from None
 
 
 def read_yaml(text: str, *, where: str, kind: str, see: str) -> dict[str, Any]:
@@ -39,7 +57,7 @@ def read_yaml(text: str, *, where: str, kind: str, see: str) -> dict[str, Any]:
         It is not YAML, has a key twice, or holds something other than a mapping.
     """
     try:
-        tree = yaml.load(text, Loader=_Loader)
+        tree = load_yaml(text)
     except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2020-13-45
         raise RecipeError(f"{where} is not YAML: {error}", expected=f"a {kind}; {see}") from None
     if not isinstance(tree, dict):
@@ -70,17 +88,6 @@ def checked(model: type[M], tree: Mapping[str, Any], *, where: str, fix: str) ->
         raise RecipeError(f"{where}: {_faults(error, model)}", fix=fix) from None
 
 
-class _Loader(yaml.SafeLoader):
-    """Refuses a mapping in which a key comes twice."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value]
-        twice = next((key for i, key in enumerate(keys) if key in keys[:i]), None)
-        if twice is not None:
-            raise yaml.constructor.ConstructorError(None, None, f"the key {twice} comes twice", node.start_mark)
-        return super().construct_mapping(node, deep)
-
-
 def _faults(error: ValidationError, whole: type[BaseModel]) -> str:
     lines: list[str] = []
     for fault in error.errors():
@@ -94,7 +101,9 @@ def _faults(error: ValidationError, whole: type[BaseModel]) -> str:
             lines.append(f"\n  {place}: missing")
         else:
             lines.append(f"\n  {place}: {fault['msg']} (got {fault['input']!r})"[:300])
-    return f"{len(lines)} fault{'s' if len(lines) > 1 else ''}" + "".join(lines)
+    rest = f"\n  … and {len(lines) - SHOWN:,} more" if len(lines) > SHOWN else ""
+    shown = "".join(clipped(line, 300) for line in lines[:SHOWN])
+    return f"{len(lines)} fault{'s' if len(lines) > 1 else ''}{shown}{rest}"
 
 
 def _keys_at(path: tuple[int | str, ...], whole: type[BaseModel]) -> list[str]:

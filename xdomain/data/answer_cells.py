@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import json
 import math
 import re
 from collections.abc import Sequence
@@ -12,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from xdomain.core.errors import DataError
+from xdomain.core.json_text import parse_literal
 from xdomain.core.recipe import Columns
 from xdomain.data.cells import MISSING, parse_number
 from xdomain.data.column_names import plain
@@ -26,6 +25,8 @@ HOW = "several answers as [10, 16] or 10;16 in every column; none as empty cells
 STRING = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""", re.DOTALL)
 STRINGS = re.compile(rf"\[\s*(?:{STRING.pattern})(?:[\s,]+(?:{STRING.pattern}))*\s*,?\s*\]", re.DOTALL)
 PARTED = re.compile(r"\s*[;|]\s*|,\s*")
+MOST_PARTED = 200
+"""Answers to a question in a list without quotes: more are not looked for."""
 ARRAY = re.compile(r"array\((\[.*?\])(?:,\s*dtype=[^)]*)?\)", re.DOTALL)
 OBJECT = re.compile(r"\s*\[?\s*\{.*start", re.DOTALL)
 TRUE = {"true", "1", "1.0", "yes"}
@@ -145,7 +146,7 @@ def _texts_in(cell: str, starts: Sequence[int], passage: str) -> list[str]:
     text = ARRAY.sub(r"\1", cell.strip())
     if STRINGS.fullmatch(text):
         read = _parsed(text)  # of numpy's list, without commas, Python would make one text
-        alone = [ast.literal_eval(one) for one in STRING.findall(text)]
+        alone = [str(_parsed(one) or one[1:-1]) for one in STRING.findall(text)]
         return read if isinstance(read, list) and len(read) == len(alone) else alone
     inner = text[1:-1] if text.startswith("[") and text.endswith("]") else text
     return _parted(inner, starts, passage) or [cell]
@@ -154,7 +155,7 @@ def _texts_in(cell: str, starts: Sequence[int], passage: str) -> list[str]:
 def _parted(text: str, starts: Sequence[int], passage: str) -> list[str]:
     """A list that was written without quotes, cut so that each text stands at its start; empty if that cannot be."""
     first, *later = starts
-    if not later:
+    if not later or len(later) > MOST_PARTED:
         return [text] if _stands(text, first, passage) else []
     for cut in PARTED.finditer(text):
         before = text[: cut.start()]
@@ -198,7 +199,7 @@ def _entries_of(answer: Any) -> list[Entry] | None:
         numbers = [float(start) for start in starts]
         entries = [(number, float(end)) for number, end in zip(numbers, ends, strict=True)] if ends is not None else []
         named = [(str(text), number) for text, number in zip(texts or [], numbers, strict=ends is None)]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return [*entries] if ends is not None else [*named]
 
@@ -206,19 +207,16 @@ def _entries_of(answer: Any) -> list[Entry] | None:
 def _parsed(text: str) -> Any:
     """What JSON or else Python reads in `text`; None if neither can."""
     try:
-        return json.loads(text)
+        return parse_literal(text)
     except ValueError:
-        try:
-            return ast.literal_eval(text)
-        except (ValueError, SyntaxError):
-            return None
+        return None
 
 
 def _placed(entry: Entry, passage: str, place: str) -> dict[str, float]:
     first, second = entry
     if not isinstance(first, str):
         return {"start": first, "end": second}
-    at = int(second)
+    at = int(second) if math.isfinite(second) else -1
     if at != second or (there := passage[at : at + len(first)]) != first or at < 0:
         raise DataError(
             f"{place}: the passage holds {short(passage[max(at, 0) : at + len(first)])!r} at {second:g}, "

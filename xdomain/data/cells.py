@@ -13,6 +13,8 @@ MISSING = {"", "nan", "-nan", "<na>", "#n/a", "#na", "nat", "#value!", "#div/0!"
 PERHAPS_MISSING = {"na", "n/a", "null", "none", "nil", "-", "?", ".", "unknown"}
 """In lower case: what does so among numbers, and may be the name of a class among words."""
 SEPARATORS = (";", "|", ",")
+LARGEST = 3.4e38
+"""Of the numbers that a model learns, which have 32 bits."""
 COMMA = re.compile(r"[+-]?(\d+|\d{1,3}(\.\d{3})+),\d+(?:[eE][+-]?\d+)?")  # 0,75 and 1.234,5
 THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?")  # 1,234.5
 QUANTITY = re.compile(
@@ -30,6 +32,11 @@ def parse_number(cell: str) -> float | None:
         return float(text)
     except ValueError:
         return None
+
+
+def is_usable(number: float) -> bool:
+    """Whether a model can learn `number`: it is finite, also with 32 bits."""
+    return abs(number) <= LARGEST
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from transformers import PreTrainedTokenizerFast
 
 from xdomain.core.errors import DataError, RecipeError, UserError
+from xdomain.core.paths import exists, expanded, is_folder
 from xdomain.core.safe_loading import load
 from xdomain.core.sequences import Ragged, narrow, offsets_of
 from xdomain.data.sources import file_sha256, is_path, neighbour
@@ -62,7 +63,7 @@ def _unreadable(file: Path, error: OSError) -> DataError:
     return DataError(
         f"{file} cannot be read ({error.strerror})",
         expected="a plain text file",
-        nearest=None if file.exists() else neighbour(file),
+        nearest=None if exists(file) else neighbour(file),
     )
 
 
@@ -172,11 +173,11 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerFast:
     RecipeError
         The tokenizer does not exist, cannot be loaded, or lacks a token that masked-language modelling needs.
     """
-    folder = Path(name).expanduser()
-    local = folder.is_dir()
-    if not local and (folder.exists() or is_path(name)):
-        state = "is a file" if folder.exists() else "does not exist"
-        near = str(folder.parent) if folder.exists() else neighbour(folder)
+    folder = expanded(name)
+    local = is_folder(folder)
+    if not local and (exists(folder) or is_path(name)):
+        state = "is a file" if exists(folder) else "does not exist"
+        near = str(folder.parent) if exists(folder) else neighbour(folder)
         raise RecipeError(f"the tokenizer {name} {state}", expected="a folder with tokenizer.json", nearest=near)
     kind = "PreTrainedTokenizerFast" if (folder / "tokenizer.json").is_file() else "AutoTokenizer"
     try:

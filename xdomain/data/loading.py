@@ -12,6 +12,7 @@ import pyarrow as pa
 from xdomain.core.adapter_protocols import ChecksRecords
 from xdomain.core.choices import Problem
 from xdomain.core.errors import DataError, RecipeError, unknown
+from xdomain.core.paths import is_file
 from xdomain.core.plugins import readers, uses_tokenizer
 from xdomain.core.progress import log
 from xdomain.core.recipe import NEGATIVES, Columns, Recipe
@@ -200,7 +201,7 @@ def asked_of(file: Path, recipe: Recipe, *, paired: bool = False, labelled: bool
     RecipeError
         The file does not exist.
     """
-    if not file.is_file():
+    if not is_file(file):
         raise RecipeError(f"{file} does not exist", expected=READABLE, nearest=neighbour(file))
     reader = format_of(file)
     options: dict[str, Any] = dict(recipe.reader_options) if reader == recipe.reader else {}

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from xdomain.core.adapter_protocols import ReadsFiles
 from xdomain.core.errors import DataError, RecipeError
+from xdomain.core.paths import is_file, is_folder
 from xdomain.core.progress import log
 from xdomain.core.sequences import Adapter
 from xdomain.data.sources import neighbour
@@ -124,14 +125,19 @@ def file_columns(
                     f"{record(row)}, column {name}: {cell[:60]!r} is no file, as other records are",
                     expected=f"a file that ends in {', '.join(suffixes)} in every row",
                 )
-            if not path.is_file():
+            if not is_file(path):
                 raise DataError(
                     f"{record(row)}, column {name}: {path} does not exist",
                     expected="a file; the paths in a table begin where the table lies",
-                    nearest=next((str(own.relative_to(folder)) for own in folder.glob(f"*/{path.name}")), None)
-                    or neighbour(path),
+                    nearest=_one_folder_down(folder, path.name) or neighbour(path),
                 )
     return files
+
+
+def _one_folder_down(folder: Path, name: str) -> str | None:
+    """The file `name` in a folder in `folder`, as seen from there; None if there is none."""
+    places = (entry / name for entry in sorted(folder.iterdir()) if entry.is_dir()) if is_folder(folder) else ()
+    return next((str(place.relative_to(folder)) for place in places if is_file(place)), None)
 
 
 def _columns(table: pa.Table, adapter: Adapter, folder: Path) -> dict[str, list[Path]]:

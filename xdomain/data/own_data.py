@@ -12,6 +12,7 @@ import pyarrow as pa
 from xdomain.core.choices import DEFAULT_METRICS, NegativesHow, Problem
 from xdomain.core.errors import DataError, RecipeError, unknown
 from xdomain.core.overrides import overridden
+from xdomain.core.paths import is_file, is_folder
 from xdomain.core.plugins import adapter_names, find_recipe, make_adapter, task_names, uses_tokenizer
 from xdomain.core.progress import log
 from xdomain.core.recipe import LONGEST_NAME, NEGATIVES, SPLITS, Columns, Recipe, columns_of, recipe_from
@@ -207,7 +208,7 @@ def _negatives(asked: str | None, told: Mapping[str, Any], genome: Path | None) 
     if how in WITH_FILE and path is None:
         raise RecipeError(f"negatives by {how}, but of what?", expected=WITH_FILE[how],
                           fix=f"--negatives {how}=FILE")  # fmt: skip
-    if path is not None and not path.is_file():
+    if path is not None and not is_file(path):
         raise RecipeError(f"{path} does not exist", expected=WITH_FILE[how], nearest=neighbour(path))
     return how, {} if path is None else {NEGATIVES: path}
 
@@ -266,7 +267,7 @@ def _files(data: Any, parts: _Parts) -> tuple[dict[str, Path], str]:
         if "train" not in files:
             raise RecipeError(f"{', '.join(files) or 'no files'}, but no train", expected="train, and valid or test")
         return files, _stem(files["train"])
-    if isinstance(data, (str, Path)) and Path(data).is_dir() and (split := _split_files(Path(data))):
+    if isinstance(data, (str, Path)) and is_folder(data) and (split := _split_files(Path(data))):
         return {name: _file(path, parts) for name, path in split.items()}, Path(data).resolve().name
     file = _file(data, parts)
     return {"data": file}, _stem(Path(data).resolve() if isinstance(data, (str, Path)) else file)
@@ -307,9 +308,9 @@ def _file(data: Any, parts: _Parts) -> Path:
     if parts.genome is not None:
         options = {name: parts.options.pop(name) for name in INTERVAL_OPTIONS if name in parts.options}
         return stored(with_sequences(path, parts.genome, **options), _stem(path), str(path))
-    if path.is_dir():
+    if is_folder(path):
         return stored(_table_of_folder(path, parts), path.resolve().name, str(path))
-    if not path.is_file():
+    if not is_file(path):
         raise RecipeError(f"{path} does not exist", expected=READABLE, nearest=neighbour(path))
     if parts.labels is None:
         return path

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute
 from numpy.typing import NDArray
 
-from xdomain.core.errors import DataError, nearest
+from xdomain.core.errors import DataError, listed_names, nearest
 from xdomain.core.sequences import offsets_of
 
 pc: Any = pyarrow.compute  # makes its functions at import, where a type checker cannot see them
@@ -31,7 +31,7 @@ def missing_column(name: str, columns: Sequence[str], where: str, *, role: str |
     role
         What the column should hold; None if that is its name.
     """
-    shown = ", ".join(short(column) for column in columns)
+    shown = listed_names(short(column) for column in columns)
     return DataError(
         f"{where} has no column {short(name)!r}" + (f" for the {role}" if role and role != name else ""),
         expected=f"one of its columns: {shown}",

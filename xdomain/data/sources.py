@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from xdomain.core.errors import DataError, MissingError, RecipeError, nearest
+from xdomain.core.paths import exists, expanded, is_file
 from xdomain.core.recipe import Download, Source
 from xdomain.data.download import download_reason, fetch
 
@@ -15,12 +16,12 @@ from xdomain.data.download import download_reason, fetch
 def data_home() -> Path:
     """The folder to which file paths in recipes are relative: XDOMAIN_DATA, or ~/.cache/xdomain-data."""
     folder = os.environ.get("XDOMAIN_DATA")
-    return Path(folder).expanduser() if folder else Path.home() / ".cache" / "xdomain-data"
+    return expanded(folder) if folder else Path.home() / ".cache" / "xdomain-data"
 
 
 def paths_of(source: Source) -> dict[str, Path]:
     """The paths of the files of `source`, by their names in the recipe, whether they exist or not."""
-    return {name: data_home() / Path(file).expanduser() for name, file in source.files.items()}
+    return {name: data_home() / expanded(file) for name, file in source.files.items()}
 
 
 def locate(source: Source) -> dict[str, Path]:
@@ -52,7 +53,7 @@ def locate(source: Source) -> dict[str, Path]:
             nearest=nearest(stray[0], source.files),
         )
     paths = paths_of(source)
-    absent = {name: path for name, path in paths.items() if not path.is_file()}
+    absent = {name: path for name, path in paths.items() if not is_file(path)}
     lost = {name: path for name, path in absent.items() if name not in source.downloads}
     if lost:
         raise _missing(lost, source)
@@ -85,7 +86,7 @@ def neighbour(path: Path) -> str | None:
 
 def is_path(name: str) -> bool:
     """Whether `name` can only be a local path; ``a/b`` could also be a hub id."""
-    return Path(name).expanduser().is_absolute() or name.startswith((".", "~")) or name.count("/") > 1
+    return expanded(name).is_absolute() or name.startswith((".", "~")) or name.count("/") > 1
 
 
 def is_data(name: str) -> bool:
@@ -99,9 +100,9 @@ def is_data(name: str) -> bool:
     path = Path(name)
     if path.suffix in (".yaml", ".yml"):
         return False
-    if path.suffix and not path.exists():
+    if path.suffix and not exists(path):
         raise RecipeError(f"{path} does not exist", expected="a data file, a recipe or a task", nearest=neighbour(path))
-    return path.exists()
+    return exists(path)
 
 
 def file_sha256(path: Path) -> str:
@@ -114,7 +115,7 @@ def _missing(lost: Mapping[str, Path], source: Source) -> MissingError:
     lines = "".join(f"\n  {name}: {path}" for name, path in lost.items())
     near = [similar for path in lost.values() if (similar := neighbour(path))]
     place = "XDOMAIN_DATA" if os.environ.get("XDOMAIN_DATA") else "the default, as XDOMAIN_DATA is not set"
-    relative = [name for name in lost if not Path(source.files[name]).expanduser().is_absolute()]
+    relative = [name for name in lost if not expanded(source.files[name]).is_absolute()]
     if relative:
         fix = f"unpack it below that folder, or set XDOMAIN_DATA to the folder that holds {source.files[relative[0]]}"
     else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from xdomain.core.errors import DataError
-from xdomain.data.cells import is_missing, parse_number, spelling_of
+from xdomain.data.cells import is_missing, is_usable, parse_number, spelling_of
 from xdomain.data.rows import missing_column, row_name, short, strings
 
 
@@ -52,7 +51,7 @@ def targets_in_columns(table: pa.Table, names: Sequence[str], where: str, said: 
                 values.append(None)
                 continue
             value = parse_number(spelling.plain(cell))
-            if value is None or not math.isfinite(value):
+            if value is None or not is_usable(value):
                 raise DataError(
                     f"{row_name(where, row, ids)}: {short(cell)!r} in the target {name!r}",
                     expected="a finite number, or nothing where it is unknown",

@@ -13,7 +13,7 @@ import pyarrow.compute
 from xdomain.core.errors import DataError
 from xdomain.core.sequences import offsets_of
 from xdomain.data.answer_cells import ANSWERS, HOW, NOWHERE, counted, numbers_in_cell
-from xdomain.data.cells import is_missing, is_quantity
+from xdomain.data.cells import LARGEST, is_missing, is_quantity, is_usable
 from xdomain.data.rows import check_filled, column_of, row_name, short, strings
 
 pc: Any = pyarrow.compute  # makes its functions at import, where a type checker cannot see them
@@ -34,12 +34,12 @@ def values_of(table: pa.Table, ids: Sequence[str], where: str) -> pa.Array:
     numbers = np.empty(len(values))
     for row, value in enumerate(values):
         numbers[row] = _number(value)
-        if not math.isfinite(numbers[row]):
+        if not is_usable(numbers[row]):
             shown = short(str(value).strip()) if value is not None else ""
             comma = isinstance(value, str) and math.isfinite(_number(value.replace(",", ".")))
             raise DataError(
                 f"{row_name(where, row, ids)}: the target is {f'{shown!r}' if shown else 'empty'}",
-                expected="a finite number, as the problem is regression",
+                expected=f"a finite number (below {LARGEST:g}), as the problem is regression",
                 nearest=shown.replace(",", ".") if comma else None,
                 fix=BARE if is_quantity(shown) else "fill or delete the row; for class names: --problem classification",
             )
@@ -127,7 +127,7 @@ def numbers_in(tags: pa.Array, ids: Sequence[str], where: str) -> pa.Array:
     """
     flat: list[str | None] = tags.flatten().to_pylist()
     kinds = {cell: _number(cell) for cell in set(flat) if cell is not None and not is_missing(cell, among_numbers=True)}
-    wrong = {cell for cell, number in kinds.items() if not math.isfinite(number)}
+    wrong = {cell for cell, number in kinds.items() if not is_usable(number)}
     if wrong:
         place = next(i for i, cell in enumerate(flat) if cell in wrong)
         ends = np.cumsum(pc.list_value_length(tags).to_numpy())

@@ -6,6 +6,7 @@ from importlib import resources
 from pathlib import Path
 
 from xdomain.core.errors import BackboneError
+from xdomain.core.paths import expanded, is_file, is_folder
 from xdomain.data.sources import is_path, neighbour
 
 TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model")
@@ -41,10 +42,10 @@ def locate_backbone(name: str | None = None) -> str:
         if not shipped:
             raise BackboneError("no checkpoint is shipped with this installation", fix="--backbone DIR")
         name = shipped[0].name
-    folder = Path(shipped_folder(name)).expanduser()
-    if folder.is_file():
+    folder = expanded(shipped_folder(name))
+    if is_file(folder):
         raise BackboneError(f"{name} is a file", expected="a folder with config.json", nearest=str(folder.parent))
-    if folder.is_dir() and name:
+    if is_folder(folder) and name:
         _check_folder(folder)
         return str(folder)
     if is_path(name):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import yaml
 from numpy.typing import NDArray
 
+from xdomain.core.bounded_yaml import compose_texts, read_bounded
 from xdomain.core.errors import RecipeError, nearest, unknown
 from xdomain.core.sequences import Alphabet
 from xdomain.model.token_mapping import TokenMapping, parse_strategy
@@ -30,8 +30,7 @@ def load_given(path: Path) -> dict[str, str]:
     """
     expected = "a table such as {A: we, T: you, C: he, G: she}"
     try:
-        text = path.read_text("utf-8").replace("\t", " ")  # JSON may be indented by tabs, YAML not
-        node = cast("yaml.Node | None", yaml.compose(text, Loader=yaml.BaseLoader))  # pyright: ignore
+        node = compose_texts(read_bounded(path).replace("\t", " "))  # JSON may be indented by tabs, YAML not
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path} cannot be read ({error})", expected=expected) from None
     except yaml.YAMLError as error:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xdomain.core.errors import DataError, RecipeError, unknown
+from xdomain.core.json_text import parse_json
 
 STRATEGIES = ("random", "frequent", "rare", "identity", "permute", "shift", "block", "given", "learned", "search")
 DRAWN = ("random", "permute", "shift", "learned", "search")
@@ -147,7 +148,7 @@ class TokenMapping:
             It is no mapping, of another schema, or was changed since it was written.
         """
         try:
-            contents = json.loads(path.read_text("utf-8"))
+            contents = parse_json(path.read_text("utf-8"))
             schema, recorded = contents["schema"], contents["sha256"]
             ids = np.array(contents["ids"], np.int32)
             mapping = cls(

@@ -138,8 +138,8 @@ class Pretraining:
             yield RecipeError(f"learning rate {self.learning_rate}", expected="a number above 0")
         if self.weight_decay < 0:
             yield RecipeError(f"weight decay {self.weight_decay}", expected="0 or more")
-        if self.seed < 0:
-            yield RecipeError(f"seed {self.seed}", expected="0 or more")
+        if not 0 <= self.seed < 2**63:
+            yield RecipeError(f"seed {self.seed}", expected="0 or more, and less than 2 to the 63rd")
         schedule = list(self._schedule_faults())
         yield from schedule
         if not schedule and self.tokens > 0:

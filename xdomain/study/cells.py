@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from xdomain.core.errors import RecipeError, UserError
+from xdomain.core.paths import expanded
 from xdomain.core.plugins import find_recipe, make_adapter, path_options, uses_tokenizer
 from xdomain.core.progress import muted
 from xdomain.core.recipe import ENCODER_FIELDS, Negatives, Recipe, Source, columns_of, recipe_from, with_arm
@@ -50,7 +51,7 @@ def _named_options(recipe: Recipe) -> Mapping[str, Path]:
     """The options of the adapter that name an existing file or folder, such as a codebook."""
     options = recipe.adapter.options
     given = {name: str(options[name]) for name in path_options(recipe.adapter.name) if options.get(name)}
-    paths = {name: Path(shipped_folder(value)).expanduser() for name, value in given.items()}
+    paths = {name: expanded(shipped_folder(value)) for name, value in given.items()}
     return {name: path for name, path in paths.items() if path.exists()}
 
 
@@ -193,8 +194,9 @@ class Condition:
     @property
     def most_cells(self) -> int:
         """The number of cells; those of the search at the chosen rate are not counted twice."""
-        shared = sum(one in self.seeds for one in self.search_seeds) if self.rates[1:] else 0
-        return len(self.searched()) + len(self.seeds) - shared
+        shared = len(set(self.seeds).intersection(self.search_seeds)) if self.rates[1:] else 0
+        searched = len(self.rates) * len(self.search_seeds) if self.rates[1:] else 0
+        return searched + len(self.seeds) - shared
 
 
 @dataclass(frozen=True)
@@ -275,12 +277,8 @@ def conditions_of(grid: Grid) -> tuple[Condition, ...]:
     UserError
         A task, an arm or a change is impossible, or there are more cells than ``grid.max_cells``.
     """
-    digests = Digests()
     conditions = tuple(
-        _condition(grid, task, arm, fraction, digests)
-        for task in grid.tasks
-        for fraction in grid.fractions
-        for arm in grid.arms
+        _condition(grid, task, arm, fraction) for task in grid.tasks for fraction in grid.fractions for arm in grid.arms
     )
     cells = sum(condition.most_cells for condition in conditions)
     if cells > grid.max_cells:
@@ -290,10 +288,12 @@ def conditions_of(grid: Grid) -> tuple[Condition, ...]:
             expected=f"{grid.max_cells:,} at most",
             fix=f"fewer seeds, or max_cells: {cells}",
         )
-    return conditions
+    digests = Digests()  # of large files and models: only now
+    return tuple(replace(condition, digests=digests.of(condition.recipe)) for condition in conditions)
 
 
-def _condition(grid: Grid, task: str | LocalTask, arm: Arm, fraction: float, digests: Digests) -> Condition:
+def _condition(grid: Grid, task: str | LocalTask, arm: Arm, fraction: float) -> Condition:
+    """One condition, as yet without digests."""
     recipe = _with(_recipe(task), {**grid.set, **arm.set})
     options: dict[str, Any] = {"baseline": arm.baseline}
     if not arm.baseline:
@@ -315,7 +315,7 @@ def _condition(grid: Grid, task: str | LocalTask, arm: Arm, fraction: float, dig
         )
     seeds, search = (_distinct_seeds(recipe, grid.run_seeds(search=search)) for search in (False, True))
     rates = () if arm.baseline else tuple(grid.learning_rates) or _own_rate(recipe)
-    return Condition(recipe.name, arm.label, fraction, recipe, rates, seeds, search, digests.of(recipe))
+    return Condition(recipe.name, arm.label, fraction, recipe, rates, seeds, search, {})
 
 
 def _own_rate(recipe: Recipe) -> tuple[float, ...]:

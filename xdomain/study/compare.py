@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
 
 from xdomain.core.choices import Baseline
-from xdomain.core.errors import RecipeError
+from xdomain.core.errors import OutputError, RecipeError
 from xdomain.core.formatting import duration
+from xdomain.core.paths import is_folder
 from xdomain.core.plugins import find_recipe
 from xdomain.core.progress import log, muted, part
 from xdomain.core.recipe import ENCODER_FIELDS, Recipe, with_arm
 from xdomain.core.run_dir import RECIPE, StoredResult, check_folder, write_json, write_text
+from xdomain.data.rows import short
 from xdomain.metrics.heldout import check_comparable
 from xdomain.pipeline import run, with_written_size
 from xdomain.run_names import arm_label, run_name
@@ -24,6 +27,8 @@ from xdomain.training.device import is_first, process_count
 from xdomain.training.pace import TooFewMinutesError, check_minutes
 from xdomain.training.plots import plot_comparison
 
+OWN = re.compile(r".+-m\d+-s\d+|comparison\.\w+")
+"""What a comparison writes into its folder."""
 SEEDS = 3
 """The fewest seeds whose interval is of use."""
 CHEAP_SECONDS = 15 * 60
@@ -121,6 +126,7 @@ class _Runs:
         """
         if not is_first():
             return
+        _check_place(self.folder)
         for recipe in self.recipes:
             for pair in dict.fromkeys(_pair_of(recipe, pair) for pair in pairs):
                 one = _with_pair(recipe, pair)
@@ -207,6 +213,17 @@ class _Runs:
 
     def _place(self, recipe: Recipe) -> Path:
         return self.folder / run_name(recipe)
+
+
+def _check_place(folder: Path) -> None:
+    """Refuse a folder that holds files, none of which a comparison wrote."""
+    holds = sorted(path.name for path in folder.iterdir()) if is_folder(folder) else []
+    if holds and not any(OWN.fullmatch(name) for name in holds):
+        raise OutputError(
+            f"{folder} holds {short(', '.join(holds))}, which no comparison wrote",
+            expected="an empty or new folder, or that of a comparison",
+            fix="another --out",
+        )
 
 
 def _conclude(recipe: Recipe, runs: _Runs, pairs: Sequence[RunSeeds]) -> Comparison:

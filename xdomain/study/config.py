@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, get_args
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
 
 from xdomain.core.choices import PARTS, Baseline, Init, Problem, Tune
-from xdomain.core.errors import RecipeError
-from xdomain.core.yaml_config import ConfigModel, checked, read_yaml
+from xdomain.core.errors import clipped
+from xdomain.core.paths import expanded
+from xdomain.core.recipe import DrawSeed, Seed
+from xdomain.core.yaml_config import ConfigModel, checked, read_config, read_yaml
 from xdomain.model import initialise as model_arms
 
 SEE = "see examples/studies/"
+MOST_SEEDS = 100_000
+MOST_CELLS = 1_000_000
 SAME_FOR_ALL = ("name", "source", "reader", "reader_options", "columns", "problem", "metrics", "split")
 """Parts of a recipe that decide which records are judged, and by which metrics."""
 
@@ -28,9 +33,13 @@ class RunSeeds(NamedTuple):
     """None: the one that the recipe names."""
 
 
-def _counted(value: object) -> object:
+def _counted(value: object, about: ValidationInfo) -> object:
     """``5`` means 0, 1, 2, 3, 4."""
-    return list(range(value)) if isinstance(value, int) and not isinstance(value, bool) else value
+    if not isinstance(value, int) or isinstance(value, bool):
+        return value
+    if value > MOST_SEEDS:
+        raise ValueError(f"{about.field_name}: more than {MOST_SEEDS:,} of them")
+    return list(range(value))
 
 
 def _one_or_many(value: object) -> object:
@@ -38,16 +47,21 @@ def _one_or_many(value: object) -> object:
 
 
 def _distinct(values: list[Any]) -> list[Any]:
-    twice = [value for i, value in enumerate(values) if value in values[:i]]
-    if twice:
-        raise ValueError(f"{twice[0]} comes twice")
+    twice = next((value for value, count in Counter(values).items() if count > 1), None)
+    if twice is not None:
+        raise ValueError(f"{clipped(str(twice), 200)} comes twice")
     return values
 
 
 Seeds = Annotated[
-    list[Annotated[int, Field(ge=0)]], BeforeValidator(_counted), AfterValidator(_distinct), Field(min_length=1)
+    list[Seed], BeforeValidator(_counted), AfterValidator(_distinct), Field(min_length=1, max_length=MOST_SEEDS)
 ]
-SplitSeeds = Annotated[list[Annotated[int, Field(ge=0)]], BeforeValidator(_counted), AfterValidator(_distinct)]
+MappingSeeds = Annotated[
+    list[DrawSeed], BeforeValidator(_counted), AfterValidator(_distinct), Field(min_length=1, max_length=MOST_SEEDS)
+]
+SplitSeeds = Annotated[
+    list[DrawSeed], BeforeValidator(_counted), AfterValidator(_distinct), Field(max_length=MOST_SEEDS)
+]
 Rates = Annotated[
     list[Annotated[float, Field(gt=0)]],
     BeforeValidator(_one_or_many),
@@ -132,7 +146,7 @@ class Grid(ConfigModel):
     arms: Annotated[list[Annotated[Arm, BeforeValidator(_arm)]], Field(min_length=1)]
     reference: str = Field(default="", description="The arm that all are compared with. None: the first.")
     seeds: Seeds = Field(default=[0, 1, 2])
-    mapping_seeds: Seeds = Field(default=[0])
+    mapping_seeds: MappingSeeds = Field(default=[0])
     split_seeds: Literal["seeds"] | SplitSeeds = Field(
         default=[], description="Splits drawn anew. None: the recipe's. seeds: one for each seed, by the seed's number."
     )
@@ -145,7 +159,9 @@ class Grid(ConfigModel):
     backbone: str | None = Field(default=None, description="None: the checkpoint shipped with xdomain.")
     set: dict[str, Any] = Field(default={}, description="Changes to every recipe: train.epochs: 3.")
     resources: Resources = Resources()
-    max_cells: int = Field(default=1000, gt=0, description="A larger grid is refused as a likely mistake.")
+    max_cells: int = Field(
+        default=1000, gt=0, le=MOST_CELLS, description="A larger grid is refused as a likely mistake."
+    )
 
     @model_validator(mode="after")
     def _possible(self) -> Grid:
@@ -162,6 +178,7 @@ class Grid(ConfigModel):
         for key in (*varied, *(["split.seed"] if self.split_seeds else [])):
             if key in self.set or any(key in arm.set for arm in self.arms):
                 raise ValueError(f"set: {key} is what a study varies; name it where its axis is")
+        self._check_size()
         for arm in self.arms:
             if records := [key for key in arm.set if key.split(".")[0] in SAME_FOR_ALL]:
                 raise ValueError(
@@ -169,6 +186,19 @@ class Grid(ConfigModel):
                     f"record by record; give it under the study's own set"
                 )
         return self
+
+    def _check_size(self) -> None:
+        """Refuse axes that no study has, before any cell is made; `max_cells` is for those that really differ."""
+        seeds, splits = len(self.seeds), len(self._splits()) if self.split_seeds != "seeds" else 1
+        crossed = seeds if self.design == "paired" else seeds * len(self.mapping_seeds) * max(1, splits)
+        runs = crossed + len(self.learning_rates) * self.search.seeds * self.search.mapping_seeds
+        cells = len(self.tasks) * len(self.arms) * len(self.fractions) * runs
+        if cells > min(100 * self.max_cells, MOST_CELLS):
+            raise ValueError(
+                f"{cells:,} cells ({len(self.tasks):,} tasks × {len(self.arms):,} arms × {len(self.fractions):,} "
+                f"fractions × {crossed:,} seeds, and a search over {len(self.learning_rates):,} learning rates); "
+                f"max_cells: {self.max_cells:,}"
+            )
 
     @property
     def reference_arm(self) -> str:
@@ -207,11 +237,7 @@ def load_grid(path: Path) -> Grid:
     RecipeError
         The file cannot be read, or the study is impossible; the message lists all faults at once.
     """
-    try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path} cannot be read ({error})", expected="a study in YAML", fix=SEE) from None
-    tree = read_yaml(text, where=str(path), kind="study", see=SEE)
+    tree = read_yaml(read_config(path, kind="study", see=SEE), where=str(path), kind="study", see=SEE)
     grid = checked(Grid, tree, where=str(path), fix=f"edit {path}")
     tasks = [_beside(task, path.parent) for task in grid.tasks]
     return grid.model_copy(update={"name": grid.name or path.stem, "tasks": tasks})
@@ -221,6 +247,6 @@ def _beside(task: str | LocalTask, folder: Path) -> str | LocalTask:
     if isinstance(task, LocalTask):
         if task.data.startswith("hub:"):
             return task
-        return task.model_copy(update={"data": str((folder / Path(task.data).expanduser()).resolve())})
+        return task.model_copy(update={"data": str((folder / expanded(task.data)).resolve())})
     recipe = folder / task
     return str(recipe.resolve()) if task.endswith((".yaml", ".yml")) else task

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from xdomain.core.errors import DataError
+from xdomain.data.formats.decompress import decompressed
 from xdomain.data.formats.genome import Genome
-from xdomain.data.formats.read_file import decompressed, opened, read_head
+from xdomain.data.formats.read_file import opened, read_head
 from xdomain.data.rows import short
 from xdomain.variants.variant import Edit, Row, Variant, checked
 
@@ -58,7 +59,7 @@ def read_vcf(path: Path, genome: Genome) -> Iterator[Variant]:
             if not line or line.startswith(("#", "\ufeff#")):
                 continue
             cells = line.split("\t")
-            if len(cells) < len(FIELDS) or not re.fullmatch(r"\d+", cells[1]):
+            if len(cells) < len(FIELDS) or not re.fullmatch(r"\d{1,12}", cells[1]):
                 raise DataError(
                     f"{path}: line {number}: {short(line)!r}",
                     expected=f"{', '.join(FIELDS)} with tabs between, POS a whole number",

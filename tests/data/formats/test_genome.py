@@ -23,3 +23,13 @@ def test_lines_of_different_lengths_are_refused(tmp_path, lines):
     path.write_text(f">chr0\nACGT\n>chr1\n{lines}>chr3\nACGTACGTACGTACGT\n")
     with pytest.raises(DataError, match=r"lines of 'chr1' have different lengths|cannot be indexed"):
         open_genome(path, "a test")
+
+
+@pytest.mark.parametrize("odd", [b"\xef\xbb\xbf", "\u00e9".encode()])
+def test_what_is_no_text_within_a_contig_is_refused(tmp_path, odd):
+    path = tmp_path / "genome.fa"
+    path.write_bytes(b">chr1\n" + b"ACGT" * 5 + odd + b"ACGT" * 5 + b"\n")
+    genome = open_genome(path, "intervals")
+    assert genome.part("chr1", 0, 20) == "ACGT" * 5
+    with pytest.raises(DataError, match=r"genome\.fa: chr1 cannot be read from 10 to 30"):
+        genome.part("chr1", 10, 30)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xdomain.core.errors import DataError
-from xdomain.data.formats.read_file import BOM, UTF16, check_is_text, decompressed, opened, read_text
+from xdomain.data.formats.decompress import decompressed
+from xdomain.data.formats.read_file import BOM, UTF16, check_is_text, opened, read_text
 
 BLOCK = 1 << 20
 """Bytes of a block. A longer record is a block of its own."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from xdomain.core.errors import DataError, MissingError
+from xdomain.core.json_text import parse_json
 from xdomain.data.formats.typed_tables import as_strings, raw_arrow
 from xdomain.data.validate import SPLIT_NAMES
 
@@ -108,6 +108,6 @@ def _joined(parts: Mapping[str, pa.Table], where: str) -> pa.Table:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        return json.loads(path.read_text("utf-8"))
+        return parse_json(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise DataError(f"{path} cannot be read ({error})", expected="a folder that datasets saved, whole") from None

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from xdomain.core.errors import DataError, MissingError, nearest
+from xdomain.core.paths import is_file
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,8 +28,22 @@ class Genome:
     _contigs: Any
 
     def part(self, contig: str, start: int, end: int) -> str:
-        """The bases of `contig` from `start` to `end`, from 0, the end left out, as they are written in the file."""
-        return str(self._contigs[contig][start:end])
+        """The bases of `contig` from `start` to `end`, from 0, the end left out, as they are written in the file.
+
+        Raises
+        ------
+        DataError
+            Something else than text stands there, or another file than was indexed.
+        """
+        import pyfaidx
+
+        try:
+            bases = str(self._contigs[contig][start:end])
+            bases.encode("ascii")
+            return bases
+        except (UnicodeError, pyfaidx.FetchError, OSError) as error:
+            what = f"{self.path}: {contig} cannot be read from {start:,} to {end:,} ({str(error)[:120]})"
+            raise DataError(what, expected="FASTA in plain text", fix=f"delete {self.path}.fai if it is old") from None
 
     def lacks(self, contig: str) -> DataError:
         """The error that there is no `contig`, with the name that is nearest: ``1`` is near ``chr1``."""
@@ -63,7 +78,7 @@ def open_genome(path: Path, what: str) -> Genome:
         raise MissingError(
             f"{path}: {what} need pyfaidx, which is not installed", fix="pip install 'xdomain[genome]'"
         ) from None
-    if not path.is_file():
+    if not is_file(path):
         raise DataError(f"{path} does not exist", expected="the genome as FASTA")
     try:
         contigs: Any = pyfaidx.Fasta(str(path), as_raw=True, sequence_always_upper=False)

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
-import io
-import lzma
-import zipfile
-import zlib
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
-
-import pyarrow as pa
+from typing import BinaryIO
 
 from xdomain.core.errors import DataError
-from xdomain.data.formats.refused import READABLE, refuse_binary, refused_archive
+from xdomain.data.formats.decompress import decompressed
+from xdomain.data.formats.refused import refuse_binary
 from xdomain.data.sources import neighbour
 
 TEXT = "plain text in UTF-8 (CSV, TSV, JSON lines or FASTA), compressed or not"
@@ -38,15 +31,11 @@ def read_content(path: Path) -> bytes:
     Raises
     ------
     DataError
-        A file that is missing, a folder, not readable, cut off, or an archive of several files.
+        A file that is missing, a folder, not readable, cut off, an archive of several files, or one that unpacks to far
+        more than data does.
     """
-    with opened(path) as file:
-        content = file.read()
-    for magic, (name, decompress) in COMPRESSED.items():
-        if content.startswith(magic):
-            with _told(path, name):
-                return decompress(content)
-    return content
+    with opened(path) as file, decompressed(path, file) as (stream, _):
+        return stream.read()
 
 
 def read_head(path: Path, size: int) -> bytes:
@@ -75,33 +64,6 @@ def opened(path: Path) -> Generator[BinaryIO]:
         raise DataError(f"{path} is a folder", expected=TEXT, fix="name a file in it") from None
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror})", expected=TEXT) from None
-
-
-@contextmanager
-def _told(path: Path, name: str) -> Generator[None]:
-    """Turn the errors of decompressing the file `path`, of the kind `name`, into one that names it."""
-    try:
-        yield
-    except DataError as error:
-        raise DataError(f"{path} {error.what}", expected=error.expected, fix=error.fix) from None
-    except (EOFError, OSError, ValueError, zlib.error, lzma.LZMAError, zipfile.BadZipFile) as error:
-        raise DataError(
-            f"{path} is not a whole {name} file ({str(error)[:120]})", fix="copy or download it again"
-        ) from None
-
-
-@contextmanager
-def decompressed(path: Path, file: BinaryIO) -> Generator[tuple[Any, str | None]]:
-    """The content of the opened `file` at `path` as a stream of bytes, and the name of its compression, if any."""
-    magic = file.read(8)
-    file.seek(0)
-    for start, (name, decompress) in COMPRESSED.items():
-        if magic.startswith(start):
-            with _told(path, name):
-                opener = STREAMS.get(name)
-                yield (opener(file) if opener else io.BytesIO(decompress(file.read()))), name
-            return
-    yield file, None
 
 
 def read_text(path: Path) -> bytes:
@@ -161,43 +123,3 @@ def _likely_encoding(content: bytes) -> str | None:
 
     best = from_bytes(content[: 1 << 16]).best()
     return best.encoding if best is not None else None
-
-
-def _zstd(content: bytes) -> bytes:
-    return pa.CompressedInputStream(pa.BufferReader(content), "zstd").read()
-
-
-def _unzip(content: bytes) -> bytes:
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        names = [entry.filename for entry in archive.infolist() if not entry.is_dir()]
-        names = [name for name in names if not name.startswith("__MACOSX/")]
-        if (refused := refused_archive(names)) is not None:
-            raise DataError(f"is {refused[0]}", expected=READABLE, fix=refused[1])
-        if "[Content_Types].xml" in names:
-            return content
-        if len(names) != 1:
-            raise DataError(
-                f"is a zip archive of {len(names)} files: {', '.join(names[:5])}",
-                expected="a single file in it",
-                fix="unpack it, and name the file or the folder",
-            )
-        if archive.getinfo(names[0]).flag_bits & 1:
-            raise DataError("is a zip archive with a password", fix="unpack it first")
-        return archive.read(names[0])
-
-
-COMPRESSED: Mapping[bytes, tuple[str, Callable[[bytes], bytes]]] = {
-    b"\x1f\x8b": ("gzip", gzip.decompress),
-    b"BZh": ("bzip2", bz2.decompress),
-    b"\xfd7zXZ\x00": ("xz", lzma.decompress),
-    b"\x28\xb5\x2f\xfd": ("zstd", _zstd),
-    b"PK\x03\x04": ("zip", _unzip),
-}
-"""By the bytes that a compressed file begins with: its name and what undoes it."""
-STREAMS: Mapping[str, Callable[[BinaryIO], Any]] = {
-    "gzip": lambda file: gzip.GzipFile(fileobj=file),
-    "bzip2": bz2.BZ2File,
-    "xz": lzma.LZMAFile,
-    "zstd": lambda file: pa.CompressedInputStream(file, "zstd"),
-}
-"""By the name of a compression, what reads it as a stream."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ import pyarrow as pa
 
 from xdomain.core.errors import DataError
 from xdomain.data.formats.read_file import read_text
+from xdomain.data.rows import noting
 
 if TYPE_CHECKING:
     from Bio.SeqRecord import SeqRecord
@@ -22,6 +24,9 @@ FIRST = {
     "embl": "records from ID to '//', with their sequence below SQ",
     "pir": "'>P1;ID', a line of description, and the sequence up to '*'",
 }
+
+BROKEN = (ValueError, AssertionError, IndexError, KeyError, AttributeError, TypeError)
+"""What Biopython's parsers raise at a record that is not as they expect."""
 
 
 def raw_records(path: Path, kind: str) -> pa.Table:
@@ -50,23 +55,32 @@ def raw_records(path: Path, kind: str) -> pa.Table:
 
 def records_of(content: bytes, path: Path, kind: str) -> pa.Table:
     """As `raw_records` with that `kind`, for the `content` of the file `path`."""
-    from Bio import SeqIO  # takes a while to load, and tables do without
+    from Bio import BiopythonWarning, SeqIO  # takes a while to load, and tables do without
 
     text = content.decode()
     records: list[dict[str, str]] = []
     try:
-        for record in SeqIO.parse(io.StringIO(text, newline=None), kind):
-            records.append(_row(record, path, len(records) + 1))
-    except (ValueError, AssertionError) as error:
+        with warnings.catch_warnings(record=True) as odd:
+            warnings.simplefilter("always", BiopythonWarning)
+            for record in SeqIO.parse(io.StringIO(text, newline=None), kind):
+                records.append(_row(record, path, len(records) + 1))
+    except BROKEN as error:
         raise DataError(
-            f"{path}: record {len(records) + 1} is no {NAMES[kind]} ({str(error).splitlines()[0][:120]})",
+            f"{path}: record {len(records) + 1} is no {NAMES[kind]} ({_line(error)})",
             expected=FIRST[kind],
             fix="mend or delete that record; a file that was cut off must be copied again",
         ) from None
     if not records:
         raise DataError(f"{path} holds no {NAMES[kind]} record", expected=FIRST[kind])
     names = dict.fromkeys(name for record in records for name in record)
-    return pa.table({name: pa.array([record.get(name) for record in records], pa.string()) for name in names})
+    table = pa.table({name: pa.array([record.get(name) for record in records], pa.string()) for name in names})
+    if not odd:
+        return table
+    return noting(table, f"{NAMES[kind]}: not as it should be in {len(odd):,} places, first: {_line(odd[0].message)}")
+
+
+def _line(message: object) -> str:
+    return " ".join(str(message).split())[:120]
 
 
 def _row(record: SeqRecord, path: Path, number: int) -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from xdomain.core.errors import DataError
+from xdomain.core.json_text import parse_json
 from xdomain.data.formats.read_file import read_text
 
 
@@ -27,7 +28,7 @@ def raw_squad(path: Path) -> pa.Table:
         No JSON, or not in the form of SQuAD.
     """
     try:
-        tree = json.loads(read_text(path))
+        tree = parse_json(read_text(path))
         rows = [
             _row(question, paragraph["context"])
             for article in tree["data"]

@@ -100,6 +100,8 @@ def table_of(
     if names is None and _has_row_names(lines, mark):
         header = ["row name", *header]
     table = _parsed(content, header, mark, quoted, path, skip=names is None)
+    if not table.num_rows:
+        raise DataError(f"{path} holds no records", expected="at least one record below the header")
     if quoted and b'"' in content:
         _check_quotes(table, content, mark, path)
     return noting(table, *said_of(above))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,10 +13,22 @@ from typing import Any
 import pyarrow as pa
 
 from xdomain.core.errors import DataError, MissingError
+from xdomain.core.json_text import parse_json
 from xdomain.data.answer_cells import are_objects
+from xdomain.data.formats.decompress import check_unpacked
 from xdomain.data.formats.preamble import LOOKED_AT, rows_above_header, said_of
 from xdomain.data.formats.read_file import read_content, read_text
 from xdomain.data.rows import noting
+
+BROKEN = (pa.ArrowException, OSError, ValueError, OverflowError)
+"""What pyarrow raises for a damaged file; ValueError: text that is not UTF-8, a date that Python does not have."""
+
+
+BROKEN_BOOK = (*BROKEN, SyntaxError, LookupError, TypeError, AttributeError, EOFError, NotImplementedError, zlib.error,
+               zipfile.BadZipFile)  # fmt: skip
+"""What openpyxl raises for a damaged workbook; SyntaxError: XML that is none."""
+CELL = 16
+"""Bytes of a cell in memory, at the least: one of a Parquet file may have next to none."""
 
 
 def raw_parquet(path: Path) -> pa.Table:
@@ -22,8 +36,10 @@ def raw_parquet(path: Path) -> pa.Table:
     import pyarrow.parquet as pq
 
     try:
-        return as_strings(pq.read_table(io.BytesIO(read_content(path))), path)
-    except (pa.ArrowInvalid, OSError) as error:
+        file = pq.ParquetFile(io.BytesIO(content := read_content(path)))
+        check_unpacked(path, CELL * file.metadata.num_rows * file.metadata.num_columns, len(content))
+        return as_strings(file.read(), path)
+    except BROKEN as error:
         raise _unreadable(path, "Parquet file", error) from None
 
 
@@ -33,9 +49,10 @@ def raw_arrow(path: Path, *, typed: bool = False) -> pa.Table:
     open_ipc = pa.ipc.open_file if content.startswith(b"ARROW1") else pa.ipc.open_stream
     try:
         table = open_ipc(pa.BufferReader(content)).read_all()
-    except (pa.ArrowInvalid, OSError) as error:
+        table.validate(full=True)
+        return table if typed else as_strings(table, path)
+    except BROKEN as error:
         raise _unreadable(path, "Arrow file", error) from None
-    return table if typed else as_strings(table, path)
 
 
 def raw_excel(path: Path, *, skip: int | None = None) -> pa.Table:
@@ -62,10 +79,11 @@ def raw_excel(path: Path, *, skip: int | None = None) -> pa.Table:
         ) from None
     try:
         book = openpyxl.load_workbook(io.BytesIO(read_content(path)), read_only=True, data_only=True)
-    except Exception as error:  # whatever a broken archive or its XML makes
+        sheet = book.worksheets[0]
+        sheet.reset_dimensions()  # the file may claim a million rows of 16,384 cells
+        rows = [row for row in sheet.iter_rows(values_only=True) if any(cell is not None for cell in row)]
+    except BROKEN_BOOK as error:
         raise _unreadable(path, "Excel workbook", error) from None
-    sheet = book.worksheets[0]
-    rows = [row for row in sheet.iter_rows(values_only=True) if any(cell is not None for cell in row)]
     if len(rows) < 2:
         raise DataError(f"{path}: the sheet {sheet.title!r} holds {len(rows)} rows", expected="a header and records")
     if skip is None:
@@ -168,7 +186,7 @@ def _text(cell: Any) -> str:
 
 def _object(text: str, where: str) -> dict[str, Any]:
     try:
-        parsed = json.loads(text)
+        parsed = parse_json(text)
     except json.JSONDecodeError as error:
         raise DataError(
             f"{where} is no JSON ({error.msg}): {text.strip()[:60]!r}", expected='an object a line: {"sequence": …}'
@@ -180,7 +198,7 @@ def _object(text: str, where: str) -> dict[str, Any]:
 
 def _list_of_objects(text: str, path: Path) -> list[dict[str, Any]]:
     try:
-        parsed = json.loads(text)
+        parsed = parse_json(text)
     except json.JSONDecodeError as error:
         raise DataError(f"{path}: line {error.lineno} is no JSON ({error.msg})", expected="a list of objects") from None
     for number, record in enumerate(parsed, 1):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import json
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from xdomain.core.errors import DataError
+from xdomain.core.json_text import parse_literal
 from xdomain.data.formats.read_file import read_text
 from xdomain.data.run_length import merged, written_units
 
@@ -103,12 +102,9 @@ def _manifest(path: Path, lines: int) -> list[str] | None:
 
 def _of_dict(line: str) -> tuple[str, str]:
     try:
-        entry: Any = json.loads(line)
-    except json.JSONDecodeError:
-        try:
-            entry = ast.literal_eval(line.strip())
-        except (SyntaxError, ValueError, MemoryError, RecursionError):
-            raise ValueError("neither JSON nor a Python dictionary") from None
+        entry: Any = parse_literal(line)
+    except ValueError:
+        raise ValueError("neither JSON nor a Python dictionary") from None
     if not isinstance(entry, dict):
         raise ValueError("no dictionary")
     key = next((name for name in UNITS if name in entry), None)

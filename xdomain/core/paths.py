@@ -1,0 +1,37 @@
+"""What a name that somebody typed stands for, however long or odd it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def is_file(path: str | Path) -> bool:
+    """Whether `path` is a file; False for a name that is too long for one, where `Path.is_file` raises an OSError."""
+    try:
+        return Path(path).is_file()
+    except OSError:
+        return False
+
+
+def is_folder(path: str | Path) -> bool:
+    """Whether `path` is a folder; False for a name that is too long for one."""
+    try:
+        return Path(path).is_dir()
+    except OSError:
+        return False
+
+
+def exists(path: str | Path) -> bool:
+    """Whether `path` is there; False for a name that is too long."""
+    try:
+        return Path(path).exists()
+    except OSError:
+        return False
+
+
+def expanded(path: str | Path) -> Path:
+    """`path` with ``~`` as the home folder; unchanged where there is no such user."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
