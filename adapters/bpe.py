@@ -12,7 +12,8 @@ from typing import Any
 import pyarrow as pa
 from tokenizers import Tokenizer, models, trainers
 
-from xdomain.core.errors import DataError, OutputError, RecipeError
+from xdomain.core.disk import writing
+from xdomain.core.errors import DataError, RecipeError
 from xdomain.core.json_text import parse_json
 from xdomain.core.sequences import Alphabet, Ids, Payload, Ragged
 from xdomain.data.char_encoder import ByteTable
@@ -51,10 +52,8 @@ def train_bpe(sequences: Sequence[Payload] | pa.Array, size: int, path: str | Pa
         vocab_size=size, initial_alphabet=[*BASES, "N"], show_progress=False, max_token_length=LONGEST
     )
     tokenizer.train_from_iterator(letters.texts(letters.encode(sequences)), trainer)
-    try:
+    with writing(path, fix="another path"):
         Path(path).write_text(tokenizer.to_str(), "utf-8")
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written ({error.strerror})", fix="another path") from None
     return Path(path)
 
 

@@ -15,7 +15,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from xdomain.core.errors import DataError, MissingError, OutputError
+from xdomain.core.disk import writing
+from xdomain.core.errors import DataError, MissingError
 
 from .notes import DENOMINATORS, MOST_TICKS, Ints, Piece, meter_map, tempo_map
 from .walk import END_OF_TRACK, SET_TEMPO, TIME_SIGNATURE, Event, clipped, layout_of, unended, walk
@@ -267,10 +268,8 @@ def write_midi(piece: Piece, path: Path) -> None:
     OutputError
         The file cannot be written.
     """
-    try:
+    with writing(path, expected="a folder that is there"):
         path.write_bytes(score_of(_without_overlaps(piece)).dumps_midi())
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written ({error.strerror})", expected="a folder that is there") from None
 
 
 def _without_overlaps(piece: Piece) -> Piece:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from xdomain.core.disk import writing
 from xdomain.core.errors import DataError, OutputError, RecipeError
 from xdomain.core.sequences import Ids
 from xdomain.data.sources import neighbour
@@ -173,7 +174,7 @@ class Codebook:
             "width": self.centroids.shape[1],
             "sha256": self.sha256,
         }
-        try:
+        with writing(folder):
             shutil.rmtree(part, ignore_errors=True)
             part.mkdir(parents=True)
             library("safetensors.numpy").save_file({"centroids": self.centroids}, str(part / CENTROIDS))
@@ -181,8 +182,6 @@ class Codebook:
             if folder.is_dir():
                 shutil.rmtree(folder)
             part.replace(folder)
-        except OSError as error:
-            raise OutputError(f"{folder} cannot be written ({error.strerror})", fix="another --out") from None
 
     @classmethod
     def load(cls, folder: Path) -> Codebook:

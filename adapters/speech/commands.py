@@ -122,7 +122,7 @@ def encode_command(
 
     from .codebook import Codebook
     from .encode import encode_files
-    from .files import ids_of, writing
+    from .files import ids_of, rows_to
     from .frame_reader import ReadLog, make_features
     from .labels import Counts, Usage, count_labels, labels_told, read_labels, usage
 
@@ -134,7 +134,7 @@ def encode_command(
     notes = ReadLog(Progress(len(paths)))
     use, labelled = Usage(np.zeros(book.size, np.int64), 0, 0.0, 0), Counts()
     units: dict[Path, str] = {}
-    with writing(out, UNIT_COLUMNS if table is None else tuple(dict.fromkeys((*table.columns, "codebook")))) as write:
+    with rows_to(out, UNIT_COLUMNS if table is None else tuple(dict.fromkeys((*table.columns, "codebook")))) as write:
         for one in encode_files(paths, book, features=hears, skip_bad=skip_bad, notes=notes):
             if table is None:
                 write(one.row())

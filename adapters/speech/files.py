@@ -7,12 +7,14 @@ import glob
 import os
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from xdomain.core.errors import DataError, OutputError
+from xdomain.core.disk import writing
+from xdomain.core.errors import DataError
 from xdomain.core.paths import exists, expanded, is_folder
+from xdomain.core.run_dir import whole_or_nothing
 from xdomain.data.formats.tables import raw_table
 from xdomain.data.media_files import file_columns
 from xdomain.data.sources import neighbour
@@ -144,7 +146,7 @@ def read_sound_table(path: Path) -> SoundTable:
 
 
 @contextmanager
-def writing(path: Path, columns: Sequence[str]) -> Generator[Callable[[Mapping[str, object]], object]]:
+def rows_to(path: Path, columns: Sequence[str]) -> Generator[Callable[[Mapping[str, object]], object]]:
     """Write a CSV file with `columns` row by row; it appears at `path` only when the block ends without an error.
 
     Yields
@@ -157,18 +159,11 @@ def writing(path: Path, columns: Sequence[str]) -> Generator[Callable[[Mapping[s
     OutputError
         The file cannot be written.
     """
-    part = path.with_name(path.name + ".part")
-    try:
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("w", encoding="utf-8", newline="") as file:
+        with whole_or_nothing(path) as part, part.open("w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, columns, lineterminator="\n")
             writer.writeheader()
             yield writer.writerow
             file.flush()
             os.fsync(file.fileno())
-        part.replace(path)
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written ({error.strerror})", fix="another --out") from None
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)

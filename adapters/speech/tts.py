@@ -13,9 +13,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from xdomain.core.errors import DataError, MissingError, OutputError
+from xdomain.core.disk import writing
+from xdomain.core.errors import DataError, MissingError
 
-from .files import writing
+from .files import rows_to
 
 Seconds = tuple[float, float]
 COLUMNS = ("id", "question", "passage", "start", "end")
@@ -73,12 +74,9 @@ def speak(text: str | Sequence[str], path: Path, *, voice: str = "en", words_per
             borders.append(len(whole) // 2)
     if not whole:
         raise DataError(f"nothing to say in {str(text)[:60]!r}", expected="a text with words")
-    try:
-        with path.open("wb") as raw, wave.open(raw, "wb") as file:
-            file.setparams((1, 2, rate, 0, "NONE", "not compressed"))
-            file.writeframes(bytes(whole))
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written ({error.strerror})") from None
+    with writing(path), path.open("wb") as raw, wave.open(raw, "wb") as file:
+        file.setparams((1, 2, rate, 0, "NONE", "not compressed"))
+        file.writeframes(bytes(whole))
     return [(start / rate, end / rate) for start, end in pairwise(borders)]
 
 
@@ -120,13 +118,11 @@ def speak_questions(
         A file or the folder cannot be written.
     """
     folder = out.with_suffix("")
-    try:
+    with writing(folder, expected="a place for wav files"):
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{folder} cannot be made ({error.strerror})", expected="a place for wav files") from None
     kept = [name for name in KEPT if name in table.column_names]
     seconds = 0.0
-    with writing(out, (*COLUMNS, *kept)) as write:
+    with rows_to(out, (*COLUMNS, *kept)) as write:
         for number, row in enumerate(table.to_pylist()):
             start, end = _answer(row)
             text = str(row["sequence_b"])

@@ -34,7 +34,10 @@ def load(kind: str, path: str | Path, **options: Any) -> Any:
     """
     import transformers
 
-    options = {"local_files_only": Path(path).is_dir(), **options, "trust_remote_code": False}
+    local = Path(path).is_dir()
+    if not local:
+        _limit_silence()
+    options = {"local_files_only": local, **options, "trust_remote_code": False}
     try:
         return getattr(transformers, kind).from_pretrained(str(path), **options)
     except (OSError, ValueError) as error:
@@ -45,3 +48,22 @@ def load(kind: str, path: str | Path, **options: Any) -> Any:
             expected="a checkpoint of an architecture that is in transformers",
             fix="if you trust its authors, convert it with transformers, and give the folder that this wrote",
         ) from None
+
+
+def _limit_silence() -> None:
+    """Give up on a hub that is silent for as long as HF_HUB_DOWNLOAD_TIMEOUT says: some of its calls wait for ever."""
+    from huggingface_hub import get_session
+
+    client = get_session()
+    hooks = client.event_hooks
+    if _with_limit not in hooks["request"]:
+        client.event_hooks = {**hooks, "request": [*hooks["request"], _with_limit]}
+
+
+def _with_limit(request: Any) -> None:
+    from huggingface_hub.constants import HF_HUB_DOWNLOAD_TIMEOUT
+
+    limits: dict[str, float | None] = request.extensions.get("timeout", {})
+    request.extensions["timeout"] = {
+        kind: limits.get(kind) or HF_HUB_DOWNLOAD_TIMEOUT for kind in ("connect", "read", "write", "pool")
+    }

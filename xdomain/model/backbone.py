@@ -115,11 +115,7 @@ def _explained(name: str, path: str, error: Exception, *, local: bool) -> Backbo
     message = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
     kind = type(error).__name__
     if not local:
-        return BackboneError(
-            f"{name} is no folder here and could not be had from the hub ({message})",
-            expected="a folder, a hub id and a network, or no --backbone at all: a checkpoint is shipped",
-            nearest=nearest(name, [p.name for p in bundled_backbones()]),
-        )
+        return _of_the_hub(name, message, error)
     if "safetensor" in kind.lower() or "header" in message.lower() or "incomplete" in message.lower():
         sizes = ", ".join(f"{p.name} {p.stat().st_size:,} bytes" for p in Path(path).glob("*.safetensors"))
         return BackboneError(
@@ -130,6 +126,31 @@ def _explained(name: str, path: str, error: Exception, *, local: bool) -> Backbo
     return BackboneError(
         f"{path} cannot be loaded ({kind}: {message})", expected=f"an encoder checkpoint: {', '.join(FAMILIES)}"
     )
+
+
+def _of_the_hub(name: str, message: str, error: BaseException | None) -> BackboneError:
+    """What the hub said, by the first answer or broken connection that led to `error`."""
+    expected = "a folder, a hub id and a network, or no --backbone at all: a checkpoint is shipped"
+    near = nearest(name, [p.name for p in bundled_backbones()])
+    while error is not None:
+        code = getattr(getattr(error, "response", None), "status_code", None)
+        if code in (401, 403):
+            return BackboneError(
+                f"{name} is no folder here, and the hub does not give it to you (error {code})",
+                expected="a model that is there and public, or that your account may read", nearest=near,
+                fix="check the name, ask for access on its page, then `hf auth login` or HF_TOKEN=…",
+            )  # fmt: skip
+        if code == 404:
+            return BackboneError(
+                f"{name} is no folder here, and the hub has no such model", expected=expected, nearest=near
+            )
+        if code is not None:
+            return BackboneError(f"the hub failed to give {name} (error {code})", fix="try again later")
+        if type(error).__name__ in ("RemoteProtocolError", "ReadError", "ReadTimeout", "ChunkedEncodingError"):
+            return BackboneError(f"the download of {name} broke off ({str(error)[:200]})", fix="try again: it goes on")
+        error = error.__cause__ or error.__context__
+    what = f"{name} is no folder here and could not be had from the hub ({message})"
+    return BackboneError(what, expected=expected, nearest=near)
 
 
 def _digest(path: str, tensors: dict[str, Tensor], *, local: bool) -> str:

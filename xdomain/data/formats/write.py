@@ -15,7 +15,7 @@ import pyarrow.compute
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from xdomain.core.errors import OutputError
+from xdomain.core.disk import writing
 from xdomain.core.run_dir import finite, whole_or_nothing
 
 pc: Any = pyarrow.compute  # its functions are made at import and have no types
@@ -77,12 +77,9 @@ def write_tables(tables: Iterable[pa.Table], out: Path | None) -> int:
     """
     if out is None:
         return _to_stdout(tables)
-    try:
-        with whole_or_nothing(out) as part:
-            ending = out.suffix.lower()
-            return _to_parquet(tables, part) if ending == ".parquet" else _to_lines(tables, part, ending)
-    except OSError as error:
-        raise OutputError(f"{out} cannot be written ({error.strerror})", fix="another --out") from None
+    with writing(out), whole_or_nothing(out) as part:
+        ending = out.suffix.lower()
+        return _to_parquet(tables, part) if ending == ".parquet" else _to_lines(tables, part, ending)
 
 
 def write_table(table: pa.Table, out: Path | None) -> None:
