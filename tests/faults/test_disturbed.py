@@ -66,12 +66,17 @@ def _same(command: list[str], *results: str) -> dict[str, Any]:
 NAMES = ("run", "kmer", "compare", "study", "predict", "predict-parquet", "pretrain", "pretrain-text")
 
 
-def check(names: Sequence[str], backbone: Path, folder: Path, *, first: int = 1, stride: int = 1) -> None:
-    """Disturb the commands `names` in both ways, from the place `first` at every `stride`-th, and judge the outcome."""
+WAYS = ("kill", "full")
+
+
+def check(
+    names: Sequence[str], backbone: Path, folder: Path, *, ways: Sequence[str] = WAYS, first: int = 1, stride: int = 1
+) -> None:
+    """Disturb the commands `names` in some `ways`, from the place `first` at every `stride`-th; judge the outcome."""
     plans = commands(backbone, folder)
     if any(name.startswith("predict") for name in names):
         xdomain.run(TASK, baseline="kmer", overrides=changes()[1::2], out=folder / "finished")
-    asked = [(name, how) for name in names for how in ("kill", "full")]
+    asked = [(name, how) for name in names for how in ways]
     places = {"first": first, "stride": stride}
     whole = [plans[name] | places | {"how": how, "folder": str(folder / f"{name}-{how}")} for name, how in asked]
     (folder / "plan.json").write_text(json.dumps(whole))
@@ -107,8 +112,13 @@ def check_full(rows: list[dict[str, Any]]) -> None:
         assert row["same"], row
 
 
-def test_a_baseline_and_its_predictions_at_some_places(tiny_bert, tmp_path):
-    check(["kmer", "predict"], tiny_bert, tmp_path, first=2, stride=11)
+def test_predictions_on_a_disk_that_is_full_at_any_time(tiny_bert, tmp_path):
+    check(["predict", "predict-parquet"], tiny_bert, tmp_path, ways=["full"])
+
+
+@pytest.mark.slow
+def test_a_baseline_at_some_places(tiny_bert, tmp_path):
+    check(["kmer"], tiny_bert, tmp_path, first=2, stride=5)
 
 
 @pytest.mark.slow

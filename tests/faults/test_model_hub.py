@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from faults.hub import model_hub
+from hub import model_hub
 
 READS = """
 import json, sys

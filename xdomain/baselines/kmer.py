@@ -250,7 +250,7 @@ def _linear(
     if problem == "multilabel":
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # not fully converged is good enough for a baseline
-            weights, bias, loss = fit_labels(seen, labels, share, logistic)
+            weights, bias, loss = fit_labels(seen, labels, logistic, share)
         return Linear(weights, bias, problem, alphabet_size, {}, loss)
     if len(np.unique(labels)) < 2:
         raise DataError("all training records have one class", expected="two classes or more to tell apart")

@@ -15,7 +15,7 @@ ALWAYS = 20.0
 
 
 def fit_labels(
-    seen: Any, labels: NDArray[np.int64], share: NDArray[np.float64], make: Callable[[], Any]
+    seen: Any, labels: NDArray[np.int64], make: Callable[[], Any], share: NDArray[np.float64] | None = None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
     """Fit a logistic regression for each label.
 
@@ -25,16 +25,17 @@ def fit_labels(
         Shape (n, f), dense or sparse: the features of the training records.
     labels
         Shape (n, k): 1, 0 or `IGNORED`; records of which a label is unknown are left out for this label.
-    share
-        Shape (n,): how much each record counts.
     make
         Returns a ``LogisticRegression`` of scikit-learn that has not been fitted.
+    share
+        Shape (n,): how much each record counts; None: all alike.
 
     Returns
     -------
     tuple
         Weights (f, k) and bias (k,) of the log-odds, and the mean cross-entropy over all known labels.
     """
+    share = np.ones(len(labels)) if share is None else share
     weights, bias = np.zeros((seen.shape[1], labels.shape[1])), np.zeros(labels.shape[1])
     total, count = 0.0, 0.0
     for label, own in enumerate(labels.T):

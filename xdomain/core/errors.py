@@ -39,7 +39,7 @@ class UserError(Exception):
     ) -> None:
         self.what = clipped(what, LONGEST)
         self.expected = expected and clipped(expected, 450)
-        self.nearest = nearest and clipped(nearest, 80)
+        self.nearest = nearest and clipped(nearest, 300)
         self.fix = fix and clipped(fix, 250)
         super().__init__(self.block())
 
