@@ -46,7 +46,7 @@ def test_what_weighs_nothing_is_not_learned(contradicted, baseline, tiny_bert, t
         found[weight] = result.metric()
     assert found["trust"] > 0.9
     assert found[""] < found["trust"] - 0.1
-    assert result.values["counts"]["records_without_weight"] == 80
+    assert result.values["counts"]["records_of_weight_0"] == 80
     assert "training records weigh 0 to 2 times their mean; in the metrics all records count alike" in said
 
 

@@ -12,6 +12,7 @@ from xdomain.core.errors import RecipeError
 from xdomain.core.progress import log
 from xdomain.core.recipe import Columns
 from xdomain.data.formats.write import joined_by
+from xdomain.data.label_sets import joint_of
 from xdomain.data.pieces import with_progress
 from xdomain.data.records import are_media, pieces_of
 from xdomain.predictor import load_predictor
@@ -100,5 +101,5 @@ def predict_pieces(
                 adapter.clip(paths[1], start, end, Path(clip))
         table = pa.table({"id": pa.array(examples.ids, pa.string()), **answers})
         if model.recipe.problem == "multilabel":  # whose names may hold blanks
-            table = joined_by(table, model.recipe.reader_options.get("label_separator", ";"))
+            table = joined_by(table, joint_of(model.classes, model.recipe.reader_options.get("label_separator", "")))
         yield table

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +43,7 @@ class Model:
 
     folder: Path
     classes: tuple[str, ...]
-    _predictor: Predictor
+    _predictor: Predictor = field(repr=False)
 
     def predict(self, sequences: Sequence[str] | Sequence[Pair]) -> NDArray[Any]:
         """Predict the label of each sequence.

@@ -1,13 +1,17 @@
 """Several labels a record: read from a cell or from columns, as lists and as a matrix."""
 
+import json
+
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from xdomain.core.errors import DataError
 from xdomain.core.plugins import make_adapter
-from xdomain.core.recipe import Columns
+from xdomain.core.recipe import Columns, columns_of
 from xdomain.data.dataset import IGNORED, encode_examples
-from xdomain.data.label_sets import held_by, lists_of
+from xdomain.data.label_sets import held_by, joint_of, lists_of
 from xdomain.data.loading import load_table
 from xdomain.data.own_data import own_recipe
 
@@ -87,3 +91,47 @@ def test_lists_and_matrix_are_each_others_inverse():
     names = list("vwxyz")
     np.testing.assert_array_equal(held_by(lists_of(held, names), names), held)
     assert not held_by(lists_of(held, names), ["other"]).any()
+
+
+# as strangers write them
+
+
+LOCATIONS = [["Cell membrane"], ["Nucleus"], ["Cell membrane", "Nucleus"], ["Mitochondrion, inner"], ['5\' "end"']]
+
+
+@pytest.mark.parametrize("ending", [".jsonl", ".json", ".parquet", "memory"])
+def test_entries_of_a_list_are_labels_to_the_letter(ending, tmp_path):
+    rows = [{"sequence": "MKV" + "ACDEF"[i % 5] * 5, "loc": LOCATIONS[i % 5]} for i in range(30)]
+    path = tmp_path / f"l{ending}"
+    if ending == ".jsonl":
+        path.write_text("\n".join(map(json.dumps, rows)))
+    elif ending == ".json":
+        path.write_text(json.dumps(rows))
+    else:
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    data = pa.Table.from_pylist(rows) if ending == "memory" else path
+    table = load_table(own_recipe(data, "protein"))
+    assert table.column("label").to_pylist()[:5] == LOCATIONS
+
+
+def test_columns_that_say_yes_or_nothing_are_refused_unless_nothing_means_no(tmp_path):
+    path = tmp_path / "wide.csv"
+    cells = ["TRUE,", ",TRUE", "TRUE,TRUE", ","]
+    path.write_text(
+        "sequence,Membrane,Nucleus\n" + "".join(f"MKV{'ACDE'[i % 4] * 4},{cells[i % 4]}\n" for i in range(20))
+    )
+    named = {"columns": columns_of({"label": ["Membrane", "Nucleus"]})}
+    with pytest.raises(DataError, match="say yes or nothing, so that no record is known to lack a label") as told:
+        load_table(own_recipe(path, "protein", **named))
+    assert "--set reader_options.empty_is_no=true" in str(told.value)
+    table = load_table(own_recipe(path, "protein", **named, overrides=["reader_options.empty_is_no=true"]))
+    assert table.column("label").to_pylist()[:4] == [["Membrane"], ["Nucleus"], ["Membrane", "Nucleus"], []]
+    assert "unknown_labels" not in table.column_names
+
+
+@pytest.mark.parametrize(("names", "wanted", "joint"), [
+    (["a", "b"], "", ";"), (["a", "b"], "|", "|"), (["a, b", "c"], ",", ";"), (["a;b", "c d"], ";", "|"),
+    (["a;b|c", "d/e"], ";", "\t"), (["a b"], " ", ";"),
+])  # fmt: skip
+def test_what_joins_labels_occurs_in_none(names, wanted, joint):
+    assert joint_of(names, wanted) == joint

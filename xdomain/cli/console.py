@@ -59,7 +59,8 @@ def print_result(result: Result) -> None:
         counted = ", ".join(f"{name} {number(weight)}" for name, weight in list(values["class_weights"].items())[:10])
         print(f"classes balanced by {values['class_balance']}; a record counts {counted}")
     for when, found in (values.get("calibration") or {}).get("test", {}).items():
-        print(f"expected calibration error on test, {when} calibration: {number(found['error'])}")
+        after = f", {when} calibration" if (values["calibration"] or {}).get("temperature") else ""
+        print(f"expected calibration error on test{after}: {number(found['error'])}")
     if result.values.get("parameters"):
         sizes = result.values["parameters"]
         stored = sizes.get("bytes_per_task")

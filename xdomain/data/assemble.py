@@ -42,6 +42,7 @@ def assemble(
     max_characters: int = MAX_CHARACTERS,
     unscored: str = "",
     label_separator: str = "",
+    empty_is_no: bool = False,
     drop_incomplete: bool = False,
     number_repeated_ids: bool = False,
     part_from: int | None = None,
@@ -68,6 +69,8 @@ def assemble(
         The tag that marks a position as not scored, besides the empty tag.
     label_separator
         Only for multilabel: what parts several labels in a cell; "" is guessed.
+    empty_is_no
+        Only for multilabel with a column for each label: whether an empty cell says no; otherwise it is unknown.
     drop_incomplete, number_repeated_ids
         See `xdomain.data.tidy.tidy`.
     part_from
@@ -105,7 +108,9 @@ def assemble(
         table = leading if name == lead else raw(path)
         alike.append(constants(table))
         notes += said(table)
-        tables[name] = _renamed(table, guess.columns, task, shown(path), labelled, unscored, separator, notes)
+        tables[name] = _renamed(
+            table, guess.columns, task, shown(path), labelled, unscored, separator, notes, empty_is_no=empty_is_no
+        )
         if part_from is not None:
             tables[name] = with_ids(tables[name], part_from)
     tables, changes = tidy(
@@ -164,6 +169,8 @@ def _renamed(
     unscored: str,
     separator: str,
     notes: list[str],
+    *,
+    empty_is_no: bool,
 ) -> pa.Table:
     table = without_impossible(table, columns) if problem == "span" and labelled else table
     wanted = ["id", "sequence", "split", "group", "fold"]
@@ -190,7 +197,7 @@ def _renamed(
         tags = [[None if tag in ("", unscored) else tag for tag in split_tags(cell, parted=parted)] for cell in cells]
         renamed["tags"] = pa.array(tags, pa.list_(pa.string()))
     if "label" in wanted and problem == "multilabel":
-        renamed |= label_sets_of(table, columns.label, separator, where, notes)
+        renamed |= label_sets_of(table, columns.label, separator, where, notes, empty_is_no=empty_is_no)
     if "label" in wanted and problem == "multioutput":
         names = [columns.label] if isinstance(columns.label, str) else columns.label or []
         renamed["label"] = targets_in_columns(table, names, where, notes)

@@ -228,7 +228,7 @@ class ColumnRoles:
         if problem in OF_COLUMNS:
             return problem
         cells = [self.sample.all_cells(name) for name in self.labels]
-        if problem is None and all(map(are_yes_or_no, cells)):
+        if problem is None and all(are_yes_or_no(own, alone=True) for own in cells):
             self.said.append(f"problem: multilabel, as there is a column for each label {OVERRULE}")
             return "multilabel"
         if problem is None and any(numbers_of(own) is None for own in cells):

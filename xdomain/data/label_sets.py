@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,6 +13,7 @@ import pyarrow.compute
 from numpy.typing import NDArray
 
 from xdomain.core.errors import DataError
+from xdomain.core.json_text import parse_json
 from xdomain.data.cells import MISSING, SEPARATORS, is_missing, natural_order, several_labels
 from xdomain.data.rows import lists_by_length, missing_column, row_name, short, strings
 
@@ -24,12 +26,17 @@ YES_OR_NO = {
 }  # fmt: skip
 """In lower case, what a column of one label may hold, besides nothing."""
 LISTS = pa.list_(pa.string())
+JOINTS = (";", "|", "/", "\t", " + ", "||")
 
 
-def are_yes_or_no(cells: Sequence[str]) -> bool:
-    """Whether `cells` are those of one label: yes or no in one spelling, both of them, and perhaps some missing."""
+def are_yes_or_no(cells: Sequence[str], *, alone: bool = False) -> bool:
+    """Whether `cells` are those of one label: yes or no, both of them, and perhaps some missing.
+
+    With `alone`, yes and missing cells are enough.
+    """
     known = {cell.strip().lower() for cell in cells if not is_missing(cell, among_numbers=True)}
-    return known <= YES_OR_NO.keys() and len({YES_OR_NO[cell] for cell in known}) == 2
+    found = {YES_OR_NO.get(cell) for cell in known}
+    return found == {True, False} or (alone and found == {True} and len(known) == 1 and not all(cells))
 
 
 def separator_of(cells: Sequence[str]) -> str:
@@ -58,7 +65,7 @@ def labels_in_cells(cells: Sequence[str], separator: str) -> tuple[pa.Array, lis
     lists: list[list[str]] = []
     for cell in cells:
         text = cell.strip()
-        parts = _listed(text[1:-1]) if text[:1] == "[" and text[-1:] == "]" else text.split(separator)
+        parts = _listed(text) if text[:1] == "[" and text[-1:] == "]" else text.split(separator)
         parts = [part.strip() for part in parts]
         lists.append(list(dict.fromkeys(part for part in parts if part)))
     without = sum(not one for one in lists)
@@ -67,14 +74,23 @@ def labels_in_cells(cells: Sequence[str], separator: str) -> tuple[pa.Array, lis
 
 
 def _listed(text: str) -> list[str]:
-    """The entries of a list as Python, JSON or numpy writes it, given what is between its brackets."""
-    if "'" in text or '"' in text:
-        return [one or other for one, other in re.findall(r"'([^']*)'|\"([^\"]*)\"", text)]
-    return text.split("," if "," in text else None)
+    """The entries of a list, with its brackets, as JSON, Python or numpy writes it."""
+    try:
+        return [str(entry) for entry in parse_json(text) if entry is not None]
+    except json.JSONDecodeError:
+        inner = text[1:-1]
+    if "'" in inner or '"' in inner:
+        return [one or other for one, other in re.findall(r"'([^']*)'|\"([^\"]*)\"", inner)]
+    return inner.split("," if "," in inner else None)
+
+
+def joint_of(names: Sequence[str], separator: str) -> str:
+    """What joins labels in a cell: `separator`, or another one where that occurs in one of the labels `names`."""
+    return next((one for one in (separator, *JOINTS) if one and not any(one in name for name in names)), JOINTS[0])
 
 
 def labels_in_columns(
-    columns: Mapping[str, Sequence[str]], ids: Sequence[str], where: str
+    columns: Mapping[str, Sequence[str]], ids: Sequence[str], where: str, *, empty_is_no: bool = False
 ) -> tuple[pa.Array, pa.Array | None, list[str]]:
     """Join columns of one label each.
 
@@ -86,6 +102,8 @@ def labels_in_columns(
         Of each row, for messages.
     where
         Name of the file in messages.
+    empty_is_no
+        Whether a missing cell says no.
 
     Returns
     -------
@@ -103,6 +121,8 @@ def labels_in_columns(
     for place, (name, cells) in enumerate(columns.items()):
         for row, cell in enumerate(cells):
             known = YES_OR_NO.get(cell.strip().lower())
+            if known is None and empty_is_no and is_missing(cell, among_numbers=True):
+                known = False
             if known is None and not is_missing(cell, among_numbers=True):
                 raise DataError(
                     f"{row_name(where, row, ids)}: {short(cell)!r} in the column of the label {name!r}",
@@ -111,6 +131,12 @@ def labels_in_columns(
                 )
             held[row, place], unknown[row, place] = bool(known), known is None
     said: list[str] = []
+    if unknown.any() and held.any() and (held | unknown).all():
+        raise DataError(
+            f"{where}: the columns of labels say yes or nothing, so that no record is known to lack a label",
+            expected="no, 0 or false where a record has not the label; an empty cell is unknown",
+            fix="if empty means no: --set reader_options.empty_is_no=true",
+        )
     if unknown.any():
         said.append(
             f"label: {int(unknown.sum()):,} of {unknown.size:,} cells are empty: unknown, neither learned nor judged"
@@ -119,7 +145,13 @@ def labels_in_columns(
 
 
 def label_sets_of(
-    table: pa.Table, label: str | Sequence[str] | None, separator: str, where: str, said: list[str]
+    table: pa.Table,
+    label: str | Sequence[str] | None,
+    separator: str,
+    where: str,
+    said: list[str],
+    *,
+    empty_is_no: bool = False,
 ) -> dict[str, pa.Array]:
     """The labels of a file's records.
 
@@ -135,6 +167,8 @@ def label_sets_of(
         Name of the file in messages.
     said
         Gets a sentence on records without labels, and on labels that are unknown.
+    empty_is_no
+        Whether an empty cell in a column of one label says no.
 
     Returns
     -------
@@ -156,7 +190,7 @@ def label_sets_of(
         said += notes
         return {"label": lists}
     ids = [str(row + 1) for row in range(table.num_rows)]
-    lists, unknown, notes = labels_in_columns(cells, ids, where)
+    lists, unknown, notes = labels_in_columns(cells, ids, where, empty_is_no=empty_is_no)
     said += notes
     return {"label": lists, **({UNKNOWN: unknown} if unknown is not None else {})}
 

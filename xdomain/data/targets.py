@@ -13,7 +13,7 @@ import pyarrow.compute
 from xdomain.core.errors import DataError
 from xdomain.core.sequences import offsets_of
 from xdomain.data.answer_cells import ANSWERS, HOW, NOWHERE, counted, numbers_in_cell
-from xdomain.data.cells import LARGEST, is_missing, is_quantity, is_usable
+from xdomain.data.cells import LARGEST, is_missing, is_quantity, is_usable, spelling_of
 from xdomain.data.rows import check_filled, column_of, row_name, short, strings
 
 pc: Any = pyarrow.compute  # makes its functions at import, where a type checker cannot see them
@@ -49,13 +49,15 @@ def values_of(table: pa.Table, ids: Sequence[str], where: str) -> pa.Array:
 def weights_of(table: pa.Table, ids: Sequence[str], where: str) -> pa.Array:
     """The column ``weight`` of `table` as numbers from 0. An error for others names the row by `ids` and `where`."""
     values: list[object] = column_of(table, "weight").to_pylist()
-    numbers = np.array([math.nan if value is None else _number(value) for value in values])
+    cells = ["" if value is None else str(value) for value in values]
+    spelling = spelling_of(cells)  # perhaps with decimal commas
+    numbers = np.array([_number(spelling.plain(cell)) for cell in cells])
     wrong = np.flatnonzero(~(np.isfinite(numbers) & (numbers >= 0)))
     if len(wrong):
         row = int(wrong[0])
-        cell = values[row]
+        cell = cells[row].strip()
         raise DataError(
-            f"{row_name(where, row, ids)}: the weight is {'empty' if cell in (None, '') else repr(short(str(cell)))}",
+            f"{row_name(where, row, ids)}: the weight is {repr(short(cell)) if cell else 'empty'}",
             expected="a number, 0 or more: how much the record counts in the loss",
             fix="fill or correct it; or leave --column weight=NAME out",
         )

@@ -127,7 +127,19 @@ def _weighted(examples: Examples) -> dict[str, int]:
         f"training records weigh {own.min() / own.mean():.3g} to {own.max() / own.mean():.3g} times their mean; "
         "in the metrics all records count alike"
     )
-    return {"records_without_weight": int((own == 0).sum())}
+    lost = _classes_without_weight(examples)
+    if lost:
+        log.warning(f"all training records of {', '.join(lost[:5])} weigh 0: what tells them apart is not learned")
+    return {"records_of_weight_0": int((own == 0).sum())}
+
+
+def _classes_without_weight(examples: Examples) -> list[str]:
+    if examples.weights is None or examples.problem not in ("classification", "pair"):
+        return []
+    train = examples.indices("train")
+    there = examples.labels_of(train)
+    learned = there[examples.weights[train] > 0]
+    return [examples.classes[one] for one in np.setdiff1d(there, learned)]
 
 
 def _findings(examples: Examples, adapter: Adapter) -> dict[str, Any]:

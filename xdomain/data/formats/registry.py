@@ -105,6 +105,7 @@ def read(
     max_characters: int = MAX_CHARACTERS,
     unscored: str = "",
     label_separator: str = "",
+    empty_is_no: bool = False,
     drop_incomplete: bool = False,
     constant_label: str | None = None,
     **raw_options: Any,
@@ -115,7 +116,7 @@ def read(
     ----------
     reader
         A name among `FORMATS`.
-    files, columns, known, problem, labelled, max_characters, unscored, label_separator, drop_incomplete
+    files, columns, known, problem, labelled, max_characters, unscored, label_separator, empty_is_no, drop_incomplete
         See `xdomain.data.assemble.assemble`.
     label_key
         The key in FASTA headers whose value is the label: the same as ``columns.label``.
@@ -146,6 +147,7 @@ def read(
         max_characters=max_characters,
         unscored=unscored,
         label_separator=label_separator,
+        empty_is_no=empty_is_no,
         drop_incomplete=drop_incomplete,
         number_repeated_ids=form.of_sequences,
     )

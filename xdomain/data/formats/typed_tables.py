@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -27,6 +28,8 @@ BROKEN = (pa.ArrowException, OSError, ValueError, OverflowError)
 BROKEN_BOOK = (*BROKEN, SyntaxError, LookupError, TypeError, AttributeError, EOFError, NotImplementedError, zlib.error,
                zipfile.BadZipFile)  # fmt: skip
 """What openpyxl raises for a damaged workbook; SyntaxError: XML that is none."""
+AMBIGUOUS = re.compile(r"""[\s,;|'"\[\]]""")
+"""In a text of a list: without quotes it would not be told from two, or from the list itself."""
 CELL = 16
 """Bytes of a cell in memory, at the least: one of a Parquet file may have next to none."""
 
@@ -176,6 +179,8 @@ def _text(cell: Any) -> str:
         return str(int(cell)) if cell.is_integer() and abs(cell) < 2**53 else repr(cell)
     if isinstance(cell, list | tuple):
         parts: list[Any] = list(cell)  # pyright: ignore
+        if any(isinstance(part, str) and AMBIGUOUS.search(part) for part in parts):
+            return json.dumps(["" if part is None else part for part in parts], ensure_ascii=False, default=_text)
         return "[" + ", ".join("''" if part is None else _text(part) for part in parts) + "]"
     if isinstance(cell, dict):
         return json.dumps(cell)
