@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -46,6 +47,14 @@ def trained(tiny_bert, tmp_path_factory):
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), contextlib.suppress(SystemExit):
         main(command)
     return folder / "run", out.getvalue(), err.getvalue()
+
+
+def test_commands_to_go_on_with_can_be_pasted(capsys, dna_csv, tmp_path):
+    folder = tmp_path / "my first run"
+    code, out, err = xdomain(capsys, "run", "--data", dna_csv, "--domain", "dna", "--baseline", "kmer", "--out", folder)
+    assert code == 0, err
+    line = next(line for line in out.splitlines() if line.strip().startswith("xdomain predict"))
+    assert shlex.split(line.partition("#")[0]) == ["xdomain", "predict", str(folder), "FILE"]
 
 
 def test_ones_own_csv_needs_no_recipe(capsys, dna_csv, trained):

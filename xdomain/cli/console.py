@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -28,6 +29,11 @@ BOUNDS = ("majority", "oracle", "random_span", "has_answer", "no_answer")
 """Values beside a test value: of a constant answer; for spans of the best possible and of random spans, and of the
 questions with and without an answer by themselves."""
 KMERS = "kmer"
+
+
+def _typed(path: Path) -> str:
+    """The `path` as it is typed in a shell, with quotes where it has blanks."""
+    return shlex.quote(str(path))
 
 
 def print_result(result: Result) -> None:
@@ -72,12 +78,14 @@ def print_result(result: Result) -> None:
     folder = result.folder
     if values.get("folds"):
         print_rows([{"fold": name, **{m: number(v) for m, v in one.items()}} for name, one in values["folds"].items()])
-        print_next((f"xdomain predict {folder / 'fold-0'} FILE", "labels for other records, by the model of one fold"))
+        print_next(
+            (f"xdomain predict {_typed(folder / 'fold-0')} FILE", "labels for other records, by the model of one fold")
+        )
         return
     print_next(
-        (f"xdomain predict {folder} FILE", "labels for other records"),
-        (f"xdomain compare {folder / RECIPE}", "pretrained, scratch and k-mers over several seeds"),
-        (f"xdomain analyze {folder}", "what each layer knows, which symbols matter"),
+        (f"xdomain predict {_typed(folder)} FILE", "labels for other records"),
+        (f"xdomain compare {_typed(folder / RECIPE)}", "pretrained, scratch and k-mers over several seeds"),
+        (f"xdomain analyze {_typed(folder)}", "what each layer knows, which symbols matter"),
     )
 
 
@@ -138,7 +146,7 @@ def print_comparison(comparison: Comparison) -> None:
     encoder = comparison.rows[0].folder
     print_next(
         (f"xdomain predict {encoder} FILE", "labels for other records"),
-        (f"xdomain analyze {' '.join(str(row.folder) for row in comparison.rows[:2])}", "look inside"),
+        (f"xdomain analyze {' '.join(_typed(row.folder) for row in comparison.rows[:2])}", "look inside"),
         ("xdomain study FILE", "more tasks, arms, seeds and a search over learning rates: docs/studies.md"),
     )
 
