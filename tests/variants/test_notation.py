@@ -19,7 +19,8 @@ REFUSED = {
     "K2_L3insR": "is an insertion", "K2delinsRG": "is a deletion with an insertion", "K2_L4del": "change of a range",
     "K2=": "is no change", "p.=": "is no change", "p.Lys2=": "is no change", "p.?": "is an unknown change",
     "K2Ter": "is a stop: * is no letter of an amino acid", "K2*": "is a stop: * is no letter", "K2R*": "is a stop",
-    "*9Lysext*7": "is an extension", "K2arg": "'arg' is no amino acid", "K2Del": "'Del' is no amino acid",
+    "*9Lysext*7": "is an extension", "K2R_L3A": "is no mutation",
+    "K2arg": "'arg' is no amino acid", "K2Del": "'Del' is no amino acid",
     "lys2Arg": "'lys' is no amino acid", "K2RArg": "'RArg' is no amino acid", "K2": "is no mutation; expected",
     "": "'' is no mutation; expected the letter there", "c.5A>G": "is no mutation", "K2R.": "'R.' is no amino acid",
 }  # fmt: skip

@@ -22,11 +22,11 @@ WORDS = {
     "dup": "a duplication; write the letter twice: A23AA",
     "fs": "a shift of the frame, after which the sequence is not known",
     "ext": "an extension, whose sequence is not known",
-    "_": "a change of a range; write its letters: AC23T, or AC23-",
+    "^_": "a change of a range; write its letters: AC23T, or AC23-",
     "=": "no change",
-    "?": "an unknown change",
+    r"\?": "an unknown change",
 }
-"""What HGVS says with words and signs that stand for no letters, the longest first: such a mutation has no score."""
+"""Patterns of what HGVS says with words and signs that stand for no letters: such a mutation has no score."""
 
 
 def read_mutation(text: str, *, residues: bool) -> list[Edit]:
@@ -57,7 +57,7 @@ def _edit(text: str, *, residues: bool) -> Edit:
         predicted = PREDICTED.fullmatch(text)
         plain = predicted[1] if predicted else text.removeprefix("p.")
     found = ONE.fullmatch(plain)
-    told = next((what for word, what in WORDS.items() if word in (found[3] if found else plain)), None)
+    told = next((what for word, what in WORDS.items() if re.search(word, found[3] if found else plain)), None)
     if told:
         raise DataError(f"{short(text)!r} is {told}")
     if found is None:
