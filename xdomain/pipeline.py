@@ -47,7 +47,7 @@ from xdomain.data.class_weights import balancing_weights
 from xdomain.data.dataset import Examples
 from xdomain.data.familiar import Familiar
 from xdomain.data.own_data import task_of
-from xdomain.metrics.calibration import BINS, calibrations, fit_temperature
+from xdomain.metrics.calibration import BINS, calibrations, edge_note, fit_temperature
 from xdomain.metrics.heldout import held_out_of
 from xdomain.metrics.metrics import check_metrics
 from xdomain.metrics.multilabel import choose_thresholds
@@ -400,7 +400,7 @@ def _calibrated(recipe: Recipe, examples: Examples, scores: dict[str, Any], fold
         before, after = (told["test"][when]["error"] for when in ("before", "after"))
         log.info(
             f"calibration: temperature {number(temperature)}; expected calibration error on test {number(after)}, "
-            f"{number(before)} before"
+            f"{number(before)} before. {edge_note(temperature)}".rstrip(". ")
         )
     return {"calibration": {"method": recipe.calibration, "temperature": temperature, "n_bins": BINS, **told}}
 

@@ -1,6 +1,7 @@
 """The DOME page: what the run knows is there, what it does not know is asked for."""
 
 import re
+from typing import Any
 
 import pytest
 
@@ -67,6 +68,63 @@ def test_what_it_does_not_know_is_asked_for(runs):
     for item in ("Provenance", "Availability of data", "Parameters", "Comparison"):
         assert "To be filled in by the authors" in own[item], item
     assert "3 folds" in parts(dome(runs / "folds"))["Dataset splits"]
+
+
+def test_calibration_weights_and_negatives_are_told(runs, tmp_path):
+    rows = [
+        f"{'ACGT' * 3}{'ACGT'[i % 4]}{'ACGT'[i // 4 % 4]}{'ACGT'[i // 16]},{'ab'[i % 3 // 2]},{i % 5}"
+        for i in range(64)
+    ]
+    (tmp_path / "w.csv").write_text("\n".join(["sequence,label,trust", *rows]))
+    own: dict[str, Any] = {"domain": "dna", "baseline": "kmer"}
+    run = xdomain.run(data=tmp_path / "w.csv", columns={"weight": "trust"}, overrides=("calibration=temperature",),
+                      out=tmp_path / "w", **own)  # fmt: skip
+    found, told = parts(dome(run.folder)), run.values["calibration"]
+    after, before = (f"{told['test'][when]['error']:.4f}" for when in ("after", "before"))
+    sentence = "In training, a record counts as much as the column `trust` says; in the metrics all count alike."
+    nothing = run.values["counts"]["records_without_weight"]
+    assert nothing > 0
+    assert f"{sentence} {nothing} training records weigh nothing." in found["Algorithm"]
+    assert f"the temperature {told['temperature']:.4f}, fitted on validation" in found["Performance measures"]
+    assert f"error on test is {after}, before it was {before}." in " ".join(found["Performance measures"].split())
+    assert sentence in (run.folder / "model" / "README.md").read_text()
+    plain = parts(dome(runs / "kmer"))["Performance measures"]
+    assert "Probabilities are not calibrated; their expected calibration error on test is " in plain
+    assert "weigh" not in parts(dome(runs / "kmer"))["Algorithm"]
+    (tmp_path / "one.fa").write_text("".join(f">{i}\n{row.split(',')[0]}AC\n" for i, row in enumerate(rows)))
+    made = xdomain.run(data=tmp_path / "one.fa", overrides=("negatives.how=shuffled",), out=tmp_path / "made", **own)
+    assert (
+        "The negatives are no measurements: they are the other records, shuffled (seed 0)."
+        in (parts(dome(made.folder))["Provenance"])
+    )
+
+
+def test_a_temperature_at_the_edge_is_told_by_the_run_its_card_and_the_page(tmp_path, monkeypatch, said):
+    monkeypatch.setattr("xdomain.pipeline.fit_temperature", lambda logits, labels: 99.9971)
+    rows = [f"{'ACGT' * 3}{'ACGT'[i % 4]}{'ACGT'[i // 4 % 4]}{'ACGT'[i // 16]},{'ab'[i % 3 // 2]}" for i in range(64)]
+    (tmp_path / "e.csv").write_text("\n".join(["sequence,label", *rows]))
+    run = xdomain.run(data=tmp_path / "e.csv", domain="dna", baseline="kmer", overrides=("calibration=temperature",),
+                      out=tmp_path / "run")  # fmt: skip
+    note = "The temperature is at the edge of those looked for, 0.01 to 100: on validation nearly equal"
+    (line,) = (one for one in said if one.startswith("calibration: temperature 99.9971; "))
+    for text in (line, (run.folder / "model" / "README.md").read_text(), dome(run.folder)):
+        assert note in text
+
+
+def test_thresholds_of_labels_are_told(tmp_path):
+    rows = [
+        f"{'ACGT'[i % 4] * 6}{'ACGT'[i // 4 % 4] * 5}{'ACGT'[i // 16]},{('x', 'y', 'x;y')[i % 3]}" for i in range(64)
+    ]
+    (tmp_path / "m.csv").write_text("\n".join(["sequence,label", *rows]))
+    for how in ("validation", "half"):
+        run = xdomain.run(data=tmp_path / "m.csv", domain="dna", baseline="kmer", problem="multilabel",
+                          overrides=(f"thresholds={how}",), out=tmp_path / how)  # fmt: skip
+        told = parts(dome(run.folder))["Output"]
+        chosen = ", ".join(f"`{name}` {value:.4f}" for name, value in run.values["thresholds"].items())
+        assert told.strip().endswith(
+            f"at least its threshold, chosen on validation by the F1 of the label: {chosen}." if how == "validation"
+            else "at least its threshold, 0.5."
+        )  # fmt: skip
 
 
 def test_a_page_that_authors_have_filled_in_is_kept(runs, tmp_path):

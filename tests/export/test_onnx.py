@@ -15,7 +15,7 @@ from xdomain.data.dataset import encode_examples
 from xdomain.export import onnx as module
 from xdomain.export.onnx import export_onnx
 from xdomain.model.backbone import FAMILIES
-from xdomain.saved_model import load_saved, saved_adapter
+from xdomain.saved_model import keep_temperature, load_saved, saved_adapter
 
 onnxruntime = pytest.importorskip("onnxruntime")
 EXPORTED = [family for family in FAMILIES if family not in module.UNSUPPORTED]
@@ -141,3 +141,36 @@ def test_what_cannot_be_exported_is_refused(tmp_path, monkeypatch, mixed):
     with pytest.raises(MissingError, match=r"no_such_package\n.*xdomain\[onnx\]"):
         export_onnx(run, tmp_path / "out")
     assert not list(tmp_path.glob("out*"))
+
+
+def test_a_calibrated_run_says_how_to_divide(tmp_path, said):
+    run = save_run(save_backbone("bert", tmp_path / "backbone"), "classification", tmp_path / "run")
+    plain = export_onnx(run, tmp_path / "plain")
+    assert "The run is calibrated" not in (plain / "README.md").read_text()
+    assert not [line for line in said if "the run is calibrated" in line]
+    keep_temperature(2.345678901234, run)
+    out = export_onnx(run, tmp_path / "out")
+    assert said[-1] == (
+        "the run is calibrated: the logits of model.onnx are those before its temperature, so divide them by 2.3457, "
+        "as README.md shows"
+    )
+    page = (out / "README.md").read_text()
+    assert "Its temperature, 2.345678901234, is no part of the model, whose logits are those before it" in page
+    (snippet,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (sequence,) = re.findall(r'encode_batch\(\["(\w+)"\]\)', snippet)
+    told = subprocess.run([sys.executable, "-c", snippet + "print(*probabilities[0].tolist())"], cwd=out,
+                          capture_output=True, text=True, check=True).stdout.splitlines()[-1]  # fmt: skip
+    adapter = saved_adapter(run, load_saved(run).recipe)
+    examples = encode_examples(table_of("classification", [sequence]), adapter, "classification", np.array(["test"]))
+    scores = load_saved(run).scores(examples, np.arange(1))[0]  # which are divided
+    np.testing.assert_allclose([float(one) for one in told.split()], np.exp(scores) / np.exp(scores).sum(), atol=1e-5)
+
+
+def test_blanks_are_told_where_the_example_has_them(mixed, tiny_bert, tmp_path):
+    assert "blanks" not in (mixed[1] / "README.md").read_text()
+    kmers = ("adapter.options.tokens=kmer", "adapter.options.k=3", "train.max_steps=1")
+    run = xdomain.run(data=(mixed[2], ["yes", "no"] * 30), domain="dna", backbone=str(tiny_bert), overrides=kmers,
+                      out=tmp_path / "run")  # fmt: skip
+    page = (export_onnx(run.folder, tmp_path / "out") / "README.md").read_text()
+    assert "The tokenizer reads symbols with blanks between them, as in the example." in page
+    assert re.search(r'encode_batch\(\["[ACGT]{3}( [ACGT]{3})+"\]\)', page)

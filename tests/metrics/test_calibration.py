@@ -5,7 +5,7 @@ import pytest
 from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
 
-from xdomain.metrics.calibration import calibration_of, fit_temperature
+from xdomain.metrics.calibration import calibration_of, edge_note, fit_temperature
 from xdomain.metrics.metrics import probabilities
 
 # The probability of the first class, and whether that class is the label.
@@ -70,3 +70,20 @@ def test_what_is_all_right_or_empty_stays_as_it_is():
     assert fit_temperature(logits, logits.argmax(-1)) == 1
     assert fit_temperature(logits[:0], np.array([], int)) == 1
     assert np.isnan(calibration_of(np.array([], int), np.empty((0, 2)))["error"])
+
+
+def test_a_temperature_at_the_edge_is_told():
+    rng = np.random.default_rng(0)
+    labels, noise = rng.integers(0, 2, 400), rng.normal(size=(400, 2)) * 1e4
+    hot = fit_temperature(noise, labels)
+    assert hot > 99
+    assert edge_note(hot) == (
+        "The temperature is at the edge of those looked for, 0.01 to 100: on validation nearly equal probabilities "
+        "fit best."
+    )
+    right = np.eye(2)[labels] * 1e-5
+    right[0] = [1e-9, 0] if labels[0] else [0, 1e-9]  # one is wrong, and hardly
+    cold = fit_temperature(right, labels)
+    assert cold < 0.0101
+    assert "probabilities of nearly 0 and 1" in edge_note(cold)
+    assert [edge_note(one) for one in (0.02, 1.0, 1.7, 98.0)] == [""] * 4

@@ -2,6 +2,7 @@
 
 import gzip
 import math
+from pathlib import Path
 
 import numpy as np
 import pyarrow.csv as pa_csv
@@ -12,6 +13,7 @@ from command_line import told
 import xdomain
 from xdomain.cli.main import main
 from xdomain.core.errors import DataError, RecipeError
+from xdomain.data.formats.genome import Genome
 from xdomain.variants import api
 
 
@@ -89,7 +91,7 @@ def test_each_allele_has_a_row_and_what_has_no_sequence_says_so(run, genome, con
     bases = contigs["chr1"]
     first, second = other(bases[9]), bases[9] + "AC"
     rows = [("chr1", 10, bases[9], f"{first},{second},*"), ("chr1", 20, bases[19], "<DEL>"),
-            ("1", 10, bases[9], first), ("chr9", 10, bases[9], first), ("chr1", 301, "A", "C"),
+            ("x1", 10, bases[9], first), ("chr9", 10, bases[9], first), ("chr1", 301, "A", "C"),
             ("chr1", 10, other(bases[9]), bases[9]), ("chr1", 10, bases[9], "."), ("chr1", 0, "A", "C"),
             ("chr1", 10, bases[9], f"{bases[9]}]chr2:7]"), ("chr1", 10, bases[9], "A" * 40),
             ("chr1", 10, "x", "C"), ("chr1", 10, bases[9], "C?")]  # fmt: skip
@@ -97,7 +99,7 @@ def test_each_allele_has_a_row_and_what_has_no_sequence_says_so(run, genome, con
     assert [row["alt"] for row in found[:3]] == [first, second, "*"]
     assert [row["score"] is None for row in found] == [False, False] + [True] * 12
     wanted = ["", "", "the allele * (deleted by another variant) has no sequence",
-              "the symbolic allele <DEL> has no sequence", "genome.fa has no contig '1' (did you mean chr1?)",
+              "the symbolic allele <DEL> has no sequence", "genome.fa has no contig 'x1'",
               "genome.fa has no contig 'chr9' (did you mean chr2?)", "chr1 has 300 bases, none at 301",
               f"chr1 has {bases[9]} at 10, not {other(bases[9])}: another base", "no alternative allele",
               "chr1 has 300 bases, none at 0", f"the breakend {bases[9]}]chr2:7] has no sequence"]  # fmt: skip
@@ -110,6 +112,29 @@ def test_each_allele_has_a_row_and_what_has_no_sequence_says_so(run, genome, con
         == "score: the log-odds of class 'yes', ALT minus REF, in windows of 30 letters (the median of training)"
     )
     assert said[-1].startswith("warning: 12 of 14 variants have no score; the first: the allele *")
+
+
+def test_names_that_differ_by_chr_alone_are_one(run, genome, contigs, vcf, said):
+    bases = contigs["chr1"]
+    rows = [(name, 10, bases[9], other(bases[9])) for name in ("chr1", "1", "Chr1", "01", "CHR1", "chrchr1", "1_alt")]
+    found = xdomain.score_variants(run, vcf(*rows, ("2", 1, contigs["chr2"][0], "A" * 2)), genome=genome).to_pylist()
+    assert found[1]["score"] == found[0]["score"]
+    assert found[1]["chrom"] == "1"
+    assert all("has no contig" in row["error"] for row in found[2:7])
+    assert found[7]["error"] == ""
+    assert [line for line in said if "contigs" in line] == [
+        "contigs: '1' of v.vcf is 'chr1' of genome.fa, and so are others whose names differ by the prefix chr alone "
+        "(M is MT)"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("named", "there", "found"),
+    [("MT", ["chrM"], "chrM"), ("chrM", ["MT"], "MT"), ("chrX", ["X"], "X"), ("X", ["chrX", "X"], "X"),
+     ("MT", ["chrM", "M"], None), ("X", ["Y"], None), ("chr", ["chr1"], None), ("23", ["chrX"], None)],
+)  # fmt: skip
+def test_the_contig_of_a_name(named, there, found):
+    assert Genome(Path("g.fa"), dict.fromkeys(there, 9), None).contig(named) == found
 
 
 def test_mutations_are_of_whole_sequences(run, tmp_path):

@@ -134,6 +134,12 @@ class Columns(ConfigModel):
         default=None, description="How much a record counts in the loss, 0 or more; it is not guessed."
     )
 
+    def weight_sentence(self) -> str:
+        """Say that training records have weights, and where from."""
+        return (
+            f"In training, a record counts as much as the column `{self.weight}` says; in the metrics all count alike."
+        )
+
 
 def columns_of(names: Mapping[str, str | list[str]]) -> Columns:
     """Make `Columns` from names that the user gave.

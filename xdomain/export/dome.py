@@ -12,6 +12,7 @@ from xdomain.core.recipe import load_recipe
 from xdomain.core.restore import reading
 from xdomain.core.run_dir import RECIPE, finite, read_result, write_text
 from xdomain.export.render import render
+from xdomain.metrics.calibration import edge_note
 
 SPLIT_RULES = {
     "given": "split as the data set says",
@@ -79,6 +80,7 @@ def dome(run_dir: str | Path) -> str:
             tuned=TUNED[recipe.run.tune],
             baseline=BASELINES.get(recipe.run.baseline or ""),
             output=OUTPUTS[recipe.problem],
+            edge_note=edge_note((values.get("calibration") or {}).get("temperature") or 1.0),
         )
     return re.sub(r"\n{3,}", "\n\n", page)
 

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from xdomain.core.adapter_protocols import SpacesTokens
 from xdomain.core.disk import writing
 from xdomain.core.errors import BackboneError, MissingError, OutputError, RecipeError
+from xdomain.core.formatting import number
 from xdomain.core.progress import log, reporter
 from xdomain.core.run_dir import MODEL, write_text
 from xdomain.core.sequences import Adapter
@@ -95,6 +96,11 @@ def export_onnx(run_dir: str | Path, out: str | Path, *, overwrite: bool = False
         difference = graph.compare(part / MODEL_FILE)
         write_text(part / README, _page(saved, adapter, values, graph))
     log.info(f"{out / MODEL_FILE}: in onnxruntime it differs from the run's own logits by {difference:.0e} at most")
+    if saved.temperature != 1:
+        log.info(
+            f"the run is calibrated: the logits of {MODEL_FILE} are those before its temperature, so divide them by "
+            f"{number(saved.temperature)}, as {README} shows"
+        )
     return out
 
 
@@ -246,5 +252,6 @@ def _page(saved: SavedModel, adapter: Adapter, values: dict[str, Any], graph: _G
         before=len(layout.start),
         after=len(layout.end),
         sample=sample,
-        spaced=isinstance(adapter, SpacesTokens),
+        spaced=isinstance(adapter, SpacesTokens) and " " in sample,
+        temperature=saved.temperature,
     )

@@ -18,6 +18,7 @@ optimize: Any = LazyModule("scipy.optimize")  # slow to import
 special: Any = LazyModule("scipy.special")
 BINS = 15
 WARMEST = 100.0  # a temperature beyond it, or below its inverse, is not looked for
+EDGE = 1.01  # a temperature as near as this factor to the last that is looked for counts as that
 
 
 def fit_temperature(logits: NDArray[Any], labels: NDArray[Any]) -> float:
@@ -48,6 +49,14 @@ def fit_temperature(logits: NDArray[Any], labels: NDArray[Any]) -> float:
         loss, bounds=(1 / WARMEST, WARMEST), method="bounded", options={"xatol": 1e-6, "maxiter": 200}
     )
     return 1 / float(found.x)
+
+
+def edge_note(temperature: float) -> str:
+    """A sentence for a `temperature` at the edge of what `fit_temperature` looks for; empty for any other."""
+    if EDGE / WARMEST < temperature < WARMEST / EDGE:
+        return ""
+    told = "nearly equal probabilities fit best" if temperature > 1 else "probabilities of nearly 0 and 1 fit best"
+    return f"The temperature is at the edge of those looked for, {1 / WARMEST:g} to {WARMEST:g}: on validation {told}."
 
 
 def calibration_of(labels: NDArray[Any], chances: NDArray[np.float64], bins: int = BINS) -> dict[str, Any]:

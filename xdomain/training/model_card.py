@@ -9,6 +9,7 @@ from typing import Any
 from xdomain.core.formatting import number
 from xdomain.core.recipe import Recipe
 from xdomain.core.run_dir import finite, write_text
+from xdomain.metrics.calibration import edge_note
 from xdomain.model.initialise import head_of
 
 LOADING = """```python
@@ -42,6 +43,8 @@ def write_card(folder: Path, recipe: Recipe, values: Mapping[str, Any]) -> None:
     lines += ["## Data", "", f"{citation} Licence: {licence}.", ""]
     if recipe.negatives.how != "none":
         lines += [recipe.negatives.sentence(), ""]
+    if recipe.columns.weight:
+        lines += [recipe.columns.weight_sentence(), ""]
     if recipe.run.baseline is None:
         lines += _usage(recipe, values)
     write_text(folder / "model" / "README.md", "\n".join(lines))
@@ -81,6 +84,7 @@ def _calibration(values: Mapping[str, Any]) -> list[str]:
             f"`xdomain predict` divides the logits by {told['temperature']:.4f}, which was fitted on validation; plain "
             f"`transformers` does not. Expected calibration error on test: {after}, without it {before}."
         )
+        lines += filter(None, [edge_note(told["temperature"])])
     elif told:
         lines.append(f"Expected calibration error on test: {number(told['test']['before']['error'])}.")
     return [*lines, ""] if lines else []

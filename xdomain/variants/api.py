@@ -15,10 +15,11 @@ from xdomain.core.errors import DataError, RecipeError
 from xdomain.core.progress import log, reporter
 from xdomain.core.recipe import Columns
 from xdomain.core.run_dir import is_run, refuse_for_run
+from xdomain.core.sequences import Adapter
 from xdomain.data.formats.genome import open_genome
 from xdomain.scorer import Scorer, check_letters, letters_of, load_scorer
 from xdomain.variants.mutations import read_mutations
-from xdomain.variants.scores import ByBackbone, ByRun, ScoresVariants
+from xdomain.variants.scores import ByBackbone, ByRun, Readable, ScoresVariants
 from xdomain.variants.variant import Variant
 from xdomain.variants.vcf import is_vcf, read_vcf
 
@@ -67,8 +68,8 @@ class VariantFile:
                             fix="leave --genome out, for a table with the columns sequence and mutation")  # fmt: skip
         return vcf
 
-    def variants(self) -> Iterator[Variant]:
-        """Read them, in file order.
+    def variants(self, *, residues: bool) -> Iterator[Variant]:
+        """Read them, in file order; `residues` says whether the letters of a table are amino acids.
 
         Raises
         ------
@@ -77,7 +78,9 @@ class VariantFile:
         """
         if self.genome is not None:
             return read_vcf(self.path, open_genome(self.genome, "variants"))
-        return read_mutations(self.path, columns=self.columns, mutation=self.mutation, sequences=self.sequences)
+        return read_mutations(
+            self.path, columns=self.columns, mutation=self.mutation, sequences=self.sequences, residues=residues
+        )
 
 
 def score_variants(
@@ -195,7 +198,7 @@ def variant_tables(
         + ("" if how else " for substitutions, pseudo-log-likelihood for others")
         + ("" if width is None else f", in windows of {width:,} letters at most")
     )
-    return _scored(file, ByBackbone(model, read.adapter, width, how or "masked-marginals"))
+    return _scored(file, read.adapter, ByBackbone(model, read.adapter, width, how or "masked-marginals"))
 
 
 def tables_by(scorer: Scorer, file: VariantFile, *, window: int | None = None) -> Iterator[pa.Table]:
@@ -222,14 +225,14 @@ def tables_by(scorer: Scorer, file: VariantFile, *, window: int | None = None) -
         + (", of whole sequences" if width is None else f", in windows of {width:,} letters")
         + (" (the median of training)" if width is not None and window is None else "")
     )
-    return _scored(file, ByRun(scorer, width))
+    return _scored(file, scorer.predictor.adapter, ByRun(scorer, width))
 
 
-def _scored(file: VariantFile, by: ScoresVariants) -> Iterator[pa.Table]:
+def _scored(file: VariantFile, adapter: Adapter, by: ScoresVariants) -> Iterator[pa.Table]:
     rows = failed = 0
     why = ""
     reporter().phase("scoring variants")
-    variants = file.variants()
+    variants = file.variants(residues=Readable(adapter).reads_residues)
     while some := list(islice(variants, AT_ONCE)):
         columns = by.columns(some, several=rows > 0 or len(some) == AT_ONCE, first=not rows)
         names = {name: pa.array([variant.row[name] for variant in some]) for name in some[0].row}

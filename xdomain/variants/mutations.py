@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -14,17 +13,21 @@ from xdomain.core.recipe import Columns
 from xdomain.data.column_names import ID, SEQUENCE, plain
 from xdomain.data.formats.fasta import raw_fasta
 from xdomain.data.formats.registry import format_of, raw_file
-from xdomain.data.rows import missing_column, short
-from xdomain.variants.variant import Edit, Row, Variant, checked
+from xdomain.data.rows import missing_column
+from xdomain.variants.notation import read_mutation
+from xdomain.variants.variant import Row, Variant, checked
 
 OF_SEQUENCES = tuple(name for name in SEQUENCE if name != "mutated_sequence")
 MUTATION = ("mutation", "mutations", "mutant", "mutants", "variant", "variants")
-ONE = re.compile(r"([A-Za-z*]+)(\d+)([A-Za-z*]+|-)")
-EXPECTED = "the letter there, its place from 1, and the new letter: A23T; several as A23T:G40C; a deletion as A23-"
 
 
 def read_mutations(
-    path: Path, *, columns: Columns | None = None, mutation: str | None = None, sequences: Path | None = None
+    path: Path,
+    *,
+    columns: Columns | None = None,
+    mutation: str | None = None,
+    sequences: Path | None = None,
+    residues: bool = False,
 ) -> Iterator[Variant]:
     """Read the mutations of a table.
 
@@ -39,6 +42,8 @@ def read_mutations(
         The column of mutations; None: known by its name, one of `MUTATION`.
     sequences
         A FASTA file with the sequences.
+    residues
+        Whether the sequences are proteins, see `xdomain.variants.notation`.
 
     Yields
     ------
@@ -72,17 +77,14 @@ def read_mutations(
         if not text:
             yield Variant(row, error=f"{sequences.name} has no {row['id']!r}" if sequences else "no sequence")
             continue
-        yield _variant(row, "".join(text.split()))
+        yield _variant(row, "".join(text.split()), residues=residues)
 
 
-def _variant(row: Row, text: str) -> Variant:
-    edits: list[Edit] = []
-    for one in re.split(r"[:;,\s]+", str(row["mutation"]).strip()):
-        found = ONE.fullmatch(one)
-        if found is None:
-            return Variant(row, error=f"{short(one)!r} is no mutation; expected {EXPECTED}")
-        ref, place, alt = found.groups()
-        edits.append(Edit(int(place) - 1, ref.upper(), "" if alt == "-" else alt.upper()))
+def _variant(row: Row, text: str, *, residues: bool) -> Variant:
+    try:
+        edits = read_mutation(str(row["mutation"]), residues=residues)
+    except DataError as error:
+        return Variant(row, error=error.what)
     part = lambda start, end: text[start:end]  # noqa: E731 - a function of two places, as a genome has one
     return checked(row, edits, len(text), part, what="the sequence", place="letter")
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from xdomain.variants.masked_lm import MaskedLM
 
 Windows = tuple[str, str]
+RESIDUES = "ACDEFGHIKLMNPQRSTVWY"
 
 
 class ScoresVariants(Protocol):
@@ -39,7 +40,12 @@ class Readable:
 
     def __init__(self, adapter: Adapter) -> None:
         self.adapter = adapter
-        self.known: dict[str, bool] = {}
+        self.known: dict[str, bool | None] = {}
+
+    @property
+    def reads_residues(self) -> bool:
+        """Whether each of the 20 amino acids is a letter."""
+        return all(self._reads(letter) for letter in RESIDUES)
 
     def check(self, text: str) -> None:
         """Refuse a `text` without letters, or with one that cannot be read.
@@ -51,17 +57,33 @@ class Readable:
         """
         if not text:
             raise DataError("nothing is left of the sequence")
+        self._refuse(text, (False,))
+
+    def check_new(self, text: str) -> None:
+        """Refuse a `text` of new letters, which may be empty, with one that is read as an unknown one only.
+
+        Raises
+        ------
+        DataError
+            It has such a letter.
+        """
+        self._refuse(text, (False, None))
+
+    def _refuse(self, text: str, refused: tuple[bool | None, ...]) -> None:
         for letter in sorted(set(text)):
             if letter not in self.known:
                 self.known[letter] = self._reads(letter)
-            if not self.known[letter]:
-                raise DataError(f"{short(letter)!r} is no letter of {self.adapter.name}")
+            if self.known[letter] in refused:
+                but = "" if self.known[letter] is False else ", which reads it as an unknown one"
+                raise DataError(f"{short(letter)!r} is no letter of {self.adapter.name}{but}")
 
-    def _reads(self, letter: str) -> bool:
+    def _reads(self, letter: str) -> bool | None:
+        """Whether the adapter reads a `letter`; None if only as an unknown one."""
         try:
-            return len(self.adapter.encode([letter])[0]) > 0
+            read = self.adapter.encode([letter])
         except DataError:
             return False
+        return None if any(read.counts.get(name) for name in ("unknown", "folded")) else len(read[0]) > 0
 
 
 def windows_of(
@@ -89,6 +111,8 @@ def windows_of(
         pair, why = None, variant.error
         if not why:
             try:
+                for edit in variant.edits:
+                    readable.check_new(edit.alt)
                 pair = variant.windows(width)
                 for text in pair:
                     readable.check(text)

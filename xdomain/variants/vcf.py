@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from xdomain.core.errors import DataError
+from xdomain.core.progress import log
 from xdomain.data.formats.decompress import decompressed
 from xdomain.data.formats.genome import Genome
 from xdomain.data.formats.read_file import opened, read_head
@@ -45,13 +46,15 @@ def read_vcf(path: Path, genome: Genome) -> Iterator[Variant]:
     ------
     Variant
         One for each alternative allele, with the columns chrom, pos (from 1), id, ref and alt. One that cannot be
-        scored says why: another base in the genome, a symbolic allele, a contig that the genome lacks.
+        scored says why: another base in the genome, a symbolic allele, a contig that the genome lacks under
+        this name and under the one with or without ``chr``.
 
     Raises
     ------
     DataError
         A line is none of VCF.
     """
+    renamed = False
     with opened(path) as file, decompressed(path, file) as (stream, _):
         lines: Any = stream
         for number, raw in enumerate(lines, 1):
@@ -65,17 +68,23 @@ def read_vcf(path: Path, genome: Genome) -> Iterator[Variant]:
                     expected=f"{', '.join(FIELDS)} with tabs between, POS a whole number",
                 )
             chromosome, position, name, ref, alts = cells[:5]
+            contig = genome.contig(chromosome)
+            if contig not in (None, chromosome) and not renamed:
+                renamed = True
+                log.info(
+                    f"contigs: {chromosome!r} of {path.name} is {contig!r} of {genome.path.name}, and so are others "
+                    "whose names differ by the prefix chr alone (M is MT)"
+                )
             for alt in alts.split(","):
                 row: Row = {"chrom": chromosome, "pos": int(position), "id": name, "ref": ref, "alt": alt}
-                yield _variant(row, Edit(int(position) - 1, ref, alt), genome)
+                yield _variant(row, Edit(int(position) - 1, ref, alt), genome, contig)
 
 
-def _variant(row: Row, edit: Edit, genome: Genome) -> Variant:
-    contig = str(row["chrom"])
-    if contig not in genome.lengths:
-        error = genome.lacks(contig)
+def _variant(row: Row, edit: Edit, genome: Genome, contig: str | None) -> Variant:
+    if contig is None:
+        error = genome.lacks(str(row["chrom"]))
         near = f" (did you mean {error.nearest}?)" if error.nearest else ""
-        return Variant(row, error=f"{genome.path.name} has no contig {contig!r}{near}")
+        return Variant(row, error=f"{genome.path.name} has no contig {row['chrom']!r}{near}")
     if not BASES.fullmatch(edit.ref):
         return Variant(row, error=f"the reference allele {short(edit.ref)!r} is no sequence of A, C, G, T and N")
     if not BASES.fullmatch(edit.alt):

@@ -45,6 +45,18 @@ class Genome:
             what = f"{self.path}: {contig} cannot be read from {start:,} to {end:,} ({str(error)[:120]})"
             raise DataError(what, expected="FASTA in plain text", fix=f"delete {self.path}.fai if it is old") from None
 
+    def contig(self, name: str) -> str | None:
+        """The contig of that `name`, or else the one whose name differs by the prefix ``chr`` alone; None without one.
+
+        M and MT are one name, that of the mitochondrion. Where two names would fit, none does.
+        """
+        if name in self.lengths:
+            return name
+        bare = name.removeprefix("chr")
+        bares = ("M", "MT") if bare in ("M", "MT") else (bare,) if bare and not bare.startswith("chr") else ()
+        found = [other for one in bares for other in (one, f"chr{one}") if other in self.lengths]
+        return found[0] if len(found) == 1 else None
+
     def lacks(self, contig: str) -> DataError:
         """The error that there is no `contig`, with the name that is nearest: ``1`` is near ``chr1``."""
         other = contig.removeprefix("chr") if contig.startswith("chr") else f"chr{contig}"
