@@ -94,8 +94,9 @@ def assemble(
     lead = "train" if by_split else next(iter(files))
     leading = raw(files[lead])
     guess = guess_columns(
-        leading, columns or Columns(), problem, known=known, where=shown(files[lead]), labelled=labelled
-    )
+        leading, columns or Columns(), problem, known=known, where=shown(files[lead]), labelled=labelled,
+        all_ids=known is not None,
+    )  # fmt: skip
     task: Problem = guess.problem or "classification"  # without labels the difference does not matter
     tables: dict[str, pa.Table] = {}
     alike: list[dict[str, str]] = []

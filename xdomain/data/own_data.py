@@ -105,7 +105,8 @@ def own_recipe(
             expected="the same format for train, valid and test",
         )
     problem = problem or told.get("problem")
-    reader, guess = _guessed(lead, columns, problem, options, _suffixes(domain), of_one_class=how != "none")
+    others = [path for path in files.values() if path != lead]
+    reader, guess = _guessed(lead, others, columns, problem, options, _suffixes(domain), of_one_class=how != "none")
     posed = guess.problem or "classification"
     if guess.separator:
         options.setdefault("label_separator", guess.separator)
@@ -215,6 +216,7 @@ def _negatives(asked: str | None, told: Mapping[str, Any], genome: Path | None) 
 
 def _guessed(
     path: Path,
+    others: Sequence[Path],
     columns: Columns,
     problem: Problem | None,
     options: dict[str, Any],
@@ -224,10 +226,10 @@ def _guessed(
 ) -> tuple[str, Guess]:
     """As `guess_file`; where negatives are made and there are no labels, `options` say that all are of one class."""
     if not of_one_class:
-        return guess_file(path, columns, problem, options=options, suffixes=suffixes)
+        return guess_file(path, columns, problem, options=options, suffixes=suffixes, others=others)
     if columns.label != "":
         try:
-            found = guess_file(path, columns, problem, options=options, suffixes=suffixes)
+            found = guess_file(path, columns, problem, options=options, suffixes=suffixes, others=others)
             named = found[1].columns.label
             if columns.label or (isinstance(named, str) and plain(named) in LABEL):  # others may be descriptions
                 return found
@@ -236,7 +238,7 @@ def _guessed(
                 raise
     options["constant_label"] = POSITIVE
     found = guess_file(path, columns.model_copy(update={"label": "label"}), "classification",
-                       options=options, suffixes=suffixes)  # fmt: skip
+                       options=options, suffixes=suffixes, others=others)  # fmt: skip
     log.info(f"label: every record is {POSITIVE!r}, as {'asked' if columns.label == '' else 'there are no labels'}")
     return found
 
