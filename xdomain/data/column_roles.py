@@ -27,6 +27,7 @@ from xdomain.data.rows import missing_column, short
 from xdomain.data.run_length import UNIT_COLUMNS
 from xdomain.data.sample import Sample, tell_apart
 from xdomain.data.targets import BARE
+from xdomain.data.validate import ONE_CLASS
 
 OVERRULE = "(overrule with --problem classification|multilabel|regression|multioutput|tagging|profile|pair|span)"
 FEW = 20  # a column with more distinct numbers than this, not all whole, is a measured quantity
@@ -177,7 +178,10 @@ class ColumnRoles:
         if len(could) == 1:
             return could[0]
         if not could:
-            raise missing_column("label", self.names, self.where)
+            error = missing_column("label", self.names, self.where)
+            one_class = ONE_CLASS if problem in ("classification", None) and not self.roles["sequence_b"] else ""
+            raise DataError(error.what, expected=error.expected, nearest=error.nearest,
+                            fix=f"{error.fix}{one_class}")  # fmt: skip
         raise DataError(
             f"{self.where}: {len(could)} columns could be the label: {', '.join(could)}",
             expected="one that is named, or can only be it",

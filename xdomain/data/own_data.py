@@ -24,7 +24,7 @@ from xdomain.data.formats.labels_file import with_labels
 from xdomain.data.formats.media_folder import table_of_folder
 from xdomain.data.formats.refused import READABLE
 from xdomain.data.formats.registry import format_of, raw_options_of
-from xdomain.data.in_memory import data_file, shown, stored
+from xdomain.data.in_memory import EXPECTED, are_sequences, data_file, shown, stored
 from xdomain.data.infer_columns import Guess
 from xdomain.data.loading import guess_file
 from xdomain.data.media_files import endings
@@ -61,7 +61,8 @@ def own_recipe(
     data
         A file of any of `xdomain.data.formats.registry.FORMATS`; a folder of train, valid and test files, of a
         file per class, of sound or music files, or that ``datasets`` saved; ``hub:NAME``, a data set of the Hugging
-        Face hub; a table in memory, or (sequences, labels); or any of these by the name of its split,
+        Face hub; a table in memory, or (sequences, labels), or with `negatives` a list of
+        sequences; or any of these by the name of its split,
         ``{"train": …, "test": …}``.
     domain
         Name of the adapter.
@@ -96,6 +97,10 @@ def own_recipe(
     named = {role: str(name) for role, name in (told.get("columns") or {}).items() if name is not None}
     columns = columns_of({**named, **(columns.model_dump(exclude_none=True) if columns else {})})
     how, made_of = _negatives(negatives, told, genome)
+    if how == "none" and are_sequences(data):
+        raise DataError("a list of sequences, and no labels", expected=EXPECTED,
+                        fix='data=(sequences, labels); or, where all are of one class, negatives="shuffled", '
+                        '"background=GENOME.fa" (DNA) or "proteins=FILE.fasta"')  # fmt: skip
     files, name = _files(data, _Parts(domain, labels, genome, options))
     lead = files["train" if "train" in files else next(iter(files))]
     kinds = {name: format_of(path) for name, path in files.items()} if len(files) > 1 else {}
