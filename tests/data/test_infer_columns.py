@@ -307,3 +307,15 @@ def test_a_second_sequence_by_its_own_name_where_the_name_that_a_model_knows_is_
     with pytest.raises(DataError, match="no column 'passage' for the sequence_b"):
         assemble({"data": Path("q.csv")}, lambda _: pa.table({"question": ["who is it", "who was it"]}), problem="span",
                  known=known, labelled=False)  # fmt: skip
+
+
+def test_answers_that_are_given_by_their_text_alone():
+    passages = ["Dora lives in Oslo", "Carl lives in Paris"]
+    table = {"question": ["where is Dora", "where is Carl"], "context": passages, "answer": ["Oslo", "Paris"]}
+    found = guess(table)
+    assert (found.problem, found.columns.answer, found.columns.start) == ("span", "answer", None)
+    assert guess({**table, "answer": ["yes", "no"]}).problem == "pair"  # a class, as in BoolQ
+    named = {"q": table["question"], "p": passages, "a": table["answer"]}
+    told = {"sequence": "q", "sequence_b": "p", "answer": "a"}
+    assert guess(named, told).problem == "span"
+    assert guess(named, told, "span").columns.answer == "a"

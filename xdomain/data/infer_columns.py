@@ -28,6 +28,7 @@ from xdomain.data.column_names import (
     SPLIT,
     START,
     TAGS,
+    plain,
 )
 from xdomain.data.column_roles import FEW, OVERRULE, ColumnRoles
 from xdomain.data.formats.intervals import interval_columns
@@ -224,7 +225,8 @@ def _fill_answers(seen: ColumnRoles, *, asked: bool) -> bool:
     """Whether there are answers in a passage. Unless the user `asked` for them, start and end need known names."""
     named = {role: seen.roles[role] or seen.named(names) for role, names in (("start", START), ("end", END))}
     answer = seen.roles["answer"] or seen.named(ANSWER)
-    if named["start"] is None and answer and are_objects(seen.sample.cells[answer]):
+    objects = answer and named["start"] is None and are_objects(seen.sample.cells[answer])
+    if objects or (answer and not any(named.values()) and (asked or _are_texts(seen, answer))):
         named = {"answer": answer}
     elif named["end"] is None and answer:
         named["answer"] = answer
@@ -237,8 +239,23 @@ def _fill_answers(seen: ColumnRoles, *, asked: bool) -> bool:
         if seen.roles[role] is None and name is not None:
             seen.note(role, name, "by its name")
     if not asked:
-        seen.said.append(f"problem: span, as an answer in the second sequence has a start and an end {OVERRULE}")
+        why = "has a start and an end" if named.keys() & {"start", "end"} else "is given by its text"
+        seen.said.append(f"problem: span, as an answer in the second sequence {why} {OVERRULE}")
     return True
+
+
+def _are_texts(seen: ColumnRoles, answer: str) -> bool:
+    """Whether the column `answer` holds texts of answers: the user says so, or all names do and most stand there."""
+    if seen.roles["answer"]:
+        return True
+    called = plain(str(seen.roles["sequence"])), plain(str(seen.roles["sequence_b"]))
+    if called not in (("question", "context"), ("question", "passage")) or seen.roles["label"] or seen.labels:
+        return False
+    if seen.named(LABEL):
+        return False
+    pairs = zip(seen.sample.cells[answer], seen.sample.cells[str(seen.roles["sequence_b"])], strict=True)
+    parts = [re.split(r"\s*[;|]\s*", text)[0] in passage for text, passage in pairs if text]
+    return sum(parts) > len(parts) / 2
 
 
 def _posed_by_tags(seen: ColumnRoles) -> Problem:
