@@ -9,7 +9,8 @@ import pyarrow as pa
 import pytest
 
 import xdomain
-from xdomain.core.errors import DataError, RecipeError
+from xdomain.core.errors import ROLES, DataError, RecipeError
+from xdomain.core.recipe import Columns
 
 QUICK = ("train.max_steps=4", "train.precision=fp32")
 
@@ -45,6 +46,14 @@ def test_every_option_stands_in_the_signature():
     assert {"data", "domain", "label", "init", "tune", "mapping_seed", "seed", "minutes", "out"} < set(parameters)
     assert not any(one.kind is one.VAR_KEYWORD for one in parameters.values())
     assert inspect.ismodule(xdomain.run) is False
+
+
+def test_a_column_that_is_given_as_an_option_is_told_where_to_stand():
+    assert set(Columns.model_fields) == ROLES
+    role: dict[str, Any] = {"id": "Name"}
+    with pytest.raises(RecipeError, match=r"unknown option of run 'id'") as told:
+        xdomain.run("toy/dna-classification", **role)
+    assert told.value.fix == 'columns={"id": "NAME"}'
 
 
 def test_a_misspelt_option_names_the_nearest():

@@ -116,3 +116,17 @@ def test_what_cannot_be_judged_is_refused(told, tmp_path):
         xdomain.evaluate(run.folder, overrides=["train.epochs=3"])
     with pytest.raises(RecipeError, match="does not exist"):
         xdomain.evaluate(run.folder, tmp_path / "none.csv")
+
+
+def test_records_of_training_in_the_run_s_own_file_are_counted(told, said, tmp_path):
+    run, folder, rows = told
+    warning = f"warning: {run.values['n']['train']} of 60 records were in the training data of this run"
+    copied = write(tmp_path / "copy.csv", rows)
+    for file in (folder / "own.csv", copied):
+        said.clear()
+        xdomain.evaluate(run.folder, file)
+        assert sum(line.startswith(warning) for line in said) == 1
+    said.clear()
+    xdomain.evaluate(run.folder, write(tmp_path / "new.csv", rows[:10]))
+    xdomain.evaluate(run.folder)
+    assert not any("training data" in line for line in said)

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from xdomain.core.errors import DamagedError, DataError, RecipeError
+from xdomain.core.errors import DamagedError, DataError, RecipeError, UserError
+from xdomain.core.paths import is_file
 from xdomain.core.plugins import find_recipe
-from xdomain.core.progress import log
+from xdomain.core.progress import log, muted
 from xdomain.core.recipe import Columns, Recipe
 from xdomain.core.restore import AS_WRITTEN, REPEAT, read_parquet
 from xdomain.core.run_dir import PREDICTIONS, RECIPE
@@ -20,6 +21,8 @@ from xdomain.core.sequences import Adapter
 from xdomain.data.formats.write import joined_by
 from xdomain.data.label_sets import joint_of
 from xdomain.data.loading import load_file, load_table
+from xdomain.data.negatives.make import split_with_negatives
+from xdomain.data.sources import file_sha256, paths_of
 from xdomain.metrics.bootstrap import Interval
 from xdomain.metrics.calibration import calibration_of
 from xdomain.metrics.heldout import held_out_of, resampled_metric
@@ -83,7 +86,8 @@ def evaluate(
     run_dir
         A run folder.
     file
-        A labelled CSV, TSV or FASTA file, all records of which are used. None: the run's own test records.
+        A labelled CSV, TSV or FASTA file, all records of which are used. If it is one of the run's own files, how many
+        of its records the run was trained on is logged as a warning. None: the run's own test records.
     columns
         The columns of `file` by what they hold. Those left as None are named as in the run's own data, or guessed.
     overrides
@@ -104,6 +108,7 @@ def evaluate(
         raise RecipeError("a file, and the run's own data read otherwise", expected="one of them", fix="no --set")
     else:
         table = load_file(Path(file), recipe, adapter, columns=columns, paired=model.paired, labelled=True)
+        _warn_of_training(Path(file), recipe, adapter, table)
     examples, answers = model.answers(table)
     records = np.arange(len(examples))
     named = {"id": pa.array(examples.ids, pa.string()), **examples.group_column(records)}
@@ -121,6 +126,40 @@ def evaluate(
     if recipe.problem in ("classification", "pair"):
         error = calibration_of(*drop_unscored(judged.labels, judged.scores))["error"]
     return Evaluation(metrics, oracle, predictions, error, kinds)
+
+
+def _warn_of_training(file: Path, recipe: Recipe, adapter: Adapter, table: pa.Table) -> None:
+    """Count the records of `table`, read from `file`, that the run was trained on, if that is one of its own files.
+
+    The run folder holds no training records: its data is read and split again, as it was for training.
+    """
+    own = [path for path in paths_of(recipe.source).values() if is_file(path)]
+    if not any(_same_file(file, path) for path in own):
+        return
+    try:
+        with muted():
+            whole, split = split_with_negatives(load_table(recipe, adapter=adapter), recipe.split, recipe.problem)
+    except UserError:
+        log.warning(f"{file} is a file of this run's own data: records that it was trained on may be among them")
+        return
+    trained = set(_contents(whole.filter(pa.array(split == "train"))))
+    known = sum(content in trained for content in _contents(table))
+    if known:
+        log.warning(
+            f"{known:,} of {table.num_rows:,} records were in the training data of this run: these metrics are not "
+            "those of new records (the run's own test: `xdomain evaluate RUN` without a file)"
+        )
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    alike = one.resolve() == other.resolve() or one.stat().st_size == other.stat().st_size
+    return alike and file_sha256(one) == file_sha256(other)
+
+
+def _contents(table: pa.Table) -> list[tuple[str, ...]]:
+    """The sequence or the two sequences of each record."""
+    columns = [table[name].to_pylist() for name in ("sequence", "sequence_b") if name in table.column_names]
+    return list(zip(*columns, strict=True))
 
 
 def _read_otherwise(folder: Path, before: Recipe, overrides: Sequence[str]) -> Recipe:

@@ -110,8 +110,8 @@ def run(
     data
         Your own records instead of a task: the path of a table (CSV, TSV, JSON lines, Parquet, Arrow, Excel) or of
         sequences (FASTA, FASTQ, GenBank, EMBL, PIR); a folder of train, valid and test files; ``hub:NAME``; a
-        ``pandas.DataFrame``, a ``pyarrow.Table``, or (sequences, labels); or any of these by split,
-        ``{"train": …, "test": …}``.
+        ``pandas.DataFrame``, a ``pyarrow.Table``, or (sequences, labels), or with `negatives` a list of sequences; or
+        any of these by split, ``{"train": …, "test": …}``.
     domain
         With `data`: what the sequences are, ``dna``, ``protein``, ``speech``, ``music``, ``synthetic`` or ``text``.
     label

@@ -111,6 +111,8 @@ def test_export_the_page_and_the_model(capsys, run, tmp_path, monkeypatch):
         (["embed", "RUN", "TABLE", "--out", "x.npy", "--pooling", "none"], "to fix it: --out x.parquet"),
         (["embed", "RUN", "TABLE", "--out", "x.npy", "--domain", "dna"], "domain for the run"),
         (["embed", "RUN", "TABLE", "TABLE", "--out", "x.npy"], "2 files of records"),
+        (["predict", "RUN", "nosuch", "TABLE"], "error: nosuch does not exist\n  expected: a run folder, or"),
+        (["predict", "RUN", "TABLE", "."], ". is a folder\n  expected: further runs before the file"),
         (["embed", "RUN", "nothing.csv", "--out", "x.npy"], "nothing.csv does not exist"),
         (["embed", "./nothing", "TABLE", "--out", "x.npy", "--domain", "dna"], "./nothing does not exist"),
         (["embed", "RUN", "TABLE", "--out", "x.npy", "--column", "read"], "ROLE=NAME"),

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xdomain.core.errors import DataError
-from xdomain.data.answer_cells import answers_by_text, numbers_in_cell
+from xdomain.data.answer_cells import answers_by_text, located_answers, numbers_in_cell
 from xdomain.data.in_memory import data_file
 from xdomain.data.loading import load_table
 from xdomain.data.own_data import own_recipe
@@ -162,3 +162,18 @@ def test_is_impossible_overrules_an_answer_that_is_merely_plausible(tmp_path):
     rows = [f'what {i},"{PASSAGE}",4,7,{i % 2 == 0}' for i in range(6)]
     (tmp_path / "q.csv").write_text("question,context,answer_start,answer_end,is_impossible\n" + "\n".join(rows))
     assert places(load_table(own_recipe(tmp_path / "q.csv", "text")).column("answers")) == [[], [FOX]] * 3
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("Oslo", [(14, 18)]), ("Oslo; in Oslo", [(14, 18), (11, 18)]), ('["Dora", "Oslo"]', [(0, 4), (14, 18)]),
+     ("", []), (None, [])],
+)  # fmt: skip
+def test_answers_without_a_start_are_located(text, expected):
+    assert places(located_answers([text], ["Dora lives in Oslo"], "f.csv")) == [expected]
+
+
+@pytest.mark.parametrize(("text", "told"), [("aa", "occurs 3 times"), ("oslo", "does not occur")])
+def test_answers_that_have_no_one_place_are_refused_by_row(text, told):
+    with pytest.raises(DataError, match=f"f.csv: row 2: the answer '{text}' {told} in the passage"):
+        located_answers(["b", text], ["b", "aaaa Oslo"], "f.csv")

@@ -4,6 +4,8 @@ import pytest
 
 from xdomain.core.errors import DataError
 from xdomain.data.in_memory import data_file, table_of_sequences
+from xdomain.data.loading import load_table
+from xdomain.data.own_data import own_recipe
 
 
 @pytest.mark.parametrize(
@@ -11,7 +13,7 @@ from xdomain.data.in_memory import data_file, table_of_sequences
     [
         ((["ACGT", "TTTT"], ["a"]), "2 sequences and 1 labels"),
         ((["ACGT", 7], ["a", "b"]), "values of mixed types"),
-        (["ACGT", "TTTT"], "data of type list"),
+        (["ACGT", 7], "data of type list"),
         (("ACGT", "a"), "data of type tuple"),
         (7, "data of type int"),
     ],
@@ -42,3 +44,12 @@ def test_sequences_are_numbered_from_one():
     one = {"id": ["1", "2"], "sequence": ["A", "C"]}
     assert table_of_sequences(["A", "C"], paired=False).to_pydict() == one
     assert table_of_sequences([("A", "G"), ("C", "T")], paired=True).to_pydict() == {**one, "sequence_b": ["G", "T"]}
+
+
+def test_a_list_of_sequences_is_of_one_class(said):
+    sequences = ["ACGTACGTAC", "GGGTTTACAC", "TTGACCATGA"]
+    recipe = own_recipe(sequences, "dna", negatives="shuffled")
+    assert load_table(recipe)["label"].to_pylist().count("positive") == 3
+    with pytest.raises(DataError, match="a list of sequences, and no labels") as told:
+        own_recipe(sequences, "dna")
+    assert 'data=(sequences, labels); or, where all are of one class, negatives="shuffled"' in str(told.value)

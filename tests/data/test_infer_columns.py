@@ -1,8 +1,11 @@
+from pathlib import Path
+
 import pyarrow as pa
 import pytest
 
 from xdomain.core.errors import DataError
 from xdomain.core.recipe import Columns
+from xdomain.data.assemble import assemble
 from xdomain.data.infer_columns import guess_columns
 from xdomain.data.sample import are_parted, split_tags
 
@@ -247,3 +250,72 @@ def test_of_a_table_of_units_only_ones_own_column_is_a_label(own):
         guess(UNITS | {"spoken": own, "room": list("xyyx")})
     assert guess(UNITS, {"label": "duration"}).problem == "regression"
     assert guess({"sequence": DNA, "duration": UNITS["duration"]}).columns.label == "duration"
+
+
+@pytest.mark.parametrize(
+    "header", ["Region name", "Protein ID", "protein_id", "Entry", "Name", "name", "gene", "Gene name", "UniProt ID"]
+)
+def test_a_column_of_names_holds_the_ids_if_all_differ(header):
+    table = {header: ["P53", "BRCA2", "TTN", "MYC"], "sequence": DNA, "label": list("xyxy")}
+    found = guess(table, all_ids=True)
+    assert found.columns.id == header
+    assert f"id: column {header!r}, by its name, and as all its cells differ (overrule with --column id=NAME)" in (
+        found.said
+    )
+    assert guess(table).columns.id is None  # a recipe that is read again keeps its ids
+    for other in ("P53", ""):
+        repeated = guess(table | {header: ["P53", "BRCA2", "TTN", other]}, all_ids=True)
+        assert repeated.columns.id is None
+        assert not any(said.startswith("id") for said in repeated.said)
+
+
+@pytest.mark.parametrize("role", ["sequence", "group", "label"])
+def test_ids_are_not_taken_from_a_column_that_holds_something_else(role):
+    table = {"name": DNA, "sequence": DNA[::-1], "label": list("xyxy")}
+    problem = "regression" if role == "label" else None
+    if role == "label":
+        table["name"] = ["1.5", "2.5", "3.5", "4.5"]
+    found = guess(table, {role: "name"}, problem, all_ids=True)
+    assert found.columns.id is None
+    assert getattr(found.columns, role) == "name"
+
+
+def test_an_id_by_its_name_comes_first_and_none_is_said_where_one_could_be_named():
+    table = {"name": list("abcd"), "id": list("efgh"), "sequence": DNA, "label": list("xyxy")}
+    assert guess(table, all_ids=True).columns.id == "id"
+    said = "ids: row numbers (--column id=NAME names a column)"
+    other = {"clone": list("abcd"), "sequence": DNA, "label": list("xyxy")}
+    assert guess(other, all_ids=True).said[-1] == said
+    assert said not in guess(other | {"clone": list("abca")}, all_ids=True).said
+    assert said not in guess(other, {"id": ""}, all_ids=True).said
+
+
+def test_the_column_of_ids_that_a_model_knows_may_repeat_names_in_another_file():
+    known = Columns(id="name", sequence="sequence", label="label")
+    found = guess({"name": list("abca"), "sequence": DNA}, known=known, labelled=False, all_ids=True)
+    assert found.columns.id is None
+    assert found.said == ("ids: row numbers, as two cells of column 'name' are the same, or one is empty",)
+
+
+def test_a_second_sequence_by_its_own_name_where_the_name_that_a_model_knows_is_absent():
+    known = Columns(sequence="question", sequence_b="passage", start="start", end="end")
+    objects = ['{"text": ["who"], "answer_start": [0]}'] * 2
+    squad = {"question": ["who is it", "who was it"], "context": ["who knows", "who knew"], "answers": objects}
+    found = guess(squad, problem="span", known=known, all_ids=True)
+    assert (found.columns.sequence_b, found.columns.answer, found.columns.start) == ("context", "answers", None)
+    assert "sequence_b: column 'context', by its name (overrule with --column sequence_b=NAME)" in found.said
+    with pytest.raises(DataError, match="no column 'passage' for the sequence_b"):
+        assemble({"data": Path("q.csv")}, lambda _: pa.table({"question": ["who is it", "who was it"]}), problem="span",
+                 known=known, labelled=False)  # fmt: skip
+
+
+def test_answers_that_are_given_by_their_text_alone():
+    passages = ["Dora lives in Oslo", "Carl lives in Paris"]
+    table = {"question": ["where is Dora", "where is Carl"], "context": passages, "answer": ["Oslo", "Paris"]}
+    found = guess(table)
+    assert (found.problem, found.columns.answer, found.columns.start) == ("span", "answer", None)
+    assert guess({**table, "answer": ["yes", "no"]}).problem == "pair"  # a class, as in BoolQ
+    named = {"q": table["question"], "p": passages, "a": table["answer"]}
+    told = {"sequence": "q", "sequence_b": "p", "answer": "a"}
+    assert guess(named, told).problem == "span"
+    assert guess(named, told, "span").columns.answer == "a"

@@ -204,3 +204,15 @@ def test_masks_are_longer_than_the_sequences_that_they_are_of(write):
     rows = "".join(f"{s[i:]},{'HEHEHCCE'[i:]},{' '.join(['1.0'] * (8 - i))}\n" for i, s in enumerate(DNA))
     recipe = own_recipe(write("cb513.csv", "aa,dssp3,disorder\n" + rows), "dna")
     assert (recipe.columns.sequence, recipe.columns.tags) == ("aa", "dssp3")
+
+
+def test_names_that_are_ids_must_be_so_in_every_file(tmp_path):
+    train, test = tmp_path / "train.csv", tmp_path / "test.csv"
+    train.write_text("Name,sequence,label\na,ACGT,x\nb,ACGG,y\n")
+    for other, known in (("Name,sequence,label\na,ACCT,x\nc,AGGG,y\n", "Name"),
+                         ("Name,sequence,label\nc,ACCT,x\nc,AGGG,y\n", None),
+                         ("sequence,label\nACCT,x\nAGGG,y\n", None)):  # fmt: skip
+        test.write_text(other)
+        recipe = own_recipe({"train": train, "test": test}, "dna")
+        assert recipe.columns.id == known
+        assert len(load_table(recipe)) == 4

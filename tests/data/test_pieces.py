@@ -137,3 +137,13 @@ def test_sequences_are_cut_between_records_alone():
     assert after_fasta(b">a\nAC\n") == 0
     assert after_fastq(b"@a\nAC\n+\n@@\n@b\nA") == len(b"@a\nAC\n+\n@@\n")
     assert after_fastq(b"@a\nAC\nAC\n+\n@@@@\n") == 0  # of more lines: read whole
+
+
+def test_names_that_come_again_in_a_later_piece_are_numbered(tmp_path, recipe, small, said):
+    assert recipe.columns.id == "name"
+    path = tmp_path / "names.csv"
+    path.write_text("name,seq\n" + "".join(f"g{i % 12},{s}\n" for i, s in enumerate(SEQUENCES)))
+    rows, pieces = in_pieces(path, recipe)
+    assert pieces > 3
+    assert [row["id"] for row in rows[:14]] == [*(f"g{i}" for i in range(12)), "g0:2", "g1:2"]
+    assert "ids: names of column 'name' that come again are numbered, as in A:2" in said

@@ -10,6 +10,10 @@ from typing import ParamSpec, TypeVar
 
 LONGEST = 1000
 """Characters of what a message says first; with its other parts it fits a screen."""
+ROLES = frozenset(
+    ["id", "sequence", "sequence_b", "label", "tags", "start", "end", "answer", "split", "group", "fold", "weight"]
+)
+"""What a column may hold: the fields of `xdomain.core.recipe.Columns`."""
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -121,6 +125,8 @@ def unknown(kind: str, name: str, names: Iterable[str], *, error: type[UserError
 def names_misspelt_options(function: Callable[P, T]) -> Callable[P, T]:
     """Decorate `function` so that a call with an unknown keyword names the nearest keyword that it has.
 
+    A keyword that is one of `ROLES` is told to stand in ``columns``, where `function` has these.
+
     Raises
     ------
     RecipeError
@@ -134,7 +140,10 @@ def names_misspelt_options(function: Callable[P, T]) -> Callable[P, T]:
     def checked(*args: P.args, **given: P.kwargs) -> T:
         for name in given:
             if name not in known:
-                raise unknown(f"option of {title}", name, options)
+                error = unknown(f"option of {title}", name, options)
+                if "columns" in known and name in ROLES:
+                    raise RecipeError(error.what, expected=error.expected, fix=f'columns={{"{name}": "NAME"}}')
+                raise error
         return function(*args, **given)
 
     return checked

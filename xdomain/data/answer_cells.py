@@ -109,6 +109,54 @@ def answers_by_text(texts: Sequence[str | None], starts: Sequence[str | None] | 
     return pa.array(found, ANSWERS)
 
 
+def hold_objects(cells: Sequence[str | None]) -> bool:
+    """Whether any of `cells` holds answers as an object."""
+    return any(OBJECT.match(cell or "") for cell in cells)
+
+
+def located_answers(texts: Sequence[str | None], passages: Sequence[str | None], where: str) -> pa.Array:
+    """Find answers of which only the text is known: each at its only occurrence in its passage.
+
+    Parameters
+    ----------
+    texts
+        A cell for each question: the text of its answer to the letter, or of several in a list or parted by ``;``.
+    passages, where
+        As for `answers_by_text`, and so is what is returned.
+
+    Raises
+    ------
+    DataError
+        A text occurs several times in its passage, or never. The message gives the row.
+    """
+    found: list[list[dict[str, float]]] = []
+    for row, (text, passage) in enumerate(zip(texts, passages, strict=True)):
+        place, cell, held = f"{where}: row {row + 1}", (text or "").strip(), passage or ""
+        answers = _texts_alone(cell, held) if _says_something(cell) else []
+        found.append([_placed((one, _only_place(one, held, place)), held, place) for one in answers])
+    return pa.array(found, ANSWERS)
+
+
+def _texts_alone(cell: str, passage: str) -> list[str]:
+    if cell in passage:
+        return [cell]
+    parts = _texts_in(cell, [0, 0], "")
+    return parts if parts != [cell] else [part for part in re.split(r"\s*[;|]\s*", cell) if part]
+
+
+def _only_place(text: str, passage: str, place: str) -> float:
+    places = [at for at in range(len(passage)) if passage.startswith(text, at)] if text in passage else []
+    if len(places) != 1:
+        times = f"occurs {len(places):,} times" if places else "does not occur"
+        raise DataError(
+            f"{place}: the answer {short(text)!r} {times} in the passage",
+            expected="one occurrence to the letter, as no column says where answers start",
+            fix="a column start says which: the character that the answer begins at, from 0 (--column start=NAME)"
+            if places else "correct the answer, or empty the cell if the passage holds none",
+        )  # fmt: skip
+    return float(places[0])
+
+
 Entry = tuple[str, float] | tuple[float, float]
 """An answer's text and start; or its start and end."""
 

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from xdomain.core.choices import OF_COLUMNS, PAIRS, PERHAPS_PAIRS, Problem
 from xdomain.core.errors import RecipeError
 from xdomain.core.recipe import SPLITS, Columns
-from xdomain.data.answer_cells import answers_by_text, without_impossible
+from xdomain.data.answer_cells import answers_by_text, hold_objects, located_answers, without_impossible
 from xdomain.data.in_memory import shown
 from xdomain.data.infer_columns import guess_columns
 from xdomain.data.label_sets import label_sets_of
@@ -28,6 +28,7 @@ Raw = Callable[[Path], pa.Table]
 """Reads one file into string columns under the file's own names."""
 KEY = b"constants"
 LIST = re.compile(r"\[[^\[\]]*\]")
+LOCATED = "answers: each is the only occurrence of its text in its passage, as no column says where it starts"
 LONGEST = 200  # characters of a constant; a longer cell is part of a record
 
 
@@ -97,8 +98,9 @@ def assemble(
     lead = "train" if by_split else next(iter(files))
     leading = raw(files[lead])
     guess = guess_columns(
-        leading, columns or Columns(), problem, known=known, where=shown(files[lead]), labelled=labelled
-    )
+        leading, columns or Columns(), problem, known=known, where=shown(files[lead]), labelled=labelled,
+        all_ids=known is not None,
+    )  # fmt: skip
     task: Problem = guess.problem or "classification"  # without labels the difference does not matter
     tables: dict[str, pa.Table] = {}
     alike: list[dict[str, str]] = []
@@ -190,7 +192,12 @@ def _renamed(
     if columns.answer and "end" in wanted and "end" not in renamed:
         starts = renamed.pop("start").to_pylist() if "start" in renamed else None
         texts, passages = table.column(columns.answer).to_pylist(), renamed["sequence_b"].to_pylist()
-        renamed["answers"] = answers_by_text(texts, starts, passages, where)
+        if starts is None and not hold_objects(texts):
+            renamed["answers"] = located_answers(texts, passages, where)
+            if LOCATED not in notes:
+                notes.append(LOCATED)
+        else:
+            renamed["answers"] = answers_by_text(texts, starts, passages, where)
     if "tags" in renamed:
         cells: list[str] = [cell or "" for cell in renamed["tags"].to_pylist()]
         parted = problem == "profile" or are_parted(cells)

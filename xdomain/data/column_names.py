@@ -21,6 +21,12 @@ TAGS = ["tags", "tag", "labels", "label", "structure", "secondary_structure", "s
 PROFILE = ["values", "profile", "signal", "plddt", "bfactor", "b_factor", "bfactors", "b_factors", "track"]
 """Of a number for each symbol."""
 ID = ["id", "ids", "identifier", "accession", "seq_id", "sequence_id"]
+PERHAPS_ID = [
+    "entry", "uniprot_id", "uniprot", "uniprotkb", "protein_id", "peptide_id", "gene_id", "transcript_id", "region_id",
+    "record_id", "sample_id", "accession_number", "entry_name", "region_name", "sequence_name", "seq_name", "name",
+    "gene_name", "gene", "locus_tag",
+]  # fmt: skip
+"""Of ids only where all cells differ and none is empty."""
 SPLIT = ["split", "splits", "set", "subset", "partition", "data_split", "dataset_split", "train_test_split"]
 START = ["start", "answer_start", "start_position"]
 END = ["end", "answer_end", "end_position"]

@@ -21,12 +21,13 @@ from xdomain.data.cells import (
     several_labels,
     whole_numbers,
 )
-from xdomain.data.column_names import NO_LABELS, plain
+from xdomain.data.column_names import NO_LABELS, PERHAPS_ID, SEQUENCE_B, plain
 from xdomain.data.label_sets import are_yes_or_no, separator_of
 from xdomain.data.rows import missing_column, short
 from xdomain.data.run_length import UNIT_COLUMNS
-from xdomain.data.sample import Sample
+from xdomain.data.sample import Sample, tell_apart
 from xdomain.data.targets import BARE
+from xdomain.data.validate import ONE_CLASS
 
 OVERRULE = "(overrule with --problem classification|multilabel|regression|multioutput|tagging|profile|pair|span)"
 FEW = 20  # a column with more distinct numbers than this, not all whole, is a measured quantity
@@ -87,7 +88,11 @@ class ColumnRoles:
     def take_from(self, known: Columns) -> None:
         """Fill in what `known`, the columns of another table, names and this table has, too."""
         for role, name in known.model_dump(exclude={"label"}).items():
-            if self.roles[role] is None and (name in self.names or (name and role == "sequence_b")):
+            if role == "id" and name in self.names and plain(name) in PERHAPS_ID and not self.tell_apart(name):
+                self.said.append(f"ids: row numbers, as two cells of column {name!r} are the same, or one is empty")
+                continue
+            needed = name and role == "sequence_b" and not self.named(SEQUENCE_B)  # and its lack is told by this name
+            if self.roles[role] is None and (name in self.names or needed):
                 self.roles[role] = name
         if self.labels or self.roles["label"] is not None:
             return
@@ -127,6 +132,10 @@ class ColumnRoles:
         cells = [cell for cell in self.sample.cells[name] if cell]
         molecule = plain(name).split("_")[0] in ("protein", "peptide", "dna", "rna")
         return molecule and sum(bool(re.search(r"\d", cell)) for cell in cells) > len(cells) / 2
+
+    def tell_apart(self, name: str) -> bool:
+        """Whether the cells of column `name` tell its rows apart: no two are the same, and none is empty."""
+        return tell_apart(self.sample.cells[name]) and tell_apart(self.sample.all_cells(name))
 
     def of_files(self, suffixes: tuple[str, ...]) -> list[str]:
         """The free columns in which all cells end in one of `suffixes`."""
@@ -169,7 +178,10 @@ class ColumnRoles:
         if len(could) == 1:
             return could[0]
         if not could:
-            raise missing_column("label", self.names, self.where)
+            error = missing_column("label", self.names, self.where)
+            one_class = ONE_CLASS if problem in ("classification", None) and not self.roles["sequence_b"] else ""
+            raise DataError(error.what, expected=error.expected, nearest=error.nearest,
+                            fix=f"{error.fix}{one_class}")  # fmt: skip
         raise DataError(
             f"{self.where}: {len(could)} columns could be the label: {', '.join(could)}",
             expected="one that is named, or can only be it",

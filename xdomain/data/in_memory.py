@@ -20,7 +20,7 @@ from xdomain.data.sources import data_home
 FOLDER = "in-memory"
 ORIGIN = ".origin"
 IN_MEMORY = "the table in memory"
-EXPECTED = "a path, a pandas or Arrow table, or (sequences, labels)"
+EXPECTED = "a path, a pandas or Arrow table, or (sequences, labels); with negatives also a list of sequences"
 
 
 def data_file(data: Any) -> Path:
@@ -30,7 +30,8 @@ def data_file(data: Any) -> Path:
     ----------
     data
         The path of a file, which is returned unchanged; or records in memory: a ``pandas.DataFrame``, a
-        ``pyarrow.Table``, or two sequences of equal length, the sequences of the domain and their labels.
+        ``pyarrow.Table``, or two sequences of equal length, the sequences of the domain and their labels; or a list
+        of strings, sequences without labels.
 
     Returns
     -------
@@ -110,6 +111,11 @@ def object_array(values: Sequence[Any]) -> NDArray[Any]:
     return array
 
 
+def are_sequences(data: Any) -> bool:
+    """Whether `data` is a list of strings: sequences without labels."""
+    return isinstance(data, list) and bool(data) and all(isinstance(one, str) for one in data)  # pyright: ignore
+
+
 def _table(data: Any) -> pa.Table:
     if isinstance(data, pa.Table):
         return data
@@ -120,6 +126,8 @@ def _table(data: Any) -> pa.Table:
         if len(sequences) != len(labels):
             raise DataError(f"{len(sequences):,} sequences and {len(labels):,} labels", expected="a label a sequence")
         return pa.table({"sequence": _array(sequences), "label": _array(labels)})
+    if are_sequences(data):
+        return pa.table({"sequence": data})
     raise DataError(f"data of type {type(data).__name__}", expected=EXPECTED)
 
 

@@ -21,12 +21,14 @@ from xdomain.data.column_names import (
     ID,
     LABEL,
     LIKE_SPLITS,
+    PERHAPS_ID,
     PROFILE,
     SEQUENCE,
     SEQUENCE_B,
     SPLIT,
     START,
     TAGS,
+    plain,
 )
 from xdomain.data.column_roles import FEW, OVERRULE, ColumnRoles
 from xdomain.data.formats.intervals import interval_columns
@@ -66,6 +68,7 @@ def guess_columns(
     where: str = "the data",
     labelled: bool = True,
     suffixes: tuple[str, ...] = (),
+    all_ids: bool = False,
 ) -> Guess:
     """Fill in what `columns` and `problem` leave open.
 
@@ -85,6 +88,9 @@ def guess_columns(
         Whether labels are needed. If False, none are looked for.
     suffixes
         Of files that may be records, in lower case with dots: a column of their names holds the sequences.
+    all_ids
+        Whether ids may also stand in a column of `xdomain.data.column_names.PERHAPS_ID`, and what the ids are is said.
+        Not for a recipe that is read again: ids must stay what they were.
 
     Raises
     ------
@@ -96,21 +102,39 @@ def guess_columns(
         seen.take_from(known)
     _fill_marks(seen, labelled)
     _fill_sequences(seen, problem, suffixes)
+    posed, separator = _fill_targets(seen, problem, labelled=labelled)
+    if all_ids and seen.roles["id"] is None:
+        _fill_ids(seen)
     if not labelled:
         seen.roles |= dict.fromkeys(("label", "tags", "start", "end"))
         seen.labels = ()
-        return Guess(seen.columns(), problem or ("pair" if seen.roles["sequence_b"] else None), tuple(seen.said))
+    elif columns.sequence is None and posed not in PER_SYMBOL and posed != "span":
+        _say_unused(seen)
+    return Guess(seen.columns(), posed, tuple(seen.said), separator)
+
+
+def _fill_targets(seen: ColumnRoles, problem: Problem | None, *, labelled: bool) -> tuple[Problem | None, str | None]:
+    """Fill in what is learnt; the problem, given or guessed, and what parts labels in a cell."""
+    if not labelled:
+        return problem or ("pair" if seen.roles["sequence_b"] else None), None
     if problem in ("span", None) and seen.roles["sequence_b"] and _fill_answers(seen, asked=problem is not None):
-        return Guess(seen.columns(), "span", tuple(seen.said))
+        return "span", None
     asked = problem in PER_SYMBOL or (problem is None and bool(seen.roles["tags"]))
     if (asked or problem is None) and not seen.roles["sequence_b"] and _fill_tags(seen, problem, asked=asked):
-        return Guess(seen.columns(), problem or _posed_by_tags(seen), tuple(seen.said))
+        return problem or _posed_by_tags(seen), None
     if not seen.labels:
         _fill_label(seen, problem)
-    if columns.sequence is None:
-        _say_unused(seen)
-    posed, separator = seen.posed_by_labels(problem)
-    return Guess(seen.columns(), posed, tuple(seen.said), separator)
+    return seen.posed_by_labels(problem)
+
+
+def _fill_ids(seen: ColumnRoles) -> None:
+    """Take a column of names for ids, each of which must be there once; or say that there is none, if one could be."""
+    if name := next((name for name in seen.all_named(PERHAPS_ID) if seen.tell_apart(name)), None):
+        seen.note("id", name, "by its name, and as all its cells differ")
+    elif not any(said.startswith("ids:") for said in seen.said) and any(
+        seen.sample.numbers(name) is None and seen.tell_apart(name) for name in seen.free()
+    ):
+        seen.said.append("ids: row numbers (--column id=NAME names a column)")
 
 
 def _say_unused(seen: ColumnRoles) -> None:
@@ -201,7 +225,8 @@ def _fill_answers(seen: ColumnRoles, *, asked: bool) -> bool:
     """Whether there are answers in a passage. Unless the user `asked` for them, start and end need known names."""
     named = {role: seen.roles[role] or seen.named(names) for role, names in (("start", START), ("end", END))}
     answer = seen.roles["answer"] or seen.named(ANSWER)
-    if named["start"] is None and answer and are_objects(seen.sample.cells[answer]):
+    objects = answer and named["start"] is None and are_objects(seen.sample.cells[answer])
+    if objects or (answer and not any(named.values()) and (asked or _are_texts(seen, answer))):
         named = {"answer": answer}
     elif named["end"] is None and answer:
         named["answer"] = answer
@@ -214,8 +239,23 @@ def _fill_answers(seen: ColumnRoles, *, asked: bool) -> bool:
         if seen.roles[role] is None and name is not None:
             seen.note(role, name, "by its name")
     if not asked:
-        seen.said.append(f"problem: span, as an answer in the second sequence has a start and an end {OVERRULE}")
+        why = "has a start and an end" if named.keys() & {"start", "end"} else "is given by its text"
+        seen.said.append(f"problem: span, as an answer in the second sequence {why} {OVERRULE}")
     return True
+
+
+def _are_texts(seen: ColumnRoles, answer: str) -> bool:
+    """Whether the column `answer` holds texts of answers: the user says so, or all names do and most stand there."""
+    if seen.roles["answer"]:
+        return True
+    called = plain(str(seen.roles["sequence"])), plain(str(seen.roles["sequence_b"]))
+    if called not in (("question", "context"), ("question", "passage")) or seen.roles["label"] or seen.labels:
+        return False
+    if seen.named(LABEL):
+        return False
+    pairs = zip(seen.sample.cells[answer], seen.sample.cells[str(seen.roles["sequence_b"])], strict=True)
+    parts = [re.split(r"\s*[;|]\s*", text)[0] in passage for text, passage in pairs if text]
+    return sum(parts) > len(parts) / 2
 
 
 def _posed_by_tags(seen: ColumnRoles) -> Problem:

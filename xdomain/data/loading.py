@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from xdomain.core.progress import log
 from xdomain.core.recipe import NEGATIVES, Columns, Recipe
 from xdomain.core.sequences import Adapter
 from xdomain.data.assemble import constants_of, said
+from xdomain.data.column_names import PERHAPS_ID, plain
 from xdomain.data.formats.refused import READABLE
 from xdomain.data.formats.registry import FORMATS, format_of, own_columns, raw_file, raw_options_of, read
 from xdomain.data.in_memory import shown
@@ -25,6 +26,7 @@ from xdomain.data.infer_columns import Guess, guess_columns
 from xdomain.data.media_files import transcribed
 from xdomain.data.negatives.make import with_negatives
 from xdomain.data.overlapping_kmers import without_overlap
+from xdomain.data.sample import tell_apart
 from xdomain.data.sources import locate, neighbour
 from xdomain.data.validate import check_variety, validated
 
@@ -36,6 +38,7 @@ def guess_file(
     *,
     options: Mapping[str, Any] | None = None,
     suffixes: tuple[str, ...] = (),
+    others: Sequence[Path] = (),
 ) -> tuple[str, Guess]:
     """Guess the reader for a file to learn from, and what its columns hold.
 
@@ -51,6 +54,8 @@ def guess_file(
         Of the reader, as in a recipe.
     suffixes
         Of the files that the domain reads: a column of such names is taken for the sequences.
+    others
+        Further files of the same data, of which a column of ids that is guessed must hold, too.
 
     Returns
     -------
@@ -62,7 +67,14 @@ def guess_file(
     own = raw_options_of(reader, options or {})
     constant = (options or {}).get("constant_label")
     table = raw_file(reader, path, columns=columns, labelled=True, constant_label=constant, **own)
-    return reader, guess_columns(table, columns, problem, where=shown(path), suffixes=suffixes)
+    guess = guess_columns(table, columns, problem, where=shown(path), suffixes=suffixes, all_ids=True)
+    name = guess.columns.id
+    if others and name and not columns.id and plain(name) in PERHAPS_ID:
+        tables = (raw_file(reader, other, columns=columns, labelled=True, constant_label=constant, **own)
+                  for other in others)  # fmt: skip
+        if not all(name in one.column_names and tell_apart(one.column(name).to_pylist()) for one in tables):
+            guess = guess_columns(table, columns, problem, where=shown(path), suffixes=suffixes)
+    return reader, guess
 
 
 def load_table(recipe: Recipe, *, adapter: Adapter | None = None) -> pa.Table:

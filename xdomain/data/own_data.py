@@ -24,7 +24,7 @@ from xdomain.data.formats.labels_file import with_labels
 from xdomain.data.formats.media_folder import table_of_folder
 from xdomain.data.formats.refused import READABLE
 from xdomain.data.formats.registry import format_of, raw_options_of
-from xdomain.data.in_memory import data_file, shown, stored
+from xdomain.data.in_memory import EXPECTED, are_sequences, data_file, shown, stored
 from xdomain.data.infer_columns import Guess
 from xdomain.data.loading import guess_file
 from xdomain.data.media_files import endings
@@ -61,7 +61,8 @@ def own_recipe(
     data
         A file of any of `xdomain.data.formats.registry.FORMATS`; a folder of train, valid and test files, of a
         file per class, of sound or music files, or that ``datasets`` saved; ``hub:NAME``, a data set of the Hugging
-        Face hub; a table in memory, or (sequences, labels); or any of these by the name of its split,
+        Face hub; a table in memory, or (sequences, labels), or with `negatives` a list of
+        sequences; or any of these by the name of its split,
         ``{"train": …, "test": …}``.
     domain
         Name of the adapter.
@@ -96,6 +97,10 @@ def own_recipe(
     named = {role: str(name) for role, name in (told.get("columns") or {}).items() if name is not None}
     columns = columns_of({**named, **(columns.model_dump(exclude_none=True) if columns else {})})
     how, made_of = _negatives(negatives, told, genome)
+    if how == "none" and are_sequences(data):
+        raise DataError("a list of sequences, and no labels", expected=EXPECTED,
+                        fix='data=(sequences, labels); or, where all are of one class, negatives="shuffled", '
+                        '"background=GENOME.fa" (DNA) or "proteins=FILE.fasta"')  # fmt: skip
     files, name = _files(data, _Parts(domain, labels, genome, options))
     lead = files["train" if "train" in files else next(iter(files))]
     kinds = {name: format_of(path) for name, path in files.items()} if len(files) > 1 else {}
@@ -105,7 +110,8 @@ def own_recipe(
             expected="the same format for train, valid and test",
         )
     problem = problem or told.get("problem")
-    reader, guess = _guessed(lead, columns, problem, options, _suffixes(domain), of_one_class=how != "none")
+    others = [path for path in files.values() if path != lead]
+    reader, guess = _guessed(lead, others, columns, problem, options, _suffixes(domain), of_one_class=how != "none")
     posed = guess.problem or "classification"
     if guess.separator:
         options.setdefault("label_separator", guess.separator)
@@ -215,6 +221,7 @@ def _negatives(asked: str | None, told: Mapping[str, Any], genome: Path | None) 
 
 def _guessed(
     path: Path,
+    others: Sequence[Path],
     columns: Columns,
     problem: Problem | None,
     options: dict[str, Any],
@@ -224,10 +231,10 @@ def _guessed(
 ) -> tuple[str, Guess]:
     """As `guess_file`; where negatives are made and there are no labels, `options` say that all are of one class."""
     if not of_one_class:
-        return guess_file(path, columns, problem, options=options, suffixes=suffixes)
+        return guess_file(path, columns, problem, options=options, suffixes=suffixes, others=others)
     if columns.label != "":
         try:
-            found = guess_file(path, columns, problem, options=options, suffixes=suffixes)
+            found = guess_file(path, columns, problem, options=options, suffixes=suffixes, others=others)
             named = found[1].columns.label
             if columns.label or (isinstance(named, str) and plain(named) in LABEL):  # others may be descriptions
                 return found
@@ -236,7 +243,7 @@ def _guessed(
                 raise
     options["constant_label"] = POSITIVE
     found = guess_file(path, columns.model_copy(update={"label": "label"}), "classification",
-                       options=options, suffixes=suffixes)  # fmt: skip
+                       options=options, suffixes=suffixes, others=others)  # fmt: skip
     log.info(f"label: every record is {POSITIVE!r}, as {'asked' if columns.label == '' else 'there are no labels'}")
     return found
 

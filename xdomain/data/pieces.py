@@ -19,6 +19,7 @@ from xdomain.core.progress import Silent, log, reporter
 from xdomain.core.recipe import Columns, Recipe
 from xdomain.core.sequences import Adapter
 from xdomain.data.assemble import assemble, said
+from xdomain.data.column_names import PERHAPS_ID, plain
 from xdomain.data.formats.blocks import Block, after_fasta, after_fastq, after_rows, text_blocks
 from xdomain.data.formats.fasta import fasta_of
 from xdomain.data.formats.read_file import read_head
@@ -27,6 +28,7 @@ from xdomain.data.formats.sequence_files import records_of
 from xdomain.data.formats.tables import LONGEST_HEADER, head_of, is_quoted, table_of
 from xdomain.data.infer_columns import guess_columns
 from xdomain.data.loading import asked_of, explained, load_file, made_ready
+from xdomain.data.rows import noting
 from xdomain.data.seen_ids import SeenIds
 
 ROWS = 4096
@@ -178,8 +180,9 @@ class _Reading:
         notes: list[str] = []
         if self.columns is None:
             guess = guess_columns(
-                raw, self.given, self.asked.problem, known=self.asked.known, where=where, labelled=labelled
-            )
+                raw, self.given, self.asked.problem, known=self.asked.known, where=where, labelled=labelled,
+                all_ids=True,
+            )  # fmt: skip
             roles = guess.columns.model_dump()
             self.columns = Columns(**{role: name or "" for role, name in roles.items()})
             self.names = [name for name in roles.values() if name in raw.column_names]
@@ -193,19 +196,25 @@ class _Reading:
         )  # fmt: skip
         self.rows += raw.num_rows
         notes += said(table)
-        return table.replace_schema_metadata({**(table.schema.metadata or {}), "said": json.dumps(notes)})
+        return table.replace_schema_metadata({**(table.schema.metadata or {}), b"said": json.dumps(notes)})
 
     def distinct(self, table: pa.Table, first: int) -> pa.Table:
-        """Refuse ids that rows before `table`, the first of which is number `first`, have; or number those of FASTA."""
+        """Refuse ids that rows before `table`, the first of which is number `first`, have.
+
+        Those of FASTA, and names that were taken for ids, are numbered instead.
+        """
         if self.columns is None or not self.columns.id:
             return table
         ids: list[str] = table["id"].to_pylist()
-        if not FORMATS[self.asked.reader].of_sequences:
+        guessed = not self.given.id and plain(self.columns.id) in PERHAPS_ID  # later rows may repeat the names
+        if not (guessed or FORMATS[self.asked.reader].of_sequences):
             self.seen.checked(ids, first, str(self.file))
             return table
-        names: Any = pa.array(self.seen.numbered(ids, first), pa.string())
+        names = self.seen.numbered(ids, first)
         place, metadata = table.column_names.index("id"), table.schema.metadata
-        return table.set_column(place, "id", names).replace_schema_metadata(metadata)
+        numbered = table.set_column(place, "id", pa.array(names, pa.string())).replace_schema_metadata(metadata)
+        again = f"ids: names of column {self.columns.id!r} that come again are numbered, as in A:2"
+        return noting(numbered, again) if guessed and names != ids else numbered
 
 
 def _moved(error: DataError, first: int, line: int) -> DataError:

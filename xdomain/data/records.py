@@ -9,11 +9,13 @@ from typing import Any
 import pyarrow as pa
 
 from xdomain.core.errors import RecipeError
+from xdomain.core.paths import is_file
 from xdomain.core.recipe import Columns, Recipe
 from xdomain.core.sequences import Adapter
 from xdomain.data.in_memory import table_of_sequences
 from xdomain.data.media_files import endings, is_media, table_of_files, transcribed
 from xdomain.data.pieces import Piece, load_pieces
+from xdomain.data.sources import neighbour
 
 
 def pieces_of(
@@ -31,7 +33,7 @@ def pieces_of(
     Raises
     ------
     RecipeError
-        There are several files of records, or none.
+        There are several files of records, or none, or one does not exist.
     DataError
         A record cannot be read.
     """
@@ -39,6 +41,11 @@ def pieces_of(
         return iter([Piece(transcribed(table_of_files(paths, paired=paired), adapter, Path()), 1.0)])
     if len(paths) == 1:
         return load_pieces(paths[0], recipe, adapter, columns=columns, paired=paired)
+    if paths and (lost := next((path for path in paths if not is_file(path)), None)):
+        folder = lost.is_dir()
+        raise RecipeError(f"{lost} is a folder" if folder else f"{lost} does not exist",
+                          expected="further runs before the file of records" if folder
+                          else "a run folder, or a file of records", nearest=neighbour(lost))  # fmt: skip
     single = f", or files that end in {', '.join(endings(adapter))}" if endings(adapter) else ""
     raise RecipeError(f"{len(paths)} files of records", expected=f"one CSV, TSV or FASTA file{single}")
 

@@ -53,7 +53,9 @@ def noting(table: pa.Table, *sentences: str) -> pa.Table:
     """`table` with `sentences` about how it was read in its metadata, where `xdomain.data.assemble.said` finds them."""
     metadata = table.schema.metadata or {}
     known: list[str] = json.loads(metadata.get(b"said", b"[]"))
-    return table.replace_schema_metadata({**metadata, "said": json.dumps([*known, *sentences])}) if sentences else table
+    return (
+        table.replace_schema_metadata({**metadata, b"said": json.dumps([*known, *sentences])}) if sentences else table
+    )
 
 
 def short(text: str, limit: int = 60) -> str:

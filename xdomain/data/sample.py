@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import pyarrow as pa
 
@@ -73,6 +73,12 @@ class Sample:
             fitting += entries == len(text) or (parted and entries == len(text.split()))
         longest = max(len(split_tags(cell, parted=parted)) for cell, _ in whole)
         return longest > 1 and fitting >= max(1, share * len(whole))
+
+
+def tell_apart(cells: Sequence[str | None]) -> bool:
+    """Whether `cells`, one or more, tell their rows apart: no two are the same, and none is empty."""
+    kept = {_cut(cell) for cell in cells}
+    return bool(kept) and "" not in kept and len(kept) == len(cells)
 
 
 def are_parted(cells: Iterable[str]) -> bool:

@@ -211,6 +211,7 @@ def _check_ids(table: pa.Table, where: str) -> None:
 ONE_CLASS = (
     "; if all are of one class, --negatives shuffled, background=GENOME.fa (DNA) or proteins=FILE.fasta makes others"
 )
+"""What may be done about data without labels, or with one: the end of a `fix`."""
 
 
 def check_variety(table: pa.Table, problem: Problem, where: str) -> None:

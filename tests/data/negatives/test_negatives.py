@@ -275,7 +275,9 @@ def test_the_key_of_a_cell_is_as_before_where_no_negatives_are_made(peptides, tm
 def test_check_says_that_there_is_one_class_and_how_to_make_another(capsys, peptides, tmp_path):
     table = tmp_path / "one.csv"
     table.write_text("sequence,label\nACDEFGHIK,1\nKLMNPQRS,1\n")
-    for data in (peptides, table):
+    bare = tmp_path / "bare.csv"
+    bare.write_text("sequence\nACDEFGHIK\nKLMNPQRS\n")
+    for data in (peptides, table, bare):
         code, _, err = told(capsys, "check", data, "--domain", "protein")
         assert code == 2
         assert "--negatives shuffled, background=GENOME.fa (DNA) or proteins=FILE.fasta" in err
