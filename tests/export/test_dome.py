@@ -82,7 +82,7 @@ def test_calibration_weights_and_negatives_are_told(runs, tmp_path):
     found, told = parts(dome(run.folder)), run.values["calibration"]
     after, before = (f"{told['test'][when]['error']:.4f}" for when in ("after", "before"))
     sentence = "In training, a record counts as much as the column `trust` says; in the metrics all count alike."
-    nothing = run.values["counts"]["records_without_weight"]
+    nothing = run.values["counts"]["records_of_weight_0"]
     assert nothing > 0
     assert f"{sentence} {nothing} training records weigh nothing." in found["Algorithm"]
     assert f"the temperature {told['temperature']:.4f}, fitted on validation" in found["Performance measures"]

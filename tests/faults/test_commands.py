@@ -110,7 +110,7 @@ class TestMessages:
     def test_of_errors(self):
         error = UserError("a" * 9000, expected="b" * 9000, nearest="c" * 9000, fix="d" * 9000)
         assert len(str(error)) <= CHARACTERS
-        assert "(8,000 characters left out)" in error.what
+        assert "(8,200 characters left out)" in error.what
         assert str(UserError("a", expected="b")) == "a\n  expected: b"
 
     def test_of_lists(self):

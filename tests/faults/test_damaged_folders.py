@@ -202,7 +202,7 @@ def test_the_undamaged_folders_are_read(subjects):
 
 @pytest.mark.filterwarnings("ignore")
 def test_a_sample_of_damage(subjects):
-    assert cases(subjects, 28) == []
+    assert cases(subjects, 14) == []
 
 
 @pytest.mark.slow

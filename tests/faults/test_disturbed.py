@@ -113,7 +113,7 @@ def check_full(rows: list[dict[str, Any]]) -> None:
 
 
 def test_predictions_on_a_disk_that_is_full_at_any_time(tiny_bert, tmp_path):
-    check(["predict", "predict-parquet"], tiny_bert, tmp_path, ways=["full"])
+    check(["predict"], tiny_bert, tmp_path, ways=["full"])
 
 
 @pytest.mark.slow

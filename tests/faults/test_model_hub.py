@@ -38,6 +38,7 @@ def refusals(names, folder, home):
     return dict(json.loads(line) for line in done.stdout.splitlines())
 
 
+@pytest.mark.slow
 def test_what_the_hub_refuses_is_told_and_how_to_get_it(tiny_bert, tmp_path):
     told = refusals(["some/name", "e401/name", "e403/name", "e404/name"], tiny_bert, tmp_path)
     assert told["some/name"] == ""

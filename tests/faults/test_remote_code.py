@@ -2,14 +2,12 @@
 
 import io
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from command_line import told
 
 from xdomain.adapters.speech.pretrained_features import load_checkpoint
 from xdomain.adapters.text import Text
@@ -87,9 +85,9 @@ def test_no_class_of_transformers_runs_it(evil, mark, kind):
     "read", [load_backbone, lambda folder: load_checkpoint(folder, 1)], ids=["backbone", "speech features"]
 )
 def test_a_checkpoint_with_code_gets_one_clear_message(evil, mark, read):
-    with pytest.raises(BackboneError) as told:
+    with pytest.raises(BackboneError) as refused:
         read(str(evil))
-    assert str(told.value).startswith(f"{evil} can be loaded only by code that it brings (auto_map), which xdomain")
+    assert str(refused.value).startswith(f"{evil} can be loaded only by code that it brings (auto_map), which xdomain")
     assert not mark.exists()
 
 
@@ -102,13 +100,11 @@ def test_a_tokenizer_with_code_is_read_without_it_or_refused(evil, mark, read):
     assert not mark.exists()
 
 
-def test_the_command_line_asks_nothing(evil, mark):
-    command = [sys.executable, "-m", "xdomain.cli", "run", "toy/dna-classification", "--backbone", str(evil)]
-    done = subprocess.run([*command, "--out", str(evil.parent / "run")], input="y\n" * 100, text=True,
-                          capture_output=True, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False)  # fmt: skip
-    assert done.returncode == 2
-    assert "auto_map" in done.stderr
-    assert "trust_remote_code" not in done.stderr + done.stdout
+def test_the_command_line_asks_nothing(evil, mark, capsys):
+    code, out, err = told(capsys, "run", "toy/dna-classification", "--backbone", evil, "--out", evil.parent / "run")
+    assert code == 2
+    assert "auto_map" in err
+    assert "trust_remote_code" not in err + out
     assert not mark.exists()
 
 

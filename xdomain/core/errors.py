@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Callable, Iterable
 from typing import ParamSpec, TypeVar
 
-LONGEST = 1000
+LONGEST = 800
 """Characters of what a message says first; with its other parts it fits a screen."""
 ROLES = frozenset(
     ["id", "sequence", "sequence_b", "label", "tags", "start", "end", "answer", "split", "group", "fold", "weight"]
