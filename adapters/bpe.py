@@ -52,7 +52,7 @@ def train_bpe(sequences: Sequence[Payload] | pa.Array, size: int, path: str | Pa
         vocab_size=size, initial_alphabet=[*BASES, "N"], show_progress=False, max_token_length=LONGEST
     )
     tokenizer.train_from_iterator(letters.texts(letters.encode(sequences)), trainer)
-    with writing(path, fix="another path"):
+    with writing(Path(path), fix="another path"):
         Path(path).write_text(tokenizer.to_str(), "utf-8")
     return Path(path)
 

@@ -24,7 +24,7 @@ import shutil
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -143,7 +143,7 @@ def child(words: list[str], places: Places) -> tuple[int, str, int]:
 
 
 @contextlib.contextmanager
-def _cells_run_here() -> Iterator[None]:
+def _cells_run_here() -> Generator[None]:
     """Run the cells of a study in this process, where they are watched."""
     from unittest.mock import patch
 

@@ -29,8 +29,8 @@ def model_hub(folder: Path) -> Generator[str]:
         def do_GET(self) -> None:
             self.answer(body=True)
 
-        def log_message(self, *_: object) -> None:
-            pass
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing."""
 
         def answer(self, *, body: bool) -> None:
             steps = self.path.split("?")[0].strip("/").split("/")
