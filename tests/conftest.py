@@ -96,6 +96,15 @@ def tiny_bert(once: Callable[[str, Callable[[Path], object]], Path]) -> Path:
     return folder
 
 
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty data folder, in place of the user's."""
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("XDOMAIN_DATA", str(home))
+    return home
+
+
 PICTURES = ("plot_history", "plot_confusion", "plot_labels", "plot_reliability")
 
 

@@ -18,8 +18,7 @@ from xdomain.core.recipe import Columns, Recipe
 from xdomain.core.restore import AS_WRITTEN, REPEAT, read_parquet
 from xdomain.core.run_dir import PREDICTIONS, RECIPE
 from xdomain.core.sequences import Adapter
-from xdomain.data.formats.write import joined_by
-from xdomain.data.label_sets import joint_of
+from xdomain.data.label_sets import with_joint
 from xdomain.data.loading import load_file, load_table
 from xdomain.data.negatives.make import split_with_negatives
 from xdomain.data.sources import file_sha256, paths_of
@@ -115,7 +114,7 @@ def evaluate(
     labels = {"label": label_column(examples, records), **unknown_column(examples, records)}
     predictions = pa.table({**named, **labels, **answers})
     if recipe.problem == "multilabel":
-        predictions = joined_by(predictions, joint_of(classes, recipe.reader_options.get("label_separator", "")))
+        predictions = with_joint(predictions, classes, recipe.reader_options)
     judged = held_out_of(predictions, recipe.problem, classes)
     metrics = {name: resampled_metric(name, judged).interval() for name in recipe.metrics}
     oracle, kinds = dict[str, float](), dict[str, dict[str, float]]()

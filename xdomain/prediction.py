@@ -11,8 +11,7 @@ from xdomain.core.adapter_protocols import CutsFiles
 from xdomain.core.errors import RecipeError
 from xdomain.core.progress import log
 from xdomain.core.recipe import Columns
-from xdomain.data.formats.write import joined_by
-from xdomain.data.label_sets import joint_of
+from xdomain.data.label_sets import with_joint
 from xdomain.data.pieces import with_progress
 from xdomain.data.records import are_media, pieces_of
 from xdomain.predictor import load_predictor
@@ -101,5 +100,5 @@ def predict_pieces(
                 adapter.clip(paths[1], start, end, Path(clip))
         table = pa.table({"id": pa.array(examples.ids, pa.string()), **answers})
         if model.recipe.problem == "multilabel":  # whose names may hold blanks
-            table = joined_by(table, joint_of(model.classes, model.recipe.reader_options.get("label_separator", "")))
+            table = with_joint(table, model.classes, model.recipe.reader_options)
         yield table

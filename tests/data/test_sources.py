@@ -19,14 +19,6 @@ def sha256(content):
 
 
 @pytest.fixture
-def home(tmp_path, monkeypatch):
-    home = tmp_path / "home"
-    home.mkdir()
-    monkeypatch.setenv("XDOMAIN_DATA", str(home))
-    return home
-
-
-@pytest.fixture
 def server(tmp_path, monkeypatch):
     """A folder and the URL at which it is served."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")

@@ -1,4 +1,4 @@
-"""A data folder of its own, and a local server that behaves badly."""
+"""A local server that behaves badly."""
 
 import contextlib
 import http.server
@@ -6,15 +6,6 @@ import threading
 import time
 
 import pytest
-
-
-@pytest.fixture
-def home(tmp_path, monkeypatch):
-    """An empty data folder."""
-    home = tmp_path / "home"
-    home.mkdir()
-    monkeypatch.setenv("XDOMAIN_DATA", str(home))
-    return home
 
 
 class Hostile(http.server.BaseHTTPRequestHandler):

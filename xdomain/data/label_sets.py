@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from xdomain.core.errors import DataError
 from xdomain.core.json_text import parse_json
 from xdomain.data.cells import MISSING, SEPARATORS, is_missing, natural_order, several_labels
+from xdomain.data.formats.write import joined_by
 from xdomain.data.rows import lists_by_length, missing_column, row_name, short, strings
 
 pc: Any = pyarrow.compute  # its functions are made at import and have no types
@@ -82,6 +83,14 @@ def _listed(text: str) -> list[str]:
     if "'" in inner or '"' in inner:
         return [one or other for one, other in re.findall(r"'([^']*)'|\"([^\"]*)\"", inner)]
     return inner.split("," if "," in inner else None)
+
+
+def with_joint(table: pa.Table, names: Sequence[str], reader_options: Mapping[str, Any]) -> pa.Table:
+    """The `table` of predictions of labels `names`, which says what joins them in text: as the data does, if it can.
+
+    `reader_options` are those of the run.
+    """
+    return joined_by(table, joint_of(names, reader_options.get("label_separator", "")))
 
 
 def joint_of(names: Sequence[str], separator: str) -> str:
