@@ -10,12 +10,26 @@ from transformers import (
     AlbertConfig,
     AutoModel,
     BertConfig,
+    CamembertConfig,
+    DebertaV2Config,
     DistilBertConfig,
     ElectraConfig,
+    EsmConfig,
+    GemmaConfig,
+    GPT2Config,
+    GPTNeoXConfig,
+    LlamaConfig,
     LongformerConfig,
+    MistralConfig,
     ModernBertConfig,
+    MPNetConfig,
+    OPTConfig,
     PreTrainedTokenizerFast,
+    Qwen2Config,
+    Qwen3Config,
     RobertaConfig,
+    SmolLM3Config,
+    XLMRobertaConfig,
 )
 
 from xdomain.core.plugins import make_adapter
@@ -33,6 +47,8 @@ ROWS, WIDTH = 80, 32
 SMALL: dict[str, Any] = {
     "vocab_size": ROWS, "hidden_size": WIDTH, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 48,
 }  # fmt: skip
+FROM_ONE: dict[str, Any] = {"max_position_embeddings": POSITIONS + 2, "pad_token_id": 1}
+OPEN_ENDED: dict[str, Any] = {"max_position_embeddings": POSITIONS, "bos_token_id": 2, "eos_token_id": 3}
 CONFIGS = {
     "albert": AlbertConfig(**SMALL, embedding_size=16, max_position_embeddings=POSITIONS),
     "bert": BertConfig(**SMALL, max_position_embeddings=POSITIONS),
@@ -47,10 +63,38 @@ CONFIGS = {
         **SMALL, local_attention=8, max_position_embeddings=POSITIONS, pad_token_id=1, cls_token_id=2, sep_token_id=3,
         bos_token_id=2, eos_token_id=3,
     ),
-    "roberta": RobertaConfig(**SMALL, max_position_embeddings=POSITIONS + 2, pad_token_id=1),
+    "roberta": RobertaConfig(**SMALL, **FROM_ONE),
+    "camembert": CamembertConfig(**SMALL, **FROM_ONE),
+    "xlm-roberta": XLMRobertaConfig(**SMALL, **FROM_ONE),
+    "mpnet": MPNetConfig(**SMALL, **FROM_ONE),
+    "deberta-v2": DebertaV2Config(
+        **SMALL, max_position_embeddings=POSITIONS, relative_attention=True, pos_att_type=["p2c", "c2p"],
+        position_biased_input=False, type_vocab_size=0, pad_token_id=1,
+    ),
+    "esm": EsmConfig(
+        **SMALL, **FROM_ONE, position_embedding_type="rotary", token_dropout=True, mask_token_id=4,
+        emb_layer_norm_before=False,
+    ),
+    "gpt2": GPT2Config(
+        vocab_size=ROWS, n_embd=WIDTH, n_layer=2, n_head=2, n_positions=POSITIONS, bos_token_id=3, eos_token_id=3
+    ),
+    "gpt_neox": GPTNeoXConfig(**SMALL, **OPEN_ENDED),
+    "opt": OPTConfig(
+        vocab_size=ROWS, hidden_size=WIDTH, num_hidden_layers=2, num_attention_heads=2, ffn_dim=48,
+        word_embed_proj_dim=WIDTH, pad_token_id=1, **OPEN_ENDED,
+    ),
+    "llama": LlamaConfig(**SMALL, **OPEN_ENDED),
+    "mistral": MistralConfig(**SMALL, **OPEN_ENDED, num_key_value_heads=1),
+    "gemma": GemmaConfig(**SMALL, **OPEN_ENDED, num_key_value_heads=1, head_dim=16, pad_token_id=1),
+    "qwen2": Qwen2Config(**SMALL, **OPEN_ENDED, num_key_value_heads=1),
+    "qwen3": Qwen3Config(**SMALL, **OPEN_ENDED, num_key_value_heads=1, head_dim=16),
+    "smollm3": SmolLM3Config(**SMALL, **OPEN_ENDED, num_key_value_heads=1, pad_token_id=None),
 }  # fmt: skip
-TWO_ENDS = ("roberta", "longformer")  # <s> a </s> </s> b </s>
-WITHOUT_TYPES = (*TWO_ENDS, "distilbert", "modernbert")
+DECODERS = ("gemma", "gpt2", "gpt_neox", "llama", "mistral", "opt", "qwen2", "qwen3", "smollm3")
+TWO_ENDS = ("roberta", "longformer", "camembert", "xlm-roberta", "mpnet")  # <s> a </s> </s> b </s>
+WITHOUT_TYPES = (*TWO_ENDS, *DECODERS, "distilbert", "modernbert", "esm")
+BEGUN = ("gemma", "llama", "mistral", "opt")
+"""Decoders whose tokenizers begin with a token of their own; those of the others put none."""
 PROBLEMS = ("classification", "multilabel", "regression", "multioutput", "tagging", "profile", "pair", "span")
 CLASSES = ("a", "b", "c")
 
@@ -58,6 +102,9 @@ CLASSES = ("a", "b", "c")
 def save_tokenizer(family, folder):
     names = ["[UNK]", "[PAD]", "[CLS]", "[SEP]", "[MASK]", "a", *(f"w{i}" for i in range(ROWS - 6))]
     tokenizer = Tokenizer(models.WordLevel({name: row for row, name in enumerate(names)}, "[UNK]"))
+    if family in DECODERS:
+        save_decoder_tokenizer(family, tokenizer, folder)
+        return
     between = "[SEP]:0 [SEP]:0" if family in TWO_ENDS else "[SEP]:0"
     second = 0 if family in WITHOUT_TYPES else 1
     tokenizer.post_processor = processors.TemplateProcessing(
@@ -69,6 +116,18 @@ def save_tokenizer(family, folder):
     PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]",
         mask_token="[MASK]", model_input_names=inputs,
+    ).save_pretrained(folder)  # fmt: skip
+
+
+def save_decoder_tokenizer(family, tokenizer, folder):
+    if family in BEGUN:
+        tokenizer.post_processor = processors.TemplateProcessing(
+            single="[CLS]:0 $A:0", pair="[CLS]:0 $A:0 [CLS]:0 $B:0", special_tokens=[("[CLS]", 2)]
+        )
+    pad = {"pad_token": "[PAD]"} if CONFIGS[family].pad_token_id == 1 else {}
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token="[CLS]", eos_token="[SEP]", unk_token="[UNK]", **pad,
+        model_input_names=["input_ids", "attention_mask"],
     ).save_pretrained(folder)  # fmt: skip
 
 

@@ -14,11 +14,11 @@ from xdomain.core.errors import BackboneError, MissingError, OutputError, Recipe
 from xdomain.data.dataset import encode_examples
 from xdomain.export import onnx as module
 from xdomain.export.onnx import export_onnx
-from xdomain.model.backbone import FAMILIES
+from xdomain.model.families import TRIED
 from xdomain.saved_model import keep_temperature, load_saved, saved_adapter
 
 onnxruntime = pytest.importorskip("onnxruntime")
-EXPORTED = [family for family in FAMILIES if family not in module.UNSUPPORTED]
+EXPORTED = [family for family in TRIED if family not in module.UNSUPPORTED]
 
 
 def read(folder, given):

@@ -7,7 +7,7 @@ import torch
 from test_initialise import CONFIGS
 
 from xdomain.core.choices import Problem
-from xdomain.model.initialise import head_of
+from xdomain.model.families import head_of
 from xdomain.model.layer_mix import attach_layer_mix, insert_mix, remove_mix, save_mix
 from xdomain.model.tuning import freeze_for, merge_adapters
 

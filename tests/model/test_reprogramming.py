@@ -10,7 +10,7 @@ from test_initialise import CONFIGS
 from xdomain.core.choices import Problem
 from xdomain.core.errors import RecipeError
 from xdomain.core.sequences import Alphabet
-from xdomain.model.initialise import head_of
+from xdomain.model.families import head_of
 from xdomain.model.make_mapping import make_mapping
 from xdomain.model.reprogramming import Mixture, check_size, describe_mixture, fold_mixture, insert_mixture, sparsemax
 from xdomain.model.tuning import freeze_for, merge_adapters

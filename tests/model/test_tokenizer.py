@@ -313,7 +313,14 @@ def test_a_mapping_for_another_vocabulary(backbones):
         export_tokenizer(adapter, mapping, backbones["roberta"], max_length=64)
 
 
-def test_a_backbone_without_an_unknown_token():
+def test_what_a_byte_level_backbone_has_no_token_for_is_padding():
     core = Tokenizer(models.WordLevel({c: i for i, c in enumerate("abcdefgh")}, "a"))
-    with pytest.raises(BackboneError, match="has no unknown token"):
+    backbone = PreTrainedTokenizerFast(tokenizer_object=core, pad_token="b", eos_token="c")
+    tokenizer, _ = exported(make_adapter("dna"), backbone)
+    assert tokenizer.unk_token_id == tokenizer.pad_token_id == 1
+
+
+def test_a_backbone_without_a_token_between_two_sequences():
+    core = Tokenizer(models.WordLevel({c: i for i, c in enumerate("abcdefgh")}, "a"))
+    with pytest.raises(BackboneError, match="has no token to part two sequences with"):
         exported(make_adapter("dna"), PreTrainedTokenizerFast(tokenizer_object=core, pad_token="b"))

@@ -7,21 +7,35 @@ import pytest
 from families import PROBLEMS, records, save_backbone, save_run, table_of
 
 import xdomain
+from xdomain.core.errors import BackboneError
 from xdomain.data.dataset import encode_examples
-from xdomain.model.backbone import FAMILIES
+from xdomain.model.families import TRIED
 from xdomain.saved_model import load_saved, saved_adapter
 from xdomain.training.device import Device
 
+WITHOUT_HEAD = {
+    *((family, "span") for family in ("esm", "gemma")),
+    *((family, problem) for family in ("opt",) for problem in ("tagging", "profile")),
+}
 CPU = Device("cpu", False, "a test")
 
 
-@pytest.fixture(scope="module", params=FAMILIES)
-def backbone(request, tmp_path_factory):
-    return save_backbone(request.param, tmp_path_factory.mktemp(request.param))
+@pytest.fixture(scope="module", params=TRIED)
+def family(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def backbone(family, tmp_path_factory):
+    return save_backbone(family, tmp_path_factory.mktemp(family))
 
 
 @pytest.mark.parametrize("problem", PROBLEMS)
-def test_an_answer_is_the_same_alone_and_beside_others(backbone, problem, tmp_path):
+def test_an_answer_is_the_same_alone_and_beside_others(family, problem, backbone, tmp_path):
+    if (family, problem) in WITHOUT_HEAD:
+        with pytest.raises(BackboneError, match=f"transformers has no {family} for {problem}"):
+            save_run(backbone, problem, tmp_path / "run")
+        return
     folder, given = save_run(backbone, problem, tmp_path / "run"), records(problem)
     saved = load_saved(folder)
     adapter = saved_adapter(folder, saved.recipe)

@@ -21,7 +21,8 @@ from xdomain.core.run_dir import read_result
 from xdomain.core.sequences import Adapter
 from xdomain.data.collate import Collator, fit_windows
 from xdomain.data.dataset import Examples
-from xdomain.model.backbone import load_backbone, max_positions, quiet_loading
+from xdomain.model.backbone import load_backbone, quiet_loading
+from xdomain.model.families import max_positions
 from xdomain.model.reprogramming import fold_mixture, insert_mixture
 from xdomain.model.token_mapping import learned_kind
 from xdomain.model.vocabulary import Vocabulary

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from xdomain.analysis.loaded_run import hidden_states
-from xdomain.model.backbone import max_positions
+from xdomain.model.families import max_positions
 
 ALPHAS = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
 BATCH = 32

@@ -98,7 +98,10 @@ def compare_command(
     *,
     arms: Annotated[
         str | None,
-        typer.Option(help="Inits and baselines; the first is the reference. Default: pretrained,scratch,kmer."),
+        typer.Option(
+            help="Inits and baselines, the first the reference, each perhaps with options of its own: "
+            "'pretrained backbone=DIR mapping=own,scratch'. Default: pretrained,scratch,kmer."
+        ),
     ] = None,
     own: OwnData,
     training: Training,

@@ -162,7 +162,7 @@ class Training:
     mapping: Annotated[
         str | None,
         typer.Option(
-            help="random, frequent, rare, identity, permute, shift, block:N, given:FILE (JSON or YAML), "
+            help="random, own, frequent, rare, identity, permute, shift, block:N, given:FILE (JSON or YAML), "
             "search:N (the best of N draws), learned or learned:sparse."
         ),
     ] = None

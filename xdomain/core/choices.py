@@ -29,6 +29,8 @@ Baseline = Literal["kmer", "cnn"]
 Part = Literal["attention", "ffn", "norms", "words", "positions"]
 """The parts of an encoder that can be transferred one by one."""
 PARTS: tuple[str, ...] = get_args(Part)
+Attention = Literal["own", "bidirectional"]
+"""Which tokens a token attends to: as its family does, or all, which changes decoders alone."""
 Calibration = Literal["none", "temperature"]
 Precision = Literal["auto", "bf16", "fp32"]
 TooLong = Literal["error", "truncate"]

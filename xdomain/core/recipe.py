@@ -13,6 +13,7 @@ from xdomain.core.choices import (
     DEFAULT_METRICS,
     OF_COLUMNS,
     PARTS,
+    Attention,
     Baseline,
     Calibration,
     ClassBalance,
@@ -230,6 +231,9 @@ class Train(ConfigModel):
     weight_decay: float = Field(default=0.0, ge=0)
     attention_dropout: float = Field(default=0.0, ge=0, lt=1, description="Values above 0 are slow on a CPU.")
     hidden_dropout: float = Field(default=0.1, ge=0, lt=1)
+    attention: Attention = Field(
+        default="own", description="bidirectional: each token of a decoder such as GPT-2 attends to later ones, too."
+    )
     max_length: int | None = Field(
         default=None,
         lt=MOST,

@@ -1,4 +1,4 @@
-"""The encoder that a run starts from: shipped with xdomain, a folder, or a hub id."""
+"""The language model that a run starts from: shipped with xdomain, a folder, or a hub id."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedConfig, PreTrainedTokenizerFast
+from transformers import PreTrainedConfig, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
 from xdomain.core.errors import BackboneError, nearest
 from xdomain.core.safe_loading import load
 from xdomain.model.checkpoints import bundled_backbones, locate_backbone
+from xdomain.model.families import TRIED, check_family, kind_of
 
-FAMILIES = ("albert", "bert", "distilbert", "electra", "longformer", "modernbert", "roberta")
-FROM_PAD = ("roberta", "longformer", "xlm-roberta", "camembert")
-"""Families whose position ids begin at the padding's id plus one, so not every row of positions can be used."""
+CLOSE = 1e-4
+"""How far states may differ, relative to the largest, between a sequence alone and the same one padded."""
 
 
 @dataclass(frozen=True)
 class Backbone:
-    """An encoder checkpoint that has been read.
+    """A checkpoint of an encoder or a decoder that has been read.
 
     Parameters
     ----------
@@ -34,8 +34,10 @@ class Backbone:
         As the user wrote it.
     path
         What `transformers` loads it from: a folder or a hub id.
+    tokenizer
+        With a padding token; a decoder that has none is padded with its end of text, which `config` then names too.
     tensors
-        The base model's tensors that the checkpoint really holds, by their names in the base model; float32.
+        The base model's weights that the checkpoint really holds, by their names in the base model; float32.
     missing
         Names of base-model tensors that the checkpoint lacks, such as the pooler of a masked-LM checkpoint.
     sha256
@@ -45,7 +47,7 @@ class Backbone:
     name: str
     path: str
     config: PreTrainedConfig
-    tokenizer: PreTrainedTokenizerFast
+    tokenizer: PreTrainedTokenizerBase
     tensors: dict[str, Tensor]
     missing: tuple[str, ...]
     sha256: str
@@ -62,7 +64,7 @@ def load_backbone(name: str | None = None) -> Backbone:
     Raises
     ------
     BackboneError
-        `name` leads to no encoder checkpoint that can be loaded; the message says what it is and what works.
+        `name` leads to no checkpoint that can be loaded; the message says what it is and what works.
     """
     path = locate_backbone(name)
     return _load(name or Path(path).name, path, local=Path(path).is_dir())
@@ -83,7 +85,7 @@ def _load(name: str, path: str, *, local: bool) -> Backbone:
     try:
         with quiet_loading():
             config = load("AutoConfig", path)
-            _check_family(name, config)
+            check_family(name, config)
             model, info = load(
                 "AutoModel", path, config=config, use_safetensors=True, dtype=torch.float32, output_loading_info=True
             )
@@ -92,22 +94,51 @@ def _load(name: str, path: str, *, local: bool) -> Backbone:
         raise
     except Exception as error:
         raise _explained(name, path, error, local=local) from None
-    if not tokenizer.is_fast:
-        raise BackboneError(f"{name} has a tokenizer that only Python reads", expected="tokenizer.json")
-    if tokenizer.pad_token_id is None:
-        raise BackboneError(f"the tokenizer of {name} has no padding token", expected="a pad_token")
+    _settle_padding(name, config, tokenizer)
     missing = tuple(sorted(info["missing_keys"]))
-    tensors = {key: value.detach() for key, value in model.state_dict().items() if key not in missing}
+    tensors = {key: value.detach() for key, value in model.named_parameters() if key not in missing}
     _check_tensors(name, missing, sorted(info["unexpected_keys"]))
+    if config.model_type not in TRIED:
+        _check_padding(name, model)
     return Backbone(name, path, config, tokenizer, tensors, missing, _digest(path, tensors, local=local))
 
 
-def _check_family(name: str, config: PreTrainedConfig) -> None:
-    if config.model_type not in FAMILIES:
+def _settle_padding(name: str, config: Any, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Give a decoder without a padding token that of its end, and let `config` and `tokenizer` agree on it.
+
+    The heads of decoders read the last token that is no padding, which they find by its row in `config`.
+    """
+    if kind_of(config) == "decoder":
+        ids, rows = tokenizer.get_vocab(), int(config.vocab_size)
+        tokens = (tokenizer.pad_token, tokenizer.eos_token, tokenizer.unk_token)
+        tokenizer.pad_token = next((str(token) for token in tokens if token and ids[str(token)] < rows), None)
+        config.pad_token_id = tokenizer.pad_token_id
+    if tokenizer.pad_token_id is None:
+        raise BackboneError(f"the tokenizer of {name} has no padding token", expected="a pad_token")
+
+
+@torch.inference_mode()
+def _check_padding(name: str, model: Any) -> None:
+    """Refuse a family whose states of a sequence change when it is padded, as then a batch would change its answers.
+
+    Families of `TRIED` are known not to.
+    """
+    pad = int(model.config.pad_token_id or 0)
+    one = torch.tensor([[row for row in range(8) if row != pad]])
+    padded = torch.nn.functional.pad(one, (0, 5), value=pad)
+    mask = torch.tensor([[1] * one.shape[1] + [0] * 5])
+    try:
+        alone = model.eval()(one, attention_mask=torch.ones_like(one)).last_hidden_state
+        beside = model(padded, attention_mask=mask).last_hidden_state[:, : one.shape[1]]
+    except Exception as error:  # a family may ask for anything
         raise BackboneError(
-            f"{name} is a {config.model_type} model",
-            expected=f"an encoder: {', '.join(FAMILIES)}",
-            nearest=nearest(config.model_type, FAMILIES),
+            f"{name}, a {model.config.model_type}, does not read ids and a mask alone ({error})",
+            expected=f"a family that does, such as {', '.join(TRIED)}",
+        ) from None
+    if not torch.allclose(alone, beside, rtol=0, atol=CLOSE * float(alone.abs().max())):
+        raise BackboneError(
+            f"{name}, a {model.config.model_type}, answers otherwise when a sequence is padded",
+            expected=f"a family that leaves padding out, such as {', '.join(TRIED)}",
         )
 
 
@@ -124,7 +155,7 @@ def _explained(name: str, path: str, error: Exception, *, local: bool) -> Backbo
             fix="copy or download the checkpoint again",
         )
     return BackboneError(
-        f"{path} cannot be loaded ({kind}: {message})", expected=f"an encoder checkpoint: {', '.join(FAMILIES)}"
+        f"{path} cannot be loaded ({kind}: {message})", expected=f"a checkpoint of {', '.join(TRIED)} or their kin"
     )
 
 
@@ -162,12 +193,6 @@ def _digest(path: str, tensors: dict[str, Tensor], *, local: bool) -> str:
         for key in sorted(tensors):
             whole.update(key.encode() + tensors[key].contiguous().numpy().tobytes())
     return whole.hexdigest()
-
-
-def max_positions(config: Any) -> int:
-    """The most positions that a window may take in a model of this `config`, special tokens included."""
-    positions = int(config.max_position_embeddings)
-    return positions - (config.pad_token_id + 1) if config.model_type in FROM_PAD else positions
 
 
 @contextlib.contextmanager

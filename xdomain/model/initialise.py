@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
-from xdomain.core.choices import OF_VALUES, PARTS, PER_SYMBOL, Init, Problem, Tune
+from xdomain.core.choices import OF_VALUES, PARTS, Attention, Init, Problem, Tune
 from xdomain.core.errors import RecipeError, unknown
 from xdomain.core.recipe import Run
 
@@ -20,13 +20,19 @@ if TYPE_CHECKING:  # naming an arm does without torch
 
     from xdomain.model.backbone import Backbone
 
-PATTERNS = (  # the first that matches a parameter's name decides; they cover all of `backbone.FAMILIES`
-    ("norms", r"norm|layer_norm"),
-    ("words", r"word_embeddings|tok_embeddings|embeddings_project|embedding_hidden_mapping_in"),
-    ("positions", r"position_embeddings|token_type_embeddings"),
+PATTERNS = (  # the first that matches a parameter's name decides
+    ("norms", r"norm|layer_norm|\bln_"),
+    ("words", r"word_embeddings|tok_embeddings|embed_tokens|embed_in\b|\bwte\b|embeddings_project|mapping_in"),
+    ("positions", r"position_embeddings|token_type_embeddings|embed_positions|\bwpe\b|rel_embeddings|attention_bias"),
     ("attention", r"attention|attn"),
-    ("ffn", r"intermediate|output|ffn|mlp|lin[12]|pooler|dense"),
 )
+REST = "ffn"
+
+
+HIDDEN_DROPOUT = (
+    "hidden_dropout_prob", "hidden_dropout", "dropout", "mlp_dropout", "embedding_dropout", "classifier_dropout_prob",
+    "resid_pdrop", "embd_pdrop",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -84,26 +90,10 @@ class Arm:
 def parameter_group(name: str) -> str:
     """The part that the base-model parameter called `name` belongs to.
 
-    words: the token table and its projection; positions: position and segment rows; norms: every layer norm;
-    attention: query, key, value and output; ffn: the other dense layers, the pooler included.
+    words: the token table and its projection; positions: position and segment rows, or biases by distance; norms:
+    every layer norm; attention: query, key, value and output; ffn: all that is left, such as other dense layers.
     """
-    for part, pattern in PATTERNS:
-        if re.search(pattern, name, re.IGNORECASE):
-            return part
-    raise ValueError(f"parameter {name} belongs to no known part")
-
-
-def head_of(problem: Problem) -> Any:
-    """The class of `transformers` that builds and loads a model for `problem`."""
-    import transformers
-
-    if problem in PER_SYMBOL:
-        return transformers.AutoModelForTokenClassification
-    return (
-        transformers.AutoModelForQuestionAnswering
-        if problem == "span"
-        else transformers.AutoModelForSequenceClassification
-    )
+    return next((part for part, pattern in PATTERNS if re.search(pattern, name, re.IGNORECASE)), REST)
 
 
 def build_model(
@@ -115,6 +105,7 @@ def build_model(
     seed: int,
     attention_dropout: float = 0.0,
     hidden_dropout: float = 0.1,
+    attention: Attention = "own",
 ) -> PreTrainedModel:
     """Build a stock `transformers` model that starts as `arm` says; nothing is frozen yet.
 
@@ -129,7 +120,7 @@ def build_model(
     arm
         Which parts come over, and what happens to them; `Arm.tune` is not looked at.
     problem
-        Decides the head: see `head_of`.
+        Decides the head: see `xdomain.model.families.head_of`.
     classes
         Their names, or those of labels or targets, in the order of the logits; ignored for regression, profiles and
         span.
@@ -139,12 +130,23 @@ def build_model(
         Of attention weights, in [0, 1).
     hidden_dropout
         Everywhere else, in [0, 1).
+    attention
+        own: as the family has it; bidirectional: every token of a decoder attends to all others.
+
+    Raises
+    ------
+    BackboneError
+        The family has no head for `problem`, or is no decoder whose attention could be changed.
     """
     import torch
 
     from xdomain.model.backbone import quiet_loading
+    from xdomain.model.families import check_head, head_of, see_all
 
+    check_head(backbone.name, backbone.config, problem)
     config = _head_config(backbone, problem, classes, attention_dropout, hidden_dropout)
+    if attention == "bidirectional":
+        see_all(backbone.name, config)
     with torch.random.fork_rng(devices=[]), quiet_loading():
         torch.manual_seed(seed)
         model: PreTrainedModel = head_of(problem).from_config(config, dtype=torch.float32)
@@ -207,12 +209,13 @@ def _head_config(
     backbone: Backbone, problem: Problem, classes: tuple[str, ...], attention_dropout: float, hidden_dropout: float
 ) -> Any:
     config: Any = type(backbone.config).from_dict(backbone.config.to_dict())
-    for name in ("attention_probs_dropout_prob", "attention_dropout"):
+    for name in ("attention_probs_dropout_prob", "attention_dropout", "attn_pdrop"):
         if hasattr(config, name):
             setattr(config, name, attention_dropout)
-    for name in ("hidden_dropout_prob", "dropout", "mlp_dropout", "embedding_dropout", "classifier_dropout_prob"):
+    for name in HIDDEN_DROPOUT:
         if hasattr(config, name):
             setattr(config, name, hidden_dropout)
+    config.use_cache = False  # of no use but to write text
     if problem in OF_VALUES:
         config.problem_type = "regression"
     if problem in ("regression", "profile"):

@@ -117,6 +117,8 @@ def make_mapping(
         The rows of the backbone.
     strategy
         random: drawn from the ordinary rows without replacement;
+        own: the pieces that the vocabulary has for the symbols themselves, as a model of the domain does (ESM, DNABERT,
+        a checkpoint of `xdomain pretrain sequences`); symbols that it lacks are read as its unknown token;
         frequent, rare: the first or the last whole words of two letters or more. Trainers of wordpieces list
         them by frequency, so the vocabulary's order stands for frequency;
         identity: the symbol's own letters where the vocabulary has them, as they are or else in lower case; the
@@ -152,6 +154,8 @@ def make_mapping(
         )
     if seed < 0:
         raise RecipeError(f"mapping seed {seed}", expected="0 or more")
+    if kind == "own":
+        return _own(alphabet, vocabulary, seed)
     usual = set(vocabulary.ordinary.tolist())
     places = {s: vocabulary.rows[s] for s in alphabet.symbols if s in vocabulary.rows}
     fixed = {symbol: row for symbol, row in places.items() if row not in usual}
@@ -166,6 +170,31 @@ def make_mapping(
     ids = np.array([chosen[s] for s in alphabet.symbols], np.int32)
     pieces = tuple(vocabulary.pieces[chosen[s]] for s in alphabet.symbols)
     return TokenMapping(alphabet.symbols, ids, pieces, strategy, seed, vocabulary.sha256)
+
+
+def _own(alphabet: Alphabet, vocabulary: Vocabulary, seed: int) -> TokenMapping:
+    """Every symbol at the row of the piece that is the symbol itself, or the same with a mark of words before it."""
+    mark, rows = vocabulary.word_mark, vocabulary.rows
+    found = {s: rows.get(s, rows.get(mark + s)) for s in alphabet.symbols}
+    lacking = [s for s, row in found.items() if row is None]
+    if 2 * len(lacking) > len(found) or (lacking and vocabulary.unknown is None):
+        raise RecipeError(
+            f"mapping own: the vocabulary has no pieces for {len(lacking):,} of {len(found):,} symbols, such as "
+            f"{', '.join(lacking[:5])}",
+            expected="a model of this domain, such as an ESM for proteins, that is cut as the recipe cuts",
+            fix=_cut_as(vocabulary),
+        )
+    ids = np.array([vocabulary.unknown if row is None else row for row in found.values()], np.int32)
+    pieces = tuple(vocabulary.pieces[row] for row in ids.tolist())
+    return TokenMapping(alphabet.symbols, ids, pieces, "own", seed, vocabulary.sha256, frozenset(lacking))
+
+
+def _cut_as(vocabulary: Vocabulary) -> str:
+    """What to do about a vocabulary that does not have the symbols: perhaps it has k-mers."""
+    for k in range(8, 1, -1):
+        if "A" * k in vocabulary.rows and "C" + "G" * (k - 1) in vocabulary.rows:
+            return f"its pieces are {k}-mers: --set adapter.options.tokens=kmer --set adapter.options.k={k}"
+    return "--mapping random"
 
 
 def _rows(kind: str, start: int, n: int, vocabulary: Vocabulary, taken: Collection[int], seed: int) -> list[int]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from xdomain.core.errors import RecipeError
+from xdomain.core.errors import BackboneError, RecipeError
 from xdomain.model.token_mapping import TokenMapping
 from xdomain.model.vocabulary import Vocabulary
 
@@ -152,14 +152,19 @@ def insert_mixture(
     ------
     RecipeError
         The weights would not fit into memory.
+    BackboneError
+        The table of the model is no plain one.
     """
     ordinary = vocabulary.ordinary
     place_of = {int(row): i for i, row in enumerate(ordinary)}
     rows = [int(row) for row in mapping.ids if int(row) in place_of]
     check_size(len(rows), len(ordinary))
     table = model.get_input_embeddings()
-    if not isinstance(table, nn.Embedding):
-        raise TypeError(f"{type(table).__name__} is no table of rows")
+    if type(table) is not nn.Embedding:
+        raise BackboneError(
+            f"a {model.config.model_type} does more to its rows than look them up, so they cannot be mixtures",
+            expected="another backbone, or a mapping that is not learned",
+        )
     places = torch.from_numpy(compact[rows] if compact is not None else np.array(rows, np.int64))
     kept = words.detach()[torch.from_numpy(ordinary)].clone()
     mixture = Mixture([place_of[row] for row in rows], len(ordinary), sparse=sparse)

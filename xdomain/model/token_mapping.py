@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from xdomain.core.errors import DataError, RecipeError, unknown
 from xdomain.core.json_text import parse_json
 
-STRATEGIES = ("random", "frequent", "rare", "identity", "permute", "shift", "block", "given", "learned", "search")
+STRATEGIES = (
+    "random", "own", "frequent", "rare", "identity", "permute", "shift", "block", "given", "learned", "search"
+)  # fmt: skip
 DRAWN = ("random", "permute", "shift", "learned", "search")
 """Strategies that give another mapping for another mapping seed."""
 ARGUMENTS = {
@@ -75,7 +77,7 @@ def parse_strategy(strategy: str) -> tuple[str, int]:
 
 @dataclass(frozen=True, eq=False)
 class TokenMapping:
-    """One vocabulary row for each symbol; no two symbols share one.
+    """One vocabulary row for each symbol; no two symbols share one, but for those that the vocabulary lacks.
 
     Parameters
     ----------
@@ -89,6 +91,8 @@ class TokenMapping:
         How the rows were chosen.
     vocabulary_sha256
         Of the vocabulary that the rows belong to: `xdomain.model.vocabulary.Vocabulary.sha256`.
+    lacking
+        Under the strategy ``own``: the symbols that the vocabulary has no piece for, at the row of its unknown token.
     """
 
     symbols: tuple[str, ...]
@@ -97,12 +101,14 @@ class TokenMapping:
     strategy: str
     seed: int
     vocabulary_sha256: str
+    lacking: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         ids = np.array(self.ids, np.int32)
         if not len(self.symbols) == len(set(self.symbols)) == len(self.pieces) == len(ids):
             raise ValueError(f"{len(self.symbols)} symbols, {len(ids)} rows and {len(self.pieces)} pieces")
-        if len(set(ids.tolist())) != len(ids) or (ids < 0).any():
+        own = [row for symbol, row in zip(self.symbols, ids.tolist(), strict=True) if symbol not in self.lacking]
+        if len(set(own)) != len(own) or (ids < 0).any():
             raise ValueError("a mapping gives every symbol a row of its own, from 0 on")
         ids.setflags(write=False)
         object.__setattr__(self, "ids", ids)
@@ -118,6 +124,7 @@ class TokenMapping:
             "schema": SCHEMA, "strategy": self.strategy, "seed": self.seed,
             "vocabulary_sha256": self.vocabulary_sha256, "symbols": list(self.symbols), "ids": self.ids.tolist(),
             "pieces": list(self.pieces),
+            **({"lacking": sorted(self.lacking)} if self.lacking else {}),
         }  # fmt: skip
 
     @cached_property
@@ -153,7 +160,7 @@ class TokenMapping:
             ids = np.array(contents["ids"], np.int32)
             mapping = cls(
                 tuple(contents["symbols"]), ids, tuple(contents["pieces"]), contents["strategy"], contents["seed"],
-                contents["vocabulary_sha256"],
+                contents["vocabulary_sha256"], frozenset(contents.get("lacking", ())),
             )  # fmt: skip
         except KeyError as error:
             raise DataError(

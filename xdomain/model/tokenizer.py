@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -21,31 +20,50 @@ ROLES = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token", "bos_
 
 
 def layout_of(tokenizer: PreTrainedTokenizerBase) -> SpecialTokenLayout:
-    """Find out where a fast `tokenizer` puts its special tokens, by encoding a pair.
+    """Find out where a `tokenizer` puts its special tokens, by encoding a pair.
 
-    The layout may be ``[CLS] a [SEP] b [SEP]``, ``<s> a </s></s> b </s>`` or another of that form.
+    The layout may be ``[CLS] a [SEP] b [SEP]``, ``<s> a </s></s> b </s>`` or another of that form. A decoder's
+    tokenizer often puts none; then the end of text stands between the two.
 
     Raises
     ------
     BackboneError
-        The tokenizer does not put special tokens before, between and after the two sequences.
+        The tokenizer has nothing to part two sequences with.
     """
-    backend: Any = tokenizer.backend_tokenizer
-    encoded = backend.encode("a", "a")
-    there = [i for i, seen in enumerate(encoded.attention_mask) if seen]  # some tokenizers were saved to pad to 128
-    runs = [
-        (bool(special), list(places))
-        for special, places in groupby(there, key=lambda i: encoded.special_tokens_mask[i])
-    ]
-    if [special for special, _ in runs] != [True, False, True, False, True]:
+    ids, sides, second = _framed_pair(tokenizer)
+    first, last = ([i for i, side in enumerate(sides) if side == one] for one in (0, 1))
+    if not first or not last or first[-1] > last[0]:
         raise BackboneError(
             f"the tokenizer of {tokenizer.name_or_path} does not frame a pair with special tokens",
             expected="a layout such as [CLS] a [SEP] b [SEP]",
         )
-    start, _, middle, _, end = (tuple(encoded.ids[i] for i in places) for _, places in runs)
+    start, end = tuple(ids[: first[0]]), tuple(ids[last[-1] + 1 :])
+    middle = tuple(ids[first[-1] + 1 : last[0]]) or _separator(tokenizer)
     has_types = "token_type_ids" in tokenizer.model_input_names
     pad: Any = tokenizer.pad_token_id
-    return SpecialTokenLayout(start, middle, end, int(pad), encoded.type_ids[there[-1]] if has_types else None)
+    return SpecialTokenLayout(start, middle, end, int(pad), second if has_types else None)
+
+
+def _framed_pair(tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], list[int | None], int]:
+    """A pair as `tokenizer` encodes it: ids, which side each belongs to (None: special), and the second's type."""
+    if tokenizer.is_fast:
+        encoded: Any = tokenizer.backend_tokenizer.encode("a", "a")  # pyright: ignore
+        there = [i for i, seen in enumerate(encoded.attention_mask) if seen]  # some were saved to pad to 128
+        sides = [encoded.sequence_ids[i] for i in there]
+        return [encoded.ids[i] for i in there], sides, encoded.type_ids[there[-1]]
+    first, second = -1, -2  # no rows of the vocabulary: an old tokenizer puts its special tokens around any numbers
+    ids: list[int] = tokenizer.build_inputs_with_special_tokens([first], [second])  # pyright: ignore
+    return ids, [{first: 0, second: 1}.get(row) for row in ids], 1
+
+
+def _separator(tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:
+    for row in (tokenizer.sep_token_id, tokenizer.eos_token_id, tokenizer.bos_token_id):
+        if isinstance(row, int):
+            return (row,)
+    raise BackboneError(
+        f"the tokenizer of {tokenizer.name_or_path} has no token to part two sequences with",
+        expected="a sep_token, eos_token or bos_token",
+    )
 
 
 def export_tokenizer(
@@ -76,13 +94,13 @@ def export_tokenizer(
     RecipeError
         `mapping` is for another vocabulary.
     BackboneError
-        The backbone's tokenizer has no unknown token, or a layout that `layout_of` does not know.
+        The backbone's tokenizer has a layout that `layout_of` does not know.
     """
     if Vocabulary.of(backbone_tokenizer).sha256 != mapping.vocabulary_sha256:
         raise RecipeError("the mapping was made for another vocabulary than this backbone's",
                           expected="a mapping and a backbone that belong together")  # fmt: skip
     rows = _special_rows(backbone_tokenizer)
-    symbols = dict(zip(mapping.symbols, mapping.ids.tolist(), strict=True))
+    symbols = {s: row for s, row in zip(mapping.symbols, mapping.ids.tolist(), strict=True) if s not in mapping.lacking}
     owners = {row: symbol for symbol, row in symbols.items()}
     # A vocabulary file has one name for each row: with two, one would be dropped silently and the symbol be unknown.
     names = {role: owners.get(row, token) for role, (token, row) in rows.items()}
@@ -101,10 +119,12 @@ def export_tokenizer(
 
 
 def _special_rows(tokenizer: PreTrainedTokenizerBase) -> dict[str, tuple[str, int]]:
-    """Token and row of each of `ROLES` that the tokenizer has a token for."""
+    """Token and row of each of `ROLES` that the tokenizer has a token for.
+
+    A byte-level tokenizer knows every text and has no unknown token: padding then stands for it.
+    """
     tokens: dict[str, str] = {role: str(token) for role in ROLES if (token := getattr(tokenizer, role, None))}
-    if "unk_token" not in tokens:
-        raise BackboneError("the backbone's tokenizer has no unknown token", expected="one such as [UNK] or <unk>")
+    tokens = {"unk_token": tokens["pad_token"], **tokens}
     ids: dict[str, int] = tokenizer.get_vocab()
     return {role: (token, ids[token]) for role, token in tokens.items()}
 

@@ -7,15 +7,16 @@ from importlib.util import find_spec
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
+from transformers.pytorch_utils import Conv1D
 
 from xdomain.core.errors import BackboneError, MissingError
 from xdomain.model.initialise import parameter_group
 from xdomain.model.layer_mix import insert_mix
 from xdomain.model.reprogramming import Mixture, mixture_of
 
-PAIRS = (("intermediate.dense", "output.dense"), ("ffn.lin1", "ffn.lin2"), ("ffn", "ffn_output"))
+PAIRS = (("intermediate.dense", "output.dense"), ("ffn.lin1", "ffn.lin2"), ("ffn", "ffn_output"), ("fc1", "fc2"))
 """Names of the first and second layer of a feed-forward block below their parent module, one pair for each family."""
-SIZES = ("intermediate_size", "hidden_dim")
+SIZES = ("intermediate_size", "hidden_dim", "ffn_dim")
 LORA_RANK = 8
 BYTES = 4  # of a float32
 BOTTLENECK = 32
@@ -235,7 +236,7 @@ def _with_lora(model: PreTrainedModel) -> nn.Module:
     import peft
 
     prefix = model.base_model_prefix + "."
-    dense = [n for n, m in model.named_modules() if isinstance(m, nn.Linear) and n.startswith(prefix)]
+    dense = [n for n, m in model.named_modules() if isinstance(m, (nn.Linear, Conv1D)) and n.startswith(prefix)]
     heads = [n for n, m in model.named_children() if n + "." != prefix and any(True for _ in m.parameters())]
     if any(n.startswith(f"{prefix}pooler") for n in dense):
         heads.append("pooler")
@@ -245,5 +246,6 @@ def _with_lora(model: PreTrainedModel) -> nn.Module:
         lora_alpha=2 * LORA_RANK,
         target_modules=[n for n in dense if parameter_group(n.removeprefix(prefix)) == "attention"],
         modules_to_save=heads,
+        fan_in_fan_out=any(isinstance(part, Conv1D) for part in model.modules()),
     )
     return peft.get_peft_model(model, config)

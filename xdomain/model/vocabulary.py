@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -15,10 +15,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from xdomain.model.families import FROM_PAD
+
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 UNUSED = re.compile(r"\[unused\d+\]|<unused\d+>|madeupword\d+|")
+NAMED = ("pad_token_id", "sep_token_id")
+"""Rows in a configuration that models look for: decoders the padding, to find the last token; Longformer the end of a
+question."""
 WORD_MARKS = ("Ġ", "▁")
 """Prefix of a piece that begins a word, in byte-level BPE (RoBERTa) and SentencePiece (ALBERT). WordPiece has none: it
 marks the pieces inside a word, by ##."""
@@ -34,10 +39,13 @@ class Vocabulary:
         In the order of their ids; the empty string where a row has no piece.
     special
         Ids of special and other added tokens.
+    unknown
+        Id of the token for what has no piece; None: there is none.
     """
 
     pieces: tuple[str, ...]
     special: frozenset[int]
+    unknown: int | None = None
 
     @classmethod
     def of(cls, tokenizer: PreTrainedTokenizerBase) -> Vocabulary:
@@ -46,7 +54,9 @@ class Vocabulary:
         pieces = [""] * (max(ids.values()) + 1)
         for piece, i in ids.items():
             pieces[i] = piece
-        return cls(tuple(pieces), frozenset(tokenizer.all_special_ids) | frozenset(tokenizer.added_tokens_decoder))
+        special = frozenset(tokenizer.all_special_ids) | frozenset(tokenizer.added_tokens_decoder)
+        unknown: Any = tokenizer.unk_token_id
+        return cls(tuple(pieces), special, unknown)
 
     @cached_property
     def sha256(self) -> str:
@@ -94,40 +104,47 @@ class Slice:
         Shape (v,): the new place of each row, -1 for those that were cut out.
     table
         Shape (v, d): the full table as it was.
-    separator
-        The configuration's ``sep_token_id`` as it was; Longformer looks for it to see where a question ends.
+    padding
+        Of the table: ``padding_idx``, a row or None.
+    named
+        The rows that the configuration names, as they were, by those of `NAMED`.
     """
 
     rows: NDArray[np.int64]
     compact: NDArray[np.int64]
     table: Tensor
-    separator: int | None = None
+    padding: int | None
+    named: Mapping[str, int]
 
 
 def slice_vocabulary(model: PreTrainedModel, rows: Iterable[int]) -> Slice:
     """Cut the word embeddings of `model` down to the rows `rows`, in place, and return what `restore_vocabulary` needs.
 
-    Exact for classification, tagging and regression: a row that never occurs gets no gradient. All rows up to that of
-    the padding stay too, since RoBERTa counts positions from the padding's id. Slicing saves memory, for optimizer
-    states too; training is hardly faster.
+    Exact for classification, tagging and regression: a row that never occurs gets no gradient. The row of the padding
+    stays too, and with the families of `FROM_PAD` all rows up to it, since they count positions from its id. Slicing
+    saves memory, for optimizer states too; training is hardly faster.
     """
     full = model.get_input_embeddings()
     if not isinstance(full, nn.Embedding):
         raise TypeError(f"{type(full).__name__} is no table of rows")
-    pad = full.padding_idx if full.padding_idx is not None else (model.config.pad_token_id or 0)
-    kept = np.unique(np.concatenate((np.fromiter(rows, np.int64), np.arange(pad + 1))))
+    config: Any = model.config
+    pad: int = full.padding_idx if full.padding_idx is not None else (config.pad_token_id or 0)
+    below = np.arange(pad + 1) if config.model_type in FROM_PAD else np.array([pad])
+    kept = np.unique(np.concatenate((np.fromiter(rows, np.int64), below)))
     compact = np.full(full.num_embeddings, -1, np.int64)
     compact[kept] = np.arange(len(kept))
-    small = nn.Embedding(len(kept), full.embedding_dim, padding_idx=full.padding_idx, dtype=full.weight.dtype)
+    padding = None if full.padding_idx is None else int(compact[full.padding_idx])
+    small = nn.Embedding(len(kept), full.embedding_dim, padding_idx=padding, dtype=full.weight.dtype)
     with torch.no_grad():
         small.weight.copy_(full.weight[torch.from_numpy(kept)])
     small.weight.requires_grad_(full.weight.requires_grad)
     model.set_input_embeddings(small)
-    model.config.vocab_size = len(kept)
-    separator: int | None = getattr(model.config, "sep_token_id", None)
-    if separator is not None and compact[separator] >= 0:
-        model.config.sep_token_id = int(compact[separator])
-    return Slice(kept, compact, full.weight.detach().clone(), separator)
+    config.vocab_size = len(kept)
+    there = {name: row for name in NAMED if isinstance(row := getattr(config, name, None), int) and row < len(compact)}
+    named = {name: row for name, row in there.items() if compact[row] >= 0}
+    for name, row in named.items():
+        setattr(config, name, int(compact[row]))
+    return Slice(kept, compact, full.weight.detach().clone(), full.padding_idx, named)
 
 
 def restore_vocabulary(model: PreTrainedModel, cut: Slice) -> None:
@@ -137,9 +154,9 @@ def restore_vocabulary(model: PreTrainedModel, cut: Slice) -> None:
         raise TypeError(f"{type(small).__name__} is no table of rows")
     table = cut.table.clone()
     table[torch.from_numpy(cut.rows)] = small.weight.detach().to(table)
-    full = nn.Embedding(len(table), table.shape[1], padding_idx=small.padding_idx, _weight=table)
+    full = nn.Embedding(len(table), table.shape[1], padding_idx=cut.padding, _weight=table)
     full.weight.requires_grad_(small.weight.requires_grad)
     model.set_input_embeddings(full)
     model.config.vocab_size = len(table)
-    if cut.separator is not None:
-        model.config.sep_token_id = cut.separator
+    for name, row in cut.named.items():
+        setattr(model.config, name, row)

@@ -239,6 +239,8 @@ class Cell:
         tree = self.recipe.model_dump(mode="json", exclude=set(METADATA_FIELDS) | {"source"} | exclude)
         tree["columns"] = {role: name for role, name in tree["columns"].items() if name or role not in LATER_COLUMNS}
         tree["train"].pop("report_to")
+        if tree["train"]["attention"] == "own":
+            tree["train"].pop("attention")
         tree["run"].pop("backbone")
         for name, default in LATER_KEYS.items():
             if tree[name] == default:

@@ -5,24 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-from xdomain.core.choices import Baseline
 from xdomain.core.errors import OutputError, RecipeError
 from xdomain.core.formatting import duration
 from xdomain.core.paths import is_folder
 from xdomain.core.plugins import find_recipe
 from xdomain.core.progress import log, muted, part
-from xdomain.core.recipe import ENCODER_FIELDS, Recipe, with_arm
+from xdomain.core.recipe import Recipe, with_arm
 from xdomain.core.run_dir import RECIPE, StoredResult, check_folder, write_json, write_text
 from xdomain.data.rows import short
 from xdomain.metrics.heldout import check_comparable
 from xdomain.pipeline import run, with_written_size
-from xdomain.run_names import arm_label, run_name
 from xdomain.study.cells import effective_seeds, is_fixed
 from xdomain.study.comparison import ArmRuns, Comparison, comparison_of
 from xdomain.study.config import RunSeeds
 from xdomain.study.report.tables import comparison_csv, comparison_latex
+from xdomain.study.typed_arms import TypedArm, typed_arm
 from xdomain.training.device import is_first, process_count
 from xdomain.training.pace import TooFewMinutesError, check_minutes
 from xdomain.training.plots import plot_comparison
@@ -55,7 +54,9 @@ def compare(
         The name of a shipped task, a recipe file, or a `Recipe`.
     arms
         Names of inits (pretrained, scratch, reembed, shuffled, rescaled) or baselines (kmer, cnn); the first is the
-        reference. None: pretrained, scratch and, except for span tasks, kmer.
+        reference. Options of an arm alone follow its name: ``pretrained backbone=DIR mapping=own tune=lora``, and
+        changes to its recipe such as ``train.attention=bidirectional``. None: pretrained, scratch and, except for span
+        tasks, kmer.
     seeds
         How many runs each arm has: the i-th takes ``seed + i`` and ``mapping_seed + i``. None: 3 if the second and
         third are expected to take up to 15 minutes, judged by the first, else 1. Arms that no seed changes are run
@@ -81,17 +82,17 @@ def compare(
     recipe = find_recipe(task, overrides)
     if arms is None:
         arms = ("pretrained", "scratch") if recipe.problem == "span" else ("pretrained", "scratch", "kmer")
-    if not arms or len(set(arms)) != len(arms):
+    typed = [typed_arm(recipe, arm, options) for arm in arms]
+    if not arms or len({arm.label for arm in typed}) != len(arms):
         raise RecipeError(f"arms {', '.join(arms) or 'none'}", expected="one or more, each once, as pretrained,scratch")
     if seeds is not None and not 1 <= seeds <= 1000:
         raise RecipeError(f"{seeds} seeds", expected="1 to 1000")
     folder = Path(out) if out else Path("runs") / recipe.name / "compare"
-    recipes = [_arm(recipe, arm, options) for arm in arms]
     check_comparable(recipe.metrics[0], recipe.problem)
     if minutes is not None:
         check_minutes(minutes)
-    runs = _Runs(recipes, folder, resume=resume, overwrite=overwrite)
-    start = RunSeeds(recipes[0].run.mapping_seed, recipes[0].run.seed)
+    runs = _Runs(typed, folder, resume=resume, overwrite=overwrite)
+    start = RunSeeds(typed[0].recipe.run.mapping_seed, typed[0].recipe.run.seed)
     runs.check(_pairs(start, seeds or SEEDS), sized=minutes is not None)  # all folders, before the first run
     with muted(not is_first()):
         if minutes is not None:
@@ -106,10 +107,10 @@ def compare(
 class _Runs:
     """The runs of a comparison: one per arm and seed pair, or a single one for an arm that no seed changes."""
 
-    def __init__(self, recipes: list[Recipe], folder: Path, *, resume: bool, overwrite: bool) -> None:
-        self.recipes, self.folder = recipes, folder
+    def __init__(self, arms: list[TypedArm], folder: Path, *, resume: bool, overwrite: bool) -> None:
+        self.arms, self.recipes, self.folder = arms, [arm.recipe for arm in arms], folder
         self.resume, self.overwrite = resume, overwrite
-        self.results: list[dict[RunSeeds, StoredResult]] = [{} for _ in recipes]
+        self.results: list[dict[RunSeeds, StoredResult]] = [{} for _ in arms]
 
     def check(self, pairs: Sequence[RunSeeds], *, sized: bool) -> None:
         """Refuse folders that may not be written, before anything is run.
@@ -127,10 +128,10 @@ class _Runs:
         if not is_first():
             return
         _check_place(self.folder)
-        for recipe in self.recipes:
+        for arm, recipe in enumerate(self.recipes):
             for pair in dict.fromkeys(_pair_of(recipe, pair) for pair in pairs):
                 one = _with_pair(recipe, pair)
-                place = self._place(one)
+                place = self._place(arm, one)
                 if sized and self.resume and (place / RECIPE).is_file():
                     one = with_written_size(one, place)
                 check_folder(place, one, overwrite=self.overwrite, resume=self.resume)
@@ -169,7 +170,7 @@ class _Runs:
                     raise TooFewMinutesError(minutes, error.needed * number * lasting) from None
                 continue
             own = _with_pair(self.recipes[first], _pair_of(self.recipes[first], pair))
-            self.recipes = [with_written_size(one, self._place(own)) for one in self.recipes]
+            self.recipes = [with_written_size(one, self._place(first, own)) for one in self.recipes]
             log.info(f"{minutes:g} minutes: {number} seed{'s' * (number > 1)} of each arm")
             return number
         raise ValueError("no number of seeds to choose from")
@@ -208,11 +209,12 @@ class _Runs:
             return
         one = _with_pair(self.recipes[arm], own)
         self.results[arm][own] = run(
-            one, out=self._place(one), resume=self.resume, overwrite=self.overwrite, minutes=minutes
+            one, out=self._place(arm, one), resume=self.resume, overwrite=self.overwrite, minutes=minutes
         )
 
-    def _place(self, recipe: Recipe) -> Path:
-        return self.folder / run_name(recipe)
+    def _place(self, arm: int, recipe: Recipe) -> Path:
+        options = recipe.run
+        return self.folder / f"{self.arms[arm].file_name}-m{options.mapping_seed}-s{options.seed}"
 
 
 def _check_place(folder: Path) -> None:
@@ -233,11 +235,11 @@ def _conclude(recipe: Recipe, runs: _Runs, pairs: Sequence[RunSeeds]) -> Compari
         return Comparison(recipe.name, metric, 0, None, len(pairs), (), (), runs.folder)  # another process has them
     arms = [
         ArmRuns(
-            arm_label(one),
+            arm.label,
             {pair: results[_pair_of(one, pair)] for pair in (pairs[:1] if is_fixed(one) else pairs)},
             is_fixed(one),
         )
-        for one, results in zip(runs.recipes, runs.results, strict=True)
+        for arm, one, results in zip(runs.arms, runs.recipes, runs.results, strict=True)
     ]
     comparison = comparison_of(recipe.name, metric, arms, pairs, runs.folder)
     write_json(runs.folder / "comparison.json", comparison.as_dict())
@@ -265,12 +267,3 @@ def _pair_of(recipe: Recipe, pair: RunSeeds) -> RunSeeds:
 
 def _with_pair(recipe: Recipe, pair: RunSeeds) -> Recipe:
     return with_arm(recipe, {"mapping_seed": pair.mapping, "seed": pair.seed})
-
-
-def _arm(recipe: Recipe, arm: str, options: dict[str, Any]) -> Recipe:
-    """The recipe of `arm`, the name of an init or of a baseline."""
-    if arm in get_args(Baseline):
-        plain = {key: value for key, value in options.items() if key not in ENCODER_FIELDS}
-        return with_arm(recipe, {**plain, "baseline": arm})
-    plain = recipe.model_copy(update={"run": recipe.run.model_copy(update={"baseline": None})})
-    return with_arm(plain, {**options, "init": arm})

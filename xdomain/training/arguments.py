@@ -15,8 +15,8 @@ from xdomain.core.recipe import Recipe, Train
 from xdomain.core.run_dir import TENSORBOARD
 from xdomain.core.safe_loading import load
 from xdomain.metrics.metrics import METRICS
-from xdomain.model.backbone import max_positions
 from xdomain.model.checkpoints import locate_backbone
+from xdomain.model.families import max_positions
 from xdomain.training.defaults import evaluate_every, steps_of
 from xdomain.training.device import Device, process_count
 

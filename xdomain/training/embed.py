@@ -14,6 +14,7 @@ from xdomain.core.choices import Pooling
 from xdomain.core.errors import RecipeError, unknown
 from xdomain.core.sequences import offsets_of
 from xdomain.data.collate import Collator
+from xdomain.model.families import kind_of
 from xdomain.training.device import Device
 from xdomain.training.predict import batches_of_like_length, inputs_of, pool
 
@@ -48,7 +49,7 @@ def embed(
     pooling
         ``mean``: over the symbols of a record, each counted once however many windows hold it, special tokens left
         out. ``max``: the largest value of each dimension over the same symbols. ``cls``: the state of the first token,
-        averaged over windows. ``none``: one vector per symbol.
+        of a decoder the last, averaged over windows. ``none``: one vector per symbol.
 
     Returns
     -------
@@ -76,7 +77,7 @@ def embed(
         batch = {name: value.to(device.name) for name, value in collate(chosen).items()}
         with device.autocast():
             states = _states(model, inputs_of(batch), layer, batch_size)
-        firsts = pool(states[:, 0], batch["windows"]) if pooling == "cls" else None
+        firsts = pool(_read_by_head(model, states, batch), batch["windows"]) if pooling == "cls" else None
         window = 0
         for place, record in enumerate(chosen):
             if firsts is not None:
@@ -111,6 +112,14 @@ def _states(model: PreTrainedModel, inputs: dict[str, Tensor], layer: int, at_on
         part = {name: value[first : first + at_once] for name, value in inputs.items()}
         parts.append(model.base_model(**part, output_hidden_states=True).hidden_states[layer].float())
     return torch.cat(parts)
+
+
+def _read_by_head(model: PreTrainedModel, states: Tensor, batch: dict[str, Tensor]) -> Tensor:
+    """Shape (w, d): the state that a classifier's head reads, of the first token, or of a decoder's last."""
+    if kind_of(model.config) != "decoder":
+        return states[:, 0]
+    last = batch["attention_mask"].sum(1) - 1
+    return states[torch.arange(len(states), device=states.device), last]
 
 
 def _pooled(symbols: Tensor, pooling: Pooling) -> Tensor:

@@ -10,11 +10,11 @@ from xdomain.core.formatting import number
 from xdomain.core.recipe import Recipe
 from xdomain.core.run_dir import finite, write_text
 from xdomain.metrics.calibration import edge_note
-from xdomain.model.initialise import head_of
+from xdomain.model.families import head_of, tokenizer_class
 
 LOADING = """```python
-from transformers import AutoTokenizer, {head}
-tokenizer = AutoTokenizer.from_pretrained("model")
+from transformers import {tokenizer}, {head}
+tokenizer = {tokenizer}.from_pretrained("model")
 model = {head}.from_pretrained("model")
 ```"""
 
@@ -91,7 +91,9 @@ def _calibration(values: Mapping[str, Any]) -> list[str]:
 
 
 def _usage(recipe: Recipe, values: Mapping[str, Any]) -> list[str]:
-    lines = ["## Use", "", LOADING.format(head=head_of(recipe.problem).__name__), ""]
+    family = values["backbone"].get("type", "")
+    loading = LOADING.format(head=head_of(recipe.problem).__name__, tokenizer=tokenizer_class(family))
+    lines = ["## Use", "", loading, ""]
     if "layer_mix" in values:
         lines += [MIX, ""]
     if recipe.problem == "span":

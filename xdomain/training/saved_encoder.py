@@ -19,8 +19,8 @@ from xdomain.core.safe_loading import load
 from xdomain.core.sequences import Ids
 from xdomain.data.collate import Collator, SpecialTokenLayout, fit_windows
 from xdomain.data.dataset import Examples
-from xdomain.model.backbone import max_positions, quiet_loading
-from xdomain.model.initialise import head_of
+from xdomain.model.backbone import quiet_loading
+from xdomain.model.families import head_of, max_positions
 from xdomain.model.layer_mix import attach_layer_mix
 from xdomain.model.token_mapping import TokenMapping
 from xdomain.model.tokenizer import layout_of
@@ -140,7 +140,7 @@ def load_encoder(folder: Path, recipe: Recipe) -> SavedModel:
     with quiet_loading(), reading(folder / MODEL, expected="the checkpoint as the run wrote it"):
         model = load(head_of(recipe.problem).__name__, folder / MODEL)
         attach_layer_mix(model, folder / MODEL)
-        tokenizer = load("AutoTokenizer", folder / MODEL)
+        tokenizer = load("PreTrainedTokenizerFast", folder / MODEL)
         mapping = TokenMapping.load(folder / MAPPING)
         rows = model.get_input_embeddings().weight.shape[0]
         highest = max(int(mapping.ids.max()), *layout_of(tokenizer).rows())

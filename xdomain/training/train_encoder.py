@@ -20,7 +20,8 @@ from xdomain.core.sequences import Adapter
 from xdomain.data.collate import Collator, fit_windows
 from xdomain.data.dataset import Examples
 from xdomain.data.windows import Windows, cut_answers
-from xdomain.model.backbone import Backbone, max_positions
+from xdomain.model.backbone import Backbone
+from xdomain.model.families import check_head, max_positions, may_slice
 from xdomain.model.initialise import Arm, build_model, transferred
 from xdomain.model.layer_mix import remove_mix, save_mix
 from xdomain.model.make_mapping import make_mapping
@@ -37,6 +38,8 @@ from xdomain.training.saved_encoder import save_model
 from xdomain.training.trainer import Augment, FitResult, TargetScaler, fit
 
 CHECKED_RECORDS = 64
+MOST_LACKING = 0.1
+"""Share of the symbols up to which a model may lack pieces for them."""
 LOWEST, SEMITONES = -5, 12  # transpositions: the lowest, and how many there are
 
 
@@ -110,6 +113,7 @@ def plan_encoder(
             fix="--set train.augment=none",
         )
     arm = Arm.of(options)
+    check_head(backbone.name, backbone.config, recipe.problem)
     positions = min(max_positions(backbone.config), train.max_length or max_positions(backbone.config))
     layout = layout_of(backbone.tokenizer)
     vocabulary = Vocabulary.of(backbone.tokenizer)
@@ -123,7 +127,9 @@ def plan_encoder(
     if candidates[1:]:
         start = start_model(recipe, backbone, examples)
         mapping, search = choose_mapping(candidates, start, recipe, examples, layout, windows)
-    own = backbone.tokenizer.unk_token_id if options.mapping == "identity" else None  # that is where text has it
+    if mapping.lacking:
+        _tell_lacking(mapping, examples)
+    own = backbone.tokenizer.unk_token_id if options.mapping in ("identity", "own") else None  # where text has it
     if shared := mapping.special_token_collisions([row for row in backbone.tokenizer.all_special_ids if row != own]):
         log.warning(f"mapping {options.mapping} puts {', '.join(shared)} on rows of special tokens")
     cut = {} if examples.answers is None else cut_answers(windows, examples.answers.learned)
@@ -271,7 +277,7 @@ def build_learner(recipe: Recipe, backbone: Backbone, examples: Examples, plan: 
     model = start_model(recipe, backbone, examples)
     in_use = [*rows.tolist(), *layout.rows(), layout.pad]
     # LoRA freezes the rows, so slicing would save nothing, and peft writes a resized table into every checkpoint
-    sliced = recipe.train.slice_vocabulary and options.tune != "lora"
+    sliced = recipe.train.slice_vocabulary and options.tune != "lora" and may_slice(model)
     cut = slice_vocabulary(model, in_use) if sliced else None
     if kind := learned_kind(options.mapping):
         words: Any = cut.table if cut else model.get_input_embeddings().weight  # pyright: ignore
@@ -331,7 +337,22 @@ def start_model(recipe: Recipe, backbone: Backbone, examples: Examples) -> PreTr
         seed=recipe.run.seed,
         attention_dropout=train.attention_dropout,
         hidden_dropout=train.hidden_dropout,
+        attention=train.attention,
     )
+
+
+def _tell_lacking(mapping: TokenMapping, examples: Examples) -> None:
+    """Say how many symbols of the data the model has no pieces for, and refuse where they are many."""
+    lacking = np.array([symbol in mapping.lacking for symbol in mapping.symbols])
+    sides = [side.values for side in (examples.symbols, examples.symbols_b) if side is not None]
+    found = sum(int(lacking[values].sum()) for values in sides)
+    share = found / max(1, sum(map(len, sides)))
+    which = sorted({mapping.symbols[i] for values in sides for i in np.unique(values[lacking[values]]).tolist()})
+    told = f"the vocabulary has no pieces for {', '.join(which[:5])}, {share:.2%} of all symbols"
+    if share > MOST_LACKING:
+        raise RecipeError(f"mapping own: {told}", expected="a model of this domain", fix="--mapping random")
+    if found:
+        log.warning(f"{told}: they are read as its unknown token")
 
 
 def _augmentation(name: str, adapter: Adapter) -> Augment | None:

@@ -18,8 +18,9 @@ from xdomain.core.sequences import Ids, Ragged
 from xdomain.data.collate import Collator, SpecialTokenLayout, fit_windows
 from xdomain.data.dataset import Examples
 from xdomain.embedding.source import ReadBackbone
-from xdomain.model.backbone import max_positions, quiet_loading
+from xdomain.model.backbone import quiet_loading
 from xdomain.model.checkpoints import locate_backbone
+from xdomain.model.families import max_positions
 from xdomain.model.tokenizer import layout_of
 from xdomain.predictor import scoring_need
 from xdomain.training.arguments import scored_at_once

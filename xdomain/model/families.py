@@ -1,0 +1,134 @@
+"""Families of models, as `transformers` knows them: what each reads, and for which problems it has a head."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, get_args
+
+from torch import nn
+from transformers import PreTrainedModel
+from transformers.models.auto import modeling_auto as auto
+
+from xdomain.core.choices import PER_SYMBOL, Problem
+from xdomain.core.errors import BackboneError, nearest
+
+Kind = Literal["encoder", "decoder"]
+
+TRIED: tuple[str, ...] = (
+    "albert", "bert", "camembert", "deberta-v2", "distilbert", "electra", "esm", "gemma", "gpt2", "gpt_neox",
+    "llama", "longformer", "mistral", "modernbert", "mpnet", "opt", "qwen2", "qwen3", "roberta", "smollm3",
+    "xlm-roberta",
+)  # fmt: skip
+"""Families that every problem, way of tuning and init is tried with. Others are tried once, as they are loaded."""
+FROM_PAD = ("roberta", "longformer", "xlm-roberta", "camembert", "mpnet", "esm")
+"""Families whose position ids begin at the padding's id plus one, so not every row of positions can be used."""
+READ_ROWS = ("esm",)
+"""Families that look for some tokens, such as [MASK], by their row, so that the vocabulary must stay whole."""
+MADE_ANEW = ("qwen2",)
+"""Families of which `AutoTokenizer` makes the tokenizer anew by the family's rules, whatever the folder holds."""
+NO_TABLE = 512
+"""Positions of a window where a model has no table of positions and names no most: what T5 was trained with."""
+
+
+def kind_of(config: Any) -> Kind | None:
+    """Whether the model of this `config` is an encoder, each token seeing all, or a decoder, each seeing earlier ones.
+
+    None: neither, or both at once as in T5.
+    """
+    if getattr(config, "is_encoder_decoder", False):
+        return None
+    if config.model_type in auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES:
+        return "encoder"
+    return "decoder" if config.model_type in auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES else None
+
+
+def head_of(problem: Problem) -> Any:
+    """The class of `transformers` that builds and loads a model for `problem`."""
+    import transformers
+
+    if problem in PER_SYMBOL:
+        return transformers.AutoModelForTokenClassification
+    return (
+        transformers.AutoModelForQuestionAnswering
+        if problem == "span"
+        else transformers.AutoModelForSequenceClassification
+    )
+
+
+def check_family(name: str, config: Any) -> None:
+    """Refuse what is no language model, or has no head for any problem.
+
+    Parameters
+    ----------
+    name
+        Of the checkpoint, as the user wrote it.
+    config
+        Its configuration.
+
+    Raises
+    ------
+    BackboneError
+        The message names families that work.
+    """
+    if kind_of(config) is None or not problems_of(config):
+        raise BackboneError(
+            f"{name} is a {config.model_type} model",
+            expected=f"a model of text, one of {', '.join(TRIED)} or of their kin",
+            nearest=nearest(config.model_type, TRIED),
+        )
+
+
+def check_head(name: str, config: Any, problem: Problem) -> None:
+    """Refuse a `problem` for which the family of the checkpoint `name`, with this `config`, has no head.
+
+    Raises
+    ------
+    BackboneError
+        The message lists the problems that the family has heads for.
+    """
+    if problem not in problems_of(config):
+        raise BackboneError(
+            f"{name}: transformers has no {config.model_type} for {problem}",
+            expected=f"a backbone of another family, or one of {', '.join(problems_of(config))}",
+        )
+
+
+def problems_of(config: Any) -> list[Problem]:
+    """The problems that `transformers` has a head for in the family of this `config`."""
+    return [one for one in get_args(Problem) if type(config) in head_of(one)._model_mapping]
+
+
+def max_positions(config: Any) -> int:
+    """The most positions that a window may take in a model of this `config`, special tokens included."""
+    positions = int(getattr(config, "max_position_embeddings", None) or NO_TABLE)
+    return positions - (config.pad_token_id + 1) if config.model_type in FROM_PAD else positions
+
+
+def tokenizer_class(family: str) -> str:
+    """The class of `transformers` that reads the tokenizer beside a fine-tuned model of a `family` as it was saved."""
+    return "AutoTokenizer" if family in TRIED and family not in MADE_ANEW else "PreTrainedTokenizerFast"
+
+
+def see_all(name: str, config: Any) -> None:
+    """Let every token of a decoder attend to all others, by a change of its `config`; `name` is for the message.
+
+    Raises
+    ------
+    BackboneError
+        It is an encoder, which does so anyway.
+    """
+    if kind_of(config) != "decoder":
+        raise BackboneError(
+            f"train.attention bidirectional for {name}, a {config.model_type}: its tokens attend to all others anyway",
+            expected="a decoder such as GPT-2",
+            fix="--set train.attention=own",
+        )
+    config.is_causal = False
+
+
+def may_slice(model: PreTrainedModel) -> bool:
+    """Whether a `model` may be trained with the rows in use alone.
+
+    Not if its family looks for rows (`READ_ROWS`), does more than look rows up, as Gemma scales them, or is not known.
+    """
+    family = model.config.model_type
+    return family in TRIED and family not in READ_ROWS and type(model.get_input_embeddings()) is nn.Embedding

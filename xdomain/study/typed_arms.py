@@ -1,0 +1,79 @@
+"""An arm of a comparison as a person types it: ``scratch``, ``kmer``, ``pretrained backbone=DIR mapping=own``."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+from xdomain.core.choices import Baseline, Init
+from xdomain.core.errors import RecipeError, unknown
+from xdomain.core.plugins import find_recipe
+from xdomain.core.recipe import ENCODER_FIELDS, Recipe, with_arm
+from xdomain.run_names import arm_label
+
+OPTIONS = ("backbone", "mapping", "tune")
+"""What an arm may have of its own, beside changes to the recipe such as ``train.attention=bidirectional``."""
+EXAMPLE = "an init or baseline, then options of its own: 'pretrained backbone=DIR mapping=own'"
+
+
+@dataclass(frozen=True)
+class TypedArm:
+    """An arm with its recipe, and a label that tells it from the others."""
+
+    label: str
+    recipe: Recipe
+
+    @property
+    def file_name(self) -> str:
+        """Its label, fit for a file name."""
+        return re.sub(r"[^\w.+\[\],=-]+", "-", self.label)
+
+
+def typed_arm(recipe: Recipe, text: str, options: dict[str, Any]) -> TypedArm:
+    """Read an arm.
+
+    Parameters
+    ----------
+    recipe
+        Of the task.
+    text
+        The name of an init or of a baseline, then perhaps options of this arm alone, ``key=value``.
+    options
+        Fields of `xdomain.core.recipe.Run` for all arms; those of `text` go before them.
+
+    Raises
+    ------
+    RecipeError
+        The arm has no such name or option.
+    """
+    try:
+        name, *words = shlex.split(text)
+    except ValueError:
+        raise RecipeError(f"arm {text!r}", expected=EXAMPLE) from None
+    if name not in (*get_args(Init), *get_args(Baseline)):
+        raise unknown("arm", name, (*get_args(Init), *get_args(Baseline)))
+    own: dict[str, Any] = {}
+    changes: list[str] = []
+    for word in words:
+        key, sign, value = word.partition("=")
+        if not sign or not value or (key not in OPTIONS and "." not in key):
+            raise RecipeError(f"arm {text!r}: {word!r}", expected=f"{EXAMPLE}; its options are {', '.join(OPTIONS)}")
+        if "." in key:
+            changes.append(word)
+        else:
+            own[key] = value
+    whole = _recipe(find_recipe(recipe, changes), name, options, own)
+    told = [Path(value).name if key == "backbone" else value for key, value in own.items() if key != "tune"]
+    told += [change.rpartition(".")[2] for change in changes]
+    return TypedArm(" ".join([arm_label(whole), *told]), whole)
+
+
+def _recipe(recipe: Recipe, name: str, options: dict[str, Any], own: dict[str, Any]) -> Recipe:
+    if name in get_args(Baseline):
+        plain = {key: value for key, value in options.items() if key not in ENCODER_FIELDS}
+        return with_arm(recipe, {**plain, **own, "baseline": name})
+    plain = recipe.model_copy(update={"run": recipe.run.model_copy(update={"baseline": None})})
+    return with_arm(plain, {**options, **own, "init": name})
