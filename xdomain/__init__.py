@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from xdomain.analysis.analyze import analyze as analyze
+    from xdomain.anomaly import anomaly_scores as anomaly_scores
     from xdomain.core.errors import UserError as UserError
     from xdomain.core.plugins import find_recipe as load_recipe
     from xdomain.core.plugins import task_names as task_names
@@ -63,6 +64,7 @@ _HOMES = {
     "report": "xdomain.study.api:report",
     "run": "xdomain.pipeline:run",
     "run_study": "xdomain.study.api:run_study",
+    "anomaly_scores": "xdomain.anomaly:anomaly_scores",
     "score_variants": "xdomain.variants.api:score_variants",
     "Study": "xdomain.study.api:Study",
     "task_names": "xdomain.core.plugins:task_names",
@@ -75,6 +77,7 @@ __all__ = [
     "Study",
     "UserError",
     "analyze",
+    "anomaly_scores",
     "check",
     "compare",
     "dome",

@@ -8,7 +8,7 @@ from transformers import AutoModelForMaskedLM, AutoTokenizer, BertConfig, BertMo
 import xdomain
 from xdomain.cli.main import main
 from xdomain.core.errors import BackboneError, RecipeError
-from xdomain.variants import masked_lm
+from xdomain.embedding import masked_lm
 
 TABLE = {"A": "we", "C": "you", "G": "he", "T": "she"}
 GIVEN = {"domain": "dna", "mapping": "given", "mapping_table": TABLE}

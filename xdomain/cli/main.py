@@ -15,6 +15,7 @@ from typing import Annotated, Literal
 import typer
 
 from xdomain.cli.analyze import analyze_command
+from xdomain.cli.anomaly import anomaly_command
 from xdomain.cli.export import attention_command, embed_command, export_command
 from xdomain.cli.genome_track import write_track
 from xdomain.cli.messages import messages_on_stderr
@@ -130,6 +131,7 @@ app.command("embed")(embed_command)
 app.command("attention")(attention_command)
 app.command("export")(export_command)
 app.command("variants")(variants_command)
+app.command("anomaly")(anomaly_command)
 
 
 @app.command("ls")

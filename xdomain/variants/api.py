@@ -182,8 +182,8 @@ def variant_tables(
     for name, value in (("class", of), ("reverse_complement", reverse_complement or None)):
         if value is not None:
             raise RecipeError(f"{name} for the backbone {sources[0]}", expected="a run, which gives answers")
+    from xdomain.embedding.masked_lm import load_masked_lm
     from xdomain.embedding.source import read_backbone  # which loads torch
-    from xdomain.variants.masked_lm import load_masked_lm
 
     of_genome = file.of_genome
     read = read_backbone(sources[0], domain, mapping, mapping_table, mapping_seed, overrides)

@@ -18,7 +18,7 @@ from xdomain.scorer import Scorer
 from xdomain.variants.variant import Variant
 
 if TYPE_CHECKING:
-    from xdomain.variants.masked_lm import MaskedLM
+    from xdomain.embedding.masked_lm import MaskedLM
 
 Windows = tuple[str, str]
 RESIDUES = "ACDEFGHIKLMNPQRSTVWY"

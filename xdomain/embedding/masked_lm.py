@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,23 +74,35 @@ class MaskedLM:
             for rows, where, a, b in zip(logs, places, ref, alt, strict=True)
         ])  # fmt: skip
 
-    def pseudo_log_likelihood(self, symbols: Ids) -> float:
-        """The sum of the log-probabilities of all `symbols`, each masked alone (Salazar et al. 2020), in nats."""
-        copies = [symbols] * len(symbols)
-        logs = self._log_probabilities(copies, [np.array([i]) for i in range(len(symbols))])
-        return sum(float(rows[0][self._rows[symbol]]) for rows, symbol in zip(logs, symbols, strict=True))
+    def pseudo_log_likelihood(self, symbols: Ids, passes: int | None = None) -> float:
+        """The sum of the log-probabilities of all symbols, each masked (Salazar et al. 2020), in nats.
 
-    def _log_probabilities(self, sequences: list[Ids], masked: list[NDArray[np.int64]]) -> list[NDArray[np.float32]]:
-        """Of each sequence, shape (masked, v): the log-probabilities of all rows where symbols are masked."""
+        Parameters
+        ----------
+        symbols
+            Of one sequence.
+        passes
+            Forward passes; in the i-th every `passes`-th symbol from the i-th on is masked. None: one a symbol, each
+            masked alone.
+        """
+        number = min(len(symbols), passes or len(symbols))
+        places = [np.arange(first, len(symbols), number) for first in range(number)]
+        logs = self._log_probabilities([symbols] * number, places)
+        rows = self._rows[symbols]
+        return sum(float(found[np.arange(len(at)), rows[at]].sum()) for found, at in zip(logs, places, strict=True))
+
+    def _log_probabilities(
+        self, sequences: list[Ids], masked: list[NDArray[np.int64]]
+    ) -> Iterator[NDArray[np.float32]]:
+        """Yield of each sequence, shape (masked, v), the log-probabilities of all rows where symbols are masked."""
         longest = max(map(len, sequences)) + len(self._layout.start) + len(self._layout.end)
         most = MOST_LOGITS // (longest * int(self._model.config.vocab_size))
         at_once = max(1, min(scored_at_once(self._recipe.train), most))
-        found: list[NDArray[np.float32]] = []
         for first in range(0, len(sequences), at_once):
             part = slice(first, first + at_once)
             with enough_memory(lambda: scoring_need(self._recipe.train)):
-                found += self._of_batch(sequences[part], masked[part])
-        return found
+                found = self._of_batch(sequences[part], masked[part])
+            yield from found
 
     @torch.inference_mode()
     def _of_batch(self, sequences: list[Ids], masked: list[NDArray[np.int64]]) -> list[NDArray[np.float32]]:
