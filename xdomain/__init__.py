@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from xdomain.trained_model import Model as Model
     from xdomain.trained_model import load as load
     from xdomain.variants.api import score_variants as score_variants
+    from xdomain.zero_shot import transfer as transfer
 
 __version__ = version("xdomain")
 
@@ -66,6 +67,7 @@ _HOMES = {
     "run_study": "xdomain.study.api:run_study",
     "anomaly_scores": "xdomain.anomaly:anomaly_scores",
     "score_variants": "xdomain.variants.api:score_variants",
+    "transfer": "xdomain.zero_shot:transfer",
     "Study": "xdomain.study.api:Study",
     "task_names": "xdomain.core.plugins:task_names",
 }
@@ -98,6 +100,7 @@ __all__ = [
     "run_study",
     "score_variants",
     "task_names",
+    "transfer",
 ]
 
 

@@ -391,6 +391,7 @@ def test_no_option_is_left_untried():
         **dict.fromkeys(("run", "compare", "check"), ("data/negatives/test_negatives.py",)),
         "analyze": ("analysis/test_analyze.py",),
         "anomaly": ("test_anomaly.py",),
+        "transfer": ("test_transfer.py",),
         **dict.fromkeys(("embed", "attention", "export"), ("cli/test_export_commands.py",)),
     }
     here = Path(__file__).read_text()

@@ -25,6 +25,7 @@ from xdomain.cli.plugins import WithPlugins
 from xdomain.cli.pretrain import pretrain_app
 from xdomain.cli.streams import name_failure, usable_streams
 from xdomain.cli.study import report_command, study_command
+from xdomain.cli.transfer import transfer_command
 from xdomain.cli.variants import variants_command
 from xdomain.core.choices import Baseline, Init, listed
 from xdomain.core.errors import RecipeError, UserError
@@ -132,6 +133,7 @@ app.command("attention")(attention_command)
 app.command("export")(export_command)
 app.command("variants")(variants_command)
 app.command("anomaly")(anomaly_command)
+app.command("transfer")(transfer_command)
 
 
 @app.command("ls")
