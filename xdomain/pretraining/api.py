@@ -5,17 +5,15 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from tokenizers import Tokenizer, processors
 from transformers import PreTrainedTokenizerFast
 
 from xdomain.core.errors import RecipeError
 from xdomain.core.plugins import make_adapter
 from xdomain.core.progress import log, reporter
-from xdomain.core.sequences import Alphabet
 from xdomain.data.corpus import (
     SPECIALS,
     corpus_key,
@@ -27,8 +25,10 @@ from xdomain.data.corpus import (
 from xdomain.pretraining.checkpoints import WorkFolder
 from xdomain.pretraining.config import Pretraining
 from xdomain.pretraining.engine import VALIDATION_TOKENS
-from xdomain.pretraining.streams import Generated, Generator, hold_out
-from xdomain.pretraining.train import pretrain_stream
+from xdomain.pretraining.own_vocabulary import symbol_tokenizer
+from xdomain.pretraining.start import shaped, started
+from xdomain.pretraining.streams import Generated, hold_out
+from xdomain.pretraining.train import Plan, train_checkpoint
 
 __all__ = ["Pretraining", "pretrain_synthetic", "pretrain_text"]
 
@@ -68,9 +68,12 @@ def pretrain_text(files: Sequence[str | Path], out: str | Path, *, options: Pret
     work.check()
     given = load_tokenizer(options.tokenizer) if options.tokenizer else None
     described = describe_files(files)
+    start, asked = started(options), options
+    options = shaped(options, start) if start else options
     data = {
         "files": [file["sha256"] for file in described],
         "tokenizer": _digest(given) if given else "learned",
+        **({"start": start.sha256} if start else {}),
     }
     with work.opened({"options": options.options_that_decide(), "data": data}):
         tokenizer = given or _learned(files, options, work)
@@ -87,8 +90,8 @@ def pretrain_text(files: Sequence[str | Path], out: str | Path, *, options: Pret
         for length in options.lengths:
             if (reached := train.reached(length - options.special_tokens)) < 0.9:
                 log.info(f"documents long enough for {length} positions hold {reached:.0%} of the tokens")
-        command = options.command(["text", *map(str, files)], str(out))
-        pretrain_stream(work, tokenizer, (train, valid), key, command, options)
+        command = asked.command(["text", *map(str, files)], str(out))
+        train_checkpoint(work, Plan(tokenizer, (train, valid), key, command, options, start))
     return out
 
 
@@ -107,19 +110,6 @@ def _learned(files: Sequence[Path], options: Pretraining, work: WorkFolder) -> P
 
 def _digest(tokenizer: PreTrainedTokenizerFast) -> str:
     return hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode()).hexdigest()
-
-
-class MadeUp(Generator, Protocol):
-    """An adapter that makes sequences up: a generator that has names for its symbols, and a tokenizer."""
-
-    @property
-    def alphabet(self) -> Alphabet:
-        """The symbols, in the order of their ids."""
-        ...
-
-    def stock_tokenizer(self, vocabulary: Mapping[str, int], unk_token: str) -> Tokenizer:
-        """See `xdomain.core.sequences.Adapter`, which says what `vocabulary` and `unk_token` are."""
-        ...
 
 
 def pretrain_synthetic(
@@ -164,7 +154,8 @@ def pretrain_synthetic(
     out, counts = Path(out), Path(counts) if counts is not None else None
     work = WorkFolder(out)
     work.check()
-    options = dataclasses.replace(options, vocabulary=symbols + len(SPECIALS))
+    start, asked = started(options), dataclasses.replace(options, vocabulary=symbols + len(SPECIALS))
+    options = shaped(asked, start) if start else asked
     made_up: dict[str, Any] = {"kind": kind, "symbols": symbols, "law": law}
     made_up |= {"distinct": distinct} if distinct is not None else {}
     longest = max(options.lengths) - options.special_tokens
@@ -179,11 +170,13 @@ def pretrain_synthetic(
     valid = Generated(source, longest, lambda step: step * VALIDATION_TOKENS, shift, FAR, {**facts, "first": FAR})
     for length in options.lengths:
         train.batch(0, 1, length - options.special_tokens)
-    with work.opened({"options": options.options_that_decide(), "data": facts}):
-        tokenizer = integer_tokenizer(source)
-        command = options.command(["synthetic", kind], str(out), _typed(symbols, law, counts, distinct), SHORT)
+    with work.opened(
+        {"options": options.options_that_decide(), "data": {**facts, **({"start": start.sha256} if start else {})}}
+    ):
+        tokenizer = symbol_tokenizer(source)
+        command = asked.command(["synthetic", kind], str(out), _typed(symbols, law, counts, distinct), SHORT)
         key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-        pretrain_stream(work, tokenizer, (train, valid), key, command, options)
+        train_checkpoint(work, Plan(tokenizer, (train, valid), key, command, options, start))
     return out
 
 
@@ -191,18 +184,3 @@ def _typed(symbols: int, law: str, counts: Path | None, distinct: bool | None) -
     typed: dict[str, Any] = {"symbols": symbols, "law": law}
     typed |= {"counts": counts} if counts is not None else {}
     return typed | ({"distinct" if distinct else "no-distinct": ""} if distinct is not None else {})
-
-
-def integer_tokenizer(source: MadeUp) -> PreTrainedTokenizerFast:
-    """Make a tokenizer that splits as `source` does, with special tokens in the first rows and then its symbols."""
-    pieces = [*SPECIALS.values(), *source.alphabet.symbols]
-    rows = {piece: row for row, piece in enumerate(pieces)}
-    tokenizer = source.stock_tokenizer(rows, SPECIALS["unk_token"])
-    tokenizer.post_processor = processors.BertProcessing(
-        *((SPECIALS[role], rows[SPECIALS[role]]) for role in ("sep_token", "cls_token"))
-    )
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        model_input_names=["input_ids", "token_type_ids", "attention_mask"],
-        **SPECIALS,
-    )
