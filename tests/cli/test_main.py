@@ -263,6 +263,16 @@ def test_pretrain_sequences_from_the_command_line(capsys, tmp_path):
     assert code == 0, err
     told = json.loads((tmp_path / "long" / "pretraining.json").read_text())
     assert (told["lengths"], told["vocabulary"]) == ([16, 64], 5 + 17)
+    again = [*command[:4], "dna", "--tokens", "4096", "--from", tmp_path / "bert", "--mapping", "identity",
+                 "--batch-tokens", "512", "--out"]  # fmt: skip
+    code, out, err = xdomain(capsys, *again, tmp_path / "more", "--layers", "4")
+    assert code == 2
+    assert "--layers 4, but the checkpoint to go on from has layers 1" in err
+    code, out, err = xdomain(capsys, *again, tmp_path / "more", "--layers", "1", "--mapping-seed", "2")
+    assert code == 0, err
+    told = json.loads((tmp_path / "more" / "pretraining.json").read_text())
+    assert told["mapping"]["seed"] == 2
+    assert f"--from {tmp_path / 'bert'} " in told["command"] + " "
 
 
 @pytest.mark.parametrize("name", ["text", "sequences", "synthetic"])
@@ -270,7 +280,7 @@ def test_pretrain_has_the_defaults_that_it_has_in_python(name):
     usual = vars(SHORT if name == "synthetic" else Pretraining())
     command = typer.main.get_group(pretrain_app).commands[name]
     typed = {p.name: p.default for p in command.params if p.name in usual}
-    assert len(typed) == (21 if name == "text" else 19)
+    assert len(typed) == (22 if name == "text" else 20)
     for option, default in typed.items():
         value = usual[option]
         assert default == (",".join(map(str, value)) if isinstance(value, tuple) else value), option

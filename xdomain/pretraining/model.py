@@ -35,7 +35,7 @@ WITH_TYPES = ("albert", "bert", "electra")
 """Families whose tokenizers make token types."""
 
 
-def special_rows(tokenizer: PreTrainedTokenizerFast) -> dict[str, int]:
+def special_rows(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
     """The rows of the special tokens of `tokenizer`, by the names that configurations give them."""
     rows = {role: tokenizer.get_vocab()[str(getattr(tokenizer, f"{role}_token"))] for role in ("pad", "cls", "sep")}
     return {
