@@ -19,6 +19,11 @@ Lengths = Annotated[str, typer.Option(help="Positions of a sequence in each stag
 Shares = Annotated[str, typer.Option(help="Share of the tokens for each stage.")]
 
 
+KINDS = (
+    "uniform, unigram, bigram:N, flat:N, nesting:P, shuffle:N, dyck:K, identity, reverse, sort, set:N, union:N, "
+    "delete:N, stack:P, automaton:K, automaton2d:K (a number may be left out); a mixture, flat:64*0.5+nesting*0.5; "
+    "or a stream of your own."
+)
 SHAPE = ("layers", "width", "heads", "positions")
 
 
@@ -150,9 +155,7 @@ def pretrain_sequences_command(
 @takes(options=SyntheticOptions)
 def pretrain_synthetic_command(
     context: typer.Context,
-    kind: Annotated[
-        str, typer.Argument(help="uniform, unigram, bigram, flat:N, nesting, shuffle:N, dyck:K, identity, reverse, …")
-    ],
+    kind: Annotated[str, typer.Argument(help=KINDS)],
     *,
     out: CheckpointOut,
     symbols: Annotated[int, typer.Option(min=1, help="Integers in the alphabet.")] = 29_995,

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from transformers import PreTrainedTokenizerFast
 
+from xdomain.core.entry_points import entry_points
 from xdomain.core.errors import RecipeError
 from xdomain.core.plugins import make_adapter
 from xdomain.core.progress import log, reporter
 from xdomain.data.corpus import (
-    SPECIALS,
     corpus_key,
     describe_files,
     load_tokenizer,
@@ -24,18 +22,13 @@ from xdomain.data.corpus import (
 )
 from xdomain.pretraining.checkpoints import WorkFolder
 from xdomain.pretraining.config import Pretraining
-from xdomain.pretraining.engine import VALIDATION_TOKENS
-from xdomain.pretraining.own_vocabulary import symbol_tokenizer
+from xdomain.pretraining.made_up import SHORT, Run, refuse_tokenizer, run_generated
+from xdomain.pretraining.own_stream import GROUP, pretrain_stream
 from xdomain.pretraining.start import shaped, started
-from xdomain.pretraining.streams import Generated, hold_out
+from xdomain.pretraining.streams import hold_out
 from xdomain.pretraining.train import Plan, train_checkpoint
 
-__all__ = ["Pretraining", "pretrain_synthetic", "pretrain_text"]
-
-FAR = 2**40
-"""Number of the first made-up sequence of validation: training never gets that far."""
-SHORT = Pretraining(lengths=(16, 32, 64, 128), shares=(0.15, 0.25, 0.3, 0.3))
-"""Defaults for made-up sequences: no published work has them longer than 128."""
+__all__ = ["SHORT", "Pretraining", "pretrain_synthetic", "pretrain_text"]
 
 
 def pretrain_text(files: Sequence[str | Path], out: str | Path, *, options: Pretraining | None = None) -> Path:
@@ -129,7 +122,10 @@ def pretrain_synthetic(
 
     Parameters
     ----------
-    kind, symbols, law, counts, distinct
+    kind
+        A kind of the adapter ``synthetic``; or the name of a stream of one's own, from the entry-point group
+        ``xdomain.streams``: see `xdomain.pretraining.own_stream.pretrain_stream`.
+    symbols, law, counts, distinct
         Options of the adapter ``synthetic``, which makes the sequences up; None: its default. Its seed is that of
         `options`.
     out
@@ -148,14 +144,13 @@ def pretrain_synthetic(
     UserError
         Options, generator or folder cannot be used, which is said before training begins; or training failed.
     """
-    options = options or SHORT
-    if options.tokenizer:
-        raise RecipeError("made-up sequences with a tokenizer", expected="none: the integers are the vocabulary")
-    out, counts = Path(out), Path(counts) if counts is not None else None
-    work = WorkFolder(out)
-    work.check()
-    start, asked = started(options), dataclasses.replace(options, vocabulary=symbols + len(SPECIALS))
-    options = shaped(asked, start) if start else asked
+    options, out, counts = options or SHORT, Path(out), Path(counts) if counts is not None else None
+    refuse_tokenizer(options)
+    if kind in entry_points(GROUP):
+        if (law, counts, distinct) != ("uniform", None, None):
+            raise RecipeError(f"--law, --counts or --distinct with the stream {kind}",
+                              expected="none of them: the stream draws as it likes")  # fmt: skip
+        return pretrain_stream(kind, out, symbols=symbols, options=options)
     made_up: dict[str, Any] = {"kind": kind, "symbols": symbols, "law": law}
     made_up |= {"distinct": distinct} if distinct is not None else {}
     longest = max(options.lengths) - options.special_tokens
@@ -165,19 +160,8 @@ def pretrain_synthetic(
     if counts is not None:
         given["counts"], (facts["counts"],) = str(counts), (file["sha256"] for file in describe_files([counts]))
     source: Any = make_adapter("synthetic", given)
-    shift = len(SPECIALS)
-    train = Generated(source, longest, options.rows_before, shift, 0, facts)
-    valid = Generated(source, longest, lambda step: step * VALIDATION_TOKENS, shift, FAR, {**facts, "first": FAR})
-    for length in options.lengths:
-        train.batch(0, 1, length - options.special_tokens)
-    with work.opened(
-        {"options": options.options_that_decide(), "data": {**facts, **({"start": start.sha256} if start else {})}}
-    ):
-        tokenizer = symbol_tokenizer(source)
-        command = asked.command(["synthetic", kind], str(out), _typed(symbols, law, counts, distinct), SHORT)
-        key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-        train_checkpoint(work, Plan(tokenizer, (train, valid), key, command, options, start))
-    return out
+    command = options.command(["synthetic", kind], str(out), _typed(symbols, law, counts, distinct), SHORT)
+    return run_generated(Run(out, options, facts, command), source, source)
 
 
 def _typed(symbols: int, law: str, counts: Path | None, distinct: bool | None) -> dict[str, Any]:
