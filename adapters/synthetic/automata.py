@@ -40,12 +40,18 @@ Evolve = Callable[[Integers, Integers, int], Integers]
 
 
 def ring(states: int, draws: Draws, law: Law) -> Grid:
-    """The history of a ring of cells with a number of `states`, by a table of all triples (Wolfram 1983)."""
+    """The history of a ring of cells by a table of all triples (Wolfram 1983); `draws` decides the rule.
+
+    There is a number of `states`, whose names `law` gives.
+    """
     return _history(states, CELLS, states**3, _ring_after, draws, law)
 
 
 def torus(states: int, draws: Draws, law: Law) -> Grid:
-    """The history of a square of cells with a number of `states`; with two, the rules are those like Conway's Life."""
+    """The history of a square of cells by a table of cells and sums of neighbours; `draws` decides the rule.
+
+    There is a number of `states`, whose names `law` gives. With two, the rules are those like Conway's Life.
+    """
     return _history(states, SIDE * SIDE, states * (8 * (states - 1) + 1), _torus_after, draws, law)
 
 

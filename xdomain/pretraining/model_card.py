@@ -95,7 +95,7 @@ def _for_xdomain(summary: Mapping[str, Any]) -> list[str]:
         onto = f"--mapping {mapping['strategy']} --mapping-seed {mapping['seed']}"
         told = (
             f"The vocabulary is that of {summary['start']}: {vocabulary}. The symbols of the domain {adapter['name']} "
-            f"have the rows in `mapping.json`, sha256 `{mapping['sha256']}`, which this gives to a run."
+            f"have the rows in `mapping.json` (sha256 `{mapping['sha256']}`). This gives them to a run:"
         )
     domain = adapter["name"] if adapter else "dna"
     changes = [f"--set adapter.options.{name}={value}" for name, value in (adapter or {}).get("options", {}).items()]
