@@ -80,12 +80,20 @@ def test_the_first_stage_has_no_position_as_it_was_drawn(tiny_bert):
     assert not torch.equal(fresh.bert.embeddings.position_embeddings.weight[64:80], rows[64:80])
 
 
+def test_the_order_of_segments_may_be_learned_from_a_masked_lm(tiny_bert, said):
+    model, _ = started(tiny_bert, objective="mlm+sop")
+    assert model.cls.seq_relationship.weight.shape == (2, 32)
+    old = BertForMaskedLM.from_pretrained(tiny_bert).state_dict()
+    assert all(torch.equal(model.state_dict()[name], value) for name, value in old.items())
+    assert "tensors of the head that it lacks are drawn (4, such as bert.pooler.dense.bias)" in said[-1]
+
+
 @pytest.mark.parametrize("family", sorted(HEADS))
 def test_the_head_of_every_family_is_computed_at_chosen_positions_alone(family, tmp_path, said):
     save_backbone(family, tmp_path)
     model, plan = started(tmp_path)
     assert plan.positions == ("rotary" if family == "modernbert" else "learned")
-    assert "its masked-LM head is drawn, as it has none" in said[-1]
+    assert "tensors of the head that it lacks are drawn" in said[-1]
     base = AutoModel.from_pretrained(tmp_path).state_dict()
     body = model.base_model.state_dict()
     assert all(torch.equal(value, base[name]) for name, value in body.items())

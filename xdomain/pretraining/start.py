@@ -157,7 +157,7 @@ def _tell(start: Backbone, *, same: bool, drawn: list[str], added: int, options:
     )  # fmt: skip
     told = [f"going on from {start.name} ({shape})", words]
     if drawn:
-        told.append(f"its masked-LM head is drawn, as it has none ({len(drawn)} tensors)")
+        told.append(f"tensors of the head that it lacks are drawn ({len(drawn)}, such as {drawn[0]})")
     if added and options.positions == "learned":
         told.append(f"{added} position rows are added")
     log.info("; ".join(told))
