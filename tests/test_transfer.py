@@ -90,6 +90,15 @@ def test_the_command_prints_both_and_json(run, capsys, tmp_path):
     assert json.loads(out)["classes"] == {"at": "high", "gc": "low"}
 
 
+def test_records_of_one_class_get_negatives(run, capsys, tmp_path):
+    one = tmp_path / "one.csv"
+    one.write_text("sequence\n" + "".join(f"{'AATT' * 5}{'ACGT'[i % 4]}{'GTCA' * (i + 1)}\n" for i in range(40)))
+    command = ["transfer", run.folder, "--data", one, "--domain", "dna", "--draws", "1", "--negatives", "shuffled"]
+    code, out, _ = told(capsys, *command, "--json")
+    assert code == 0
+    assert json.loads(out)["n"] > 0
+
+
 def test_what_does_not_fit_is_refused(run, tmp_path, tiny_bert):
     three = tmp_path / "three.csv"
     rows = [f"ACGT{'ACG'[i % 3]}{'ACGT'[i % 4] * i},{'abc'[i % 3]}\n" for i in range(60)]

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from xdomain.pretraining.api import Pretraining as Pretraining
     from xdomain.pretraining.api import pretrain_synthetic as pretrain_synthetic
     from xdomain.pretraining.api import pretrain_text as pretrain_text
+    from xdomain.pretraining.own_stream import pretrain_stream as pretrain_stream
+    from xdomain.pretraining.sequences import pretrain_sequences as pretrain_sequences
     from xdomain.result import Result as Result
     from xdomain.result import load_result as load_result
     from xdomain.study.api import Study as Study
@@ -59,6 +61,8 @@ _HOMES = {
     "Pretraining": "xdomain.pretraining.api:Pretraining",
     "predict": "xdomain.prediction:predict",
     "predict_windows": "xdomain.genome_track:predict_windows",
+    "pretrain_sequences": "xdomain.pretraining.sequences:pretrain_sequences",
+    "pretrain_stream": "xdomain.pretraining.own_stream:pretrain_stream",
     "pretrain_synthetic": "xdomain.pretraining.api:pretrain_synthetic",
     "pretrain_text": "xdomain.pretraining.api:pretrain_text",
     "plan_study": "xdomain.study.plan:plan_study",
@@ -93,6 +97,8 @@ __all__ = [
     "plan_study",
     "predict",
     "predict_windows",
+    "pretrain_sequences",
+    "pretrain_stream",
     "pretrain_synthetic",
     "pretrain_text",
     "report",

@@ -36,7 +36,8 @@ class Synthetic:
     kind
         uniform: independent draws, all integers alike; unigram: by `law`; bigram:N, flat:N, nesting:P, shuffle:N
         and dyck:K, see `xdomain.adapters.synthetic.structures`; identity, reverse, sort, set:N, union:N, delete:N
-        and stack:P, see `xdomain.adapters.synthetic.procedures`. A number may be left out.
+        and stack:P, see `xdomain.adapters.synthetic.procedures`; automaton:K and automaton2d:K, see
+        `xdomain.adapters.synthetic.automata`. A number may be left out.
 
         ``flat:64*0.5+uniform*0.5`` mixes kinds by their weights, each sequence being of one kind;
         ``uniform*0.2,flat:64*0.8`` is a curriculum: the first fifth of `total` sequences, then the rest. A stage of
@@ -117,6 +118,11 @@ class Synthetic:
             raise RecipeError(
                 f"the counts give none of the integers from 0 to {within - 1:,}, all that {part.text} draws from",
                 expected=f"a count above 0 among the first {within:,}",
+            )
+        if part.form.apart and self._laws[part.text].possible < part.needs:
+            raise RecipeError(
+                f"the counts give {self._laws[part.text].possible} integers, too few for the states of {part.text}",
+                expected=f"counts above 0 for {part.needs} integers or more",
             )
         if part.name == "uniform" and self.law != "uniform":
             raise RecipeError(

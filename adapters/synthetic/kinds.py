@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from xdomain.core.entry_points import entry_points
 from xdomain.core.errors import RecipeError, unknown
 
-from . import procedures, structures
+from . import automata, procedures, structures
 from .frequencies import Law
 from .procedures import MARKS
 from .random_streams import Draws, Grid
 
+STREAMS = "xdomain.streams"
+"""The entry-point group of streams of one's own, which are kinds of ``xdomain pretrain synthetic`` as well."""
 LARGEST = 2**31
 """The largest number that a kind may have."""
 
@@ -43,6 +46,8 @@ class Form:
         By how many tokens a sequence may be shorter than its length: 1 where it is made of pairs or the like.
     paired
         Whether the drawn tokens stand for pairs.
+    apart
+        Whether the law must give `needs` different integers.
     """
 
     make: Callable[..., Grid]
@@ -54,6 +59,7 @@ class Form:
     shortest: int = 1
     short: int = 0
     paired: bool = False
+    apart: bool = False
 
 
 def _share(number: float) -> bool:
@@ -63,6 +69,7 @@ def _share(number: float) -> bool:
 _paired = partial(Form, shortest=2, short=1, paired=True)
 _procedure = partial(Form, needs=lambda n: MARKS + 1, over=lambda n, size: size - MARKS, shortest=3, short=1)
 _pooled = partial(_procedure, number=16, fits=lambda n: 1 <= n <= 4096)
+_automaton = partial(Form, number=4, fits=lambda k: 2 <= k <= 8, needs=lambda k: k, apart=True)
 _POOL = "{}:N, an input drawn from N tokens, 1 to 4,096"
 FORMS: Mapping[str, Form] = {
     "uniform": Form(structures.independent, "uniform, without a number"),
@@ -88,6 +95,12 @@ FORMS: Mapping[str, Form] = {
     "union": _pooled(procedures.union, _POOL.format("union"), shortest=6),
     "delete": _pooled(procedures.delete, _POOL.format("delete"), shortest=5),
     "stack": _procedure(procedures.stack, "stack:P, P the probability of a push, 0 to 1", 0.6, _share),
+    "automaton": _automaton(
+        automata.ring, "automaton:K, a ring of cells with K states, 2 to 8", shortest=2 * automata.CELLS
+    ),
+    "automaton2d": _automaton(
+        automata.torus, "automaton2d:K, a square of cells with K states, 2 to 8", shortest=2 * automata.SIDE**2
+    ),
 }  # fmt: skip
 
 
@@ -156,7 +169,7 @@ def _part(text: str, line: str) -> Part:
         )
     name, colon, argument = (word.strip() for word in kind.partition(":"))
     if name not in FORMS:
-        raise _no_kind(name)
+        raise _no_kind(name, text)
     form = FORMS[name]
     if not colon:
         return Part(name, form.number, share)
@@ -168,11 +181,19 @@ def _part(text: str, line: str) -> Part:
     return Part(name, int(number) if whole else number, share)
 
 
-def _no_kind(name: str) -> Exception:
+def _no_kind(name: str, text: str) -> Exception:
+    own = entry_points(STREAMS)
+    if ".py" in name:
+        return RecipeError(
+            f"{text!r} names a file of Python, which is not run",
+            expected=f"one of {', '.join([*FORMS, *own])}",
+            fix=f'register the function in a package of yours, [project.entry-points."{STREAMS}"], or call '
+            "xdomain.pretrain_stream(function, …) in Python; docs/pretraining.md",
+        )
     known, dash, number = name.partition("-")
     if dash and known in FORMS:  # papers write flat-64
         return RecipeError(f"unknown kind {name!r}", expected=FORMS[known].expected, nearest=f"{known}:{number}")
-    return unknown("kind", name, FORMS)
+    return unknown("kind", name, [*FORMS, *own])
 
 
 def _number(text: str) -> float:

@@ -194,7 +194,7 @@ def test_options_decide_the_fingerprint():
     [
         ({"kind": "shufle:64"}, "unknown kind 'shufle'", "did you mean: shuffle"),
         ({"kind": "shuffle-64"}, "unknown kind 'shuffle-64'", "did you mean: shuffle:64"),
-        ({"kind": "flat:4+"}, "unknown kind ''", "one of bigram, delete, dyck, flat"),
+        ({"kind": "flat:4+"}, "unknown kind ''", "one of automaton, automaton2d, bigram, delete, dyck, flat"),
         ({"kind": "shuffle:1"}, "kind 'shuffle:1'", "expected: shuffle:N, blocks of N integers, 2 or more"),
         ({"kind": "shuffle:2.5"}, "kind 'shuffle:2.5'", "did you mean: shuffle:64"),
         ({"kind": "flat:7"}, "kind 'flat:7'", "did you mean: flat:8"),

@@ -247,12 +247,40 @@ def test_pretrain_text_from_the_command_line(capsys, tmp_path):
     assert pieces[0] == pieces[1]
 
 
-@pytest.mark.parametrize("name", ["text", "synthetic"])
+def test_pretrain_sequences_from_the_command_line(capsys, tmp_path):
+    records = [f"{'ACGT' * 4}{i:08b}".replace("0", "A").replace("1", "C") for i in range(200)]
+    (tmp_path / "d.csv").write_text("n,dna\n" + "".join(f"r{i},{record}\n" for i, record in enumerate(records)))
+    command = ["pretrain", "sequences", tmp_path / "d.csv", "--domain", "dna", "--tokens", "4096", "--layers", "1",
+               "--width", "16", "--heads", "2", "--batch-tokens", "512", "--column", "sequence=dna"]  # fmt: skip
+    code, out, err = xdomain(capsys, *command, "--out", tmp_path / "bert")
+    assert code == 0, err
+    assert Path(out.strip()) == tmp_path / "bert"
+    told = json.loads((tmp_path / "bert" / "pretraining.json").read_text())
+    assert told["lengths"] == [16, 32]
+    assert "--column sequence=dna" in told["command"]
+    code, out, err = xdomain(capsys, *command, "--out", tmp_path / "long", "--lengths", "16,64", "--shares", "1,1",
+                             "--set", "adapter.options.tokens=kmer", "--set", "adapter.options.k=2")  # fmt: skip
+    assert code == 0, err
+    told = json.loads((tmp_path / "long" / "pretraining.json").read_text())
+    assert (told["lengths"], told["vocabulary"]) == ([16, 64], 5 + 17)
+    again = [*command[:4], "dna", "--tokens", "4096", "--from", tmp_path / "bert", "--mapping", "identity",
+                 "--batch-tokens", "512", "--out"]  # fmt: skip
+    code, out, err = xdomain(capsys, *again, tmp_path / "more", "--layers", "4")
+    assert code == 2
+    assert "--layers 4, but the checkpoint to go on from has layers 1" in err
+    code, out, err = xdomain(capsys, *again, tmp_path / "more", "--layers", "1", "--mapping-seed", "2")
+    assert code == 0, err
+    told = json.loads((tmp_path / "more" / "pretraining.json").read_text())
+    assert told["mapping"]["seed"] == 2
+    assert f"--from {tmp_path / 'bert'} " in told["command"] + " "
+
+
+@pytest.mark.parametrize("name", ["text", "sequences", "synthetic"])
 def test_pretrain_has_the_defaults_that_it_has_in_python(name):
-    usual = vars(Pretraining() if name == "text" else SHORT)
+    usual = vars(SHORT if name == "synthetic" else Pretraining())
     command = typer.main.get_group(pretrain_app).commands[name]
     typed = {p.name: p.default for p in command.params if p.name in usual}
-    assert len(typed) == (21 if name == "text" else 19)
+    assert len(typed) == (22 if name == "text" else 20)
     for option, default in typed.items():
         value = usual[option]
         assert default == (",".join(map(str, value)) if isinstance(value, tuple) else value), option

@@ -1,4 +1,4 @@
-"""The commands ``xdomain pretrain text`` and ``xdomain pretrain synthetic``."""
+"""The commands ``xdomain pretrain text``, ``… sequences`` and ``… synthetic``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from xdomain.cli.options import takes
+from xdomain.cli.options import ColumnOption, columns_by_role, mapping_arguments, takes
 from xdomain.core.choices import Decay, Grow, Objective, Positions, Precision
 from xdomain.core.errors import RecipeError
 
@@ -19,10 +19,22 @@ Lengths = Annotated[str, typer.Option(help="Positions of a sequence in each stag
 Shares = Annotated[str, typer.Option(help="Share of the tokens for each stage.")]
 
 
+KINDS = (
+    "uniform, unigram, bigram:N, flat:N, nesting:P, shuffle:N, dyck:K, identity, reverse, sort, set:N, union:N, "
+    "delete:N, stack:P, automaton:K, automaton2d:K (a number may be left out); a mixture, flat:64*0.5+nesting*0.5; "
+    "or a stream of your own."
+)
+SHAPE = ("layers", "width", "heads", "positions")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """The options that both commands have: fields of `xdomain.pretraining.config.Pretraining`."""
+    """The options that all these commands have: fields of `xdomain.pretraining.config.Pretraining`."""
 
+    start: Annotated[
+        str | None,
+        typer.Option("--from", help="A checkpoint folder or hub id to go on from, which decides the shape."),
+    ] = None
     tokens: Annotated[int, typer.Option(min=1, help="Tokens to train on in all.")] = 24_000_000
     layers: Annotated[int, typer.Option(min=1, help="Encoder layers.")] = 4
     width: Annotated[int, typer.Option(min=8, help="Size of a hidden state; a multiple of --heads.")] = 256
@@ -49,9 +61,20 @@ class Options:
     save_every: Annotated[int, typer.Option(min=1, help="Steps between two checkpoints to resume from.")] = 1000
     licence: Annotated[str | None, typer.Option(help="For the model card, e.g. apache-2.0.")] = None
 
-    def keywords(self) -> dict[str, Any]:
-        """The arguments of `Pretraining` that these options set."""
+    def keywords(self, context: typer.Context) -> dict[str, Any]:
+        """The arguments of `Pretraining` that these options set; `context` knows which of them were typed.
+
+        Raises
+        ------
+        RecipeError
+            A list holds no numbers, or a shape is asked for that is not that of --from.
+        """
         lengths, shares = numbers(self.lengths, int), numbers(self.shares, float)
+        if self.start is not None and (shape := {name: getattr(self, name) for name in SHAPE if _typed(context, name)}):
+            from xdomain.model.backbone import load_backbone
+            from xdomain.pretraining.start import check_shape
+
+            check_shape(load_backbone(self.start).config, shape)
         return {**asdict(self), "lengths": tuple(lengths), "shares": tuple(shares)}
 
 
@@ -66,6 +89,7 @@ class SyntheticOptions(Options):
 @pretrain_app.command("text")
 @takes(options=Options)
 def pretrain_text_command(
+    context: typer.Context,
     files: Annotated[
         list[Path], typer.Argument(help="Plain text, UTF-8: a line a paragraph, a form feed between books.")
     ],
@@ -81,18 +105,57 @@ def pretrain_text_command(
     from xdomain.cli.progress_bar import progress_bar
     from xdomain.pretraining.api import Pretraining, pretrain_text
 
-    plan = Pretraining(vocabulary=vocabulary, tokenizer=tokenizer, **options.keywords())
+    plan = Pretraining(vocabulary=vocabulary, tokenizer=tokenizer, **options.keywords(context))
     with progress_bar():
         made = pretrain_text(files, out, options=plan)
+    print(made)
+
+
+@pretrain_app.command("sequences")
+@takes(options=Options)
+def pretrain_sequences_command(
+    context: typer.Context,
+    files: Annotated[
+        list[Path], typer.Argument(help="FASTA, FASTQ, tables, units, …; or sound or music files, or folders of them.")
+    ],
+    *,
+    domain: Annotated[str, typer.Option(help="What the files hold: dna, protein, speech, music, …")],
+    out: CheckpointOut,
+    mapping: Annotated[
+        str | None,
+        typer.Option(help="With --from: random, identity, given:FILE, …, as for xdomain run; default: random."),
+    ] = None,
+    mapping_seed: Annotated[int | None, typer.Option(min=0, help="With --from: seed of the mapping's draw.")] = None,
+    column: ColumnOption = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="How records are read: adapter.options.tokens=kmer. Repeatable."),
+    ] = None,
+    options: Options,
+) -> None:
+    """Pre-train a BERT on unlabelled records of a domain, with the symbols of the domain as its vocabulary.
+
+    Stages that are longer than nine of ten records need are left out, unless --lengths are given.
+    """
+    from xdomain.cli.progress_bar import progress_bar
+    from xdomain.pretraining.api import Pretraining
+    from xdomain.pretraining.sequences import pretrain_sequences
+
+    plan = Pretraining(**options.keywords(context))
+    with progress_bar():
+        made = pretrain_sequences(
+            files, out, domain=domain, options=plan, fit_lengths=not _typed(context, "lengths"),
+            **mapping_arguments(mapping), mapping_seed=mapping_seed, columns=columns_by_role(column),
+            overrides=changes or (),
+        )  # fmt: skip
     print(made)
 
 
 @pretrain_app.command("synthetic")
 @takes(options=SyntheticOptions)
 def pretrain_synthetic_command(
-    kind: Annotated[
-        str, typer.Argument(help="uniform, unigram, bigram, flat:N, nesting, shuffle:N, dyck:K, identity, reverse, …")
-    ],
+    context: typer.Context,
+    kind: Annotated[str, typer.Argument(help=KINDS)],
     *,
     out: CheckpointOut,
     symbols: Annotated[int, typer.Option(min=1, help="Integers in the alphabet.")] = 29_995,
@@ -107,10 +170,16 @@ def pretrain_synthetic_command(
     from xdomain.cli.progress_bar import progress_bar
     from xdomain.pretraining.api import Pretraining, pretrain_synthetic
 
-    plan = Pretraining(**options.keywords())
+    plan = Pretraining(**options.keywords(context))
     with progress_bar():
         made = pretrain_synthetic(kind, out, options=plan, symbols=symbols, law=law, counts=counts, distinct=distinct)
     print(made)
+
+
+def _typed(context: typer.Context, option: str) -> bool:
+    """Whether `option` was given on the command line of `context`, though perhaps with its default."""
+    source = context.get_parameter_source(option)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def numbers(text: str, kind: Any) -> list[Any]:

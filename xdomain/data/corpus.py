@@ -190,12 +190,23 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerFast:
         raise RecipeError(f"{name} {where} ({reason})", expected="a folder with tokenizer.json, or a hub id") from None
     if not isinstance(tokenizer, PreTrainedTokenizerFast):
         raise RecipeError(f"{name} is a slow tokenizer", expected="a folder with tokenizer.json")
+    check_specials(tokenizer, name)
+    return tokenizer
+
+
+def check_specials(tokenizer: PreTrainedTokenizerFast, name: str) -> None:
+    """Check that `tokenizer`, that of `name`, has the special tokens that masked-language modelling needs.
+
+    Raises
+    ------
+    RecipeError
+        It lacks some.
+    """
     lacking = [text for role, text in SPECIALS.items() if role != "unk_token" and getattr(tokenizer, role) is None]
     if lacking:
         raise RecipeError(
             f"the tokenizer in {name} has no {', '.join(lacking)}", expected="one made for masked language models"
         )
-    return tokenizer
 
 
 def encode_documents(files: Sequence[Path], tokenizer: PreTrainedTokenizerFast) -> Ragged:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -156,9 +156,9 @@ def encode_examples(
         tuple(name or None for name in table.column("group").to_pylist()) if "group" in table.column_names else None
     )
     weights = table.column("weight").to_numpy() if "weight" in table.column_names else None
-    symbols = _encode(adapter, table.column("sequence").combine_chunks(), ids)
+    symbols = encode_column(adapter, table.column("sequence").combine_chunks(), ids)
     paired = "sequence_b" in table.column_names
-    symbols_b = _encode(adapter, table.column("sequence_b").combine_chunks(), ids) if paired else None
+    symbols_b = encode_column(adapter, table.column("sequence_b").combine_chunks(), ids) if paired else None
     heads = None
     if problem in PER_SYMBOL and isinstance(adapter, HasWordStarts):
         heads = adapter.word_starts(table.column("sequence").combine_chunks())
@@ -227,10 +227,14 @@ def check_symbols(examples: Examples) -> None:
 
 def warn_of_other_domain(examples: Examples, adapter: Adapter) -> None:
     """Log a warning where `adapter`, which encoded the `examples`, recognizes them as another domain's."""
+    warn_of_other(filter(None, (examples.symbols, examples.symbols_b)), adapter)
+
+
+def warn_of_other(sides: Iterable[Ragged], adapter: Adapter) -> None:
+    """Log a warning where `adapter`, which encoded the `sides` of records, recognizes one as another domain's."""
     if not isinstance(adapter, RecognizesOtherDomains):
         return
-    told = [adapter.other_domain(side) for side in (examples.symbols, examples.symbols_b) if side is not None]
-    if sentence := next(filter(None, told), None):
+    if sentence := next(filter(None, map(adapter.other_domain, sides)), None):
         log.warning(sentence)
 
 
@@ -243,8 +247,11 @@ def _check_read(symbols: Ragged, ids: Sequence[str]) -> None:
         )
 
 
-def _encode(adapter: Adapter, column: pa.Array, ids: tuple[str, ...]) -> Ragged:
-    """Encode all records at once. An error of the adapter, which counts records from 1, is given the record's id."""
+def encode_column(adapter: Adapter, column: pa.Array, ids: Sequence[str]) -> Ragged:
+    """Encode the records of `column` with `adapter` at once.
+
+    An error of the adapter, which counts records from 1, is given the record's id, one of `ids`.
+    """
     try:
         return adapter.encode(column)
     except DataError as error:

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from tokenizers import Tokenizer, processors
 from transformers import PreTrainedTokenizerFast
 
+from xdomain.core.entry_points import entry_points
 from xdomain.core.errors import RecipeError
 from xdomain.core.plugins import make_adapter
 from xdomain.core.progress import log, reporter
-from xdomain.core.sequences import Alphabet
 from xdomain.data.corpus import (
-    SPECIALS,
     corpus_key,
     describe_files,
     load_tokenizer,
@@ -26,16 +22,13 @@ from xdomain.data.corpus import (
 )
 from xdomain.pretraining.checkpoints import WorkFolder
 from xdomain.pretraining.config import Pretraining
-from xdomain.pretraining.engine import VALIDATION_TOKENS
-from xdomain.pretraining.streams import Generated, Generator, hold_out
-from xdomain.pretraining.train import pretrain_stream
+from xdomain.pretraining.made_up import SHORT, Run, refuse_tokenizer, run_generated
+from xdomain.pretraining.own_stream import GROUP, pretrain_stream
+from xdomain.pretraining.start import shaped, started
+from xdomain.pretraining.streams import hold_out
+from xdomain.pretraining.train import Plan, train_checkpoint
 
-__all__ = ["Pretraining", "pretrain_synthetic", "pretrain_text"]
-
-FAR = 2**40
-"""Number of the first made-up sequence of validation: training never gets that far."""
-SHORT = Pretraining(lengths=(16, 32, 64, 128), shares=(0.15, 0.25, 0.3, 0.3))
-"""Defaults for made-up sequences: no published work has them longer than 128."""
+__all__ = ["SHORT", "Pretraining", "pretrain_synthetic", "pretrain_text"]
 
 
 def pretrain_text(files: Sequence[str | Path], out: str | Path, *, options: Pretraining | None = None) -> Path:
@@ -68,9 +61,12 @@ def pretrain_text(files: Sequence[str | Path], out: str | Path, *, options: Pret
     work.check()
     given = load_tokenizer(options.tokenizer) if options.tokenizer else None
     described = describe_files(files)
+    start, asked = started(options), options
+    options = shaped(options, start) if start else options
     data = {
         "files": [file["sha256"] for file in described],
         "tokenizer": _digest(given) if given else "learned",
+        **({"start": start.sha256} if start else {}),
     }
     with work.opened({"options": options.options_that_decide(), "data": data}):
         tokenizer = given or _learned(files, options, work)
@@ -87,8 +83,8 @@ def pretrain_text(files: Sequence[str | Path], out: str | Path, *, options: Pret
         for length in options.lengths:
             if (reached := train.reached(length - options.special_tokens)) < 0.9:
                 log.info(f"documents long enough for {length} positions hold {reached:.0%} of the tokens")
-        command = options.command(["text", *map(str, files)], str(out))
-        pretrain_stream(work, tokenizer, (train, valid), key, command, options)
+        command = asked.command(["text", *map(str, files)], str(out))
+        train_checkpoint(work, Plan(tokenizer, (train, valid), key, command, options, start))
     return out
 
 
@@ -109,19 +105,6 @@ def _digest(tokenizer: PreTrainedTokenizerFast) -> str:
     return hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode()).hexdigest()
 
 
-class MadeUp(Generator, Protocol):
-    """An adapter that makes sequences up: a generator that has names for its symbols, and a tokenizer."""
-
-    @property
-    def alphabet(self) -> Alphabet:
-        """The symbols, in the order of their ids."""
-        ...
-
-    def stock_tokenizer(self, vocabulary: Mapping[str, int], unk_token: str) -> Tokenizer:
-        """See `xdomain.core.sequences.Adapter`, which says what `vocabulary` and `unk_token` are."""
-        ...
-
-
 def pretrain_synthetic(
     kind: str,
     out: str | Path,
@@ -139,7 +122,10 @@ def pretrain_synthetic(
 
     Parameters
     ----------
-    kind, symbols, law, counts, distinct
+    kind
+        A kind of the adapter ``synthetic``; or the name of a stream of one's own, from the entry-point group
+        ``xdomain.streams``: see `xdomain.pretraining.own_stream.pretrain_stream`.
+    symbols, law, counts, distinct
         Options of the adapter ``synthetic``, which makes the sequences up; None: its default. Its seed is that of
         `options`.
     out
@@ -158,13 +144,13 @@ def pretrain_synthetic(
     UserError
         Options, generator or folder cannot be used, which is said before training begins; or training failed.
     """
-    options = options or SHORT
-    if options.tokenizer:
-        raise RecipeError("made-up sequences with a tokenizer", expected="none: the integers are the vocabulary")
-    out, counts = Path(out), Path(counts) if counts is not None else None
-    work = WorkFolder(out)
-    work.check()
-    options = dataclasses.replace(options, vocabulary=symbols + len(SPECIALS))
+    options, out, counts = options or SHORT, Path(out), Path(counts) if counts is not None else None
+    refuse_tokenizer(options)
+    if kind in entry_points(GROUP):
+        if (law, counts, distinct) != ("uniform", None, None):
+            raise RecipeError(f"--law, --counts or --distinct with the stream {kind}",
+                              expected="none of them: the stream draws as it likes")  # fmt: skip
+        return pretrain_stream(kind, out, symbols=symbols, options=options)
     made_up: dict[str, Any] = {"kind": kind, "symbols": symbols, "law": law}
     made_up |= {"distinct": distinct} if distinct is not None else {}
     longest = max(options.lengths) - options.special_tokens
@@ -174,35 +160,11 @@ def pretrain_synthetic(
     if counts is not None:
         given["counts"], (facts["counts"],) = str(counts), (file["sha256"] for file in describe_files([counts]))
     source: Any = make_adapter("synthetic", given)
-    shift = len(SPECIALS)
-    train = Generated(source, longest, options.rows_before, shift, 0, facts)
-    valid = Generated(source, longest, lambda step: step * VALIDATION_TOKENS, shift, FAR, {**facts, "first": FAR})
-    for length in options.lengths:
-        train.batch(0, 1, length - options.special_tokens)
-    with work.opened({"options": options.options_that_decide(), "data": facts}):
-        tokenizer = integer_tokenizer(source)
-        command = options.command(["synthetic", kind], str(out), _typed(symbols, law, counts, distinct), SHORT)
-        key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-        pretrain_stream(work, tokenizer, (train, valid), key, command, options)
-    return out
+    command = options.command(["synthetic", kind], str(out), _typed(symbols, law, counts, distinct), SHORT)
+    return run_generated(Run(out, options, facts, command), source, source)
 
 
 def _typed(symbols: int, law: str, counts: Path | None, distinct: bool | None) -> dict[str, Any]:
     typed: dict[str, Any] = {"symbols": symbols, "law": law}
     typed |= {"counts": counts} if counts is not None else {}
     return typed | ({"distinct" if distinct else "no-distinct": ""} if distinct is not None else {})
-
-
-def integer_tokenizer(source: MadeUp) -> PreTrainedTokenizerFast:
-    """Make a tokenizer that splits as `source` does, with special tokens in the first rows and then its symbols."""
-    pieces = [*SPECIALS.values(), *source.alphabet.symbols]
-    rows = {piece: row for row, piece in enumerate(pieces)}
-    tokenizer = source.stock_tokenizer(rows, SPECIALS["unk_token"])
-    tokenizer.post_processor = processors.BertProcessing(
-        *((SPECIALS[role], rows[SPECIALS[role]]) for role in ("sep_token", "cls_token"))
-    )
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        model_input_names=["input_ids", "token_type_ids", "attention_mask"],
-        **SPECIALS,
-    )

@@ -18,13 +18,23 @@ from torch import Tensor
 
 from xdomain.core.disk import room_on_disk, unwritable, writing
 from xdomain.core.errors import OutputError, UserError
-from xdomain.core.run_dir import HISTORY, HISTORY_PLOT, LOCK, WRITABLE, finite, only_writer, write_history, write_json
+from xdomain.core.run_dir import (
+    HISTORY,
+    HISTORY_PLOT,
+    LOCK,
+    MAPPING,
+    WRITABLE,
+    finite,
+    only_writer,
+    write_history,
+    write_json,
+)
 
 UNFINISHED, PLAN, STATE = "unfinished", "plan.json", "state.safetensors"
 SUMMARY, CARD = "pretraining.json", "README.md"
 MODEL = "model.safetensors"
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
-WRITTEN = (UNFINISHED, HISTORY, HISTORY_PLOT, SUMMARY, CARD, MODEL, "config.json", *TOKENIZER_FILES)
+WRITTEN = (UNFINISHED, HISTORY, HISTORY_PLOT, SUMMARY, CARD, MAPPING, MODEL, "config.json", *TOKENIZER_FILES)
 """All that a pre-training run writes into its folder."""
 
 

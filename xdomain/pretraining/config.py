@@ -17,8 +17,10 @@ from xdomain.core.errors import RecipeError, unknown
 CHOICES = {"objective": Objective, "positions": Positions, "grow": Grow, "decay": Decay, "precision": Precision}
 SHORTEST = 8
 """Positions of the shortest sequence: two segments of two tokens, and three special tokens."""
-INDIFFERENT = frozenset({"save_every", "licence"})
-"""Options that do not change the weights: a run may be resumed with other values."""
+INDIFFERENT = frozenset({"save_every", "licence", "start"})
+"""Options that do not change the weights: a run may be resumed with other values. A checkpoint is known by its hash."""
+OPTION = {"start": "from"}
+"""Names on the command line of the fields that are called otherwise there."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,8 @@ class Pretraining:
 
     Parameters
     ----------
+    start
+        A folder, shipped name or hub id of a checkpoint to go on from; None: weights are drawn.
     tokenizer
         A folder or hub id of a tokenizer to use; None: learn `vocabulary` wordpieces from the corpus. Learning them
         breaks ties at random, so two runs that must be equal should share a tokenizer.
@@ -80,6 +84,7 @@ class Pretraining:
         Written into the model card: an SPDX name as the hub knows it.
     """
 
+    start: str | None = None
     tokenizer: str | None = None
     layers: int = 4
     width: int = 256
@@ -249,7 +254,7 @@ class Pretraining:
         out
             The folder of ``--out``.
         more
-            Further options, by name; "" for a flag, which has no value.
+            Further options, by name; "" for a flag, which has no value; a list for an option that is given repeatedly.
         usual
             The command's defaults, which are left out, as `vocabulary` then is; None: the defaults of this class.
         """
@@ -258,7 +263,8 @@ class Pretraining:
         own = {name: v for name, v in _values(self).items() if v != ordinary[name] and name not in hidden}
         words = ["xdomain", "pretrain", *what, "--out", out]
         for name, value in {**(more or {}), **own}.items():
-            words += ["--" + name.replace("_", "-"), *([_word(value)] if value != "" else [])]
+            for one in value if isinstance(value, list) else [value]:
+                words += ["--" + OPTION.get(name, name).replace("_", "-"), *([_word(one)] if one != "" else [])]
         return shlex.join(words)
 
 

@@ -71,6 +71,8 @@ class Engine:
         Where states and history are written; it is open.
     key
         Digest of the tokens: a saved state is not used for others.
+    positions
+        How many positions of `model` were trained before, in the checkpoint that it goes on from.
     """
 
     model: Model
@@ -80,6 +82,7 @@ class Engine:
     device: Device
     work: WorkFolder
     key: str
+    positions: int = 0
     optimizer: torch.optim.AdamW = field(init=False)
 
     def __post_init__(self) -> None:
@@ -110,8 +113,8 @@ class Engine:
         reporter().started("training", options.steps, first)
         for step in range(first, options.steps):
             stage = options.stage_at(step)
-            if options.grow == "tile" and 0 < step == stage.first:
-                tile_positions(self.model, options.stage_at(step - 1).length, stage.length)
+            if options.grow == "tile" and 0 < step == stage.first and stage.length > self.positions:
+                tile_positions(self.model, max(options.stage_at(step - 1).length, self.positions), stage.length)
             losses.append(self.step(step, stage))
             done, tokens = step + 1, options.tokens_before(step + 1)
             reporter().advanced(done, losses[-1])

@@ -13,6 +13,10 @@ OBJECTIVES = {
     "mlm+nsp": "masked-language modelling and next-sentence prediction",
     "mlm+sop": "masked-language modelling and sentence-order prediction",
 }
+FAMILIES = {
+    "albert": "ALBERT", "bert": "BERT", "distilbert": "DistilBERT", "electra": "ELECTRA", "modernbert": "ModernBERT",
+    "roberta": "RoBERTa",
+}  # fmt: skip
 HEADS = {"mlm": "AutoModelForMaskedLM"}
 
 
@@ -28,7 +32,7 @@ def _front(summary: Mapping[str, Any]) -> list[str]:
 
 
 def _body(summary: Mapping[str, Any]) -> list[str]:
-    family = "ModernBERT" if summary["positions"] == "rotary" else "BERT"
+    family = FAMILIES.get(summary["family"], summary["family"])
     lengths = " → ".join(map(str, summary["lengths"]))
     return [
         f"# {family}, {summary['layers']} layers × {summary['width']}",
@@ -37,6 +41,7 @@ def _body(summary: Mapping[str, Any]) -> list[str]:
         f"{max(summary['lengths'])}, stored in fp16. Made with xdomain by {OBJECTIVES[summary['objective']]}: "
         f"{summary['mask_rate']:.0%} of the positions chosen, of which 80 % became [MASK], 10 % another token.",
         "",
+        *_start(summary),
         f"{summary['tokens_seen']:,} tokens seen in {summary['steps']:,} steps, at {lengths} positions in turn.",
         "",
         *_scores(summary["validation"]),
@@ -61,12 +66,41 @@ def _body(summary: Mapping[str, Any]) -> list[str]:
         f'model = {HEADS.get(summary["objective"], "AutoModelForPreTraining")}.from_pretrained("this folder")',
         "```",
         "",
+        *_for_xdomain(summary),
         f"Trained on {summary['device']} in {summary['dtype']}, with "
         + ", ".join(f"{name} {version}" for name, version in summary["versions"].items())
         + (f", commit {summary['git']}" if summary["git"] else "")
         + ".",
         "",
     ]
+
+
+def _start(summary: Mapping[str, Any]) -> list[str]:
+    if summary["start"] is None:
+        return []
+    return [f"It went on from {summary['start']} (sha256 of the weights `{summary['start_sha256']}`).", ""]
+
+
+def _for_xdomain(summary: Mapping[str, Any]) -> list[str]:
+    """The vocabulary that a later mapping is onto, and the command of a run that uses it."""
+    mapping, adapter = summary["mapping"], summary["adapter"]
+    vocabulary = f"{summary['vocabulary']:,} rows, sha256 `{summary['vocabulary_sha256']}`"
+    onto = "--mapping random"
+    if mapping is None:
+        told = f"The vocabulary that mappings are onto: {vocabulary}."
+    elif summary["start"] is None:
+        onto = "--mapping own"
+        told = f"The vocabulary: special tokens, then the symbols of the domain {adapter['name']}; {vocabulary}."
+    else:
+        onto = f"--mapping {mapping['strategy']} --mapping-seed {mapping['seed']}"
+        told = (
+            f"The vocabulary is that of {summary['start']}: {vocabulary}. The symbols of the domain {adapter['name']} "
+            f"have the rows in `mapping.json` (sha256 `{mapping['sha256']}`). This gives them to a run:"
+        )
+    domain = adapter["name"] if adapter else "dna"
+    changes = [f"--set adapter.options.{name}={value}" for name, value in (adapter or {}).get("options", {}).items()]
+    words = ["xdomain run --data FILE --domain", domain, "--backbone THIS-FOLDER", onto, *changes]
+    return [told, "", "```sh", " ".join(words), "```", ""]
 
 
 def _scores(validation: Mapping[str, Mapping[str, float]]) -> list[str]:

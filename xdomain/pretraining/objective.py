@@ -146,17 +146,16 @@ class Batches:
         if self.objective == "mlm":
             ids = np.full((rows, pieces.tokens.shape[1] + specials), self.sep, np.int64)
             ids[:, 1:-1] = pieces.tokens
-            free = np.ones(ids.shape, np.bool_)
-            free[:, -1] = False
         else:
-            ids, free, types, order = self._two_segments(pieces, rng)
+            ids, types, order = self._two_segments(pieces, rng)
+        free = ids != self.sep  # those between joined records included
         ids[:, 0], free[:, 0] = self.cls, False
         places, wanted = self.masking.apply(ids, free, rng)
         made = (ids, types, places, wanted, order)
         return Batch(*(None if part is None else torch.from_numpy(part) for part in made))  # pyright: ignore[reportArgumentType]
 
     def _two_segments(self, pieces: Pieces, rng: np.random.Generator) -> tuple[NDArray[Any], ...]:
-        """Put two segments into each row: ids and free positions, without [CLS] yet, token types, and the order.
+        """Put two segments into each row: ids, without [CLS] yet, token types, and the order.
 
         Each piece is cut at a random place in its middle half. In half of the rows, on average, the second segment is
         not the one that follows (order 1): for ``mlm+sop`` the two change places, for ``mlm+nsp`` it comes from another
@@ -178,8 +177,7 @@ class Batches:
         ids = np.full((rows, body + 3), self.sep, np.int64)
         np.put_along_axis(ids, columns + 1 + second, tokens, 1)
         places = np.arange(body + 3)[None]
-        free = (places != cut + 1) & (places != body + 2)
-        return ids, free, (places > cut + 1).astype(np.int64), order
+        return ids, (places > cut + 1).astype(np.int64), order
 
 
 def _partners(documents: NDArray[np.int64]) -> NDArray[np.int64]:

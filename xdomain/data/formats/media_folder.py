@@ -46,7 +46,7 @@ def table_of_folder(folder: Path, endings: Sequence[str], labels: Path | None = 
     DataError
         There are no such files; a file has no label, or a row of `labels` no file, or the other way round.
     """
-    names = _names(folder, endings)
+    names = files_in(folder, endings)
     listed = _listed(folder)
     if listed:
         names = _without_noise(names)
@@ -65,7 +65,19 @@ def table_of_folder(folder: Path, endings: Sequence[str], labels: Path | None = 
     return pa.table({name: pa.array(cells, pa.string()) for name, cells in columns.items()})
 
 
-def _names(folder: Path, endings: Sequence[str]) -> list[str]:
+def files_in(folder: Path, endings: Sequence[str]) -> list[str]:
+    """List the files of `folder`, at any depth, whose names have one of the `endings`; hidden ones are left out.
+
+    Returns
+    -------
+    list
+        Their paths relative to `folder`, sorted.
+
+    Raises
+    ------
+    DataError
+        There are none.
+    """
     paths = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()]
     paths = [path for path in paths if not any(part.startswith(".") for part in path.parts)]
     names = sorted(path.as_posix() for path in paths if path.suffix.lower() in endings)
