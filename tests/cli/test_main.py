@@ -390,6 +390,7 @@ def test_no_option_is_left_untried():
         "variants": ("variants/test_variants_by_run.py", "variants/test_variants_by_backbone.py"),
         **dict.fromkeys(("run", "compare", "check"), ("data/negatives/test_negatives.py",)),
         "analyze": ("analysis/test_analyze.py",),
+        "compress": ("compression/test_compress.py",),
         **dict.fromkeys(("embed", "attention", "export"), ("cli/test_export_commands.py",)),
     }
     here = Path(__file__).read_text()

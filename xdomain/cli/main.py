@@ -15,6 +15,7 @@ from typing import Annotated, Literal
 import typer
 
 from xdomain.cli.analyze import analyze_command
+from xdomain.cli.compress import compress_command
 from xdomain.cli.export import attention_command, embed_command, export_command
 from xdomain.cli.genome_track import write_track
 from xdomain.cli.messages import messages_on_stderr
@@ -127,6 +128,7 @@ app.command("embed")(embed_command)
 app.command("attention")(attention_command)
 app.command("export")(export_command)
 app.command("variants")(variants_command)
+app.command("compress")(compress_command)
 
 
 @app.command("ls")
