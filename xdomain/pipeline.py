@@ -315,7 +315,7 @@ def finish(
     }
     Familiar.of(examples, adapter.alphabet).save(folder / FAMILIAR)
     write_history(folder, learned.fit.history)
-    predictions = _predictions(examples, adapter, scores, thresholds)
+    predictions = predictions_of(examples, adapter, scores, thresholds)
     write_predictions(folder / PREDICTIONS, predictions)
     held_out = held_out_of(_test_of(predictions), recipe.problem, examples.classes)
     verdict = verdict_on(
@@ -439,9 +439,20 @@ def _thresholds_by_name(examples: Examples, thresholds: NDArray[np.float64] | No
     return {"thresholds": dict(zip(examples.classes or (NO_ANSWER,), thresholds.tolist(), strict=True))}
 
 
-def _predictions(
-    examples: Examples, adapter: Adapter, scores: dict[str, Any], thresholds: NDArray[np.float64] | None
+def predictions_of(
+    examples: Examples, adapter: Adapter, scores: Mapping[str, Any], thresholds: NDArray[np.float64] | None
 ) -> dict[str, pa.Array]:
+    """The columns of ``predictions.parquet``, by name.
+
+    Parameters
+    ----------
+    examples, adapter
+        All records, and what encoded them.
+    scores
+        By split, the scores of its records, calibrated where the run is.
+    thresholds
+        As `xdomain.metrics.scoring.predicted` takes them.
+    """
     parts: list[pa.Table] = []
     for split, of_split in scores.items():
         records = examples.indices(split)

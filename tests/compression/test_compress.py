@@ -209,3 +209,27 @@ def test_data_that_has_changed_since_the_run_is_refused(tiny_bert, tmp_path):
     table.write_text("\n".join(["id,sequence,label", *rows[5:]]))
     with pytest.raises(DataError, match="no longer those of"):
         xdomain.compress(run, how="vocabulary", out=tmp_path / "small")
+
+
+def test_quantised_weights_are_an_export_of_a_quarter_of_the_bytes(capsys, run, tmp_path):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    out = tmp_path / "int8"
+    code, printed, err = told(capsys, run, "--how", "quantise", "--out", out, "--json")
+    assert code == 0, err
+    section = json.loads(printed)
+    assert section["size"]["after"]["bytes"] == (out / "model.onnx").stat().st_size
+    assert section["size"]["after"]["bytes"] < 0.6 * section["size"]["before"]["bytes"]  # this one is mostly graph
+    assert set(section["milliseconds"]) == {"before", "after", "float32_in_onnxruntime"}
+    names = ["README.md", "compression.json", "config.json", "model.onnx", "predictions.parquet", "size.png"]
+    assert sorted(path.name for path in out.iterdir()) == [*names, "tokenizer.json"]
+    assert "8-bit integers" in (out / "README.md").read_text()
+    session = onnxruntime.InferenceSession(str(out / "model.onnx"))
+    from transformers import AutoTokenizer
+
+    given = AutoTokenizer.from_pretrained(run / MODEL)(["ACGTACGTAC"], return_tensors="np")
+    logits = session.run(None, {one.name: given[one.name] for one in session.get_inputs()})[0]
+    chances = xdomain.load(run).predict_proba(["ACGTACGTAC"])
+    np.testing.assert_allclose(np.exp(logits) / np.exp(logits).sum(), chances, atol=0.05)
+    code, _, err = told(capsys, run, "--how", "quantise", "--out", out)
+    assert (code, "holds an export" in err) == (2, True)
+    assert told(capsys, run, "--how", "quantise", "--out", out, "--overwrite")[0] == 0

@@ -8,22 +8,31 @@ from pathlib import Path
 from typing import Any
 
 from xdomain.compression.distillation import TEMPERATURE, check_temperature, distilled
-from xdomain.compression.measure import latency, lost, sizes, weights
+from xdomain.compression.measure import latency, sizes, weights
 from xdomain.compression.original import Original, Smaller, open_original
 from xdomain.compression.plot import plot_sizes
 from xdomain.compression.pruning import fix_masks, mask_small_weights, remove_units
+from xdomain.compression.quantisation import quantise
 from xdomain.compression.recovery import as_trained, recover, save_smaller
+from xdomain.compression.section import describe, section_of
 from xdomain.compression.students import from_backbone, with_fewer_layers
 from xdomain.compression.vocabulary import cut_vocabulary
 from xdomain.core.disk import AGAIN, room_on_disk
 from xdomain.core.errors import OutputError, RecipeError, names_misspelt_options, unknown
-from xdomain.core.formatting import number
 from xdomain.core.memory import enough_memory
 from xdomain.core.progress import log
-from xdomain.core.run_dir import MODEL, SIZE_PLOT, check_folder, is_done, is_run, opened_folder, read_result
-from xdomain.metrics.heldout import HeldOutPredictions, resampled_metric
+from xdomain.core.run_dir import (
+    MODEL,
+    SIZE_PLOT,
+    check_folder,
+    is_done,
+    is_run,
+    opened_folder,
+)
+from xdomain.metrics.heldout import HeldOutPredictions
 from xdomain.model.backbone import quiet_loading
 from xdomain.pipeline import finish
+from xdomain.predictor import scoring_need
 from xdomain.result import Result
 from xdomain.training.arguments import memory_need
 from xdomain.training.device import Device, best_device, process_count
@@ -37,6 +46,7 @@ OPTIONS = {
     "distil": ("layers", "backbone", "temperature"),
     "prune": ("share",),
     "units": ("share",),
+    "quantise": (),
 }
 """The methods, and the options that each takes."""
 SHARE = 0.5
@@ -76,10 +86,10 @@ def compress(
     how
         vocabulary: leave out the rows of the vocabulary that no symbol has; the predictions stay the same. distil:
         train a model of fewer layers on the labels, the logits and the hidden states of the run. prune: let the
-        smallest weights be 0. units: remove the least important feed-forward units. All but the first train on the
-        run's training records, with its options of training.
+        smallest weights be 0. units: remove the least important feed-forward units. These three train on the run's
+        training records, with its options of training. quantise: 8-bit integers, for onnxruntime.
     out
-        The run folder to write.
+        The run folder to write; for quantise a folder as `xdomain.export_onnx` writes it, with predictions.
     layers
         distil: how many layers of the run's own are kept; None: half of them.
     backbone
@@ -96,7 +106,8 @@ def compress(
     Returns
     -------
     Result
-        Its ``values["compression"]`` tells bytes, weights, time and what is lost of each test metric.
+        Its ``values["compression"]`` tells bytes, weights, time and what is lost of each test metric. After quantise
+        it has test metrics and predictions, but no model that `Result.model` could read.
 
     Raises
     ------
@@ -111,6 +122,9 @@ def compress(
         raise RecipeError("compress under torchrun", expected="one process")
     with quiet_loading():
         original = open_original(source, overrides)
+        if how == "quantise":
+            with enough_memory(lambda: scoring_need(original.recipe.train)), room_on_disk(folder, fix=AGAIN):
+                return quantise(original, folder, overwrite=overwrite)
         check_place(source, folder, original, overwrite=overwrite)
         with enough_memory(lambda: memory_need(original.recipe)), room_on_disk(folder, fix=AGAIN):
             return _compress(original, how, options, folder, overwrite=overwrite)
@@ -220,41 +234,12 @@ def _section(
     original: Original, folder: Path, how: str, options: Mapping[str, Any], held_out: HeldOutPredictions
 ) -> dict[str, Any]:
     """The part ``compression`` of the result of the smaller model in `folder`, with test predictions `held_out`."""
-    before, after = original.saved, load_encoder(folder, original.recipe)
+    after = load_encoder(folder, original.recipe)
     device = best_device("fp32")
-    times = latency([before, after], original.examples, device)
-    size = [sizes(place / MODEL) for place in (original.folder, folder)]
-    count = [weights(saved.model) for saved in (before, after)]
-    first = original.recipe.metrics[0]
-    earlier = read_result(original.folder).values.get("compression", {}).get("points")
-    points = earlier or [_point("the run", size[0], first, original.held_out)]
-    pair = ("before", "after")
-    return {
-        "how": how,
-        "options": dict(options),
-        "of": str(original.folder),
-        "size": dict(zip(pair, size, strict=True)),
-        "weights": dict(zip(pair, count, strict=True)),
-        "milliseconds": {**dict(zip(pair, times, strict=True)), "device": str(device)},
-        "metrics": lost(original, held_out),
-        "points": [*points, _point(how, size[1], first, held_out)],
+    before, now = latency([original.saved, after], original.examples, device)
+    costs = {
+        "size": (sizes(original.folder / MODEL), sizes(folder / MODEL)),
+        "weights": (weights(original.saved.model), weights(after.model)),
+        "milliseconds": (before, now),
     }
-
-
-def _point(label: str, size: Mapping[str, int], metric: str, held_out: HeldOutPredictions) -> dict[str, Any]:
-    return {"label": label, "bytes": size["bytes"], **vars(resampled_metric(metric, held_out).interval())}
-
-
-def describe(section: Mapping[str, Any], metric: str) -> str:
-    """Say in one line what was won and lost, from the `section` ``compression`` of a result; `metric` is the first."""
-    before, after = section["size"]["before"], section["size"]["after"]
-    times = section["milliseconds"]
-    parts = [
-        f"{before['bytes'] / 1e6:.1f} MB to {after['bytes'] / 1e6:.1f} MB ({after['bytes'] / before['bytes']:.0%}), "
-        f"deflated {before['deflated'] / 1e6:.1f} MB to {after['deflated'] / 1e6:.1f} MB",
-        f"{times['before']['batch']:.2f} ms to {times['after']['batch']:.2f} ms a record",
-    ]
-    if told := section["metrics"].get(metric):
-        change = told["lost"]
-        parts.append(f"{metric} lost {number(change['value'])} [{number(change['low'])}, {number(change['high'])}]")
-    return "; ".join(parts)
+    return section_of(original, how, options, costs, device, held_out)

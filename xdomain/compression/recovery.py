@@ -81,7 +81,7 @@ def recover(
 
 
 def as_trained(original: Original) -> FitResult:
-    """The course of training of the run itself, for a model that needed no recovery."""
+    """The course of training of the run `original` itself, for a model that needed no recovery."""
     values = original.values
 
     def told(name: str) -> Any:
