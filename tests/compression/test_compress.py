@@ -1,16 +1,13 @@
 """A run made smaller: what stays the same, what is saved, and what a user is told."""
 
 import json
-import shutil
 
 import numpy as np
 import pytest
 import torch
-from families import CONFIGS, records, save_backbone, save_run, table_of
 
 import xdomain
-from xdomain.compression.original import Original
-from xdomain.compression.vocabulary import cut_vocabulary
+from xdomain.analysis.loaded_run import open_runs
 from xdomain.core.errors import BackboneError, DataError, OutputError, RecipeError
 from xdomain.core.run_dir import MODEL, PREDICTIONS
 from xdomain.saved_model import load_saved
@@ -63,40 +60,6 @@ def test_a_cut_vocabulary_loads_in_plain_transformers(run, tmp_path):
     assert torch.equal(*logits)
 
 
-def original_of(folder):
-    """What `cut_vocabulary` needs of a run that has no data behind it."""
-    from transformers import AutoTokenizer
-
-    from xdomain.saved_model import saved_adapter
-
-    saved = load_saved(folder)
-    tokenizer = AutoTokenizer.from_pretrained(folder / MODEL)
-    return Original(folder, saved.recipe, saved, tokenizer, saved_adapter(folder, saved.recipe), None, {}, {}, None)
-
-
-@pytest.mark.parametrize("family", CONFIGS)
-def test_a_cut_vocabulary_scores_the_same_in_every_family(family, tmp_path):
-    """For pairs, whose separators Longformer looks for and RoBERTa counts positions beside."""
-    from xdomain.compression.recovery import save_smaller
-    from xdomain.core.run_dir import RECIPE
-    from xdomain.data.dataset import encode_examples
-
-    run = save_run(save_backbone(family, tmp_path / "backbone"), "pair", tmp_path / "run")
-    original, given = original_of(run), records("pair")
-    examples = encode_examples(table_of("pair", given), original.adapter, "pair", np.full(len(given), "test"))
-    small = tmp_path / "small"
-    small.mkdir()
-    shutil.copy(run / RECIPE, small / RECIPE)
-    smaller = cut_vocabulary(original)
-    save_smaller(smaller, Original(**{**vars(original), "examples": examples}), small)
-    after = load_saved(small)
-    assert after.model.config.vocab_size < 12
-    expected = original.saved.scores(examples, np.arange(len(given)))
-    np.testing.assert_array_equal(after.scores(examples, np.arange(len(given))), expected)
-    with pytest.raises(RecipeError, match="rows of the vocabulary are in use"):
-        cut_vocabulary(original_of(small))
-
-
 def told(capsys, *arguments):
     from command_line import told as command
 
@@ -110,6 +73,7 @@ def test_distil_keeps_half_of_the_layers_and_reads_like_any_run(capsys, run, tmp
     assert code == 0, err
     assert "starting from layers 2 of 2" in err
     assert "ms a record, alone" in printed
+    assert "Made smaller by `xdomain compress --how distil`: 0.14 MB to" in (out / MODEL / "README.md").read_text()
     result = xdomain.load_result(out)
     assert result.values["arm"]["label"] == "pretrained, distil"
     assert result.values["steps"] == 20
@@ -122,6 +86,8 @@ def test_distil_keeps_half_of_the_layers_and_reads_like_any_run(capsys, run, tmp
     code, printed, err = told(capsys, *command)
     assert code == 2
     assert "holds a finished run" in err
+    with pytest.raises(BackboneError, match="was made smaller from"):
+        _ = open_runs([out])[0].start
 
 
 def test_distil_into_another_backbone_of_another_width(capsys, run, tmp_path):
@@ -233,3 +199,21 @@ def test_quantised_weights_are_an_export_of_a_quarter_of_the_bytes(capsys, run, 
     code, _, err = told(capsys, run, "--how", "quantise", "--out", out)
     assert (code, "holds an export" in err) == (2, True)
     assert told(capsys, run, "--how", "quantise", "--out", out, "--overwrite")[0] == 0
+
+
+def test_a_full_disk_is_told_and_the_run_stays(capsys, run, tmp_path, monkeypatch):
+    import errno
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    out, before = tmp_path / "small", {path: path.stat().st_mtime_ns for path in run.rglob("*")}
+    with monkeypatch.context() as patch:
+        patch.setattr("xdomain.compression.recovery.save_model", full)
+        code, _, err = told(capsys, run, "--how", "vocabulary", "--out", out)
+    assert code == 2
+    assert "small cannot be written (No space left on device)" in err
+    assert {path: path.stat().st_mtime_ns for path in run.rglob("*") if path in before} == before
+    code, _, err = told(capsys, run, "--how", "vocabulary", "--out", out)
+    assert (code, "holds an interrupted run" in err) == (2, True)
+    assert told(capsys, run, "--how", "vocabulary", "--out", out, "--overwrite")[0] == 0

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import torch
 from torch import Tensor, nn
-from transformers.modeling_outputs import ModelOutput
+from transformers.utils.generic import ModelOutput
 
 from xdomain.compression.measure import latency, sizes, weights
 from xdomain.compression.original import Original
