@@ -7,7 +7,7 @@ from torch import nn
 
 import xdomain
 from xdomain.compression.distillation import hidden_states_of, soft_loss, state_loss
-from xdomain.compression.measure import sizes
+from xdomain.compression.measure import lost, sizes
 from xdomain.compression.original import open_original
 from xdomain.compression.pruning import fix_masks, mask_small_weights, remove_units
 from xdomain.compression.students import layers_between
@@ -149,3 +149,17 @@ def test_zeros_take_room_on_disk_but_hardly_any_deflated(tmp_path):
     told = sizes(tmp_path)
     assert told["bytes"] == 100_000
     assert told["deflated"] < 1000
+
+
+def test_no_difference_on_some_records_is_none_on_all_only_where_the_model_is_the_same(tiny_bert, tmp_path):
+    rng = np.random.default_rng(0)
+    rows = [f"s{i},{''.join(rng.choice(list('ACGT'), 12))},{'ab'[i % 2]}" for i in range(60)]
+    (tmp_path / "mine.csv").write_text("\n".join(["id,sequence,label", *rows]))
+    run = xdomain.run(data=tmp_path / "mine.csv", domain="dna", backbone=str(tiny_bert), overrides=FAST,
+                      out=tmp_path / "run").folder  # fmt: skip
+    original = open_original(run)
+    n = len(original.held_out)
+    hidden = 1 - 0.025 ** (1 / n)
+    told = lost(original, original.held_out)["accuracy"]["lost"]
+    assert told == pytest.approx({"value": 0, "low": -hidden, "high": hidden})
+    assert lost(original, original.held_out, exact=True)["accuracy"]["lost"] == {"value": 0, "low": 0, "high": 0}

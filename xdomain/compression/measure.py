@@ -105,8 +105,11 @@ def _batches(
     return [{name: value.to(device.name) for name, value in inputs_of(collate(one)).items()} for one in chosen]
 
 
-def lost(original: Original, after: HeldOutPredictions) -> dict[str, dict[str, Any]]:
+def lost(original: Original, after: HeldOutPredictions, *, exact: bool = False) -> dict[str, dict[str, Any]]:
     """How much of each test metric is lost, with a 95 % interval paired over test records.
+
+    Where no resample shows a difference, the interval allows for the share of records unlike the ones seen that so many
+    can hide, as that of a metric does (`xdomain.metrics.bootstrap.Resampled.interval`).
 
     Parameters
     ----------
@@ -114,6 +117,8 @@ def lost(original: Original, after: HeldOutPredictions) -> dict[str, dict[str, A
         The run.
     after
         The test predictions of the smaller model, for the same records.
+    exact
+        Whether it gives the same answers to all records, not only to these.
 
     Returns
     -------
@@ -127,6 +132,9 @@ def lost(original: Original, after: HeldOutPredictions) -> dict[str, dict[str, A
             continue
         before, now = (resampled_metric(name, one) for one in (original.held_out, after))
         sign = 1 if METRICS[name].higher_is_better else -1
-        change = Resampled(sign * (before.value - now.value), sign * (before.draws - now.draws)).interval()
+        value, (least, most) = sign * (before.value - now.value), before.possible
+        reach = 0.0 if exact else (most - least) / 2
+        draws = sign * (before.draws - now.draws)
+        change = Resampled(value, draws, before.units, (value - reach, value + reach)).interval()
         found[name] = {"before": before.value, "after": now.value, "lost": vars(change)}
     return found

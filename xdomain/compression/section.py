@@ -35,7 +35,7 @@ def section_of(
         **{name: {"before": one, "after": other} for name, (one, other) in costs.items()},
         "device": device_name(device),
         "threads": torch.get_num_threads(),
-        "metrics": lost(original, held_out),
+        "metrics": lost(original, held_out, exact=how == "vocabulary"),
         "points": [*points, point_of(how, after, first, held_out)],
     }
 
