@@ -99,6 +99,7 @@ def test_distil_into_another_backbone_of_another_width(capsys, run, tmp_path):
     code, printed, err = told(capsys, run, "--how", "distil", "--out", out, "--backbone", wide, "--json", "--overwrite")
     assert code == 0, err
     assert set(json.loads(printed)["options"]) == {"backbone"}
+    assert xdomain.load_result(out).values["backbone"]["name"] == str(wide)
     saved = load_saved(out)
     assert saved.model.config.hidden_size == 48
     assert not [name for name, _ in saved.model.named_parameters() if "projection" in name]
@@ -134,6 +135,7 @@ MISTAKES = [
     (["--how", "factorise"], "no stock architecture"),
     (["--how", "distill"], "did you mean: distil"),
     (["--how", "vocabulary", "--share", "0.5"], "share with prune or units alone"),
+    (["--how", "vocabulary", "--set", "train.epochs=2"], "nothing is trained"),
     (["--how", "prune", "--layers", "1"], "layers with distil alone"),
     (["--how", "distil", "--layers", "2"], "2 layers of a run that has 2"),
     (["--how", "distil", "--layers", "1", "--backbone", "english-4x256"], "layers and backbone"),

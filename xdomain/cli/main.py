@@ -36,6 +36,7 @@ GOES_ON = {
     "compare": "; the same command with --resume goes on from the last checkpoint",
     "study": "; the same command again goes on, and loses no finished cell",
     "pretrain": "; the same command again goes on from the last checkpoint",
+    "compress": "; the same command with --overwrite begins anew",
 }
 app = typer.Typer(
     cls=WithPlugins,

@@ -49,6 +49,7 @@ OPTIONS = {
     "quantise": (),
 }
 """The methods, and the options that each takes."""
+UNTRAINED = ("vocabulary", "quantise")
 SHARE = 0.5
 REFUSED = {
     "heads": (
@@ -118,6 +119,8 @@ def compress(
     given = {"layers": layers, "backbone": backbone, "temperature": temperature, "share": share}
     options = {name: value for name, value in given.items() if value is not None}
     check_method(how, options)
+    if overrides and how in UNTRAINED:
+        raise RecipeError(f"options of training for how {how}", expected="none: nothing is trained", fix="no --set")
     if process_count() > 1:
         raise RecipeError("compress under torchrun", expected="one process")
     with quiet_loading():
@@ -177,11 +180,9 @@ def _compress(original: Original, how: str, options: Mapping[str, Any], folder: 
         learned = TrainResult(course, _facts(smaller, original, how))
         result = finish(
             recipe, original.adapter, original.examples, learned, folder, original.counts, device, started, memory,
-            facts_of=lambda held_out: {"compression": _section(original, folder, how, options, held_out)},
+            facts_of=lambda held_out: _measured(original, folder, how, options, held_out),
         )  # fmt: skip
-        told = result.values["compression"]
-        plot_sizes(told["points"], metric=recipe.metrics[0], path=folder / SIZE_PLOT, title=f"{recipe.name}: {how}")
-    log.info(describe(told, recipe.metrics[0]))
+    log.info(describe(result.values["compression"], recipe.metrics[0]))
     return result
 
 
@@ -222,7 +223,7 @@ def _facts(smaller: Smaller, original: Original, how: str) -> dict[str, Any]:
     trained = 0 if how == "vocabulary" else weights(smaller.model)["all"]
     kept = {name: values[name] for name in ("backbone", "layer_mix", "learned_mapping") if name in values}
     return {
-        **kept,
+        **(kept if smaller.backbone is None else {"backbone": smaller.backbone}),
         "arm": {**values["arm"], "label": f"{values['arm']['label']}, {how}"},
         "mapping": {"strategy": mapping.strategy, "seed": mapping.seed, "sha256": mapping.sha256},
         "parameters": {"all": weights(smaller.model)["all"], "trained": trained},
@@ -230,10 +231,10 @@ def _facts(smaller: Smaller, original: Original, how: str) -> dict[str, Any]:
     }
 
 
-def _section(
+def _measured(
     original: Original, folder: Path, how: str, options: Mapping[str, Any], held_out: HeldOutPredictions
 ) -> dict[str, Any]:
-    """The part ``compression`` of the result of the smaller model in `folder`, with test predictions `held_out`."""
+    """What the smaller model in `folder`, with test predictions `held_out`, costs: drawn, and for the result."""
     after = load_encoder(folder, original.recipe)
     device = best_device("fp32")
     before, now = latency([original.saved, after], original.examples, device)
@@ -242,4 +243,7 @@ def _section(
         "weights": (weights(original.saved.model), weights(after.model)),
         "milliseconds": (before, now),
     }
-    return section_of(original, how, options, costs, device, held_out)
+    section = section_of(original, how, options, costs, device, held_out)
+    recipe = original.recipe
+    plot_sizes(section["points"], metric=recipe.metrics[0], path=folder / SIZE_PLOT, title=f"{recipe.name}: {how}")
+    return {"compression": section}

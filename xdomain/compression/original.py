@@ -63,11 +63,20 @@ class Original:
 
 @dataclass(frozen=True)
 class Smaller:
-    """What a method makes of a run: a stock model, which predicts in native units, with its tokenizer and mapping."""
+    """What a method makes of a run: a stock model, which predicts in native units, with what belongs to it.
+
+    Parameters
+    ----------
+    model, tokenizer, mapping
+        As a run folder holds them.
+    backbone
+        For the result: the checkpoint that the model started from; None: the weights of the run.
+    """
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerFast
     mapping: TokenMapping
+    backbone: dict[str, Any] | None = None
 
 
 def open_original(folder: Path, overrides: Sequence[str] = ()) -> Original:

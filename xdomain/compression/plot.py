@@ -36,7 +36,7 @@ def plot_sizes(points: Sequence[Mapping[str, Any]], *, metric: str, path: Path, 
             colour = BLUE if place == 0 else ORANGE
             axes.plot([size, size], [point["low"], point["high"]], color=colour, linewidth=2)
             axes.plot(size, point["value"], "o", color=colour, markersize=7)
-            axes.annotate(point["label"], (size, point["value"]), textcoords="offset points", xytext=(8, -4),
+            axes.annotate(point["label"], (size, point["value"]), textcoords="offset points", xytext=(7, 5),
                           fontsize=9, parse_math=False)  # fmt: skip
         axes.set_xlim(0, 1.25 * max(sizes))
         axes.margins(y=0.2)

@@ -117,5 +117,5 @@ def save_smaller(smaller: Smaller, original: Original, folder: Path) -> None:
     smaller.mapping.save(folder / MAPPING)
     save_model(smaller.model, smaller.tokenizer, folder)
     for name in (LAYER_MIX, LAYER_PLOT):
-        if (original.folder / MODEL / name).is_file():
+        if smaller.backbone is None and (original.folder / MODEL / name).is_file():
             shutil.copyfile(original.folder / MODEL / name, folder / MODEL / name)

@@ -120,4 +120,6 @@ def from_backbone(original: Original, name: str) -> Smaller:
     most = max_positions(backbone.config)
     positions = min(most, recipe.train.max_length or most)
     log.info(f"starting from {backbone.name}, mapping {strategy} with mapping seed {options.mapping_seed}")
-    return Smaller(model, export_tokenizer(adapter, mapping, backbone.tokenizer, max_length=positions), mapping)
+    tokenizer = export_tokenizer(adapter, mapping, backbone.tokenizer, max_length=positions)
+    told = {"name": backbone.name, "sha256": backbone.sha256, "type": backbone.config.model_type}
+    return Smaller(model, tokenizer, mapping, told)
