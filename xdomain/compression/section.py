@@ -23,11 +23,25 @@ def section_of(
     device: Device,
     held_out: HeldOutPredictions,
 ) -> dict[str, Any]:
-    """The part ``compression`` of a result, from the `costs` before and after."""
+    """The part ``compression`` of a result.
+
+    Parameters
+    ----------
+    original
+        The run that was made smaller.
+    how, options
+        The method, and the options that it was given.
+    costs
+        By name (size, weights, milliseconds) what was measured before and after.
+    device
+        Where time was measured.
+    held_out
+        The test predictions of the smaller model.
+    """
     first = original.recipe.metrics[0]
     before, after = costs["size"]
     earlier = original.values.get("compression", {}).get("points")
-    points = earlier or [point_of("the run", before, first, original.held_out)]
+    points = earlier or [_point("the run", before, first, original.held_out)]
     return {
         "how": how,
         "options": dict(options),
@@ -36,11 +50,11 @@ def section_of(
         "device": device_name(device),
         "threads": torch.get_num_threads(),
         "metrics": lost(original, held_out, exact=how == "vocabulary"),
-        "points": [*points, point_of(how, after, first, held_out)],
+        "points": [*points, _point(how, after, first, held_out)],
     }
 
 
-def point_of(label: str, size: Mapping[str, int], metric: str, held_out: HeldOutPredictions) -> dict[str, Any]:
+def _point(label: str, size: Mapping[str, int], metric: str, held_out: HeldOutPredictions) -> dict[str, Any]:
     return {"label": label, "bytes": size["bytes"], **vars(resampled_metric(metric, held_out).interval())}
 
 
