@@ -39,8 +39,8 @@ def pytest_sessionfinish() -> None:
     gc.unfreeze()
 
 
-def save_tiny_bert(folder: Path, *, positions: int = 64, seed: int = 0) -> Path:
-    """A BERT of 2 layers x 32 with 400 wordpieces, as a stock folder."""
+def save_tiny_bert(folder: Path, *, positions: int = 64, seed: int = 0, width: int = 32) -> Path:
+    """A BERT of 2 layers, `width` wide, with 400 wordpieces, as a stock folder."""
     import torch
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import BertConfig, BertForMaskedLM, PreTrainedTokenizerFast
@@ -56,7 +56,7 @@ def save_tiny_bert(folder: Path, *, positions: int = 64, seed: int = 0) -> Path:
     tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
     torch.manual_seed(seed)
     config = BertConfig(
-        vocab_size=len(pieces), hidden_size=32, num_hidden_layers=2, num_attention_heads=2,
+        vocab_size=len(pieces), hidden_size=width, num_hidden_layers=2, num_attention_heads=2,
         intermediate_size=64, max_position_embeddings=positions, pad_token_id=0,
     )  # fmt: skip
     BertForMaskedLM(config).save_pretrained(folder)

@@ -26,6 +26,7 @@ FLOORS = (  # lowest first; rooms of one floor stand side by side
     ("xdomain/sklearn.py",),
     ("xdomain/evaluation.py", "xdomain/zero_shot.py"),
     ("xdomain/analysis/", "xdomain/study/", "xdomain/export/"),
+    ("xdomain/compression/",),
     ("xdomain/inspection.py",),
     ("xdomain/cli/",),
 )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from xdomain.analysis.analyze import analyze as analyze
     from xdomain.anomaly import anomaly_scores as anomaly_scores
+    from xdomain.compression.api import compress as compress
     from xdomain.core.errors import UserError as UserError
     from xdomain.core.plugins import find_recipe as load_recipe
     from xdomain.core.plugins import task_names as task_names
@@ -51,6 +52,7 @@ _HOMES = {
     "analyze": "xdomain.analysis.analyze:analyze",
     "check": "xdomain.inspection:check",
     "compare": "xdomain.study.compare:compare",
+    "compress": "xdomain.compression.api:compress",
     "dome": "xdomain.export.dome:dome",
     "embed": "xdomain.embedding.source:embed",
     "evaluate": "xdomain.evaluation:evaluate",
@@ -86,6 +88,7 @@ __all__ = [
     "anomaly_scores",
     "check",
     "compare",
+    "compress",
     "dome",
     "embed",
     "evaluate",

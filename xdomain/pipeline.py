@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -48,7 +48,7 @@ from xdomain.data.dataset import Examples
 from xdomain.data.familiar import Familiar
 from xdomain.data.own_data import task_of
 from xdomain.metrics.calibration import BINS, calibrations, edge_note, fit_temperature
-from xdomain.metrics.heldout import held_out_of
+from xdomain.metrics.heldout import HeldOutPredictions, held_out_of
 from xdomain.metrics.metrics import check_metrics
 from xdomain.metrics.multilabel import choose_thresholds
 from xdomain.metrics.no_answer import NO_ANSWER, choose_none, learns_none
@@ -253,7 +253,7 @@ def _run(recipe: Recipe, folder: Path, *, overwrite: bool, resume: bool, minutes
             learned = train_baseline(recipe, adapter, examples, folder=folder) if first else None
         if learned is None or not first:
             return Result(folder, {})
-        return _finish(recipe, adapter, examples, learned, folder, counts, device, started, memory)
+        return finish(recipe, adapter, examples, learned, folder, counts, device, started, memory)
 
 
 def _run_folds(recipe: Recipe, folder: Path, *, minutes: float | None, overwrite: bool, resume: bool) -> Result:
@@ -276,7 +276,7 @@ def with_written_size(recipe: Recipe, folder: Path) -> Recipe:
     return recipe.model_copy(update={"train": train, "split": split})
 
 
-def _finish(
+def finish(
     recipe: Recipe,
     adapter: Adapter,
     examples: Examples,
@@ -286,8 +286,26 @@ def _finish(
     device: Device,
     started: float,
     memory: PeakMemory,
+    *,
+    facts_of: Callable[[HeldOutPredictions], Mapping[str, Any]] | None = None,
 ) -> Result:
-    """Evaluate the model as it was saved and write the results, ``result.json`` last."""
+    """Evaluate the model as it was saved and write the results, ``result.json`` last.
+
+    Parameters
+    ----------
+    recipe, adapter, examples, counts
+        The task: its options as they were settled, and what `xdomain.training.preparation.prepare` made of it.
+    learned
+        The course of training, and facts for the result.
+    folder
+        The run folder, which holds recipe, model and mapping.
+    device
+        Where to score.
+    started, memory
+        ``time.monotonic()`` when the run began, and its memory since then.
+    facts_of
+        Given the test predictions, further facts for the result.
+    """
     model = load_saved(folder)
     scores = {split: model.scores(examples, examples.indices(split), device) for split in JUDGED}
     calibration = _calibrated(recipe, examples, scores, folder)
@@ -297,12 +315,13 @@ def _finish(
     }
     Familiar.of(examples, adapter.alphabet).save(folder / FAMILIAR)
     write_history(folder, learned.fit.history)
-    predictions = _predictions(examples, adapter, scores, thresholds)
+    predictions = predictions_of(examples, adapter, scores, thresholds)
     write_predictions(folder / PREDICTIONS, predictions)
+    held_out = held_out_of(_test_of(predictions), recipe.problem, examples.classes)
     verdict = verdict_on(
         recipe,
         examples,
-        held_out_of(_test_of(predictions), recipe.problem, examples.classes),
+        held_out,
         label=arm_label(recipe),
         alphabet_size=len(adapter.alphabet),
         losses=[row["loss"] for row in learned.fit.history if row.get("loss") is not None],
@@ -310,7 +329,7 @@ def _finish(
     )
     for name, interval in verdict.intervals.items():
         judged["test"]["metrics"][name] |= {"low": interval.low, "high": interval.high}
-    facts = dict(learned.facts)
+    facts = {**learned.facts, **(facts_of(held_out) if facts_of else {})}
     values = {
         "schema": SCHEMA,
         "task": recipe.name,
@@ -420,9 +439,20 @@ def _thresholds_by_name(examples: Examples, thresholds: NDArray[np.float64] | No
     return {"thresholds": dict(zip(examples.classes or (NO_ANSWER,), thresholds.tolist(), strict=True))}
 
 
-def _predictions(
-    examples: Examples, adapter: Adapter, scores: dict[str, Any], thresholds: NDArray[np.float64] | None
+def predictions_of(
+    examples: Examples, adapter: Adapter, scores: Mapping[str, Any], thresholds: NDArray[np.float64] | None
 ) -> dict[str, pa.Array]:
+    """The columns of ``predictions.parquet``, by name.
+
+    Parameters
+    ----------
+    examples, adapter
+        All records, and what encoded them.
+    scores
+        By split, the scores of its records, calibrated where the run is.
+    thresholds
+        As `xdomain.metrics.scoring.predicted` takes them.
+    """
     parts: list[pa.Table] = []
     for split, of_split in scores.items():
         records = examples.indices(split)

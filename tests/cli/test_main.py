@@ -420,6 +420,7 @@ def test_no_option_is_left_untried():
         "analyze": ("analysis/test_analyze.py",),
         "anomaly": ("test_anomaly.py",),
         "transfer": ("test_transfer.py",),
+        "compress": ("compression/test_compress.py",),
         **dict.fromkeys(("embed", "attention", "export"), ("cli/test_export_commands.py",)),
     }
     here = Path(__file__).read_text()

@@ -74,9 +74,13 @@ class OpenedRun:
         Raises
         ------
         BackboneError
-            The backbone's name now leads to another checkpoint than the one that the run started from.
+            The backbone's name now leads to another checkpoint than the one that the run started from, or the run was
+            made smaller from another one, so that it has no such start.
         """
         options = self.recipe.run
+        if "compression" in self.values:
+            raise BackboneError(f"{self.folder} was made smaller from {self.values['compression']['of']}",
+                                expected="a run that was trained from a backbone")  # fmt: skip
         backbone = load_backbone(options.backbone)
         if backbone.sha256 != self.values["backbone"]["sha256"]:
             raise BackboneError(

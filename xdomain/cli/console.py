@@ -122,6 +122,25 @@ def print_evaluation(evaluation: Evaluation) -> None:
     print(f"{len(evaluation):,} records; intervals over records, for this one model.")
 
 
+def print_compression(section: Mapping[str, Any]) -> None:
+    """Print what a model cost before and after it was made smaller, from the `section` compression of its result."""
+    pair = ("before", "after")
+    size, count, times = (section[name] for name in ("size", "weights", "milliseconds"))
+    rows = [
+        ("weights on disk, MB", *(f"{size[when]['bytes'] / 1e6:.2f}" for when in pair), ""),
+        ("the same, deflated", *(f"{size[when]['deflated'] / 1e6:.2f}" for when in pair), ""),
+        ("weights", *(f"{count[when]['all']:,}" for when in pair), ""),
+        ("weights that are not 0", *(f"{count[when]['nonzero']:,}" for when in pair), ""),
+        ("ms a record, in batches", *(f"{times[when]['batch']:.2f}" for when in pair), ""),
+        ("ms a record, alone", *(f"{times[when]['alone']:.2f}" for when in pair), ""),
+        *(
+            (f"test {name}", number(told["before"]), number(told["after"]), with_interval(told["lost"]))
+            for name, told in section["metrics"].items()
+        ),
+    ]
+    print_rows([dict(zip(("", *pair, "lost [95 %]"), row, strict=True)) for row in rows])
+
+
 def print_comparison(comparison: Comparison) -> None:
     """Print the arms of `comparison` with their intervals, and its conclusions."""
     first = comparison.rows[0].arm

@@ -16,6 +16,7 @@ import typer
 
 from xdomain.cli.analyze import analyze_command
 from xdomain.cli.anomaly import anomaly_command
+from xdomain.cli.compress import compress_command
 from xdomain.cli.export import attention_command, embed_command, export_command
 from xdomain.cli.genome_track import write_track
 from xdomain.cli.messages import messages_on_stderr
@@ -37,6 +38,7 @@ GOES_ON = {
     "compare": "; the same command with --resume goes on from the last checkpoint",
     "study": "; the same command again goes on, and loses no finished cell",
     "pretrain": "; the same command again goes on from the last checkpoint",
+    "compress": "; the same command with --overwrite begins anew",
 }
 app = typer.Typer(
     cls=WithPlugins,
@@ -134,6 +136,7 @@ app.command("export")(export_command)
 app.command("variants")(variants_command)
 app.command("anomaly")(anomaly_command)
 app.command("transfer")(transfer_command)
+app.command("compress")(compress_command)
 
 
 @app.command("ls")

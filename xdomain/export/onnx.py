@@ -89,7 +89,7 @@ def export_onnx(run_dir: str | Path, out: str | Path, *, overwrite: bool = False
         )  # fmt: skip
     reporter().phase("exporting")
     graph = _Graph(saved)
-    with writing(out), _whole_folder(out) as part:
+    with writing(out), whole_folder(out) as part:
         graph.write(part / MODEL_FILE)
         for name in COPIED:
             shutil.copyfile(Path(run_dir) / MODEL / name, part / name)
@@ -110,8 +110,10 @@ def _check_packages() -> None:
         raise MissingError(f"ONNX needs the packages {', '.join(missing)}", fix="pip install 'xdomain[onnx]'")
 
 
-def check_folder(out: Path, *, overwrite: bool) -> None:
+def check_folder(out: Path, *, overwrite: bool, beside: Sequence[str] = ()) -> None:
     """Refuse a folder `out` that holds other files than an export does, or an export unless `overwrite` is true.
+
+    The names `beside` are those of further files that may be there.
 
     Raises
     ------
@@ -121,7 +123,7 @@ def check_folder(out: Path, *, overwrite: bool) -> None:
     if out.exists() and not out.is_dir():
         raise OutputError(f"{out} is a file", expected="a folder to write", fix="another --out")
     holds = sorted(path.name for path in out.iterdir()) if out.is_dir() else []
-    strange = [name for name in holds if not name.startswith(MODEL_FILE) and name not in (*COPIED, README)]
+    strange = [name for name in holds if not name.startswith(MODEL_FILE) and name not in (*COPIED, README, *beside)]
     if strange:
         raise OutputError(f"{out} holds {', '.join(strange[:3])}, which no export wrote", fix="another --out")
     if holds and not overwrite:
@@ -129,7 +131,7 @@ def check_folder(out: Path, *, overwrite: bool) -> None:
 
 
 @contextlib.contextmanager
-def _whole_folder(out: Path) -> Generator[Path]:
+def whole_folder(out: Path) -> Generator[Path]:
     """A context that yields a folder to write to, which takes the place of `out` if nothing was raised."""
     part = out.with_name(out.name + ".part")
     shutil.rmtree(part, ignore_errors=True)

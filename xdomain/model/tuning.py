@@ -17,6 +17,7 @@ from xdomain.model.reprogramming import Mixture, mixture_of
 PAIRS = (("intermediate.dense", "output.dense"), ("ffn.lin1", "ffn.lin2"), ("ffn", "ffn_output"), ("fc1", "fc2"))
 """Names of the first and second layer of a feed-forward block below their parent module, one pair for each family."""
 SIZES = ("intermediate_size", "hidden_dim", "ffn_dim")
+"""What a configuration calls the number of units of a feed-forward block."""
 LORA_RANK = 8
 BYTES = 4  # of a float32
 BOTTLENECK = 32
@@ -74,19 +75,29 @@ def insert_bottlenecks(model: PreTrainedModel, rank: int) -> None:
     BackboneError
         The model has no plain feed-forward blocks.
     """
-    blocks = 0
-    for parent in list(model.base_model.modules()):
-        for first, second in PAIRS:
-            inner, outer = _child(parent, first), _child(parent, second)
-            if isinstance(inner, nn.Linear) and isinstance(outer, nn.Linear):
-                _put(parent, first, _WidenedIn(inner, rank))
-                _put(parent, second, _WidenedOut(outer, rank))
-                blocks += 1
+    blocks = feed_forward_blocks(model)
+    for parent, first, second, inner, outer in blocks:
+        _put(parent, first, _WidenedIn(inner, rank))
+        _put(parent, second, _WidenedOut(outer, rank))
     if not blocks:
         raise BackboneError(
             f"a {model.config.model_type} model has no plain feed-forward blocks to put bottlenecks beside",
             expected="tune full, head, norms or lora for it",
         )
+
+
+def feed_forward_blocks(model: PreTrainedModel) -> list[tuple[nn.Module, str, str, nn.Linear, nn.Linear]]:
+    """The plain feed-forward blocks of `model`: their module, the names of both layers below it, and the layers.
+
+    Families with gates, such as ModernBERT, have none.
+    """
+    found: list[tuple[nn.Module, str, str, nn.Linear, nn.Linear]] = []
+    for parent in list(model.base_model.modules()):
+        for first, second in PAIRS:
+            inner, outer = _child(parent, first), _child(parent, second)
+            if isinstance(inner, nn.Linear) and isinstance(outer, nn.Linear):
+                found.append((parent, first, second, inner, outer))
+    return found
 
 
 @torch.no_grad()

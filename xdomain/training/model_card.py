@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from xdomain.core.formatting import number
+from xdomain.core.formatting import number, with_interval
 from xdomain.core.recipe import Recipe
 from xdomain.core.run_dir import finite, write_text
 from xdomain.metrics.calibration import edge_note
@@ -36,6 +36,7 @@ def write_card(folder: Path, recipe: Recipe, values: Mapping[str, Any]) -> None:
     lines = [f"# {recipe.title}", ""]
     lines += [f"`{recipe.name}`, arm `{values['arm']['label']}`, seed {values['seed']}, made with xdomain.", ""]
     lines += [f"- {note}" for note in values.get("notes", [])] + [""] * bool(values.get("notes"))
+    lines += _compression(values)
     lines += _metrics(values["metrics"])
     lines += _classes(values)
     lines += _calibration(values)
@@ -48,6 +49,15 @@ def write_card(folder: Path, recipe: Recipe, values: Mapping[str, Any]) -> None:
     if recipe.run.baseline is None:
         lines += _usage(recipe, values)
     write_text(folder / "model" / "README.md", "\n".join(lines))
+
+
+def _compression(values: Mapping[str, Any]) -> list[str]:
+    told = values.get("compression")
+    if not told:
+        return []
+    size = " to ".join(f"{told['size'][when]['bytes'] / 1e6:.2f} MB" for when in ("before", "after"))
+    loss = "".join(f" Lost of test {name}: {with_interval(one['lost'])}." for name, one in told["metrics"].items())
+    return [f"Made smaller by `xdomain compress --how {told['how']}`: {size}.{loss}", ""]
 
 
 def _metrics(metrics: Mapping[str, Any]) -> list[str]:

@@ -77,14 +77,14 @@ class SavedModel:
             Where to compute, whatever its number format; None: the fastest device of this machine. The model stays
             there.
         """
-        exact, collate = self._placed(device), self._collator(examples)
+        exact, collate = self._placed(device), self.collator(examples)
         scores = predict_scores(self.model, collate, records, device=exact, longest=self.recipe.train.max_answer,
                                 batch_size=scored_at_once(self.recipe.train))  # fmt: skip
         return tempered(scores, self.temperature)
 
     def embed(self, examples: Examples, *, layer: int, pooling: Pooling) -> list[NDArray[np.float32]]:
         """Embeddings of all `examples` in float32; `layer` and `pooling` as in `xdomain.training.embed.embed`."""
-        exact, collate, records = self._placed(None), self._collator(examples), np.arange(len(examples))
+        exact, collate, records = self._placed(None), self.collator(examples), np.arange(len(examples))
         return embed(self.model, collate, records, device=exact, batch_size=scored_at_once(self.recipe.train),
                      layer=layer, pooling=pooling)  # fmt: skip
 
@@ -98,7 +98,7 @@ class SavedModel:
         layer
             As for `xdomain.training.attention.attend`, which says what the weights are.
         """
-        exact, collate = self._placed(None), self._collator(examples)
+        exact, collate = self._placed(None), self.collator(examples)
         for record, weights in enumerate(attend(self.model, collate, device=exact, layer=layer)):
             yield self._positions(collate, record), weights
 
@@ -121,7 +121,8 @@ class SavedModel:
         self.model.to(device.name)  # pyright: ignore[reportArgumentType]
         return Device(device.name, False, FULL_PRECISION)
 
-    def _collator(self, examples: Examples) -> Collator:
+    def collator(self, examples: Examples) -> Collator:
+        """What makes batches of all windows of `examples`, by the rows of the model."""
         train = self.recipe.train
         if train.too_long == "error":  # the limit spares the memory of training; windows are scored a few at once
             train = train.model_copy(update={"max_windows": ANY_LENGTH})

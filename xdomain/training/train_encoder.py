@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 from transformers import PreTrainedModel, TrainerCallback
 
@@ -197,7 +198,7 @@ def train_encoder(
             folder=folder,
             resume=resume,
             scale=built.scale,
-            augment=_augmentation(recipe.train.augment, adapter),
+            augment=augmentation_of(recipe.train.augment, adapter),
             trackers=plan.trackers,
         )
     stock = merge_adapters(built.learner).cpu()
@@ -285,16 +286,43 @@ def build_learner(recipe: Recipe, backbone: Backbone, examples: Examples, plan: 
         insert_mixture(model, plan.mapping, plan.vocabulary, words, compact, sparse=kind == "sparse")
     learner = freeze_for(model, options.tune, seed=options.seed)
     parameters = trainable(learner, len(set(in_use)))
+    collate, scale = training_batches(recipe, examples, rows, layout, plan.windows, cut)
+    return Built(model, learner, collate, cut, scale, parameters)
+
+
+def training_batches(
+    recipe: Recipe,
+    examples: Examples,
+    rows: NDArray[np.int64],
+    layout: SpecialTokenLayout,
+    windows: Windows,
+    cut: Slice | None,
+) -> tuple[Collator, TargetScaler | None]:
+    """The batches that a model is trained on, and the scale of their labels, None unless these are numbers.
+
+    Parameters
+    ----------
+    recipe
+        Its problem says what the labels are.
+    examples, windows
+        All encoded records, and their windows.
+    rows
+        Shape (alphabet,): the row of each symbol in the whole vocabulary.
+    layout
+        Where the special tokens stand, by rows of the whole vocabulary.
+    cut
+        What was cut out of it; None: the model has it whole.
+    """
     scale = TargetScaler.of(examples) if recipe.problem in OF_VALUES else None
     collate = Collator(
         examples,
         scale.apply(examples.labels) if scale and examples.labels is not None else examples.labels,
         cut.compact[rows] if cut else rows,
         layout.moved(cut.compact) if cut else layout,
-        plan.windows,
+        windows,
         examples.shares(),
     )
-    return Built(model, learner, collate, cut, scale, parameters)
+    return collate, scale
 
 
 def mappings_of(recipe: Recipe, vocabulary: Vocabulary, adapter: Adapter) -> list[TokenMapping]:
@@ -355,8 +383,14 @@ def _tell_lacking(mapping: TokenMapping, examples: Examples) -> None:
         log.warning(f"{told}: they are read as its unknown token")
 
 
-def _augmentation(name: str, adapter: Adapter) -> Augment | None:
-    """What `train.augment` names, as a function of a sequence and a number drawn from [0, 1)."""
+def augmentation_of(name: str, adapter: Adapter) -> Augment | None:
+    """What `train.augment` names by `name`, done by the `adapter` to a sequence and a number drawn from [0, 1).
+
+    Raises
+    ------
+    RecipeError
+        The adapter cannot do it.
+    """
     if name == "transpose" and isinstance(adapter, Transposes):
         return lambda ids, drawn: adapter.transpose(ids, LOWEST + int(drawn * SEMITONES))
     if name == "reverse_complement" and isinstance(adapter, ReverseComplements):

@@ -37,6 +37,9 @@ from xdomain.training.predict import forward, predict_scores
 
 Augment = Callable[[Ids, float], Ids]
 """Changes a sequence, as a number drawn uniformly from [0, 1) decides."""
+Objective = Callable[[nn.Module, dict[str, Tensor], Tensor | None], Tensor]
+"""The loss of a model on a batch of a `Collator`, summed over its labels, of which each class may have a weight; see
+`xdomain.training.losses.summed_loss`."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,12 @@ class TargetScaler:
         """Turn standardised `values`, as the model predicts them, into native ones."""
         return values * self.std + self.mean
 
+    def inverse(self) -> TargetScaler:
+        """The scale that undoes this one: folded into a model that predicts native values, that predicts standardised
+        ones.
+        """
+        return TargetScaler(-self.mean / self.std, 1 / self.std)
+
     @torch.no_grad()
     def fold_into(self, model: nn.Module) -> None:
         """Make `model` predict native values, in place: the scale moves into its last linear layer."""
@@ -109,10 +118,11 @@ class _WindowTrainer(Trainer):
     """`Trainer` whose batches hold several windows a record and whose order depends on seed and epoch alone."""
 
     def __init__(self, *, examples: Examples, collate: Collator, recipe: Recipe, scale: TargetScaler | None,
-                 augment: Augment | None, device: Device, **options: Any) -> None:  # fmt: skip
+                 augment: Augment | None, objective: Objective | None, device: Device,
+                 **options: Any) -> None:  # fmt: skip
         self._examples, self._collate, self._recipe = examples, collate, recipe
         self._scale, self._augment, self._device = scale, augment, device
-        self._weights = self._class_weights()
+        self._weights, self._objective = self._class_weights(), objective
         self.newest_loss: Tensor | None = None
         super().__init__(**options)
         self.model_accepts_loss_kwargs = True  # makes `Trainer` count labels, and not average over parts of a batch
@@ -191,7 +201,10 @@ class _WindowTrainer(Trainer):
             loss and gradient are those of the whole batch.
         """
         counted = count_labels(inputs) if num_items_in_batch is None else torch.as_tensor(num_items_in_batch)
-        total = summed_loss(self._recipe.problem, forward(model, inputs), inputs, self._weights)
+        if self._objective:
+            total = self._objective(model, inputs, self._weights)
+        else:
+            total = summed_loss(self._recipe.problem, forward(model, inputs), inputs, self._weights)
         return total / counted.clamp(min=1) * self.accelerator.num_processes
 
     def training_step(self, *args: Any, **options: Any) -> Tensor:
@@ -254,6 +267,7 @@ def fit(
     resume: bool = False,
     scale: TargetScaler | None = None,
     augment: Augment | None = None,
+    objective: Objective | None = None,
     trackers: Sequence[TrainerCallback] = (),
 ) -> FitResult:
     """Fine-tune a model in place and leave it at its best step on validation.
@@ -280,6 +294,8 @@ def fit(
         Only for regression: of the targets, to compute metrics in native units.
     augment
         Changes each training sequence anew in every epoch; None: sequences stay as they are.
+    objective
+        The loss to train by; None: that of the recipe's problem.
     trackers
         Further callbacks.
 
@@ -298,7 +314,8 @@ def fit(
         callbacks.append(EarlyStoppingCallback(early_stopping_patience=train.patience))
     set_seed(seed)  # `Trainer` seeds too, but dropout must not depend on what was drawn while building
     trainer = _WindowTrainer(
-        examples=examples, collate=collate, recipe=recipe, scale=scale, augment=augment, device=device, model=model,
+        examples=examples, collate=collate, recipe=recipe, scale=scale, augment=augment,
+        objective=objective, device=device, model=model,
         args=arguments, train_dataset=Indices(records), eval_dataset=Indices(examples.indices("valid")),
         data_collator=collate, callbacks=callbacks,
     )  # fmt: skip
