@@ -69,6 +69,11 @@ def remove_mix(model: PreTrainedModel) -> dict[str, Any] | None:
     return {"layers": layers, "gamma": gamma.item()}
 
 
+def reads_all_layers(model: PreTrainedModel) -> bool:
+    """Whether the head of `model` reads a mix, inserted or attached, instead of the last layer alone."""
+    return hasattr(model.base_model, "_mix_hooks")
+
+
 def save_mix(mix: dict[str, Any], folder: Path) -> None:
     """Write `mix`, which `remove_mix` returned, beside the checkpoint in `folder`."""
     (folder / LAYER_MIX).write_text(json.dumps(mix, indent=1) + "\n", "utf-8")

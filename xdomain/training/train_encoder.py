@@ -22,6 +22,7 @@ from xdomain.data.dataset import Examples
 from xdomain.data.windows import Windows, cut_answers
 from xdomain.model.backbone import Backbone, max_positions
 from xdomain.model.initialise import Arm, build_model, transferred
+from xdomain.model.last_layer import last_layer_at_first_position
 from xdomain.model.layer_mix import remove_mix, save_mix
 from xdomain.model.make_mapping import make_mapping
 from xdomain.model.reprogramming import check_size, describe_mixture, fold_mixture, insert_mixture
@@ -180,7 +181,8 @@ def train_encoder(
     options, mapping = recipe.run, plan.mapping
     built = build_learner(recipe, backbone, examples, plan)
     model, cut, collate = built.model, built.cut, built.collate
-    with quick_attention(model, device, collate.lengths().sum() / len(plan.windows.start)):
+    positions = collate.lengths().sum() / len(plan.windows.start)
+    with quick_attention(model, device, positions), last_layer_at_first_position(model):
         course = fit(
             built.learner,
             examples,
