@@ -107,7 +107,7 @@ def _read_through(model: PreTrainedModel, mix: Callable[[], tuple[Tensor, Tensor
         mixed = gamma.to(states[0].device) * torch.stack(weighed).sum(0)
         output.last_hidden_state = mixed
         if output.get("pooler_output") is not None:
-            output.pooler_output = _pooled(base, mixed)
+            output.pooler_output = pooled(base, mixed)
         return output
 
     base = model.base_model
@@ -117,8 +117,8 @@ def _read_through(model: PreTrainedModel, mix: Callable[[], tuple[Tensor, Tensor
     ]
 
 
-def _pooled(base: Any, states: Tensor) -> Tensor:
-    """Apply the base model's own pooler to `states`; ALBERT's is a bare layer with a separate activation."""
+def pooled(base: Any, states: Tensor) -> Tensor:
+    """Apply the pooler of the base model `base` to `states`, (w, s, d); ALBERT has a bare layer and its activation."""
     if isinstance(base.pooler, nn.Linear):
         return base.pooler_activation(base.pooler(states[:, 0]))
     return base.pooler(states)

@@ -13,8 +13,8 @@ from xdomain.core.errors import RecipeError
 from xdomain.core.recipe import Recipe, Train
 from xdomain.data.collate import LengthGrouped
 from xdomain.data.dataset import Examples
-from xdomain.training.arguments import batch_share, scored_at_once
 from xdomain.model.last_layer import last_layer_at_first_position
+from xdomain.training.arguments import batch_share, scored_at_once
 from xdomain.training.defaults import settle, steps_of
 from xdomain.training.device import Device, process_count, quick_attention
 from xdomain.training.predict import forward, predict_scores

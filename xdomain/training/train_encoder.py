@@ -32,8 +32,8 @@ from xdomain.model.tuning import freeze_for, merge_adapters, trainable
 from xdomain.model.vocabulary import Slice, Vocabulary, restore_vocabulary, slice_vocabulary
 from xdomain.training.arguments import batch_share, make_trackers
 from xdomain.training.device import Device, is_first, quick_attention
+from xdomain.training.frozen_states import reading_once
 from xdomain.training.mapping_search import check_search, choose_mapping
-from xdomain.training.plots import LAYER_PLOT, plot_mix
 from xdomain.training.saved_encoder import save_model
 from xdomain.training.trainer import Augment, FitResult, TargetScaler, fit
 
@@ -182,11 +182,15 @@ def train_encoder(
     built = build_learner(recipe, backbone, examples, plan)
     model, cut, collate = built.model, built.cut, built.collate
     positions = collate.lengths().sum() / len(plan.windows.start)
-    with quick_attention(model, device, positions), last_layer_at_first_position(model):
+    with (
+        quick_attention(model, device, positions),
+        last_layer_at_first_position(model),
+        reading_once(model, collate, examples, recipe, device=device, folder=folder) as batches,
+    ):
         course = fit(
             built.learner,
             examples,
-            collate,
+            batches,
             recipe,
             seed=options.seed,
             device=device,
@@ -211,6 +215,8 @@ def train_encoder(
         mapping.save(folder / MAPPING)
         save_model(stock, tokenizer, folder)
         if layers:
+            from xdomain.training.plots import LAYER_PLOT, plot_mix  # slow to load
+
             save_mix(layers, folder / MODEL)
             plot_mix(layers, path=folder / MODEL / LAYER_PLOT, title=f"{recipe.name}, {plan.arm.label}")
     return TrainResult(
