@@ -32,13 +32,15 @@ class Trained:
 
     def __init__(self, layers: int, width: int, dropout: float, way: str, positions: int) -> None:
         torch.manual_seed(0)
+        labels: dict[str, Any] = {"num_labels": 3}
         config = BertConfig(
             vocab_size=ROWS, hidden_size=width, num_hidden_layers=layers, num_attention_heads=width // 64,
             intermediate_size=4 * width, max_position_embeddings=max(64, positions), hidden_dropout_prob=dropout,
-            attention_probs_dropout_prob=0.0, num_labels=3,
+            attention_probs_dropout_prob=0.0, **labels,
         )  # fmt: skip
         self.device, self.way, self.positions = best_device(), WAYS[way], positions
-        self.model: Any = BertForSequenceClassification(config).to(self.device.name)
+        self.model: Any = BertForSequenceClassification(config)
+        self.model.to(self.device.name)
         self.optimizer = torch.optim.AdamW(self.model.parameters(), 1e-4)
 
     def __call__(self, batch: dict[str, torch.Tensor], *, train: bool) -> tuple[float, float]:

@@ -30,7 +30,7 @@ def fresh(family, problem: Any = "classification", kernel=None, layers=3, scale=
     """Without dropout, with large weights, so that what a position reads of the others matters, in double precision."""
     torch.manual_seed(0)
     given = CONFIGS[family].to_dict() | {"num_labels": 3, "classifier_pooling": "cls", "num_hidden_layers": layers}
-    given |= {"n_layers": layers} if family == "distilbert" else {}
+    given |= {"distilbert": {"n_layers": layers}, "longformer": {"attention_window": [4] * layers}}.get(family, {})
     given.pop("layer_types", None)
     config = type(CONFIGS[family]).from_dict(given | options)
     model = head_of(problem).from_config(config, attn_implementation=kernel)
@@ -141,7 +141,7 @@ def test_models_that_read_more_are_left_as_they_are(family, problem, options):
 
 
 def test_a_mix_of_layers_and_unknown_families_are_left_as_they_are():
-    mixed = fresh("bert")
+    mixed = fresh("bert").float()
     insert_mix(mixed)
     config = EsmConfig(vocab_size=60, hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=48,
                        position_embedding_type="rotary", pad_token_id=1, mask_token_id=4)  # fmt: skip
