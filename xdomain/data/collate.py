@@ -186,16 +186,12 @@ class Collator:
         records = [max(r, ~r) for r in records]
         chosen = [self.choose(r) if self.choose else self.windows.of(r) for r in records]
         places = [(r, w) for r, windows in zip(records, chosen, strict=True) for w in windows]
-        sequences = {r: self.rows[self._symbols(r)] for r in records}
-        ids, mask, types = _padded([self._pieces(sequences, r, w) for r, w in places], self.layout)
-        batch: dict[str, Any] = {"input_ids": ids, "attention_mask": mask}
-        if types is not None:
-            batch["token_type_ids"] = types
+        batch: dict[str, Any] = self.inputs(places)
         batch["windows"] = np.fromiter(map(len, chosen), np.int64, len(records))
         if self.examples.problem in PER_SYMBOL:
-            batch |= self._tagged(places, ids.shape)
+            batch |= self._tagged(places, batch["input_ids"].shape)
         elif self.examples.problem == "span":
-            batch |= self._spanned(places, ids.shape)
+            batch |= self._spanned(places, batch["input_ids"].shape)
         elif self.targets is not None:
             batch["labels"] = self.targets[records]
         windowed = self.examples.problem in (*PER_SYMBOL, "span")
@@ -204,6 +200,24 @@ class Collator:
         if unlabelled.any():
             batch["labels"][np.repeat(unlabelled, batch["windows"]) if windowed else unlabelled] = IGNORED
         return {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in batch.items()}
+
+    def inputs(self, places: Sequence[tuple[int, int]]) -> dict[str, NDArray[Any]]:
+        """What a model reads of windows, those of a record one after another.
+
+        Parameters
+        ----------
+        places
+            Pairs of record and window.
+
+        Returns
+        -------
+        dict
+            input_ids, attention_mask and, where the backbone has them, token_type_ids, each (w, s).
+        """
+        sequences = {r: self.rows[self._symbols(r)] for r in dict.fromkeys(r for r, _ in places)}
+        ids, mask, types = _padded([self._pieces(sequences, r, w) for r, w in places], self.layout)
+        given = {"input_ids": ids, "attention_mask": mask}
+        return given if types is None else given | {"token_type_ids": types}
 
     def _symbols(self, record: int) -> Ids:
         """The sequence of a record that is cut into windows: of two, the second."""

@@ -69,6 +69,11 @@ def remove_mix(model: PreTrainedModel) -> dict[str, Any] | None:
     return {"layers": layers, "gamma": gamma.item()}
 
 
+def reads_all_layers(model: PreTrainedModel) -> bool:
+    """Whether the head of `model` reads a mix, inserted or attached, instead of the last layer alone."""
+    return hasattr(model.base_model, "_mix_hooks")
+
+
 def save_mix(mix: dict[str, Any], folder: Path) -> None:
     """Write `mix`, which `remove_mix` returned, beside the checkpoint in `folder`."""
     (folder / LAYER_MIX).write_text(json.dumps(mix, indent=1) + "\n", "utf-8")
@@ -102,7 +107,7 @@ def _read_through(model: PreTrainedModel, mix: Callable[[], tuple[Tensor, Tensor
         mixed = gamma.to(states[0].device) * torch.stack(weighed).sum(0)
         output.last_hidden_state = mixed
         if output.get("pooler_output") is not None:
-            output.pooler_output = _pooled(base, mixed)
+            output.pooler_output = pooled(base, mixed)
         return output
 
     base = model.base_model
@@ -112,8 +117,8 @@ def _read_through(model: PreTrainedModel, mix: Callable[[], tuple[Tensor, Tensor
     ]
 
 
-def _pooled(base: Any, states: Tensor) -> Tensor:
-    """Apply the base model's own pooler to `states`; ALBERT's is a bare layer with a separate activation."""
+def pooled(base: Any, states: Tensor) -> Tensor:
+    """Apply the pooler of the base model `base` to `states`, (w, s, d); ALBERT has a bare layer and its activation."""
     if isinstance(base.pooler, nn.Linear):
         return base.pooler_activation(base.pooler(states[:, 0]))
     return base.pooler(states)

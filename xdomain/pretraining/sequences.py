@@ -25,7 +25,7 @@ from xdomain.pretraining.checkpoints import WorkFolder
 from xdomain.pretraining.config import Pretraining
 from xdomain.pretraining.own_vocabulary import symbol_tokenizer
 from xdomain.pretraining.records import fitted, hold_out_records, joined
-from xdomain.pretraining.start import shaped, started, within
+from xdomain.pretraining.start import shaped, started, tokenizer_of, within
 from xdomain.pretraining.train import Plan, train_checkpoint
 from xdomain.training.preparation import adapter_of
 from xdomain.training.train_encoder import mappings_of
@@ -105,7 +105,7 @@ def pretrain_sequences(
     work = WorkFolder(out)
     work.check()
     start, asked = started(options), options
-    tokenizer = start.tokenizer if start else symbol_tokenizer(adapter)
+    tokenizer = tokenizer_of(start) if start else symbol_tokenizer(adapter)
     check_specials(tokenizer, options.start or "these records")
     if start:
         options = shaped(within(options, start) if fit_lengths else options, start)

@@ -36,6 +36,19 @@ def started(options: Pretraining) -> Backbone | None:
     return None if options.start is None else load_backbone(options.start)
 
 
+def tokenizer_of(start: Backbone) -> PreTrainedTokenizerFast:
+    """The tokenizer of the checkpoint `start`.
+
+    Raises
+    ------
+    BackboneError
+        It is one that only Python reads.
+    """
+    if not isinstance(start.tokenizer, PreTrainedTokenizerFast):
+        raise BackboneError(f"{start.name} has a tokenizer that only Python reads", expected="tokenizer.json")
+    return start.tokenizer
+
+
 def shape_of(config: Any) -> dict[str, Any]:
     """The options of `Pretraining` that the `config` of a checkpoint decides."""
     positions = "rotary" if config.model_type in ROTARY else "learned"

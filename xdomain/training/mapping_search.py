@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.linear_model import Ridge
-from sklearn.preprocessing import StandardScaler
 from transformers import PreTrainedModel
 
 from xdomain.core.choices import PER_SYMBOL
@@ -185,6 +183,9 @@ def _score(
     seen: NDArray[Any], labels: NDArray[Any], folds: NDArray[np.int64], metric: str, examples: Examples
 ) -> float:
     """The metric of predictions for each fold by a ridge regression on the other folds; NaN where it is undefined."""
+    from sklearn.linear_model import Ridge  # slow to load, and few runs search
+    from sklearn.preprocessing import StandardScaler
+
     usable = np.isfinite(seen).all(1)
     if labels.dtype.kind == "f":
         wanted = labels.astype(np.float64).reshape(len(labels), -1)

@@ -13,6 +13,7 @@ from xdomain.core.errors import RecipeError
 from xdomain.core.recipe import Recipe, Train
 from xdomain.data.collate import LengthGrouped
 from xdomain.data.dataset import Examples
+from xdomain.model.last_layer import last_layer_at_first_position
 from xdomain.training.arguments import batch_share, scored_at_once
 from xdomain.training.defaults import settle, steps_of
 from xdomain.training.device import Device, process_count, quick_attention
@@ -79,7 +80,8 @@ def measure_pace(built: Built, examples: Examples, recipe: Recipe, device: Devic
     order = itertools.cycle(records[list(LengthGrouped(collate.costs()[records], train.batch_size, 0, lambda: 0))])
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=0.0)
     taken: list[float] = []
-    with quick_attention(built.model, device, collate.lengths().sum() / len(collate.windows.start)):
+    positions = collate.lengths().sum() / len(collate.windows.start)
+    with quick_attention(built.model, device, positions), last_layer_at_first_position(built.model):
         model.train()
         while len(taken) < FEWEST_STEPS or (len(taken) < TIMED_STEPS and sum(taken) < TIMED_SECONDS):
             started = time.perf_counter()

@@ -96,7 +96,7 @@ def logits_of(model: nn.Module, inputs: dict[str, Tensor], at_once: int | None =
     Tensor
         Float32: (w, k), or (w, s, k) where each position has logits, with k = 2 for span.
     """
-    w = len(inputs["input_ids"])
+    w = len(next(iter(inputs.values())))
     if at_once is not None and w > at_once:
         parts = [{name: x[i : i + at_once] for name, x in inputs.items()} for i in range(0, w, at_once)]
         return torch.cat([logits_of(model, part) for part in parts])

@@ -21,6 +21,7 @@ from xdomain.data.collate import Collator, SpecialTokenLayout, fit_windows
 from xdomain.data.dataset import Examples
 from xdomain.model.backbone import quiet_loading
 from xdomain.model.families import head_of, max_positions
+from xdomain.model.last_layer import last_layer_at_first_position
 from xdomain.model.layer_mix import attach_layer_mix
 from xdomain.model.token_mapping import TokenMapping
 from xdomain.model.tokenizer import layout_of
@@ -78,8 +79,9 @@ class SavedModel:
             there.
         """
         exact, collate = self._placed(device), self.collator(examples)
-        scores = predict_scores(self.model, collate, records, device=exact, longest=self.recipe.train.max_answer,
-                                batch_size=scored_at_once(self.recipe.train))  # fmt: skip
+        with last_layer_at_first_position(self.model):
+            scores = predict_scores(self.model, collate, records, device=exact, longest=self.recipe.train.max_answer,
+                                    batch_size=scored_at_once(self.recipe.train))  # fmt: skip
         return tempered(scores, self.temperature)
 
     def embed(self, examples: Examples, *, layer: int, pooling: Pooling) -> list[NDArray[np.float32]]:

@@ -24,6 +24,7 @@ from xdomain.data.windows import Windows, cut_answers
 from xdomain.model.backbone import Backbone
 from xdomain.model.families import check_head, max_positions, may_slice
 from xdomain.model.initialise import Arm, build_model, transferred
+from xdomain.model.last_layer import last_layer_at_first_position
 from xdomain.model.layer_mix import remove_mix, save_mix
 from xdomain.model.make_mapping import make_mapping
 from xdomain.model.reprogramming import check_size, describe_mixture, fold_mixture, insert_mixture
@@ -33,8 +34,8 @@ from xdomain.model.tuning import freeze_for, merge_adapters, trainable
 from xdomain.model.vocabulary import Slice, Vocabulary, restore_vocabulary, slice_vocabulary
 from xdomain.training.arguments import batch_share, make_trackers
 from xdomain.training.device import Device, is_first, quick_attention
+from xdomain.training.frozen_states import reading_once
 from xdomain.training.mapping_search import check_search, choose_mapping
-from xdomain.training.plots import LAYER_PLOT, plot_mix
 from xdomain.training.saved_encoder import save_model
 from xdomain.training.trainer import Augment, FitResult, TargetScaler, fit
 
@@ -187,11 +188,16 @@ def train_encoder(
     options, mapping = recipe.run, plan.mapping
     built = build_learner(recipe, backbone, examples, plan)
     model, cut, collate = built.model, built.cut, built.collate
-    with quick_attention(model, device, collate.lengths().sum() / len(plan.windows.start)):
+    positions = collate.lengths().sum() / len(plan.windows.start)
+    with (
+        quick_attention(model, device, positions),
+        last_layer_at_first_position(model),
+        reading_once(model, collate, examples, recipe, device=device, folder=folder) as batches,
+    ):
         course = fit(
             built.learner,
             examples,
-            collate,
+            batches,
             recipe,
             seed=options.seed,
             device=device,
@@ -216,6 +222,8 @@ def train_encoder(
         mapping.save(folder / MAPPING)
         save_model(stock, tokenizer, folder)
         if layers:
+            from xdomain.training.plots import LAYER_PLOT, plot_mix  # slow to load
+
             save_mix(layers, folder / MODEL)
             plot_mix(layers, path=folder / MODEL / LAYER_PLOT, title=f"{recipe.name}, {plan.arm.label}")
     return TrainResult(
