@@ -1,6 +1,7 @@
 """A run made smaller: what stays the same, what is saved, and what a user is told."""
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,10 @@ from xdomain.core.run_dir import MODEL, PREDICTIONS
 from xdomain.saved_model import load_saved
 
 FAST = ("train.max_steps=12", "train.evaluations=2", "train.precision=fp32", "train.learning_rate=1e-3")
+
+
+def loaded(folder) -> Any:
+    return load_saved(folder)
 
 
 def dna(n, seed=0):
@@ -78,7 +83,7 @@ def test_distil_keeps_half_of_the_layers_and_reads_like_any_run(capsys, run, tmp
     assert result.values["arm"]["label"] == "pretrained, distil"
     assert result.values["steps"] == 20
     assert result.values["compression"]["options"] == {"temperature": 3.0}
-    assert load_saved(out).model.config.num_hidden_layers == 1
+    assert loaded(out).model.config.num_hidden_layers == 1
     assert [point["label"] for point in result.values["compression"]["points"]] == ["the run", "distil"]
     metrics = xdomain.evaluate(out).metrics
     assert metrics["accuracy"].value == result.metric()  # from the model on disk
@@ -100,7 +105,7 @@ def test_distil_into_another_backbone_of_another_width(capsys, run, tmp_path):
     assert code == 0, err
     assert set(json.loads(printed)["options"]) == {"backbone"}
     assert xdomain.load_result(out).values["backbone"]["name"] == str(wide)
-    saved = load_saved(out)
+    saved = loaded(out)
     assert saved.model.config.hidden_size == 48
     assert not [name for name, _ in saved.model.named_parameters() if "projection" in name]
 
@@ -111,7 +116,7 @@ def test_pruned_weights_stay_zero_through_recovery(capsys, run, tmp_path):
     section = json.loads(printed)
     assert section["size"]["before"]["bytes"] == pytest.approx(section["size"]["after"]["bytes"], rel=0.01)
     assert section["size"]["after"]["deflated"] < section["size"]["before"]["deflated"]
-    linear = [m.weight for m in load_saved(tmp_path / "small").model.base_model.modules() if hasattr(m, "in_features")]
+    linear = [m.weight for m in loaded(tmp_path / "small").model.base_model.modules() if hasattr(m, "in_features")]
     zeros = sum(int((one == 0).sum()) for one in linear) / sum(one.numel() for one in linear)
     assert zeros == pytest.approx(0.8, abs=0.001)
 
@@ -120,7 +125,7 @@ def test_units_leave_a_stock_model_of_fewer(capsys, run, tmp_path):
     code, _, err = told(capsys, run, "--how", "units", "--out", tmp_path / "small", "--share", "0.25")
     assert code == 0, err
     assert "48 of 64 feed-forward units are left in each of 2 blocks" in err
-    assert load_saved(tmp_path / "small").model.config.intermediate_size == 48
+    assert loaded(tmp_path / "small").model.config.intermediate_size == 48
 
 
 def test_one_compression_after_another_is_told_as_a_chain(run, tmp_path):

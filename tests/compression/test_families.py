@@ -2,6 +2,7 @@
 
 import shutil
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,19 +20,24 @@ from xdomain.core.run_dir import MODEL, RECIPE
 from xdomain.data.dataset import encode_examples
 from xdomain.saved_model import load_saved, saved_adapter
 
+NO_PREDICTIONS: Any = None
 WHOLE = ("esm", "gemma")
 WITHOUT_UNITS = ("gemma", "gpt2", "gpt_neox", "llama", "mistral", "modernbert", "qwen2", "qwen3", "smollm3")
+
+
+def loaded(folder) -> Any:
+    return load_saved(folder)
 
 
 def opened(family, problem, folder):
     """A run of a `family` that nobody trained, and what the methods need of it."""
     run = save_run(save_backbone(family, folder / "backbone"), problem, folder / "run")
-    saved, given = load_saved(run), records(problem)
+    saved, given = loaded(run), records(problem)
     adapter = saved_adapter(run, saved.recipe)
     table = table_of(problem, given).append_column("label", pa.array([CLASSES[i % 3] for i in range(len(given))]))
     examples = encode_examples(table, adapter, problem, np.full(len(given), "train"), classes=CLASSES)
     tokenizer = PreTrainedTokenizerFast.from_pretrained(run / MODEL)
-    return Original(run, saved.recipe, saved, tokenizer, adapter, examples, {}, {}, None)
+    return Original(run, saved.recipe, saved, tokenizer, adapter, examples, {}, {}, NO_PREDICTIONS)
 
 
 def kept(smaller, original, folder):
@@ -40,7 +46,7 @@ def kept(smaller, original, folder):
     shutil.copy(original.folder / RECIPE, folder / RECIPE)
     before = {name: value.clone() for name, value in smaller.model.state_dict().items()}
     save_smaller(smaller, original, folder)
-    after = load_saved(folder)
+    after = loaded(folder)
     assert before.keys() == after.model.state_dict().keys()
     rows = np.arange(len(original.examples))
     own = replace(after, model=smaller.model.eval())
@@ -58,7 +64,7 @@ def test_a_cut_vocabulary_scores_the_same(family, tmp_path):
     assert np.ptp(found) > 0.1
     tokenizer = PreTrainedTokenizerFast.from_pretrained(tmp_path / "small" / MODEL)
     again = Original(
-        tmp_path / "small", after.recipe, after, tokenizer, original.adapter, original.examples, {}, {}, None
+        tmp_path / "small", after.recipe, after, tokenizer, original.adapter, original.examples, {}, {}, NO_PREDICTIONS
     )
     with pytest.raises(RecipeError, match="rows of the vocabulary are in use"):
         cut_vocabulary(again)

@@ -1,5 +1,7 @@
 """The methods by themselves: losses worked by hand, units that matter, problems other than classes."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -15,6 +17,10 @@ from xdomain.model.tuning import feed_forward_blocks
 from xdomain.saved_model import load_saved
 
 FAST = ("train.max_steps=4", "train.evaluations=1", "train.precision=fp32")
+
+
+def loaded(folder) -> Any:
+    return load_saved(folder)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +98,7 @@ def test_a_tagging_run_is_distilled(tiny_bert, tmp_path):
                       overrides=FAST, out=tmp_path / "run").folder  # fmt: skip
     result = xdomain.compress(run, how="distil", out=tmp_path / "small", overrides=("train.max_steps=20",))
     assert set(result.values["compression"]["metrics"]) == {"accuracy", "f1"}
-    assert load_saved(tmp_path / "small").model.config.num_hidden_layers == 1
+    assert loaded(tmp_path / "small").model.config.num_hidden_layers == 1
 
 
 def test_units_without_a_say_are_the_ones_removed(regression):
@@ -115,7 +121,7 @@ def linear_weights(model):
 
 
 def test_the_smallest_weights_become_0_and_stay_so(regression):
-    model = load_saved(regression).model
+    model = loaded(regression).model
     before = torch.cat(
         [m.weight.detach().abs().flatten() for m in model.base_model.modules() if isinstance(m, nn.Linear)]
     )
@@ -132,7 +138,7 @@ def test_the_smallest_weights_become_0_and_stay_so(regression):
 
 
 def test_hidden_states_are_kept_within_the_context_alone(regression):
-    model = load_saved(regression).model
+    model = loaded(regression).model
     ids = {"input_ids": torch.tensor([[2, 10, 11, 3]])}
     with hidden_states_of(model) as states, torch.no_grad():
         model(**ids)

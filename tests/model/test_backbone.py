@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+from typing import Any
 
 import pytest
 import torch
@@ -231,8 +232,8 @@ def test_an_encoder_with_a_decoder_is_neither(tiny_bert, tmp_path):
 
 
 def test_a_family_that_nobody_tried_is_tried_as_it_is_loaded(tiny_bert, tmp_path):
-    small = {"vocab_size": 396, "hidden_size": 32, "num_hidden_layers": 1, "intermediate_size": 48}
-    told = {}
+    small: dict[str, Any] = {"vocab_size": 396, "hidden_size": 32, "num_hidden_layers": 1, "intermediate_size": 48}
+    told: dict[str, Any] = {}
     for config in (RoFormerConfig(**small, num_attention_heads=2), FNetConfig(**small)):
         folder = tmp_path / config.model_type
         AutoModel.from_config(config).save_pretrained(folder)

@@ -41,7 +41,7 @@ def dna(tmp_path):
 
 
 def started(folder, tokenizer=None, **options) -> tuple[Any, Pretraining]:
-    start = load_backbone(str(folder))
+    start: Any = load_backbone(str(folder))
     plan = shaped(replace(SHORT, start=str(folder), **options), start)
     torch.manual_seed(plan.seed)
     return started_model(plan, start, tokenizer or start.tokenizer), plan

@@ -20,7 +20,7 @@ import pyarrow as pa
 import torch
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
-from transformers import PreTrainedModel, PreTrainedTokenizerFast
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from xdomain.analysis.parallel_text import ALPHAS, Coded, Converted, converted, encode, line_vectors
 from xdomain.analysis.result import STYLE, Finding, Options, empty_figure
@@ -75,7 +75,7 @@ class Opened:
 
     name: str
     model: PreTrainedModel
-    tokenizer: PreTrainedTokenizerFast
+    tokenizer: PreTrainedTokenizerBase
     speaks: bool
 
 

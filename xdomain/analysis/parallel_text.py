@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from transformers import PreTrainedModel, PreTrainedTokenizerFast
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from xdomain.analysis.loaded_run import hidden_states
 from xdomain.model.families import max_positions
@@ -69,7 +69,7 @@ class Converted:
     stranger: NDArray[np.float64]
 
 
-def encode(tokenizer: PreTrainedTokenizerFast, config: Any, lines: Sequence[str]) -> Coded:
+def encode(tokenizer: PreTrainedTokenizerBase, config: Any, lines: Sequence[str]) -> Coded:
     """Tokenize and pad `lines` with a checkpoint's `tokenizer`.
 
     Lines with more pieces than the model of this `config` has positions are cut.
@@ -90,7 +90,7 @@ def encode(tokenizer: PreTrainedTokenizerFast, config: Any, lines: Sequence[str]
     return Coded(batches, unknown, sum(len(ids) > most for ids in full), unknown_row)
 
 
-def _padded(tokenizer: PreTrainedTokenizerFast, rows: list[list[int]], text: list[list[bool]], most: int) -> Batch:
+def _padded(tokenizer: PreTrainedTokenizerBase, rows: list[list[int]], text: list[list[bool]], most: int) -> Batch:
     width = min(most, max(map(len, rows)))
     pad: Any = tokenizer.pad_token_id
     ids = torch.full((len(rows), width), int(pad))
