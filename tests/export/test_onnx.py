@@ -1,12 +1,14 @@
 """A run as ONNX: the logits of the run, from onnxruntime and tokenizers alone."""
 
+import json
 import re
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
-from families import POSITIONS, PROBLEMS, drawn, records, save_backbone, save_run, table_of
+from families import CONFIGS, POSITIONS, drawn, records, save_backbone, save_run, table_of
 from tokenizers import Tokenizer
 
 import xdomain
@@ -14,20 +16,22 @@ from xdomain.core.errors import BackboneError, MissingError, OutputError, Recipe
 from xdomain.data.dataset import encode_examples
 from xdomain.export import onnx as module
 from xdomain.export.onnx import export_onnx
-from xdomain.model.families import TRIED
+from xdomain.model.families import TRIED, problems_of
 from xdomain.saved_model import keep_temperature, load_saved, saved_adapter
 
 onnxruntime = pytest.importorskip("onnxruntime")
-EXPORTED = [family for family in TRIED if family not in module.UNSUPPORTED]
+EXPORTED = [
+    (family, problem)
+    for family in TRIED
+    if family not in module.UNSUPPORTED
+    for problem in problems_of(CONFIGS[family])
+]
 
 
 def read(folder, given):
     """The output of the exported model, and the numbers of positions of each record."""
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    pad = {"roberta": 1, "modernbert": 1}.get(
-        re.search(r'"model_type": "(\w+)"', (folder / "config.json").read_text())[1]
-    )
-    tokenizer.enable_padding(pad_id=pad or 0)
+    tokenizer.enable_padding(pad_id=json.loads((folder / "config.json").read_text())["pad_token_id"])
     batch = tokenizer.encode_batch(given)
     session = onnxruntime.InferenceSession(str(folder / "model.onnx"))
     columns = {"input_ids": "ids", "attention_mask": "attention_mask", "token_type_ids": "type_ids"}
@@ -43,7 +47,7 @@ def one_window(problem):
 
 def check_logits(folder, out, problem):
     given = one_window(problem)
-    saved = load_saved(folder)
+    saved: Any = load_saved(folder)
     outputs, lengths = read(out, given)
     if problem == "span":
         # the run's own model, record by record, as its scores are spans and no logits
@@ -62,8 +66,9 @@ def check_logits(folder, out, problem):
     examples = encode_examples(table_of(problem, given), adapter, problem, np.full(len(given), "test"))
     expected = saved.scores(examples, np.arange(len(given)))
     found = outputs[0]
+    before, after = len(saved.layout.start), len(saved.layout.end)
     if problem in ("tagging", "profile"):
-        found = np.concatenate([row[1 : length - 1] for row, length in zip(found, lengths, strict=True)])
+        found = np.concatenate([row[before : length - after] for row, length in zip(found, lengths, strict=True)])
     if problem in ("regression", "profile"):
         found = found[:, 0]
     np.testing.assert_allclose(found, expected, atol=1e-5)
@@ -78,15 +83,21 @@ def export_and_check(family, problem, folder):
 
 @pytest.mark.parametrize(
     ("family", "problem"),
-    [("bert", "regression"), ("distilbert", "tagging"), ("roberta", "span"), ("bert", "pair")],
+    [
+        ("bert", "regression"),
+        ("distilbert", "tagging"),
+        ("roberta", "span"),
+        ("bert", "pair"),
+        ("gpt2", "pair"),
+        ("esm", "tagging"),
+    ],
 )
 def test_the_logits_are_those_of_the_run(family, problem, tmp_path):
     export_and_check(family, problem, tmp_path)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("problem", PROBLEMS)
-@pytest.mark.parametrize("family", EXPORTED)
+@pytest.mark.parametrize(("family", "problem"), EXPORTED)
 def test_the_logits_of_every_family_are_those_of_the_run(family, problem, tmp_path):
     export_and_check(family, problem, tmp_path)
 

@@ -20,7 +20,14 @@ WITHOUT_HEAD = {
 CPU = Device("cpu", False, "a test")
 
 
-@pytest.fixture(scope="module", params=TRIED)
+LIKE_OTHERS = ("camembert", "xlm-roberta", "mistral", "qwen3", "smollm3", "gpt_neox", "mpnet")
+"""Families built as others are, which are tried in the slow tests alone."""
+
+
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(one, marks=pytest.mark.slow) if one in LIKE_OTHERS else one for one in TRIED],
+)
 def family(request):
     return request.param
 
