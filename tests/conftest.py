@@ -68,6 +68,12 @@ def save_tiny_bert(folder: Path, *, positions: int = 64, seed: int = 0, width: i
 
 
 @pytest.fixture(scope="session")
+def make_tiny_bert() -> Callable[..., Path]:
+    """See `save_tiny_bert`."""
+    return save_tiny_bert
+
+
+@pytest.fixture(scope="session")
 def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], object]], Path]:
     """Make a folder by its name and a function that fills it, once for all processes that share the tests."""
     base = tmp_path_factory.getbasetemp()

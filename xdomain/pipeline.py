@@ -367,7 +367,7 @@ def finish(
         plot_confusion(matrix, examples.classes, path=folder / CONFUSION_PLOT, title=f"{label}: test")
     if calibration:
         plot_reliability(calibration["calibration"]["test"], path=folder / RELIABILITY_PLOT, title=f"{label}: test")
-    write_card(folder, recipe, values)
+    write_card(folder, recipe, values, adapter)
     write_json(folder / RESULT, values)
     result = load_result(folder)
     first = recipe.metrics[0]

@@ -122,9 +122,12 @@ def transfer(
     vocabulary = Vocabulary.of(load_backbone(recipe.run.backbone).tokenizer)
     options, records, metric = recipe.run, examples.indices("test"), recipe.metrics[0]
 
+    alike: list[bool] = []
+
     def judged(one: TokenMapping) -> Resampled:
         scores = replace(saved, mapping=one).scores(examples, records)
         labels, given = metric_inputs(examples, records, scores[:, order] if order else scores)
+        alike.append(len(np.unique(given.argmax(-1) if given.ndim == 2 else given)) == 1)
         whole = HeldOutPredictions(recipe.problem, labels, given, np.arange(len(records) + 1))
         return resampled_metric(metric, whole)
 
@@ -136,6 +139,8 @@ def transfer(
     given, shuffled = ([judged(one) for one in some] for some in (mappings, others))
     value, null = _mean(given), _mean(shuffled)
     difference = Resampled(value.value - null.value, value.draws - null.draws, value.units)
+    if all(alike):
+        log.warning("the model gives all records one answer, under every mapping: nothing can be told")
     constant = _constant(recipe, examples)
     log.info(
         f"{recipe.name} by a run of {saved.recipe.name}, {len(records):,} test records, mapping {options.mapping}: "
@@ -174,7 +179,10 @@ def _classes_of(own: Sequence[str], examples: Examples) -> tuple[list[int], dict
     if len(own) != 2 or len(theirs) != 2:
         raise RecipeError(f"the run has the classes {', '.join(own[:10])}, the task {', '.join(theirs[:10])}",
                           expected="the same classes, or two in both")  # fmt: skip
-    log.info(f"classes by their order: {own[0]} is taken for {theirs[0]}, {own[1]} for {theirs[1]} (the positive one)")
+    log.info(
+        f"classes by their order: {own[0]} is taken for {theirs[0]}, {own[1]} for {theirs[1]}, the positive "
+        "one (--set positive=NAME names the other class of the task)"
+    )
     return [0, 1], dict(zip(own, theirs, strict=True))
 
 

@@ -95,11 +95,9 @@ def test_distil_keeps_half_of_the_layers_and_reads_like_any_run(capsys, run, tmp
         _ = open_runs([out])[0].start
 
 
-def test_distil_into_another_backbone_of_another_width(capsys, run, tmp_path):
+def test_distil_into_another_backbone_of_another_width(capsys, run, tmp_path, make_tiny_bert):
     wide = tmp_path / "wide"
-    from conftest import save_tiny_bert
-
-    save_tiny_bert(wide, width=48)
+    make_tiny_bert(wide, width=48)
     out = tmp_path / "small"
     code, printed, err = told(capsys, run, "--how", "distil", "--out", out, "--backbone", wide, "--json", "--overwrite")
     assert code == 0, err

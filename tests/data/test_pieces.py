@@ -108,10 +108,15 @@ def test_a_key_that_some_headers_lack_may_be_asked_for(recipe, small, tmp_path):
     assert [row["id"] for row in rows[:4]] == ["first", "first:2", "first:3", "4"]
 
 
-def test_an_empty_file_and_one_that_is_cut_off_are_refused(recipe, tmp_path):
-    (tmp_path / "empty.csv").write_text("\n \n")
-    with pytest.raises(DataError, match=r"empty\.csv is empty"):
-        in_pieces(tmp_path / "empty.csv", recipe)
+@pytest.mark.parametrize("name", ["empty.csv", "empty.fasta", "empty.jsonl"])
+@pytest.mark.parametrize("content", ["", "\n \n"])
+def test_an_empty_file_is_refused(content, name, recipe, tmp_path):
+    (tmp_path / name).write_text(content)
+    with pytest.raises(DataError, match=f"{name} is empty"):
+        in_pieces(tmp_path / name, recipe)
+
+
+def test_a_file_that_is_cut_off_is_refused(recipe, tmp_path):
     packed = gzip.compress((FILES["ids.csv"] * 50).encode(), 0)
     (tmp_path / "cut.csv.gz").write_bytes(packed[:-20])
     with pytest.raises(DataError, match="is not a whole gzip file"):

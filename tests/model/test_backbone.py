@@ -113,7 +113,7 @@ def test_a_pooler_that_the_checkpoint_lacks_is_told_and_not_made_up(tiny_bert, c
     without = load_backbone(str(tiny_bert))
     assert without.missing == load_backbone().missing == POOLER
     assert not set(POOLER) & set(without.tensors)
-    BertModel(BertConfig(**SMALL)).save_pretrained(copy)
+    BertModel(BertConfig(**{**SMALL, "vocab_size": 400})).save_pretrained(copy)
     whole = load_backbone(str(copy))
     assert whole.missing == ()
     assert set(POOLER) <= set(whole.tensors)
@@ -228,7 +228,7 @@ def test_an_encoder_with_a_decoder_is_neither(tiny_bert, tmp_path):
         shutil.copy(tiny_bert / name, tmp_path)
     told = refusal(tmp_path)
     assert f"{tmp_path} is a t5 model" in told
-    assert "expected: a model of text, one of albert, bert, camembert" in told
+    assert "expected: an encoder or a decoder alone, of albert, bert, camembert" in told
 
 
 def test_a_family_that_nobody_tried_is_tried_as_it_is_loaded(tiny_bert, tmp_path):
@@ -285,7 +285,7 @@ def test_weights_of_another_model_are_not_taken_for_this_one(copy):
 
 def test_a_folder_without_tokenizer(copy):
     (copy / "tokenizer.json").unlink()
-    assert f"{copy} holds no tokenizer\n  expected: tokenizer.json beside config.json" in refusal(copy)
+    assert f"{copy} holds no tokenizer\n  expected: tokenizer.json or vocab.txt beside config.json" in refusal(copy)
 
 
 def test_a_file_is_no_folder(copy):
@@ -323,3 +323,21 @@ def test_a_hub_id_without_a_network():
 def test_a_misspelt_shipped_checkpoint():
     (folder,) = bundled_backbones()
     assert f"did you mean: {folder.name}" in refusal(folder.name[:-1])
+
+
+def test_a_tokenizer_with_more_pieces_than_rows_is_refused(tmp_path):
+    save_backbone("bert", tmp_path)
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path)
+    core = json.loads(tokenizer.backend_tokenizer.to_str())
+    core["model"]["vocab"] |= {f"new{i}": len(core["model"]["vocab"]) + i for i in range(3)}
+    (tmp_path / "tokenizer.json").write_text(json.dumps(core))  # as after new words without resize_token_embeddings
+    told = refusal(tmp_path)
+    assert "has pieces up to row 82, and the model 80 rows" in told
+    assert "resize_token_embeddings" in told
+
+
+def test_a_misspelt_folder_beside_others_is_not_asked_of_the_hub(tmp_path, monkeypatch, tiny_bert):
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "mine").symlink_to(tiny_bert)
+    monkeypatch.chdir(tmp_path)
+    assert "models/mien does not exist" in refusal("models/mien")

@@ -71,6 +71,25 @@ def test_letters_for_a_model_of_k_mers_are_refused_with_the_k(dnabert):
     assert "--set adapter.options.tokens=kmer --set adapter.options.k=3" in str(told.value)
 
 
+def test_a_model_of_another_domain_is_told(esm, dnabert, caplog):
+    own(make_adapter("protein"), esm)
+    assert caplog.text == ""
+    own(make_adapter("dna"), esm)
+    assert "the vocabulary also has L, V, S, E, R" in caplog.text
+    assert "is it a model of another one?" in caplog.text
+    with pytest.raises(RecipeError, match="to fix it: --mapping random"):
+        own(make_adapter("protein"), dnabert)
+
+
+def test_the_card_says_how_k_mers_are_cut(dnabert, tmp_path):
+    data = table(tmp_path, "ACGT")
+    result = xdomain.run(
+        data=data, domain="dna", backbone=dnabert, mapping="own", out=tmp_path / "run",
+        overrides=["adapter.options.tokens=kmer", "adapter.options.k=3", "train.max_steps=1"],
+    )  # fmt: skip
+    assert 'tokenizer("ACG CGT GTT TTG TGC' in (result.folder / "model" / "README.md").read_text()
+
+
 def test_a_text_model_is_no_model_of_k_mers(tiny_bert):
     with pytest.raises(RecipeError, match="has no pieces for 65 of 65 symbols, such as"):
         own(make_adapter("dna", {"tokens": "kmer", "k": 3}), str(tiny_bert))

@@ -3,7 +3,7 @@
 import pytest
 
 import xdomain
-from xdomain.core.errors import RecipeError
+from xdomain.core.errors import BackboneError, RecipeError
 from xdomain.core.plugins import find_recipe
 from xdomain.study.typed_arms import typed_arm
 
@@ -41,6 +41,8 @@ def test_a_path_with_blanks_is_quoted():
         ("pretrained train.epoch=3", "did you mean: train.epochs"),
         ("pretrained 'backbone=x", "an init or baseline, then options of its own"),
         ("kmer mapping=own", "a kmer baseline has no mapping"),
+        ("kmer backbone=x", "a kmer baseline has no backbone"),
+        ("pretrained backbon=x", "did you mean: backbone"),
     ],
 )
 def test_what_is_no_arm_is_refused(text, told):
@@ -59,5 +61,8 @@ def test_arms_that_differ_in_their_backbone_are_compared(tiny_bert, tmp_path):
     assert sorted(p.name for p in (tmp_path / "c").iterdir() if p.is_dir()) == [
         "pretrained-a-copy-m0-s0", "pretrained-m0-s0",
     ]  # fmt: skip
+    with pytest.raises(BackboneError, match="does not exist"):  # before the first arm is run
+        xdomain.compare(TASK, ["pretrained", "pretrained backbone=./absent"], overrides=small, out=tmp_path / "d")
+    assert not (tmp_path / "d").exists()
     with pytest.raises(RecipeError, match="one or more, each once"):
         xdomain.compare(TASK, ["pretrained", "pretrained"], overrides=small, out=tmp_path / "d")

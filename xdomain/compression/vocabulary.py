@@ -38,8 +38,11 @@ def cut_vocabulary(original: Original) -> Smaller:
     smaller = original.copy()
     model, tokenizer, mapping = smaller.model, smaller.tokenizer, smaller.mapping
     if not may_slice(model):
-        raise RecipeError(f"the vocabulary of a {model.config.model_type} must stay whole",
-                          expected="another --how, such as distil or quantise")  # fmt: skip
+        raise RecipeError(
+            f"the vocabulary of models of the family {model.config.model_type} must stay whole: they look for tokens "
+            "by their row, or do more to rows than look them up",
+            expected="another --how, such as distil or quantise",
+        )
     rows: int = model.config.vocab_size
     named = _token_ids(model.config, rows)
     used = {*mapping.ids.tolist(), *tokenizer.get_vocab().values(), *named.values(), original.saved.layout.pad}

@@ -147,7 +147,10 @@ def _table_parser(file: Path, options: Mapping[str, Any]) -> _Parser:
     kept: dict[str, Any] = {n: options[n] for n in ("delimiter", "names", "quoted", "skip") if n in options}
     later: dict[str, Any] = {**kept, "skip": 0}
     placed = {name: value for name, value in kept.items() if name != "quoted"}
-    lead, header = head_of(read_head(file, 2 * LONGEST_HEADER), file, **placed)
+    start = read_head(file, 2 * LONGEST_HEADER)
+    if not start.strip():  # which the blocks tell
+        return _Parser(partial(after_rows, quoted=False), lambda block: table_of(block.content, file, **kept))
+    lead, header = head_of(start, file, **placed)
     quoted = is_quoted(header, **{name: value for name, value in kept.items() if name != "skip"})
 
     def rows(block: Block) -> pa.Table:

@@ -136,7 +136,11 @@ def whole_folder(out: Path) -> Generator[Path]:
     part = out.with_name(out.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
-    yield part
+    try:
+        yield part
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
     if out.is_dir():
         shutil.rmtree(out)
     part.rename(out)

@@ -19,6 +19,7 @@ from xdomain.core.errors import BackboneError, nearest
 from xdomain.core.safe_loading import load
 from xdomain.model.checkpoints import bundled_backbones, locate_backbone
 from xdomain.model.families import TRIED, check_family, kind_of
+from xdomain.model.vocabulary import Vocabulary
 
 CLOSE = 1e-4
 """How far states may differ, relative to the largest, between a sequence alone and the same one padded."""
@@ -98,6 +99,7 @@ def _load(name: str, path: str, *, local: bool) -> Backbone:
     missing = tuple(sorted(info["missing_keys"]))
     tensors = {key: value.detach() for key, value in model.named_parameters() if key not in missing}
     _check_tensors(name, missing, sorted(info["unexpected_keys"]))
+    _check_rows(name, tokenizer, model.get_input_embeddings().weight.shape[0])
     if config.model_type not in TRIED:
         _check_padding(name, model)
     return Backbone(name, path, config, tokenizer, tensors, missing, _digest(path, tensors, local=local))
@@ -115,6 +117,17 @@ def _settle_padding(name: str, config: Any, tokenizer: PreTrainedTokenizerBase) 
         config.pad_token_id = tokenizer.pad_token_id
     if tokenizer.pad_token_id is None:
         raise BackboneError(f"the tokenizer of {name} has no padding token", expected="a pad_token")
+
+
+def _check_rows(name: str, tokenizer: PreTrainedTokenizerBase, rows: int) -> None:
+    """Refuse a tokenizer with pieces of text that the table of `rows` rows has none for."""
+    pieces = Vocabulary.of(tokenizer)
+    if (highest := int(pieces.ordinary.max(initial=0))) >= rows:
+        raise BackboneError(
+            f"the tokenizer of {name} has pieces up to row {highest:,}, and the model {rows:,} rows",
+            expected="a row for each piece",
+            fix="model.resize_token_embeddings(len(tokenizer)), and save both again",
+        )
 
 
 @torch.inference_mode()
@@ -155,7 +168,8 @@ def _explained(name: str, path: str, error: Exception, *, local: bool) -> Backbo
             fix="copy or download the checkpoint again",
         )
     return BackboneError(
-        f"{path} cannot be loaded ({kind}: {message})", expected=f"a checkpoint of {', '.join(TRIED)} or their kin"
+        f"{path} cannot be loaded ({kind}: {message})",
+        expected=f"a checkpoint of {', '.join(TRIED)} or families like them",
     )
 
 

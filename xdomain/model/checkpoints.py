@@ -48,7 +48,7 @@ def locate_backbone(name: str | None = None) -> str:
     if is_folder(folder) and name:
         _check_folder(folder)
         return str(folder)
-    if is_path(name):
+    if is_path(name) or ("/" in name and is_folder(folder.parent)):
         raise BackboneError(f"{name} does not exist", expected="a folder with config.json", nearest=neighbour(folder))
     return name
 
@@ -72,4 +72,4 @@ def _check_folder(folder: Path) -> None:
             )
         raise BackboneError(f"{folder} holds no weights", expected="model.safetensors beside config.json")
     if not set(holds) & set(TOKENIZERS):
-        raise BackboneError(f"{folder} holds no tokenizer", expected="tokenizer.json beside config.json")
+        raise BackboneError(f"{folder} holds no tokenizer", expected="tokenizer.json or vocab.txt beside config.json")

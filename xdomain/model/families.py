@@ -69,10 +69,15 @@ def check_family(name: str, config: Any) -> None:
     BackboneError
         The message names families that work.
     """
+    if getattr(config, "is_encoder_decoder", False):
+        raise BackboneError(
+            f"{name} is a {config.model_type} model, an encoder with a decoder",
+            expected=f"an encoder or a decoder alone, of {', '.join(TRIED)} or families like them",
+        )
     if kind_of(config) is None or not problems_of(config):
         raise BackboneError(
             f"{name} is a {config.model_type} model",
-            expected=f"a model of text, one of {', '.join(TRIED)} or of their kin",
+            expected=f"an encoder or a decoder of {', '.join(TRIED)} or families like them",
             nearest=nearest(config.model_type, TRIED),
         )
 

@@ -47,11 +47,10 @@ def last_layer_at_first_position(model: PreTrainedModel) -> Generator[None]:
     ----------
     model
         With its head; LoRA or bottlenecks may be in it. It is left as it is where its head reads more than the first
-        position (see `reads_first_position`), where it reads a mix of layers, and under attention kernels other than
-        `KERNELS`.
+        position (see `reads_first_position`), where it reads a mix of layers, under attention kernels other than
+        `KERNELS`, and where it is no model of `transformers`, but a session of onnxruntime.
     """
-    kernel = model.config._attn_implementation  # pyright: ignore[reportPrivateUsage]
-    able = reads_first_position(model) and not reads_all_layers(model) and kernel in KERNELS
+    able = isinstance(model, PreTrainedModel) and _is_able(model)  # pyright: ignore[reportUnnecessaryIsInstance]
     part, forward = (_shortcut(model) if able else None) or (None, None)
     if part is not None:
         part.forward = forward
@@ -60,6 +59,11 @@ def last_layer_at_first_position(model: PreTrainedModel) -> Generator[None]:
     finally:
         if part is not None:
             part.__dict__.pop("forward", None)
+
+
+def _is_able(model: PreTrainedModel) -> bool:
+    kernel = model.config._attn_implementation  # pyright: ignore[reportPrivateUsage]
+    return reads_first_position(model) and not reads_all_layers(model) and kernel in KERNELS
 
 
 def _shortcut(model: PreTrainedModel) -> tuple[Any, Callable[..., Any]] | None:

@@ -11,10 +11,13 @@ from numpy.typing import NDArray
 
 from xdomain.core.bounded_yaml import compose_texts, read_bounded
 from xdomain.core.errors import RecipeError, nearest, unknown
+from xdomain.core.progress import log
 from xdomain.core.sequences import Alphabet
 from xdomain.model.token_mapping import TokenMapping, parse_strategy
 from xdomain.model.vocabulary import Vocabulary
 
+IUPAC = 15
+"""Letters for nucleotides, those for several included."""
 PERMUTE = 1  # a random stream of its own: permute is drawn independently of random
 
 
@@ -182,16 +185,30 @@ def _own(alphabet: Alphabet, vocabulary: Vocabulary, seed: int) -> TokenMapping:
             f"mapping own: the vocabulary has no pieces for {len(lacking):,} of {len(found):,} symbols, such as "
             f"{', '.join(lacking[:5])}",
             expected="a model of this domain, such as an ESM for proteins, that is cut as the recipe cuts",
-            fix=_cut_as(vocabulary),
+            fix=_cut_as(alphabet, vocabulary),
         )
+    _warn_of_other_domain(found, vocabulary)
     ids = np.array([vocabulary.unknown if row is None else row for row in found.values()], np.int32)
     pieces = tuple(vocabulary.pieces[row] for row in ids.tolist())
     return TokenMapping(alphabet.symbols, ids, pieces, "own", seed, vocabulary.sha256, frozenset(lacking))
 
 
-def _cut_as(vocabulary: Vocabulary) -> str:
-    """What to do about a vocabulary that does not have the symbols: perhaps it has k-mers."""
-    for k in range(8, 1, -1):
+def _warn_of_other_domain(found: Mapping[str, int | None], vocabulary: Vocabulary) -> None:
+    """Say so if most pieces that look like symbols of this alphabet are none, as residues are for nucleotides."""
+    lengths = {len(symbol) for symbol in found}
+    pieces = (vocabulary.pieces[row].removeprefix(vocabulary.word_mark) for row in vocabulary.ordinary.tolist())
+    others = [piece for piece in pieces if len(piece) in lengths and piece.isupper() and piece not in found]
+    if len(others) > len(found):
+        log.warning(
+            f"mapping own: the vocabulary also has {', '.join(others[:5])}, {len(others):,} pieces that are no symbols "
+            "of this domain: is it a model of another one?"
+        )
+
+
+def _cut_as(alphabet: Alphabet, vocabulary: Vocabulary) -> str:
+    """What to do about a vocabulary that does not have the symbols: for nucleotides, perhaps it has k-mers."""
+    nucleotides = set("ACGT") <= set(alphabet.symbols) and len(alphabet.symbols) <= IUPAC
+    for k in range(8, 1, -1) if nucleotides else ():
         if "A" * k in vocabulary.rows and "C" + "G" * (k - 1) in vocabulary.rows:
             return f"its pieces are {k}-mers: --set adapter.options.tokens=kmer --set adapter.options.k={k}"
     return "--mapping random"

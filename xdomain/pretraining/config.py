@@ -50,8 +50,8 @@ class Pretraining:
         Wordpieces to learn where no tokenizer is given.
     lengths, shares
         Of each stage: positions of its sequences, growing, special tokens included; and its share of all tokens, in any
-        unit. A classic BERT that starts with long sequences sits on a plateau for hours: short ones first teach it what
-        a position is.
+        unit, by default equal ones where other lengths are named. A classic BERT that starts with long sequences sits
+        on a plateau for hours: short ones first teach it what a position is.
     positions
         learned: a BERT, with a row for each position; rotary: a ModernBERT (Warner et al. 2024), which rotates queries
         and keys instead (Su et al. 2021).
@@ -108,6 +108,8 @@ class Pretraining:
     licence: str | None = None
 
     def __post_init__(self) -> None:
+        if len(self.lengths) != len(self.shares) and self.shares == type(self).shares:
+            object.__setattr__(self, "shares", (1.0,) * len(self.lengths))
         if faults := list(self._faults()):
             if len(faults) == 1:
                 raise faults[0]

@@ -105,10 +105,10 @@ def pretrain_sequences(
     work = WorkFolder(out)
     work.check()
     start, asked = started(options), options
-    tokenizer = tokenizer_of(start) if start else symbol_tokenizer(adapter)
-    check_specials(tokenizer, options.start or "these records")
     if start:
         options = shaped(within(options, start) if fit_lengths else options, start)
+    tokenizer = tokenizer_of(start) if start else symbol_tokenizer(adapter)
+    check_specials(tokenizer, options.start or "these records")
     rows = _mapping(recipe, adapter, Vocabulary.of(tokenizer))
     source = _Source(paths, recipe, adapter, columns, rows)
     data = {"files": [file["sha256"] for file in source.described], "domain": domain, "encoding": source.encoding,

@@ -45,7 +45,7 @@ def tokenizer_of(start: Backbone) -> PreTrainedTokenizerFast:
         It is one that only Python reads.
     """
     if not isinstance(start.tokenizer, PreTrainedTokenizerFast):
-        raise BackboneError(f"{start.name} has a tokenizer that only Python reads", expected="tokenizer.json")
+        raise BackboneError(f"{start.name} has no tokenizer.json", expected="one, as a fast tokenizer writes it")
     return start.tokenizer
 
 

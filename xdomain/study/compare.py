@@ -21,7 +21,7 @@ from xdomain.study.cells import effective_seeds, is_fixed
 from xdomain.study.comparison import ArmRuns, Comparison, comparison_of
 from xdomain.study.config import RunSeeds
 from xdomain.study.report.tables import comparison_csv, comparison_latex
-from xdomain.study.typed_arms import TypedArm, typed_arm
+from xdomain.study.typed_arms import TypedArm, check_backbones, typed_arm
 from xdomain.training.device import is_first, process_count
 from xdomain.training.pace import TooFewMinutesError, check_minutes
 from xdomain.training.plots import plot_comparison
@@ -88,6 +88,7 @@ def compare(
     if seeds is not None and not 1 <= seeds <= 1000:
         raise RecipeError(f"{seeds} seeds", expected="1 to 1000")
     folder = Path(out) if out else Path("runs") / recipe.name / "compare"
+    check_backbones([arm.recipe for arm in typed])
     check_comparable(recipe.metrics[0], recipe.problem)
     if minutes is not None:
         check_minutes(minutes)

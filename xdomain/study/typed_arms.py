@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
 from xdomain.core.choices import Baseline, Init
-from xdomain.core.errors import RecipeError, unknown
+from xdomain.core.errors import RecipeError, nearest, unknown
 from xdomain.core.plugins import find_recipe
 from xdomain.core.recipe import ENCODER_FIELDS, Recipe, with_arm
 from xdomain.run_names import arm_label
+from xdomain.training.preparation import adapter_of
 
 OPTIONS = ("backbone", "mapping", "tune")
 """What an arm may have of its own, beside changes to the recipe such as ``train.attention=bidirectional``."""
@@ -60,7 +62,10 @@ def typed_arm(recipe: Recipe, text: str, options: dict[str, Any]) -> TypedArm:
     for word in words:
         key, sign, value = word.partition("=")
         if not sign or not value or (key not in OPTIONS and "." not in key):
-            raise RecipeError(f"arm {text!r}: {word!r}", expected=f"{EXAMPLE}; its options are {', '.join(OPTIONS)}")
+            raise RecipeError(f"arm {text!r}: {word!r}", nearest=nearest(key, OPTIONS),
+                              expected=f"{EXAMPLE}; its options are {', '.join(OPTIONS)}")  # fmt: skip
+        if key in OPTIONS and name in get_args(Baseline):
+            raise RecipeError(f"arm {text!r}: a {name} baseline has no {key}", expected="those go with an encoder")
         if "." in key:
             changes.append(word)
         else:
@@ -69,6 +74,33 @@ def typed_arm(recipe: Recipe, text: str, options: dict[str, Any]) -> TypedArm:
     told = [Path(value).name if key == "backbone" else value for key, value in own.items() if key != "tune"]
     told += [change.rpartition(".")[2] for change in changes]
     return TypedArm(" ".join([arm_label(whole), *told]), whole)
+
+
+def check_backbones(recipes: Sequence[Recipe]) -> None:
+    """Refuse arms that could not begin, before the first of them is run, where they have backbones of their own.
+
+    Parameters
+    ----------
+    recipes
+        Of all arms.
+
+    Raises
+    ------
+    UserError
+        A backbone cannot be loaded, has no head for the problem, or no room for the symbols under its arm's mapping.
+    """
+    encoders = [one for one in recipes if one.run.baseline is None]
+    if len({one.run.backbone for one in encoders}) < 2:
+        return
+    from xdomain.model.backbone import load_backbone  # which loads torch
+    from xdomain.model.families import check_head
+    from xdomain.model.vocabulary import Vocabulary
+    from xdomain.training.train_encoder import mappings_of
+
+    for one in encoders:
+        backbone = load_backbone(one.run.backbone)
+        check_head(backbone.name, backbone.config, one.problem)
+        mappings_of(one, Vocabulary.of(backbone.tokenizer), adapter_of(one))
 
 
 def _recipe(recipe: Recipe, name: str, options: dict[str, Any], own: dict[str, Any]) -> Recipe:

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from xdomain.core.adapter_protocols import SpacesTokens
 from xdomain.core.formatting import number, with_interval
 from xdomain.core.recipe import Recipe
 from xdomain.core.run_dir import finite, write_text
+from xdomain.core.sequences import Adapter
 from xdomain.metrics.calibration import edge_note
 from xdomain.model.families import head_of, tokenizer_class
 
@@ -18,6 +20,9 @@ tokenizer = {tokenizer}.from_pretrained("model")
 model = {head}.from_pretrained("model")
 ```"""
 
+
+SAMPLE = "ACGTTGCAACGT"
+"""A record to show how records are cut, where they are: k-mers."""
 
 MIX = """This checkpoint is the body and the head alone. The head was trained to read a mix of all layers, which
 `layer_mix.json` holds; without it the scores differ. `xdomain predict` applies it. In Python:
@@ -30,8 +35,20 @@ attach_layer_mix(model, "model")
 ![weight of each layer](layer-mix.png)"""
 
 
-def write_card(folder: Path, recipe: Recipe, values: Mapping[str, Any]) -> None:
-    """Write ``model/README.md`` in the run's `folder`, from its `recipe` and the `values` of its ``result.json``."""
+def write_card(folder: Path, recipe: Recipe, values: Mapping[str, Any], adapter: Adapter) -> None:
+    """Write ``model/README.md`` in the run's `folder`.
+
+    Parameters
+    ----------
+    folder
+        The run folder.
+    recipe
+        Of the run.
+    values
+        Those of its ``result.json``.
+    adapter
+        Of the run; it knows whether the tokenizer reads records as they are.
+    """
     values = finite(values)
     lines = [f"# {recipe.title}", ""]
     lines += [f"`{recipe.name}`, arm `{values['arm']['label']}`, seed {values['seed']}, made with xdomain.", ""]
@@ -47,7 +64,7 @@ def write_card(folder: Path, recipe: Recipe, values: Mapping[str, Any]) -> None:
     if recipe.columns.weight:
         lines += [recipe.columns.weight_sentence(), ""]
     if recipe.run.baseline is None:
-        lines += _usage(recipe, values)
+        lines += _usage(recipe, values, adapter)
     write_text(folder / "model" / "README.md", "\n".join(lines))
 
 
@@ -100,10 +117,12 @@ def _calibration(values: Mapping[str, Any]) -> list[str]:
     return [*lines, ""] if lines else []
 
 
-def _usage(recipe: Recipe, values: Mapping[str, Any]) -> list[str]:
+def _usage(recipe: Recipe, values: Mapping[str, Any], adapter: Adapter) -> list[str]:
     family = values["backbone"].get("type", "")
     loading = LOADING.format(head=head_of(recipe.problem).__name__, tokenizer=tokenizer_class(family))
     lines = ["## Use", "", loading, ""]
+    if isinstance(adapter, SpacesTokens) and (cut := adapter.to_tokenizer_text(SAMPLE)) != SAMPLE:
+        lines += [f'Records must be cut first: `{SAMPLE}` is read as `tokenizer("{cut}")`; uncut ones are unknown.', ""]
     if "layer_mix" in values:
         lines += [MIX, ""]
     if recipe.problem == "span":

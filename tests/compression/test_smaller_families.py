@@ -92,7 +92,7 @@ def test_fewer_units_load_as_they_were_saved(family, tmp_path):
 
 @pytest.mark.parametrize("family", WHOLE)
 def test_a_vocabulary_that_must_stay_whole_is_refused(family, tmp_path):
-    with pytest.raises(RecipeError, match=f"the vocabulary of a {family} must stay whole"):
+    with pytest.raises(RecipeError, match=f"the vocabulary of models of the family {family} must stay whole"):
         cut_vocabulary(opened(family, "classification", tmp_path))
 
 
