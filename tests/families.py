@@ -93,6 +93,8 @@ CONFIGS = {
 DECODERS = ("gemma", "gpt2", "gpt_neox", "llama", "mistral", "opt", "qwen2", "qwen3", "smollm3")
 TWO_ENDS = ("roberta", "longformer", "camembert", "xlm-roberta", "mpnet")  # <s> a </s> </s> b </s>
 WITHOUT_TYPES = (*TWO_ENDS, *DECODERS, "distilbert", "modernbert", "esm")
+LIKE_OTHERS = ("camembert", "xlm-roberta", "mistral", "qwen3", "smollm3", "gpt_neox", "mpnet")
+"""Families built as others are, which are tried in the slow tests alone."""
 BEGUN = ("gemma", "llama", "mistral", "opt")
 """Decoders whose tokenizers begin with a token of their own; those of the others put none."""
 PROBLEMS = ("classification", "multilabel", "regression", "multioutput", "tagging", "profile", "pair", "span")

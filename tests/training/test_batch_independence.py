@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from families import PROBLEMS, records, save_backbone, save_run, table_of
+from families import LIKE_OTHERS, PROBLEMS, records, save_backbone, save_run, table_of
 
 import xdomain
 from xdomain.core.errors import BackboneError
@@ -18,10 +18,6 @@ WITHOUT_HEAD = {
     *((family, problem) for family in ("opt",) for problem in ("tagging", "profile")),
 }
 CPU = Device("cpu", False, "a test")
-
-
-LIKE_OTHERS = ("camembert", "xlm-roberta", "mistral", "qwen3", "smollm3", "gpt_neox", "mpnet")
-"""Families built as others are, which are tried in the slow tests alone."""
 
 
 @pytest.fixture(

@@ -22,7 +22,7 @@ model = {head}.from_pretrained("model")
 
 
 SAMPLE = "ACGTTGCAACGT"
-"""A record to show how records are cut, where they are: k-mers."""
+"""A record, of DNA or protein, to show how k-mers are cut."""
 
 MIX = """This checkpoint is the body and the head alone. The head was trained to read a mix of all layers, which
 `layer_mix.json` holds; without it the scores differ. `xdomain predict` applies it. In Python:
@@ -121,7 +121,8 @@ def _usage(recipe: Recipe, values: Mapping[str, Any], adapter: Adapter) -> list[
     family = values["backbone"].get("type", "")
     loading = LOADING.format(head=head_of(recipe.problem).__name__, tokenizer=tokenizer_class(family))
     lines = ["## Use", "", loading, ""]
-    if isinstance(adapter, SpacesTokens) and (cut := adapter.to_tokenizer_text(SAMPLE)) != SAMPLE:
+    if recipe.adapter.options.get("tokens") == "kmer" and isinstance(adapter, SpacesTokens):
+        cut = adapter.to_tokenizer_text(SAMPLE)
         lines += [f'Records must be cut first: `{SAMPLE}` is read as `tokenizer("{cut}")`; uncut ones are unknown.', ""]
     if "layer_mix" in values:
         lines += [MIX, ""]
