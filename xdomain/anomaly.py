@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -90,19 +90,21 @@ def anomaly_scores(
 
     read = read_backbone(backbone, options.pop("domain", None), **options)
     model = load_masked_lm(read)
+
+    def scored(pieces: Iterable[Piece]) -> pa.Table:
+        told = with_progress(pieces, "scoring")
+        return pa.concat_tables([_scored(piece.table, read.adapter, model, passes) for piece in told])
+
     if not judged:
-        pieces = with_progress(load_pieces(Path(file), read.recipe, read.adapter, columns=columns), "scoring")
-        tables = [_scored(piece.table, read.adapter, model, passes) for piece in pieces]
-        return Anomalies(pa.concat_tables(tables), None, {})
+        return Anomalies(scored(load_pieces(Path(file), read.recipe, read.adapter, columns=columns)), None, {})
     records = load_file(Path(file), read.recipe, read.adapter, columns=columns, labelled=True)
     labels: list[str] = records["label"].to_pylist()
     rare = _anomalous(labels, anomalous)
-    whole = with_progress([Piece(records, 1.0)], "scoring")
-    (scored,) = [_scored(piece.table, read.adapter, model, passes) for piece in whole]
-    metrics = judge(np.array([label == rare for label in labels]), scored["score"].to_numpy())
+    table = scored([Piece(records, 1.0)])
+    metrics = judge(np.array([label == rare for label in labels]), table["score"].to_numpy())
     told = ", ".join(f"{name} {one}" for name, one in metrics.items())
     log.info(f"{rare} ({labels.count(rare):,} of {len(labels):,} records) against {_other(labels, rare)}: {told}")
-    return Anomalies(scored.add_column(1, "label", records["label"]), rare, metrics)
+    return Anomalies(table.add_column(1, "label", records["label"]), rare, metrics)
 
 
 def judge(anomalous: NDArray[np.bool_], scores: NDArray[np.float64]) -> dict[str, Interval]:

@@ -35,9 +35,12 @@ def arm_label(recipe: Recipe) -> str:
     return options.baseline or Arm.of(options).label
 
 
-def run_name(recipe: Recipe) -> str:
-    """What a run of `recipe` is called among those of its task: ``ARM-mM-sS``, with mapping seed M and seed S."""
-    return f"{arm_label(recipe)}-m{recipe.run.mapping_seed}-s{recipe.run.seed}"
+def run_name(recipe: Recipe, arm: str | None = None) -> str:
+    """What a run of `recipe` is called among those of its task: ``ARM-mM-sS``, with mapping seed M and seed S.
+
+    `arm` is a name for the arm; None: `arm_label`.
+    """
+    return f"{arm or arm_label(recipe)}-m{recipe.run.mapping_seed}-s{recipe.run.seed}"
 
 
 def default_folder(recipe: Recipe) -> Path:

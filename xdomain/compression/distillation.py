@@ -22,6 +22,7 @@ from xdomain.core.choices import OF_VALUES
 from xdomain.core.errors import RecipeError
 from xdomain.data.collate import Collator
 from xdomain.metrics.spans import candidates_only
+from xdomain.model.layer_mix import ask_for_states
 from xdomain.training.device import Device
 from xdomain.training.losses import count_labels, summed_loss
 from xdomain.training.predict import forward
@@ -80,14 +81,11 @@ def hidden_states_of(model: PreTrainedModel) -> Generator[list[Tensor]]:
     """A context that yields a list which holds the hidden states of the last call of `model`, the embeddings first."""
     states: list[Tensor] = []
 
-    def ask(_: nn.Module, given: Any, named: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-        return given, {**named, "output_hidden_states": True}
-
     def keep(_: nn.Module, __: Any, output: Any) -> None:
         states[:] = output.hidden_states
 
     base = model.base_model
-    hooks = [base.register_forward_pre_hook(ask, with_kwargs=True), base.register_forward_hook(keep)]
+    hooks = [base.register_forward_pre_hook(ask_for_states, with_kwargs=True), base.register_forward_hook(keep)]
     try:
         yield states
     finally:

@@ -16,7 +16,7 @@ from xdomain.core.sequences import Ids
 from xdomain.model.families import may_slice
 from xdomain.model.token_mapping import TokenMapping
 from xdomain.model.tokenizer import ROLES
-from xdomain.model.vocabulary import Vocabulary, slice_vocabulary
+from xdomain.model.vocabulary import Vocabulary, named_rows, slice_vocabulary
 
 
 def cut_vocabulary(original: Original) -> Smaller:
@@ -44,16 +44,14 @@ def cut_vocabulary(original: Original) -> Smaller:
             expected="another --how, such as distil or quantise",
         )
     rows: int = model.config.vocab_size
-    named = _token_ids(model.config, rows)
-    used = {*mapping.ids.tolist(), *tokenizer.get_vocab().values(), *named.values(), original.saved.layout.pad}
+    named = named_rows(model.config, rows).values()
+    used = {*mapping.ids.tolist(), *tokenizer.get_vocab().values(), *named, original.saved.layout.pad}
     if len(used) == rows:
         raise RecipeError(
             f"all {rows:,} rows of the vocabulary are in use", expected="rows that no symbol has",
             fix="another --how, such as distil or quantise",
         )  # fmt: skip
     cut = slice_vocabulary(model, used)
-    for name, row in named.items():
-        setattr(model.config, name, int(cut.compact[row]))
     log.info(f"{len(cut.rows):,} of {rows:,} rows of the vocabulary are in use")
     tokenizer = move_rows(tokenizer, cut.compact)
     moved = TokenMapping(
@@ -61,12 +59,6 @@ def cut_vocabulary(original: Original) -> Smaller:
         Vocabulary.of(tokenizer).sha256, mapping.lacking,
     )  # fmt: skip
     return Smaller(model, tokenizer, moved)
-
-
-def _token_ids(config: Any, rows: int) -> dict[str, int]:
-    """The token ids that `config` names, of those that there are."""
-    named = {name: value for name, value in config.to_dict().items() if name.endswith("_token_id")}
-    return {name: value for name, value in named.items() if isinstance(value, int) and 0 <= value < rows}
 
 
 def move_rows(tokenizer: PreTrainedTokenizerFast, compact: Ids) -> PreTrainedTokenizerFast:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, get_args
 
+import transformers
 from torch import nn
 from transformers import PreTrainedModel
 from transformers.models.auto import modeling_auto as auto
@@ -43,8 +44,6 @@ def kind_of(config: Any) -> Kind | None:
 
 def head_of(problem: Problem) -> Any:
     """The class of `transformers` that builds and loads a model for `problem`."""
-    import transformers
-
     if problem in PER_SYMBOL:
         return transformers.AutoModelForTokenClassification
     return (

@@ -97,9 +97,6 @@ def attach_layer_mix(model: PreTrainedModel, folder: str | Path) -> bool:
 
 
 def _read_through(model: PreTrainedModel, mix: Callable[[], tuple[Tensor, Tensor]]) -> None:
-    def ask(_: nn.Module, given: Any, named: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-        return given, {**named, "output_hidden_states": True}
-
     def answer(base: Any, _: Any, output: Any) -> Any:
         weights, gamma = mix()
         states = [state.float() for state in output.hidden_states]
@@ -112,9 +109,14 @@ def _read_through(model: PreTrainedModel, mix: Callable[[], tuple[Tensor, Tensor
 
     base = model.base_model
     base._mix_hooks = [  # pyright: ignore
-        base.register_forward_pre_hook(ask, with_kwargs=True),
+        base.register_forward_pre_hook(ask_for_states, with_kwargs=True),
         base.register_forward_hook(answer),
     ]
+
+
+def ask_for_states(_: nn.Module, given: Any, named: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """A pre-hook of a body, called with its arguments `given` and `named`, that lets it answer with all its states."""
+    return given, {**named, "output_hidden_states": True}
 
 
 def pooled(base: Any, states: Tensor) -> Tensor:

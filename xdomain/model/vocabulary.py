@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 UNUSED = re.compile(r"\[unused\d+\]|<unused\d+>|madeupword\d+|")
-NAMED = ("pad_token_id", "sep_token_id")
-"""Rows in a configuration that models look for: decoders the padding, to find the last token; Longformer the end of a
-question."""
 WORD_MARKS = ("Ġ", "▁")
 """Prefix of a piece that begins a word, in byte-level BPE (RoBERTa) and SentencePiece (ALBERT). WordPiece has none: it
 marks the pieces inside a word, by ##."""
@@ -107,7 +104,7 @@ class Slice:
     padding
         Of the table: ``padding_idx``, a row or None.
     named
-        The rows that the configuration names, as they were, by those of `NAMED`.
+        The rows that stay and that the configuration names, as they were: see `named_rows`.
     """
 
     rows: NDArray[np.int64]
@@ -115,6 +112,15 @@ class Slice:
     table: Tensor
     padding: int | None
     named: Mapping[str, int]
+
+
+def named_rows(config: Any, rows: int) -> dict[str, int]:
+    """The rows that `config` names, such as ``pad_token_id``, of those that a table of `rows` rows has.
+
+    Models look for some of them: decoders for padding, to find the last token, Longformer for the end of a question.
+    """
+    named = {name: value for name, value in config.to_dict().items() if name.endswith("_token_id")}
+    return {name: value for name, value in named.items() if isinstance(value, int) and 0 <= value < rows}
 
 
 def slice_vocabulary(model: PreTrainedModel, rows: Iterable[int]) -> Slice:
@@ -140,8 +146,7 @@ def slice_vocabulary(model: PreTrainedModel, rows: Iterable[int]) -> Slice:
     small.weight.requires_grad_(full.weight.requires_grad)
     model.set_input_embeddings(small)
     config.vocab_size = len(kept)
-    there = {name: row for name in NAMED if isinstance(row := getattr(config, name, None), int) and row < len(compact)}
-    named = {name: row for name, row in there.items() if compact[row] >= 0}
+    named = {name: row for name, row in named_rows(config, len(compact)).items() if compact[row] >= 0}
     for name, row in named.items():
         setattr(config, name, int(compact[row]))
     return Slice(kept, compact, full.weight.detach().clone(), full.padding_idx, named)

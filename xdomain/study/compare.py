@@ -17,6 +17,7 @@ from xdomain.core.run_dir import RECIPE, StoredResult, check_folder, write_json,
 from xdomain.data.rows import short
 from xdomain.metrics.heldout import check_comparable
 from xdomain.pipeline import run, with_written_size
+from xdomain.run_names import run_name
 from xdomain.study.cells import effective_seeds, is_fixed
 from xdomain.study.comparison import ArmRuns, Comparison, comparison_of
 from xdomain.study.config import RunSeeds
@@ -214,8 +215,7 @@ class _Runs:
         )
 
     def _place(self, arm: int, recipe: Recipe) -> Path:
-        options = recipe.run
-        return self.folder / f"{self.arms[arm].file_name}-m{options.mapping_seed}-s{options.seed}"
+        return self.folder / run_name(recipe, self.arms[arm].file_name)
 
 
 def _check_place(folder: Path) -> None:

@@ -90,17 +90,20 @@ def check_backbones(recipes: Sequence[Recipe]) -> None:
         A backbone cannot be loaded, has no head for the problem, or no room for the symbols under its arm's mapping.
     """
     encoders = [one for one in recipes if one.run.baseline is None]
-    if len({one.run.backbone for one in encoders}) < 2:
+    names = dict.fromkeys(one.run.backbone for one in encoders)
+    if len(names) < 2:
         return
     from xdomain.model.backbone import load_backbone  # which loads torch
     from xdomain.model.families import check_head
     from xdomain.model.vocabulary import Vocabulary
     from xdomain.training.train_encoder import mappings_of
 
-    for one in encoders:
-        backbone = load_backbone(one.run.backbone)
-        check_head(backbone.name, backbone.config, one.problem)
-        mappings_of(one, Vocabulary.of(backbone.tokenizer), adapter_of(one))
+    for name in names:
+        backbone = load_backbone(name)
+        vocabulary = Vocabulary.of(backbone.tokenizer)
+        for one in (one for one in encoders if one.run.backbone == name):
+            check_head(backbone.name, backbone.config, one.problem)
+            mappings_of(one, vocabulary, adapter_of(one))
 
 
 def _recipe(recipe: Recipe, name: str, options: dict[str, Any], own: dict[str, Any]) -> Recipe:
