@@ -122,6 +122,10 @@ def test_splits_that_the_data_give_cannot_be_drawn_anew():
         ("tasks: toy/dna-clasification\narms: [pretrained]", ["did you mean: toy/dna-classification"]),
         ("tasks: [{data: my.csv, domain: dna}]\narms: [pretrained]", ["my.csv does not exist"]),
         ("tasks: toy/dna-classification\narms: [pretrained]\nseeds: 2000", ["2,000 cells", "1,000 at most"]),
+        (
+            "tasks: toy/dna-classification\narms: [{baseline: kmer, learning_rates: [1e-3]}]",
+            ["k-mer counts have none"],
+        ),
         ("tasks: [", ["is not YAML"]),
         ("", ["holds no study", "examples/studies"]),
     ],
@@ -233,6 +237,15 @@ def test_a_baseline_hangs_on_no_mapping_and_no_rate(tiny_bert):
     assert [len(setting.seeds) for setting in settings] == [1, 3, 6, 3]
     assert [len(setting.searched()) for setting in settings] == [0, 0, 2, 2]
     assert [setting.most_cells for setting in settings] == [1, 3, 7, 4]
+
+
+def test_an_arm_may_have_learning_rates_of_its_own(tiny_bert):
+    arms = ["pretrained", "cnn", {"name": "tuned", "baseline": "cnn", "learning_rates": [3e-3, 1e-3]}]
+    encoder, plain, tuned = conditions_of(grid(arms=arms, learning_rates=[1e-4], backbone=str(tiny_bert)))
+    assert (encoder.rates, plain.rates, tuned.rates) == ((1e-4,), (), (1e-3, 3e-3))
+    assert [cell.recipe.run.cnn_rate for cell in tuned.searched()] == [1e-3, 3e-3]
+    assert [cell.recipe.train for cell in tuned.searched()] == [plain.recipe.train] * 2
+    assert len({cell.key for cell in (*tuned.possible(), *plain.possible())}) == 9
 
 
 def test_a_setting_survives_its_file(tiny_bert):

@@ -158,6 +158,16 @@ def test_the_rate_is_the_best_on_validation(done):
         assert laid.choice(setting).rate == min(means, key=lambda rate: (-means[rate], rate))
 
 
+def test_a_network_learns_at_the_rate_that_its_arm_searched(tmp_path):
+    (tmp_path / "own.csv").write_text("\n".join(["id,sequence,label,group", *map(",".join, GROUPED)]))
+    tasks = [{"data": str(tmp_path / "own.csv"), "domain": "dna"}]
+    arms = [{"baseline": "cnn", "learning_rates": [1e-9, 1e-3]}]
+    found = run_study({"name": "rates", "tasks": tasks, "arms": arms, "seeds": 2}, out=tmp_path / "store")
+    assert found.groups[0].rate == 1e-3  # at the other one nothing is learned
+    results = [json.loads(path.read_text()) for path in (tmp_path / "store" / "cells").glob("*/result.json")]
+    assert sorted(result["train_loss"] > 0.6 for result in results) == [False, False, True]
+
+
 def test_the_report_is_made_from_the_store_alone(done, tmp_path, monkeypatch):
     store, _ = done
     before = (store / "small" / "report.md").read_bytes()

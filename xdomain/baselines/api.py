@@ -66,6 +66,7 @@ def fit_baseline(
     metric: str,
     balance: ClassBalance = "none",
     shares: NDArray[np.float32] | None = None,
+    learning_rate: float | None = None,
 ) -> Baseline:
     """Fit on train, choose the regularisation or the epoch on validation, never look at test.
 
@@ -93,12 +94,17 @@ def fit_baseline(
         As ``class_balance`` in a recipe. k-mer counts, which see all records at once, take weights for batches, too.
     shares
         Shape (n,): how much each record counts in the loss, as in `xdomain.data.dataset.Examples.shares`; None: alike.
+    learning_rate
+        Of the CNN, above 0; None: its own.
     """
+    data = (symbols, symbols_b, labels, split, alphabet_size, problem, n_classes, seed, metric, balance, shares)
     if kind == "kmer":
-        from xdomain.baselines.kmer import fit_kmer as fit  # loads scipy
-    else:
-        from xdomain.baselines.cnn import fit_cnn as fit  # loads torch
-    return fit(symbols, symbols_b, labels, split, alphabet_size, problem, n_classes, seed, metric, balance, shares)
+        from xdomain.baselines.kmer import fit_kmer  # loads scipy
+
+        return fit_kmer(*data)
+    from xdomain.baselines.cnn import fit_cnn  # loads torch
+
+    return fit_cnn(*data, learning_rate=learning_rate)
 
 
 def load_baseline(folder: Path) -> Baseline:

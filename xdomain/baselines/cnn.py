@@ -135,13 +135,13 @@ def load_cnn(folder: Path, settings: dict[str, Any]) -> CNN:
 def fit_cnn(
     symbols: Ragged, symbols_b: Ragged | None, labels: NDArray[Any], split: NDArray[np.str_], alphabet_size: int,
     problem: Problem, n_classes: int, seed: int, metric: str, balance: ClassBalance = "none",
-    shares: NDArray[np.float32] | None = None,
+    shares: NDArray[np.float32] | None = None, *, learning_rate: float | None = None,
 ) -> CNN:  # fmt: skip
     """Train with Adam and keep the epoch that is best on validation. Deterministic by `seed` on a CPU.
 
     Parameters
     ----------
-    symbols, symbols_b, labels, split, alphabet_size, problem, n_classes, seed, metric, balance, shares
+    symbols, symbols_b, labels, split, alphabet_size, problem, n_classes, seed, metric, balance, shares, learning_rate
         See `xdomain.baselines.api.fit_baseline`.
     """
     rng = np.random.Generator(np.random.PCG64(seed))
@@ -156,7 +156,7 @@ def fit_cnn(
         std = np.nanstd(own, axis=0)
         scale = (np.nanmean(own, axis=0).tolist(), np.where(std > 0, std, 1.0).tolist())
     model = CNN(net, problem, (alphabet_size, outputs), scale)
-    optimizer = torch.optim.Adam(net.parameters(), RATE)
+    optimizer = torch.optim.Adam(net.parameters(), learning_rate or RATE)
     valid_rows = rows_of(symbols, split, "valid", problem)
     valid_second = symbols_b.take(valid) if symbols_b else None
     weights = chances = None

@@ -47,6 +47,7 @@ def train_baseline(recipe: Recipe, adapter: Adapter, examples: Examples, *, fold
         metric=recipe.metrics[0],
         balance=recipe.class_balance,
         shares=examples.shares(),
+        learning_rate=recipe.run.cnn_rate,
     )
     seconds = time.monotonic() - started
     reporter().finished()

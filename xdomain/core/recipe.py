@@ -271,6 +271,7 @@ class Run(ConfigModel):
     mapping_seed: DrawSeed = 0
     seed: Seed = 0
     baseline: Baseline | None = Field(default=None, description="A simple baseline instead of the encoder.")
+    cnn_rate: float | None = Field(default=None, gt=0, description="Learning rate of the baseline cnn; None: 1e-3.")
 
 
 class Published(ConfigModel):
@@ -357,6 +358,8 @@ class Recipe(ConfigModel):
 
     @model_validator(mode="after")
     def _answerable(self) -> Recipe:
+        if self.run.cnn_rate and self.run.baseline != "cnn":
+            raise ValueError("run.cnn_rate: goes with the baseline cnn; an encoder has train.learning_rate")
         if self.problem == "span" and self.run.baseline:
             raise ValueError(f"run.baseline: a {self.run.baseline} finds no spans; every result has random ones")
         return self

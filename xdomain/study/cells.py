@@ -147,7 +147,8 @@ class Condition:
     recipe
         Of all its cells, except for seeds and learning rate.
     rates
-        The learning rates to choose from; empty for a baseline, and where each run takes the rate of its backbone.
+        The learning rates to choose from; empty where there is nothing to choose: for a baseline without any, and where
+        each run takes the rate of its backbone.
     seeds, search_seeds
         The seeds of its cells, and of the cells that choose the rate.
     digests
@@ -220,8 +221,11 @@ class Cell:
         """The recipe of the run."""
         recipe = self.setting.recipe
         mapping, seed, split_seed = self.seeds
-        run = recipe.run.model_copy(update={"mapping_seed": mapping, "seed": seed})
-        train = recipe.train if self.rate is None else recipe.train.model_copy(update={"learning_rate": self.rate})
+        rated = {"cnn_rate": self.rate} if recipe.run.baseline else {}
+        run = recipe.run.model_copy(update={"mapping_seed": mapping, "seed": seed, **rated})
+        train = recipe.train
+        if self.rate is not None and not recipe.run.baseline:
+            train = train.model_copy(update={"learning_rate": self.rate})
         split = recipe.split if split_seed is None else recipe.split.model_copy(update={"seed": split_seed})
         return recipe.model_copy(update={"run": run, "train": train, "split": split})
 
@@ -242,6 +246,8 @@ class Cell:
         if tree["train"]["attention"] == "own":
             tree["train"].pop("attention")
         tree["run"].pop("backbone")
+        if tree["run"]["cnn_rate"] is None:
+            tree["run"].pop("cnn_rate")
         for name, default in LATER_KEYS.items():
             if tree[name] == default:
                 tree.pop(name)
@@ -316,7 +322,7 @@ def _condition(grid: Grid, task: str | LocalTask, arm: Arm, fraction: float) -> 
             fix="set: {split.rule: random} in the study draws them anew; or no split_seeds",
         )
     seeds, search = (_distinct_seeds(recipe, grid.run_seeds(search=search)) for search in (False, True))
-    rates = () if arm.baseline else tuple(grid.learning_rates) or _own_rate(recipe)
+    rates = tuple(arm.learning_rates or ([] if arm.baseline else grid.learning_rates or _own_rate(recipe)))
     return Condition(recipe.name, arm.label, fraction, recipe, rates, seeds, search, {})
 
 

@@ -98,6 +98,7 @@ class Arm(ConfigModel):
     mapping: str | None = Field(default=None, description="None: as the task's recipe says.")
     backbone: str | None = Field(default=None, description="None: that of the study.")
     baseline: Baseline | None = None
+    learning_rates: Rates = Field(default=[], description="Searched for this arm. None: the study's; a baseline's own.")
     set: dict[str, Any] = Field(default={}, description="Changes to the recipe, for this arm alone.")
 
     @property
@@ -174,12 +175,21 @@ class Grid(ConfigModel):
             for what, others in (("mapping seeds", self.mapping_seeds), ("split seeds", self._splits())):
                 if others and len(self.seeds) != len(others):
                     raise ValueError(f"design: {len(self.seeds)} seeds cannot be paired with {len(others)} {what}")
-        varied = ["run.seed", "run.mapping_seed", "train.learning_rate", "split.limit.train", "run.init"]
+        varied = [
+            "run.seed",
+            "run.mapping_seed",
+            "train.learning_rate",
+            "run.cnn_rate",
+            "split.limit.train",
+            "run.init",
+        ]
         for key in (*varied, *(["split.seed"] if self.split_seeds else [])):
             if key in self.set or any(key in arm.set for arm in self.arms):
                 raise ValueError(f"set: {key} is what a study varies; name it where its axis is")
         self._check_size()
         for arm in self.arms:
+            if arm.learning_rates and arm.baseline == "kmer":
+                raise ValueError(f"arms: {arm.label}: learning_rates: k-mer counts have none")
             if records := [key for key in arm.set if key.split(".")[0] in SAME_FOR_ALL]:
                 raise ValueError(
                     f"arms: {arm.label}: set: {records[0]} may change which records are judged, and arms are compared "
@@ -191,14 +201,17 @@ class Grid(ConfigModel):
         """Refuse axes that no study has, before any cell is made; `max_cells` is for those that really differ."""
         seeds, splits = len(self.seeds), len(self._splits()) if self.split_seeds != "seeds" else 1
         crossed = seeds if self.design == "paired" else seeds * len(self.mapping_seeds) * max(1, splits)
-        runs = crossed + len(self.learning_rates) * self.search.seeds * self.search.mapping_seeds
+        runs = crossed + self._most_rates() * self.search.seeds * self.search.mapping_seeds
         cells = len(self.tasks) * len(self.arms) * len(self.fractions) * runs
         if cells > min(100 * self.max_cells, MOST_CELLS):
             raise ValueError(
                 f"{cells:,} cells ({len(self.tasks):,} tasks × {len(self.arms):,} arms × {len(self.fractions):,} "
-                f"fractions × {crossed:,} seeds, and a search over {len(self.learning_rates):,} learning rates); "
+                f"fractions × {crossed:,} seeds, and a search over {self._most_rates():,} learning rates); "
                 f"max_cells: {self.max_cells:,}"
             )
+
+    def _most_rates(self) -> int:
+        return max(len(self.learning_rates), *(len(arm.learning_rates) for arm in self.arms))
 
     @property
     def reference_arm(self) -> str:
