@@ -331,7 +331,7 @@ def _table_of_folder(folder: Path, parts: _Parts) -> pa.Table:
     if is_datasets_folder(folder):
         return read_datasets_folder(folder)
     if parts.labels is None and has_class_files(folder):
-        return table_of_classes(folder)
+        return table_of_classes(folder, prose=uses_tokenizer(parts.domain))
     suffixes = _suffixes(parts.domain)
     if not any(path.suffix.lower() in suffixes for path in folder.rglob("*")):
         if parts.labels is None and has_text_files(folder):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +20,7 @@ from xdomain.core.recipe import ENCODER_FIELDS, Negatives, Recipe, Source, colum
 from xdomain.core.run_dir import SCHEMA
 from xdomain.data.loading import load_table
 from xdomain.data.media_files import endings, named_files
-from xdomain.data.own_data import own_recipe
+from xdomain.data.own_data import task_of
 from xdomain.data.sources import data_home, digest, file_sha256, paths_of
 from xdomain.metrics.heldout import check_comparable
 from xdomain.metrics.metrics import check_metrics
@@ -285,10 +285,11 @@ def conditions_of(grid: Grid) -> tuple[Condition, ...]:
     UserError
         A task, an arm or a change is impossible, or there are more cells than ``grid.max_cells``.
     """
-    conditions = tuple(
-        _condition(grid, task, arm, fraction) for task in grid.tasks for fraction in grid.fractions for arm in grid.arms
-    )
-    cells = sum(condition.most_cells for condition in conditions)
+    by_task = [
+        [_condition(grid, task, arm, fraction) for fraction in grid.fractions for arm in grid.arms]
+        for task in grid.tasks
+    ]
+    cells = sum(condition.most_cells for its in by_task for condition in its)
     if cells > grid.max_cells:
         axes = f"{len(grid.tasks)} tasks × {len(grid.arms)} arms × {len(list(grid.run_seeds()))} seeds"
         raise RecipeError(
@@ -297,12 +298,29 @@ def conditions_of(grid: Grid) -> tuple[Condition, ...]:
             fix=f"fewer seeds, or max_cells: {cells}",
         )
     digests = Digests()  # of large files and models: only now
-    return tuple(replace(condition, digests=digests.of(condition.recipe)) for condition in conditions)
+    names = _task_names(grid.tasks, [its[0].task for its in by_task])
+    return tuple(
+        replace(condition, task=name, digests=digests.of(condition.recipe))
+        for name, its in zip(names, by_task, strict=True)
+        for condition in its
+    )
+
+
+def _task_names(tasks: Sequence[str | LocalTask], names: Sequence[str]) -> list[str]:
+    """The `names` of the recipes of `tasks`, or those given; where several are equal, with what tells them apart."""
+    given = [
+        task.name or name if isinstance(task, LocalTask) else name for task, name in zip(tasks, names, strict=True)
+    ]
+    described = [task.described if isinstance(task, LocalTask) else task for task in tasks]
+    apart = [
+        f"{name} ({about})" if given.count(name) > 1 else name for name, about in zip(given, described, strict=True)
+    ]
+    return [f"{name} [{place}]" if apart.count(name) > 1 else name for place, name in enumerate(apart, 1)]
 
 
 def _condition(grid: Grid, task: str | LocalTask, arm: Arm, fraction: float) -> Condition:
     """One condition, as yet without digests."""
-    recipe = _with(_recipe(task), {**grid.set, **arm.set})
+    recipe = _recipe(task, {**grid.set, **arm.set})
     options: dict[str, Any] = {"baseline": arm.baseline}
     if not arm.baseline:
         options |= {"init": arm.init, "transfer": arm.transfer, "tune": arm.tune, "mapping": arm.mapping}
@@ -314,7 +332,10 @@ def _condition(grid: Grid, task: str | LocalTask, arm: Arm, fraction: float) -> 
     check_metrics(recipe.metrics, recipe.problem)
     check_comparable(recipe.metrics[0], recipe.problem)
     if fraction < 1:
-        recipe = _with(recipe, {"split.limit": {**recipe.split.limit, "train": fraction}})
+        limit = recipe.split.limit | {"train": fraction}
+        recipe = recipe_from(
+            recipe.model_dump(mode="json"), where=recipe.name, overrides=_overrides({"split.limit": limit})
+        )
     if grid.split_seeds and recipe.split.rule not in DRAWN_SPLITS:
         raise RecipeError(
             f"split_seeds: the splits of {recipe.name} are not drawn (split.rule: {recipe.split.rule})",
@@ -331,17 +352,19 @@ def _own_rate(recipe: Recipe) -> tuple[float, ...]:
     return () if rate is None else (rate,)
 
 
-def _recipe(task: str | LocalTask) -> Recipe:
+def _recipe(task: str | LocalTask, changes: Mapping[str, Any]) -> Recipe:
     if isinstance(task, str):
-        return find_recipe(task)
+        return find_recipe(task, _overrides(changes))
     with muted():  # the guesses would be said once per arm
-        return own_recipe(task.data, task.domain, columns=columns_of(task.columns), problem=task.problem,
-                          negatives=task.negatives)  # fmt: skip
+        return task_of(
+            None, task.data, task.domain, columns=columns_of(task.columns), problem=task.problem, labels=task.labels,
+            genome=task.genome, drop_incomplete=task.drop_incomplete, negatives=task.negatives,
+            overrides=_overrides({**task.set, **changes}),
+        )  # fmt: skip
 
 
-def _with(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
-    overrides = [f"{key}={value if isinstance(value, str) else _flow(value)}" for key, value in changes.items()]
-    return recipe_from(recipe.model_dump(mode="json"), where=recipe.name, overrides=overrides) if overrides else recipe
+def _overrides(changes: Mapping[str, Any]) -> list[str]:
+    return [f"{key}={value if isinstance(value, str) else _flow(value)}" for key, value in changes.items()]
 
 
 def _flow(value: Any) -> str:

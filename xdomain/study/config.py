@@ -77,15 +77,30 @@ Shares = Annotated[
 class LocalTask(ConfigModel):
     """A data file of the user's own as a task."""
 
-    data: str = Field(description="CSV, TSV or FASTA; beside the study file, or absolute.")
+    data: str | dict[str, str] = Field(
+        description="A file or folder, or train: FILE, test: FILE; here and below beside the study file, or absolute."
+    )
     domain: str
+    name: str = Field(default="", description="For the report. None: that of the file.", max_length=80)
     problem: Problem | None = None
     columns: dict[str, str | list[str]] = Field(
         default={}, description="Which column holds what: label: NAME, or several: label: [NAME, NAME]."
     )
+    labels: str | None = Field(default=None, description="A table of ids and labels, where the data have none.")
+    genome: str | None = Field(default=None, description="A genome as FASTA, where the data are intervals.")
+    drop_incomplete: bool = Field(default=False, description="Leave out rows without a sequence or a label.")
     negatives: str | None = Field(
         default=None, description="For data of one class: shuffled, background=GENOME.fa or proteins=FILE.fasta."
     )
+    set: dict[str, Any] = Field(default={}, description="Changes to the recipe, for this task alone.")
+
+    @property
+    def described(self) -> str:
+        """Its file in its folder, and the column of its labels if that is named: what tells it from its like."""
+        lead = self.data if isinstance(self.data, str) else next(iter(self.data.values()))
+        label = self.columns.get("label", "")
+        named = label if isinstance(label, str) else " ".join(label)
+        return "/".join(Path(lead).parts[-2:]) + (f", {named}" if named else "")
 
 
 class Arm(ConfigModel):
@@ -169,6 +184,7 @@ class Grid(ConfigModel):
         labels = [arm.label for arm in self.arms]
         _distinct(labels)
         _distinct([str(task) for task in self.tasks])
+        _distinct([task.name for task in self.tasks if isinstance(task, LocalTask) and task.name])
         if self.reference and self.reference not in labels:
             raise ValueError(f"reference: {self.reference} is none of the arms {', '.join(labels)}")
         if self.design == "paired":
@@ -257,9 +273,15 @@ def load_grid(path: Path) -> Grid:
 
 
 def _beside(task: str | LocalTask, folder: Path) -> str | LocalTask:
-    if isinstance(task, LocalTask):
-        if task.data.startswith("hub:"):
-            return task
-        return task.model_copy(update={"data": str((folder / expanded(task.data)).resolve())})
-    recipe = folder / task
-    return str(recipe.resolve()) if task.endswith((".yaml", ".yml")) else task
+    def beside(file: str) -> str:
+        return file if file.startswith("hub:") else str((folder / expanded(file)).resolve())
+
+    if isinstance(task, str):
+        return beside(task) if task.endswith((".yaml", ".yml")) else task
+    data = (
+        {part: beside(file) for part, file in task.data.items()} if isinstance(task.data, dict) else beside(task.data)
+    )
+    how, equals, file = (task.negatives or "").partition("=")
+    files = {"labels": task.labels and beside(task.labels), "genome": task.genome and beside(task.genome),
+             "negatives": f"{how}={beside(file)}" if equals else task.negatives}  # fmt: skip
+    return task.model_copy(update={"data": data, **files})

@@ -53,3 +53,28 @@ def test_a_pdf_beside_a_folder_of_music_does_no_harm(write, tmp_path):
     for name in ("paper.pdf", "notes.pdf"):
         write(b"%PDF-1.7", f"mine/{name}")
     assert own_recipe(tmp_path / "mine", "music").columns.label == "label"
+
+
+def columns(table):
+    return list(zip(*(table.column(name).to_pylist() for name in ("id", "sequence", "label")), strict=True))
+
+
+def test_a_list_of_sequences_a_class(learn, folder, refusal):
+    texts = {"pos.txt": "ACGT\n\nACG\r\n", "neg.txt": "TTT\n"}
+    assert columns(learn(folder(texts))) == [("neg/1", "TTT", "neg"), ("pos/1", "ACGT", "pos"), ("pos/3", "ACG", "pos")]
+    folder({"neg.txt": "TTT A\n"})
+    assert "neg.txt, line 1: 'TTT A'" in refusal(learn, folder({}))
+    assert learn(folder({}), domain="text").column("sequence").to_pylist() == ["TTT A", "ACGT", "ACG"]
+
+
+def test_a_folder_of_fasta_a_class(learn, folder):
+    texts = {f"{name}/{i}.fa": f">x\n{'ACGT' * i}\n>y\nAC\n" for name in ("pos", "neg") for i in (1, 2)}
+    table = learn(folder({**texts, "README.md": "About *these*.\n"}))
+    assert columns(table)[:3] == [("neg/1/x", "ACGT", "neg"), ("neg/1/y", "AC", "neg"), ("neg/2/x", "ACGTACGT", "neg")]
+    assert table.column("label").to_pylist() == ["neg"] * 4 + ["pos"] * 4
+
+
+def test_an_empty_folder_is_none_of_the_classes(refusal, folder, learn, tmp_path):
+    mine = folder({"a/1.fa": ">x\nAC\n"})
+    (mine / "b").mkdir()
+    assert "a folder without such files" in refusal(learn, mine)

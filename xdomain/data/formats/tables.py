@@ -251,7 +251,8 @@ def _header(line: str, mark: str, quoted: bool, path: Path) -> list[str]:
             raise DataError(
                 f"{path}: two columns are called {name[:60]!r}",
                 expected="different names in the header",
-                fix="rename one; where the second row names the columns: --set reader_options.skip=1",
+                fix="rename one; where the second row names the columns: --set reader_options.skip=1; "
+                "without a header: --set reader_options.names=sequence,label",
             )
     return header
 
