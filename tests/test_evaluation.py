@@ -110,8 +110,6 @@ def test_what_cannot_be_judged_is_refused(told, tmp_path):
     strange = write(tmp_path / "strange.csv", [(name, dna, "TA") for name, dna, _ in rows])
     with pytest.raises(DataError, match=r"(?s)label 'TA' is none that the model knows.*AT, GC"):
         xdomain.evaluate(run.folder, strange)
-    with pytest.raises(RecipeError, match="one of them"):
-        xdomain.evaluate(run.folder, strange, overrides=["columns.label=label"])
     with pytest.raises(RecipeError, match=r"(?s)train cannot be another once a model is trained.*reader_options"):
         xdomain.evaluate(run.folder, overrides=["train.epochs=3"])
     with pytest.raises(RecipeError, match="does not exist"):

@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from xdomain.core.errors import DamagedError, DataError, RecipeError, UserError
+from xdomain.core.errors import DamagedError, DataError, UserError
 from xdomain.core.paths import is_file
-from xdomain.core.plugins import find_recipe
 from xdomain.core.progress import log, muted
 from xdomain.core.recipe import Columns, Recipe
 from xdomain.core.restore import AS_WRITTEN, REPEAT, read_parquet
-from xdomain.core.run_dir import PREDICTIONS, RECIPE
+from xdomain.core.run_dir import PREDICTIONS
 from xdomain.core.sequences import Adapter
 from xdomain.data.label_sets import with_joint
 from xdomain.data.loading import load_file, load_table
@@ -29,9 +28,6 @@ from xdomain.metrics.no_answer import by_answer
 from xdomain.metrics.scoring import drop_unscored, label_column, span_values, unknown_column
 from xdomain.metrics.spans import oracle_spans
 from xdomain.predictor import load_predictor
-
-READING = ("source", "reader", "reader_options", "columns")
-"""Parts of a recipe that say what is read. All other parts determined the model and cannot be changed."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +86,8 @@ def evaluate(
     columns
         The columns of `file` by what they hold. Those left as None are named as in the run's own data, or guessed.
     overrides
-        Without a file: changes to how the run's own data is read, such as ``reader_options.noise=0.3``. The test
-        records stay the same: those whose ids were in test.
+        Changes to how the records are read, such as ``reader_options.noise=0.3`` or ``adapter.options.unknown=count``.
+        The run's own test records stay the same: those whose ids were in test.
 
     Raises
     ------
@@ -99,12 +95,10 @@ def evaluate(
         `run_dir` holds no trained model, a record cannot be read, or a label is none of the model's.
     """
     folder = Path(run_dir)
-    model = load_predictor(folder)
+    model = load_predictor(folder, overrides=overrides)
     recipe, classes, adapter = model.recipe, model.classes, model.adapter
     if file is None:
-        table = _own(folder, _read_otherwise(folder, recipe, overrides), adapter)
-    elif overrides:
-        raise RecipeError("a file, and the run's own data read otherwise", expected="one of them", fix="no --set")
+        table = _own(folder, recipe, adapter)
     else:
         table = load_file(Path(file), recipe, adapter, columns=columns, paired=model.paired, labelled=True)
         _warn_of_training(Path(file), recipe, adapter, table)
@@ -159,19 +153,6 @@ def _contents(table: pa.Table) -> list[tuple[str, ...]]:
     """The sequence or the two sequences of each record."""
     columns = [table[name].to_pylist() for name in ("sequence", "sequence_b") if name in table.column_names]
     return list(zip(*columns, strict=True))
-
-
-def _read_otherwise(folder: Path, before: Recipe, overrides: Sequence[str]) -> Recipe:
-    """The run's recipe with `overrides`, which may change the parts in `READING` only."""
-    recipe = find_recipe(folder / RECIPE, overrides)
-    for name in type(recipe).model_fields:
-        if name not in READING and getattr(recipe, name) != getattr(before, name):
-            raise RecipeError(
-                f"{name} cannot be another once a model is trained",
-                expected=f"--set for {', '.join(READING)}",
-                fix=f"`xdomain run` with that {name}",
-            )
-    return recipe
 
 
 def _own(folder: Path, recipe: Recipe, adapter: Adapter) -> pa.Table:

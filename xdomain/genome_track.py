@@ -52,6 +52,7 @@ def predict_windows(
     of: str | None = None,
     reverse_complement: bool = False,
     overwrite: bool = False,
+    overrides: Sequence[str] = (),
 ) -> None:
     """Predict a window after the other along each contig of a genome, and write a track.
 
@@ -79,6 +80,8 @@ def predict_windows(
         Whether to average both strands.
     overwrite
         Whether to replace a file that is there.
+    overrides
+        Changes to how letters are read, such as ``adapter.options.unknown=count``; the symbols of the model stay.
 
     Raises
     ------
@@ -94,7 +97,7 @@ def predict_windows(
     if min(window, step) < 1:
         raise RecipeError(f"windows of {window} letters, every {step}", expected="1 or more")
     folders = [run_dir] if isinstance(run_dir, (str, Path)) else run_dir
-    predictor = load_predictor(*folders, reverse_complement=reverse_complement)
+    predictor = load_predictor(*folders, reverse_complement=reverse_complement, overrides=overrides)
     check_letters(predictor.adapter, "windows")
     bed = out.suffix.lower() in BED
     if bed and of is not None:

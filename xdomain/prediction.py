@@ -24,6 +24,7 @@ def predict(
     clip: str | Path | None = None,
     reverse_complement: bool = False,
     unlike: bool = False,
+    overrides: Sequence[str] = (),
 ) -> pa.Table:
     """Predict with a run's model: the records of a file, or sound or music files.
 
@@ -43,6 +44,9 @@ def predict(
         Whether to average the answers for both strands of each DNA sequence; for classification and regression.
     unlike
         Whether to tell records that are unlike the training data.
+    overrides
+        Changes to how the files are read, such as ``reader_options.names=id,sequence`` or
+        ``adapter.options.unknown=count``; the symbols of the model stay.
 
     Returns
     -------
@@ -62,8 +66,9 @@ def predict(
         `run_dir` holds no trained model, or a record of `files` cannot be read.
     """
     pieces = predict_pieces(
-        run_dir, *files, columns=columns, clip=clip, reverse_complement=reverse_complement, unlike=unlike
-    )
+        run_dir, *files, columns=columns, clip=clip, reverse_complement=reverse_complement, unlike=unlike,
+        overrides=overrides,
+    )  # fmt: skip
     return pa.concat_tables(pieces)
 
 
@@ -74,16 +79,17 @@ def predict_pieces(
     clip: str | Path | None = None,
     reverse_complement: bool = False,
     unlike: bool = False,
+    overrides: Sequence[str] = (),
 ) -> Iterator[pa.Table]:
     """Predict as `predict` does, some records at a time: a file of any size takes little memory.
 
     Parameters
     ----------
-    run_dir, files, columns, clip, reverse_complement, unlike
+    run_dir, files, columns, clip, reverse_complement, unlike, overrides
         As for `predict`.
     """
     folders = [run_dir] if isinstance(run_dir, (str, Path)) else run_dir
-    model = load_predictor(*folders, reverse_complement=reverse_complement, unlike=unlike)
+    model = load_predictor(*folders, reverse_complement=reverse_complement, unlike=unlike, overrides=overrides)
     adapter = model.adapter
     paths = [Path(file) for file in files]
     if clip and not (are_media(paths, adapter) and model.recipe.problem == "span" and isinstance(adapter, CutsFiles)):

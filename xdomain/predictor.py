@@ -163,7 +163,9 @@ class Predictor:
             )  # fmt: skip
 
 
-def load_predictor(*folders: str | Path, reverse_complement: bool = False, unlike: bool = False) -> Predictor:
+def load_predictor(
+    *folders: str | Path, reverse_complement: bool = False, unlike: bool = False, overrides: Sequence[str] = ()
+) -> Predictor:
     """Read the models of one or several finished runs.
 
     Parameters
@@ -174,6 +176,8 @@ def load_predictor(*folders: str | Path, reverse_complement: bool = False, unlik
         See `Predictor`.
     unlike
         Whether to tell records that are unlike the training data of the first run.
+    overrides
+        Changes to how records are read: see `xdomain.saved_model.load_saved`.
 
     Raises
     ------
@@ -183,7 +187,7 @@ def load_predictor(*folders: str | Path, reverse_complement: bool = False, unlik
         The runs answer different questions, or cannot be averaged; or `reverse_complement` has no meaning for them.
     """
     paths = [Path(folder) for folder in folders]
-    models, adapters, values = zip(*(finished_run(path) for path in paths), strict=True)
+    models, adapters, values = zip(*(finished_run(path, overrides) for path in paths), strict=True)
     told = [_question(model.recipe, one) for model, one in zip(models, values, strict=True)]
     for path, other in zip(paths, told, strict=True):
         differing = next((name for name in told[0] if told[0][name] != other[name]), None)
@@ -211,8 +215,10 @@ def load_predictor(*folders: str | Path, reverse_complement: bool = False, unlik
     return Predictor(models, adapters, classes, paired, reverse_complement, familiar, thresholds)
 
 
-def finished_run(folder: Path) -> tuple[Saved, Adapter, dict[str, Any]]:
+def finished_run(folder: Path, overrides: Sequence[str] = ()) -> tuple[Saved, Adapter, dict[str, Any]]:
     """Read the model of a finished run in `folder`, its adapter, and the contents of its ``result.json``.
+
+    With `overrides`, records are read otherwise: see `xdomain.saved_model.load_saved`.
 
     Raises
     ------
@@ -221,7 +227,7 @@ def finished_run(folder: Path) -> tuple[Saved, Adapter, dict[str, Any]]:
     """
     if (folder / RECIPE).is_file() and not is_done(folder):
         raise BackboneError(f"the run in {folder} is not finished", fix="the same `xdomain run …` with --resume")
-    model = load_saved(folder)
+    model = load_saved(folder, overrides)
     return model, saved_adapter(folder, model.recipe), read_result(folder).values
 
 

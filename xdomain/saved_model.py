@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from xdomain.baselines.api import load_baseline
 from xdomain.core.adapter_protocols import KeepsFiles
-from xdomain.core.errors import BackboneError, DamagedError
+from xdomain.core.errors import BackboneError, DamagedError, RecipeError
 from xdomain.core.plugins import make_adapter
 from xdomain.core.recipe import Recipe, load_recipe
 from xdomain.core.restore import REPEAT, reading
@@ -34,6 +34,10 @@ from xdomain.training.device import Device
 
 if TYPE_CHECKING:
     from xdomain.training.saved_encoder import SavedModel
+
+
+READING = ("source", "reader", "reader_options", "columns", "adapter")
+"""Parts of a recipe that say what is read, and how. All others determined the model and cannot be changed."""
 
 
 class Saved(Protocol):
@@ -83,8 +87,15 @@ class SavedBaseline:
         return tempered(fitted.scores(examples.symbols.take(records), second), self.temperature)
 
 
-def load_saved(folder: Path) -> SavedModel | SavedBaseline:
+def load_saved(folder: Path, overrides: Sequence[str] = ()) -> SavedModel | SavedBaseline:
     """Read the model of the run in `folder`.
+
+    Parameters
+    ----------
+    folder
+        A run folder.
+    overrides
+        Changes to how records are read, as in ``--set``: to the parts of the recipe in `READING` only.
 
     Raises
     ------
@@ -102,12 +113,33 @@ def load_saved(folder: Path) -> SavedModel | SavedBaseline:
             f"{folder} holds no trained model",
             expected="a run folder, as `xdomain run … --out DIR` writes it",
         )
-    recipe = load_recipe(folder / RECIPE)
+    recipe = _read_otherwise(folder / RECIPE, overrides)
     if recipe.run.baseline:
         return SavedBaseline(recipe, folder, saved_temperature(folder))
     from xdomain.training.saved_encoder import load_encoder  # which loads torch
 
     return load_encoder(folder, recipe)
+
+
+def _read_otherwise(path: Path, overrides: Sequence[str]) -> Recipe:
+    """The recipe of a run with `overrides`, which may change the parts in `READING` only."""
+    before, recipe = load_recipe(path), load_recipe(path, overrides=overrides)
+    for name in type(recipe).model_fields:
+        kept = name not in READING or (name == "adapter" and recipe.adapter.name != before.adapter.name)
+        if kept and getattr(recipe, name) != getattr(before, name):
+            raise RecipeError(
+                f"{name} cannot be another once a model is trained",
+                expected=f"--set for {', '.join(READING)}",
+                fix=f"`xdomain run` with that {name}",
+            )
+    if recipe.adapter != before.adapter:
+        kept, now = (saved_adapter(path.parent, one).alphabet.symbols for one in (before, recipe))
+        if kept != now:
+            raise RecipeError(
+                f"the model has learned {len(kept)} symbols; with these adapter.options there are others, {len(now)}",
+                expected="options that leave the symbols as they are",
+            )
+    return recipe
 
 
 def keep_temperature(temperature: float, folder: Path) -> None:

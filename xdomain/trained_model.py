@@ -222,7 +222,13 @@ class Model:
         return records_in_memory(sequences, self._predictor.adapter, paired=self._predictor.paired)
 
 
-def load(run_dir: str | Path, *others: str | Path, reverse_complement: bool = False, unlike: bool = False) -> Model:
+def load(
+    run_dir: str | Path,
+    *others: str | Path,
+    reverse_complement: bool = False,
+    unlike: bool = False,
+    overrides: Sequence[str] = (),
+) -> Model:
     """Read the trained model of a finished run, or of several as one.
 
     Parameters
@@ -235,6 +241,8 @@ def load(run_dir: str | Path, *others: str | Path, reverse_complement: bool = Fa
         Whether to average the answers for both strands of each DNA sequence; for classification and regression.
     unlike
         Whether `Model.predict_table` tells records that are unlike the training data.
+    overrides
+        Changes to how records are read, such as ``adapter.options.unknown=count``; the symbols of the model stay.
 
     Raises
     ------
@@ -243,5 +251,7 @@ def load(run_dir: str | Path, *others: str | Path, reverse_complement: bool = Fa
     RecipeError
         The runs cannot be averaged, or have no other strand.
     """
-    predictor = load_predictor(run_dir, *others, reverse_complement=reverse_complement, unlike=unlike)
+    predictor = load_predictor(
+        run_dir, *others, reverse_complement=reverse_complement, unlike=unlike, overrides=overrides
+    )
     return Model(Path(run_dir), predictor.classes, predictor)

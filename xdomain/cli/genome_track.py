@@ -20,12 +20,13 @@ def write_track(
     *,
     overwrite: bool,
     others: Mapping[str, Any],
+    overrides: Sequence[str],
 ) -> None:
     """Check what goes with ``--windows``, and write the track.
 
     Parameters
     ----------
-    runs, out, window, stride, of, reverse_complement, overwrite
+    runs, out, window, stride, of, reverse_complement, overwrite, overrides
         As for `xdomain.predict_windows`; `out` must be given.
     files
         The genome alone.
@@ -49,5 +50,5 @@ def write_track(
     with progress_bar():
         predict_windows(
             runs, files[0], out, window=window, stride=stride, of=of, reverse_complement=reverse_complement,
-            overwrite=overwrite,
+            overwrite=overwrite, overrides=overrides,
         )  # fmt: skip

@@ -20,7 +20,18 @@ from xdomain.cli.compress import compress_command
 from xdomain.cli.export import attention_command, embed_command, export_command
 from xdomain.cli.genome_track import write_track
 from xdomain.cli.messages import messages_on_stderr
-from xdomain.cli.options import ColumnOption, Json, OverwriteFile, OwnData, Set, Task, Training, names_in, takes
+from xdomain.cli.options import (
+    ColumnOption,
+    Json,
+    OverwriteFile,
+    OwnData,
+    Set,
+    SetReading,
+    Task,
+    Training,
+    names_in,
+    takes,
+)
 from xdomain.cli.options import columns_by_role as _columns
 from xdomain.cli.plugins import WithPlugins
 from xdomain.cli.pretrain import pretrain_app
@@ -194,6 +205,7 @@ def predict_command(
     ],
     *,
     column: ColumnOption = None,
+    changes: SetReading = None,
     reverse_complement: Annotated[
         bool, typer.Option("--reverse-complement", help="DNA: average the answers for both strands.")
     ] = False,
@@ -228,7 +240,8 @@ def predict_command(
     read = files[len(runs) - 1 :]
     if windows is not None:
         others = {"--column": column, "--unlike": unlike or None, "--clip": clip, "--json": as_json or None}
-        write_track(runs, read, out, windows, stride, of, reverse_complement, overwrite=overwrite, others=others)
+        write_track(runs, read, out, windows, stride, of, reverse_complement, overwrite=overwrite, others=others,
+                    overrides=changes or ())  # fmt: skip
         return
     if given := next((name for name, value in (("--stride", stride), ("--class", of)) if value is not None), None):
         raise RecipeError(f"{given} without --windows", expected="both", fix="--windows 200")
@@ -237,7 +250,7 @@ def predict_command(
     with progress_bar():
         tables = predict_pieces(
             runs, *read, columns=_columns(column), clip=clip, reverse_complement=reverse_complement,
-            unlike=unlike,
+            unlike=unlike, overrides=changes or (),
         )  # fmt: skip
         if not as_json:
             write_tables(tables, out)
@@ -254,9 +267,7 @@ def evaluate_command(
     file: Annotated[Path | None, typer.Argument(help="A labelled CSV, TSV or FASTA; default: the run's test.")] = None,
     *,
     column: ColumnOption = None,
-    changes: Annotated[
-        list[str] | None, typer.Option("--set", help="Read test otherwise, as reader_options.noise=0.3. Repeatable.")
-    ] = None,
+    changes: SetReading = None,
     out: Annotated[Path | None, typer.Option(help="A .csv, .tsv, .parquet or .jsonl for the predictions.")] = None,
     overwrite: OverwriteFile = False,
     as_json: Json = False,

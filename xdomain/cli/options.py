@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="Change the recipe: key.sub=value. Repeatable.")]
+SetReading = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Read the records otherwise, as adapter.options.unknown=count. Repeatable."),
+]
 Task = Annotated[str | None, typer.Argument(help="A shipped task (see `xdomain ls`) or a recipe file.")]
 OverwriteFile = Annotated[bool, typer.Option("--overwrite", help="Replace the file --out.")]
 ColumnOption = Annotated[

@@ -157,7 +157,7 @@ class ColumnRoles:
             raise DataError(
                 f"{self.where}: the first line looks like a record, not like names of columns: {best[:40]!r}",
                 expected="a header in the first line, e.g. sequence,label",
-                fix=f"add a header, or for run and check name the columns: --set reader_options.names={self._names()}"
+                fix=f"add a header, or name the columns: --set reader_options.names={self._names()}"
                 + (" --set reader_options.delimiter=space" if len(self.names) == 1 and " " in best else ""),
             )
         return best

@@ -21,6 +21,7 @@ from xdomain.data.assemble import constants_of, said
 from xdomain.data.column_names import PERHAPS_ID, plain
 from xdomain.data.formats.refused import READABLE
 from xdomain.data.formats.registry import FORMATS, format_of, own_columns, raw_file, raw_options_of, read
+from xdomain.data.formats.tables import fitting_names
 from xdomain.data.in_memory import shown
 from xdomain.data.infer_columns import Guess, guess_columns
 from xdomain.data.media_files import transcribed
@@ -219,7 +220,13 @@ def asked_of(file: Path, recipe: Recipe, *, paired: bool = False, labelled: bool
     options: dict[str, Any] = dict(recipe.reader_options) if reader == recipe.reader else {}
     options.pop("constant_label", None)  # which holds for the data of the run alone
     known = recipe.columns if recipe.reader in FORMATS else Columns()
-    known = known.model_copy(update={"split": None, "fold": None, "weight": None})  # which are for training alone
+    for_training = {role: getattr(known, role) for role in ("split", "fold", "weight")}
+    known = known.model_copy(update=dict.fromkeys(for_training))
+    if reader == "table" and not labelled and recipe.problem != "span" and options.get("names"):
+        labels = {known.label} if isinstance(known.label, str) else {*(known.label or ())}
+        spared = labels, {*labels, *filter(None, for_training.values())}
+        placed = {name: options[name] for name in ("delimiter", "names", "skip") if name in options}
+        options["names"] = fitting_names(file, **placed, spared=spared)
     posed: Problem = "pair" if paired else "classification"
     if labelled or recipe.problem == "span":
         posed = recipe.problem

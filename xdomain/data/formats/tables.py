@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import pyarrow.csv as pa_csv
 
 from xdomain.core.errors import DataError
 from xdomain.data.formats.preamble import LOOKED_AT, rows_above_header, said_of
-from xdomain.data.formats.read_file import BOM, read_text
+from xdomain.data.formats.read_file import BOM, read_head, read_text
 from xdomain.data.rows import noting
 
 pc: Any = pyarrow.compute  # makes its functions at import, where a type checker cannot see them
@@ -40,7 +40,8 @@ def raw_table(
     delimiter
         One character, or comma, tab, semicolon, bar or space; None: guessed from the first lines.
     names
-        Names of the columns of a file without a header; as one text, with commas between them.
+        Names of the columns of a file without a header; as one text, with commas between them. A first line of these
+        names is a header all the same.
     quoted
         Whether double quotes enclose cells; None: yes, but in tab-separated files only if they do so in the header.
 
@@ -66,8 +67,7 @@ def table_of(
     skip: int | None = None,
 ) -> pa.Table:
     """As `raw_table` with these `delimiter`, `names`, `quoted` and `skip`, for the `content` of the file `path`."""
-    if isinstance(names, str):
-        names = [name.strip() for name in names.split(",")]
+    names = _listed(names)
     content = content.lstrip(b"\r\n")
     delimiter, content = _separator_line(delimiter, content)
     lines = re.split(r"\r\n|\r|\n", content[: 2 * LONGEST_HEADER].decode(errors="ignore"))
@@ -86,6 +86,7 @@ def table_of(
     content = re.sub(rb"\A([^\r\n]*(\r\n|\r|\n)){%d}" % skip, b"", content)
     mark = guess_delimiter(lines, lone=lone) if delimiter is None else _delimiter(delimiter)
     quoted = _is_quoted(lines[0], mark) if quoted is None else quoted
+    names = None if _is_header(lines[0], mark, names) else names
     header = list(names) if names is not None else _header(lines[0], mark, quoted, path)
     fields = _fields(lines[0], mark, quoted)
     other = guess_delimiter(lines)
@@ -105,6 +106,16 @@ def table_of(
     if quoted and b'"' in content:
         _check_quotes(table, content, mark, path)
     return noting(table, *said_of(above))
+
+
+def _listed(names: Sequence[str] | str | None) -> list[str] | None:
+    return [name.strip() for name in names.split(",")] if isinstance(names, str) else list(names) if names else None
+
+
+def _is_header(line: str, mark: str, names: Sequence[str] | None) -> bool:
+    """Whether `line` holds these `names`, but for case."""
+    cells = [cell.strip().casefold() for cell in _fields(line, mark, quoted=True)]
+    return names is not None and cells == [name.casefold() for name in names]
 
 
 def _lone(path: Path) -> str:
@@ -147,11 +158,48 @@ def head_of(
     lines = re.split(r"\r\n|\r|\n", rest[: 2 * LONGEST_HEADER].decode(errors="ignore"))
     if skip is None:
         skip = 0 if names is not None else _lines_above(lines, named, _lone(path), path)
+    names = _listed(names)
+    if names and len(lines) > skip:
+        mark = guess_delimiter(lines[skip:], lone=_lone(path)) if named is None else _delimiter(named)
+        names = None if _is_header(lines[skip], mark, names) else names
     counted = skip + (names is None)
     whole = re.match(rb"([^\r\n]*(?:\r\n|\r|\n|\Z)){%d}" % counted, rest)
     lead = whole[0] if whole else rest
     header = b"" if names is not None else start[: len(start) - len(rest)] + lead.splitlines(keepends=True)[-1]
     return content[: len(content) - len(rest)] + lead, header
+
+
+def fitting_names(
+    path: Path,
+    *,
+    delimiter: str | None = None,
+    names: Any = None,
+    skip: int | None = None,
+    spared: Sequence[Collection[str]] = (),
+) -> list[str] | None:
+    """The `names` of columns that were given for one file, for another file `path`.
+
+    Parameters
+    ----------
+    path, delimiter, names, skip
+        As for `raw_table`.
+    spared
+        Each some of `names` that are left out if the first line has so many fewer cells, as a file without labels has.
+
+    Raises
+    ------
+    DataError
+        The file cannot be read.
+    """
+    names = _listed(names)
+    if not names:
+        return None
+    named, rest = _separator_line(delimiter, read_head(path, 2 * LONGEST_HEADER).removeprefix(BOM).lstrip(b"\r\n"))
+    lines = re.split(r"\r\n|\r|\n", rest.decode(errors="ignore"))[skip or 0 :] or [""]
+    mark = guess_delimiter(lines, lone=_lone(path)) if named is None else _delimiter(named)
+    cells = len(_fields(lines[0], mark, quoted=True))
+    fewer = ([name for name in names if name not in some] for some in spared)
+    return next((left for left in fewer if len(left) == cells != len(names)), names)
 
 
 def is_quoted(
