@@ -74,6 +74,22 @@ def test_records_unlike_the_training_data_are_told(runs, tmp_path):
     assert [row.split(",")[-1] for row in rows] == ['""', '"short"']
 
 
+def test_an_encoder_tells_how_far_records_are_from_the_training_data(tiny_bert, tmp_path):
+    sequences, labels = data()
+    run = xdomain.run(data=(sequences, labels), domain="dna", backbone=str(tiny_bert), out=tmp_path / "run",
+                      overrides=["train.max_steps=2", "train.precision=fp32", "split.valid=0.2"])  # fmt: skip
+    new = [*sequences[:20], "A" * 20]
+    table = as_lists(xdomain.load(run.folder, unlike=True).predict_table(new))
+    assert list(table)[-3:] == ["unseen", "distance", "unlike"]
+    assert "far" in table["unlike"][-1].split()
+    split = dict(zip(*(run.predictions()[name] for name in ("id", "split")), strict=True))
+    train = [s for i, s in enumerate(sequences, 1) if str(i) not in split]  # predictions are of valid and test alone
+    vectors = [xdomain.load(run.folder).embed(one) for one in (train, new)]
+    known, own = (one / np.linalg.norm(one, axis=1, keepdims=True) for one in vectors)
+    plain = np.linalg.norm(own[:, None] - known[None], axis=2).min(1)
+    np.testing.assert_allclose(table["distance"], plain, atol=0.02)  # kept in half precision
+
+
 def test_values_of_several_runs_are_averaged(runs):
     both = xdomain.load(runs / "value", runs / "value")
     assert as_lists(both.predict_table(["ACGTACGTAC"]))["std"] == [0]

@@ -27,6 +27,7 @@ from xdomain.core.run_dir import (
     FAMILIAR,
     HISTORY_PLOT,
     LABELS_PLOT,
+    NEIGHBOURS,
     PREDICTIONS,
     RECIPE,
     RELIABILITY_PLOT,
@@ -46,6 +47,7 @@ from xdomain.cross_validation import cross_validate, is_cross_validation
 from xdomain.data.class_weights import balancing_weights
 from xdomain.data.dataset import Examples
 from xdomain.data.familiar import Familiar
+from xdomain.data.neighbours import Neighbours
 from xdomain.data.own_data import task_of
 from xdomain.metrics.calibration import BINS, calibrations, edge_note, fit_temperature
 from xdomain.metrics.heldout import HeldOutPredictions, held_out_of
@@ -57,7 +59,7 @@ from xdomain.metrics.spans import found_spans
 from xdomain.model.backbone import load_backbone, quiet_loading
 from xdomain.result import Result, load_result
 from xdomain.run_names import arm_label, default_folder
-from xdomain.saved_model import keep_adapter, keep_temperature, keep_thresholds, load_saved
+from xdomain.saved_model import SavedBaseline, keep_adapter, keep_temperature, keep_thresholds, load_saved
 from xdomain.training.arguments import memory_need
 from xdomain.training.defaults import describe_training, settle
 from xdomain.training.device import Device, best_device, is_first
@@ -315,6 +317,11 @@ def finish(
         split: compute_split_metrics(examples, split, scores[split], recipe.metrics, thresholds) for split in JUDGED
     }
     Familiar.of(examples, adapter.alphabet).save(folder / FAMILIAR)
+    if not isinstance(model, SavedBaseline):
+        encoder = model
+        Neighbours.of(examples, lambda some: np.stack(encoder.embed(examples, some, device=device))).save(
+            folder / NEIGHBOURS
+        )
     write_history(folder, learned.fit.history)
     predictions = predictions_of(examples, adapter, scores, thresholds)
     write_predictions(folder / PREDICTIONS, predictions)

@@ -17,10 +17,11 @@ from xdomain.core.errors import BackboneError, DamagedError, RecipeError
 from xdomain.core.memory import Need, enough_memory
 from xdomain.core.recipe import Recipe, Train
 from xdomain.core.restore import REPEAT
-from xdomain.core.run_dir import FAMILIAR, RECIPE, RESULT, is_done, read_result
+from xdomain.core.run_dir import FAMILIAR, NEIGHBOURS, RECIPE, RESULT, is_done, read_result
 from xdomain.core.sequences import Adapter, Ragged, fingerprint
 from xdomain.data.dataset import Examples, check_symbols, encode_examples, warn_of_other_domain
 from xdomain.data.familiar import Familiar
+from xdomain.data.neighbours import Neighbours
 from xdomain.metrics.ensemble import mean_scores, spread_columns
 from xdomain.metrics.scoring import per_tag, predicted, prediction_columns
 from xdomain.saved_model import Saved, load_saved, saved_adapter, saved_thresholds
@@ -46,6 +47,8 @@ class Predictor:
         Whether each record is read from both strands, and the answers averaged.
     familiar
         The training data of the first run, to tell records that are unlike it; None: this is not told.
+    neighbours
+        The embeddings of training records of the first run, for the same; None of a baseline.
     thresholds
         For multilabel, shape (k,): the probability from which on a label is given, the mean over runs. For span, where
         some training questions had no answer, shape (1,): the probability of no answer above which none is given.
@@ -57,6 +60,7 @@ class Predictor:
     paired: bool
     reverse_complement: bool = False
     familiar: Familiar | None = None
+    neighbours: Neighbours | None = None
     thresholds: NDArray[np.float64] | None = None
 
     @property
@@ -97,7 +101,7 @@ class Predictor:
         """
         examples, scores = self._of_each(table, several, first)
         records = np.arange(len(examples))
-        unlike = self.familiar.columns(examples) if self.familiar else {}
+        unlike = self._unlike(examples)
         if len(scores) == 1:
             columns = predicted(examples, self.adapter, records, scores[0], self.thresholds)
             return examples, columns | unlike
@@ -106,6 +110,26 @@ class Predictor:
         rows, lengths = [row for row, _ in tagged], tagged[0][1]
         columns = prediction_columns(problem, self.classes, mean_scores(rows, problem), lengths, self.thresholds)
         return examples, columns | spread_columns(rows, problem, lengths, self.thresholds) | unlike
+
+    def _unlike(self, examples: Examples) -> dict[str, pa.Array]:
+        """The columns that say how far `examples` are unlike the training data; none where that is not told."""
+        if self.familiar is None:
+            return {}
+        columns = self.familiar.columns(examples)
+        if self.neighbours is None:
+            return columns
+        from xdomain.training.saved_encoder import SavedModel  # which loads torch
+
+        model = self.models[0]
+        if not isinstance(model, SavedModel):
+            return columns
+        distance = self.neighbours.distances(np.stack(model.embed(examples)))
+        far = distance > self.neighbours.farthest
+        marks: list[str] = columns.pop("unlike").to_pylist()
+        marks = [
+            " ".join(filter(None, (mark, "far" * beyond))) for mark, beyond in zip(marks, far.tolist(), strict=True)
+        ]
+        return {**columns, "distance": pa.array(distance), "unlike": pa.array(marks, pa.string())}
 
     def scores(self, table: pa.Table, *, several: bool = False, first: bool = True) -> NDArray[np.float64]:
         """Score the records of a raw table, for classification, pair and regression.
@@ -209,10 +233,11 @@ def load_predictor(
             expected="classification, multilabel or regression of single DNA sequences",
         )
     familiar = Familiar.load(paths[0] / FAMILIAR) if unlike else None
+    neighbours = Neighbours.load(paths[0] / NEIGHBOURS) if unlike else None
     classes, paired = tuple(values[0]["classes"]), bool(values[0]["paired"])
     kept = [one for one in (saved_thresholds(path, classes) for path in paths) if one is not None]
     thresholds = np.mean(kept, axis=0) if kept else None
-    return Predictor(models, adapters, classes, paired, reverse_complement, familiar, thresholds)
+    return Predictor(models, adapters, classes, paired, reverse_complement, familiar, neighbours, thresholds)
 
 
 def finished_run(folder: Path, overrides: Sequence[str] = ()) -> tuple[Saved, Adapter, dict[str, Any]]:

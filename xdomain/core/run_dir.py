@@ -30,6 +30,7 @@ MAPPING, MODEL, ADAPTER, CHECKPOINTS = "mapping.json", "model", "adapter", "chec
 HISTORY_PLOT, CONFUSION_PLOT, TENSORBOARD = "history.png", "confusion.png", "tensorboard"
 CALIBRATION, RELIABILITY_PLOT, FAMILIAR = "calibration.json", "reliability.png", "training-data.safetensors"
 THRESHOLDS, LABELS_PLOT, SIZE_PLOT = "thresholds.json", "labels.png", "size.png"
+NEIGHBOURS = "training-embeddings.safetensors"
 LOCK = ".lock"
 """Locked by the process that writes the folder; the file stays, so that all lock the same one."""
 PATIENCE = 1.0
@@ -38,7 +39,7 @@ WRITABLE = "a folder you may write to"
 WRITTEN = (
     RECIPE, RESULT, PREDICTIONS, HISTORY, MAPPING, MODEL, ADAPTER, CHECKPOINTS,
     HISTORY_PLOT, CONFUSION_PLOT, TENSORBOARD, CALIBRATION, RELIABILITY_PLOT, FAMILIAR, THRESHOLDS, LABELS_PLOT,
-    SIZE_PLOT,
+    SIZE_PLOT, NEIGHBOURS,
 )  # fmt: skip
 """All files and folders that a run writes into its folder, beside those of its folds."""
 FOLD = re.compile(r"fold-\d+")

@@ -84,10 +84,22 @@ class SavedModel:
                                     batch_size=scored_at_once(self.recipe.train))  # fmt: skip
         return tempered(scores, self.temperature)
 
-    def embed(self, examples: Examples, *, layer: int, pooling: Pooling) -> list[NDArray[np.float32]]:
-        """Embeddings of all `examples` in float32; `layer` and `pooling` as in `xdomain.training.embed.embed`."""
-        exact, collate, records = self._placed(None), self.collator(examples), np.arange(len(examples))
-        return embed(self.model, collate, records, device=exact, batch_size=scored_at_once(self.recipe.train),
+    def embed(
+        self,
+        examples: Examples,
+        records: NDArray[np.int64] | None = None,
+        *,
+        layer: int = -1,
+        pooling: Pooling = "mean",
+        device: Device | None = None,
+    ) -> list[NDArray[np.float32]]:
+        """Embeddings in float32 of all `examples` or the `records` of them.
+
+        `layer` and `pooling` are those of `xdomain.training.embed.embed`, `device` as for `scores`.
+        """
+        exact, collate = self._placed(device), self.collator(examples)
+        places = np.arange(len(examples)) if records is None else records
+        return embed(self.model, collate, places, device=exact, batch_size=scored_at_once(self.recipe.train),
                      layer=layer, pooling=pooling)  # fmt: skip
 
     def attention(self, examples: Examples, *, layer: int | None) -> Iterator[tuple[list[str], NDArray[np.float32]]]:
