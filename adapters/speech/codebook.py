@@ -1,4 +1,4 @@
-"""A codebook: its centroids are the units, fitted by k-means to features of one kind."""
+"""A codebook: its centroids are the units, fitted to features of one kind by k-means or as the codes of a VQ-VAE."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,16 +23,20 @@ from xdomain.data.sources import neighbour
 
 from .features import Features, Frames, frame_rate
 from .optional_deps import library
+from .vqvae import FrameEncoder, fit_vqvae
 
 CENTROIDS, FACTS = "centroids.safetensors", "codebook.json"
+ENCODER = "encoder."
+"""Before the names of the encoder's tensors, beside the centroids."""
 FORMAT = 1
 BATCH = 2**22  # numbers in a table of distances: 32 MB
 KMEANS_BATCH = 10_000
+Method = Literal["kmeans", "vqvae"]
 
 
 @dataclass(frozen=True, eq=False)
 class Codebook:
-    """Centroids in the space of some features.
+    """Centroids in the space of some features, or of what an encoder makes of these.
 
     Parameters
     ----------
@@ -46,6 +50,8 @@ class Codebook:
         Samples a second from which the features are computed.
     rate
         Frames a second.
+    encoder
+        What maps frames of the features to the space of the centroids; None: they are of the same space.
     """
 
     centroids: Frames
@@ -53,6 +59,7 @@ class Codebook:
     digest: str
     sample_rate: int
     rate: float
+    encoder: FrameEncoder | None = None
 
     def __len__(self) -> int:
         return self.size
@@ -62,11 +69,17 @@ class Codebook:
         """The number of units."""
         return len(self.centroids)
 
+    @property
+    def width(self) -> int:
+        """Numbers of a frame of the features."""
+        return self.centroids.shape[1] if self.encoder is None else len(self.encoder.mean)
+
     @cached_property
     def sha256(self) -> str:
         """The sha256 of the centroids and of what the features depend on, in hexadecimal: if equal, units are equal."""
         facts = json.dumps([self.digest, self.sample_rate, self.rate, self.centroids.shape])
-        return hashlib.sha256(facts.encode() + self.centroids.astype("<f4").tobytes()).hexdigest()
+        arrays = [self.centroids, *(self.encoder.tensors().values() if self.encoder else ())]
+        return hashlib.sha256(facts.encode() + b"".join(one.astype("<f4").tobytes() for one in arrays)).hexdigest()
 
     @property
     def mark(self) -> str:
@@ -115,7 +128,7 @@ class Codebook:
         RecipeError
             They differ in weights, layer or settings.
         """
-        if (features.digest, features.width) != (self.digest, self.centroids.shape[1]):
+        if (features.digest, features.width) != (self.digest, self.width):
             raise RecipeError(
                 f"the codebook was fitted to {self.features} (sha256 {self.digest}), "
                 f"the features given are {features.name} (sha256 {features.digest})",
@@ -142,13 +155,14 @@ class Codebook:
         place = device or ("cuda" if torch.cuda.is_available() else "cpu")
         # in 64 bits, so that rounding does not depend on the batches and does not move a frame to another unit
         centroids = torch.from_numpy(self.centroids).to(place, torch.float64)
+        coded = frames if self.encoder is None else self.encoder(frames)
         half = centroids.square().sum(1) / 2  # |x - c|² / 2 = |x|² / 2 + |c|² / 2 - x·c, and |x|² is the same for all
         rows = max(1, BATCH // self.size)
         parts = [
             torch.addmm(
-                half, torch.from_numpy(frames[at : at + rows]).to(place, torch.float64), centroids.T, alpha=-1
+                half, torch.from_numpy(coded[at : at + rows]).to(place, torch.float64), centroids.T, alpha=-1
             ).argmin(1)
-            for at in range(0, len(frames), rows)
+            for at in range(0, len(coded), rows)
         ]
         if not parts:
             return np.empty(0, np.uint16)
@@ -170,14 +184,17 @@ class Codebook:
             "features_sha256": self.digest,
             "sample_rate": self.sample_rate,
             "frames_per_second": self.rate,
+            "method": "kmeans" if self.encoder is None else "vqvae",
             "units": self.size,
-            "width": self.centroids.shape[1],
+            "width": self.width,
             "sha256": self.sha256,
         }
         with writing(folder):
             shutil.rmtree(part, ignore_errors=True)
             part.mkdir(parents=True)
-            library("safetensors.numpy").save_file({"centroids": self.centroids}, str(part / CENTROIDS))
+            encoder = {f"{ENCODER}{name}": one for name, one in self.encoder.tensors().items()} if self.encoder else {}
+            tensors = {"centroids": self.centroids, **encoder}
+            library("safetensors.numpy").save_file(tensors, str(part / CENTROIDS))
             (part / FACTS).write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", "utf-8")
             if folder.is_dir():
                 shutil.rmtree(folder)
@@ -201,13 +218,19 @@ class Codebook:
             )
         try:
             facts: Any = json.loads((folder / FACTS).read_text("utf-8"))
-            centroids = library("safetensors.numpy").load_file(str(folder / CENTROIDS))["centroids"]
+            tensors = library("safetensors.numpy").load_file(str(folder / CENTROIDS))
+            centroids = tensors.pop("centroids")
+            named = {name.removeprefix(ENCODER): one for name, one in tensors.items()}
+            encoder = FrameEncoder(**named) if named else None
+            if encoder is not None:
+                encoder.check(int(facts["width"]), centroids.shape[1])
             book = cls(
                 centroids,
                 str(facts["features"]),
                 str(facts["features_sha256"]),
                 int(facts["sample_rate"]),
                 float(facts["frames_per_second"]),
+                encoder,
             )
             written = str(facts["sha256"])
         except Exception as error:  # safetensors has errors of its own
@@ -306,8 +329,10 @@ def sample_frames(frames: Iterable[Frames], limit: int, *, width: int, seed: int
     return kept[: min(seen, limit)], seen
 
 
-def fit_codebook(sample: Frames, size: int, *, features: Features, seed: int = 0) -> tuple[Codebook, float]:
-    """Fit centroids by mini-batch k-means (scikit-learn), initialised by k-means++.
+def fit_codebook(
+    sample: Frames, size: int, *, features: Features, seed: int = 0, method: Method = "kmeans"
+) -> tuple[Codebook, float]:
+    """Fit centroids by mini-batch k-means (scikit-learn), initialised by k-means++; or as the codes of a VQ-VAE.
 
     The same sample and seed give the same codebook on the same machine.
 
@@ -321,11 +346,14 @@ def fit_codebook(sample: Frames, size: int, *, features: Features, seed: int = 0
         The features that the frames are.
     seed
         Seed of the first centroids and of the batches, 0 or more.
+    method
+        ``kmeans``, or ``vqvae``: see `xdomain.adapters.speech.vqvae.fit_vqvae`.
 
     Returns
     -------
     tuple
-        The codebook, and the mean squared distance of a frame to its centroid.
+        The codebook; and the mean squared distance of a frame to its centroid, or the mean squared error of a number of
+        the standardised frames as a VQ-VAE gives them back.
 
     Raises
     ------
@@ -333,6 +361,11 @@ def fit_codebook(sample: Frames, size: int, *, features: Features, seed: int = 0
         There are fewer distinct frames than units.
     """
     _check_enough(sample, size)
+    if method == "vqvae":
+        encoder, codes, error = fit_vqvae(sample, size, seed=seed)
+        return Codebook(
+            codes, features.name, features.digest, features.sample_rate, frame_rate(features), encoder
+        ), error
     cluster = library("sklearn.cluster")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*MKL on Windows", category=UserWarning)

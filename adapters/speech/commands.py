@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # not loaded to print the help
 app = typer.Typer(help="Turn speech into discrete units.", no_args_is_help=True, rich_markup_mode=None)
 
 EVERY = 5.0  # seconds between two lines of progress in a pipe
+METHODS = {"kmeans": "k-means", "vqvae": "VQ-VAE"}
 SAMPLE = 200_000
 """The most frames that a codebook is fitted to."""
 
@@ -50,16 +51,20 @@ def fit_command(
     *,
     out: CodebookOut,
     features: FeaturesOption = "mfcc",
-    units: Annotated[int, typer.Option(min=1, help="Number of units: k of k-means.")] = 100,
+    method: Annotated[
+        Literal["kmeans", "vqvae"],
+        typer.Option(help="k-means, or a small VQ-VAE, which needs the extra xdomain[vqvae]."),
+    ] = "kmeans",
+    units: Annotated[int, typer.Option(min=1, help="Number of units: k of k-means, codes of a VQ-VAE.")] = 100,
     frames: Annotated[
         int, typer.Option(min=1, help="Fit to at most this many frames, drawn at random from all files.")
     ] = SAMPLE,
-    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of the sample of frames and of k-means.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of the sample of frames and of the fit.")] = 0,
     skip_bad: SkipBad = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing codebook.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Fit a codebook of units to sound files, by k-means."""
+    """Fit a codebook of units to sound files."""
     import numpy as np
 
     from .codebook import check_place, fit_codebook, sample_frames
@@ -74,8 +79,8 @@ def fit_command(
     sample, total = sample_frames(heard, frames, width=hears.width, seed=seed)
     for line in notes.lines():
         log.info(line)
-    log.info(f"k-means: {units:,} units from {len(sample):,} of {total:,} frames")
-    book, distance = fit_codebook(sample, units, features=hears, seed=seed)
+    log.info(f"{METHODS[method]}: {units:,} units from {len(sample):,} of {total:,} frames")
+    book, distance = fit_codebook(sample, units, features=hears, seed=seed, method=method)
     fitted = book.assign(sample)
     book.save(out, overwrite=overwrite)
     use = usage(fitted, np.ones_like(fitted), size=book.size, seconds=notes.seconds)
@@ -88,7 +93,7 @@ def fit_command(
         "units": book.size,
         "perplexity": round(use.perplexity, 2),
         "share of units used": round(use.used, 4),
-        "mean squared distance": round(distance, 4),
+        "mean squared distance" if method == "kmeans" else "mean squared error, standardised": round(distance, 4),
         "codebook": book.mark,
     }
     _show(measures, as_json=as_json, where=out)

@@ -10,6 +10,7 @@ from xdomain.core.errors import MissingError
 EXTRAS = {
     "soundfile": ("speech", "to read sound files"),
     "soxr": ("speech", "to resample sound"),
+    "vector_quantize_pytorch": ("vqvae", "to fit a VQ-VAE"),
     "torchaudio": ("torchaudio", "for features torchaudio:PIPELINE:LAYER"),
 }
 """Optional packages: the extra that installs each, and what needs it."""

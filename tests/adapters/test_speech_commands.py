@@ -43,6 +43,20 @@ def book(wavs, tmp_path):
     return tmp_path / "book"
 
 
+def test_a_vqvae_is_fitted_and_used_as_a_codebook(wavs, tmp_path, monkeypatch):
+    pytest.importorskip("vector_quantize_pytorch", reason="pip install vector-quantize-pytorch")
+    monkeypatch.setattr("xdomain.adapters.speech.vqvae.STEPS", 20)
+    result = typed("fit", wavs, "--out", tmp_path / "book", "--units", 4, "--method", "vqvae")
+    assert result.exit_code == 0, result.exception
+    told = dict(line.split("\t") for line in result.stdout.splitlines()[1:-1])
+    assert 0 < float(told["mean squared error, standardised"]) < 1.5
+    assert "VQ-VAE: 4 units from" in result.stderr
+    result = typed("encode", wavs, "--codebook", tmp_path / "book", "--out", tmp_path / "units.csv")
+    assert result.exit_code == 0, result.exception
+    with (tmp_path / "units.csv").open(newline="") as file:
+        assert {row["codebook"] for row in csv.DictReader(file)} == {Codebook.load(tmp_path / "book").mark}
+
+
 def test_fit_and_encode(wavs, tmp_path, monkeypatch):
     monkeypatch.setattr(commands, "EVERY", 0.0)
     result = typed("fit", wavs, "--out", tmp_path / "book", "--units", 5, "--frames", 200)
