@@ -15,8 +15,9 @@ from xdomain.cli.console import print_findings
 from xdomain.core.errors import OutputError
 from xdomain.core.recipe import Published
 from xdomain.metrics.bootstrap import Interval
+from xdomain.metrics.metrics import METRICS
 from xdomain.study.report import figures, formats, plot_style
-from xdomain.study.report.conclusions import MOST_NAMED
+from xdomain.study.report.conclusions import MOST_NAMED, kind_of
 from xdomain.study.report.content import compose
 from xdomain.study.report.render import render_markdown
 from xdomain.study.report.write import write_report
@@ -390,6 +391,17 @@ def test_what_cannot_be_told_is_said_not_left_out():
     text = markdown_of(replace(ORDINARY, differences=(unknown,), groups=ORDINARY.groups[:3]))
     assert "- **inconclusive: one seed**: **pretrained** against scratch: test accuracy +.066" in text
     assert "- **inconclusive**: **reembed** against scratch: no finished cells that pair" in text
+
+
+@pytest.mark.parametrize("metric", sorted(METRICS))
+def test_a_study_that_sees_not_even_the_largest_difference_is_inconclusive(metric):
+    low, high = METRICS[metric].possible
+    wide = min(high - low, 1e6)  # the errors have no largest
+    for detectable, kind in (
+        (1.1 * wide, "unknown" if math.isfinite(high - low) else "unseen"),
+        (0.9 * wide, "unseen"),
+    ):
+        assert kind_of(difference("pretrained", 0.01, 0.7, detectable=detectable, metric=metric)) == kind
 
 
 def test_why_it_cannot_be_told():

@@ -98,13 +98,15 @@ def fit_baseline(
         Of the CNN, above 0; None: its own.
     """
     data = (symbols, symbols_b, labels, split, alphabet_size, problem, n_classes, seed, metric, balance, shares)
-    if kind == "kmer":
-        from xdomain.baselines.kmer import fit_kmer  # loads scipy
+    match kind:
+        case "kmer":
+            from xdomain.baselines.kmer import fit_kmer  # loads scipy
 
-        return fit_kmer(*data)
-    from xdomain.baselines.cnn import fit_cnn  # loads torch
+            return fit_kmer(*data)
+        case "cnn":
+            from xdomain.baselines.cnn import fit_cnn  # loads torch
 
-    return fit_cnn(*data, learning_rate=learning_rate)
+            return fit_cnn(*data, learning_rate=learning_rate)
 
 
 def load_baseline(folder: Path) -> Baseline:
@@ -121,10 +123,14 @@ def load_baseline(folder: Path) -> Baseline:
         raise BackboneError(f"{folder} holds no baseline", expected="baseline.json and model.safetensors")
     with reading(folder, expected="baseline.json and model.safetensors of one baseline"):
         settings = json.loads((folder / "baseline.json").read_text("utf-8"))
-        if settings.pop("kind") == "cnn":
-            from xdomain.baselines.cnn import load_cnn  # loads torch
+        match settings.pop("kind"):
+            case "kmer":
+                from xdomain.baselines.kmer import load_kmer  # loads scipy
 
-            return load_cnn(folder, settings)
-        from xdomain.baselines.kmer import load_kmer  # loads scipy
+                return load_kmer(folder, settings)
+            case "cnn":
+                from xdomain.baselines.cnn import load_cnn  # loads torch
 
-        return load_kmer(folder, settings)
+                return load_cnn(folder, settings)
+            case kind:
+                raise ValueError(f"a baseline of the kind {kind!r}")

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 
 from xdomain.metrics.learned import not_above_rule
+from xdomain.metrics.metrics import METRICS
 from xdomain.study.report.blocks import Inline, Kind, Strong, Text, Verdict
 from xdomain.study.report.formats import clean, count, equals, interval, number, rate, share
 from xdomain.study.results import Difference, Findings, Group, Variance
@@ -14,12 +15,6 @@ from xdomain.study.stats.standard_error import StandardError
 
 LEVEL, ALARM = 0.05, 0.01
 ENOUGH = 5  # cells: with fewer, Student's t is 3 or more, so that intervals are half as wide again as normal ones
-WIDEST = {
-    **dict.fromkeys(("accuracy", "balanced_accuracy", "f1", "f1_binary", "precision", "recall"), 1.0),
-    **dict.fromkeys(("roc_auc", "average_precision"), 1.0),
-    **dict.fromkeys(("matthews_correlation", "spearmanr", "pearsonr"), 2.0),
-}
-"""The largest possible difference in a metric; the other metrics have no largest."""
 MOST_NAMED = 6  # arms in a warning; the table of results has all
 WORDS: dict[Kind, str] = {
     "better": "helps",
@@ -60,7 +55,9 @@ def _one_seed(difference: Difference) -> bool:
 
 
 def _blind(difference: Difference) -> bool:
-    return difference.estimate.detectable > WIDEST.get(difference.metric, math.inf)
+    """Whether not even the largest possible difference could be seen; the difference of errors has no largest."""
+    low, high = METRICS[difference.metric].possible
+    return difference.estimate.detectable > high - low
 
 
 def several_shares(findings: Findings) -> bool:
