@@ -1,4 +1,4 @@
-"""How unlike what it was pre-trained on a masked language model finds each record: the command anomaly."""
+"""How unlikely a pre-trained masked language model finds each record: the command anomaly."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from xdomain.embedding.masked_lm import MaskedLM
 
 PASSES = 8
-"""With an eighth of the symbols masked at a time, about as many as in pre-training."""
+"""With every eighth symbol masked in each pass: 12.5 %, near the 15 % that BERT was pre-trained with."""
 METRICS = ("roc_auc", "average_precision")
 
 
@@ -37,11 +37,11 @@ class Anomalies:
     ----------
     table
         A row for each record, in file order: ``id``; ``label`` where there are labels; ``symbols``, how many it has;
-        and ``score``, its mean negative log-likelihood a symbol in nats, higher for the less likely.
+        and ``score``, its mean negative log-likelihood per symbol in nats, higher for the less likely.
     anomalous
         The label of the anomalous records; None: there are no labels.
     metrics
-        With labels: how well the score tells the anomalous records, `METRICS` with 95 % intervals over the records.
+        With labels: how well the score detects the anomalous records, `METRICS` with 95 % intervals over the records.
     """
 
     table: pa.Table
@@ -67,10 +67,10 @@ def anomaly_scores(
     file
         The records: a table or sequences.
     passes
-        Forward passes over each record; in the i-th every `passes`-th symbol from the i-th on is masked. None: one a
+        Forward passes over each record; in the i-th every `passes`-th symbol from the i-th on is masked. None: one per
         symbol, which is exact and slow.
     columns
-        Which column holds what; with a label, the scores are judged by it.
+        Which column holds what; with a label, the scores are evaluated by it.
     anomalous
         The label of the anomalous records; None: the rarer of two.
     options
@@ -108,14 +108,14 @@ def anomaly_scores(
 
 
 def judge(anomalous: NDArray[np.bool_], scores: NDArray[np.float64]) -> dict[str, Interval]:
-    """How well scores tell anomalous records: `METRICS` by name, with 95 % intervals over the records.
+    """How well scores detect anomalous records: `METRICS` by name, with 95 % intervals over the records.
 
     Parameters
     ----------
     anomalous
         Shape (n,): which records are.
     scores
-        Shape (n,): higher for those that are taken to be.
+        Shape (n,): higher for records that are more likely anomalous.
     """
     two = np.column_stack([-scores, scores]) / 2
     judged = HeldOutPredictions("classification", anomalous.astype(np.int64), two, np.arange(len(scores) + 1))
@@ -146,6 +146,6 @@ def _scored(table: pa.Table, adapter: Adapter, model: MaskedLM, passes: int | No
 
 
 def _log_likelihood(symbols: Ids, model: MaskedLM, passes: int | None) -> float:
-    """In nats; a sequence that is longer than the model reads at once is cut, one part after another."""
+    """In nats; a sequence that is longer than the model reads at once is cut into parts."""
     parts = [symbols[first : first + model.room] for first in range(0, len(symbols), model.room)]
     return sum(model.pseudo_log_likelihood(part, passes) for part in parts)

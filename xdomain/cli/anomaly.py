@@ -14,7 +14,7 @@ from xdomain.cli.options import columns_by_role, mapping_arguments, takes
 @takes(reading=Reading)
 def anomaly_command(
     backbone: Annotated[str, typer.Argument(help="A masked language model: a folder or hub id.")],
-    file: Annotated[Path, typer.Argument(help="A table or sequences; with --column label=NAME the scores are judged.")],
+    file: Annotated[Path, typer.Argument(help="A table or sequences; with --column label=NAME, scores are evaluated.")],
     *,
     passes: Annotated[
         int,

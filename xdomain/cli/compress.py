@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from xdomain.cli.options import Json, Set
+from xdomain.cli.options import Json
 
 
 def compress_command(
@@ -25,11 +25,14 @@ def compress_command(
     share: Annotated[
         float | None, typer.Option(help="prune, units: the share of weights or units to remove; default: 0.5.")
     ] = None,
-    changes: Set = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="distil, prune, units: change training options, train.epochs=2. Repeatable."),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in the output folder.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Make a run's model smaller: a run folder of its own, which tells what was saved and what was lost."""
+    """Make a run's model smaller: a new run folder, which reports what was saved and what was lost."""
     from xdomain.cli.console import print_compression, print_json
     from xdomain.cli.progress_bar import progress_bar
     from xdomain.core.run_dir import read_result

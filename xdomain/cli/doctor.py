@@ -12,7 +12,7 @@ from pathlib import Path
 from xdomain.core.import_errors import import_failure
 
 EXTRAS = {
-    "peft": ("peft", "lora and bottleneck tuning"),
+    "peft": ("peft", "--tune lora"),
     "ray": ("ray", "studies on several machines"),
     "soundfile": ("speech", "reading sound files"),
     "soxr": ("speech", "resampling sound"),
@@ -20,7 +20,11 @@ EXTRAS = {
     "captum": ("analysis", "integrated gradients"),
     "onnxruntime": ("onnx", "exported models"),
     "symusic": ("music", "reading MIDI"),
-    "miditoolkit": ("music", "reading MIDI the other way"),
+    "miditoolkit": ("music", "reading MIDI with reader=miditoolkit"),
+    "miditok": ("music", "symbols of MidiTok"),
+    "openpyxl": ("excel", "reading Excel files"),
+    "pyfaidx": ("genome", "genomes: --genome, --windows"),
+    "datasets": ("hub", "data sets of the hub: --data hub:NAME"),
 }
 """Optional packages: the extra that installs each, and what it is for."""
 

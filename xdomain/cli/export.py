@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xdomain.cli.options import ColumnOption, OverwriteFile, Set, columns_by_role, mapping_arguments, takes
+from xdomain.cli.options import ColumnOption, OverwriteFile, columns_by_role, mapping_arguments, takes
 from xdomain.core.choices import ExportFormat, Pooling
 from xdomain.core.errors import RecipeError
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from xdomain.embedding.encoder import Encoder
 
 Source = Annotated[str, typer.Argument(help="A finished run; or a backbone that is not fine-tuned, with --domain.")]
-Files = Annotated[list[Path], typer.Argument(help="A table or sequences, without need of labels; or sound files.")]
+Files = Annotated[list[Path], typer.Argument(help="A table or sequences, labels not needed; or sound files.")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +31,12 @@ class Reading:
         int | None, typer.Option(min=0, help="With a backbone: seed of the mapping's draw; default 0.")
     ] = None
     column: ColumnOption = None
-    changes: Set = None
+    changes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help="With a backbone: change how records are read: adapter.options.tokens=kmer. Repeatable."
+        ),
+    ] = None
     overwrite: OverwriteFile = False
 
     def encoder(self, source: str) -> Encoder:
@@ -52,12 +57,12 @@ def embed_command(
     source: Source,
     files: Files,
     *,
-    out: Annotated[Path, typer.Option(help="The .npy file to write, with ids beside it, or the .parquet file.")],
+    out: Annotated[Path, typer.Option(help="The .npy file to write, ids in .ids.txt; or the .parquet file.")],
     layer: Annotated[int, typer.Option(help="0 is the embedding layer, -1 the last.")] = -1,
     pooling: Annotated[Pooling, typer.Option(help="Over symbols; cls: the first token; none: one each.")] = "mean",
     reading: Reading,
 ) -> None:
-    """Write a vector for each record of a file: what a run's encoder, or a backbone as it is, makes of it."""
+    """Write a vector for each record of a file, by a run's encoder, or by a backbone that is not fine-tuned."""
     from xdomain.cli.progress_bar import progress_bar
     from xdomain.embedding.files import check_vector_file
 
@@ -101,7 +106,7 @@ def export_command(
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier export.")] = False,
 ) -> None:
-    """Write a run's model for other tools, or what a paper should say of it."""
+    """Write a run's model for other tools, or a page of what a paper should report about it."""
     from xdomain.cli.progress_bar import progress_bar
     from xdomain.core.run_dir import read_result
 

@@ -49,7 +49,7 @@ GOES_ON = {
     "compare": "; the same command with --resume goes on from the last checkpoint",
     "study": "; the same command again goes on, and loses no finished cell",
     "pretrain": "; the same command again goes on from the last checkpoint",
-    "compress": "; the same command with --overwrite begins anew",
+    "compress": "; the same command with --overwrite starts again",
 }
 app = typer.Typer(
     cls=WithPlugins,
@@ -125,7 +125,7 @@ def compare_command(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Run the arms of a task over a few seeds and print them side by side: does text pre-training help here?"""
+    """Run the arms of a task over a few seeds and compare them: does text pre-training help here?"""
     from xdomain.cli.console import print_comparison, print_json
     from xdomain.cli.progress_bar import progress_bar
 
@@ -199,7 +199,7 @@ def predict_command(
     files: Annotated[
         list[Path],
         typer.Argument(
-            help="A CSV, TSV or FASTA without need of labels; or sound files. Folders before it: further runs, whose "
+            help="A table or sequences, labels not needed; or sound files. Folders before it: further runs, whose "
             "answers are averaged."
         ),
     ],
@@ -209,11 +209,11 @@ def predict_command(
     reverse_complement: Annotated[
         bool, typer.Option("--reverse-complement", help="DNA: average the answers for both strands.")
     ] = False,
-    unlike: Annotated[bool, typer.Option("--unlike", help="Tell records that are unlike the training data.")] = False,
+    unlike: Annotated[bool, typer.Option("--unlike", help="Flag records that differ from the training data.")] = False,
     out: Annotated[
         Path | None,
         typer.Option(
-            help="A .csv, .tsv, .parquet or .jsonl in place of printing CSV; with --windows a .bedgraph or .bed."
+            help="A .csv, .tsv, .parquet or .jsonl instead of printing CSV; with --windows a .bedgraph or .bed."
         ),
     ] = None,
     overwrite: OverwriteFile = False,
@@ -264,7 +264,7 @@ def predict_command(
 @app.command("evaluate")
 def evaluate_command(
     run_dir: Annotated[Path, typer.Argument(help="A finished run.")],
-    file: Annotated[Path | None, typer.Argument(help="A labelled CSV, TSV or FASTA; default: the run's test.")] = None,
+    file: Annotated[Path | None, typer.Argument(help="A labelled table or sequences; default: the run's test.")] = None,
     *,
     column: ColumnOption = None,
     changes: SetReading = None,
@@ -272,7 +272,7 @@ def evaluate_command(
     overwrite: OverwriteFile = False,
     as_json: Json = False,
 ) -> None:
-    """Judge a trained model again: on a labelled file, or on its test records read otherwise."""
+    """Evaluate a trained model again: on a labelled file, or on its test records with other reading options."""
     from xdomain.cli.console import print_evaluation, print_json
     from xdomain.core.run_dir import check_new_file
     from xdomain.data.formats.write import TABLE_FILES, write_table

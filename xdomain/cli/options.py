@@ -22,7 +22,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="Change the recipe: key.sub=value. Repeatable.")]
 SetReading = Annotated[
     list[str] | None,
-    typer.Option("--set", help="Read the records otherwise, as adapter.options.unknown=count. Repeatable."),
+    typer.Option("--set", help="Change how records are read: adapter.options.unknown=count. Repeatable."),
 ]
 Task = Annotated[str | None, typer.Argument(help="A shipped task (see `xdomain ls`) or a recipe file.")]
 OverwriteFile = Annotated[bool, typer.Option("--overwrite", help="Replace the file --out.")]
@@ -175,7 +175,13 @@ class Training:
     minutes: Annotated[
         float | None, typer.Option(help="About how long it may take: steps are chosen by the measured pace, and shown.")
     ] = None
-    out: Annotated[Path | None, typer.Option(help="Folder to write; default runs/TASK/…")] = None
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder to write; default: runs/TASK/ARM-mM-sS, plus a hash if options differ; for compare "
+            "runs/TASK/compare."
+        ),
+    ] = None
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in the output folder.")] = False
     resume: Annotated[bool, typer.Option("--resume", help="Finish the interrupted run in the output folder.")] = False
 

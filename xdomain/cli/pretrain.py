@@ -14,7 +14,7 @@ from xdomain.core.errors import RecipeError
 
 pretrain_app = typer.Typer(help="Pre-train a small encoder.", no_args_is_help=True)
 
-CheckpointOut = Annotated[Path, typer.Option(help="Folder for the checkpoint; the same command again resumes.")]
+CheckpointOut = Annotated[Path, typer.Option(help="Folder for the checkpoint; repeat the command to resume.")]
 Lengths = Annotated[str, typer.Option(help="Positions of a sequence in each stage, growing.")]
 Shares = Annotated[str, typer.Option(help="Share of the tokens for each stage.")]
 
@@ -33,7 +33,7 @@ class Options:
 
     start: Annotated[
         str | None,
-        typer.Option("--from", help="A checkpoint folder or hub id to go on from, which decides the shape."),
+        typer.Option("--from", help="A checkpoint folder or hub id to continue from, which decides the shape."),
     ] = None
     tokens: Annotated[int, typer.Option(min=1, help="Tokens to train on in all.")] = 24_000_000
     layers: Annotated[int, typer.Option(min=1, help="Encoder layers.")] = 4
@@ -166,7 +166,7 @@ def pretrain_synthetic_command(
     ] = None,
     options: SyntheticOptions,
 ) -> None:
-    """Pre-train a BERT on sequences of integers that are made up as they are needed."""
+    """Pre-train a BERT on sequences of integers that are generated during training."""
     from xdomain.cli.progress_bar import progress_bar
     from xdomain.pretraining.api import Pretraining, pretrain_synthetic
 

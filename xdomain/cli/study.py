@@ -14,7 +14,7 @@ Workers = Annotated[int, typer.Option(min=1, help="Processes of the local engine
 Address = Annotated[str | None, typer.Option(help="Address of the Ray cluster; default: the one this machine is in.")]
 Store = Annotated[Path, typer.Option(help="The store: finished cells are shared by all studies in it.")]
 Retry = Annotated[bool, typer.Option("--retry-failed", help="Run failed cells again.")]
-Dry = Annotated[bool, typer.Option("--dry-run", help="Print the cells and what they will take; run none.")]
+Dry = Annotated[bool, typer.Option("--dry-run", help="Print the cells and how long they will take; run none.")]
 
 
 def study_command(
@@ -30,7 +30,7 @@ def study_command(
 ) -> None:
     """Run many cells of tasks, arms, seeds and learning rates, and report which differences are real.
 
-    The same command again goes on where an interrupted one stopped. Exit code 1: some cells are missing.
+    Repeat the command to continue after an interruption. Exit code 1: some cells are missing.
     """
     from xdomain.study.plan import plan_study
 
@@ -58,7 +58,7 @@ def report_command(
     *,
     as_json: Json = False,
 ) -> None:
-    """Write the report of a study anew, from its finished cells alone: Markdown, HTML and plots."""
+    """Write the report of a study again, from its finished cells only: Markdown, HTML and plots."""
     from xdomain.study.plan import studies_in
 
     places = studies_in(folder)

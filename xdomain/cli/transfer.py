@@ -12,7 +12,7 @@ from xdomain.cli.options import Json, OwnData, Task, mapping_arguments, takes
 
 @takes(own=OwnData)
 def transfer_command(
-    run_dir: Annotated[Path, typer.Argument(help="The run of an encoder.")],
+    run_dir: Annotated[Path, typer.Argument(help="The run of an encoder, for classification, pair or regression.")],
     task: Task = None,
     *,
     own: OwnData,
@@ -21,7 +21,7 @@ def transfer_command(
     draws: Annotated[int, typer.Option(min=1, help="Mappings, and permuted ones to compare with.")] = 10,
     as_json: Json = False,
 ) -> None:
-    """Judge a run on another task without training again, beside the same with the mapping's rows permuted."""
+    """Evaluate a run on another task without training, and compare with permuted rows of the mapping."""
     from xdomain.cli.console import print_json, print_rows
     from xdomain.cli.progress_bar import progress_bar
     from xdomain.core.run_dir import read_result

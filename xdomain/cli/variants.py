@@ -30,13 +30,13 @@ def variants_command(
         ),
     ],
     *,
-    genome: Annotated[Path | None, typer.Option(help="The genome that the VCF counts on, as FASTA.")] = None,
+    genome: Annotated[Path | None, typer.Option(help="The genome that the VCF refers to, as FASTA.")] = None,
     sequences: Annotated[Path | None, typer.Option(help="FASTA, where the table has ids of sequences.")] = None,
     mutation: Annotated[str | None, typer.Option(help="The table's column of mutations; default: by its name.")] = None,
     window: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Letters about a variant; default: the median of training, or what the backbone reads."
+            min=1, help="Letters around a variant; default: the median of training, or what the backbone reads."
         ),
     ] = None,
     of: Annotated[
@@ -51,7 +51,7 @@ def variants_command(
     ] = None,
     reading: Reading,
 ) -> None:
-    """Score variants: what a model answers for the changed sequence, minus what it answers for the sequence itself."""
+    """Score variants: the answer of a model for the changed sequence minus that for the original one."""
     from xdomain.cli.progress_bar import progress_bar
     from xdomain.core.run_dir import check_new_file
     from xdomain.data.formats.write import TABLE_FILES, write_tables

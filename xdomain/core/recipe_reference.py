@@ -1,0 +1,150 @@
+"""The reference page of recipes, docs/recipe.md, made from the schema of `xdomain.core.recipe.Recipe`.
+
+``python -m xdomain.core.recipe_reference > docs/recipe.md`` writes it; a test compares the two.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from xdomain.core.recipe import MOST, Recipe
+
+Schema = Mapping[str, Any]
+
+INTRODUCTION = """\
+# Every key of a recipe
+
+A recipe is a YAML file that describes a task. `xdomain show dna/splice` prints one with all its values.
+`--set key.sub=value` changes any key from the command line, `set` in a study. A key that is left out has its default;
+*required* keys have none. `null` leaves the choice to xdomain. Unknown keys are errors.
+
+Values of `run`: [training.md](training.md). Options of `adapter`: [domains.md](domains.md). How steps and learning rate
+are chosen: [defaults.md](defaults.md). Splits: [splits.md](splits.md).
+
+This page is generated from the code: `python -m xdomain.core.recipe_reference`.
+"""
+HEADER = "| key | type | default | meaning |\n|---|---|---|---|\n"
+MEANINGS = {
+    "name": "`task` or `domain/task`; it names the run folders. A shipped recipe is named after its file.",
+    "title": "One line for lists, cards and figures.",
+    "version": "Version of the recipe, for its author.",
+    "reader_options": "Options of the reader, such as `names`, `skip` and `delimiter` of `table`: [data.md](data.md).",
+    "problem": "What the model is asked: [problems.md](problems.md).",
+    "published": "Values from the literature, to compare with.",
+    "runtime": "Measured runs of this recipe as it is.",
+    "notes": "Anything else a reader should know.",
+    "source.licence": "Licence of the data.",
+    "source.citation": "Publication to cite for the data.",
+    "source.downloads.NAME.url": "Address of the file.",
+    "source.downloads.NAME.sha256": "Checksum of the file.",
+    "adapter.name": "A domain of `xdomain ls adapters`.",
+    "adapter.options": "Options of the domain: [domains.md](domains.md).",
+    "columns.id": "Names of the records; null: a column that looks like one, else row numbers.",
+    "columns.sequence": "Sequences, or names of sound or MIDI files.",
+    "columns.sequence_b": "Second sequences of pairs, or passages.",
+    "columns.tags": "A tag, or a number, for each symbol.",
+    "columns.end": "End of the answer, exclusive.",
+    "columns.split": "Train, valid or test.",
+    "columns.group": "What belongs together: one split (`split.rule: group`), and resampled together.",
+    "negatives.seed": "Seed of what is drawn.",
+    "split.seed": "Seed of the draw of the splits.",
+    "train.schedule": "Learning rate after the warm-up: linear and cosine fall to 0, constant stays.",
+    "train.weight_decay": "Weight decay of AdamW.",
+    "train.hidden_dropout": "Dropout of everything but attention weights.",
+    "train.too_long": "What happens to a record that is too long: it is an error, or it is cut at the end.",
+    "train.slice_vocabulary": "Train without the word rows that no symbol has; the saved model has all rows.",
+    "train.precision": "auto: bf16 on devices that compute with it, else fp32.",
+    "train.report_to": "Trackers of `transformers`, such as `tensorboard` or `wandb`.",
+    "run.mapping_seed": "Seed of the mapping's draw.",
+    "run.seed": "Seed of head, batches and dropout.",
+    "published[].model": "The model, as the publication calls it.",
+    "published[].metric": "Name of the metric.",
+    "published[].value": "Its value.",
+    "published[].source": "The publication.",
+    "published[].note": "What limits the comparison.",
+    "landmarks[].source": "Where it is described.",
+    "runtime[].minutes": "How long the run took.",
+    "runtime[].hardware": "On which machine.",
+    "runtime[].backbone": "With which checkpoint.",
+}
+"""Meanings of keys whose schema has no description."""
+WORDS = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false", "null": "null"}
+
+
+def recipe_page() -> str:
+    """Make the reference page: a Markdown table of type, default and meaning for each part of a recipe.
+
+    Raises
+    ------
+    KeyError
+        A key has neither a description nor an entry in `MEANINGS`.
+    """
+    schema = Recipe.model_json_schema()
+    parts = list(_parts(schema, schema["$defs"], ""))
+    return INTRODUCTION + "".join(f"\n## {title}\n\n{HEADER}{''.join(rows)}" for title, rows in parts)
+
+
+def _parts(model: Schema, models: Schema, path: str) -> Iterator[tuple[str, list[str]]]:
+    """The heading and the rows of a model at `path`, then those of the models within it."""
+    rows: list[str] = []
+    inner: list[tuple[str, Schema]] = []
+    for name, field in model["properties"].items():
+        key = f"{path}.{name}" if path else name
+        found = _model_within(field)
+        if found is None or "$ref" not in field:  # a list or mapping of parts is a key itself
+            rows.append(_row(key, name, field, required=name in model.get("required", ())))
+        if found is not None:
+            place, reference = found
+            inner.append((key + place, models[reference.rpartition("/")[2]]))
+    yield f"`{path}`" if path else "The task", rows
+    for key, one in inner:
+        yield from _parts(one, models, key)
+
+
+def _model_within(field: Schema) -> tuple[str, str] | None:
+    """Where below a key a model is, and which; None if there is none."""
+    places = (("", field), ("[]", field.get("items", {})), (".NAME", field.get("additionalProperties", {})))
+    return next(((place, one["$ref"]) for place, one in places if isinstance(one, dict) and "$ref" in one), None)
+
+
+def _row(key: str, name: str, field: Schema, *, required: bool) -> str:
+    default = "*required*" if required else f"`{json.dumps(field['default'], ensure_ascii=False)}`"
+    if key == "metrics":
+        default = "those usual for the problem"
+    meaning = field["description"] if "description" in field else MEANINGS[key]
+    cells = (f"`{name}`", _type(field), default, meaning.replace("None: ", "null: "))
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
+
+
+def _type(field: Schema) -> str:
+    if "anyOf" in field:
+        return " or ".join(_type(one) for one in field["anyOf"])
+    if "enum" in field:
+        return ", ".join(f"`{word}`" for word in field["enum"])
+    if field.get("type") == "array":
+        return f"list of {_type(field['items'])}"
+    if field.get("type") == "object":
+        of = field.get("additionalProperties")
+        return f"mapping to {_type(of)}" if isinstance(of, dict) else "mapping"
+    if "$ref" in field:
+        return "mapping"
+    return " ".join([WORDS[field["type"]], *_bounds(field)])
+
+
+def _bounds(field: Schema) -> list[str]:
+    """The range of a number; the bound of all whole numbers, `MOST`, is left out."""
+    signs = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
+    limits = {name: field[name] for name in signs if name in field and field[name] != MOST}
+    shown = [f"{signs[name]} {_power(limit)}" for name, limit in limits.items()]
+    return [", ".join(shown)] if shown else []
+
+
+def _power(limit: float) -> str:
+    whole = int(limit)
+    return f"2^{whole.bit_length() - 1}" if whole > 1000 and whole & (whole - 1) == 0 else f"{limit:g}"
+
+
+if __name__ == "__main__":
+    print(recipe_page(), end="")
