@@ -31,7 +31,7 @@ class FrameEncoder:
     Parameters
     ----------
     mean, std
-        Shape (width,): what frames are standardised by.
+        Shape (width,): what frames are standardised by; `std` is the same for all numbers.
     first, first_bias, second, second_bias
         Weights of the layers, shapes (hidden, width), (hidden,), (code width, hidden), (code width,).
     """
@@ -94,7 +94,8 @@ def fit_vqvae(sample: Frames, size: int, *, seed: int = 0) -> tuple[FrameEncoder
         standardised, as the decoder gives them back.
     """
     torch, vq = library("torch"), library("vector_quantize_pytorch")
-    mean, std = sample.mean(0), np.maximum(sample.std(0), 1e-6)
+    mean = sample.mean(0)
+    std = np.full_like(mean, max(float((sample - mean).std()), 1e-6))  # as in k-means, what varies more counts for more
     frames = torch.from_numpy((sample - mean) / std)
     rng = np.random.default_rng(seed)
     with torch.random.fork_rng(devices=[]):
