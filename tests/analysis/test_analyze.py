@@ -23,6 +23,7 @@ def typed(*arguments):
 QUICK = Options(records=8, grid=3)
 
 
+@pytest.mark.usefixtures("drawn")
 def test_every_question_that_suits_is_answered_with_a_picture_and_a_table(looked_at, tmp_path, said):
     found = analyze(*looked_at, options=QUICK, out=tmp_path)
     names = {finding.name for finding in found}

@@ -143,6 +143,7 @@ def test_at_one_place_the_embeddings_are_one(found):
     assert "one and the same vector" in found.caption
 
 
+@pytest.mark.usefixtures("drawn")
 def test_caption_and_files(runs, found, tmp_path):
     assert "12 occurrences are drawn" in found.caption
     assert all(f"{run.label}, tuned (at the start): within donor (EI) " in found.caption for run in runs)

@@ -63,10 +63,11 @@ def test_a_long_sequence_is_cut_to_where_changes_are_largest():
 
 
 @pytest.fixture(scope="module")
-def found(looked_at, tmp_path_factory):
+def found(looked_at, pictures, tmp_path_factory):
     (finding,) = ANALYSIS.find(open_runs(looked_at), Options(records=30))
     folder = tmp_path_factory.mktemp("found")
-    write_finding(finding, folder)
+    with pictures():
+        write_finding(finding, folder)
     return finding, folder
 
 

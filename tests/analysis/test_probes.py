@@ -73,6 +73,7 @@ def runs(looked_at):
     return open_runs(looked_at)
 
 
+@pytest.mark.usefixtures("drawn")
 def test_two_runs(runs, tmp_path):
     (finding,) = ANALYSIS.find(runs, FEW)
     rows = finding.table.to_pylist()

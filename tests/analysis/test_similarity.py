@@ -184,6 +184,7 @@ def windowed(recipe, length):
     return recipe.model_copy(update={"train": recipe.train.model_copy(update={"max_length": length})})
 
 
+@pytest.mark.usefixtures("drawn")
 def test_two_runs(runs, tmp_path):
     findings = ANALYSIS.find(runs, Options(records=20))
     assert [f.name for f in findings] == ["similarity-cka", "similarity-pwcca"]

@@ -119,6 +119,7 @@ def test_run_prints_json_when_asked(capsys, tiny_bert, tmp_path):
     assert json.loads(out) == json.loads((tmp_path / "r" / "result.json").read_text())
 
 
+@pytest.mark.usefixtures("drawn")
 def test_compare_prints_arms_with_intervals_and_draws_them(capsys, tiny_bert, tmp_path):
     code, out, err = xdomain(capsys, "compare", "toy/dna-classification", "--backbone", tiny_bert, "--out", tmp_path,
                              "--arms", "pretrained,scratch,kmer", "--seeds", 2, *FAST)  # fmt: skip

@@ -35,6 +35,7 @@ def run(tiny_bert, tmp_path_factory):
                        out=folder / "run").folder  # fmt: skip
 
 
+@pytest.mark.usefixtures("drawn")
 def test_a_cut_vocabulary_predicts_the_same_from_a_table_of_the_rows_in_use(run, tmp_path):
     result = xdomain.compress(run, how="vocabulary", out=tmp_path / "small")
     told = result.values["compression"]

@@ -29,13 +29,13 @@ ARMS = [
 
 
 @pytest.fixture
-def draw(tmp_path, monkeypatch):
+def draw(drawn, tmp_path, monkeypatch):
     """Draws, checks the file, and hands back the figure's axes and the picture's pixels."""
     saved = []
     save = Figure.savefig
     monkeypatch.setattr(Figure, "savefig", lambda figure, *a, **o: (saved.append(figure), save(figure, *a, **o))[1])
 
-    def drawn(plot, *data, **options):
+    def picture_of(plot, *data, **options):
         path = tmp_path / "picture.png"
         plot(*data, path=path, title="toy/dna, pretrained", **options)
         assert path.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
@@ -44,7 +44,7 @@ def draw(tmp_path, monkeypatch):
         assert np.ptp(pixels) == 1
         return SimpleNamespace(axes=saved[-1].axes, pixels=pixels)
 
-    return drawn
+    return picture_of
 
 
 def points(line):
