@@ -1,8 +1,8 @@
 """A domain and a task in a package of their own, through entry points alone."""
 
 import json
-import subprocess
-import sys
+
+import forked
 
 MORSE = '''
 from dataclasses import dataclass
@@ -95,9 +95,7 @@ def test_a_made_up_domain_needs_no_change_to_the_core(tiny_bert, tmp_path):
     )
     (tmp_path / "a.key").write_text("...---.../-")
     script = f"import sys; sys.path.insert(0, {str(site)!r})\n{SCRIPT}"
-    done = subprocess.run(
-        [sys.executable, "-c", script, tiny_bert, tmp_path / "run", tmp_path / "a.key"], capture_output=True, text=True
-    )
+    done = forked.run(script, tiny_bert, tmp_path / "run", tmp_path / "a.key")
     assert done.returncode == 0, done.stderr[-2000:]
     *tapped, sizes = done.stdout.splitlines()
     assert tapped == ["signs", "3"]

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import forked
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -81,6 +82,14 @@ def test_the_result_says_what_the_design_lists(finished):
     first = next(iter(values["metrics"]["test"].values()))
     assert isinstance(first["value"], float)
     assert isinstance(first["higher_is_better"], bool)
+
+
+def test_other_tests_render_no_figures(tiny_bert, tmp_path):
+    """Half of their time: see `saved_empty` in conftest.py."""
+    folder = fast_run("toy/dna-classification", tiny_bert, tmp_path / "run", baseline="kmer").folder
+    assert {path.name: path.stat().st_size for path in folder.glob("*.png")} == {
+        "confusion.png": 0, "history.png": 0, "reliability.png": 0,
+    }  # fmt: skip
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="asks Linux what is resident")
@@ -223,23 +232,11 @@ xdomain.run(sys.argv[1], overrides=sys.argv[4:], backbone=sys.argv[2], out=sys.a
 """
 
 
-RESUMED = """
-import sys
-from xdomain.cli.main import main
-arguments, whole, cut = sys.argv[3:], *sys.argv[1:3]
-for out in ([cut, "--resume"], [whole]):
-    try:
-        main(["run", *arguments, "--out", *out])
-    except SystemExit as end:
-        assert not end.code
-"""
-
-
 def test_killed_and_resumed_is_the_same_run(tiny_bert, tmp_path):
-    """As a whole run in the process that resumes; what tests ran before in this one may change the last digits."""
+    """Each in a process of its own: what tests ran before in this one may change the last digits."""
     task, changes = "toy/dna-classification", (*FAST, "train.epochs=3", "train.augment=reverse_complement")
-    command = [sys.executable, "-c", KILLED, task, str(tiny_bert), str(tmp_path / "cut"), *changes]
-    assert subprocess.run(command, capture_output=True).returncode == -signal.SIGKILL
+    killed = forked.run(KILLED, task, tiny_bert, tmp_path / "cut", *changes)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert not (tmp_path / "cut" / "result.json").exists()
 
     options: dict[str, Any] = {"overrides": changes, "backbone": str(tiny_bert), "out": tmp_path / "cut"}
@@ -248,10 +245,10 @@ def test_killed_and_resumed_is_the_same_run(tiny_bert, tmp_path):
     assert "--resume" in str(caught.value)
 
     typed = [task, "--backbone", tiny_bert, *(word for change in changes for word in ("--set", change))]
-    command = [sys.executable, "-c", RESUMED, tmp_path / "whole", tmp_path / "cut", *typed]
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr.count("going on from step") == 1
+    resumed = forked.run(forked.XDOMAIN, "run", *typed, "--out", tmp_path / "cut", "--resume")
+    whole = forked.run(forked.XDOMAIN, "run", *typed, "--out", tmp_path / "whole")
+    assert resumed.returncode == whole.returncode == 0, resumed.stderr + whole.stderr
+    assert (resumed.stderr.count("going on from step"), whole.stderr.count("going on from step")) == (1, 0)
     one, two = (pq.read_table(tmp_path / name / "predictions.parquet") for name in ("whole", "cut"))
     assert one.equals(two)
     histories = [(tmp_path / name / "history.jsonl").read_text().splitlines() for name in ("whole", "cut")]
@@ -523,19 +520,20 @@ xdomain.compare("toy/dna-classification", ["kmer", "pretrained"], seeds=1, overr
 """
 
 
-@pytest.fixture(scope="module")
-def two_processes(tiny_bert, tmp_path_factory, torchrun):
+@pytest.fixture(scope="module", params=["forked", pytest.param("torchrun", marks=pytest.mark.slow)])
+def two_processes(request, tiny_bert, tmp_path_factory, torchrun):
     """The folder, and what was said, of two gloo processes that share runs, and that then find different numbers."""
+    start = torchrun if request.param == "torchrun" else forked.run_two_processes
     folder = tmp_path_factory.mktemp("two-processes")
     for problem in UNEVEN:
         uneven_task(problem, folder / problem)
     (folder / "script.py").write_text(SHARED + DISAGREEING)
     parts = "train.gradient_accumulation_steps=2"
-    return folder, *torchrun(folder / "script.py", folder, tiny_bert, *PARTED, parts)
+    return folder, *start(folder / "script.py", folder, tiny_bert, *PARTED, parts)
 
 
 def test_two_processes_share_a_batch(two_processes, tiny_bert):
-    """torchrun with two processes learns what one process does, though each has labels of another number."""
+    """Two processes learn what one does, though each has labels of another number."""
     folder, out, err = two_processes
     assert out.count("run folder") == err.count("step 4/4") == len(UNEVEN)
     for problem in UNEVEN:

@@ -1,9 +1,8 @@
 """Messages: silent in Python unless asked for, on stderr from the command line, and never twice."""
 
 import logging
-import subprocess
-import sys
 
+import forked
 import pytest
 
 import xdomain
@@ -24,8 +23,7 @@ run("two")
 
 
 def test_python_is_silent_until_somebody_listens(tmp_path):
-    command = [sys.executable, "-c", SCRIPT.format(small=SMALL)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    done = forked.run(SCRIPT.format(small=SMALL), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""
     before, after = done.stderr.split("ran one")

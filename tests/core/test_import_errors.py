@@ -5,6 +5,7 @@ import subprocess
 import sys
 from importlib import metadata
 
+import forked
 import pytest
 
 from xdomain.core.import_errors import import_failure
@@ -24,9 +25,20 @@ def break_package(folder, name, version, code):
 
 
 def xdomain(folder, *arguments):
-    environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONSAFEPATH": "1"}
-    command = [sys.executable, "-m", "xdomain.cli", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=folder, check=False)
+    """The command where packages are found in `folder` first."""
+    script = f"import sys; sys.path.insert(0, {str(folder)!r})\n{forked.XDOMAIN}"
+    packages = ("xdomain", "transformers", "accelerate", "peft", "torchaudio")
+    return forked.run(script, *arguments, cwd=folder, forget=packages)
+
+
+def test_a_fresh_process_names_a_package_that_does_not_load(tmp_path):
+    break_package(tmp_path, "transformers", "5.17.0", f"raise OSError({OLD!r})")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "PYTHONSAFEPATH": "1"}
+    command = [sys.executable, "-m", "xdomain.cli", "run", TASK, "--out", "run"]
+    ended = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path, check=False)
+    assert ended.returncode == 2, ended.stderr
+    assert ended.stderr.startswith("error: transformers 5.17.0 is installed but cannot be imported")
+    assert "Traceback" not in ended.stderr
 
 
 @pytest.mark.parametrize(

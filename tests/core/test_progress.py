@@ -3,11 +3,10 @@
 import io
 import os
 import pty
-import subprocess
-import sys
 import time
 
 import pytest
+from forked import Forked
 
 import xdomain
 from xdomain.core.progress import Silent, part, reporter, reporting
@@ -38,9 +37,8 @@ def on_a_terminal(script, *arguments, columns=100):
     """What a script writes to a terminal, and its exit code."""
     there, here = pty.openpty()
     environment = {**os.environ, "COLUMNS": str(columns), "LINES": "24", "TERM": "xterm"}
-    process = subprocess.Popen([sys.executable, "-c", script, *arguments], stdin=here, stdout=here, stderr=here,
-                               env=environment)  # fmt: skip
-    os.close(here)
+    with os.fdopen(here, "rb+", buffering=0) as terminal:
+        process = Forked(script, *arguments, stdin=terminal, stdout=terminal, stderr=terminal, env=environment)
     told = b""
     try:
         while chunk := os.read(there, 65536):
@@ -48,7 +46,7 @@ def on_a_terminal(script, *arguments, columns=100):
     except OSError:  # the other end is closed
         pass
     os.close(there)
-    return told.decode(), process.wait(60)
+    return told.decode(), process.wait(60).returncode
 
 
 def test_the_bar_shows_part_step_loss_pace_and_time_left():
@@ -77,7 +75,8 @@ def test_the_cursor_is_back_after_an_interruption():
 
 
 def test_a_pipe_gets_the_lines_and_nothing_else():
-    done = subprocess.run([sys.executable, "-c", SCRIPT, "end"], capture_output=True, text=True, check=True)
+    done = Forked(SCRIPT, "end").wait()
+    assert done.returncode == 0
     assert done.stdout == ""
     assert done.stderr == f"{LONG}[bold] 1\n{LONG}[bold] 2\n"
 

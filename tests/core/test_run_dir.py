@@ -2,10 +2,11 @@
 
 import json
 import math
-import subprocess
-import sys
+import os
+import signal
 from typing import Any
 
+import forked
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -255,26 +256,28 @@ def test_history_is_one_object_a_line(tmp_path):
 
 
 HOLDS = """
-import sys
-from typing import Any
+import sys, time
 from pathlib import Path
 from xdomain.core.run_dir import only_writer
 with only_writer(Path(sys.argv[1])):
     print("locked", flush=True)
-    sys.stdin.read()
+    time.sleep(300)
 """
 
 
 def test_two_processes_never_write_to_one_folder(interrupted):
-    command = [sys.executable, "-c", HOLDS, str(interrupted)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
-        assert other.stdout.readline() == "locked\n"
+    read, write = os.pipe()
+    with os.fdopen(write) as stdout:
+        other = forked.Forked(HOLDS, interrupted, stdout=stdout)
+    with os.fdopen(read) as told_by_it:
+        assert told_by_it.readline() == "locked\n"
         cases: list[dict[str, Any]] = [{}, {"resume": True}, {"overwrite": True}]
         for asked in cases:
             told = refusal(interrupted, **asked)
             assert f"another process writes to {interrupted}" in told
             assert "to fix it: wait for it, or another --out" in told
-        other.kill()
+        other.send_signal(signal.SIGKILL)
+        assert other.wait().returncode == -signal.SIGKILL
     assert list(contents(opened(interrupted, OTHER, overwrite=True))) == ["recipe.yaml"]
 
 

@@ -57,10 +57,10 @@ def test_the_same_text_gives_the_same_ids_in_every_process(tmp_path):
     rare = "".join(chr(0x4E00 + i) for i in range(250))  # more letters than a vocabulary may have, all as rare
     path = tmp_path / "a.txt"
     path.write_text("The quick brown fox jumps over the lazy dog.\nPack my box with five dozen liquor jugs!\n" * 5)
-    learned = [subprocess.run([sys.executable, "-c", LEARNS, path], capture_output=True, text=True) for _ in range(2)]
-    vocabularies = [json.loads(one.stdout) for one in learned]
-    assert vocabularies[0] == vocabularies[1]
-    order = sorted(vocabularies[0], key=vocabularies[0].__getitem__)
+    here = train_wordpieces([path], 90).get_vocab()
+    there = subprocess.run([sys.executable, "-c", LEARNS, path], capture_output=True, text=True)
+    assert json.loads(there.stdout) == here
+    order = sorted(here, key=here.__getitem__)
     assert order[:5] == ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     letters = [piece for piece in order[5:] if len(piece.removeprefix("##")) == 1]
     assert order[5 : 5 + len(letters)] == letters == sorted(letters)

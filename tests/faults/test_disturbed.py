@@ -6,13 +6,11 @@ The normal suite tries every command at a few places, ``-m slow`` at all of them
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import forked
 import pytest
 import yaml
 
@@ -80,10 +78,7 @@ def check(
     places = {"first": first, "stride": stride}
     whole = [plans[name] | places | {"how": how, "folder": str(folder / f"{name}-{how}")} for name, how in asked]
     (folder / "plan.json").write_text(json.dumps(whole))
-    done = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("disturb.py")), str(folder / "plan.json")],
-        capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
+    done = forked.run(Path(__file__).with_name("disturb.py").read_text("utf-8"), folder / "plan.json", timeout=3600)
     assert done.returncode == 0, done.stderr
     for (name, how), line in zip(asked, done.stdout.splitlines(), strict=True):
         undisturbed, *rows = json.loads(line)

@@ -1,10 +1,8 @@
 """Pre-training on text as a user sees it: one command, one stock folder, the same weights after a kill."""
 
 import json
-import os
-import subprocess
-import sys
 
+import forked
 import numpy as np
 import pytest
 import torch
@@ -40,6 +38,7 @@ def pretrain(files, out, **options):
     return pretrain_text(files, out, options=Pretraining(**{**TINY, **options}))
 
 
+@pytest.mark.usefixtures("drawn")
 def test_it_learns_and_leaves_a_stock_checkpoint_with_a_card(books, tmp_path, said):
     out = pretrain([books], tmp_path / "bert", tokens=40_000, save_every=100, licence="cc0-1.0")
     told = json.loads((out / "pretraining.json").read_text())
@@ -88,9 +87,7 @@ def history(out):
 
 def test_killed_and_resumed_gives_the_same_weights_and_history(books, tokenizer, tmp_path, said):
     script = KILLED.replace("OPTIONS", ", ".join(f"{key}={value!r}" for key, value in RESUMED.items()))
-    environment = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}
-    command = [sys.executable, "-c", script, books, tmp_path / "cut", tokenizer]
-    assert subprocess.run(command, env=environment).returncode == -9
+    assert forked.run(script, books, tmp_path / "cut", tokenizer).returncode == -9
     assert not (tmp_path / "cut" / "model.safetensors").exists()
     cut = pretrain([books], tmp_path / "cut", tokenizer=tokenizer, **RESUMED)
     assert any(line.endswith("from step 16") for line in said)

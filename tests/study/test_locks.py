@@ -2,12 +2,11 @@
 
 import json
 import os
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
 
+import forked
 import pytest
 
 from xdomain.core.errors import OutputError
@@ -61,8 +60,7 @@ def test_a_claim_lapses_with_the_process_that_made_it(base):
     code = (
         f"from pathlib import Path; from xdomain.study.locks import Claim; print(Claim(Path({str(base)!r})).acquire())"
     )
-    made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
-    assert made.endswith("cell.claim-1")
+    assert forked.run(code).stdout.strip().endswith("cell.claim-1")
     assert not Claim(base).held()
     assert Claim(base).acquire().name == "cell.claim-2"
 
