@@ -98,6 +98,8 @@ LIKE_OTHERS = ("camembert", "xlm-roberta", "mistral", "qwen3", "smollm3", "gpt_n
 BEGUN = ("gemma", "llama", "mistral", "opt")
 """Decoders whose tokenizers begin with a token of their own; those of the others put none."""
 PROBLEMS = ("classification", "multilabel", "regression", "multioutput", "tagging", "profile", "pair", "span")
+ALIKE = ("multilabel", "regression", "multioutput", "profile")
+"""Problems whose head is that of classification or of tagging, with numbers of another meaning."""
 CLASSES = ("a", "b", "c")
 
 

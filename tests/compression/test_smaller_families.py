@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from families import CLASSES, CONFIGS, records, save_backbone, save_run, table_of
+from families import CLASSES, CONFIGS, LIKE_OTHERS, records, save_backbone, save_run, table_of
 from transformers import PreTrainedTokenizerFast
 
 from xdomain.compression.original import Original
@@ -53,7 +53,15 @@ def kept(smaller, original, folder):
     return own.scores(original.examples, rows), after.scores(original.examples, rows), after
 
 
-@pytest.mark.parametrize("family", [family for family in CONFIGS if family not in WHOLE])
+def families(*left_out):
+    return [
+        pytest.param(family, marks=pytest.mark.slow if family in LIKE_OTHERS else ())
+        for family in CONFIGS
+        if family not in left_out
+    ]
+
+
+@pytest.mark.parametrize("family", families(*WHOLE))
 def test_a_cut_vocabulary_scores_the_same(family, tmp_path):
     """For pairs, whose separators Longformer looks for and RoBERTa counts positions beside."""
     original = opened(family, "pair", tmp_path)
@@ -70,7 +78,7 @@ def test_a_cut_vocabulary_scores_the_same(family, tmp_path):
         cut_vocabulary(again)
 
 
-@pytest.mark.parametrize("family", CONFIGS)
+@pytest.mark.parametrize("family", families())
 def test_fewer_layers_load_as_they_were_saved(family, tmp_path):
     original = opened(family, "classification", tmp_path)
     own, found, after = kept(with_fewer_layers(original, 1), original, tmp_path / "small")
@@ -78,7 +86,7 @@ def test_fewer_layers_load_as_they_were_saved(family, tmp_path):
     np.testing.assert_array_equal(found, own)
 
 
-@pytest.mark.parametrize("family", [family for family in CONFIGS if family not in WITHOUT_UNITS])
+@pytest.mark.parametrize("family", families(*WITHOUT_UNITS))
 def test_fewer_units_load_as_they_were_saved(family, tmp_path):
     original = opened(family, "classification", tmp_path)
     smaller = original.copy()

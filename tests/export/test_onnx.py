@@ -17,7 +17,9 @@ from xdomain.data.dataset import encode_examples
 from xdomain.export import onnx as module
 from xdomain.export.onnx import export_onnx
 from xdomain.model.families import TRIED, problems_of
+from xdomain.predictor import finished_run
 from xdomain.saved_model import keep_temperature, load_saved, saved_adapter
+from xdomain.training.saved_encoder import SavedModel
 
 onnxruntime = pytest.importorskip("onnxruntime")
 EXPORTED = [
@@ -53,8 +55,6 @@ def check_logits(folder, out, problem):
         # the run's own model, record by record, as its scores are spans and no logits
         from transformers import AutoTokenizer
 
-        from xdomain.training.saved_encoder import SavedModel
-
         assert isinstance(saved, SavedModel)
         tokenizer = AutoTokenizer.from_pretrained(folder / "model")
         for row, (one, length) in enumerate(zip(given, lengths, strict=True)):
@@ -84,12 +84,10 @@ def export_and_check(family, problem, folder):
 @pytest.mark.parametrize(
     ("family", "problem"),
     [
-        ("bert", "regression"),
-        ("distilbert", "tagging"),
+        ("distilbert", "tagging"),  # whose tokens have no types
         ("roberta", "span"),
         ("bert", "pair"),
-        ("gpt2", "pair"),
-        ("esm", "tagging"),
+        ("gpt2", "pair"),  # a decoder, whose head reads the last token
     ],
 )
 def test_the_logits_are_those_of_the_run(family, problem, tmp_path):
@@ -103,17 +101,20 @@ def test_the_logits_of_every_family_are_those_of_the_run(family, problem, tmp_pa
 
 
 @pytest.fixture(scope="module")
-def mixed(tiny_bert, tmp_path_factory):
-    """A run whose head reads a mix of layers, which no stock checkpoint holds, and its export."""
+def mixed(tiny_bert, tmp_path_factory, listen):
+    """A run with a mix of layers, which no stock checkpoint holds, its export, its records, and what was said of it."""
+    lines: list[str] = []
     folder = tmp_path_factory.mktemp("mixed")
     given = drawn(np.random.default_rng(0).integers(5, 40, 60), 0)
     xdomain.run(data=(given, ["yes", "no"] * 30), domain="dna", backbone=str(tiny_bert), tune="mix", mapping="learned",
                 overrides=("train.max_steps=2",), out=folder / "run")  # fmt: skip
-    return folder / "run", export_onnx(folder / "run", folder / "out"), given
+    with listen(lines.append):
+        out = export_onnx(folder / "run", folder / "out")
+    return folder / "run", out, given, lines
 
 
 def test_a_mix_of_layers_and_a_learned_mapping_are_part_of_the_export(mixed):
-    run, out, given = mixed
+    run, out, given, _ = mixed
     (logits,), _ = read(out, given)
     chances = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
     np.testing.assert_allclose(chances, xdomain.load(run).predict_proba(given), atol=1e-5)
@@ -121,7 +122,7 @@ def test_a_mix_of_layers_and_a_learned_mapping_are_part_of_the_export(mixed):
 
 
 def test_the_page_shows_what_runs_without_torch(mixed):
-    run, out, _ = mixed
+    run, out, *_ = mixed
     (snippet,) = re.findall(r"```python\n(.*?)```", (out / "README.md").read_text(), re.DOTALL)
     told = subprocess.run(
         [sys.executable, "-c", snippet + "import sys\nassert not {'torch', 'transformers'} & set(sys.modules)\n"],
@@ -132,7 +133,7 @@ def test_the_page_shows_what_runs_without_torch(mixed):
 
 
 def test_an_export_is_replaced_only_when_asked(mixed, tmp_path):
-    _, out, _ = mixed
+    out = mixed[1]
     with pytest.raises(OutputError, match="holds an export"):
         module.check_folder(out, overwrite=False)
     module.check_folder(out, overwrite=True)
@@ -154,11 +155,11 @@ def test_what_cannot_be_exported_is_refused(tmp_path, monkeypatch, mixed):
     assert not list(tmp_path.glob("out*"))
 
 
-def test_a_calibrated_run_says_how_to_divide(tmp_path, said):
-    run = save_run(save_backbone("bert", tmp_path / "backbone"), "classification", tmp_path / "run")
-    plain = export_onnx(run, tmp_path / "plain")
+def test_a_calibrated_run_says_how_to_divide(mixed, tmp_path, said):
+    _, plain, _, told_of_plain = mixed
     assert "The run is calibrated" not in (plain / "README.md").read_text()
-    assert not [line for line in said if "the run is calibrated" in line]
+    assert not [line for line in told_of_plain if "the run is calibrated" in line]
+    run = save_run(save_backbone("bert", tmp_path / "backbone"), "classification", tmp_path / "run")
     keep_temperature(2.345678901234, run)
     out = export_onnx(run, tmp_path / "out")
     assert said[-1] == (
@@ -182,6 +183,8 @@ def test_blanks_are_told_where_the_example_has_them(mixed, tiny_bert, tmp_path):
     kmers = ("adapter.options.tokens=kmer", "adapter.options.k=3", "train.max_steps=1")
     run = xdomain.run(data=(mixed[2], ["yes", "no"] * 30), domain="dna", backbone=str(tiny_bert), overrides=kmers,
                       out=tmp_path / "run")  # fmt: skip
-    page = (export_onnx(run.folder, tmp_path / "out") / "README.md").read_text()
+    saved, adapter, values = finished_run(run.folder)
+    assert isinstance(saved, SavedModel)
+    page = module._page(saved, adapter, values, module._Graph(saved))
     assert "The tokenizer reads symbols with blanks between them, as in the example." in page
     assert re.search(r'encode_batch\(\["[ACGT]{3}( [ACGT]{3})+"\]\)', page)

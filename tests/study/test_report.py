@@ -3,6 +3,7 @@
 import math
 import re
 from dataclasses import replace
+from functools import cache
 from html.parser import HTMLParser
 from typing import Any
 from xml.etree import ElementTree
@@ -134,10 +135,10 @@ NASTY = replace(
 )
 
 
-def _large():
-    tasks = [f"a-rather-long-domain-{'speech' * 3}/task-with-a-very-long-name-number-{t}" for t in range(5)]
+def _large(tasks=5, others=11):
+    tasks = [f"a-rather-long-domain-{'speech' * 3}/task-with-a-very-long-name-number-{t}" for t in range(tasks)]
     arms = ["scratch", *(f"backbone-with-a-name-of-its-own-{a}, re-embedded, lora r={2**a}, mapping frequent"
-                         for a in range(11))]  # fmt: skip
+                         for a in range(others))]  # fmt: skip
     rng = np.random.Generator(np.random.PCG64(0))
     groups, differences, shares, areas = [], [], [], []
     for t, task in enumerate(tasks):
@@ -153,8 +154,10 @@ def _large():
                     differences.append(difference(arm, d, q, task, half, fraction=fraction))
             shares.append(spread(arm, float(rng.uniform(0, 1e-3)), task))
             areas.append(Efficiency(task, arm, estimate(0.6 + 0.01 * a), estimate(0.01 * a) if a else None))
-    missing = tuple(Missing(f"{i:08x}", tasks[i % 5], arms[i % 12], f"mapping 0, seed {i}", "not run", "")
-                    for i in range(30))  # fmt: skip
+    missing = tuple(
+        Missing(f"{i:08x}", tasks[i % len(tasks)], arms[i % len(arms)], f"mapping 0, seed {i}", "not run", "")
+        for i in range(30)
+    )
     return Findings(
         "everything", "Which of all these arms helps, and where?", "scratch", (2130, 0, 30), tuple(groups),
         tuple(differences), tuple(shares), tuple(areas), (), missing, ("xdomain 0.1.0",), YAML,
@@ -170,8 +173,12 @@ ALL = {
     "mse": MSE,
     "unlearned": UNLEARNED,
     "nasty": NASTY,
+    "several": _large(tasks=2, others=2),
     "large": LARGE,
 }
+RENDERED = ("ordinary", "nasty", "several")
+"""The figures of the others are drawn too, but rendered in the slow tests alone."""
+AND_SLOW = [*RENDERED, *(pytest.param(name, marks=pytest.mark.slow) for name in ALL if name not in RENDERED)]
 INLINE = {"a", "code", "span", "strong"}
 VOID = {"area", "base", "br", "col", "hr", "img", "input", "link", "meta", "source"}
 
@@ -219,17 +226,28 @@ class Reader(HTMLParser):
 @pytest.fixture(scope="module")
 def reports(tmp_path_factory):
     """Each written once: (markdown, parsed page, paths)."""
-    written = {}
 
-    def report(name):
-        if name not in written:
-            folder = tmp_path_factory.mktemp(name)
+    @cache
+    def report(name, rendered):
+        folder = tmp_path_factory.mktemp(name)
+        with pytest.MonkeyPatch.context() as patch:
+            if not rendered:
+                patch.setattr(figures, "_saved", empty)
             paths = write_report(ALL[name], folder)
-            page = (folder / "report.html").read_text("utf-8")
-            written[name] = ((folder / "report.md").read_text("utf-8"), Reader(page), paths)
-        return written[name]
+        page = (folder / "report.html").read_text("utf-8")
+        return (folder / "report.md").read_text("utf-8"), Reader(page), paths
 
-    return report
+    return lambda name, *, rendered=False: report(name, rendered or name in RENDERED)
+
+
+def empty(*_, **__):
+    """Of a figure, which takes most of the time of a report to render."""
+    return b"<svg></svg>"
+
+
+@pytest.fixture
+def unrendered(monkeypatch):
+    monkeypatch.setattr(figures, "_saved", empty)
 
 
 @pytest.fixture
@@ -267,9 +285,13 @@ def rows(markdown, heading):
     return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in table if "---" not in line]
 
 
-@pytest.mark.parametrize("name", ALL)
-def test_page_is_sound_and_loads_nothing(reports, name):
-    _, page, _ = reports(name)
+@pytest.mark.parametrize(
+    ("name", "rendered"),
+    [(name, name in RENDERED) for name in ALL]
+    + [pytest.param(name, True, marks=pytest.mark.slow) for name in ALL if name not in RENDERED],
+)
+def test_page_is_sound_and_loads_nothing(reports, name, rendered):
+    _, page, _ = reports(name, rendered=rendered)
     assert page.tags.count("h1") == page.tags.count("title") == page.tags.count("main") == 1
     assert ("meta", "name", "viewport") in page.attributes
     assert not {"script", "link", "iframe", "object", "img", "base", "form"} & set(page.tags)
@@ -283,9 +305,9 @@ def test_page_is_sound_and_loads_nothing(reports, name):
     assert {target[1:] for target in targets if target.startswith("#")} <= set(page.ids)
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", AND_SLOW)
 def test_pictures_are_there_to_look_at(reports, name):
-    markdown, page, paths = reports(name)
+    markdown, page, paths = reports(name, rendered=True)
     pictures = [path for path in paths if path.suffix == ".png"]
     assert re.findall(r"\]\((report-\w+\.png)\)", markdown) == [path.name for path in pictures]
     assert page.tags.count("svg") == page.tags.count("figcaption") == len(pictures)
@@ -328,7 +350,7 @@ def test_pictures_for_papers_are_whole_files_with_editable_text(reports):
             assert b"/Type3" not in content
 
 
-@pytest.mark.parametrize("name", ["ordinary", "nasty"])
+@pytest.mark.parametrize("name", ["ordinary", pytest.param("nasty", marks=pytest.mark.slow)])
 def test_same_findings_same_files(reports, tmp_path, name):
     *_, paths = reports(name)
     again = write_report(ALL[name], tmp_path)
@@ -336,6 +358,7 @@ def test_same_findings_same_files(reports, tmp_path, name):
     assert [p.read_bytes() for p in again] == [p.read_bytes() for p in paths]
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_a_report_replaces_an_earlier_one(tmp_path):
     write_report(ORDINARY, tmp_path)
     kept = tmp_path / "variance.png"
@@ -512,6 +535,7 @@ def test_no_verdict_rests_on_mcnemar(reports, p):
     assert text[start:end] == reports("ordinary")[0][start:end]
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_a_number_stays_on_one_line_with_its_interval(tmp_path):
     page = write_report(ORDINARY, tmp_path)[1].read_text("utf-8")
     wide = "\N{NO-BREAK SPACE}"
@@ -529,6 +553,7 @@ def test_one_vast_interval_does_not_hide_the_others():
     assert width(3.0, 3.0) > 6  # where all are vast, they are shown so
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_where_nothing_lies_apart_there_is_nothing_to_draw(tmp_path):
     still, nothing = spread("pretrained", mapping=0.0), Interval(0, 0, 0)
     factors = tuple(replace(part, variance=nothing) for part in still.components.factors)
@@ -786,6 +811,7 @@ def test_the_same_search_is_claimed_only_where_it_was(told):
     assert "chosen on validation data. Test was read once" in text
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_the_report_says_that_negatives_were_made(tmp_path):
     line = "dna/peaks: The negatives are no measurements: they are the other records, shuffled (seed 0)."
     write_report(replace(ORDINARY, negatives=(line,)), tmp_path)
