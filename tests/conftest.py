@@ -99,11 +99,10 @@ def tiny_bert(once: Callable[[str, Callable[[Path], object]], Path]) -> Path:
     """A checkpoint folder: 2 layers, width 32, 64 positions."""
     folder = once("tiny", save_tiny_bert)
     import_module("xdomain.pipeline")
+    plots: Any = import_module("xdomain.training.plots")
+    plots._Plot.savefig = saved_empty
     gc.collect()
     gc.freeze()  # each training collects garbage, which takes as long as there are modules
-    from xdomain.training.plots import _Plot
-
-    setattr(_Plot, "savefig", saved_empty)  # noqa: B010
     return folder
 
 
@@ -116,12 +115,14 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return home
 
 
-def saved_empty(figure: Figure, file: object, **options: Any) -> None:
+def saved_empty(figure: Figure, file: Any, **options: Any) -> None:
     """An empty file for a figure, which would take as long to render as the rest of a small run."""
+    from matplotlib.figure import Figure
+
     if isinstance(file, Path):
         file.touch()
     else:
-        super(type(figure), figure).savefig(file, **options)
+        Figure.savefig(figure, file, **options)
 
 
 @pytest.fixture(scope="session")
@@ -146,6 +147,13 @@ def drawn(pictures: Callable[[], AbstractContextManager[None]]) -> Generator[Non
 
 
 @pytest.fixture
+def validated_briefly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pre-training is validated on an eighth of the tokens, of which there are more than a small one trains on."""
+    for module in ("engine", "made_up"):
+        monkeypatch.setattr(f"xdomain.pretraining.{module}.VALIDATION_TOKENS", 512)
+
+
+@pytest.fixture
 def in_process() -> Generator[list[int]]:
     """Studies run their cells in this process, and the figures of their reports are not rendered.
 
@@ -153,8 +161,7 @@ def in_process() -> Generator[list[int]]:
     """
     from small_study import cells_run_here
 
-    with cells_run_here() as (patch, asked):
-        patch.setattr("xdomain.study.report.figures._saved", lambda *_, **__: b"<svg></svg>")
+    with cells_run_here() as asked:
         yield asked
 
 

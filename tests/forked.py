@@ -87,9 +87,7 @@ class Forked:
         return subprocess.CompletedProcess("forked", code, told.get(0), told.get(1))
 
 
-def run(
-    script: str, *arguments: object, timeout: float = 300, **options: Any
-) -> subprocess.CompletedProcess[str]:  # fmt: skip
+def run(script: str, *arguments: object, timeout: float = 300, **options: Any) -> subprocess.CompletedProcess[str]:
     """Run a script to its end; see `Forked`."""
     return Forked(script, *arguments, **options).wait(timeout)
 

@@ -32,11 +32,16 @@ def finished(store: Path) -> list[str]:
     return sorted(path.name for path in (store / "cells").iterdir() if (path / "result.json").exists())
 
 
+def render_no_figures(patch: pytest.MonkeyPatch) -> None:
+    """The figures of reports are drawn, and not rendered, which takes most of the time of a report."""
+    patch.setattr("xdomain.study.report.figures._saved", lambda *_, **__: b"<svg></svg>")
+
+
 @contextmanager
-def cells_run_here() -> Generator[tuple[pytest.MonkeyPatch, list[int]]]:
+def cells_run_here() -> Generator[list[int]]:
     """Studies run their cells in this process, as a worker would, which takes seconds to load torch.
 
-    Yields what patches, and a list that gets the number of workers that each study asks for.
+    The figures of their reports are not rendered. Yields a list that gets the number of workers of each study.
     """
     asked: list[int] = []
 
@@ -46,4 +51,5 @@ def cells_run_here() -> Generator[tuple[pytest.MonkeyPatch, list[int]]]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("xdomain.study.api.run_local", run_here)
-        yield patch, asked
+        render_no_figures(patch)
+        yield asked

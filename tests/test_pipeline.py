@@ -452,6 +452,7 @@ def predicted_again(finished, path):
         assert [r["prediction"] for r in again] == [r["prediction"] for r in told]
 
 
+@pytest.mark.usefixtures("validated_briefly")
 def test_text_is_read_by_a_model_of_made_up_integers(tmp_path):
     # stage two of Chiang & Lee 2022: the wordpieces of a text model, each at the row of some integer
     plan = Pretraining(layers=1, width=32, heads=2, lengths=(16, 32), shares=(1, 1), tokens=8192)

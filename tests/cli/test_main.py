@@ -220,6 +220,7 @@ def test_doctor_names_what_is_there(capsys):
     assert "bfloat16" in rows["device"]["detail"]
 
 
+@pytest.mark.usefixtures("validated_briefly")
 def test_pretrain_text_from_the_command_line(capsys, tmp_path):
     text = "\f".join(" ".join(f"w{a}{b}" for a in "abcdefghij" for b in "klmnopqrst") for _ in range(3))
     (tmp_path / "t.txt").write_text(text)
@@ -247,6 +248,7 @@ def test_pretrain_text_from_the_command_line(capsys, tmp_path):
     assert pieces[0] == pieces[1]
 
 
+@pytest.mark.usefixtures("validated_briefly")
 def test_pretrain_sequences_from_the_command_line(capsys, tmp_path):
     records = [f"{'ACGT' * 4}{i:08b}".replace("0", "A").replace("1", "C") for i in range(200)]
     (tmp_path / "d.csv").write_text("n,dna\n" + "".join(f"r{i},{record}\n" for i, record in enumerate(records)))
@@ -286,6 +288,7 @@ def test_pretrain_has_the_defaults_that_it_has_in_python(name):
         assert default == (",".join(map(str, value)) if isinstance(value, tuple) else value), option
 
 
+@pytest.mark.usefixtures("validated_briefly")
 def test_pretrain_synthetic_from_the_command_line(capsys, tmp_path):
     (tmp_path / "c.txt").write_text("\n".join(str(count) for count in range(1, 51)))
     code, out, err = xdomain(capsys, "pretrain", "synthetic", "flat:8", "--out", tmp_path / "bert", "--symbols", "50",

@@ -10,12 +10,18 @@ import time
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from small_study import finished, study
+from small_study import finished, render_no_figures, study
 
 from xdomain.core.errors import OutputError
 from xdomain.study.api import run_study
 
+pytestmark = pytest.mark.usefixtures("unrendered")
 ONE = {"tasks": ["toy/dna-classification"], "arms": ["pretrained"], "learning_rates": [1e-3]}
+
+
+@pytest.fixture
+def unrendered(monkeypatch):
+    render_no_figures(monkeypatch)
 
 
 def test_a_worker_finds_what_is_found_here(done, tiny_bert, tmp_path, monkeypatch):

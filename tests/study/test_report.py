@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from matplotlib import image
+from small_study import render_no_figures
 
 from xdomain.cli.console import print_findings
 from xdomain.core.errors import OutputError
@@ -232,7 +233,7 @@ def reports(tmp_path_factory):
         folder = tmp_path_factory.mktemp(name)
         with pytest.MonkeyPatch.context() as patch:
             if not rendered:
-                patch.setattr(figures, "_saved", empty)
+                render_no_figures(patch)
             paths = write_report(ALL[name], folder)
         page = (folder / "report.html").read_text("utf-8")
         return (folder / "report.md").read_text("utf-8"), Reader(page), paths
@@ -240,14 +241,9 @@ def reports(tmp_path_factory):
     return lambda name, *, rendered=False: report(name, rendered or name in RENDERED)
 
 
-def empty(*_, **__):
-    """Of a figure, which takes most of the time of a report to render."""
-    return b"<svg></svg>"
-
-
 @pytest.fixture
 def unrendered(monkeypatch):
-    monkeypatch.setattr(figures, "_saved", empty)
+    render_no_figures(monkeypatch)
 
 
 @pytest.fixture
