@@ -31,6 +31,7 @@ def xdomain(folder, *arguments):
     return forked.run(script, *arguments, cwd=folder, forget=packages)
 
 
+@pytest.mark.slow
 def test_a_fresh_process_names_a_package_that_does_not_load(tmp_path):
     break_package(tmp_path, "transformers", "5.17.0", f"raise OSError({OLD!r})")
     environment = {**os.environ, "PYTHONPATH": str(tmp_path), "PYTHONSAFEPATH": "1"}

@@ -5,7 +5,7 @@ from typing import Any, get_args
 
 import pytest
 import torch
-from families import CLASSES, CONFIGS, DECODERS, LIKE_OTHERS, PROBLEMS, save_backbone
+from families import CLASSES, CONFIGS, DECODERS, PROBLEMS, quick, save_backbone
 from transformers import AutoModel
 
 from xdomain.core.choices import PAIRS, Init, Tune
@@ -111,7 +111,7 @@ def check(case, backbones, folder=None):
 
 @pytest.mark.parametrize(
     "case",
-    [pytest.param(one, marks=pytest.mark.slow) if one[0] in LIKE_OTHERS else one for one in sorted(QUICK)],
+    [pytest.param(one, marks=() if quick(*one[:2]) else pytest.mark.slow) for one in sorted(QUICK)],
     ids="-".join,
 )
 def test_a_step_and_then_a_stock_checkpoint(case, backbones, tmp_path):

@@ -26,7 +26,9 @@ SMALL = ("split.limit.train=48", "split.limit.valid=16", "split.limit.test=24", 
 PAIRS = [RunSeeds(seed, seed) for seed in range(3)]
 
 
-@pytest.fixture(scope="module", params=["classification", "regression", "tagging", "pair"])
+@pytest.fixture(
+    scope="module", params=["classification", "regression", "tagging", pytest.param("pair", marks=pytest.mark.slow)]
+)
 def compared(request, tiny_bert, pictures, tmp_path_factory):
     out = tmp_path_factory.mktemp("compare") / request.param
     with pictures() if request.param == "classification" else nullcontext():

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from families import ALIKE, LIKE_OTHERS, PROBLEMS, records, save_backbone, save_run, table_of
+from families import PROBLEMS, quick, records, save_backbone, save_run, table_of
 
 import xdomain
 from xdomain.core.errors import BackboneError
@@ -24,11 +24,6 @@ CPU = Device("cpu", False, "a test")
 @pytest.fixture(scope="module")
 def backbones(tmp_path_factory):
     return cache(lambda family: save_backbone(family, tmp_path_factory.mktemp(family)))
-
-
-def quick(family, problem):
-    """One encoder and one decoder have all heads, the other families one of each kind."""
-    return family not in LIKE_OTHERS and (problem not in ALIKE or family in ("bert", "gpt2"))
 
 
 @pytest.mark.parametrize(
