@@ -1,6 +1,7 @@
 """What a command does not need is not loaded: a listing, a check or a misspelt name does not wait for torch."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -112,3 +113,17 @@ main(sys.argv[1:])
     modules = set(told[told.index("loaded ") :].split())
     assert {"torch", "xdomain.training.trainer"} <= modules
     assert not modules & {"sklearn.linear_model", "matplotlib", "torchaudio", "scipy.stats", "onnx"}
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"), [({}, "1000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "active"}, "")]
+)
+def test_threads_wait_without_spinning_unless_the_user_says_otherwise(given, kept):
+    environment = {
+        name: value for name, value in os.environ.items() if name not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
+    }
+    script = "import os, xdomain; print(os.environ.get('GOMP_SPINCOUNT', ''))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment | given, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == kept

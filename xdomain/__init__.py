@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 from importlib.metadata import version
+from os import environ
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -41,6 +42,11 @@ if TYPE_CHECKING:
     from xdomain.zero_shot import transfer as transfer
 
 __version__ = version("xdomain")
+
+# torch's threads wait for one another by spinning, which on a machine that other work shares takes the cores that they
+# wait for. GNU's OpenMP reads how long when torch is loaded; a choice of the user's stays. docs/performance.md
+if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & environ.keys():
+    environ["GOMP_SPINCOUNT"] = "1000"
 
 # Imported at first use: loading torch takes seconds, and `xdomain ls` does not need it.
 _HOMES = {
