@@ -1,10 +1,12 @@
-"""Helpers that the readers share."""
+"""Helpers of the readers of tasks: required files, checked columns, numbers, rows and questions made into a table."""
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -12,9 +14,10 @@ from xdomain.core.errors import DataError, RecipeError, nearest
 from xdomain.data.cells import parse_number
 from xdomain.data.formats.read_file import read_text
 from xdomain.data.rows import short, strings
+from xdomain.data.targets import ANSWERS
 
 
-def wanted(files: Mapping[str, Path], *names: str) -> list[Path]:
+def required_files(files: Mapping[str, Path], *names: str) -> list[Path]:
     """The files of `names` among `files`, in that order; a `RecipeError` where the recipe does not name one."""
     for name in names:
         if name not in files:
@@ -36,7 +39,7 @@ def lines_of(path: Path) -> list[str]:
     return [line for line in read_text(path).decode().splitlines() if line.strip()]
 
 
-def numbers_of(read: pa.Table, name: str, path: Path, missing: Collection[str] = ()) -> pa.Array:
+def numeric_column(read: pa.Table, name: str, path: Path, missing: Collection[str] = ()) -> pa.Array:
     """A column of strings as numbers.
 
     Parameters
@@ -68,7 +71,7 @@ def numbers_of(read: pa.Table, name: str, path: Path, missing: Collection[str] =
     return pa.array(numbers, pa.float64())
 
 
-def unique(ids: Sequence[str]) -> list[str]:
+def with_unique_ids(ids: Sequence[str]) -> list[str]:
     """The same `ids` made unique: the second occurrence of a name gets ``#2`` appended, and so on."""
     seen: Counter[str] = Counter()
     names: list[str] = []
@@ -78,7 +81,28 @@ def unique(ids: Sequence[str]) -> list[str]:
     return names
 
 
-def table(rows: Sequence[Mapping[str, object]]) -> pa.Table:
+def table_of_rows(rows: Sequence[Mapping[str, object]]) -> pa.Table:
     """The `rows`, each with an ``id``, as a table with unique ids."""
-    ids = unique([str(row["id"]) for row in rows])
+    ids = with_unique_ids([str(row["id"]) for row in rows])
     return pa.Table.from_pylist([{**row, "id": name} for row, name in zip(rows, ids, strict=True)])
+
+
+def table_of_questions(rows: Sequence[Mapping[str, object]], said: Sequence[str] = ()) -> pa.Table:
+    """Make a table of the problem ``span`` from questions.
+
+    Parameters
+    ----------
+    rows
+        Each with ``id``, ``sequence`` (the question), ``sequence_b`` (the passage), ``answers`` (pairs of start and
+        end in seconds or characters) and optionally, all or none, ``split`` and ``group``.
+    said
+        Sentences about the reading that the user should see; they travel in the table's metadata.
+    """
+    names = ["id", "sequence", "sequence_b", *(name for name in ("split", "group") if rows and name in rows[0])]
+    columns: dict[str, pa.Array] = {name: pa.array([row[name] for row in rows], pa.string()) for name in names}
+    spans: list[Any] = [row["answers"] for row in rows]
+    columns["answers"] = pa.array(
+        [[{"start": float(a), "end": float(b)} for a, b in each] for each in spans],
+        ANSWERS,
+    )
+    return pa.table(columns).replace_schema_metadata({"said": json.dumps(list(said))})

@@ -18,7 +18,7 @@ from xdomain.data.formats.read_file import read_text
 from xdomain.data.formats.tables import raw_table
 from xdomain.data.rows import short
 
-from ..tables import check_columns, table, wanted
+from ..tables import check_columns, required_files, table_of_rows
 
 Include = Literal["performances", "scores", "both"]
 VARIANT = re.compile(r"(_no)?(_first|_2)?_repeat$")
@@ -71,7 +71,7 @@ def read_asap(
     MissingError
         A MIDI file is missing.
     """
-    (metadata,) = wanted(files, "metadata")
+    (metadata,) = required_files(files, "metadata")
     if include not in get_args(Include):
         raise unknown("reader option include:", str(include), get_args(Include))
     if min_pieces < 3:
@@ -102,7 +102,7 @@ def read_asap(
     if not rows:
         raise DataError(f"{metadata}: no composer has {min_pieces} pieces", fix="reader_options.min_pieces=3")
     _check_files([str(row["sequence"]) for row in rows], metadata)
-    return table(rows)
+    return table_of_rows(rows)
 
 
 def _metadata(path: Path) -> list[dict[str, str]]:
@@ -172,7 +172,7 @@ def read_next_chord(files: Mapping[str, Path], *, context: int = 8, every: int =
     classes
         How many of the most frequent names in train are classes of their own, at least 1; all others are ``other``.
     """
-    (path,) = wanted(files, "all")
+    (path,) = required_files(files, "all")
     for option, value in (("context", context), ("every", every), ("classes", classes)):
         if value < 1:
             raise RecipeError(f"reader option {option}={value}", expected="at least 1")
@@ -189,7 +189,7 @@ def read_next_chord(files: Mapping[str, Path], *, context: int = 8, every: int =
                              "label": name, "split": split, "group": f"{split}{number}"})  # fmt: skip
     often = Counter(row["label"] for row in rows if row["split"] == "train" and row["label"] != "other")
     kept = {name for name, _ in sorted(often.items(), key=lambda item: (-item[1], item[0]))[:classes]}
-    return table([{**row, "label": row["label"] if row["label"] in kept else "other"} for row in rows])
+    return table_of_rows([{**row, "label": row["label"] if row["label"] in kept else "other"} for row in rows])
 
 
 def _chorales(path: Path) -> dict[str, list[list[list[int]]]]:

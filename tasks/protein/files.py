@@ -17,7 +17,7 @@ from xdomain.data.formats.read_file import read_text
 from xdomain.data.formats.tables import raw_table
 from xdomain.data.rows import short
 
-from ..tables import check_columns, numbers_of, table, unique, wanted
+from ..tables import check_columns, numeric_column, required_files, table_of_rows, with_unique_ids
 
 pc: Any = pyarrow.compute  # its functions are made at import and have no types
 
@@ -51,7 +51,7 @@ def read_class_files(files: Mapping[str, Path]) -> pa.Table:
         for label, path in files.items()
         for title, sequence in _records(path)
     ]
-    return table(rows)
+    return table_of_rows(rows)
 
 
 def read_labelled_splits(files: Mapping[str, Path]) -> pa.Table:
@@ -61,7 +61,7 @@ def read_labelled_splits(files: Mapping[str, Path]) -> pa.Table:
         label, _, split = name.rpartition(".")
         for title, sequence in _records(path):
             rows.append({"id": title.split()[0], "sequence": sequence, "label": label, "split": split})
-    return table(rows)
+    return table_of_rows(rows)
 
 
 def _flip_split(title: str, path: Path) -> str:
@@ -81,12 +81,12 @@ def read_flip_values(files: Mapping[str, Path], *, length: int | None = None) ->
     length
         How many residues to keep from the start of each protein; None: all.
     """
-    (path,) = wanted(files, "all")
+    (path,) = required_files(files, "all")
     rows: list[dict[str, object]] = []
     for title, sequence in _records(path):
         rows.append({"id": title.split()[0], "sequence": sequence[:length], "label": _target(title, path),
                      "split": _flip_split(title, path)})  # fmt: skip
-    return table(rows)
+    return table_of_rows(rows)
 
 
 def read_flip_tags(files: Mapping[str, Path]) -> pa.Table:
@@ -98,7 +98,7 @@ def read_flip_tags(files: Mapping[str, Path]) -> pa.Table:
         Three FASTA files: ``sequences``; ``labels``, a letter for each residue, with the split in the header; and
         ``mask``, 0 for residues that are not scored.
     """
-    paths = wanted(files, "sequences", "labels", "mask")
+    paths = required_files(files, "sequences", "labels", "mask")
     sequences, labels, mask = (dict(_records(path)) for path in paths)
     masks = {title.split()[0]: bits for title, bits in mask.items()}
     tags = {title.split()[0]: (title, letters) for title, letters in labels.items()}
@@ -112,7 +112,7 @@ def read_flip_tags(files: Mapping[str, Path]) -> pa.Table:
             raise DataError(f"{paths[1]}: record {name!r} has {len(letters)} labels for {len(sequence)} residues")
         scored = [tag if bit == "1" else None for tag, bit in zip(letters, masks[name], strict=True)]
         rows.append({"id": name, "sequence": sequence, "tags": scored, "split": _flip_split(header, paths[1])})
-    return table(rows)
+    return table_of_rows(rows)
 
 
 def read_fluorescence(files: Mapping[str, Path], *, most_in_train: int = 3) -> pa.Table:
@@ -130,16 +130,16 @@ def read_fluorescence(files: Mapping[str, Path], *, most_in_train: int = 3) -> p
     DataError
         The file lacks a column.
     """
-    (path,) = wanted(files, "all")
+    (path,) = required_files(files, "all")
     whole = raw_table(path)
     check_columns(whole, path, "sequence", "num_mutations", "log_fluorescence", "has_stop")
     whole = whole.filter(pc.field("has_stop").isin(["0", "false", "False"]))
-    far = pc.greater(numbers_of(whole, "num_mutations", path), most_in_train)
+    far = pc.greater(numeric_column(whole, "num_mutations", path), most_in_train)
     ids = [f"gfp{i}" for i in range(whole.num_rows)]
     columns = {
         "id": pa.array(ids),
         "sequence": whole.column("sequence"),
-        "label": numbers_of(whole, "log_fluorescence", path),
+        "label": numeric_column(whole, "log_fluorescence", path),
         "split": pc.if_else(far, "test", "train"),
     }
     return pa.table(columns)
@@ -166,7 +166,7 @@ def read_stability(files: Mapping[str, Path]) -> pa.Table:
         raw = raw_table(path, delimiter="tab")
         score = "consensus_stability_score" if name == "test" else "stabilityscore"
         check_columns(raw, path, "name", "sequence", score)
-        label = numbers_of(raw, score, path, missing=("", "na", "nan", "NA"))
+        label = numeric_column(raw, score, path, missing=("", "na", "nan", "NA"))
         rows = pa.table({
             "id": pc.binary_join_element_wise(name, raw.column("name"), ":"),
             "sequence": raw.column("sequence"),
@@ -177,7 +177,7 @@ def read_stability(files: Mapping[str, Path]) -> pa.Table:
     if not tables:
         raise RecipeError("the source names no files", expected="source.files.test, and others of design rounds")
     whole = pa.concat_tables(tables)
-    return whole.set_column(0, "id", pa.array(unique(whole.column("id").to_pylist())))
+    return whole.set_column(0, "id", pa.array(with_unique_ids(whole.column("id").to_pylist())))
 
 
 READERS = {

@@ -15,7 +15,7 @@ from xdomain.data.formats.read_file import read_text
 from xdomain.data.formats.tables import raw_table
 from xdomain.data.formats.unit_lines import FORMS, utterances
 
-from ..tables import table, wanted
+from ..tables import required_files, table_of_rows
 
 
 def read_labelled_units(
@@ -41,7 +41,7 @@ def read_labelled_units(
     by
         The column of the names: id or file.
     """
-    (path,) = wanted(files, "all")
+    (path,) = required_files(files, "all")
     cells = raw_table(path)
     for column in ("id", "sequence", by):
         if column not in cells.column_names:
@@ -135,7 +135,7 @@ def _with_names(rows: list[dict[str, object]], names: list[str], where: str, **p
                 expected=f"some names that have it; the first is {names[0]!r}",
                 fix=f"reader_options.{split}=PATTERN",
             )
-    return table(rows)
+    return table_of_rows(rows)
 
 
 def _pattern(key: str, pattern: str) -> re.Pattern[str]:

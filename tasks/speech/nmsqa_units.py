@@ -14,11 +14,10 @@ from xdomain.core.errors import DataError, MissingError
 from xdomain.core.json_text import parse_json
 from xdomain.core.paths import expanded
 from xdomain.core.recipe import SPLITS
-from xdomain.data.run_length import Ints, merged
+from xdomain.data.run_length import Ints, merged, units_as_text
 
-from ..tables import wanted
+from ..tables import required_files, table_of_questions
 from .nmsqa import Question, parquet_rows, question_of, read_questions, segment_name
-from .payloads import payload, span_table
 
 
 def read_dual_units(files: Mapping[str, Path], *, codes: str = "codes", rate: float = 50.0) -> pa.Table:
@@ -59,7 +58,7 @@ def read_dual_units(files: Mapping[str, Path], *, codes: str = "codes", rate: fl
                 continue
             answers = [(start + shift / rate, end + shift / rate) for start, end in question.seconds]
             rows.append({
-                "id": question.id, "sequence": payload(*_code(folder, question.spoken)), "sequence_b": units,
+                "id": question.id, "sequence": units_as_text(*_code(folder, question.spoken)), "sequence_b": units,
                 "answers": answers, "split": name if name in SPLITS else "",
                 "group": question.title or question.recording,
             })  # fmt: skip
@@ -113,7 +112,7 @@ def read_nmsqa_code(
                 left_out["whose answer cannot be placed in its passage"] += 1
             else:
                 rows.append({
-                    "id": about.id, "sequence": payload(sides[0]), "sequence_b": payload(sides[1]),
+                    "id": about.id, "sequence": units_as_text(sides[0]), "sequence_b": units_as_text(sides[1]),
                     "answers": about.seconds, "split": name if name in SPLITS else "",
                     "group": about.title or about.recording,
                 })  # fmt: skip
@@ -126,7 +125,7 @@ class _Passages:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._segments: dict[str, list[tuple[str, int]]] = {}  # of each passage, with the frame at which each begins
-        self._payloads: dict[str, str] = {}
+        self._texts: dict[str, str] = {}
         self._names: dict[str, list[str]] = {}  # the file names of each passage's segments
         for file in folder.glob("*.code"):
             passage, _, number = file.stem.replace("-", "_").rpartition("_")
@@ -136,12 +135,12 @@ class _Passages:
     def of(self, question: Question) -> tuple[str, int | None]:
         """The passage of a question, and the frame from which its seconds count; None where that is not known."""
         name = question.recording
-        if name not in self._payloads:
+        if name not in self._texts:
             self._put_together(name)
         begins = dict(self._segments[name])
         if not question.in_segment or (len(begins) == 0 and segment_name(question) in ("0", "")):
-            return self._payloads[name], 0
-        return self._payloads[name], begins.get(question.segment)
+            return self._texts[name], 0
+        return self._texts[name], begins.get(question.segment)
 
     def _put_together(self, name: str) -> None:
         plain = name.replace("-", "_")
@@ -149,7 +148,7 @@ class _Passages:
         parts = [_code(self._folder, stem) for stem in segments] or [_code(self._folder, name)]
         lengths = np.cumsum([0, *(int(runs.sum()) for _, runs in parts)])
         self._segments[name] = list(zip(segments, lengths[:-1].tolist(), strict=False))
-        self._payloads[name] = payload(*(np.concatenate(side) for side in zip(*parts, strict=True)))
+        self._texts[name] = units_as_text(*(np.concatenate(side) for side in zip(*parts, strict=True)))
 
 
 def _code(folder: Path, name: str) -> tuple[Ints, Ints]:
@@ -188,7 +187,7 @@ def _frames(cell: object, key: str, path: Path, name: str) -> Ints:
 
 def _question_table(rows: list[dict[str, object]], left_out: Mapping[str, int], files: Mapping[str, Path]) -> pa.Table:
     if not files:
-        wanted(files, "train")
+        required_files(files, "train")
     if not rows:
         raise DataError(
             f"no question of {', '.join(map(str, files.values()))} can be used",
@@ -197,7 +196,7 @@ def _question_table(rows: list[dict[str, object]], left_out: Mapping[str, int], 
     if not any(row["split"] for row in rows):
         rows = [{key: value for key, value in row.items() if key != "split"} for row in rows]
     said = [f"{count:,} questions left out: {why}" for why, count in left_out.items() if count]
-    return span_table(rows, said)
+    return table_of_questions(rows, said)
 
 
 READERS = {"dual_units": read_dual_units, "nmsqa_code": read_nmsqa_code}

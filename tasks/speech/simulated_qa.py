@@ -13,11 +13,11 @@ import numpy as np
 import pyarrow as pa
 
 from xdomain.core.errors import RecipeError, unknown
+from xdomain.data.run_length import units_as_text
 
-from ..tables import wanted
+from ..tables import required_files, table_of_questions
 from .lexicon import phonemes as pronounce
 from .nmsqa import Question, by_title
-from .payloads import payload, span_table
 from .simulator import RATE, Ints, Simulator
 from .words import Word, sentences, spoken_words, with_errors
 
@@ -94,7 +94,7 @@ def read_simulated_nmsqa(
     The group of a question is its article, so that no passage gets into two splits. The answer of a misheard word lies
     where that word was said. A passage is spoken once for all its questions.
     """
-    (path,) = wanted(files, "all")
+    (path,) = required_files(files, "all")
     for kind, value, known in (("form", form, FORMS), ("passage", passage, PASSAGES), ("phonemes", phonemes, SOUNDS)):
         if value not in known:
             raise unknown(f"reader_options.{kind}", value, known)
@@ -125,7 +125,7 @@ def read_simulated_nmsqa(
                 continue
             places = [_places(question, spoken[text]) for question in asked]
             said = speaker.passage(text, spoken[text], [span for spans in places for span in spans])
-            whole = speaker.payload(said)
+            whole = speaker.as_text(said)
             for question, spans in zip(asked, places, strict=True):
                 if question.id not in chosen:
                     continue
@@ -138,7 +138,7 @@ def read_simulated_nmsqa(
     notes = [f"{count:,} left out: {why}" for why, count in left_out.items() if count]
     if form == "units":
         notes.insert(0, f"the units are simulated (seed {seed}, {noise:.0%} word errors): no speech was heard")
-    return span_table(rows, notes)
+    return table_of_questions(rows, notes)
 
 
 @dataclass(frozen=True)
@@ -207,7 +207,7 @@ class Speaker:
         spans
             The words of each reference answer in the passage as written, half-open; at least one.
         whole
-            The payload of the whole passage.
+            The text of the whole passage.
 
         Returns
         -------
@@ -221,8 +221,8 @@ class Speaker:
         scale = RATE if self.form == "units" else 1
         row: dict[str, object] = {
             "id": question.id,
-            "sequence": self.payload([asked]),
-            "sequence_b": whole if self.neighbours is None else self.payload(shown),
+            "sequence": self.as_text([asked]),
+            "sequence_b": whole if self.neighbours is None else self.as_text(shown),
             "answers": [(start / scale, end / scale) for start, end in answers],
         }
         return row, len(spans) - len(answers)
@@ -246,11 +246,11 @@ class Speaker:
         none = np.empty(0, np.int64)
         return Sentence(words, origins, none, none, edges, int(ends[-1]))
 
-    def payload(self, said: Sequence[Sentence]) -> str:
-        """The sentences `said` as one payload: units or text."""
+    def as_text(self, said: Sequence[Sentence]) -> str:
+        """The sentences `said` as one text: units or words."""
         if self.form == "text":
             return " ".join(word.text for sentence in said for word in sentence.words)
-        return payload(np.concatenate([s.units for s in said]), np.concatenate([s.runs for s in said]))
+        return units_as_text(np.concatenate([s.units for s in said]), np.concatenate([s.runs for s in said]))
 
     def _rng(self, *about: str) -> np.random.Generator:
         return np.random.Generator(np.random.PCG64([self.seed, *(zlib.crc32(part.encode()) for part in about)]))

@@ -11,7 +11,7 @@ from xdomain.core.errors import DataError, RecipeError, nearest, unknown
 from xdomain.core.recipe import SPLITS
 from xdomain.data.formats.read_file import read_text
 
-from ..tables import table
+from ..tables import table_of_rows
 
 FIELDS = 10
 TAGS = {"upos": 3, "xpos": 4}
@@ -59,7 +59,7 @@ def read_conllu(files: Mapping[str, Path], *, tags: str = "upos") -> pa.Table:
         if not sentences:
             raise DataError(f"{path} holds no sentence", expected="CoNLL-U: a word a line, then a blank line")
         rows += sentences
-    return table(rows)
+    return table_of_rows(rows)
 
 
 def _row(

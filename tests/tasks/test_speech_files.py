@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 from xdomain.core.errors import DataError, MissingError, RecipeError
 from xdomain.core.plugins import readers
 from xdomain.data.assemble import said
-from xdomain.data.run_length import merged
+from xdomain.data.run_length import merged, units_as_text
 from xdomain.tasks.speech.nmsqa import read_questions
-from xdomain.tasks.speech.payloads import payload
 
 UNITS_CSV = """\
 id,sequence,rate,duration,file,codebook
@@ -46,7 +45,7 @@ def read(tmp_path):
     ],
 )
 def test_a_payload_by_hand(units, runs, text):
-    assert payload(units, runs) == text
+    assert units_as_text(units, runs) == text
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 5)), min_size=1))

@@ -14,9 +14,9 @@ from xdomain.core.errors import MissingError, RecipeError
 from xdomain.core.plugins import find_recipe, readers
 from xdomain.data.assemble import said
 from xdomain.data.loading import load_table
+from xdomain.data.run_length import units_as_text
 from xdomain.data.splits.assign import assign
 from xdomain.tasks.speech.lexicon import phonemes
-from xdomain.tasks.speech.payloads import payload
 from xdomain.tasks.speech.simulated_qa import Speaker
 from xdomain.tasks.speech.simulator import RUNS, Simulator
 from xdomain.tasks.speech.words import Word, sentences, spelled, spoken_words, with_errors
@@ -120,7 +120,7 @@ def test_the_same_word_sounds_alike_and_not_the_same():
     speaker = Simulator(seed=1)
     heard = speaker.speak(words, np.random.default_rng(0))
     frames = np.repeat(heard.units, heard.runs)
-    said = [payload(frames[a:b]) for a, b in heard.edges.tolist()]
+    said = [units_as_text(frames[a:b]) for a, b in heard.edges.tolist()]
     assert len(set(said)) > 10
     kinds = [set(frames[a:b].tolist()) for a, b in heard.edges.tolist()]
     alike = np.mean([len(a & b) / len(a | b) for a in kinds for b in kinds])

@@ -36,3 +36,16 @@ def merged(units: ArrayLike, runs: ArrayLike | None = None) -> tuple[Ints, Ints]
 def written_units(units: NDArray[np.integer], runs: NDArray[np.integer]) -> str:
     """`units` as text, separated by blanks, each followed by its run length in `runs` unless that is 1."""
     return " ".join(f"{u}:{r}" if r != 1 else f"{u}" for u, r in zip(units.tolist(), runs.tolist(), strict=True))
+
+
+def units_as_text(units: ArrayLike, runs: ArrayLike | None = None) -> str:
+    """Write units as text, with equal neighbours merged: `written_units` of `merged`.
+
+    Parameters
+    ----------
+    units
+        Shape (n,).
+    runs
+        Shape (n,): the frames of each, at least 1; None: one each. A length of 1 is not written.
+    """
+    return written_units(*merged(units, runs))
