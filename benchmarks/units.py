@@ -20,7 +20,7 @@ import numpy as np
 from xdomain.adapters.speech.codebook import SAMPLE, Codebook, fit_codebook, sample_frames
 from xdomain.adapters.speech.encode import encode_files
 from xdomain.adapters.speech.files import find_audio
-from xdomain.adapters.speech.frame_reader import ReadLog, hear_all, make_features
+from xdomain.adapters.speech.frame_reader import ReadLog, frames_of_files, make_features
 from xdomain.adapters.speech.labels import agreement
 
 RATE = 44100  # so that long files are resampled too
@@ -43,7 +43,7 @@ def fit_and_encode(folder: Path, units: int) -> Codebook:
     mfcc = make_features("mfcc")
     mfcc(np.zeros(16000, np.float32))  # loads what it needs
     begun = clock()
-    sample, total = sample_frames(hear_all(paths, mfcc, ReadLog()), SAMPLE, width=mfcc.width)
+    sample, total = sample_frames(frames_of_files(paths, mfcc, ReadLog()), SAMPLE, width=mfcc.width)
     book, _ = fit_codebook(sample, units, features=mfcc)
     told(f"fit {units} units to {total:,} frames of {len(paths):,} files", begun)
     begun = clock()

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from xdomain.baselines.train_baseline import train_baseline
 from xdomain.core.choices import Problem
-from xdomain.core.disk import room_on_disk
+from xdomain.core.disk import explaining_full_disk
 from xdomain.core.errors import RecipeError, names_misspelt_options
 from xdomain.core.formatting import number
 from xdomain.core.memory import enough_memory
@@ -194,7 +194,7 @@ def run(
     with (
         quiet_loading(),
         enough_memory(lambda: memory_need(recipe)),
-        room_on_disk(folder, fix=RESUME),
+        explaining_full_disk(folder, fix=RESUME),
         muted(not is_first()),
     ):
         return _run(recipe, folder, overwrite=overwrite, resume=resume, minutes=minutes)

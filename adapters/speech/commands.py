@@ -68,14 +68,14 @@ def fit_command(
     import numpy as np
 
     from .codebook import check_place, fit_codebook, sample_frames
-    from .frame_reader import ReadLog, hear_all, make_features
+    from .frame_reader import ReadLog, frames_of_files, make_features
     from .labels import usage
 
     check_place(out, overwrite=overwrite)
     paths, _ = _named(wavs)
     hears = make_features(features)
     notes = ReadLog(Progress(len(paths)))
-    heard = hear_all(paths, hears, notes, skip_bad=skip_bad)
+    heard = frames_of_files(paths, hears, notes, skip_bad=skip_bad)
     sample, total = sample_frames(heard, frames, width=hears.width, seed=seed)
     for line in notes.lines():
         log.info(line)

@@ -153,7 +153,9 @@ def frames_of(path: Path, features: Features, notes: ReadLog) -> Iterator[Frames
     notes.tell()
 
 
-def hear_all(paths: Iterable[Path], features: Features, notes: ReadLog, *, skip_bad: bool = False) -> Iterator[Frames]:
+def frames_of_files(
+    paths: Iterable[Path], features: Features, notes: ReadLog, *, skip_bad: bool = False
+) -> Iterator[Frames]:
     """Yield the frames of many files, chunk by chunk.
 
     Parameters

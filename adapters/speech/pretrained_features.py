@@ -26,7 +26,7 @@ UNUSED = ("masked_spec_embed",)  # only used in training: a checkpoint without i
 
 
 @dataclass(frozen=True)
-class HiddenStates:
+class SpeechEncoderLayer:
     """One layer of a speech encoder.
 
     A file of up to 30 s is computed in one pass, a longer one in chunks of 30 s that overlap by 4 s, of which each
@@ -75,7 +75,7 @@ class HiddenStates:
         return self.forward(samples)
 
 
-def load_checkpoint(source: str, layer: int, *, device: str | None = None) -> HiddenStates:
+def load_checkpoint(source: str, layer: int, *, device: str | None = None) -> SpeechEncoderLayer:
     """Load one layer of HuBERT, wav2vec 2, WavLM or a similar encoder.
 
     Parameters
@@ -116,7 +116,7 @@ def load_checkpoint(source: str, layer: int, *, device: str | None = None) -> Hi
         "activation": config.hidden_act,
         "strides": list(config.conv_stride),
     }
-    return HiddenStates(
+    return SpeechEncoderLayer(
         name=f"{source}:{layer}",
         digest=_digest(facts, _used(model.state_dict(), layer)),
         sample_rate=int(extractor.sampling_rate),
@@ -127,7 +127,7 @@ def load_checkpoint(source: str, layer: int, *, device: str | None = None) -> Hi
     )
 
 
-def load_pipeline(pipeline: str, layer: int, *, device: str | None = None) -> HiddenStates:
+def load_pipeline(pipeline: str, layer: int, *, device: str | None = None) -> SpeechEncoderLayer:
     """Load one layer of a pipeline that torchaudio bundles; its weights are downloaded on first use.
 
     Only this function needs torchaudio: the extra ``torchaudio`` installs it with the torch that fits.
@@ -176,7 +176,7 @@ def load_pipeline(pipeline: str, layer: int, *, device: str | None = None) -> Hi
 
     shape = [(kernel, stride) for _, kernel, stride in bundle._params["extractor_conv_layer_config"]]
     kernels, strides = zip(*shape, strict=True)
-    return HiddenStates(
+    return SpeechEncoderLayer(
         name=f"{name}:{layer}",
         digest=_digest({"kind": name, "layer": layer}, model.state_dict()),
         sample_rate=int(bundle.sample_rate),

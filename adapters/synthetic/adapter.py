@@ -15,7 +15,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from xdomain.core.errors import RecipeError
 from xdomain.core.sequences import Alphabet, Ids, Payload, Ragged, offsets_of, path_option
 
-from .frequencies import Law, make_law
+from .frequencies import Distribution, make_law
 from .kinds import Part, parse_kind
 from .numerals import read_numerals
 from .random_streams import LENGTHS, LONGEST, PARTS, Draws, Integers, below, stream_words, units
@@ -169,11 +169,11 @@ class Synthetic:
         return tuple(part for stage in self._stages for part in stage)
 
     @cached_property
-    def _law(self) -> Law:
+    def _law(self) -> Distribution:
         return make_law(self.law, self.symbols, self.counts)
 
     @cached_property
-    def _laws(self) -> Mapping[str, Law]:
+    def _laws(self) -> Mapping[str, Distribution]:
         """The law of what each part draws, by the part's text."""
         return {part.text: part.law(self._law) for part in self._parts}
 

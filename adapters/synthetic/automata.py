@@ -24,7 +24,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from .frequencies import Law, drawn
+from .frequencies import Distribution, drawn
 from .random_streams import Draws, Flags, Grid, Integers, below, units
 
 CELLS, SIDE = 8, 4
@@ -39,7 +39,7 @@ RULES, STATES = 1000, 2000
 Evolve = Callable[[Integers, Integers, int], Integers]
 
 
-def ring(states: int, draws: Draws, law: Law) -> Grid:
+def ring(states: int, draws: Draws, law: Distribution) -> Grid:
     """The history of a ring of cells by a table of all triples (Wolfram 1983); `draws` decides the rule.
 
     There is a number of `states`, whose names `law` gives.
@@ -47,7 +47,7 @@ def ring(states: int, draws: Draws, law: Law) -> Grid:
     return _history(states, CELLS, states**3, _ring_after, draws, law)
 
 
-def torus(states: int, draws: Draws, law: Law) -> Grid:
+def torus(states: int, draws: Draws, law: Distribution) -> Grid:
     """The history of a square of cells by a table of cells and sums of neighbours; `draws` decides the rule.
 
     There is a number of `states`, whose names `law` gives. With two, the rules are those like Conway's Life.
@@ -55,7 +55,9 @@ def torus(states: int, draws: Draws, law: Law) -> Grid:
     return _history(states, SIDE * SIDE, states * (8 * (states - 1) + 1), _torus_after, draws, law)
 
 
-def _history(states: int, cells: int, entries: int, after: Callable[..., Integers], draws: Draws, law: Law) -> Grid:
+def _history(
+    states: int, cells: int, entries: int, after: Callable[..., Integers], draws: Draws, law: Distribution
+) -> Grid:
     names = drawn(law, replace(draws, distinct=True), states)
     first = below(draws.words(STATES, cells), states)
 

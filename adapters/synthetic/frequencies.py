@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from xdomain.core.errors import DataError, RecipeError, unknown
 
-from .random_streams import AGAIN, RACE, TOKENS, Draws, Flags, Integers, Words, below, first_seen, units
+from .random_streams import AGAIN, RACE, TOKENS, Draws, Flags, Integers, RawBits, below, first_seen, units
 
 LAWS = ("uniform", "zipf", "table")
 ROUNDS = 3
@@ -20,7 +20,7 @@ ROUNDS = 3
 
 
 @dataclass(frozen=True, eq=False)
-class Law:
+class Distribution:
     """Frequencies of the integers below `size`.
 
     Parameters
@@ -34,15 +34,15 @@ class Law:
     size: int
     edges: NDArray[np.float64] | None = None
 
-    def draw(self, words: Words) -> Integers:
+    def draw(self, words: RawBits) -> Integers:
         """Draw an integer for each of `words`, independently, in the same shape."""
         if self.edges is None:
             return below(words, self.size)
         return np.searchsorted(self.edges, units(words) * self.edges[-1], side="right").astype(np.int64)
 
-    def over(self, size: int) -> Law:
+    def restricted_to(self, size: int) -> Distribution:
         """The same law over only the integers below `size`, at most the size of this law."""
-        return Law(size, None if self.edges is None else self.edges[:size])
+        return Distribution(size, None if self.edges is None else self.edges[:size])
 
     @property
     def weights(self) -> NDArray[np.float64]:
@@ -54,7 +54,7 @@ class Law:
         """How many integers have a weight above 0."""
         return self.size if self.edges is None else int(np.count_nonzero(self.weights))
 
-    def race(self, words: Words, out: Integers, n: int) -> Integers:
+    def draw_without_replacement(self, words: RawBits, out: Integers, n: int) -> Integers:
         """Shape (n,): integers other than `out`, drawn one after another without replacement.
 
         Each integer arrives after an exponential time of its own with mean 1 / weight; the first n to arrive are the
@@ -76,11 +76,11 @@ class Law:
         return early[np.argsort(arrivals[early], kind="stable")]
 
 
-def drawn(law: Law, draws: Draws, n: int) -> Integers:
+def drawn(law: Distribution, draws: Draws, n: int) -> Integers:
     """Shape (rows, n): `n` tokens by `law` for each row of `draws`, all different in a row where it is `distinct`.
 
     Different tokens are drawn one after another without replacement: repeated ones are skipped. Where hundreds of draws
-    give too few, `Law.race` draws the rest; its results have the same distribution, and it is slower.
+    give too few, `Distribution.race` draws the rest; its results have the same distribution, and it is slower.
     """
     if not draws.distinct:
         return law.draw(draws.words(TOKENS, n))
@@ -97,17 +97,19 @@ def drawn(law: Law, draws: Draws, n: int) -> Integers:
     return tokens[new].reshape(-1, n) if (new.sum(axis=1) == n).all() else _completed(law, draws, n, tokens, new)
 
 
-def _completed(law: Law, draws: Draws, n: int, tokens: Integers, new: Flags) -> Integers:
+def _completed(law: Distribution, draws: Draws, n: int, tokens: Integers, new: Flags) -> Integers:
     completed = np.empty((len(tokens), n), np.int64)
     for row, (drawn_tokens, kept) in enumerate(zip(tokens, new, strict=True)):
         begun = drawn_tokens[kept]
         lacking = n - len(begun)
-        rest = law.race(draws.words_of(row, RACE, law.size), begun, lacking) if lacking else begun[:0]
+        rest = (
+            law.draw_without_replacement(draws.words_of(row, RACE, law.size), begun, lacking) if lacking else begun[:0]
+        )
         completed[row] = np.concatenate([begun, rest])
     return completed
 
 
-def make_law(law: str, size: int, counts: str | Sequence[float] = "") -> Law:
+def make_law(law: str, size: int, counts: str | Sequence[float] = "") -> Distribution:
     """The law that an option names.
 
     Parameters
@@ -139,10 +141,10 @@ def make_law(law: str, size: int, counts: str | Sequence[float] = "") -> Law:
         return _zipf(law, argument, size)
     if colon:
         raise RecipeError(f"law {law!r}", expected=f"{name}; only zipf has a number", nearest=name)
-    return Law(size) if name == "uniform" else _table(counts, size)
+    return Distribution(size) if name == "uniform" else _table(counts, size)
 
 
-def _zipf(law: str, argument: str, size: int) -> Law:
+def _zipf(law: str, argument: str, size: int) -> Distribution:
     try:
         exponent = float(argument)
     except ValueError:
@@ -150,11 +152,11 @@ def _zipf(law: str, argument: str, size: int) -> Law:
     if not 0 <= exponent < math.inf:
         raise RecipeError(f"law {law!r}", expected="zipf:S, the exponent S 0 or more", nearest="zipf:1")
     if exponent == 0:
-        return Law(size)
-    return Law(size, np.cumsum(np.arange(1, size + 1, dtype=np.float64) ** -exponent))
+        return Distribution(size)
+    return Distribution(size, np.cumsum(np.arange(1, size + 1, dtype=np.float64) ** -exponent))
 
 
-def _table(counts: str | Sequence[float], size: int) -> Law:
+def _table(counts: str | Sequence[float], size: int) -> Distribution:
     where = f"{counts}: " if isinstance(counts, str) else ""
     weights = _read(Path(counts)) if isinstance(counts, str) else np.asarray(counts, np.float64)
     if weights.shape != (size,):
@@ -169,7 +171,7 @@ def _table(counts: str | Sequence[float], size: int) -> Law:
         )
     if not 0 < weights.sum() < math.inf:
         raise RecipeError(f"{where}counts whose sum is {weights.sum()}", expected="a sum above 0, and finite")
-    return Law(size, np.cumsum(weights))
+    return Distribution(size, np.cumsum(weights))
 
 
 def _read(path: Path) -> NDArray[np.float64]:

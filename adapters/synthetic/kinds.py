@@ -12,7 +12,7 @@ from xdomain.core.entry_points import entry_points
 from xdomain.core.errors import RecipeError, unknown
 
 from . import automata, procedures, structures
-from .frequencies import Law
+from .frequencies import Distribution
 from .procedures import MARKS
 from .random_streams import Draws, Grid
 
@@ -137,11 +137,11 @@ class Part:
         """The least size of the alphabet."""
         return self.form.needs(self.number)
 
-    def law(self, whole: Law) -> Law:
-        """The law of what it draws, given the law `whole` over an alphabet of `needs` integers or more."""
-        return whole.over(self.form.over(self.number, whole.size))
+    def law(self, whole: Distribution) -> Distribution:
+        """The distribution of what it draws, given `whole`, that of an alphabet of `needs` integers or more."""
+        return whole.restricted_to(self.form.over(self.number, whole.size))
 
-    def make(self, draws: Draws, law: Law) -> Grid:
+    def make(self, draws: Draws, law: Distribution) -> Grid:
         """Make the sequences that `draws` asks for; `law` is what the method `law` returned."""
         make = self.form.make if self.number is None else partial(self.form.make, self.number)
         return make(draws, law)

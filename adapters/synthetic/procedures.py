@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .frequencies import Law
+from .frequencies import Distribution
 from .random_streams import POOL, STEPS, TOKENS, Draws, Flags, Grid, Integers, below, first_seen
 from .structures import walk
 
@@ -36,25 +36,25 @@ BEYOND = 2**62
 """A number larger than any token or depth."""
 
 
-def identity(draws: Draws, law: Law) -> Grid:
+def identity(draws: Draws, law: Distribution) -> Grid:
     """The input again: `draws` and `law` make it."""
     tokens, size = _copied(draws, law)
     return _joined(law, [(tokens, size), (tokens, size)])
 
 
-def reverse(draws: Draws, law: Law) -> Grid:
+def reverse(draws: Draws, law: Distribution) -> Grid:
     """The input, which `draws` and `law` make, from its end to its start."""
     tokens, size = _copied(draws, law)
     return _joined(law, [(tokens, size), (tokens[:, ::-1], size[:, ::-1])])
 
 
-def sort(draws: Draws, law: Law) -> Grid:
+def sort(draws: Draws, law: Distribution) -> Grid:
     """The input, which `draws` and `law` make, in growing order."""
     tokens, size = _copied(draws, law)
     return _joined(law, [(tokens, size), (np.sort(np.where(size, tokens, BEYOND), axis=1), size)])
 
 
-def distinct(pool: int, draws: Draws, law: Law) -> Grid:
+def distinct(pool: int, draws: Draws, law: Distribution) -> Grid:
     """The set of the input; the input is drawn from `pool` tokens, which `draws` and `law` make."""
     tokens = _pooled(pool, draws, law)
     new = first_seen(tokens)
@@ -62,7 +62,7 @@ def distinct(pool: int, draws: Draws, law: Law) -> Grid:
     return _joined(law, [(tokens, size), (tokens, size & new)])
 
 
-def union(pool: int, draws: Draws, law: Law) -> Grid:
+def union(pool: int, draws: Draws, law: Distribution) -> Grid:
     """The union of two inputs; both are drawn from `pool` tokens, which `draws` and `law` make."""
     tokens = _pooled(pool, draws, law)
     new = first_seen(tokens)
@@ -71,7 +71,7 @@ def union(pool: int, draws: Draws, law: Law) -> Grid:
     return _joined(law, [(tokens, size & half), (tokens, size & ~half), (tokens, size & new)])
 
 
-def delete(pool: int, draws: Draws, law: Law) -> Grid:
+def delete(pool: int, draws: Draws, law: Distribution) -> Grid:
     """The input without one token; both are drawn from `pool` tokens, which `draws` and `law` make."""
     tokens = _pooled(pool, draws, law, extra=1)
     gone, tokens = tokens[:, :1], tokens[:, 1:]
@@ -80,7 +80,7 @@ def delete(pool: int, draws: Draws, law: Law) -> Grid:
     return _joined(law, [(gone, np.ones(gone.shape, bool)), (tokens, size), (tokens, size & stays)])
 
 
-def stack(share: float, draws: Draws, law: Law) -> Grid:
+def stack(share: float, draws: Draws, law: Distribution) -> Grid:
     """What is left on a stack; `draws` and `law` make the tokens.
 
     Each step pushes a token with probability `share`, and otherwise pops one; onto an empty stack it always pushes.
@@ -94,13 +94,13 @@ def stack(share: float, draws: Draws, law: Law) -> Grid:
     return _joined(law, [(tokens, size), (tokens[:, ::-1], left[:, ::-1])])
 
 
-def _copied(draws: Draws, law: Law) -> tuple[Integers, Flags]:
+def _copied(draws: Draws, law: Distribution) -> tuple[Integers, Flags]:
     """Shape (rows, columns) each: tokens, and which of them a sequence has room for twice."""
     tokens = law.draw(draws.words(TOKENS, draws.width))
     return tokens, _fitting(draws, np.full(tokens.shape, 2), marks=1)
 
 
-def _pooled(pool: int, draws: Draws, law: Law, extra: int = 0) -> Integers:
+def _pooled(pool: int, draws: Draws, law: Distribution, extra: int = 0) -> Integers:
     """Shape (rows, extra + columns): tokens, drawn from a separate pool for each row."""
     tokens = law.draw(draws.words(POOL, pool))
     return np.take_along_axis(tokens, below(draws.words(TOKENS, extra + draws.width), pool), axis=1)
@@ -111,7 +111,7 @@ def _fitting(draws: Draws, costs: Integers, *, marks: int) -> Flags:
     return np.cumsum(costs, axis=1) + marks <= draws.lengths[:, None]
 
 
-def _joined(law: Law, parts: list[tuple[Integers, Flags]]) -> Grid:
+def _joined(law: Distribution, parts: list[tuple[Integers, Flags]]) -> Grid:
     """The parts side by side, with the separator before the last part and the other mark between those before it."""
     rows = len(parts[0][0])
     marks = [law.size] * (len(parts) - 2) + [law.size + 1]

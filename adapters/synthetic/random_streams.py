@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Words = NDArray[np.uint64]
+RawBits = NDArray[np.uint64]
 Integers = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
@@ -18,7 +18,7 @@ LONGEST = 2**16 - 2
 """Tokens of the longest sequence: positions are packed into 16 bits, and one more is made where one is cut off."""
 
 
-def stream_words(stream: int, seed: int, columns: int, first: int, count: int) -> Words:
+def stream_words(stream: int, seed: int, columns: int, first: int, count: int) -> RawBits:
     """Draw the raw words of sequences ``first`` to ``first + count``.
 
     A stream is one run of a PCG64, in which sequence i owns the words from ``i * columns`` on. numpy keeps raw
@@ -73,12 +73,12 @@ class Draws:
     width: int
     distinct: bool
 
-    def words(self, stream: int, columns: int) -> Words:
+    def words(self, stream: int, columns: int) -> RawBits:
         """Shape (rows, columns): the words of all rows in `stream`, `columns` words each."""
         drawn = stream_words(stream, self.seed, columns, self.first, self.count)
         return drawn if len(self.rows) == self.count else drawn[self.rows]
 
-    def words_of(self, row: int, stream: int, columns: int) -> Words:
+    def words_of(self, row: int, stream: int, columns: int) -> RawBits:
         """Shape (columns,): the words of one `row` in `stream`, `columns` of them."""
         return stream_words(stream, self.seed, columns, self.first + int(self.rows[row]), 1)[0]
 
@@ -103,12 +103,12 @@ class Grid:
     used: Flags
 
 
-def units(words: Words) -> NDArray[np.float64]:
+def units(words: RawBits) -> NDArray[np.float64]:
     """Numbers in [0, 1), one for each of `words`, from its upper 53 bits."""
     return (words >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
-def below(words: Words, limit: int | Integers) -> Integers:
+def below(words: RawBits, limit: int | Integers) -> Integers:
     """Integers in [0, `limit`), one for each of `words`, from its upper 32 bits.
 
     `limit` is below 2**32, one for all or one for each. The probability of a number is off by less than 2**-32.
@@ -116,7 +116,7 @@ def below(words: Words, limit: int | Integers) -> Integers:
     return (((words >> np.uint64(32)) * np.asarray(limit, np.uint64)) >> np.uint64(32)).astype(np.int64)
 
 
-def order(words: Words, groups: Integers, used: Flags) -> Integers:
+def order(words: RawBits, groups: Integers, used: Flags) -> Integers:
     """Shape (rows, columns): the columns in random order within each group, unused ones last.
 
     Parameters

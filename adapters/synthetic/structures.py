@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from .frequencies import Law, drawn
+from .frequencies import Distribution, drawn
 from .random_streams import (
     ORDER,
     STEPS,
@@ -19,7 +19,7 @@ from .random_streams import (
     Flags,
     Grid,
     Integers,
-    Words,
+    RawBits,
     below,
     order,
     stream_words,
@@ -32,7 +32,7 @@ LEVELS = 2**16
 """A number larger than the height of any stack."""
 
 
-def independent(draws: Draws, law: Law) -> Grid:
+def independent(draws: Draws, law: Distribution) -> Grid:
     """Draw every token of `draws` by `law`, independently.
 
     "Uniform" and "unigram" of Chiang & Lee 2022 (arXiv 2109.03537).
@@ -40,7 +40,7 @@ def independent(draws: Draws, law: Law) -> Grid:
     return Grid(law.draw(draws.words(TOKENS, draws.width)), draws.upto(draws.lengths))
 
 
-def bigram(successors: int, draws: Draws, law: Law) -> Grid:
+def bigram(successors: int, draws: Draws, law: Distribution) -> Grid:
     """Draw each token uniformly from the successors of the token before it, and the first token by the law.
 
     Each integer has `successors` successors, drawn by `law`, the same for all sequences of a seed (that of `draws`);
@@ -59,12 +59,12 @@ def bigram(successors: int, draws: Draws, law: Law) -> Grid:
 
 
 @lru_cache(maxsize=4)
-def _successors(seed: int, law: Law, successors: int) -> Integers:
+def _successors(seed: int, law: Distribution, successors: int) -> Integers:
     """Shape (symbols, successors): the successors of each integer."""
     return law.draw(stream_words(TABLE, seed, successors, 0, law.size))
 
 
-def flat(span: int, draws: Draws, law: Law) -> Grid:
+def flat(span: int, draws: Draws, law: Distribution) -> Grid:
     """Pairs that may cross: each token is written twice, then tokens are shuffled within spans of `span` places.
 
     `law` and `draws` decide the tokens and the order. `span` is even, so both of a pair lie in the same span. These are
@@ -77,7 +77,7 @@ def flat(span: int, draws: Draws, law: Law) -> Grid:
     return Grid(np.take_along_axis(tokens, np.minimum(places // 2, tokens.shape[1] - 1), axis=1), used)
 
 
-def shuffle(block: int, draws: Draws, law: Law) -> Grid:
+def shuffle(block: int, draws: Draws, law: Distribution) -> Grid:
     """Blocks of `block` consecutive integers, shuffled within the block: shuffle-N of Chiang & Lee 2022.
 
     `law` draws the first integer of a block, from those that leave room for a whole block; `draws` decides the order.
@@ -91,7 +91,7 @@ def shuffle(block: int, draws: Draws, law: Law) -> Grid:
     return Grid(np.take_along_axis(starts, places // block, axis=1) + places % block, used)
 
 
-def nesting(share: float, draws: Draws, law: Law) -> Grid:
+def nesting(share: float, draws: Draws, law: Distribution) -> Grid:
     """Pairs that nest: each step pushes a new token onto a stack with probability `share`, and otherwise pops one.
 
     A push writes a token, its pop writes the same token again. Onto an empty stack a step always pushes, and in the
@@ -112,7 +112,7 @@ def nesting(share: float, draws: Draws, law: Law) -> Grid:
     return Grid(values, used)
 
 
-def dyck(brackets: int, draws: Draws, law: Law) -> Grid:
+def dyck(brackets: int, draws: Draws, law: Distribution) -> Grid:
     """k-shuffle Dyck: `brackets` bracket languages, each balanced, interleaved so that they may cross.
 
     A bracket opens with probability one half. `law` draws its type from the first `brackets` integers, the opening
@@ -137,7 +137,7 @@ def dyck(brackets: int, draws: Draws, law: Law) -> Grid:
 
 
 def walk(
-    words: Words, share: float, lengths: Integers, *, closed: bool, deepest: int = LEVELS
+    words: RawBits, share: float, lengths: Integers, *, closed: bool, deepest: int = LEVELS
 ) -> tuple[Flags, Integers]:
     """Steps up and down that never go below the ground.
 

@@ -8,7 +8,7 @@ pytest.importorskip("soxr")
 
 from xdomain.adapters.speech.audio import blocks, cut_audio, describe, is_silent, read_audio  # noqa: E402
 from xdomain.adapters.speech.files import find_audio, ids_of  # noqa: E402
-from xdomain.adapters.speech.frame_reader import ReadLog, hear_all  # noqa: E402
+from xdomain.adapters.speech.frame_reader import ReadLog, frames_of_files  # noqa: E402
 from xdomain.adapters.speech.mfcc import Mfcc  # noqa: E402
 from xdomain.core.errors import DataError, OutputError  # noqa: E402
 
@@ -151,11 +151,11 @@ def test_loud_floats_are_sound(tmp_path):
 def test_a_bad_sample_is_found_before_any_frame(tmp_path):
     for name in ("a.wav", "b.wav"):
         soundfile.write(tmp_path / name, np.r_[np.tile(TONE, 15), [1e20 if name == "b.wav" else 0]], RATE, "FLOAT")
-    frames = hear_all([tmp_path / "a.wav", tmp_path / "b.wav"], Mfcc(), notes := ReadLog())
+    frames = frames_of_files([tmp_path / "a.wav", tmp_path / "b.wav"], Mfcc(), notes := ReadLog())
     with pytest.raises(DataError, match=r"b\.wav: the sample at 15\.0000 s is 1e\+20"):
         next(frames)
     assert notes.done == 0
-    kept = list(hear_all([tmp_path / "b.wav", tmp_path / "a.wav"], Mfcc(), notes, skip_bad=True))
+    kept = list(frames_of_files([tmp_path / "b.wav", tmp_path / "a.wav"], Mfcc(), notes, skip_bad=True))
     assert (notes.heard, len(notes.skipped)) == (1, 1)
     assert sum(map(len, kept)) == (15 * RATE + 1 - 400) // 160 + 1
 

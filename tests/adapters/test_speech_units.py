@@ -17,7 +17,7 @@ from xdomain.adapters.speech.codebook import (  # noqa: E402
     sample_frames,
 )
 from xdomain.adapters.speech.encode import Utterance, encode_files, units_of_files  # noqa: E402
-from xdomain.adapters.speech.frame_reader import ReadLog, hear_all  # noqa: E402
+from xdomain.adapters.speech.frame_reader import ReadLog, frames_of_files  # noqa: E402
 from xdomain.adapters.speech.labels import Usage, agreement, count_labels, labels_told, read_labels, usage  # noqa: E402  # noqa: E402
 from xdomain.adapters.speech.mfcc import Mfcc  # noqa: E402
 from xdomain.core.errors import DataError, RecipeError  # noqa: E402
@@ -101,14 +101,14 @@ def test_one_bad_file_stops_all_unless_asked(tmp_path, book):
     with pytest.raises(DataError, match=r"b\.wav is no sound file"):
         list(encode_files(paths, book))
     with pytest.raises(DataError, match=r"b\.wav is no sound file"):
-        list(hear_all(paths, MFCC, ReadLog()))
+        list(frames_of_files(paths, MFCC, ReadLog()))
     steps = []
     notes = ReadLog(lambda notes: steps.append(notes.done))
     assert [one.id for one in encode_files(paths, book, skip_bad=True, notes=notes)] == ["a"]
     assert (notes.heard, notes.done, steps[-1]) == (1, 3, 3)
     assert notes.lines()[0].startswith(f"2 of 3 files are skipped: {tmp_path / 'b.wav'} is no sound file")
     assert f"{tmp_path / 'c.wav'} is 24.9 ms long, shorter than a frame" in notes.lines()[0]
-    assert sum(len(f) for f in hear_all(paths, MFCC, ReadLog(), skip_bad=True)) == 98
+    assert sum(len(f) for f in frames_of_files(paths, MFCC, ReadLog(), skip_bad=True)) == 98
     with pytest.raises(DataError, match="none of 2 files can be read; the first: "):
         list(encode_files(paths[1:], book, skip_bad=True))
 
@@ -194,7 +194,7 @@ def test_units_of_real_digits_tell_digits():
     paths = [
         folder / f"{digit}_{who}_{take}.wav" for digit in range(10) for who in ("theo", "nicolas") for take in range(8)
     ]
-    sample, total = sample_frames(hear_all(paths, MFCC, ReadLog()), 10_000, width=39)
+    sample, total = sample_frames(frames_of_files(paths, MFCC, ReadLog()), 10_000, width=39)
     made, _ = fit_codebook(sample, 50, features=MFCC)
     found = list(encode_files(paths, made))
     assert sum(int(one.runs.sum()) for one in found) == total

@@ -9,11 +9,11 @@ import pytest
 import torch
 from safetensors import SafetensorError
 
-from xdomain.core.disk import AGAIN, disk_failure, is_disk_full, room_on_disk, writing
+from xdomain.core.disk import AGAIN, disk_failure, explaining_full_disk, is_disk_full, writing
 from xdomain.core.errors import OutputError
 
 TOLD = "Error while serializing: I/O error: No space left on device (os error 28)"  # of safetensors 0.7
-UNTOLD = "[enforce fail at inline_container.cc:671] . unexpected pos 576 vs 534"  # of torch 2.11
+TORCH_WRITE_ERRORS = "[enforce fail at inline_container.cc:671] . unexpected pos 576 vs 534"  # of torch 2.11
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/mnt/model.bin")
 
 
@@ -23,7 +23,7 @@ FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/mnt/model.bin")
 ])  # fmt: skip
 def test_what_means_a_full_disk(error, tmp_path):
     assert is_disk_full(error, tmp_path)
-    with pytest.raises(OutputError) as told, room_on_disk(tmp_path):
+    with pytest.raises(OutputError) as told, explaining_full_disk(tmp_path):
         raise error
     assert told.value.what == f"{tmp_path} cannot be written (No space left on device)"
     assert told.value.fix == AGAIN
@@ -32,26 +32,26 @@ def test_what_means_a_full_disk(error, tmp_path):
 
 @pytest.mark.parametrize("error", [
     PermissionError(errno.EACCES, "Permission denied"), FileNotFoundError(errno.ENOENT, "No such file or directory"),
-    ValueError("No space left on device"), RuntimeError("No space left on device"), RuntimeError(UNTOLD),
+    ValueError("No space left on device"), RuntimeError("No space left on device"), RuntimeError(TORCH_WRITE_ERRORS),
     SafetensorError("Error while deserializing header: InvalidHeader"), KeyError("unexpected pos"),
 ])  # fmt: skip
 def test_what_does_not(error, tmp_path):
     assert not is_disk_full(error, tmp_path)
     assert disk_failure(error) is None
-    with pytest.raises(type(error)) as same, room_on_disk(tmp_path):
+    with pytest.raises(type(error)) as same, explaining_full_disk(tmp_path):
         raise error
     assert same.value is error
 
 
 def test_torch_does_not_tell_why_so_the_disk_is_asked(tmp_path, monkeypatch):
     monkeypatch.setattr("xdomain.core.disk._has_no_room", lambda place: place == tmp_path / "new")
-    assert is_disk_full(RuntimeError(UNTOLD), tmp_path / "new")
-    assert not is_disk_full(RuntimeError(UNTOLD), tmp_path)
+    assert is_disk_full(RuntimeError(TORCH_WRITE_ERRORS), tmp_path / "new")
+    assert not is_disk_full(RuntimeError(TORCH_WRITE_ERRORS), tmp_path)
     assert not is_disk_full(RuntimeError("CUDA error: device-side assert triggered"), tmp_path / "new")
 
 
 def test_the_place_of_a_disk_need_not_exist(tmp_path):
-    assert not is_disk_full(RuntimeError(UNTOLD), tmp_path / "a" / "b")
+    assert not is_disk_full(RuntimeError(TORCH_WRITE_ERRORS), tmp_path / "a" / "b")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has it")

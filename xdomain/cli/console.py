@@ -194,9 +194,9 @@ def print_findings(findings: Findings, folder: Path) -> None:
     First the arms that did not learn, then every arm, every difference with its verdict, and where the report is.
     """
     from xdomain.study.report.conclusions import word_of
-    from xdomain.study.report.learning import unlearned
+    from xdomain.study.report.not_learned import not_learned
 
-    if warning := unlearned(findings):
+    if warning := not_learned(findings):
         print(f"{warning.title}:")
         for place, why in warning.arms:
             print(f"  {place} {why}")

@@ -17,7 +17,7 @@ from xdomain.compression.recovery import as_trained, recover, save_smaller
 from xdomain.compression.section import describe, section_of
 from xdomain.compression.students import from_backbone, with_fewer_layers
 from xdomain.compression.vocabulary import cut_vocabulary
-from xdomain.core.disk import AGAIN, room_on_disk
+from xdomain.core.disk import AGAIN, explaining_full_disk
 from xdomain.core.errors import OutputError, RecipeError, names_misspelt_options, unknown
 from xdomain.core.memory import enough_memory
 from xdomain.core.progress import log
@@ -126,10 +126,10 @@ def compress(
     with quiet_loading():
         original = open_original(source, overrides)
         if how == "quantise":
-            with enough_memory(lambda: scoring_need(original.recipe.train)), room_on_disk(folder, fix=AGAIN):
+            with enough_memory(lambda: scoring_need(original.recipe.train)), explaining_full_disk(folder, fix=AGAIN):
                 return quantise(original, folder, overwrite=overwrite)
         check_place(source, folder, original, overwrite=overwrite)
-        with enough_memory(lambda: memory_need(original.recipe)), room_on_disk(folder, fix=AGAIN):
+        with enough_memory(lambda: memory_need(original.recipe)), explaining_full_disk(folder, fix=AGAIN):
             return _compress(original, how, options, folder, overwrite=overwrite)
 
 

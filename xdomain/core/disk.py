@@ -12,28 +12,28 @@ from pathlib import Path
 from xdomain.core.errors import OutputError
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
-SIGNS = ("No space left on device", "Not enough free space", "Disk quota exceeded")
+DISK_FULL_MESSAGES = ("No space left on device", "Not enough free space", "Disk quota exceeded")
 """How safetensors and numpy say it, whose errors have no number."""
-UNTOLD = ("PytorchStreamWriter failed writing", "unexpected pos")
+TORCH_WRITE_ERRORS = ("PytorchStreamWriter failed writing", "unexpected pos")
 """What torch says of a file that it cannot write, whatever the reason."""
-NO_ROOM = 2**20
+NEARLY_FULL_BYTES = 2**20
 """Bytes free on a disk, below which such an error of torch is put down to a full one."""
 AGAIN = "make room on its disk, and give the same command again"
 ELSEWHERE = "another --out"
 
 
 def is_disk_full(error: BaseException, place: Path) -> bool:
-    """Whether `error` came of a full disk; an error of torch, which does not tell, if that of `place` has no room."""
+    """Whether a full disk caused `error`. Those of torch count if that of `place` has under 1 MiB."""
     if isinstance(error, OSError) and error.errno is not None:
         return error.errno in FULL
     if isinstance(error, RuntimeError):
-        return any(sign in str(error) for sign in UNTOLD) and _has_no_room(place)
+        return any(sign in str(error) for sign in TORCH_WRITE_ERRORS) and _has_no_room(place)
     written = isinstance(error, OSError) or type(error).__name__ == "SafetensorError"
-    return written and any(sign in str(error) for sign in SIGNS)
+    return written and any(sign in str(error) for sign in DISK_FULL_MESSAGES)
 
 
 def disk_failure(error: BaseException) -> OutputError | None:
-    """The message for the user if `error` came of a full disk outside `room_on_disk`; else None."""
+    """The message for the user if `error` came of a full disk outside `explaining_full_disk`; else None."""
     if not is_disk_full(error, Path()):
         return None
     named = getattr(error, "filename", None)
@@ -41,7 +41,7 @@ def disk_failure(error: BaseException) -> OutputError | None:
 
 
 @contextmanager
-def room_on_disk(place: Path, *, fix: str = AGAIN) -> Generator[None]:
+def explaining_full_disk(place: Path, *, fix: str = AGAIN) -> Generator[None]:
     """Turn errors of a full disk in this context, and no others, into one that names `place` and a `fix`.
 
     Raises
@@ -88,4 +88,4 @@ def unwritable(place: Path, error: OSError, *, expected: str | None = None, fix:
 
 def _has_no_room(place: Path) -> bool:
     there = next(path for path in (place, *place.absolute().parents) if path.exists())
-    return shutil.disk_usage(there).free < NO_ROOM
+    return shutil.disk_usage(there).free < NEARLY_FULL_BYTES

@@ -17,7 +17,7 @@ from xdomain.core.safe_loading import load
 from xdomain.core.sequences import Ids, Ragged
 from xdomain.data.collate import Collator, SpecialTokenLayout, fit_windows
 from xdomain.data.dataset import Examples
-from xdomain.embedding.source import ReadBackbone
+from xdomain.embedding.source import BackboneAsIs
 from xdomain.model.backbone import quiet_loading
 from xdomain.model.checkpoints import locate_backbone
 from xdomain.model.families import max_positions
@@ -120,7 +120,7 @@ class MaskedLM:
         return np.split(logs, np.cumsum([len(where) for where in masked])[:-1])
 
 
-def load_masked_lm(read: ReadBackbone) -> MaskedLM:
+def load_masked_lm(read: BackboneAsIs) -> MaskedLM:
     """Load the masked-LM head of a backbone that was `read`.
 
     Raises

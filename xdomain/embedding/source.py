@@ -71,7 +71,7 @@ def open_encoder(
 
 
 @dataclass(frozen=True, eq=False)
-class ReadBackbone:
+class BackboneAsIs:
     """A backbone that is taken as it is, with what a run that starts from it would read records by.
 
     Parameters
@@ -99,7 +99,7 @@ def read_backbone(
     mapping_table: Mapping[str, str] | None = None,
     mapping_seed: int | None = None,
     overrides: Sequence[str] = (),
-) -> ReadBackbone:
+) -> BackboneAsIs:
     """Read a backbone with its mapping, and log which.
 
     Parameters
@@ -133,7 +133,7 @@ def read_backbone(
         f"{backbone.name} as it is, not fine-tuned; mapping {options.mapping} with mapping seed "
         f"{options.mapping_seed}, as a run has it"
     )
-    return ReadBackbone(recipe, backbone, adapter, drawn)
+    return BackboneAsIs(recipe, backbone, adapter, drawn)
 
 
 def embed(source: str | Path, data: Data, *, layer: int = -1, pooling: Pooling = "mean", **options: Any) -> Embeddings:

@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from xdomain.core.disk import room_on_disk, unwritable, writing
+from xdomain.core.disk import explaining_full_disk, unwritable, writing
 from xdomain.core.errors import OutputError, UserError
 from xdomain.core.run_dir import (
     HISTORY,
@@ -144,7 +144,7 @@ class WorkFolder:
     @contextmanager
     def guarded(self) -> Generator[None]:
         """A context that turns errors of writing, such as a full disk, into an `OutputError` with one sentence."""
-        with room_on_disk(self.out), writing(self.out, expected=WRITABLE):
+        with explaining_full_disk(self.out), writing(self.out, expected=WRITABLE):
             yield
 
     def save(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer, step: int, key: str) -> None:

@@ -59,7 +59,7 @@ def why_not_learned(series: ArmResults) -> str | None:
     )
 
 
-def unlearned(series: ArmResults) -> list[Cell]:
+def cells_not_learned(series: ArmResults) -> list[Cell]:
     """The finished cells of `series` that answer with one class or value, or are not better than a constant answer."""
     return [cell for cell in series.cells if _is_unlearned(series, cell)]
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from xdomain.core.recipe import Published
 from xdomain.metrics.metrics import METRICS
 from xdomain.study.arm_results import ArmResults, Place, cell_pairs, paired_difference
-from xdomain.study.caveats import mixed, unlearned, unmatched, why_not_learned
+from xdomain.study.caveats import cells_not_learned, mixed, unmatched, why_not_learned
 from xdomain.study.cells import Cell, Condition
 from xdomain.study.plan import StudyPlan, study_text
 from xdomain.study.results import Difference, Efficiency, Findings, Group, Missing, Variance
@@ -130,7 +130,7 @@ def _group(series: ArmResults) -> Group:
         baseline=condition.recipe.run.baseline,
         constant=series.constant,
         not_learned=why_not_learned(series),
-        unlearned=len(unlearned(series)),
+        unlearned=len(cells_not_learned(series)),
         records=len(judged) if judged else 0,
         record_groups=judged.groups if judged else None,
         splits=condition.splits,

@@ -39,7 +39,7 @@ from xdomain.study.report.conclusions import (
     warnings,
 )
 from xdomain.study.report.formats import DASH, chance, clean, count, equals, interval, number, percent, rate, share
-from xdomain.study.report.learning import unlearned
+from xdomain.study.report.not_learned import not_learned
 from xdomain.study.results import Findings, Group, Missing
 
 MOST_ABOVE = 10  # missing cells listed above the results; with more, all are listed near the end
@@ -75,7 +75,7 @@ def _opening(findings: Findings) -> Iterator[Block]:
 
 
 def _unlearned(findings: Findings) -> Iterator[Block]:
-    summary = unlearned(findings)
+    summary = not_learned(findings)
     if summary is None:
         return
     says = (

@@ -11,7 +11,7 @@ from xdomain.study.results import Findings, Group
 
 
 @dataclass(frozen=True)
-class Unlearned:
+class NotLearned:
     """Arms that have not shown that they learned.
 
     Parameters
@@ -32,7 +32,7 @@ class Unlearned:
     every: bool
 
 
-def unlearned(findings: Findings) -> Unlearned | None:
+def not_learned(findings: Findings) -> NotLearned | None:
     """The arms of `findings` that have not shown that they learned; None where all have."""
     finished = [group for group in findings.groups if group.done]
     failing = [group for group in finished if group.not_learned]
@@ -43,7 +43,7 @@ def unlearned(findings: Findings) -> Unlearned | None:
     title = "No arm has shown that it learned" if every else f"{several} not shown that {_they(failing)} learned"
     losses = [loss for _, loss in failing[0].losses]
     arms = tuple((_place(group, named), clean(group.not_learned or "")) for group in failing)
-    return Unlearned(title, arms, what_to_try(losses), every)
+    return NotLearned(title, arms, what_to_try(losses), every)
 
 
 def _they(groups: list[Group]) -> str:
