@@ -25,7 +25,7 @@ from xdomain.metrics.bootstrap import Interval
 from xdomain.metrics.calibration import calibration_of
 from xdomain.metrics.heldout import held_out_of, resampled_metric
 from xdomain.metrics.no_answer import by_answer
-from xdomain.metrics.scoring import drop_unscored, label_column, span_values, unknown_column
+from xdomain.metrics.scoring import drop_unscored, label_columns, span_values
 from xdomain.metrics.spans import oracle_spans
 from xdomain.predictor import load_predictor
 
@@ -105,8 +105,7 @@ def evaluate(
     examples, answers = model.answers(table)
     records = np.arange(len(examples))
     named = {"id": pa.array(examples.ids, pa.string()), **examples.group_column(records)}
-    labels = {"label": label_column(examples, records), **unknown_column(examples, records)}
-    predictions = pa.table({**named, **labels, **answers})
+    predictions = pa.table({**named, **label_columns(examples, records), **answers})
     if recipe.problem == "multilabel":
         predictions = with_joint(predictions, classes, recipe.reader_options)
     judged = held_out_of(predictions, recipe.problem, classes)

@@ -125,6 +125,10 @@ def _three(lengths: NDArray[np.int64]) -> dict[str, float]:
 def _target(examples: Examples) -> dict[str, Any]:
     targets: dict[str, Any] = {}
     for split in ("train", "valid", "test"):
+        if examples.outputs is not None:
+            lengths = examples.outputs.targets().lengths[examples.indices(split)]
+            targets[split] = {f"{name} output": length for name, length in _three(lengths).items()}
+            continue
         labels = examples.labels_of(examples.indices(split))
         if examples.problem == "span":
             targets[split] = _answers(labels)

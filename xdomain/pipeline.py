@@ -54,7 +54,7 @@ from xdomain.metrics.heldout import HeldOutPredictions, held_out_of
 from xdomain.metrics.metrics import check_metrics
 from xdomain.metrics.multilabel import choose_thresholds
 from xdomain.metrics.no_answer import NO_ANSWER, choose_none, learns_none
-from xdomain.metrics.scoring import compute_split_metrics, drop_unscored, label_column, predicted, unknown_column
+from xdomain.metrics.scoring import compute_split_metrics, drop_unscored, label_columns, predicted
 from xdomain.metrics.spans import found_spans
 from xdomain.model.backbone import load_backbone, quiet_loading
 from xdomain.result import Result, load_result
@@ -121,7 +121,8 @@ def run(
         With `data`: other columns by what they hold, ``{"sequence": NAME, "split": NAME, …}``. Those left out are
         guessed, and the guess is logged.
     problem
-        With `data`: classification, multilabel, regression, multioutput, tagging, profile, pair or span. None: guessed.
+        With `data`: classification, multilabel, regression, multioutput, tagging, profile, pair, span or
+        sequence. None: guessed.
     labels
         With `data`: a table of ids and labels, for sequences, sounds or music that have none in their own file.
     genome
@@ -244,7 +245,7 @@ def _run(recipe: Recipe, folder: Path, *, overwrite: bool, resume: bool, minutes
     with opened if first else nullcontext():
         log.info(f"{arm_label(recipe)} on {device}")
         if first:
-            keep_adapter(adapter, folder)
+            keep_adapter(adapter, folder, examples.outputs)
         if backbone and plan:
             log.info(describe_training(recipe.train, examples.sizes()["train"]))
             learned = train_encoder(
@@ -468,8 +469,7 @@ def predictions_of(
             "id": pa.array([examples.ids[i] for i in records], pa.string()),
             "split": pa.array([split] * len(records), pa.string()),
             **examples.group_column(records),
-            "label": label_column(examples, records),
-            **unknown_column(examples, records),
+            **label_columns(examples, records),
             **predicted(examples, adapter, records, of_split, thresholds),
         }
         parts.append(pa.table(columns))

@@ -14,6 +14,7 @@ from xdomain.core.recipe import Columns
 from xdomain.data.label_sets import with_joint
 from xdomain.data.pieces import with_progress
 from xdomain.data.records import are_media, pieces_of
+from xdomain.metrics.outputs import SYMBOLS
 from xdomain.predictor import load_predictor
 
 
@@ -51,10 +52,11 @@ def predict(
     Returns
     -------
     pyarrow.Table
-        In file order: id, prediction (the name of a class, a list of labels, a value, or a list of tags: one per
-        symbol, for text one per word), score (the probability of the prediction, or the value; not for multilabel), and
-        for classes and labels p(NAME) for each. For span: id, start and end (in the passage's own coordinate: seconds,
-        characters, nt; null where there is no answer), answer and score; if training questions had no answer also
+        In file order: id, prediction (the name of a class, a list of labels, a value, the text of an output, or a list
+        of tags: one per symbol, for text one per word), score (the probability of the prediction, or the value; not
+        for multilabel), and for classes and labels p(NAME) for each. For span: id, start and end (in the passage's own
+        coordinate: seconds, characters, nt; null where there is no answer), answer and score; if training questions
+        had no answer also
         ``p(no answer)``. For several runs also std (the standard deviation over runs of that
         probability or value; for multilabel the mean over labels) and, where there are classes or labels, agreement
         (the share of runs that predict the same); for tagging one of each per tag. With `unlike` also length, unknown,
@@ -104,6 +106,7 @@ def predict_pieces(
                 log.warning(f"the passage holds no answer: {clip} is not written")
             else:
                 adapter.clip(paths[1], start, end, Path(clip))
+        answers.pop(SYMBOLS.format("prediction"), None)  # which judge an output, and say no more than its text
         table = pa.table({"id": pa.array(examples.ids, pa.string()), **answers})
         if model.recipe.problem == "multilabel":  # whose names may hold blanks
             table = with_joint(table, model.classes, model.recipe.reader_options)

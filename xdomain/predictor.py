@@ -15,16 +15,17 @@ from xdomain.core.adapter_protocols import ReverseComplements
 from xdomain.core.choices import OF_COLUMNS, PER_SYMBOL
 from xdomain.core.errors import BackboneError, DamagedError, RecipeError
 from xdomain.core.memory import Need, enough_memory
-from xdomain.core.recipe import Recipe, Train
+from xdomain.core.recipe import Recipe
 from xdomain.core.restore import REPEAT
 from xdomain.core.run_dir import FAMILIAR, NEIGHBOURS, RECIPE, RESULT, is_done, read_result
 from xdomain.core.sequences import Adapter, Ragged, fingerprint
+from xdomain.core.train_options import Train
 from xdomain.data.dataset import Examples, check_symbols, encode_examples, warn_of_other_domain
 from xdomain.data.familiar import Familiar
 from xdomain.data.neighbours import Neighbours
 from xdomain.metrics.ensemble import mean_scores, spread_columns
 from xdomain.metrics.scoring import per_tag, predicted, prediction_columns
-from xdomain.saved_model import Saved, load_saved, saved_adapter, saved_thresholds
+from xdomain.saved_model import Saved, load_saved, saved_adapter, saved_target, saved_thresholds
 
 WHOLE = 128
 """Records of a file of several pieces are scored in multiples of this, as the last digits of a score may depend on how
@@ -52,6 +53,8 @@ class Predictor:
     thresholds
         For multilabel, shape (k,): the probability from which on a label is given, the mean over runs. For span, where
         some training questions had no answer, shape (1,): the probability of no answer above which none is given.
+    target
+        Only for sequence: the adapter of what comes out, where it is another than that of what goes in.
     """
 
     models: tuple[Saved, ...]
@@ -62,6 +65,7 @@ class Predictor:
     familiar: Familiar | None = None
     neighbours: Neighbours | None = None
     thresholds: NDArray[np.float64] | None = None
+    target: Adapter | None = None
 
     @property
     def recipe(self) -> Recipe:
@@ -160,7 +164,7 @@ class Predictor:
 
     def encoded(self, table: pa.Table, *, first: bool = True) -> Examples:
         """The records of a raw `table` as the first run encodes them; `first` as for `answers`."""
-        return encoded(table, self.adapter, self.recipe, self.classes, first=first)
+        return encoded(table, self.adapter, self.recipe, self.classes, first=first, target=self.target)
 
     def _scores(self, model: Saved, adapter: Adapter, examples: Examples, several: bool) -> NDArray[Any]:
         records = np.arange(len(examples))
@@ -178,6 +182,8 @@ class Predictor:
 
     def _check_outputs(self, scores: NDArray[Any]) -> None:
         """Refuse a model that does not answer with as many numbers as the run has classes or targets."""
+        if self.recipe.problem == "sequence":
+            return
         outputs = scores.shape[1] if scores.ndim > 1 else 0
         wanted = 4 if self.recipe.problem == "span" else len(self.classes)
         if outputs != wanted:
@@ -237,7 +243,8 @@ def load_predictor(
     classes, paired = tuple(values[0]["classes"]), bool(values[0]["paired"])
     kept = [one for one in (saved_thresholds(path, classes) for path in paths) if one is not None]
     thresholds = np.mean(kept, axis=0) if kept else None
-    return Predictor(models, adapters, classes, paired, reverse_complement, familiar, neighbours, thresholds)
+    target = saved_target(paths[0], recipe)
+    return Predictor(models, adapters, classes, paired, reverse_complement, familiar, neighbours, thresholds, target)
 
 
 def finished_run(folder: Path, overrides: Sequence[str] = ()) -> tuple[Saved, Adapter, dict[str, Any]]:
@@ -265,15 +272,24 @@ def _question(recipe: Recipe, values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_averaged(recipe: Recipe, adapters: Sequence[Adapter]) -> None:
-    if recipe.problem == "span":
-        raise RecipeError("several runs for span", expected="one run: answers in a passage cannot be averaged")
+    if recipe.problem in ("span", "sequence"):
+        what = "answers in a passage" if recipe.problem == "span" else "sequences"
+        raise RecipeError(f"several runs for {recipe.problem}", expected=f"one run: {what} cannot be averaged")
     if recipe.problem in PER_SYMBOL and len({fingerprint(adapter) for adapter in adapters}) > 1:
         raise RecipeError(
             f"several runs for {recipe.problem} with other symbols", expected="the same adapter.options in each"
         )
 
 
-def encoded(table: pa.Table, adapter: Adapter, recipe: Recipe, classes: Sequence[str], *, first: bool) -> Examples:
+def encoded(
+    table: pa.Table,
+    adapter: Adapter,
+    recipe: Recipe,
+    classes: Sequence[str],
+    *,
+    first: bool,
+    target: Adapter | None = None,
+) -> Examples:
     """Encode the records of a raw table, with all of them in the split ``test``.
 
     Parameters
@@ -284,6 +300,8 @@ def encoded(table: pa.Table, adapter: Adapter, recipe: Recipe, classes: Sequence
         Those of the run.
     classes
         Names of its classes.
+    target
+        As for `Predictor`.
 
     Raises
     ------
@@ -291,7 +309,7 @@ def encoded(table: pa.Table, adapter: Adapter, recipe: Recipe, classes: Sequence
         A record cannot be encoded, has no symbols, or has a label that is none of `classes`.
     """
     split = np.full(table.num_rows, "test")
-    examples = encode_examples(table, adapter, recipe.problem, split, classes=classes)
+    examples = encode_examples(table, adapter, recipe.problem, split, classes=classes, target=target)
     check_symbols(examples)
     if first:
         warn_of_other_domain(examples, adapter)

@@ -15,13 +15,14 @@ from xdomain.baselines.api import load_baseline
 from xdomain.core.adapter_protocols import KeepsFiles
 from xdomain.core.errors import BackboneError, DamagedError, RecipeError
 from xdomain.core.plugins import make_adapter
-from xdomain.core.recipe import Recipe, load_recipe
+from xdomain.core.recipe import AdapterChoice, Recipe, load_recipe
 from xdomain.core.restore import REPEAT, reading
 from xdomain.core.run_dir import (
     ADAPTER,
     CALIBRATION,
     MODEL,
     RECIPE,
+    TARGET_ADAPTER,
     THRESHOLDS,
     saved_temperature,
     tempered,
@@ -29,6 +30,7 @@ from xdomain.core.run_dir import (
 )
 from xdomain.core.sequences import Adapter
 from xdomain.data.dataset import Examples
+from xdomain.data.outputs import Outputs
 from xdomain.metrics.no_answer import NO_ANSWER
 from xdomain.training.device import Device
 
@@ -64,7 +66,7 @@ class Saved(Protocol):
         -------
         numpy.ndarray
             Logits, shape (n, k); for regression values, shape (n,); for tagging logits of all symbols, shape
-            (total symbols, k); for span see `xdomain.training.predict.predict_scores`.
+            (total symbols, k); for span and sequence see `xdomain.training.predict.predict_scores`.
         """
         ...
 
@@ -173,16 +175,33 @@ def saved_thresholds(folder: Path, names: Sequence[str]) -> NDArray[np.float64] 
         return np.array([float(kept[name]) for name in names or (NO_ANSWER,)])
 
 
-def keep_adapter(adapter: Adapter, folder: Path) -> None:
-    """Copy the files that options of `adapter` name into the run `folder`, so that it can be moved."""
+def keep_adapter(adapter: Adapter, folder: Path, outputs: Outputs | None = None) -> None:
+    """Copy the files that options of `adapter` name, and those of `outputs`, into the run `folder`, so that it can be
+    moved.
+    """
+    _keep(adapter, folder / ADAPTER)
+    if outputs and outputs.adapter is not adapter:
+        _keep(outputs.adapter, folder / TARGET_ADAPTER)
+
+
+def _keep(adapter: Adapter, place: Path) -> None:
     if isinstance(adapter, KeepsFiles):
-        (folder / ADAPTER).mkdir(exist_ok=True)
-        adapter.export_assets(folder / ADAPTER)
-        if not any((folder / ADAPTER).iterdir()):
-            (folder / ADAPTER).rmdir()
+        place.mkdir(exist_ok=True)
+        adapter.export_assets(place)
+        if not any(place.iterdir()):
+            place.rmdir()
 
 
 def saved_adapter(folder: Path, recipe: Recipe) -> Adapter:
     """Make the adapter of the run in `folder` from its `recipe`, with the files that `keep_adapter` copied."""
-    kept = (folder / ADAPTER).iterdir() if (folder / ADAPTER).is_dir() else ()
-    return make_adapter(recipe.adapter.name, recipe.adapter.options | {path.stem: str(path) for path in kept})
+    return _kept(recipe.adapter, folder / ADAPTER)
+
+
+def saved_target(folder: Path, recipe: Recipe) -> Adapter | None:
+    """Make the adapter of what the run in `folder` writes from its `recipe`; None where it is that of what it reads."""
+    return _kept(recipe.target, folder / TARGET_ADAPTER) if recipe.target else None
+
+
+def _kept(choice: AdapterChoice, place: Path) -> Adapter:
+    kept = place.iterdir() if place.is_dir() else ()
+    return make_adapter(choice.name, choice.options | {path.stem: str(path) for path in kept})

@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from xdomain.baselines.simple_rules import KMERS, best_rule, simple_rules
+from xdomain.core.choices import UNCOUNTED
 from xdomain.core.recipe import Recipe
 from xdomain.data.dataset import Examples
 from xdomain.metrics.bootstrap import Interval
 from xdomain.metrics.heldout import NEED_CHANCES, HeldOutPredictions, resampled_metric
-from xdomain.metrics.learned import majority_baseline, not_above_rule, not_learned, what_to_try
+from xdomain.metrics.learned import majority_baseline, not_above_rule, not_learned, of_constant_output, what_to_try
 from xdomain.metrics.metrics import METRICS
 from xdomain.metrics.no_answer import best_constant, never_answering
+from xdomain.metrics.outputs import constant_output
 
 RULE_NAMES = {KMERS: "k-mer counts under a linear model", "composition": "composition and length alone"}
 COUNTS_ADVICE = (
@@ -32,7 +34,7 @@ class Verdict:
         By metric, its 95 % interval over test records, or over their groups if they have groups.
     majority
         By metric, the value of a constant answer: the most frequent class of train, or its mean; for span, where
-        questions have no answer, that of none to all.
+        questions have no answer, that of none to all; for sequence, the most frequent symbol of each position.
     rules
         By rule and metric, the values of `xdomain.baselines.simple_rules`; empty if the run is a baseline.
     learned
@@ -94,6 +96,9 @@ def verdict_on(
         train = examples.labels_of(examples.indices("train"))
         classes = len(examples.classes)
         majority = majority_baseline(train, held_out.labels, recipe.metrics, problem, n_classes=classes or None)
+    elif examples.outputs is not None:
+        constant = constant_output(examples.outputs, examples.indices("train"))
+        majority = of_constant_output(constant, held_out.labels, recipe.metrics)
     elif problem == "span":
         majority = never_answering(recipe.metrics, held_out.labels)
     interval = intervals.get(first)
@@ -108,7 +113,7 @@ def verdict_on(
         classes=examples.classes,
     )
     rules = {} if recipe.run.baseline else simple_rules(recipe, examples, alphabet_size, "test")
-    advice = COUNTS_ADVICE if recipe.run.baseline == "kmer" else what_to_try(losses)
+    advice = COUNTS_ADVICE if recipe.run.baseline == "kmer" else what_to_try(losses, counted=problem not in UNCOUNTED)
     notes = [f"{label} did not learn: it {reason}.", advice] if reason else []
     if interval and (best := best_rule(rules, first)):
         beaten = not_above_rule(first, interval.value, best[1], RULE_NAMES[best[0]])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,10 @@ LENGTH, MIDDLE = 60, 30
 # Ko & Engel 1993, Mol. Cell. Biol. 13, 4011 (GATAAG).
 SITES = {"ebox": "CACGTG", "gata": "GATAAG"}
 ORDER_LENGTH = 24
+# NCBI translation table 1, the standard genetic code: of TTT, TTC, TTA, TTG, TCT, … to GGG.
+CODONS = ["".join(codon) for codon in product("TCAG", repeat=3)]
+GENETIC_CODE = dict(zip(CODONS, "FFLLSSSSYY**CC*WLLLLPPPPHHQQRRRRIIIMTTTTNNKKSSRRVVVVAAAADDEEGGGG", strict=True))
+SENSE = [codon for codon in CODONS if GENETIC_CODE[codon] != "*"]
 
 # Kyte & Doolittle 1982, J. Mol. Biol. 157, 105, table 2.
 HYDROPATHY = dict(
@@ -92,6 +97,12 @@ def _motif_order(rng: Rng) -> dict[str, Any]:
     for place, site in ((start, first), (start + len(first) + gap, second)):
         letters[place : place + len(site)] = list(site)
     return {"sequence": "".join(letters), "label": order}
+
+
+def _translation(rng: Rng) -> dict[str, Any]:
+    """8 to 12 codons, none of them a stop, and the peptide that they code for."""
+    codons = [SENSE[i] for i in rng.integers(len(SENSE), size=int(rng.integers(8, 13)))]
+    return {"sequence": "".join(codons), "label": "".join(GENETIC_CODE[codon] for codon in codons)}
 
 
 def _dna_value(rng: Rng) -> dict[str, Any]:
@@ -225,6 +236,7 @@ READERS = {
     "toy_dna_regression": made_up(_dna_value),
     "toy_dna_tagging": made_up(_dna_tags),
     "toy_dna_pair": made_up(_dna_pair),
+    "toy_dna_translation": made_up(_translation),
     "toy_protein_classification": made_up(_protein_class),
     "toy_protein_regression": made_up(_protein_value),
     "toy_protein_tagging": made_up(_protein_tags),

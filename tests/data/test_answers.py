@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xdomain.core.errors import DataError
-from xdomain.core.recipe import Train
 from xdomain.core.sequences import Ragged
+from xdomain.core.train_options import Train
 from xdomain.data.answers import place_answers, to_symbols
 from xdomain.data.collate import Collator, SpecialTokenLayout, fit_windows
 from xdomain.data.dataset import IGNORED, Examples

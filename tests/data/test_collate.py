@@ -3,8 +3,8 @@ import pytest
 
 from xdomain.core.choices import Problem
 from xdomain.core.errors import DataError
-from xdomain.core.recipe import Train
 from xdomain.core.sequences import Ragged
+from xdomain.core.train_options import Train
 from xdomain.data.collate import Collator, Indices, LengthGrouped, SpecialTokenLayout, fit_windows
 from xdomain.data.dataset import Examples
 

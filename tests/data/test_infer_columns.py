@@ -25,7 +25,7 @@ def test_by_name_and_every_guess_is_said():
         "sequence: column 'Sequence', by its name (overrule with --column sequence=NAME)",
         "label: column 'CLASS', by its name (overrule with --column label=NAME)",
         "problem: classification, as 'CLASS' has 2 distinct values "
-        "(overrule with --problem classification|multilabel|regression|multioutput|tagging|profile|pair|span)",
+        "(overrule with --problem classification|multilabel|regression|multioutput|tagging|profile|pair|span|sequence)",
     )
 
 
@@ -152,7 +152,7 @@ def test_why_whole_numbers_are_taken_for_a_quantity():
     assert found.columns.label == "count"
     assert found.said[-1] == (
         "problem: regression, as 'count' holds whole numbers of 100 distinct values, too many for classes "
-        "(overrule with --problem classification|multilabel|regression|multioutput|tagging|profile|pair|span)"
+        "(overrule with --problem classification|multilabel|regression|multioutput|tagging|profile|pair|span|sequence)"
     )
 
 

@@ -10,6 +10,7 @@ import pytest
 from xdomain.metrics import bootstrap
 from xdomain.metrics.bootstrap import OF_LABELS, STATISTICS, Interval, Resampled, Rows, resample
 from xdomain.metrics.metrics import METRICS, compute_metrics
+from xdomain.metrics.outputs import OUTPUT_METRICS
 
 CLASSES = [name for name, metric in METRICS.items() if "classification" in metric.problems]
 VALUES = [name for name, metric in METRICS.items() if "regression" in metric.problems]
@@ -80,7 +81,8 @@ def test_spans(metric):
 def test_every_metric_has_its_way():
     for metric in METRICS.values():
         for problem in metric.problems:
-            assert metric.name in (OF_LABELS if problem == "multilabel" else STATISTICS)
+            others = {"multilabel": OF_LABELS, "sequence": OUTPUT_METRICS}
+            assert metric.name in others.get(problem, STATISTICS)
 
 
 def test_large_logits_rank_as_they_are():

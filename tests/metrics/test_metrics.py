@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from xdomain.core.choices import Problem
 from xdomain.core.errors import RecipeError
 from xdomain.metrics.metrics import METRICS, check_metrics, compute_metrics, confusion, per_class
+from xdomain.metrics.outputs import OUTPUT_METRICS
 
 # True 0 0 1 1 2 2, taken for 0 1 1 1 2 0: of each class 1, 2 and 1 are right, and 2, 3 and 1 were named.
 TRUTH, TAKEN = [0, 0, 1, 1, 2, 2], [0, 1, 1, 1, 2, 0]
@@ -88,7 +89,8 @@ def test_values_by_hand(name):
 def test_every_metric_was_worked_by_hand():
     spans = {"FF1", "AOS", "exact_match"}  # in tests/metrics/test_spans.py
     labels = {"f1_micro", "hamming_loss"}  # in tests/metrics/test_label_metrics.py
-    assert {*BY_CLASS, *BY_RANK, *BY_SECOND, *BY_VALUE, *spans, *labels} == set(METRICS)
+    outputs = set(OUTPUT_METRICS)  # in tests/metrics/test_outputs.py
+    assert {*BY_CLASS, *BY_RANK, *BY_SECOND, *BY_VALUE, *spans, *labels, *outputs} == set(METRICS)
 
 
 def test_only_errors_are_better_when_lower():

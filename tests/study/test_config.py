@@ -1,6 +1,7 @@
 """What may stand in a study file, and what is told when something else does."""
 
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 from pydantic import ValidationError
@@ -186,6 +187,21 @@ def test_what_decides_nothing_is_in_no_key(tiny_bert, tmp_path):
     assert own(one) == own(two)
     (two / "my.csv").write_text("sequence,label\n" + "ACGT,x\nGGCC,y\n" * 19 + "ACGT,y\nGGCC,y\n")
     assert own(one) != own(two)
+
+
+def test_a_file_that_the_target_names_counts_by_its_content(tiny_bert, tmp_path):
+    (tmp_path / "my.csv").write_text("sequence,label\n" + "ACGT,we\nGGCC,the\n" * 20)
+    for name in ("one", "copy", "other"):
+        copytree(tiny_bert, tmp_path / name)
+    (tmp_path / "other" / "note.txt").write_text("other")
+    task = {"data": str(tmp_path / "my.csv"), "domain": "dna", "problem": "sequence"}
+    one, copy, other = (
+        keys(tasks=[task], arms=["pretrained"], backbone=str(tiny_bert),
+             set={"target.name": "text", "target.options.tokenizer": str(tmp_path / name)})
+        for name in ("one", "copy", "other")
+    )  # fmt: skip
+    assert one == copy
+    assert one != other
 
 
 def test_a_copy_of_a_data_file_under_another_name_is_the_same_cell(tiny_bert, tmp_path):

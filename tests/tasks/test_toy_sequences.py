@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from Bio.Seq import translate
 
 from xdomain.tasks.toy import spans
 from xdomain.tasks.toy.sequences import DONOR, LENGTH, NT, READERS, _dna_tags, _drawn
@@ -15,6 +16,7 @@ WRITTEN = {
     "toy_dna_regression": "f6e71d36e07ff665",
     "toy_dna_tagging": "af8f6f2854fecf5f",
     "toy_dna_pair": "3343e6b89454f954",
+    "toy_dna_translation": "3364f1d43c77b00b",
     "toy_protein_classification": "05676fd25fb1f6b3",
     "toy_protein_regression": "9df11231fd341fb5",
     "toy_protein_tagging": "e466b34cccbb0fe1",
@@ -29,6 +31,12 @@ WRITTEN = {
 def test_records_never_change(name):
     rows = READERS[name]({}, records=40, seed=3).to_pylist()
     assert hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16] == WRITTEN[name]
+
+
+def test_codons_are_translated_as_biopython_does():
+    for row in READERS["toy_dna_translation"]({}, records=200, seed=3).to_pylist():
+        assert 24 <= len(row["sequence"]) <= 36
+        assert translate(row["sequence"]) == row["label"]
 
 
 SPANS = {

@@ -8,7 +8,7 @@ import yaml
 
 import xdomain
 from xdomain.core.errors import OutputError
-from xdomain.core.recipe import Train
+from xdomain.core.train_options import Train
 from xdomain.training import defaults
 from xdomain.training.defaults import default_rate, describe_training, settle, steps_of
 

@@ -8,7 +8,7 @@ import yaml
 
 import xdomain
 from xdomain.core.errors import RecipeError
-from xdomain.core.recipe import Train
+from xdomain.core.train_options import Train
 from xdomain.training import pace as pacing
 from xdomain.training.pace import Pace, check_minutes, within
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import softmax
 
-from xdomain.core.recipe import Train
 from xdomain.core.sequences import Ragged
+from xdomain.core.train_options import Train
 from xdomain.data.collate import Collator, fit_windows
 from xdomain.data.dataset import Examples
 from xdomain.metrics.metrics import probabilities

@@ -171,8 +171,11 @@ def _open(folder: Path) -> OpenedRun:
     if isinstance(saved, SavedBaseline):
         raise BackboneError(f"{folder} holds a {saved.recipe.run.baseline} baseline",
                             expected="the run of an encoder, which has layers to look into")  # fmt: skip
-    _to_look_at(saved.model)
     recipe = saved.recipe
+    if recipe.problem == "sequence":
+        raise RecipeError(f"{folder} holds a run for sequence", expected="a run for another problem, whose answer is "
+                          "read off the layers; `xdomain embed` has the states of its encoder")  # fmt: skip
+    _to_look_at(saved.model)
     adapter = saved_adapter(folder, recipe)
     with muted():
         examples, _ = prepare(recipe, adapter)

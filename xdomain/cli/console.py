@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.live import Live
 
+from xdomain.core.choices import UNCOUNTED
 from xdomain.core.formatting import duration, number, with_interval
 from xdomain.core.printing import print_json as print_json  # commands print by this module alone
 from xdomain.core.printing import print_rows, table_of
-from xdomain.core.recipe import Negatives
+from xdomain.core.recipe import Negatives, load_recipe
 
 if TYPE_CHECKING:  # a listing should not load torch
     from xdomain.evaluation import Evaluation
@@ -82,10 +83,13 @@ def print_result(result: Result) -> None:
             (f"xdomain predict {_typed(folder / 'fold-0')} FILE", "labels for other records, by the model of one fold")
         )
         return
+    problem = load_recipe(folder / RECIPE).problem
+    arms = "pretrained and scratch" if problem in UNCOUNTED else "pretrained, scratch and k-mers"
+    inside = (f"xdomain analyze {_typed(folder)}", "what each layer knows, which symbols matter")
     print_next(
         (f"xdomain predict {_typed(folder)} FILE", "labels for other records"),
-        (f"xdomain compare {_typed(folder / RECIPE)}", "pretrained, scratch and k-mers over several seeds"),
-        (f"xdomain analyze {_typed(folder)}", "what each layer knows, which symbols matter"),
+        (f"xdomain compare {_typed(folder / RECIPE)}", f"{arms} over several seeds"),
+        *([] if problem == "sequence" else [inside]),
     )
 
 

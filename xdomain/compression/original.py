@@ -104,6 +104,9 @@ def open_original(folder: Path, overrides: Sequence[str] = ()) -> Original:
             f"{folder} holds the run of a {saved.recipe.run.baseline} baseline", expected="the run of an encoder",
             fix="such a baseline is small as it is",
         )  # fmt: skip
+    if saved.recipe.problem == "sequence":
+        raise RecipeError(f"{folder} holds a run for sequence", expected="a run for another problem: of models that "
+                          "write sequences none is made smaller")  # fmt: skip
     recipe = find_recipe(folder / RECIPE, overrides)
     for name in type(recipe).model_fields:
         if name != "train" and getattr(recipe, name) != getattr(saved.recipe, name):

@@ -12,7 +12,9 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from xdomain.core.errors import unknown
 
-Problem = Literal["classification", "multilabel", "regression", "multioutput", "tagging", "profile", "pair", "span"]
+Problem = Literal[
+    "classification", "multilabel", "regression", "multioutput", "tagging", "profile", "pair", "span", "sequence"
+]  # fmt: skip
 PER_SYMBOL: tuple[Problem, ...] = ("tagging", "profile")
 """Problems that ask for something at each symbol: a class, or a number."""
 OF_VALUES: tuple[Problem, ...] = ("regression", "multioutput", "profile")
@@ -21,11 +23,15 @@ OF_COLUMNS: tuple[Problem, ...] = ("multilabel", "multioutput")
 """Problems with k answers a record, of which some may be unknown."""
 PAIRS: tuple[Problem, ...] = ("pair", "span")
 """Problems whose records have two sequences."""
+UNCOUNTED: tuple[Problem, ...] = ("span", "sequence")
+"""Problems without simple baselines: what they ask for cannot be counted."""
 PERHAPS_PAIRS: tuple[Problem, ...] = ("regression", "multioutput", "multilabel")
 """Problems whose records may have two sequences."""
 Init = Literal["pretrained", "scratch", "reembed", "shuffled", "rescaled"]
 Tune = Literal["full", "head", "mix", "norms", "lora", "bottleneck"]
 Baseline = Literal["kmer", "cnn"]
+Decoder = Literal["warm", "fresh"]
+"""Where the decoder beside an encoder starts: as the encoder does, or small and at random."""
 Part = Literal["attention", "ffn", "norms", "words", "positions"]
 """The parts of an encoder that can be transferred one by one."""
 PARTS: tuple[str, ...] = get_args(Part)
@@ -57,6 +63,7 @@ DEFAULT_METRICS: Mapping[str, list[str]] = {
     "tagging": ["accuracy", "f1"],
     "profile": ["spearmanr", "pearsonr", "mse"],
     "span": ["FF1", "AOS", "exact_match"],
+    "sequence": ["token_accuracy", "exact_match"],
 }
 """By problem, the metrics of a recipe that names none. The first one decides."""
 

@@ -13,22 +13,21 @@ from xdomain.core.choices import (
     DEFAULT_METRICS,
     OF_COLUMNS,
     PARTS,
-    Attention,
+    UNCOUNTED,
     Baseline,
     Calibration,
     ClassBalance,
     Init,
     NegativesHow,
-    Precision,
     Problem,
     Thresholds,
-    TooLong,
     Tune,
     listed,
 )
 from xdomain.core.errors import RecipeError, unknown
 from xdomain.core.overrides import overridden
 from xdomain.core.paths import is_file
+from xdomain.core.train_options import Train
 from xdomain.core.yaml_config import ConfigModel, checked, read_config, read_yaml
 
 SPLITS = ("train", "valid", "test")
@@ -38,10 +37,6 @@ LONGEST_NAME = 240
 """Bytes of UTF-8 in a name that becomes a folder; file systems allow 255."""
 ENCODER_FIELDS = ("init", "transfer", "tune", "mapping", "mapping_table")
 """Fields of `Run` that a baseline does not use."""
-
-
-def _one_or_many(value: object) -> object:
-    return [value] if isinstance(value, str) else value
 
 
 def _name_or_names(value: object) -> object:
@@ -63,10 +58,6 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]
 """Of weights and batches: numpy's own generator takes no larger one."""
 DrawSeed = Annotated[int, Field(ge=0, lt=2**63)]
 """Of what is drawn with PCG64: splits, mappings, negatives."""
-
-
-MOST = 2**31
-"""Above all numbers of steps, records and symbols."""
 
 
 def _fit_for_a_path(name: str) -> str:
@@ -214,49 +205,6 @@ class Negatives(ConfigModel):
         return f"The negatives are no measurements: they are {ways.get(self.how, 'none')} (seed {self.seed})."
 
 
-class Train(ConfigModel):
-    """Options of fine-tuning."""
-
-    epochs: float | None = Field(default=None, gt=0, description="None: 6, or more if those are fewer than 300 steps.")
-    max_steps: int = Field(default=-1, lt=MOST, description="Overrides epochs where positive.")
-    batch_size: int = Field(default=16, gt=0, lt=MOST, description="Records per step, over all devices together.")
-    gradient_accumulation_steps: int = Field(
-        default=1, gt=0, lt=MOST, description="Parts that a batch is processed in, one after another, to save memory."
-    )
-    learning_rate: float | None = Field(
-        default=None, gt=0, description="None: 5e-4 for backbones up to 256 units wide, less for wider ones."
-    )
-    schedule: Literal["linear", "cosine", "constant"] = "linear"
-    warmup: float = Field(default=0.1, ge=0, lt=1, description="Share of the steps over which the rate rises.")
-    weight_decay: float = Field(default=0.0, ge=0)
-    attention_dropout: float = Field(default=0.0, ge=0, lt=1, description="Values above 0 are slow on a CPU.")
-    hidden_dropout: float = Field(default=0.1, ge=0, lt=1)
-    attention: Attention = Field(
-        default="own", description="bidirectional: each token of a decoder such as GPT-2 attends to later ones, too."
-    )
-    max_length: int | None = Field(
-        default=None,
-        lt=MOST,
-        description="Positions of a window, special tokens included; None: those of the backbone.",
-    )
-    window_overlap: int = Field(default=0, ge=0, lt=MOST, description="Symbols that two neighbouring windows share.")
-    max_windows: int = Field(default=32, gt=0, lt=MOST, description="A sequence that needs more is `too_long`.")
-    too_long: TooLong = "error"
-    max_answer: int = Field(default=275, gt=0, lt=MOST, description="Symbols that a predicted answer may have.")
-    augment: Literal["none", "reverse_complement", "transpose"] = Field(
-        default="none", description="Anew for each record and epoch: the other strand, or -5 to +6 semitones."
-    )
-    patience: int | None = Field(
-        default=None, gt=0, lt=MOST, description="Evaluations without gain before stopping; None: never."
-    )
-    evaluations: int | None = Field(
-        default=None, gt=0, lt=MOST, description="Evaluations over the run; None: one an epoch, at most 20."
-    )
-    slice_vocabulary: bool = True
-    precision: Precision = "auto"
-    report_to: Annotated[list[str], BeforeValidator(_one_or_many)] = Field(default=[])
-
-
 class Run(ConfigModel):
     """The arm of a run: where its weights start, what is trained, and which token mapping is drawn."""
 
@@ -316,6 +264,9 @@ class Recipe(ConfigModel):
     columns: Columns = Columns()
     adapter: AdapterChoice
     problem: Problem
+    target: AdapterChoice | None = Field(
+        default=None, description="For sequence: the domain of what comes out; None: that of what goes in."
+    )
     negatives: Negatives = Negatives()
     split: Split = Split()
     metrics: list[str] = Field(
@@ -360,8 +311,11 @@ class Recipe(ConfigModel):
     def _answerable(self) -> Recipe:
         if self.run.cnn_rate and self.run.baseline != "cnn":
             raise ValueError("run.cnn_rate: goes with the baseline cnn; an encoder has train.learning_rate")
-        if self.problem == "span" and self.run.baseline:
-            raise ValueError(f"run.baseline: a {self.run.baseline} finds no spans; every result has random ones")
+        if self.problem in UNCOUNTED and self.run.baseline:
+            does = "finds no spans; every result has random ones" if self.problem == "span" else "writes no sequences"
+            raise ValueError(f"run.baseline: a {self.run.baseline} {does}")
+        if self.target and self.problem != "sequence":
+            raise ValueError(f"target: another domain comes out of the problem sequence alone, not of {self.problem}")
         return self
 
     @model_validator(mode="after")

@@ -9,7 +9,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from xdomain.core.recipe import MOST, Recipe
+from xdomain.core.recipe import Recipe
+from xdomain.core.train_options import MOST
 
 Schema = Mapping[str, Any]
 

@@ -27,6 +27,9 @@ SCHEMA = 1
 """Version of the layout of ``result.json``."""
 RECIPE, RESULT, PREDICTIONS, HISTORY = "recipe.yaml", "result.json", "predictions.parquet", "history.jsonl"
 MAPPING, MODEL, ADAPTER, CHECKPOINTS = "mapping.json", "model", "adapter", "checkpoints"
+TARGET_ADAPTER = "target-adapter"
+TARGET = "target"
+"""Beside a model that writes sequences, the folder of the tokenizer for what it writes."""
 HISTORY_PLOT, CONFUSION_PLOT, TENSORBOARD = "history.png", "confusion.png", "tensorboard"
 CALIBRATION, RELIABILITY_PLOT, FAMILIAR = "calibration.json", "reliability.png", "training-data.safetensors"
 THRESHOLDS, LABELS_PLOT, SIZE_PLOT = "thresholds.json", "labels.png", "size.png"
@@ -37,7 +40,7 @@ PATIENCE = 1.0
 """Seconds to wait for a process that only looks whether the folder is locked."""
 WRITABLE = "a folder you may write to"
 WRITTEN = (
-    RECIPE, RESULT, PREDICTIONS, HISTORY, MAPPING, MODEL, ADAPTER, CHECKPOINTS,
+    RECIPE, RESULT, PREDICTIONS, HISTORY, MAPPING, MODEL, ADAPTER, TARGET_ADAPTER, CHECKPOINTS,
     HISTORY_PLOT, CONFUSION_PLOT, TENSORBOARD, CALIBRATION, RELIABILITY_PLOT, FAMILIAR, THRESHOLDS, LABELS_PLOT,
     SIZE_PLOT, NEIGHBOURS,
 )  # fmt: skip

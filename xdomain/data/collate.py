@@ -14,8 +14,8 @@ from torch.utils.data import Dataset, Sampler
 
 from xdomain.core.choices import PER_SYMBOL
 from xdomain.core.errors import DataError
-from xdomain.core.recipe import Train
 from xdomain.core.sequences import Ids, Ragged
+from xdomain.core.train_options import Train
 from xdomain.data.dataset import IGNORED, Examples
 from xdomain.data.windows import Windows, answer_held, plan_windows
 

@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import get_args
 
 import pyarrow as pa
 
@@ -29,7 +30,7 @@ from xdomain.data.sample import Sample, tell_apart
 from xdomain.data.targets import BARE
 from xdomain.data.validate import ONE_CLASS
 
-OVERRULE = "(overrule with --problem classification|multilabel|regression|multioutput|tagging|profile|pair|span)"
+OVERRULE = f"(overrule with --problem {'|'.join(get_args(Problem))})"
 FEW = 20  # a column with more distinct numbers than this, not all whole, is a measured quantity
 MANY = 50  # so is a column with more distinct whole numbers than this, if they exceed half the rows: classes repeat
 SHOWN = 5  # columns that a message names
@@ -206,6 +207,8 @@ class ColumnRoles:
             return False
         distinct, rows = self.sample.distinct(name), self.sample.rows
         numbers = self.sample.numbers(name)
+        if problem == "sequence":
+            return numbers is None
         if distinct < 2 or (name in UNIT_COLUMNS and set(UNIT_COLUMNS) <= set(self.names)):
             return False
         if numbers is not None:
@@ -296,7 +299,8 @@ class ColumnRoles:
                 f"{self.where}: {label!r} has {distinct:,} distinct values in {len(cells):,} rows, "
                 f"such as {short(cells[0])!r}",
                 expected="classes that come again, or plain numbers such as 1037.5",
-                fix="--column label=NAME for another column; --problem regression or classification, if it is this one",
+                fix="--column label=NAME for another column; --problem regression, classification or sequence, "
+                "if it is this one",
             )
 
     def _measured(self, label: str, numbers: Sequence[float]) -> str | None:

@@ -21,6 +21,7 @@ from xdomain.core.sequences import Adapter, Ragged
 from xdomain.data.answers import Answers, Spans, place_answers
 from xdomain.data.cells import natural_order
 from xdomain.data.label_sets import UNKNOWN, held_by, label_names
+from xdomain.data.outputs import Outputs, joint_alphabet
 from xdomain.data.target_columns import target_matrix, target_names
 
 pc: Any = pyarrow.compute  # its functions are made at import and have no types
@@ -44,10 +45,10 @@ class Examples:
         tagging: int64, shape (total symbols,), aligned with ``symbols.values``, -100 where not scored;
         profile: float32, likewise, NaN where unknown; multioutput: float32, shape (n, k), NaN where unknown;
         span: int64, shape (n, 2), the symbols of ``symbols_b`` that answer, half-open; -1 twice where none do.
-        None for records without labels.
+        None for records without labels, and for sequence, whose targets are in `outputs`.
     classes
         Names of the classes or labels, in the order of numbers where all are numbers, else of characters; of the k
-        targets for multioutput, in the order of the file; empty for regression, profile and span.
+        targets for multioutput, in the order of the file; empty for regression, profile, span and sequence.
     split
         Shape (n,): train, valid, test, or empty where a record is left out.
     heads
@@ -59,6 +60,8 @@ class Examples:
         reaches, in the passage's own coordinate.
     answers
         Only for span with labels: all references.
+    outputs
+        Only for sequence: what is to come out.
     groups
         Only where the task has a column for it: the name of each record's group, None where a record has none.
     weights
@@ -77,6 +80,7 @@ class Examples:
     answers: Answers | None = None
     groups: tuple[str | None, ...] | None = None
     weights: NDArray[np.float64] | None = None
+    outputs: Outputs | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -126,6 +130,7 @@ def encode_examples(
     split: NDArray[np.str_],
     *,
     classes: Sequence[str] | None = None,
+    target: Adapter | None = None,
 ) -> Examples:
     """Encode a validated raw table.
 
@@ -142,6 +147,8 @@ def encode_examples(
     classes
         Names of the classes in the order of their indices: a model's own, where other labels are an error.
         None: the labels of the table, sorted.
+    target
+        Only for sequence: encodes what comes out; None: `adapter`.
 
     Raises
     ------
@@ -175,6 +182,9 @@ def encode_examples(
             problem, ids, symbols, symbols_b, learned, (), split, edges=edges, answers=answers, groups=groups,
             weights=weights,
         )  # fmt: skip
+    if problem == "sequence":
+        outputs = _outputs(table, adapter, target or adapter, ids)
+        return Examples(problem, ids, symbols, None, None, (), split, groups=groups, weights=weights, outputs=outputs)
     labels, names = _labels(table, problem, symbols, ids, classes, heads)
     return Examples(problem, ids, symbols, symbols_b, labels, names, split, heads, groups=groups, weights=weights)
 
@@ -202,6 +212,15 @@ def with_positive(examples: Examples, name: str | bool | int | float | None) -> 
         return examples
     labels = np.where(examples.labels == IGNORED, IGNORED, 1 - examples.labels)
     return replace(examples, classes=examples.classes[::-1], labels=labels)
+
+
+def _outputs(table: pa.Table, adapter: Adapter, target: Adapter, ids: Sequence[str]) -> Outputs:
+    """The targets of a table, if it has them."""
+    symbols = None
+    if "label" in table.column_names:
+        symbols = encode_column(target, table.column("label").combine_chunks(), ids)
+        _check_read(symbols, ids, "target")
+    return Outputs(target, joint_alphabet(adapter, target)[1], symbols)
 
 
 def _edges(adapter: Adapter, passages: pa.Array, symbols: Ragged) -> Spans:
@@ -238,12 +257,13 @@ def warn_of_other(sides: Iterable[Ragged], adapter: Adapter) -> None:
         log.warning(sentence)
 
 
-def _check_read(symbols: Ragged, ids: Sequence[str]) -> None:
+def _check_read(symbols: Ragged, ids: Sequence[str], kind: str = "sequence") -> None:
     empty = np.flatnonzero(symbols.lengths == 0)
     if len(empty):
+        of = "" if kind == "sequence" else f"the {kind} of "
         raise DataError(
-            f"record {ids[empty[0]]!r} has no symbols once gaps and spaces are left out",
-            expected="at least one symbol a sequence",
+            f"{of}record {ids[empty[0]]!r} has no symbols once gaps and spaces are left out",
+            expected=f"at least one symbol a {kind}",
         )
 
 

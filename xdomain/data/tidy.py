@@ -61,7 +61,8 @@ def tidy(
     cells = _cells(tidied, "label") if labels else []
     numeric = numbers_of(cells) is not None
     for name, table in tidied.items():
-        kept = _complete(table, where[name], labels, numeric, drop_incomplete, problem)
+        targets = labels or (labelled and problem == "sequence")
+        kept = _complete(table, where[name], targets, numeric, drop_incomplete, problem)
         if kept is not None:
             said.append(_dropped(table, kept, where[name]))
             tidied[name] = table.filter(kept)
@@ -126,7 +127,7 @@ def _complete(
         missing = [
             row
             for row, cell in enumerate(cells)
-            if (is_missing(cell, among_numbers=numeric) if role == "label" else not cell)
+            if (is_missing(cell, among_numbers=numeric) if role == "label" and problem != "sequence" else not cell)
         ]
         needed = [row for row in missing if not in_no_split[row]]
         if needed and not drop:

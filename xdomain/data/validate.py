@@ -20,6 +20,8 @@ from xdomain.data.targets import answers_of, labels_of, numbers_in, tags_of, val
 pc: Any = pyarrow.compute  # makes its functions at import, where a type checker cannot see them
 
 MAX_CHARACTERS = 1_000_000
+KINDS = {"regression": "target", "tagging": "tag", "profile": "value", "sequence": "target"}
+"""What the targets of a problem are called in messages, where they are no classes."""
 SPLIT_NAMES = {
     "train": "train",
     "training": "train",
@@ -235,7 +237,7 @@ def check_variety(table: pa.Table, problem: Problem, where: str) -> None:
     values = pc.list_flatten(column) if problem in PER_SYMBOL else column
     distinct: list[object] = pc.unique(pc.drop_null(values)).to_pylist()
     if len(distinct) < 2:
-        kind = {"regression": "target", "tagging": "tag", "profile": "value"}.get(problem, "class")
+        kind = KINDS.get(problem, "class")
         only = f"one {kind}, {distinct[0]!r}," if distinct else f"no {kind}"
         raise DataError(
             f"{where}: only {only} in {table.num_rows:,} records" if distinct else f"{where}: {only} in any record",

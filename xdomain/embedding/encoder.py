@@ -278,7 +278,7 @@ def encoder_of(saved: Saved, adapter: Adapter, classes: tuple[str, ...], paired:
     """
     if not isinstance(saved, SavedModel):
         raise RecipeError(f"{what} of a {saved.recipe.run.baseline} baseline", expected="the run of an encoder")
-    config = saved.model.config
+    config = saved.reader.config
     return Encoder(int(config.hidden_size), int(config.num_hidden_layers), saved, adapter, classes, paired)
 
 

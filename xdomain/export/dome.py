@@ -40,6 +40,7 @@ OUTPUTS = {
     "tagging": "a class for each symbol",
     "profile": "a number for each symbol",
     "span": "the start and the end of an answer in a passage",
+    "sequence": "another sequence for each sequence",
 }
 
 

@@ -82,6 +82,9 @@ def export_onnx(run_dir: str | Path, out: str | Path, *, overwrite: bool = False
             f"ONNX of a {saved.recipe.run.baseline} baseline", expected="the run of an encoder",
             fix="such a baseline is counts and a linear model of scikit-learn, see its folder `model`",
         )  # fmt: skip
+    if saved.recipe.problem == "sequence":
+        raise RecipeError("ONNX of a run for sequence", expected="a run for another problem: one pass of a model is "
+                          "exported, and an output is written in many")  # fmt: skip
     family = saved.model.config.model_type
     if family in UNSUPPORTED:
         raise BackboneError(

@@ -15,6 +15,7 @@ from xdomain.core.choices import Problem
 from xdomain.data.dataset import IGNORED
 from xdomain.metrics.metrics import METRICS, as_chances, check_metrics, compute_metrics, covering, exact, frame_f1, lead
 from xdomain.metrics.multilabel import OF_COUNTS, Finish, label_counts, right_records
+from xdomain.metrics.outputs import OUTPUT_METRICS
 
 Floats = NDArray[np.float64]
 Statistic = Callable[[Floats], Floats]
@@ -150,6 +151,9 @@ def resample(metric: str, rows: Rows, *, draws: int = DRAWS, seed: int = 0) -> R
 def _statistic(metric: str, rows: Rows) -> Statistic:
     if rows.problem == "multilabel":
         return OF_LABELS[metric](rows)
+    if rows.problem == "sequence":
+        sums = rows.sums(OUTPUT_METRICS[metric].statistics(rows.labels, rows.scores))
+        return lambda drawn: OUTPUT_METRICS[metric].finish(drawn @ sums)
     if rows.problem != "multioutput":
         return STATISTICS[metric](rows)
     each: list[Statistic] = []

@@ -24,6 +24,7 @@ from xdomain.data.dataset import IGNORED, label_matrix
 from xdomain.data.label_sets import held_by
 from xdomain.data.target_columns import target_matrix
 from xdomain.metrics.bootstrap import Resampled, Rows, resample
+from xdomain.metrics.outputs import stored_outputs
 from xdomain.metrics.scoring import chances_of
 
 pc: Any = pyarrow.compute  # its functions are made at import and have no types
@@ -107,7 +108,8 @@ def load_held_out(folder: Path, split: str = "test") -> HeldOutPredictions:
         judged = held_out_of(pq.read_table(path, filters=[("split", "==", split)]), problem, classes)
         if not (pa.types.is_string(judged.ids.type) or pa.types.is_large_string(judged.ids.type)):
             raise ValueError(f"ids of type {judged.ids.type}")
-        if odd := next((one.dtype for one in (judged.labels, judged.scores) if one.dtype.kind not in "biuf"), None):
+        kinds = "O" if problem == "sequence" else "biuf"
+        if odd := next((one.dtype for one in (judged.labels, judged.scores) if one.dtype.kind not in kinds), None):
             raise ValueError(f"labels or scores of type {odd}")
         return judged
 
@@ -145,6 +147,9 @@ def _judged(table: pa.Table, problem: Problem, names: Sequence[str]) -> HeldOutP
         return HeldOutPredictions(problem, label.to_numpy(), score, np.arange(len(table) + 1))
     if problem == "span":
         return _spans(label, table)
+    if problem == "sequence":
+        targets, written = (stored_outputs(table, name) for name in ("label", "prediction"))
+        return HeldOutPredictions(problem, targets, written, np.arange(len(table) + 1))
     if problem == "multioutput":
         columns = [table.column(f"prediction({name})").to_numpy() for name in names]
         return HeldOutPredictions(

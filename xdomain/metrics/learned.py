@@ -10,15 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xdomain.core.choices import OF_VALUES, Problem
+from xdomain.core.errors import clipped
 from xdomain.core.formatting import number
 from xdomain.data.dataset import IGNORED
+from xdomain.data.in_memory import object_array
 from xdomain.metrics.metrics import METRICS, compute_metrics, lacking
+from xdomain.metrics.outputs import Output
 
 STAYED = 0.97
 """A training loss that ends above this share of its start has not moved."""
 FELL = 0.7
 """If the training loss ends below this share of its start, the model has learned the training records."""
 FEWEST_LOSSES = 5
+MOST_SHOWN = 80  # characters of an output in a sentence
 ALIKE = 1e-6  # predicted values that differ by less than this share of the labels' range count as one value
 
 
@@ -71,6 +75,14 @@ def majority_baseline(
     if not len(labels) or not len(labels_train) or not np.isfinite(answers).all():
         return dict.fromkeys(metrics, math.nan)
     return {name: row["value"] for name, row in compute_metrics(metrics, labels, answers, problem).items()}
+
+
+def of_constant_output(output: Output, labels: NDArray[Any], metrics: Sequence[str]) -> dict[str, float]:
+    """The value of each of `metrics` if `output` is written for all records, of which `labels`, (n,), are wanted."""
+    if not len(labels):
+        return dict.fromkeys(metrics, math.nan)
+    same = object_array([output] * len(labels))
+    return {name: row["value"] for name, row in compute_metrics(metrics, labels, same, "sequence").items()}
 
 
 def _constant_labels(labels_train: NDArray[Any], labels_test: NDArray[Any], metrics: Sequence[str]) -> dict[str, float]:
@@ -134,6 +146,8 @@ def not_learned(
         answer = "one and the same value"
         if problem == "multilabel":
             answer = "one and the same labels"
+        elif problem == "sequence":
+            answer = repr(clipped(scores[0].text, MOST_SHOWN))
         elif problem not in OF_VALUES:
             best = int(scores[0].argmax())
             answer = repr(classes[best]) if best < len(classes) else "one and the same class"
@@ -143,7 +157,7 @@ def not_learned(
 
 
 def one_answer(labels: NDArray[Any], scores: NDArray[Any], problem: Problem) -> bool:
-    """Whether two or more records all get the same class or value; never for spans.
+    """Whether two or more records all get the same class, value or output; never for spans.
 
     Parameters
     ----------
@@ -154,6 +168,8 @@ def one_answer(labels: NDArray[Any], scores: NDArray[Any], problem: Problem) -> 
     """
     if problem == "span" or len(scores) < 2:
         return False
+    if problem == "sequence":
+        return len(set(scores)) == 1
     if problem in OF_VALUES:
         ranges = np.nanmax(labels, axis=0) - np.nanmin(labels, axis=0)
         return bool((np.ptp(scores, axis=0) <= ALIKE * np.maximum(ranges, 1e-30)).all())
@@ -237,18 +253,24 @@ def loss_stayed(losses: Sequence[float]) -> bool:
     return bool(last >= STAYED * first)
 
 
-def what_to_try(losses: Sequence[float] = ()) -> str:
-    """Advise on a model that did not learn, by its training `losses` in the order of their steps."""
+def what_to_try(losses: Sequence[float] = (), *, counted: bool = True) -> str:
+    """Advise on a model that did not learn.
+
+    Parameters
+    ----------
+    losses
+        Its training losses in the order of their steps.
+    counted
+        Whether there is a baseline of counts for its problem.
+    """
     first, last = _ends(losses)
+    counts = "; --baseline kmer tells whether simple counts find anything" * counted
     if last < FELL * first:
         return (
             "It has learned its training records, but nothing that holds on others: try more records, or fewer steps "
-            "(--set train.epochs=N); --baseline kmer tells whether simple counts find anything."
+            f"(--set train.epochs=N){counts}."
         )
-    return (
-        "Try more steps (--set train.epochs=N) or another rate (--set train.learning_rate=…); --baseline kmer tells "
-        "whether simple counts find anything."
-    )
+    return f"Try more steps (--set train.epochs=N) or another rate (--set train.learning_rate=…){counts}."
 
 
 def _named(metric: str, constant: float, problem: Problem, *, unanswered: bool) -> str:
@@ -258,6 +280,8 @@ def _named(metric: str, constant: float, problem: Problem, *, unanswered: bool) 
         return f"the {number(constant)} of answers that have nothing to do with the labels"
     if problem in OF_VALUES:
         return f"the {number(constant)} of the training records' mean"
+    if problem == "sequence":
+        return f"the {number(constant)} of the most frequent symbol at each position"
     if problem == "multilabel":
         return f"the {number(constant)} of one and the same labels for all records"
     return f"the {number(constant)} of the most frequent {'tag' if problem == 'tagging' else 'class'}"

@@ -19,6 +19,7 @@ from xdomain.core.choices import OF_VALUES, Problem
 from xdomain.core.errors import RecipeError, unknown
 from xdomain.core.import_errors import LazyModule
 from xdomain.metrics.multilabel import mean_over_labels, of_counts, subset_accuracy
+from xdomain.metrics.outputs import OUTPUT_METRICS, check_installed
 
 sk: Any = LazyModule("sklearn.metrics")  # slow to import, and not needed to check names
 stats: Any = LazyModule("scipy.stats")
@@ -29,10 +30,13 @@ LABELS: tuple[Problem, ...] = ("multilabel",)
 CLASSES_OR_LABELS = (*CLASSES, *LABELS)
 VALUES = OF_VALUES
 SPANS: tuple[Problem, ...] = ("span",)
+OUTPUTS: tuple[Problem, ...] = ("sequence",)
 NOTHING: Any = 0  # the score of a class that is never predicted
 UNDEFINED: Any = math.nan
 Compute = Callable[[NDArray[Any], NDArray[Any]], float]
 ERROR = (0.0, math.inf)
+PERCENT = (0.0, 100.0)
+"""As sacrebleu has it, and the papers."""
 ABOUT_POSITIVE = ("f1_binary", "average_precision")
 """Metrics that would have another value if the other of two classes were the positive one; `roc_auc` would not."""
 OF_CORRELATIONS: Any = {"possible": (-1.0, 1.0), "correlation": True}
@@ -52,7 +56,8 @@ class Metric:
         The problems that it fits.
     compute
         Takes labels and scores: class indices (n,) and logits or probabilities (n, k); or values (n,) twice; or
-        references (n, r, 2), NaN where a question has fewer than r, and predicted spans (n, 2), half-open, or NaN.
+        references (n, r, 2), NaN where a question has fewer than r, and predicted spans (n, 2), half-open, or NaN; or
+        targets and outputs (n,), objects of `xdomain.metrics.outputs.Output`.
     of_labels
         The same for multilabel: takes labels (n, k) and scores (n, k, 2), see `xdomain.metrics.multilabel`. None where
         `compute` does, or the metric does not fit.
@@ -184,6 +189,13 @@ def exact(references: NDArray[Any], spans: NDArray[Any]) -> NDArray[np.float64]:
     return np.asarray(same | none_to_none(references, spans), np.float64)
 
 
+def _exact_match(labels: NDArray[Any], scores: NDArray[Any]) -> float:
+    """Of spans, or of outputs."""
+    if labels.dtype == object:
+        return OUTPUT_METRICS["exact_match"].compute(labels, scores)
+    return float(exact(labels, scores).mean())
+
+
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
@@ -218,7 +230,11 @@ METRICS: dict[str, Metric] = {
         Metric("mae", False, VALUES, lambda y, p: float(sk.mean_absolute_error(y, p)), possible=ERROR),
         Metric("FF1", True, SPANS, lambda references, spans: float(frame_f1(references, spans).mean())),
         Metric("AOS", True, SPANS, lambda references, spans: float(covering(references, spans).mean())),
-        Metric("exact_match", True, SPANS, lambda references, spans: float(exact(references, spans).mean())),
+        Metric("exact_match", True, (*SPANS, *OUTPUTS), _exact_match),
+        Metric("token_accuracy", True, OUTPUTS, OUTPUT_METRICS["token_accuracy"].compute),
+        Metric("edit_similarity", True, OUTPUTS, OUTPUT_METRICS["edit_similarity"].compute),
+        Metric("chrf", True, OUTPUTS, OUTPUT_METRICS["chrf"].compute, possible=PERCENT),
+        Metric("bleu", True, OUTPUTS, OUTPUT_METRICS["bleu"].compute, possible=PERCENT),
         Metric(
             "r2",
             True,
@@ -246,6 +262,8 @@ def check_metrics(names: Sequence[str], problem: Problem, classes: Sequence[str]
     ------
     RecipeError
         A metric is unknown, does not judge this problem, or needs two classes.
+    MissingError
+        A metric needs a package that is not installed.
     """
     fitting = [m.name for m in METRICS.values() if problem in m.problems]
     for name in names:
@@ -260,6 +278,8 @@ def check_metrics(names: Sequence[str], problem: Problem, classes: Sequence[str]
                 nearest="f1",
                 fix="name f1, the mean over all classes, in metrics",
             )
+    if problem in OUTPUTS:
+        check_installed(names)
 
 
 def compute_metrics(
@@ -276,7 +296,8 @@ def compute_metrics(
         for multioutput values (n, k), NaN where unknown.
     scores
         Logits or probabilities (n, k), or values (n,), or spans (n, 2); for multilabel what
-        `xdomain.metrics.multilabel.decided` returns, (n, k, 2); for multioutput values (n, k).
+        `xdomain.metrics.multilabel.decided` returns, (n, k, 2); for multioutput values (n, k). For sequence both are
+        objects of `xdomain.metrics.outputs.Output`, (n,).
     problem
         What the labels are.
 

@@ -20,6 +20,7 @@ from xdomain.data.target_columns import targets_of
 from xdomain.metrics.metrics import compute_metrics, confusion, known_columns, per_class, probabilities
 from xdomain.metrics.multilabel import HALF, chances_of_labels, choose_thresholds, decided, per_label
 from xdomain.metrics.no_answer import COLUMN, by_answer, chances_of_none, choose_none, given_spans, learns_none
+from xdomain.metrics.outputs import columns_of, named, named_targets, output_columns, outputs_in
 from xdomain.metrics.spans import RANDOM_DRAWS, found_spans, oracle_spans, random_spans
 
 Cutoffs = NDArray[np.float64] | None
@@ -30,7 +31,7 @@ OLD = "probabilities"
 def metric_inputs(
     examples: Examples, records: NDArray[np.int64], scores: NDArray[Any], thresholds: Cutoffs = None
 ) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return what `compute_metrics` takes: labels and scores; for span, references and predicted spans.
+    """Return what `compute_metrics` takes: labels and scores; for span, references and spans; for sequence, outputs.
 
     Parameters
     ----------
@@ -45,6 +46,8 @@ def metric_inputs(
         See `judged_rows`. For span, shape (1,): the probability above which no answer is given; None: the best on these
         records, as on validation, or if all training questions have an answer, there always is one.
     """
+    if examples.outputs is not None:
+        return named_targets(examples.outputs, records), named(examples.outputs, outputs_in(scores))
     if examples.answers is not None:
         references = examples.answers.references(records)
         if thresholds is None and learns_none(examples):
@@ -143,7 +146,7 @@ def compute_split_metrics(
             name: {m: row["value"] for m, row in compute_metrics(metrics, *known, "regression").items()}
             for name, known in zip(examples.classes, known_columns(labels, given), strict=True)
         }
-    elif examples.problem not in OF_VALUES:
+    elif examples.problem not in (*OF_VALUES, "sequence"):
         predicted = given.argmax(-1)
         result["confusion"] = confusion(labels, predicted, examples.classes)
         result["per_class"] = per_class(labels, predicted, examples.classes)
@@ -240,7 +243,9 @@ def predicted(
     scores: NDArray[Any],
     thresholds: Cutoffs = None,
 ) -> dict[str, pa.Array]:
-    """Make the columns of predictions, in the order of `records`: see `prediction_columns` and `span_columns`.
+    """Make the columns of predictions, in the order of `records`.
+
+    See `prediction_columns`, `span_columns` and `xdomain.metrics.outputs.output_columns`.
 
     Parameters
     ----------
@@ -257,6 +262,8 @@ def predicted(
     """
     if examples.problem == "span":
         return span_columns(examples, adapter, records, scores, thresholds)
+    if examples.outputs is not None:
+        return output_columns(examples.outputs, scores)
     rows, lengths = per_tag(examples, records, scores, np.nan)
     return prediction_columns(examples.problem, examples.classes, rows, lengths, thresholds)
 
@@ -339,6 +346,13 @@ def unknown_column(examples: Examples, records: NDArray[np.int64]) -> dict[str, 
     if examples.problem != "multilabel" or examples.labels is None or (examples.labels != IGNORED).all():
         return {}
     return {UNKNOWN: lists_of(examples.labels[records] == IGNORED, examples.classes)}
+
+
+def label_columns(examples: Examples, records: NDArray[np.int64]) -> dict[str, pa.Array]:
+    """The columns `label` and, where there is more to tell of `records`, places in `examples`, those beside it."""
+    if examples.outputs is not None:
+        return columns_of("label", named_targets(examples.outputs, records))
+    return {"label": label_column(examples, records), **unknown_column(examples, records)}
 
 
 def label_column(examples: Examples, records: NDArray[np.int64]) -> pa.Array:

@@ -35,15 +35,23 @@ def kind_of(config: Any) -> Kind | None:
 
     None: neither, or both at once as in T5.
     """
-    if getattr(config, "is_encoder_decoder", False):
-        return None
-    if config.model_type in auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES:
+    return None if getattr(config, "is_encoder_decoder", False) else kind_of_family(config.model_type)
+
+
+def kind_of_family(family: str) -> Kind | None:
+    """Whether models of a `family`, such as ``bert``, are encoders or decoders; None: neither."""
+    if family in auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES:
         return "encoder"
-    return "decoder" if config.model_type in auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES else None
+    return "decoder" if family in auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES else None
 
 
-def head_of(problem: Problem) -> Any:
-    """The class of `transformers` that builds and loads a model for `problem`."""
+def head_of(problem: Problem, kind: Kind = "encoder") -> Any:
+    """The class of `transformers` that loads a model for `problem`, for sequence by the `kind` of the backbone.
+
+    It builds one, too, but for sequence, see `xdomain.model.sequence_model`.
+    """
+    if problem == "sequence":
+        return transformers.AutoModelForSeq2SeqLM if kind == "encoder" else transformers.AutoModelForCausalLM
     if problem in PER_SYMBOL:
         return transformers.AutoModelForTokenClassification
     return (
@@ -98,7 +106,8 @@ def check_head(name: str, config: Any, problem: Problem) -> None:
 
 def problems_of(config: Any) -> list[Problem]:
     """The problems that `transformers` has a head for in the family of this `config`."""
-    return [one for one in get_args(Problem) if type(config) in head_of(one)._model_mapping]
+    able = [one for one in get_args(Problem) if type(config) in head_of(one)._model_mapping]
+    return able if kind_of(config) is None else [*able, "sequence"]
 
 
 def max_positions(config: Any) -> int:

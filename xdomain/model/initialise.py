@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
-from xdomain.core.choices import OF_VALUES, PARTS, Attention, Init, Problem, Tune
+from xdomain.core.choices import OF_VALUES, PARTS, Attention, Decoder, Init, Problem, Tune
 from xdomain.core.errors import RecipeError, unknown
 from xdomain.core.recipe import Run
 
@@ -106,6 +106,7 @@ def build_model(
     attention_dropout: float = 0.0,
     hidden_dropout: float = 0.1,
     attention: Attention = "own",
+    decoder: Decoder = "fresh",
 ) -> PreTrainedModel:
     """Build a stock `transformers` model that starts as `arm` says; nothing is frozen yet.
 
@@ -122,8 +123,8 @@ def build_model(
     problem
         Decides the head: see `xdomain.model.families.head_of`.
     classes
-        Their names, or those of labels or targets, in the order of the logits; ignored for regression, profiles and
-        span.
+        Their names, or those of labels or targets, in the order of the logits; ignored for regression, profiles, span
+        and sequence.
     seed
         Of the scratch model and of what shuffled and rescaled draw, 0 or more.
     attention_dropout
@@ -132,6 +133,8 @@ def build_model(
         Everywhere else, in [0, 1).
     attention
         own: as the family has it; bidirectional: every token of a decoder attends to all others.
+    decoder
+        For sequence with an encoder: where the decoder beside it starts, see `xdomain.core.train_options.Train`.
 
     Raises
     ------
@@ -141,7 +144,8 @@ def build_model(
     import torch
 
     from xdomain.model.backbone import quiet_loading
-    from xdomain.model.families import check_head, head_of, see_all
+    from xdomain.model.families import check_head, head_of, max_positions, see_all
+    from xdomain.model.sequence_model import bodies_of, fresh_sequence_model
 
     check_head(backbone.name, backbone.config, problem)
     config = _head_config(backbone, problem, classes, attention_dropout, hidden_dropout)
@@ -149,15 +153,21 @@ def build_model(
         see_all(backbone.name, config)
     with torch.random.fork_rng(devices=[]), quiet_loading():
         torch.manual_seed(seed)
-        model: PreTrainedModel = head_of(problem).from_config(config, dtype=torch.float32)
-    base = model.base_model.state_dict()
+        model: PreTrainedModel
+        if problem == "sequence":
+            rates = {"attention_dropout": attention_dropout, "hidden_dropout": hidden_dropout}
+            model = fresh_sequence_model(config, decoder, max_positions(config), **rates)
+        else:
+            model = head_of(problem).from_config(config, dtype=torch.float32)
     with torch.no_grad():
-        for name in _moving(backbone, arm, base):
-            base[name].copy_(_started(backbone.tensors[name], arm.init, seed, name))
+        for body in bodies_of(model, warm=decoder == "warm"):
+            base = body.state_dict()
+            for name in _moving(backbone, arm, base):
+                base[name].copy_(_started(backbone.tensors[name], arm.init, seed, name))
     return model
 
 
-def transferred(backbone: Backbone, arm: Arm, model: PreTrainedModel) -> dict[str, int]:
+def transferred(backbone: Backbone, arm: Arm, model: PreTrainedModel, *, decoder: Decoder = "fresh") -> dict[str, int]:
     """Count the tensors of `model` that started from `backbone`, and their values, for the result.
 
     Parameters
@@ -166,6 +176,8 @@ def transferred(backbone: Backbone, arm: Arm, model: PreTrainedModel) -> dict[st
         What `model` was built from.
     model
         As `build_model` returns it, or the same after training. Tensors of `backbone` that it lacks do not count.
+    decoder
+        As for `build_model`. Tensors from which both the encoder and the decoder started count twice.
 
     Returns
     -------
@@ -174,7 +186,10 @@ def transferred(backbone: Backbone, arm: Arm, model: PreTrainedModel) -> dict[st
         shuffled and rescaled copy none, and have ``tensors_shuffled`` and ``values_shuffled``, or
         ``tensors_rescaled`` and ``values_rescaled``, as well.
     """
-    names = _moving(backbone, arm, model.base_model.state_dict())
+    from xdomain.model.sequence_model import bodies_of
+
+    bodies = bodies_of(model, warm=decoder == "warm")
+    names = [name for body in bodies for name in _moving(backbone, arm, body.state_dict())]
     tensors, values = len(names), sum(backbone.tensors[name].numel() for name in names)
     if arm.init not in ("shuffled", "rescaled"):
         return {"tensors_from_checkpoint": tensors, "values_from_checkpoint": values}
@@ -216,6 +231,8 @@ def _head_config(
         if hasattr(config, name):
             setattr(config, name, hidden_dropout)
     config.use_cache = False  # of no use but to write text
+    if problem == "sequence":
+        return config
     if problem in OF_VALUES:
         config.problem_type = "regression"
     if problem in ("regression", "profile"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -131,6 +131,16 @@ class TokenMapping:
     def sha256(self) -> str:
         """Of everything that the file on disk holds."""
         return hashlib.sha256(json.dumps(self._contents(), sort_keys=True).encode()).hexdigest()
+
+    def part(self, first: int, symbols: Sequence[str]) -> TokenMapping:
+        """The rows of some symbols alone: those from the place `first` on, which an adapter itself calls `symbols`."""
+        places = slice(first, first + len(symbols))
+        called = dict(zip(self.symbols[places], symbols, strict=True))
+        lacking = frozenset(called[one] for one in self.lacking if one in called)
+        return TokenMapping(
+            tuple(symbols), self.ids[places], self.pieces[places], self.strategy, self.seed,
+            self.vocabulary_sha256, lacking,
+        )  # fmt: skip
 
     def special_token_collisions(self, special: Collection[int]) -> tuple[str, ...]:
         """The symbols whose row is one of `special`, such as the padding's.

@@ -135,17 +135,50 @@ def _framing(backbone_tokenizer: PreTrainedTokenizerBase) -> Any:
     It holds their rows as numbers, so the names in it need not be in the vocabulary.
     """
     layout = layout_of(backbone_tokenizer)
-    second = layout.second_type or 0
     names = {row: str(backbone_tokenizer.convert_ids_to_tokens(row)) for row in layout.rows()}
+    return _template(layout, layout.end, names)
+
+
+def _template(layout: SpecialTokenLayout, after: tuple[int, ...], names: dict[int, str]) -> Any:
+    """The post-processor of `layout`, `after` being what stands behind a single record; `names` by rows."""
+    second = layout.second_type or 0
 
     def framed(part: tuple[int, ...], kind: int) -> list[str]:
         return [f"{names[row]}:{kind}" for row in part]
 
     return processors.TemplateProcessing(
-        single=[*framed(layout.start, 0), "$A:0", *framed(layout.end, 0)],
+        single=[*framed(layout.start, 0), "$A:0", *framed(after, 0)],
         pair=[*framed(layout.start, 0), "$A:0", *framed(layout.middle, 0), f"$B:{second}", *framed(layout.end, second)],
         special_tokens=[(name, row) for row, name in names.items()],
     )
+
+
+def for_prompts(
+    tokenizer: PreTrainedTokenizerFast, layout: SpecialTokenLayout, *, prefix: bool
+) -> PreTrainedTokenizerFast:
+    """Let `tokenizer` frame a single record as a model that writes sequences reads it.
+
+    Parameters
+    ----------
+    tokenizer
+        As `export_tokenizer` made it; it is changed.
+    layout
+        Where special tokens stand, by the rows of the tokenizer.
+    prefix
+        Whether the model goes on after the record: it then ends with the separator, and is padded on the left.
+
+    Returns
+    -------
+    PreTrainedTokenizerFast
+        `tokenizer`, which gives no token types any more: all would be 0.
+    """
+    tokenizer.model_input_names = ["input_ids", "attention_mask"]
+    if prefix:
+        tokenizer.padding_side = tokenizer.init_kwargs["padding_side"] = "left"  # the latter is what is saved
+        tokenizer.backend_tokenizer.post_processor = _template(
+            layout, layout.middle, {row: str(tokenizer.convert_ids_to_tokens(row)) for row in layout.rows()}
+        )
+    return tokenizer
 
 
 def check_tokenizer(

@@ -242,21 +242,41 @@ def trainable(model: nn.Module, rows_in_use: int | None = None) -> dict[str, int
 
 
 def _with_lora(model: PreTrainedModel) -> nn.Module:
-    if find_spec("peft") is None:
-        raise MissingError("tune lora needs the package peft", fix="pip install 'xdomain[peft]'")
-    import peft
-
     prefix = model.base_model_prefix + "."
     dense = [n for n, m in model.named_modules() if isinstance(m, (nn.Linear, Conv1D)) and n.startswith(prefix)]
     heads = [n for n, m in model.named_children() if n + "." != prefix and any(True for _ in m.parameters())]
     if any(n.startswith(f"{prefix}pooler") for n in dense):
         heads.append("pooler")
     heads += [name for name, part in model.named_modules() if isinstance(part, Mixture)]
+    return lora_around(model, [n for n in dense if parameter_group(n.removeprefix(prefix)) == "attention"], heads)
+
+
+def lora_around(model: PreTrainedModel, targets: list[str], trained: list[str]) -> nn.Module:
+    """Put a `peft` model around `model`, all of which is frozen but for what is named.
+
+    Parameters
+    ----------
+    model
+        A stock model.
+    targets
+        Names of the dense layers that get updates of rank 8.
+    trained
+        Names of the modules that are trained as a whole.
+
+    Raises
+    ------
+    MissingError
+        The package peft is not installed.
+    """
+    if find_spec("peft") is None:
+        raise MissingError("tune lora needs the package peft", fix="pip install 'xdomain[peft]'")
+    import peft
+
     config = peft.LoraConfig(
         r=LORA_RANK,
         lora_alpha=2 * LORA_RANK,
-        target_modules=[n for n in dense if parameter_group(n.removeprefix(prefix)) == "attention"],
-        modules_to_save=heads,
+        target_modules=targets,
+        modules_to_save=trained or None,
         fan_in_fan_out=any(isinstance(part, Conv1D) for part in model.modules()),
     )
     return peft.get_peft_model(model, config)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from xdomain.core.choices import UNCOUNTED
 from xdomain.core.errors import DamagedError
 from xdomain.core.restore import AS_WRITTEN, REPEAT
 from xdomain.core.run_dir import RESULT, read_history
@@ -124,7 +125,7 @@ class ArmResults:
         told = [(result.get(part) or {}).get("test") or {} for part in ("majority", "random_span")]
         known = [one.get(self.metric) for one in told]
         value = best_constant(self.metric, *known)
-        if math.isfinite(value) or problem == "span":
+        if math.isfinite(value) or problem in UNCOUNTED:
             return value
         valid, test = load_held_out(self.study.store.run_folder(key), "valid"), self.judged[key]
         k = test.scores.shape[-1] if test.scores.ndim > 1 else None

@@ -16,6 +16,8 @@ from xdomain.study.cells import Cell
 from xdomain.study.plan import StudyPlan
 
 NORMAL = 1.96
+ONE = {"multilabel": "set of labels", "sequence": "output"}
+"""What is the same in all answers of a model that did not learn, where that is neither a class nor a value."""
 VERSIONS = ("xdomain", "torch", "transformers")
 
 
@@ -44,7 +46,7 @@ def why_not_learned(series: ArmResults) -> str | None:
         if len(judged) == 1:
             names: list[str] = series.study.store.result(series.cells[0].key)["classes"]
             return not_learned(first.labels, first.scores, problem, series.metric, losses=losses, classes=names)
-        thing = "set of labels" if problem == "multilabel" else "value" if problem in OF_VALUES else "class"
+        thing = ONE.get(problem, "value" if problem in OF_VALUES else "class")
         what = f"{len(first):,} test records with one and the same {thing}"
         return f"answers all {what} in each of its {len(judged)} cells{of_losses(losses)}"
     known = [cell for cell in series.cells if math.isfinite(series.value(cell))]

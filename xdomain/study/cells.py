@@ -16,7 +16,16 @@ from xdomain.core.errors import RecipeError, UserError
 from xdomain.core.paths import expanded
 from xdomain.core.plugins import find_recipe, make_adapter, path_options, uses_tokenizer
 from xdomain.core.progress import muted
-from xdomain.core.recipe import ENCODER_FIELDS, Negatives, Recipe, Source, columns_of, recipe_from, with_arm
+from xdomain.core.recipe import (
+    ENCODER_FIELDS,
+    AdapterChoice,
+    Negatives,
+    Recipe,
+    Source,
+    columns_of,
+    recipe_from,
+    with_arm,
+)
 from xdomain.core.run_dir import SCHEMA
 from xdomain.data.loading import load_table
 from xdomain.data.media_files import endings, named_files
@@ -28,8 +37,8 @@ from xdomain.model.checkpoints import shipped_folder
 from xdomain.model.token_mapping import is_drawn
 from xdomain.study.config import Arm, Grid, LocalTask, RunSeeds
 
-OPTION = "option "
-"""In the digests of a recipe, the prefix of options that name a file or a folder."""
+OPTIONS = {"adapter": "option ", "target": "target option "}
+"""In the digests of a recipe, the prefixes of options that name a file or a folder, by the part they are in."""
 METADATA_FIELDS = ("title", "version", "notes", "published", "landmarks", "runtime")
 """Parts of a recipe that do not affect the result."""
 LATER_COLUMNS = ("answer", "fold", "weight")
@@ -42,15 +51,19 @@ LATER_KEYS = {
     "thresholds": "validation",
     "class_balance": "none",
     "negatives": Negatives().model_dump(mode="json"),
+    "target": None,
 }
 """Keys that recipes could not have before, and their values that change nothing."""
+LATER_TRAIN = {"attention": "own", "decoder": "fresh", "beams": 1, "max_output": None}
+"""The same of options of training."""
 DIGITS = 16
 
 
-def _named_options(recipe: Recipe) -> Mapping[str, Path]:
-    """The options of the adapter that name an existing file or folder, such as a codebook."""
-    options = recipe.adapter.options
-    given = {name: str(options[name]) for name in path_options(recipe.adapter.name) if options.get(name)}
+def _named_options(choice: AdapterChoice | None) -> Mapping[str, Path]:
+    """The options of an adapter that name an existing file or folder, such as a codebook."""
+    if choice is None:
+        return {}
+    given = {name: str(choice.options[name]) for name in path_options(choice.name) if choice.options.get(name)}
     paths = {name: expanded(shipped_folder(value)) for name, value in given.items()}
     return {name: path for name, path in paths.items() if path.exists()}
 
@@ -79,7 +92,9 @@ class Digests:
             does not exist has a text that begins with "absent", or the digest that its download must have.
         """
         digests = {f"file {role}": self._file(recipe.source, role) for role in recipe.source.files}
-        digests |= {f"{OPTION}{name}": _content(path) for name, path in _named_options(recipe).items()}
+        for part, prefix in OPTIONS.items():
+            named = _named_options(getattr(recipe, part))
+            digests |= {f"{prefix}{name}": _content(path) for name, path in named.items()}
         digests |= self._media(recipe)
         if not recipe.run.baseline or uses_tokenizer(recipe.adapter.name):
             digests["backbone"] = self._backbone(recipe.run.backbone)
@@ -243,20 +258,19 @@ class Cell:
         tree = self.recipe.model_dump(mode="json", exclude=set(METADATA_FIELDS) | {"source"} | exclude)
         tree["columns"] = {role: name for role, name in tree["columns"].items() if name or role not in LATER_COLUMNS}
         tree["train"].pop("report_to")
-        if tree["train"]["attention"] == "own":
-            tree["train"].pop("attention")
         tree["run"].pop("backbone")
         if tree["run"]["cnn_rate"] is None:
             tree["run"].pop("cnn_rate")
-        for name, default in LATER_KEYS.items():
-            if tree[name] == default:
-                tree.pop(name)
+        for part, later in ((tree, LATER_KEYS), (tree["train"], LATER_TRAIN)):
+            for name, default in later.items():
+                if part[name] == default:
+                    part.pop(name)
         if splits_as_before(self.recipe):
             for name in ("identity", "sides", "folds", "fold"):
                 tree["split"].pop(name)
-        for name in self.setting.digests:
-            if name.startswith(OPTION):  # identified by its content, wherever it is now
-                tree["adapter"]["options"].pop(name.removeprefix(OPTION))
+        for part, prefix in OPTIONS.items():
+            for name in (name for name in self.setting.digests if name.startswith(prefix)):
+                tree[part]["options"].pop(name.removeprefix(prefix))  # identified by its content, wherever it is now
         if self.recipe.run.baseline:
             tree.pop("train")
         identity = json.dumps({"schema": SCHEMA, **self.setting.digests, **tree}, sort_keys=True)

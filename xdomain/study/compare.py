@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from xdomain.core.choices import UNCOUNTED
 from xdomain.core.errors import OutputError, RecipeError
 from xdomain.core.formatting import duration
 from xdomain.core.paths import is_folder
@@ -82,7 +83,7 @@ def compare(
     """
     recipe = find_recipe(task, overrides)
     if arms is None:
-        arms = ("pretrained", "scratch") if recipe.problem == "span" else ("pretrained", "scratch", "kmer")
+        arms = ("pretrained", "scratch") if recipe.problem in UNCOUNTED else ("pretrained", "scratch", "kmer")
     typed = [typed_arm(recipe, arm, options) for arm in arms]
     if not arms or len({arm.label for arm in typed}) != len(arms):
         raise RecipeError(f"arms {', '.join(arms) or 'none'}", expected="one or more, each once, as pretrained,scratch")

@@ -14,7 +14,7 @@ from xdomain.core.errors import RecipeError, nearest, unknown
 from xdomain.core.plugins import find_recipe
 from xdomain.core.recipe import ENCODER_FIELDS, Recipe, with_arm
 from xdomain.run_names import arm_label
-from xdomain.training.preparation import adapter_of
+from xdomain.training.preparation import adapter_of, target_of
 
 OPTIONS = ("backbone", "mapping", "tune")
 """What an arm may have of its own, beside changes to the recipe such as ``train.attention=bidirectional``."""
@@ -96,6 +96,7 @@ def check_backbones(recipes: Sequence[Recipe]) -> None:
     from xdomain.model.backbone import load_backbone  # which loads torch
     from xdomain.model.families import check_head
     from xdomain.model.vocabulary import Vocabulary
+    from xdomain.training.sequence_learner import check_sequence
     from xdomain.training.train_encoder import mappings_of
 
     for name in names:
@@ -103,7 +104,11 @@ def check_backbones(recipes: Sequence[Recipe]) -> None:
         vocabulary = Vocabulary.of(backbone.tokenizer)
         for one in (one for one in encoders if one.run.backbone == name):
             check_head(backbone.name, backbone.config, one.problem)
-            mappings_of(one, vocabulary, adapter_of(one))
+            adapter = adapter_of(one)
+            target = target_of(one, adapter) if one.problem == "sequence" else None
+            mapping = mappings_of(one, vocabulary, adapter, target)[0]
+            if target:
+                check_sequence(one, backbone, mapping)
 
 
 def _recipe(recipe: Recipe, name: str, options: dict[str, Any], own: dict[str, Any]) -> Recipe:

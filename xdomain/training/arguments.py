@@ -11,9 +11,10 @@ from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
 
 from xdomain.core.errors import RecipeError, unknown
 from xdomain.core.memory import Need
-from xdomain.core.recipe import Recipe, Train
+from xdomain.core.recipe import Recipe
 from xdomain.core.run_dir import TENSORBOARD
 from xdomain.core.safe_loading import load
+from xdomain.core.train_options import Train
 from xdomain.metrics.metrics import METRICS
 from xdomain.model.checkpoints import locate_backbone
 from xdomain.model.families import max_positions

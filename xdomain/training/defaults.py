@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from xdomain.core.recipe import Train
+from xdomain.core.train_options import Train
 
 EPOCHS = 6
 LEAST_STEPS = 300

@@ -12,7 +12,7 @@ from xdomain.core.recipe import Recipe
 from xdomain.core.run_dir import finite, write_text
 from xdomain.core.sequences import Adapter
 from xdomain.metrics.calibration import edge_note
-from xdomain.model.families import head_of, tokenizer_class
+from xdomain.model.families import head_of, kind_of_family, tokenizer_class
 
 LOADING = """```python
 from transformers import {tokenizer}, {head}
@@ -20,6 +20,9 @@ tokenizer = {tokenizer}.from_pretrained("model")
 model = {head}.from_pretrained("model")
 ```"""
 
+
+WRITING = """`model.generate(**tokenizer(record, return_tensors="pt"))` writes the rows of an output, by the search of
+`generation_config.json`; the tokenizer in `model/target` has the names of its symbols."""
 
 SAMPLE = "ACGTTGCAACGT"
 """A record, of DNA or protein, to show how k-mers are cut."""
@@ -119,8 +122,11 @@ def _calibration(values: Mapping[str, Any]) -> list[str]:
 
 def _usage(recipe: Recipe, values: Mapping[str, Any], adapter: Adapter) -> list[str]:
     family = values["backbone"].get("type", "")
-    loading = LOADING.format(head=head_of(recipe.problem).__name__, tokenizer=tokenizer_class(family))
+    head = head_of(recipe.problem, kind_of_family(family) or "encoder")
+    loading = LOADING.format(head=head.__name__, tokenizer=tokenizer_class(family))
     lines = ["## Use", "", loading, ""]
+    if recipe.problem == "sequence":
+        lines += [WRITING, ""]
     if recipe.adapter.options.get("tokens") == "kmer" and isinstance(adapter, SpacesTokens):
         cut = adapter.to_tokenizer_text(SAMPLE)
         lines += [f'Records must be cut first: `{SAMPLE}` is read as `tokenizer("{cut}")`; uncut ones are unknown.', ""]
@@ -141,7 +147,7 @@ def _usage(recipe: Recipe, values: Mapping[str, Any], adapter: Adapter) -> list[
             + ".",
             "",
         ]
-    if recipe.problem != "span" and values["counts"]["sequences_in_several_windows"]:
+    if recipe.problem not in ("span", "sequence") and values["counts"]["sequences_in_several_windows"]:
         lines += ["Long sequences were read in windows; the prediction is the mean of the windows' logits.", ""]
     mapping = values["mapping"]
     start = f"Mapping `{mapping['strategy']}`, seed {mapping['seed']}, sha256 `{mapping['sha256'][:16]}…`; "

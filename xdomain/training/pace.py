@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import torch
 
 from xdomain.core.errors import RecipeError
-from xdomain.core.recipe import Recipe, Train
+from xdomain.core.recipe import Recipe
+from xdomain.core.train_options import Train
 from xdomain.data.collate import LengthGrouped
 from xdomain.data.dataset import Examples
 from xdomain.model.last_layer import last_layer_at_first_position

@@ -11,8 +11,10 @@ from torch import Tensor, nn
 
 from xdomain.core.choices import PER_SYMBOL
 from xdomain.data.collate import Collator
+from xdomain.data.sequence_batches import SequenceCollator
 from xdomain.metrics.spans import best_spans, none_scores
 from xdomain.training.device import Device
+from xdomain.training.generate import written
 
 NOT_FOR_THE_MODEL = ("labels", "weights", "windows", "owned")
 """What a `Collator` puts into a batch beside the inputs of the model:
@@ -70,7 +72,8 @@ def forward(model: nn.Module, batch: dict[str, Tensor], at_once: int | None = No
     -------
     Tensor
         Float32: (b, k), pooled over the windows of each record, with k = 1 for regression; for tagging (w, s, k) and
-        for span (w, s, 2), of all positions, those included that are not ``owned``.
+        for span (w, s, 2), of all positions, those included that are not ``owned``; for sequence (b, t, v), of the
+        token that comes next.
     """
     logits = logits_of(model, inputs_of(batch), at_once)
     if logits.ndim == 3:
@@ -139,10 +142,13 @@ def predict_scores(
         float32: logits (n, k); values (n,) for regression; for tagging (total symbols, k), for a profile (total
         symbols,), the symbols of one record after those of another, NaN where a sequence was truncated. For span
         float64 (n, 4): the symbols of the passage that answer, [start, end), the log of their probability, and that of
-        no answer, the least of any window.
+        no answer, the least of any window. For sequence float64 (n, 1 + t), see `xdomain.metrics.outputs.as_scores`.
     """
     model.eval()
     lengths = collate.lengths()[records]
+    if isinstance(collate, SequenceCollator):
+        batches = batches_of_like_length(records, lengths, np.diff(collate.windows.offsets), batch_size)
+        return written(model, collate, records, batches, device=device)
     problem = collate.examples.problem
     place = {record: row for row, record in enumerate(records.tolist())}
     tags: dict[int, NDArray[Any]] = {}

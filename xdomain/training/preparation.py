@@ -10,7 +10,7 @@ from xdomain.core.adapter_protocols import ReverseComplements
 from xdomain.core.errors import DataError
 from xdomain.core.plugins import make_adapter
 from xdomain.core.progress import log, reporter
-from xdomain.core.recipe import Recipe
+from xdomain.core.recipe import AdapterChoice, Recipe
 from xdomain.core.sequences import Adapter
 from xdomain.data.checks.contradictions import contradictions
 from xdomain.data.checks.leakage import leakage
@@ -28,10 +28,19 @@ FINDINGS = ("leakage", "pair_members", "contradictions", "duplicates", "shortcut
 
 def adapter_of(recipe: Recipe) -> Adapter:
     """Make the adapter that `recipe` names; one for text gets the backbone's tokenizer unless options name another."""
-    options = dict(recipe.adapter.options)
+    return _made(recipe.adapter, recipe)
+
+
+def target_of(recipe: Recipe, adapter: Adapter) -> Adapter:
+    """Make the adapter of what comes out of a `recipe` for sequence, as `adapter_of` does; by default `adapter`."""
+    return _made(recipe.target, recipe) if recipe.target else adapter
+
+
+def _made(choice: AdapterChoice, recipe: Recipe) -> Adapter:
+    options = dict(choice.options)
     if isinstance(named := options.get("tokenizer"), str):
         options["tokenizer"] = shipped_folder(named)
-    return make_adapter(recipe.adapter.name, options, tokenizer=locate_backbone(recipe.run.backbone))
+    return make_adapter(choice.name, options, tokenizer=locate_backbone(recipe.run.backbone))
 
 
 def prepare(recipe: Recipe, adapter: Adapter) -> tuple[Examples, dict[str, Any]]:
@@ -59,7 +68,8 @@ def prepare(recipe: Recipe, adapter: Adapter) -> tuple[Examples, dict[str, Any]]
     loaded = load_table(recipe, adapter=adapter)
     table, split = split_with_negatives(loaded, recipe.split, recipe.problem)
     kept = np.flatnonzero(split != "")
-    examples = encode_examples(table.take(kept), adapter, recipe.problem, split[kept])
+    target = target_of(recipe, adapter) if recipe.problem == "sequence" else None
+    examples = encode_examples(table.take(kept), adapter, recipe.problem, split[kept], target=target)
     examples = with_positive(examples, own_class(loaded) if recipe.positive is None else recipe.positive)
     for name, records in examples.sizes().items():
         if not records:
@@ -75,7 +85,8 @@ def prepare(recipe: Recipe, adapter: Adapter) -> tuple[Examples, dict[str, Any]]
         counts["left_out"] = len(split) - len(kept)
     if skipped := files_skipped(table):
         counts["files_skipped"] = skipped
-    for name, count in (examples.symbols_b.counts if examples.symbols_b else {}).items():
+    second = examples.symbols_b or (examples.outputs.symbols if examples.outputs else None)
+    for name, count in (second.counts if second else {}).items():
         counts[name] = counts.get(name, 0) + count
     log.info(f"{recipe.name}: " + ", ".join(f"{n:,} {name}" for name, n in examples.sizes().items()))
     warn_of_other_domain(examples, adapter)

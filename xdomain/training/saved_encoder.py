@@ -12,17 +12,20 @@ from numpy.typing import NDArray
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from xdomain.core.choices import Pooling
+from xdomain.core.errors import DamagedError
 from xdomain.core.recipe import Recipe
-from xdomain.core.restore import reading
+from xdomain.core.restore import AS_WRITTEN, REPEAT, reading
 from xdomain.core.run_dir import MAPPING, MODEL, saved_temperature, tempered
 from xdomain.core.safe_loading import load
 from xdomain.core.sequences import Ids
 from xdomain.data.collate import Collator, SpecialTokenLayout, fit_windows
 from xdomain.data.dataset import Examples
+from xdomain.data.sequence_batches import SequenceCollator, fit_sequences, frame_of
 from xdomain.model.backbone import quiet_loading
-from xdomain.model.families import head_of, max_positions
+from xdomain.model.families import Kind, head_of, max_positions
 from xdomain.model.last_layer import last_layer_at_first_position
 from xdomain.model.layer_mix import attach_layer_mix
+from xdomain.model.sequence_model import open_rows
 from xdomain.model.token_mapping import TokenMapping
 from xdomain.model.tokenizer import layout_of
 from xdomain.training.arguments import scored_at_once
@@ -65,6 +68,11 @@ class SavedModel:
     special: Mapping[int, str]
     temperature: float = 1.0
 
+    @property
+    def reader(self) -> PreTrainedModel:
+        """What reads records and has states of them: the model, or its encoder where a decoder stands beside it."""
+        return getattr(self.model, "encoder") if self.model.config.is_encoder_decoder else self.model  # noqa: B009
+
     def scores(self, examples: Examples, records: NDArray[np.int64], device: Device | None = None) -> NDArray[Any]:
         """Compute scores in float32, in native units; shapes as from `xdomain.training.predict.predict_scores`.
 
@@ -97,9 +105,9 @@ class SavedModel:
 
         `layer` and `pooling` are those of `xdomain.training.embed.embed`, `device` as for `scores`.
         """
-        exact, collate = self._placed(device), self.collator(examples)
+        exact, collate = self._placed(device), self._windowed(examples)
         places = np.arange(len(examples)) if records is None else records
-        return embed(self.model, collate, places, device=exact, batch_size=scored_at_once(self.recipe.train),
+        return embed(self.reader, collate, places, device=exact, batch_size=scored_at_once(self.recipe.train),
                      layer=layer, pooling=pooling)  # fmt: skip
 
     def attention(self, examples: Examples, *, layer: int | None) -> Iterator[tuple[list[str], NDArray[np.float32]]]:
@@ -112,8 +120,8 @@ class SavedModel:
         layer
             As for `xdomain.training.attention.attend`, which says what the weights are.
         """
-        exact, collate = self._placed(None), self.collator(examples)
-        for record, weights in enumerate(attend(self.model, collate, device=exact, layer=layer)):
+        exact, collate = self._placed(None), self._windowed(examples)
+        for record, weights in enumerate(attend(self.reader, collate, device=exact, layer=layer)):
             yield self._positions(collate, record), weights
 
     def _positions(self, collate: Collator, record: int) -> list[str]:
@@ -136,12 +144,32 @@ class SavedModel:
         return Device(device.name, False, FULL_PRECISION)
 
     def collator(self, examples: Examples) -> Collator:
-        """What makes batches of all windows of `examples`, by the rows of the model."""
+        """What makes batches of `examples` for the model's answers, by its rows."""
+        return self._prompts(examples) if examples.outputs else self._windowed(examples)
+
+    def _windowed(self, examples: Examples) -> Collator:
         train = self.recipe.train
         if train.too_long == "error":  # the limit spares the memory of training; windows are scored a few at once
             train = train.model_copy(update={"max_windows": ANY_LENGTH})
-        windows = fit_windows(examples, self.layout, max_positions(self.model.config), train)
+        windows = fit_windows(examples, self.layout, max_positions(self.reader.config), train)
         return Collator(examples, examples.labels, self.mapping.ids.astype(np.int64), self.layout, windows)
+
+    def _prompts(self, examples: Examples) -> SequenceCollator:
+        train, settings = self.recipe.train, self.model.generation_config
+        if settings is None or settings.max_new_tokens is None:
+            raise self._damaged("no longest output")
+        prefix, longest = not self.model.config.is_encoder_decoder, int(settings.max_new_tokens) - 1
+        positions = max_positions(self.reader.config)
+        windows = fit_sequences(examples, self.layout, positions, train, longest=longest, prefix=prefix)
+        rows = self.mapping.ids.astype(np.int64)
+        collate = SequenceCollator(examples, None, rows, self.layout, windows, prefix=prefix)
+        if strange := open_rows(self.model) - {*collate.target_rows.tolist(), frame_of(self.layout)[1]}:
+            raise self._damaged(f"outputs with row {min(strange)}, which is no symbol")
+        return collate
+
+    def _damaged(self, what: str) -> DamagedError:
+        return DamagedError(f"generation_config.json of the run for {self.recipe.name} names {what}",
+                            expected=AS_WRITTEN, fix=REPEAT)  # fmt: skip
 
 
 def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
@@ -153,7 +181,7 @@ def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folde
 def load_encoder(folder: Path, recipe: Recipe) -> SavedModel:
     """Load what `save_model` wrote into the run's `folder`, with mapping and layer mix; `recipe` is that of the run."""
     with quiet_loading(), reading(folder / MODEL, expected="the checkpoint as the run wrote it"):
-        model = load(head_of(recipe.problem).__name__, folder / MODEL)
+        model = load(head_of(recipe.problem, _kind(folder)).__name__, folder / MODEL)
         attach_layer_mix(model, folder / MODEL)
         tokenizer = load("PreTrainedTokenizerFast", folder / MODEL)
         mapping = TokenMapping.load(folder / MAPPING)
@@ -164,6 +192,11 @@ def load_encoder(folder: Path, recipe: Recipe) -> SavedModel:
         if not all(bool(one.isfinite().all()) for one in model.parameters()):
             raise ValueError("weights that are no numbers")
     return saved_model(recipe, model, tokenizer, mapping, saved_temperature(folder))
+
+
+def _kind(folder: Path) -> Kind:
+    """Of the backbone that the run in `folder` started from, as far as the class of its model depends on it."""
+    return "encoder" if load("AutoConfig", folder / MODEL).is_encoder_decoder else "decoder"
 
 
 def saved_model(

@@ -9,17 +9,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
-from transformers import PreTrainedModel, TrainerCallback
+from transformers import PreTrainedModel, PreTrainedTokenizerFast, TrainerCallback
 
 from xdomain.core.adapter_protocols import ReverseComplements, Transposes
 from xdomain.core.choices import OF_VALUES
 from xdomain.core.errors import RecipeError
 from xdomain.core.progress import log
 from xdomain.core.recipe import Recipe
-from xdomain.core.run_dir import MAPPING, MODEL
-from xdomain.core.sequences import Adapter
+from xdomain.core.run_dir import MAPPING, MODEL, TARGET
+from xdomain.core.sequences import Adapter, Ragged
 from xdomain.data.collate import Collator, fit_windows
 from xdomain.data.dataset import Examples
+from xdomain.data.outputs import joint_alphabet
 from xdomain.data.windows import Windows, cut_answers
 from xdomain.model.backbone import Backbone
 from xdomain.model.families import check_head, max_positions, may_slice
@@ -29,7 +30,7 @@ from xdomain.model.layer_mix import remove_mix, save_mix
 from xdomain.model.make_mapping import make_mapping
 from xdomain.model.reprogramming import check_size, describe_mixture, fold_mixture, insert_mixture
 from xdomain.model.token_mapping import TokenMapping, learned_kind, search_seeds
-from xdomain.model.tokenizer import SpecialTokenLayout, check_tokenizer, export_tokenizer, layout_of
+from xdomain.model.tokenizer import SpecialTokenLayout, check_tokenizer, export_tokenizer, for_prompts, layout_of
 from xdomain.model.tuning import freeze_for, merge_adapters, trainable
 from xdomain.model.vocabulary import Slice, Vocabulary, restore_vocabulary, slice_vocabulary
 from xdomain.training.arguments import batch_share, make_trackers
@@ -37,6 +38,7 @@ from xdomain.training.device import Device, is_first, quick_attention
 from xdomain.training.frozen_states import reading_once
 from xdomain.training.mapping_search import check_search, choose_mapping
 from xdomain.training.saved_encoder import save_model
+from xdomain.training.sequence_learner import check_sequence, fit_outputs, goes_on, learn_to_write
 from xdomain.training.trainer import Augment, FitResult, TargetScaler, fit
 
 CHECKED_RECORDS = 64
@@ -119,12 +121,18 @@ def plan_encoder(
     positions = min(max_positions(backbone.config), train.max_length or max_positions(backbone.config))
     layout = layout_of(backbone.tokenizer)
     vocabulary = Vocabulary.of(backbone.tokenizer)
-    candidates = mappings_of(recipe, vocabulary, adapter)
+    target = examples.outputs.adapter if examples.outputs else None
+    candidates = mappings_of(recipe, vocabulary, adapter, target)
+    if target:
+        check_sequence(recipe, backbone, candidates[0])
     if candidates[1:]:
         check_search(recipe, arm)
     if learned_kind(options.mapping):
         check_size(len(candidates[0].ids), len(vocabulary.ordinary))
-    windows = fit_windows(examples, layout, positions, train)
+    if examples.outputs:
+        windows = fit_outputs(recipe, backbone, examples, layout, positions)
+    else:
+        windows = fit_windows(examples, layout, positions, train)
     mapping, search = candidates[0], None
     if candidates[1:]:
         start = start_model(recipe, backbone, examples)
@@ -216,9 +224,13 @@ def train_encoder(
     if cut:
         restore_vocabulary(stock, cut)
     if is_first():
-        tokenizer = export_tokenizer(adapter, mapping, backbone.tokenizer, max_length=plan.positions)
-        sample = [adapter.decode(examples.symbols[i]) for i in range(min(len(examples), CHECKED_RECORDS))]
-        check_tokenizer(tokenizer, adapter, mapping, sample)
+        outputs, own = examples.outputs, mapping.part(0, adapter.alphabet.symbols)
+        tokenizer = _checked_tokenizer(adapter, own, backbone, examples.symbols, plan)
+        if outputs:
+            tokenizer = for_prompts(tokenizer, plan.layout, prefix=goes_on(backbone))
+            names = mapping.part(outputs.first, outputs.adapter.alphabet.symbols)
+            target = _checked_tokenizer(outputs.adapter, names, backbone, outputs.targets(), plan)
+            target.save_pretrained(folder / MODEL / TARGET)
         mapping.save(folder / MAPPING)
         save_model(stock, tokenizer, folder)
         if layers:
@@ -231,13 +243,26 @@ def train_encoder(
         {
             "mapping": {"strategy": mapping.strategy, "seed": mapping.seed, "sha256": mapping.sha256},
             "backbone": {"name": backbone.name, "sha256": backbone.sha256, "type": backbone.config.model_type},
-            "parameters": {**built.parameters, **transferred(backbone, plan.arm, stock)},
+            "parameters": {
+                **built.parameters,
+                **transferred(backbone, plan.arm, stock, decoder=recipe.train.decoder),
+            },
             "counts": plan.counts,
             **({"search": plan.search} if plan.search else {}),
             **({"learned_mapping": mixtures} if mixtures else {}),
             **({"layer_mix": layers} if layers else {}),
         },
     )
+
+
+def _checked_tokenizer(
+    adapter: Adapter, mapping: TokenMapping, backbone: Backbone, sequences: Ragged, plan: EncoderPlan
+) -> PreTrainedTokenizerFast:
+    """The tokenizer of an `adapter`, which reads the first of its `sequences` as the adapter does."""
+    tokenizer = export_tokenizer(adapter, mapping, backbone.tokenizer, max_length=plan.positions)
+    sample = [adapter.decode(sequences[i]) for i in range(min(len(sequences), CHECKED_RECORDS))]
+    check_tokenizer(tokenizer, adapter, mapping, sample)
+    return tokenizer
 
 
 @dataclass(frozen=True)
@@ -286,12 +311,16 @@ def build_learner(recipe: Recipe, backbone: Backbone, examples: Examples, plan: 
     model = start_model(recipe, backbone, examples)
     in_use = [*rows.tolist(), *layout.rows(), layout.pad]
     # LoRA freezes the rows, so slicing would save nothing, and peft writes a resized table into every checkpoint
-    sliced = recipe.train.slice_vocabulary and options.tune != "lora" and may_slice(model)
+    whole = options.tune == "lora" or examples.outputs is not None  # any row could come out
+    sliced = recipe.train.slice_vocabulary and not whole and may_slice(model)
     cut = slice_vocabulary(model, in_use) if sliced else None
     if kind := learned_kind(options.mapping):
         words: Any = cut.table if cut else model.get_input_embeddings().weight  # pyright: ignore
         compact = cut.compact if cut else None
         insert_mixture(model, plan.mapping, plan.vocabulary, words, compact, sparse=kind == "sparse")
+    if examples.outputs:
+        write, learner = learn_to_write(recipe, backbone, model, examples, rows, layout, plan.windows)
+        return Built(model, learner, write, None, None, trainable(learner))
     learner = freeze_for(model, options.tune, seed=options.seed)
     parameters = trainable(learner, len(set(in_use)))
     collate, scale = training_batches(recipe, examples, rows, layout, plan.windows, cut)
@@ -333,7 +362,9 @@ def training_batches(
     return collate, scale
 
 
-def mappings_of(recipe: Recipe, vocabulary: Vocabulary, adapter: Adapter) -> list[TokenMapping]:
+def mappings_of(
+    recipe: Recipe, vocabulary: Vocabulary, adapter: Adapter, target: Adapter | None = None
+) -> list[TokenMapping]:
     """The mapping that `recipe` names, or all candidates of a search.
 
     Parameters
@@ -344,6 +375,8 @@ def mappings_of(recipe: Recipe, vocabulary: Vocabulary, adapter: Adapter) -> lis
         Of the backbone.
     adapter
         Its alphabet is mapped.
+    target
+        Only for sequence: the symbols of this adapter get wordpieces of their own beside those of `adapter`.
 
     Raises
     ------
@@ -351,10 +384,9 @@ def mappings_of(recipe: Recipe, vocabulary: Vocabulary, adapter: Adapter) -> lis
         The alphabet does not fit the vocabulary, or a table written by hand does not hold.
     """
     options = recipe.run
+    alphabet = joint_alphabet(adapter, target)[0] if target else adapter.alphabet
     return [
-        make_mapping(
-            adapter.alphabet, vocabulary, strategy=options.mapping, seed=seed, given=options.mapping_table or None
-        )
+        make_mapping(alphabet, vocabulary, strategy=options.mapping, seed=seed, given=options.mapping_table or None)
         for seed in search_seeds(options.mapping, options.mapping_seed)
     ]
 
@@ -374,6 +406,7 @@ def start_model(recipe: Recipe, backbone: Backbone, examples: Examples) -> PreTr
         attention_dropout=train.attention_dropout,
         hidden_dropout=train.hidden_dropout,
         attention=train.attention,
+        decoder=train.decoder,
     )
 
 

@@ -20,15 +20,17 @@ from transformers.trainer_callback import PrinterCallback
 
 from xdomain.core.errors import TrainingError
 from xdomain.core.progress import log, reporter
-from xdomain.core.recipe import Recipe, Train
+from xdomain.core.recipe import Recipe
 from xdomain.core.run_dir import CHECKPOINTS
 from xdomain.core.sequences import Ids
+from xdomain.core.train_options import Train
 from xdomain.data.class_weights import balancing_weights, draw_chances
 from xdomain.data.collate import Collator, Indices, LengthGrouped
 from xdomain.data.dataset import IGNORED, Examples
 from xdomain.data.windows import training_windows
 from xdomain.metrics.metrics import compute_metrics
 from xdomain.metrics.scoring import metric_inputs
+from xdomain.model.sequence_model import width_of, word_tables
 from xdomain.training.arguments import training_arguments
 from xdomain.training.defaults import default_rate
 from xdomain.training.device import Device, of_first
@@ -178,8 +180,8 @@ class _WindowTrainer(Trainer):
 
     def get_decay_parameter_names(self, model: nn.Module) -> list[str]:
         """Leave the word rows of `model` out of weight decay: rows that never occur must stay as they are."""
-        words = {id(p) for p in model.get_input_embeddings().parameters()}  # pyright: ignore
-        named = dict(model.named_parameters())
+        words = {id(p) for table in word_tables(model) for p in table.parameters()}
+        named = dict(model.named_parameters(remove_duplicate=False))  # tied to the table of rows, a head has two names
         return [name for name in super().get_decay_parameter_names(model) if id(named[name]) not in words]
 
     def compute_loss(self, model: nn.Module, inputs: dict[str, Any], return_outputs: bool = False,
@@ -224,7 +226,7 @@ class _WindowTrainer(Trainer):
         """Stop if training has diverged, as the model would be useless from then on."""
         if not math.isfinite(number):
             model: Any = self.model
-            width = model.config.hidden_size
+            width = width_of(model.config)
             raise _diverged(step, self.args.max_steps, self._recipe.train, width, bf16=self._device.bf16)
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:

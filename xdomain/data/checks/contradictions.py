@@ -26,6 +26,7 @@ NAMES = {
     "profile": ("sequence", "sequence of values"),
     "pair": ("pair", "label"),
     "span": ("question", "answer"),
+    "sequence": ("sequence", "target"),
 }
 """By problem, what records share, and what they then should share."""
 
@@ -161,6 +162,8 @@ def contradictions(examples: Examples) -> Contradictions:
 
 def _numbered_labels(examples: Examples) -> NDArray[Any]:
     """Shape (n,), or for tagging (total symbols,): values, or numbers of labels, below 0 where nothing is scored."""
+    if examples.outputs is not None:
+        return contents(examples.outputs.targets())
     if examples.labels is None:
         raise ValueError("records without labels")
     if examples.problem in ("span", "multilabel"):
