@@ -1,6 +1,7 @@
 """Runs on 475 records of one class and 25 of another, with and without class weights."""
 
 import json
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -136,13 +137,13 @@ def test_weights_are_those_of_a_plain_trainer(tiny_bert, tmp_path):
     )
 
     class Weighted(Trainer):
-        def compute_loss(self, model, inputs, return_outputs=False, **_):
+        def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
             outputs = model(**{name: value for name, value in inputs.items() if name != "labels"})
             loss = torch.nn.functional.cross_entropy(outputs.logits, inputs["labels"], weight=weights)
             return (loss, outputs) if return_outputs else loss
 
     read = tokenizer([sequence for sequence, _ in train])
-    dataset = [{**{key: read[key][i] for key in read}, "labels": int(labels[i])} for i in range(len(train))]
+    dataset: Any = [{**{key: read[key][i] for key in read}, "labels": int(labels[i])} for i in range(len(train))]
     arguments = TrainingArguments(
         output_dir=str(tmp_path / "twin"), per_device_train_batch_size=800, max_steps=4, learning_rate=1e-3,
         weight_decay=0, use_cpu=True, report_to="none", save_strategy="no", disable_tqdm=True,

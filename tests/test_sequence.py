@@ -2,6 +2,7 @@
 
 import json
 import random
+from itertools import product
 from shutil import copytree
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from Bio.Seq import translate
 from families import save_backbone
 
 import xdomain
@@ -18,6 +20,7 @@ from xdomain.data.outputs import joint_alphabet
 from xdomain.data.own_data import own_recipe
 from xdomain.metrics.metrics import compute_metrics
 from xdomain.metrics.outputs import stored_outputs
+from xdomain.model.backbone import load_backbone
 from xdomain.model.token_mapping import TokenMapping
 
 MEANS = dict(zip("ACGT", "KLMN", strict=True))
@@ -363,3 +366,30 @@ def test_a_damaged_search_is_named(beside, tmp_path, change):
     path.unlink() if change is None else path.write_text(json.dumps(told))
     with pytest.raises(DamagedError, match=r"generation_config\.json of the run for dna/pairs names"):
         xdomain.load(folder).predict(NEW)
+
+
+@pytest.fixture
+def small_llama(tmp_path):
+    """A decoder that nobody trained, with the tokenizer of the shipped BERT."""
+    from transformers import LlamaConfig, LlamaModel
+
+    shipped = load_backbone()
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 512}
+    special = {"max_position_embeddings": 64, "bos_token_id": 2, "eos_token_id": 3, "tie_word_embeddings": True}
+    LlamaModel(LlamaConfig(vocab_size=8192, **sizes, **special)).save_pretrained(tmp_path / "llama")
+    shipped.tokenizer.save_pretrained(tmp_path / "llama")
+    return tmp_path / "llama"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["beside", "going on"])
+def test_the_genetic_code_is_learned_both_ways(way, small_llama, tmp_path):
+    longer = ["train.max_steps=800", "train.learning_rate=3e-3"] if way == "going on" else []
+    backbone = str(small_llama) if way == "going on" else None
+    result = xdomain.run("toy/dna-translation", backbone=backbone, overrides=longer, out=tmp_path / "run")
+    assert result.metric() > 0.99
+    model = xdomain.load(result.folder)
+    every = ["".join(codon) for codon in product("ACGT", repeat=3) if translate("".join(codon)) != "*"]
+    genes = ["".join(every[start : start + 10]) for start in range(0, 60, 10)]
+    assert np.mean(model.predict(genes) == np.array([translate(gene) for gene in genes])) > 0.8

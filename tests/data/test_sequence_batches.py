@@ -7,7 +7,7 @@ import pytest
 from xdomain.core.errors import DataError
 from xdomain.core.plugins import make_adapter
 from xdomain.core.train_options import Train
-from xdomain.data.collate import SpecialTokenLayout
+from xdomain.data.collate import LengthGrouped, SpecialTokenLayout
 from xdomain.data.dataset import encode_examples
 from xdomain.data.sequence_batches import SequenceCollator, fit_sequences, frame_of
 
@@ -54,6 +54,16 @@ def test_a_decoder_alone_learns_what_follows_the_separator():
 )
 def test_prompts_end_where_outputs_begin(prefix, expected):
     assert collator(PAIRS, prefix=prefix).prompts([0, 1])["input_ids"].tolist() == expected
+
+
+def test_batches_hold_records_of_several_lengths():
+    examples = examples_of(["A", "CGCGCG"] * 40, ["K"] * 80)
+    collate = collator(examples, prefix=True)
+    order = list(LengthGrouped(collate.grouping(), 8, 0, lambda: 0))
+    batches = [{len(examples.symbols[r]) for r in order[i : i + 8]} for i in range(0, 80, 8)]
+    assert all(lengths == {1, 6} for lengths in batches)
+    grouped = list(LengthGrouped(collate.costs(), 8, 0, lambda: 0))
+    assert {len(examples.symbols[r]) for r in grouped[:8]} in ({1}, {6})
 
 
 def test_a_record_that_fills_up_a_batch_has_no_labels():

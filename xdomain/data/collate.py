@@ -265,6 +265,10 @@ class Collator:
         second = self.examples.symbols_b
         return self.examples.symbols.lengths + (second.lengths if second is not None else 0)
 
+    def grouping(self) -> NDArray[np.int64]:
+        """Shape (n,): by what records are brought together in batches of `LengthGrouped`: what each costs."""
+        return self.costs()
+
     def costs(self) -> NDArray[np.int64]:
         """Shape (n,): symbols of every record that are read in one epoch of training."""
         plan = self.windows

@@ -78,7 +78,7 @@ def measure_pace(built: Built, examples: Examples, recipe: Recipe, device: Devic
     """
     train, model, collate = recipe.train, built.learner.to(device.name), built.collate
     records = examples.indices("train")
-    order = itertools.cycle(records[list(LengthGrouped(collate.costs()[records], train.batch_size, 0, lambda: 0))])
+    order = itertools.cycle(records[list(LengthGrouped(collate.grouping()[records], train.batch_size, 0, lambda: 0))])
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=0.0)
     taken: list[float] = []
     positions = collate.lengths().sum() / len(collate.windows.start)

@@ -155,7 +155,8 @@ class SavedModel:
         return Collator(examples, examples.labels, self.mapping.ids.astype(np.int64), self.layout, windows)
 
     def _prompts(self, examples: Examples) -> SequenceCollator:
-        train, settings = self.recipe.train, self.model.generation_config
+        train = self.recipe.train
+        settings: Any = self.model.generation_config  # None where its file is lost
         if settings is None or settings.max_new_tokens is None:
             raise self._damaged("no longest output")
         prefix, longest = not self.model.config.is_encoder_decoder, int(settings.max_new_tokens) - 1

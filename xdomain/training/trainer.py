@@ -175,7 +175,7 @@ class _WindowTrainer(Trainer):
         if self._recipe.class_balance == "batches":
             chances = draw_chances(self._examples.labels_of(records), len(self._examples.classes))
         return LengthGrouped(
-            self._collate.costs()[records], batch, self.args.seed, self._epoch, fill=shared, chances=chances
+            self._collate.grouping()[records], batch, self.args.seed, self._epoch, fill=shared, chances=chances
         )
 
     def get_decay_parameter_names(self, model: nn.Module) -> list[str]:
