@@ -116,14 +116,19 @@ main(sys.argv[1:])
 
 
 @pytest.mark.parametrize(
-    ("given", "kept"), [({}, "1000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "active"}, "")]
+    ("load", "given", "kept"),
+    [
+        (2.5, {}, "1000"),
+        (0.2, {}, ""),
+        (2.5, {"GOMP_SPINCOUNT": "7"}, "7"),
+        (2.5, {"OMP_WAIT_POLICY": "active"}, ""),
+    ],
 )
-def test_threads_wait_without_spinning_unless_the_user_says_otherwise(given, kept):
-    environment = {
-        name: value for name, value in os.environ.items() if name not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
-    }
-    script = "import os, xdomain; print(os.environ.get('GOMP_SPINCOUNT', ''))"
-    done = subprocess.run(
-        [sys.executable, "-c", script], env=environment | given, capture_output=True, text=True, check=True
-    )
+def test_threads_wait_without_spinning_beside_other_work(load, given, kept):
+    unset = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
+    environment = {name: value for name, value in os.environ.items() if name not in unset}
+    script = f"import os\nos.getloadavg = lambda: ({load}, 0, 0)\nimport xdomain\n"
+    script += "print(os.environ.get('GOMP_SPINCOUNT', ''))"
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, env=environment | given, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == kept

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from importlib.metadata import version
-from os import environ
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -43,10 +43,11 @@ if TYPE_CHECKING:
 
 __version__ = version("xdomain")
 
-# torch's threads wait for one another by spinning, which on a machine that other work shares takes the cores that they
-# wait for. GNU's OpenMP reads how long when torch is loaded; a choice of the user's stays. docs/performance.md
-if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & environ.keys():
-    environ["GOMP_SPINCOUNT"] = "1000"
+# torch's threads wait for one another by spinning, which beside other work takes the cores that they wait for. GNU's
+# OpenMP reads how long when torch is loaded. On a quiet machine spinning is best, and a choice of the user's stays.
+_BUSY = hasattr(os, "getloadavg") and os.getloadavg()[0] > 1
+if _BUSY and not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & os.environ.keys():
+    os.environ["GOMP_SPINCOUNT"] = "1000"  # benchmarks/waiting.py, docs/performance.md
 
 # Imported at first use: loading torch takes seconds, and `xdomain ls` does not need it.
 _HOMES = {
