@@ -125,7 +125,10 @@ def load_saved(folder: Path, overrides: Sequence[str] = ()) -> SavedModel | Save
 
 def _read_otherwise(path: Path, overrides: Sequence[str]) -> Recipe:
     """The recipe of a run with `overrides`, which may change the parts in `READING` only."""
-    before, recipe = load_recipe(path), load_recipe(path, overrides=overrides)
+    before = load_recipe(path)
+    if not overrides:
+        return before
+    recipe = load_recipe(path, overrides=overrides)
     for name in type(recipe).model_fields:
         kept = name not in READING or (name == "adapter" and recipe.adapter.name != before.adapter.name)
         if kept and getattr(recipe, name) != getattr(before, name):

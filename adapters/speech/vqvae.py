@@ -114,12 +114,11 @@ def fit_vqvae(sample: Frames, size: int, *, seed: int = 0) -> tuple[FrameEncoder
         with torch.inference_mode():
             error = float((decoder(codes(encoder(frames)[None])[0][0]) - frames).square().mean())
     one, _, two = encoder
-    arrays: list[Any] = [mean, std, *(part.detach().numpy() for layer in (one, two) for part in layer.parameters())]
-    return FrameEncoder(*(np.ascontiguousarray(array, np.float32) for array in arrays)), _codes_of(codes), error
-
-
-def _codes_of(codes: Any) -> Frames:
-    return np.ascontiguousarray(codes.codebook.detach().numpy(), np.float32)
+    learned = [part.detach().numpy() for layer in (one, two) for part in layer.parameters()]
+    *arrays, table = (
+        np.ascontiguousarray(a, np.float32) for a in (mean, std, *learned, codes.codebook.detach().numpy())
+    )
+    return FrameEncoder(*arrays), table, error
 
 
 def _layers(torch: Any, width: int, out: int) -> Any:

@@ -27,7 +27,7 @@ from xdomain.data.formats.registry import FORMATS, own_columns
 from xdomain.data.formats.sequence_files import records_of
 from xdomain.data.formats.tables import LONGEST_HEADER, head_of, is_quoted, table_of
 from xdomain.data.infer_columns import guess_columns
-from xdomain.data.loading import asked_of, explained, load_file, made_ready
+from xdomain.data.loading import Asked, asked_of, explained, load_file, made_ready
 from xdomain.data.rows import noting
 from xdomain.data.seen_ids import SeenIds
 
@@ -83,7 +83,7 @@ def load_pieces(
             yield Piece(table.slice(first, ROWS), min(1.0, (first + ROWS) / table.num_rows))
         return
     told: set[str] = set()
-    reading = _Reading(file, recipe, columns or Columns(), paired)
+    reading = _Reading(file, asked, columns or Columns())
     for block in text_blocks(file, parse.cut, lead=parse.lead):
         first = reading.rows
         try:
@@ -164,8 +164,8 @@ def _table_parser(file: Path, options: Mapping[str, Any]) -> _Parser:
 class _Reading:
     """What is known of a file from its pieces so far: the columns, the ids, the number of rows."""
 
-    def __init__(self, file: Path, recipe: Recipe, columns: Columns, paired: bool) -> None:
-        self.file, self.asked = file, asked_of(file, recipe, paired=paired)
+    def __init__(self, file: Path, asked: Asked, columns: Columns) -> None:
+        self.file, self.asked = file, asked
         self.rows = 0
         options = dict(self.asked.options)
         key = options.get("label_key")
