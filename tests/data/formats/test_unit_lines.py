@@ -77,5 +77,8 @@ def test_what_is_wrong_is_named(write):
         raw_units(write("1:0 2\n"))
     with pytest.raises(DataError, match=r"line 1: units that are no whole numbers"):
         raw_units(write("1:2:3 2\n"))
+    for line in ("a|99999999999999999999 2\n", "a|2:99999999999999999999 3\n"):
+        with pytest.raises(DataError, match=r"line 1: a number of 20 digits; the largest is 2,147,483,647"):
+            raw_units(write(line))
     with pytest.raises(DataError, match="hold no labels"):
         read("units", {"data": write("a|1 2\n")})

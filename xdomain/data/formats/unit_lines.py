@@ -26,6 +26,8 @@ STARTS = (
 """What such files begin with; a first line of a single unit is not told from a table."""
 MANIFEST = rb"/[^\t\r\n]*\r?\n[^\t\r\n]+\.\w+\t\d+\s"
 """What the list of sound files begins with that fairseq puts beside units: a folder; a path in it and its samples."""
+LARGEST = 2**31 - 1
+"""The largest unit and the longest run: room enough for any codebook, and their sums fit 64 bits."""
 EXPECTED = (
     "lines like {'audio': 'a.wav', 'hubert': '71 71 12'}, {\"units\": [71, 12], \"duration\": [2, 1]}, "
     "a.wav|71 71 12, or 71 71 12"
@@ -137,4 +139,6 @@ def _payload(value: str | list[Any], runs: Sequence[Any] | None = None) -> str:
         raise ValueError(f"unit {min(units)}, which is negative")
     if min(lengths) < 1:
         raise ValueError(f"a unit of {min(lengths)} frames")
+    if (largest := max(*units, *lengths)) > LARGEST:
+        raise ValueError(f"a number of {len(str(largest))} digits; the largest is {LARGEST:,}")
     return written_units(*merged(units, lengths))
