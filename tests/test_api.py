@@ -60,6 +60,20 @@ def test_a_misspelt_option_names_the_nearest():
     misspelt: dict[str, Any] = {"sedd": 1}
     with pytest.raises(RecipeError, match=r"unknown option of run 'sedd'[\s\S]*seed"):
         xdomain.run("toy/dna-classification", **misspelt)
+    elsewhere: dict[str, Any] = {"set": {"train.epochs": 1}}
+    with pytest.raises(RecipeError, match="did you mean: overrides"):
+        xdomain.run("toy/dna-classification", **elsewhere)
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [("epochs", "train.epochs"), ("metrics", "metrics"), ("rule", "split.rule")],
+)
+def test_an_option_of_the_recipe_is_told_where_to_stand(name, key):
+    given: dict[str, Any] = {name: 1}
+    with pytest.raises(RecipeError, match=f"unknown option of run '{name}'") as told:
+        xdomain.run("toy/dna-classification", **given)
+    assert told.value.fix == f'overrides={{"{key}": VALUE}}'
 
 
 def test_metrics_are_numbers_and_say_what_there_is(result):

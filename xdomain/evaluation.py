@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from xdomain.core.errors import DamagedError, DataError, UserError
+from xdomain.core.overrides import Overrides
 from xdomain.core.paths import is_file
 from xdomain.core.progress import log, muted
 from xdomain.core.recipe import Columns, Recipe
@@ -72,7 +73,7 @@ def evaluate(
     file: str | Path | None = None,
     *,
     columns: Columns | None = None,
-    overrides: Sequence[str] = (),
+    overrides: Overrides = (),
 ) -> Evaluation:
     """Evaluate a run's model on labelled records that it was not trained on.
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from xdomain.core.disk import writing
 from xdomain.core.errors import DataError, RecipeError
+from xdomain.core.overrides import Overrides
 from xdomain.core.progress import log, reporter
 from xdomain.core.run_dir import check_new_file, whole_or_nothing
 from xdomain.data.formats.genome import Genome, open_genome
@@ -52,7 +53,7 @@ def predict_windows(
     of: str | None = None,
     reverse_complement: bool = False,
     overwrite: bool = False,
-    overrides: Sequence[str] = (),
+    overrides: Overrides = (),
 ) -> None:
     """Predict a window after the other along each contig of a genome, and write a track.
 

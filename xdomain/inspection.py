@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from xdomain.core.choices import OF_VALUES
 from xdomain.core.entry_points import entry_points
+from xdomain.core.overrides import Overrides
 from xdomain.core.plugins import adapter_names, find_recipe, task_names
 from xdomain.core.recipe import Recipe
 from xdomain.data.dataset import IGNORED, Examples
@@ -75,7 +75,7 @@ def _home(adapter: str) -> str:
     return entry_points("xdomain.adapters")[adapter].value
 
 
-def check(task: str | Path | Recipe, *, overrides: Sequence[str] = ()) -> dict[str, Any]:
+def check(task: str | Path | Recipe, *, overrides: Overrides = ()) -> dict[str, Any]:
     """Read a task's data exactly as a run would, and describe it.
 
     Parameters
@@ -83,7 +83,7 @@ def check(task: str | Path | Recipe, *, overrides: Sequence[str] = ()) -> dict[s
     task
         The name of a shipped task, a recipe file, or a `Recipe`.
     overrides
-        Changes to the recipe, ``key.sub=value``.
+        Changes to the recipe, ``["key.sub=value", …]`` or ``{"key.sub": value}``.
 
     Returns
     -------

@@ -20,6 +20,7 @@ from xdomain.core.disk import explaining_full_disk
 from xdomain.core.errors import RecipeError, names_misspelt_options
 from xdomain.core.formatting import number
 from xdomain.core.memory import enough_memory
+from xdomain.core.overrides import Overrides
 from xdomain.core.progress import log, muted
 from xdomain.core.recipe import Recipe, columns_of, load_recipe, with_arm
 from xdomain.core.run_dir import (
@@ -96,7 +97,7 @@ def run(
     mapping_seed: int | None = None,
     seed: int | None = None,
     baseline: str | None = None,
-    overrides: Sequence[str] = (),
+    overrides: Overrides = (),
     out: str | Path | None = None,
     overwrite: bool = False,
     resume: bool = False,
@@ -152,7 +153,7 @@ def run(
     baseline
         A simple baseline instead of the encoder: kmer or cnn.
     overrides
-        Changes to the recipe, ``key.sub=value``.
+        Changes to the recipe, ``["key.sub=value", …]`` or ``{"key.sub": value}``.
     out
         The run folder; by default that of `xdomain.run_names.default_folder`.
     overwrite, resume

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from xdomain.core.adapter_protocols import CutsFiles
 from xdomain.core.errors import RecipeError
+from xdomain.core.overrides import Overrides
 from xdomain.core.progress import log
 from xdomain.core.recipe import Columns
 from xdomain.data.label_sets import with_joint
@@ -25,7 +26,7 @@ def predict(
     clip: str | Path | None = None,
     reverse_complement: bool = False,
     unlike: bool = False,
-    overrides: Sequence[str] = (),
+    overrides: Overrides = (),
 ) -> pa.Table:
     """Predict with a run's model: the records of a file, or sound or music files.
 
@@ -81,7 +82,7 @@ def predict_pieces(
     clip: str | Path | None = None,
     reverse_complement: bool = False,
     unlike: bool = False,
-    overrides: Sequence[str] = (),
+    overrides: Overrides = (),
 ) -> Iterator[pa.Table]:
     """Predict as `predict` does, some records at a time: a file of any size takes little memory.
 

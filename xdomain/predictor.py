@@ -15,6 +15,7 @@ from xdomain.core.adapter_protocols import ReverseComplements
 from xdomain.core.choices import OF_COLUMNS, PER_SYMBOL
 from xdomain.core.errors import BackboneError, DamagedError, RecipeError
 from xdomain.core.memory import Need, enough_memory
+from xdomain.core.overrides import Overrides
 from xdomain.core.recipe import Recipe
 from xdomain.core.restore import REPEAT
 from xdomain.core.run_dir import FAMILIAR, NEIGHBOURS, RECIPE, RESULT, is_done, read_result
@@ -194,7 +195,7 @@ class Predictor:
 
 
 def load_predictor(
-    *folders: str | Path, reverse_complement: bool = False, unlike: bool = False, overrides: Sequence[str] = ()
+    *folders: str | Path, reverse_complement: bool = False, unlike: bool = False, overrides: Overrides = ()
 ) -> Predictor:
     """Read the models of one or several finished runs.
 
@@ -247,7 +248,7 @@ def load_predictor(
     return Predictor(models, adapters, classes, paired, reverse_complement, familiar, neighbours, thresholds, target)
 
 
-def finished_run(folder: Path, overrides: Sequence[str] = ()) -> tuple[Saved, Adapter, dict[str, Any]]:
+def finished_run(folder: Path, overrides: Overrides = ()) -> tuple[Saved, Adapter, dict[str, Any]]:
     """Read the model of a finished run in `folder`, its adapter, and the contents of its ``result.json``.
 
     With `overrides`, records are read otherwise: see `xdomain.saved_model.load_saved`.

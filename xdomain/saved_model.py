@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from xdomain.baselines.api import load_baseline
 from xdomain.core.adapter_protocols import KeepsFiles
 from xdomain.core.errors import BackboneError, DamagedError, RecipeError
+from xdomain.core.overrides import Overrides
 from xdomain.core.plugins import make_adapter
 from xdomain.core.recipe import AdapterChoice, Recipe, load_recipe
 from xdomain.core.restore import REPEAT, reading
@@ -89,7 +90,7 @@ class SavedBaseline:
         return tempered(fitted.scores(examples.symbols.take(records), second), self.temperature)
 
 
-def load_saved(folder: Path, overrides: Sequence[str] = ()) -> SavedModel | SavedBaseline:
+def load_saved(folder: Path, overrides: Overrides = ()) -> SavedModel | SavedBaseline:
     """Read the model of the run in `folder`.
 
     Parameters
@@ -123,7 +124,7 @@ def load_saved(folder: Path, overrides: Sequence[str] = ()) -> SavedModel | Save
     return load_encoder(folder, recipe)
 
 
-def _read_otherwise(path: Path, overrides: Sequence[str]) -> Recipe:
+def _read_otherwise(path: Path, overrides: Overrides) -> Recipe:
     """The recipe of a run with `overrides`, which may change the parts in `READING` only."""
     before = load_recipe(path)
     if not overrides:

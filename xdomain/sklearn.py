@@ -18,6 +18,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from xdomain.core.errors import DataError
+from xdomain.core.overrides import Overrides
 from xdomain.pipeline import run
 from xdomain.result import Result
 from xdomain.trained_model import Model
@@ -57,7 +58,7 @@ class XDomainClassifier(ClassifierMixin, BaseEstimator):
         mapping_seed: int = 0,
         seed: int = 0,
         baseline: str | None = None,
-        overrides: Sequence[str] = (),
+        overrides: Overrides = (),
         minutes: float | None = None,
         valid: float = 0.1,
         out: str | Path | None = None,
@@ -111,7 +112,7 @@ class XDomainClassifier(ClassifierMixin, BaseEstimator):
         self.result_ = run(
             data=table, domain=self.domain, columns={"split": "split"}, problem="classification",
             backbone=self.backbone, init=self.init, tune=self.tune, mapping=self.mapping,
-            mapping_seed=self.mapping_seed, seed=self.seed, baseline=self.baseline, overrides=tuple(self.overrides),
+            mapping_seed=self.mapping_seed, seed=self.seed, baseline=self.baseline, overrides=self.overrides,
             minutes=self.minutes, out=self._folder(), overwrite=True,
         )  # fmt: skip
         self._model = self.result_.model()

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from xdomain.core.choices import Pooling
 from xdomain.core.errors import RecipeError
 from xdomain.core.formatting import as_frame
+from xdomain.core.overrides import Overrides
 from xdomain.core.recipe import columns_of
 from xdomain.data.in_memory import object_array
 from xdomain.data.records import records_in_memory
@@ -227,7 +228,7 @@ def load(
     *others: str | Path,
     reverse_complement: bool = False,
     unlike: bool = False,
-    overrides: Sequence[str] = (),
+    overrides: Overrides = (),
 ) -> Model:
     """Read the trained model of a finished run, or of several as one.
 

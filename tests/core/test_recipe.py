@@ -1,7 +1,9 @@
 """Recipes as people write them: read, overridden from the command line, and found at fault all at once."""
 
 import copy
+from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from hypothesis import given, settings
@@ -86,6 +88,30 @@ def test_a_recipe_never_changes():
 )
 def test_an_override_says_what_the_file_could_have_said(override, yaml_text):
     assert parsed(override) == parsed(more=yaml_text) != parsed()
+
+
+@pytest.mark.parametrize(
+    ("mapping", "typed"),
+    [
+        ({"train.learning_rate": 1e-4}, "train.learning_rate=1e-4"),
+        ({"train.learning_rate": "1e-4"}, "train.learning_rate=1e-4"),
+        ({"train.epochs": np.float64(2)}, "train.epochs=2"),
+        ({"train.slice_vocabulary": False}, "train.slice_vocabulary=false"),
+        ({"train.patience": None}, "train.patience=null"),
+        ({"run.transfer": ("attention", "ffn")}, "run.transfer=[attention, ffn]"),
+        ({"split.limit": {"train": 100}}, "split.limit={train: 100}"),
+        ({"run.backbone": Path("models/bert base")}, "run.backbone=models/bert base"),
+        ({"notes": "it's: [open"}, "notes=it's: [open"),
+    ],
+)
+def test_a_mapping_of_changes_is_what_could_have_been_typed(mapping, typed):
+    assert recipe_from(TREE, where="x", overrides=mapping) == recipe_from(TREE, where="x", overrides=[typed])
+    assert recipe_from(TREE, where="x", overrides=typed) == recipe_from(TREE, where="x", overrides=[typed])
+
+
+def test_a_change_to_what_no_recipe_can_hold_is_refused():
+    with pytest.raises(RecipeError, match=r"train\.epochs: a function[\s\S]*a number"):
+        recipe_from(TREE, where="x", overrides={"train.epochs": lambda: 3})
 
 
 def test_the_default_can_be_asked_for_against_the_file():

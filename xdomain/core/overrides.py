@@ -1,9 +1,10 @@
-"""Changes to a recipe, ``key.sub=value``, as they are typed behind ``--set``."""
+"""Changes to a recipe: ``key.sub=value``, as they are typed behind ``--set``, or a mapping of keys to values."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -12,8 +13,44 @@ from pydantic import BaseModel
 from xdomain.core.bounded_yaml import load_yaml
 from xdomain.core.errors import RecipeError, nearest
 
+Overrides = Sequence[str] | Mapping[str, Any]
+"""``["train.epochs=3"]`` or ``{"train.epochs": 3}``."""
 
-def overridden(model: type[BaseModel], tree: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+
+def as_typed(overrides: Overrides) -> list[str]:
+    """Write changes as they are typed behind ``--set``.
+
+    Parameters
+    ----------
+    overrides
+        Each ``key.sub=value``, or values by their keys. A value that is a string is read as one behind ``--set``, so
+        ``"1e-4"`` is a number.
+
+    Raises
+    ------
+    RecipeError
+        A value is nothing that a recipe can hold.
+    """
+    if isinstance(overrides, str):
+        return [overrides]
+    if not isinstance(overrides, Mapping):
+        return list(overrides)
+    return [f"{key}={_on_one_line(key, value)}" for key, value in overrides.items()]
+
+
+def _on_one_line(key: str, value: Any) -> str:
+    if isinstance(value, str | Path):
+        return str(value)
+    plain = value.item() if hasattr(value, "item") else value  # of numpy
+    try:
+        return yaml.safe_dump(plain, default_flow_style=True, width=10**6).removesuffix("...\n").strip()
+    except yaml.YAMLError:
+        raise RecipeError(
+            f"{key}: a {type(value).__name__}", expected="a number, a string, a list, a dictionary, True, False or None"
+        ) from None
+
+
+def overridden(model: type[BaseModel], tree: Mapping[str, Any], overrides: Overrides) -> dict[str, Any]:
     """A copy of nested mappings with changes.
 
     Parameters
@@ -23,7 +60,7 @@ def overridden(model: type[BaseModel], tree: Mapping[str, Any], overrides: Seque
     tree
         The mappings, or a part of them. They are not changed.
     overrides
-        The changes, each ``key.sub=value``.
+        The changes, see `as_typed`.
 
     Raises
     ------
@@ -31,7 +68,7 @@ def overridden(model: type[BaseModel], tree: Mapping[str, Any], overrides: Seque
         A change names no field of `model`; its value is not checked.
     """
     whole: dict[str, Any] = _deep_copy(tree)
-    for override in overrides:
+    for override in as_typed(overrides):
         _override(model, whole, override)
     return whole
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -14,6 +14,7 @@ import yaml
 
 from xdomain.core.entry_points import entry_points
 from xdomain.core.errors import RecipeError, UserError, unknown
+from xdomain.core.overrides import Overrides
 from xdomain.core.paths import is_file
 from xdomain.core.recipe import Recipe, load_recipe, parse_recipe, recipe_from
 
@@ -137,7 +138,7 @@ def readers() -> Mapping[str, Reader]:
     return by_name
 
 
-def find_recipe(task: str | Path | Recipe, overrides: Sequence[str] = ()) -> Recipe:
+def find_recipe(task: str | Path | Recipe, overrides: Overrides = ()) -> Recipe:
     """Load the recipe of a task.
 
     Parameters

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -25,7 +25,7 @@ from xdomain.core.choices import (
     listed,
 )
 from xdomain.core.errors import RecipeError, unknown
-from xdomain.core.overrides import overridden
+from xdomain.core.overrides import Overrides, overridden
 from xdomain.core.paths import is_file
 from xdomain.core.train_options import Train
 from xdomain.core.yaml_config import ConfigModel, checked, read_config, read_yaml
@@ -355,7 +355,7 @@ class Recipe(ConfigModel):
         return self
 
 
-def parse_recipe(text: str, *, where: str, overrides: Sequence[str] = ()) -> Recipe:
+def parse_recipe(text: str, *, where: str, overrides: Overrides = ()) -> Recipe:
     """Read a recipe from YAML.
 
     Parameters
@@ -376,7 +376,7 @@ def parse_recipe(text: str, *, where: str, overrides: Sequence[str] = ()) -> Rec
     return recipe_from(tree, where=where, overrides=overrides)
 
 
-def recipe_from(tree: Mapping[str, Any], *, where: str, overrides: Sequence[str] = ()) -> Recipe:
+def recipe_from(tree: Mapping[str, Any], *, where: str, overrides: Overrides = ()) -> Recipe:
     """Make a recipe from nested mappings.
 
     Parameters
@@ -424,7 +424,7 @@ def with_arm(recipe: Recipe, arm: dict[str, Any]) -> Recipe:
     return recipe_from(tree, where=recipe.name)
 
 
-def load_recipe(path: Path, *, overrides: Sequence[str] = ()) -> Recipe:
+def load_recipe(path: Path, *, overrides: Overrides = ()) -> Recipe:
     """Read the recipe file `path` and apply `overrides`, as `parse_recipe` does; files beside it are found there.
 
     Raises

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from xdomain.core.choices import DEFAULT_METRICS, NegativesHow, Problem
 from xdomain.core.errors import DataError, RecipeError, unknown
-from xdomain.core.overrides import overridden
+from xdomain.core.overrides import Overrides, as_typed, overridden
 from xdomain.core.paths import is_file, is_folder
 from xdomain.core.plugins import adapter_names, find_recipe, make_adapter, task_names, uses_tokenizer
 from xdomain.core.progress import log
@@ -52,7 +52,7 @@ def own_recipe(
     genome: Path | None = None,
     drop_incomplete: bool = False,
     negatives: str | None = None,
-    overrides: Sequence[str] = (),
+    overrides: Overrides = (),
 ) -> Recipe:
     """Make a recipe for data of one's own, and log what was guessed.
 
@@ -80,8 +80,9 @@ def own_recipe(
         For data of one class, how records of another are made: ``shuffled``, ``background=GENOME.fa`` (that of `genome`
         if none is named) or ``proteins=FILE.fasta``. Where there are no labels, all records are of one class.
     overrides
-        Changes to the recipe, ``key.sub=value``. Those to ``reader_options``, ``columns`` and ``problem`` are heeded
-        before anything is guessed. Of intervals, ``reader_options.one_based`` says how a table counts.
+        Changes to the recipe, ``["key.sub=value", …]`` or ``{"key.sub": value}``. Those to ``reader_options``,
+        ``columns`` and ``problem`` are heeded before anything is guessed. Of intervals, ``reader_options.one_based``
+        says how a table counts.
 
     Raises
     ------
@@ -90,7 +91,8 @@ def own_recipe(
     DataError
         A file cannot be read, or a column that is needed cannot be identified.
     """
-    told = overridden(Recipe, {}, overrides)
+    changes = as_typed(overrides)
+    told = overridden(Recipe, {}, changes)
     options: dict[str, Any] = dict(told.get("reader_options") or {})
     if drop_incomplete:
         options["drop_incomplete"] = True
@@ -135,7 +137,7 @@ def own_recipe(
             "train": train_defaults(posed),
         },
         where=shown(lead),
-        overrides=[change for change in overrides if not change.lstrip().startswith(HEEDED)],
+        overrides=[change for change in changes if not change.lstrip().startswith(HEEDED)],
     )
 
 
@@ -155,7 +157,7 @@ def task_of(
     genome: str | Path | None = None,
     drop_incomplete: bool = False,
     negatives: str | None = None,
-    overrides: Sequence[str] = (),
+    overrides: Overrides = (),
 ) -> Recipe:
     """The recipe of a task, or one for data of one's own.
 

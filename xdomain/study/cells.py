@@ -10,8 +10,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from xdomain.core.errors import RecipeError, UserError
 from xdomain.core.paths import expanded
 from xdomain.core.plugins import find_recipe, make_adapter, path_options, uses_tokenizer
@@ -347,9 +345,7 @@ def _condition(grid: Grid, task: str | LocalTask, arm: Arm, fraction: float) -> 
     check_comparable(recipe.metrics[0], recipe.problem)
     if fraction < 1:
         limit = recipe.split.limit | {"train": fraction}
-        recipe = recipe_from(
-            recipe.model_dump(mode="json"), where=recipe.name, overrides=_overrides({"split.limit": limit})
-        )
+        recipe = recipe_from(recipe.model_dump(mode="json"), where=recipe.name, overrides={"split.limit": limit})
     if grid.split_seeds and recipe.split.rule not in DRAWN_SPLITS:
         raise RecipeError(
             f"split_seeds: the splits of {recipe.name} are not drawn (split.rule: {recipe.split.rule})",
@@ -368,22 +364,13 @@ def _own_rate(recipe: Recipe) -> tuple[float, ...]:
 
 def _recipe(task: str | LocalTask, changes: Mapping[str, Any]) -> Recipe:
     if isinstance(task, str):
-        return find_recipe(task, _overrides(changes))
+        return find_recipe(task, changes)
     with muted():  # the guesses would be said once per arm
         return task_of(
             None, task.data, task.domain, columns=columns_of(task.columns), problem=task.problem, labels=task.labels,
             genome=task.genome, drop_incomplete=task.drop_incomplete, negatives=task.negatives,
-            overrides=_overrides({**task.set, **changes}),
+            overrides={**task.set, **changes},
         )  # fmt: skip
-
-
-def _overrides(changes: Mapping[str, Any]) -> list[str]:
-    return [f"{key}={value if isinstance(value, str) else _flow(value)}" for key, value in changes.items()]
-
-
-def _flow(value: Any) -> str:
-    """A value on one line of YAML."""
-    return yaml.safe_dump(value, default_flow_style=True, width=10**6).removesuffix("...\n").strip()
 
 
 def effective_seeds(recipe: Recipe, seeds: RunSeeds) -> RunSeeds:

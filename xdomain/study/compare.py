@@ -10,6 +10,7 @@ from typing import Any
 from xdomain.core.choices import UNCOUNTED
 from xdomain.core.errors import OutputError, RecipeError
 from xdomain.core.formatting import duration
+from xdomain.core.overrides import Overrides
 from xdomain.core.paths import is_folder
 from xdomain.core.plugins import find_recipe
 from xdomain.core.progress import log, muted, part
@@ -41,7 +42,7 @@ def compare(
     arms: Sequence[str] | None = None,
     *,
     seeds: int | None = None,
-    overrides: Sequence[str] = (),
+    overrides: Overrides = (),
     out: str | Path | None = None,
     resume: bool = False,
     overwrite: bool = False,
@@ -64,7 +65,7 @@ def compare(
         third are expected to take up to 15 minutes, judged by the first, else 1. Arms that no seed changes are run
         once.
     overrides
-        Changes to the recipe, ``key.sub=value``.
+        Changes to the recipe, ``["key.sub=value", …]`` or ``{"key.sub": value}``.
     out
         The folder for a run folder ``ARM-mM-sS`` per run, ``comparison.json``, ``.csv`` and ``.tex``, and the plot as
         ``comparison.png``, ``.svg`` and ``.pdf``. None: ``runs/TASK/compare``.
