@@ -18,10 +18,10 @@ import numpy as np
 
 import xdomain
 from xdomain.core.plugins import find_recipe
+from xdomain.inference.saved_model import load_saved
 from xdomain.inspection import listing
 from xdomain.model.backbone import load_backbone
 from xdomain.pipeline import adapter_of, prepare
-from xdomain.saved_model import load_saved
 from xdomain.training.defaults import settle, steps_of
 from xdomain.training.device import best_device
 

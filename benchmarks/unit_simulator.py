@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from xdomain.data.run_length import Ints, merged
 from xdomain.data.sources import data_home
-from xdomain.tasks.speech.files import read_unit_lines
 from xdomain.tasks.speech.nmsqa import read_questions
+from xdomain.tasks.speech.readers import read_unit_lines
 from xdomain.tasks.speech.simulator import RATE, RUNS, Simulator
 from xdomain.tasks.speech.words import PAUSE, spoken_words
 

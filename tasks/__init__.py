@@ -6,14 +6,14 @@ from importlib import import_module
 from typing import Any
 
 _MODULES = (
-    "dna.files",
-    "music.files",
+    "dna.readers",
+    "music.readers",
     "music.toys",
-    "protein.files",
-    "speech.files",
+    "protein.readers",
+    "speech.readers",
     "speech.nmsqa_units",
     "speech.simulated_qa",
-    "text.files",
+    "text.readers",
     "toy.sequences",
     "toy.spans",
 )

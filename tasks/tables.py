@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from xdomain.core.errors import DataError, RecipeError, nearest
-from xdomain.data.cells import parse_number
+from xdomain.data.cell_text import parse_number
 from xdomain.data.formats.read_file import read_text
 from xdomain.data.rows import short, strings
 from xdomain.data.targets import ANSWERS

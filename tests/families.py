@@ -36,7 +36,7 @@ from xdomain.core.plugins import make_adapter
 from xdomain.core.recipe import dump_recipe, recipe_from
 from xdomain.core.run_dir import MAPPING, RECIPE, RESULT, SCHEMA, write_json
 from xdomain.model.backbone import load_backbone
-from xdomain.model.initialise import Arm, build_model
+from xdomain.model.initialise import EncoderArm, build_model
 from xdomain.model.make_mapping import make_mapping
 from xdomain.model.tokenizer import export_tokenizer
 from xdomain.model.vocabulary import Vocabulary
@@ -191,7 +191,7 @@ def save_run(backbone, problem, folder):
     classes = CLASSES if problem in ("classification", "multilabel", "multioutput", "tagging", "pair") else ()
     adapter = make_adapter("dna")
     mapping = make_mapping(adapter.alphabet, Vocabulary.of(backbone.tokenizer))
-    model = build_model(backbone, Arm(), problem=problem, classes=classes, seed=0)
+    model = build_model(backbone, EncoderArm(), problem=problem, classes=classes, seed=0)
     for parameter in model.parameters():
         parameter.data *= 8 if parameter.ndim > 1 else 1
     folder.mkdir()

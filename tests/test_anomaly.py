@@ -27,7 +27,7 @@ def by_hand(folder, text, passes):
     """The mean of -log p of each symbol, by plain transformers."""
     from transformers import AutoModelForMaskedLM
 
-    from xdomain.embedding.source import read_backbone
+    from xdomain.embedding.open_encoder import read_backbone
 
     read = read_backbone(folder, "dna", mapping_seed=3)
     rows = dict(zip(read.mapping.symbols, read.mapping.ids.tolist(), strict=True))

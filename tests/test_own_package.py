@@ -68,7 +68,7 @@ import json, sys, xdomain
 assert "morse/distress" in xdomain.task_names()
 result = xdomain.run("morse/distress", backbone=sys.argv[1], out=sys.argv[2])
 from xdomain.cli.main import main
-from xdomain.prediction import predict
+from xdomain.inference.prediction_file import predict
 try:
     main(["morse", "tap", "sos"])
 except SystemExit as end:

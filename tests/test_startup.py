@@ -66,7 +66,7 @@ def test_the_list_of_tasks_loads_no_readers(loaded):
     code, told, modules = loaded["ls"]
     assert code == 0
     assert "dna/splice" in told
-    assert not modules & {"xdomain.tasks.dna.files", *TRAINING}
+    assert not modules & {"xdomain.tasks.dna.readers", *TRAINING}
 
 
 def test_a_check_loads_nothing_of_training(loaded):

@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from xdomain.core.plugins import find_recipe as load_recipe
     from xdomain.core.plugins import task_names as task_names
     from xdomain.core.recipe import Recipe as Recipe
-    from xdomain.embedding.source import embed as embed
-    from xdomain.embedding.source import open_encoder as open_encoder
+    from xdomain.embedding.open_encoder import embed as embed
+    from xdomain.embedding.open_encoder import open_encoder as open_encoder
     from xdomain.evaluation import evaluate as evaluate
     from xdomain.export.dome import dome as dome
     from xdomain.export.onnx import export_onnx as export_onnx
-    from xdomain.genome_track import predict_windows as predict_windows
+    from xdomain.inference.genome_track import predict_windows as predict_windows
+    from xdomain.inference.prediction_file import predict as predict
     from xdomain.inspection import check as check
     from xdomain.pipeline import run as run
-    from xdomain.prediction import predict as predict
     from xdomain.pretraining.api import Pretraining as Pretraining
     from xdomain.pretraining.api import pretrain_synthetic as pretrain_synthetic
     from xdomain.pretraining.api import pretrain_text as pretrain_text
@@ -61,15 +61,15 @@ _HOMES = {
     "compare": "xdomain.study.compare:compare",
     "compress": "xdomain.compression.api:compress",
     "dome": "xdomain.export.dome:dome",
-    "embed": "xdomain.embedding.source:embed",
+    "embed": "xdomain.embedding.open_encoder:embed",
     "evaluate": "xdomain.evaluation:evaluate",
     "export_onnx": "xdomain.export.onnx:export_onnx",
     "load_recipe": "xdomain.core.plugins:find_recipe",
     "load_result": "xdomain.result:load_result",
-    "open_encoder": "xdomain.embedding.source:open_encoder",
+    "open_encoder": "xdomain.embedding.open_encoder:open_encoder",
     "Pretraining": "xdomain.pretraining.api:Pretraining",
-    "predict": "xdomain.prediction:predict",
-    "predict_windows": "xdomain.genome_track:predict_windows",
+    "predict": "xdomain.inference.prediction_file:predict",
+    "predict_windows": "xdomain.inference.genome_track:predict_windows",
     "pretrain_sequences": "xdomain.pretraining.sequences:pretrain_sequences",
     "pretrain_stream": "xdomain.pretraining.own_stream:pretrain_stream",
     "pretrain_synthetic": "xdomain.pretraining.api:pretrain_synthetic",

@@ -86,7 +86,7 @@ def anomaly_scores(
         raise RecipeError(f"the anomalous class {anomalous} without labels", expected="the column of labels",
                           fix="--column label=NAME")  # fmt: skip
     from xdomain.embedding.masked_lm import load_masked_lm  # which loads torch
-    from xdomain.embedding.source import read_backbone
+    from xdomain.embedding.open_encoder import read_backbone
 
     read = read_backbone(backbone, options.pop("domain", None), **options)
     model = load_masked_lm(read)

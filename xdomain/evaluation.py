@@ -22,13 +22,13 @@ from xdomain.data.label_sets import with_joint
 from xdomain.data.loading import load_file, load_table
 from xdomain.data.negatives.make import split_with_negatives
 from xdomain.data.sources import file_sha256, paths_of
+from xdomain.inference.predictor import load_predictor
 from xdomain.metrics.bootstrap import Interval
 from xdomain.metrics.calibration import calibration_of
 from xdomain.metrics.heldout import held_out_of, resampled_metric
 from xdomain.metrics.no_answer import by_answer
 from xdomain.metrics.scoring import drop_unscored, label_columns, span_values
 from xdomain.metrics.spans import oracle_spans
-from xdomain.predictor import load_predictor
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,8 @@ class Evaluation:
     oracle
         Only for span: the metrics of the reference answers, rounded to whole symbols. Otherwise empty.
     predictions
-        A row per record: id, group if there are groups, label and the columns of `xdomain.prediction.predict`.
+        A row per record: id, group if there are groups, label and the columns of
+        `xdomain.inference.prediction_file.predict`.
     calibration_error
         The expected calibration error, see `xdomain.metrics.calibration`; None unless for classification or pair.
     by_answer

@@ -50,6 +50,7 @@ from xdomain.data.dataset import Examples
 from xdomain.data.familiar import Familiar
 from xdomain.data.neighbours import Neighbours
 from xdomain.data.own_data import task_of
+from xdomain.inference.saved_model import SavedBaseline, keep_adapter, keep_temperature, keep_thresholds, load_saved
 from xdomain.metrics.calibration import BINS, calibrations, edge_note, fit_temperature
 from xdomain.metrics.heldout import HeldOutPredictions, held_out_of
 from xdomain.metrics.metrics import check_metrics
@@ -60,12 +61,11 @@ from xdomain.metrics.spans import found_spans
 from xdomain.model.backbone import load_backbone, quiet_loading
 from xdomain.result import Result, load_result
 from xdomain.run_names import arm_label, default_folder
-from xdomain.saved_model import SavedBaseline, keep_adapter, keep_temperature, keep_thresholds, load_saved
 from xdomain.training.arguments import memory_need
 from xdomain.training.defaults import describe_training, settle
 from xdomain.training.device import Device, best_device, is_first
 from xdomain.training.model_card import write_card
-from xdomain.training.pace import check_minutes, measure_pace, within
+from xdomain.training.pace import check_minutes, measure_pace, plan_for_minutes
 from xdomain.training.preparation import JUDGED, adapter_of, prepare
 from xdomain.training.provenance import PeakMemory, provenance
 from xdomain.training.train_encoder import TrainResult, build_learner, plan_encoder, train_encoder
@@ -232,7 +232,7 @@ def _run(recipe: Recipe, folder: Path, *, overwrite: bool, resume: bool, minutes
         else:
             pace = measure_pace(build_learner(recipe, backbone, examples, plan), examples, recipe, device)
             spent = time.monotonic() - started
-            train, limit = within(minutes, pace, train, sizes=sizes, spent=spent, width=width)
+            train, limit = plan_for_minutes(minutes, pace, train, sizes=sizes, spent=spent, width=width)
             log.info(f"{minutes:g} minutes: {pace.step:.2f} s a step")
             if limit:
                 recipe = recipe.model_copy(

@@ -10,7 +10,7 @@ from typing import Any
 from xdomain.core.plugins import find_recipe, task_names
 from xdomain.core.recipe import Recipe, Split
 from xdomain.data.own_data import train_defaults
-from xdomain.model.initialise import Arm
+from xdomain.model.initialise import EncoderArm
 
 OPTIONS = (
     "reader_options",
@@ -32,7 +32,7 @@ IN_NAME = {"init", "tune", "baseline", "mapping_seed", "seed"}
 def arm_label(recipe: Recipe) -> str:
     """The short name of the arm of `recipe`: ``pretrained``, ``scratch``, ``pretrained+head``, ``kmer``."""
     options = recipe.run
-    return options.baseline or Arm.of(options).label
+    return options.baseline or EncoderArm.of(options).label
 
 
 def run_name(recipe: Recipe, arm: str | None = None) -> str:

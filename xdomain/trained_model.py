@@ -16,11 +16,11 @@ from xdomain.core.errors import RecipeError
 from xdomain.core.formatting import as_frame
 from xdomain.core.overrides import Overrides
 from xdomain.core.recipe import columns_of
-from xdomain.data.in_memory import object_array
+from xdomain.core.sequences import object_array
 from xdomain.data.records import records_in_memory
+from xdomain.inference.predictor import Predictor, load_predictor
+from xdomain.inference.scorer import scorer_of
 from xdomain.metrics.scoring import chances_of
-from xdomain.predictor import Predictor, load_predictor
-from xdomain.scorer import scorer_of
 from xdomain.variants.api import VariantFile, tables_by
 
 if TYPE_CHECKING:  # a simple baseline does not need torch

@@ -15,12 +15,12 @@ from xdomain.core.progress import log, reporter
 from xdomain.core.recipe import Recipe, with_arm
 from xdomain.data.dataset import Examples
 from xdomain.data.own_data import task_of
+from xdomain.inference.saved_model import load_saved
 from xdomain.metrics.bootstrap import Interval, Resampled
 from xdomain.metrics.heldout import HeldOutPredictions, check_comparable, resampled_metric
 from xdomain.metrics.learned import majority_baseline
 from xdomain.metrics.scoring import metric_inputs
 from xdomain.model.token_mapping import TokenMapping, is_drawn
-from xdomain.saved_model import load_saved
 from xdomain.training.preparation import adapter_of, prepare
 
 PROBLEMS = ("classification", "pair", "regression")

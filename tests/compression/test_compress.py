@@ -11,7 +11,7 @@ import xdomain
 from xdomain.analysis.loaded_run import open_runs
 from xdomain.core.errors import BackboneError, DataError, OutputError, RecipeError
 from xdomain.core.run_dir import MODEL, PREDICTIONS
-from xdomain.saved_model import load_saved
+from xdomain.inference.saved_model import load_saved
 
 FAST = ("train.max_steps=12", "train.evaluations=2", "train.precision=fp32", "train.learning_rate=1e-3")
 

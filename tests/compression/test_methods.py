@@ -13,8 +13,8 @@ from xdomain.compression.measure import lost, sizes
 from xdomain.compression.original import open_original
 from xdomain.compression.pruning import fix_masks, mask_small_weights, remove_units
 from xdomain.compression.students import layers_between
+from xdomain.inference.saved_model import load_saved
 from xdomain.model.tuning import feed_forward_blocks
-from xdomain.saved_model import load_saved
 
 FAST = ("train.max_steps=4", "train.evaluations=1", "train.precision=fp32")
 

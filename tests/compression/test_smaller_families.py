@@ -18,7 +18,7 @@ from xdomain.compression.vocabulary import cut_vocabulary
 from xdomain.core.errors import BackboneError, RecipeError
 from xdomain.core.run_dir import MODEL, RECIPE
 from xdomain.data.dataset import encode_examples
-from xdomain.saved_model import load_saved, saved_adapter
+from xdomain.inference.saved_model import load_saved, saved_adapter
 
 NO_PREDICTIONS: Any = None
 WHOLE = ("esm", "gemma")

@@ -8,7 +8,7 @@ import pytest
 from xdomain.core.errors import DataError, UserError
 from xdomain.core.plugins import make_adapter
 from xdomain.core.recipe import Columns
-from xdomain.data.in_memory import shown
+from xdomain.data.in_memory import display_name
 from xdomain.data.loading import load_table
 from xdomain.data.own_data import own_recipe, task_of
 
@@ -92,7 +92,7 @@ def test_a_table_in_memory(write):
     text = refusal(load, table)
     assert text.startswith("the table in memory: row 3: empty label")
     recipe = own_recipe(pa.table({"sequence": DNA, "label": list("abab")}), "dna")
-    assert shown(next(iter(map(type(write("x", "")), recipe.source.files.values())))) == "the table in memory"
+    assert display_name(next(iter(map(type(write("x", "")), recipe.source.files.values())))) == "the table in memory"
 
 
 def test_a_folder(write, tmp_path):

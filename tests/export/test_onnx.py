@@ -16,15 +16,15 @@ from xdomain.core.errors import BackboneError, MissingError, OutputError, Recipe
 from xdomain.data.dataset import encode_examples
 from xdomain.export import onnx as module
 from xdomain.export.onnx import export_onnx
-from xdomain.model.families import TRIED, problems_of
-from xdomain.predictor import finished_run
-from xdomain.saved_model import keep_temperature, load_saved, saved_adapter
+from xdomain.inference.predictor import finished_run
+from xdomain.inference.saved_model import keep_temperature, load_saved, saved_adapter
+from xdomain.model.families import TESTED, problems_of
 from xdomain.training.saved_encoder import SavedModel
 
 onnxruntime = pytest.importorskip("onnxruntime")
 EXPORTED = [
     (family, problem)
-    for family in TRIED
+    for family in TESTED
     if family not in module.UNSUPPORTED
     for problem in problems_of(CONFIGS[family])
 ]

@@ -117,6 +117,7 @@ def test_a_baseline_at_some_places(tiny_bert, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("how", WAYS)
 @pytest.mark.parametrize("name", NAMES)
-def test_every_command_at_every_place(name, tiny_bert, tmp_path):
-    check([name], tiny_bert, tmp_path)
+def test_every_command_at_every_place(name, how, tiny_bert, tmp_path):
+    check([name], tiny_bert, tmp_path, ways=[how])

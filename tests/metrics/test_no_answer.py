@@ -15,12 +15,12 @@ import xdomain
 from xdomain.core.errors import DataError
 from xdomain.core.plugins import readers
 from xdomain.evaluation import evaluate
+from xdomain.inference.prediction_file import predict
 from xdomain.inspection import check
 from xdomain.metrics.bootstrap import Rows, resample
 from xdomain.metrics.metrics import compute_metrics
 from xdomain.metrics.no_answer import by_answer, choose_none, given_spans
 from xdomain.metrics.spans import none_scores
-from xdomain.prediction import predict
 
 NAMES = ["FF1", "AOS", "exact_match"]
 NONE = (math.nan, math.nan)

@@ -6,7 +6,7 @@ import pytest
 
 from xdomain.core.errors import MissingError, RecipeError
 from xdomain.core.plugins import make_adapter
-from xdomain.data.in_memory import object_array
+from xdomain.core.sequences import object_array
 from xdomain.data.outputs import Outputs
 from xdomain.metrics import outputs as module
 from xdomain.metrics.bootstrap import Rows, resample

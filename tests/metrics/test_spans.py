@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 import xdomain
 from xdomain.core.errors import RecipeError
+from xdomain.inference.prediction_file import predict
 from xdomain.metrics.metrics import compute_metrics
 from xdomain.metrics.spans import best_spans
-from xdomain.prediction import predict
 
 NAMES = ["FF1", "AOS", "exact_match"]
 time = st.integers(0, 400).map(lambda n: n / 20)

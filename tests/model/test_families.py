@@ -11,8 +11,8 @@ from transformers import AutoModel
 from xdomain.core.choices import PAIRS, Init, Tune
 from xdomain.core.errors import BackboneError
 from xdomain.core.safe_loading import load
-from xdomain.model.families import head_of, kind_of, max_positions, may_slice, problems_of
-from xdomain.model.initialise import Arm, build_model, parameter_group
+from xdomain.model.families import architecture_of, auto_class_for, can_slice_vocabulary, max_positions, problems_of
+from xdomain.model.initialise import EncoderArm, build_model, parameter_group
 from xdomain.model.layer_mix import remove_mix
 from xdomain.model.tokenizer import layout_of
 from xdomain.model.tuning import freeze_for, merge_adapters
@@ -58,10 +58,10 @@ def walk(backbone, problem, tune, init, folder=None):
     """Train for a step, then compare the stock model that is left, perhaps saved to `folder`, with what was trained."""
     classes = CLASSES if problem in ("classification", "multilabel", "multioutput", "tagging", "pair") else ()
     layout = layout_of(backbone.tokenizer)
-    model = build_model(backbone, Arm(init, tune=tune), problem=problem, classes=classes, seed=0)
+    model = build_model(backbone, EncoderArm(init, tune=tune), problem=problem, classes=classes, seed=0)
     before = {name: value.clone() for name, value in model.named_parameters()}
     rows = [*SYMBOLS.unique().tolist(), *layout.rows(), layout.pad]
-    cut = slice_vocabulary(model, rows) if tune != "lora" and may_slice(model) else None
+    cut = slice_vocabulary(model, rows) if tune != "lora" and can_slice_vocabulary(model) else None
     learner = freeze_for(model, tune, seed=0)
     paired = problem in PAIRS
     batch = batch_of(layout, cut.compact if cut else None, paired=paired)
@@ -84,7 +84,7 @@ def walk(backbone, problem, tune, init, folder=None):
     again = stock.eval()
     if folder:
         stock.save_pretrained(folder)
-        again = load(head_of(problem).__name__, folder).eval()
+        again = load(auto_class_for(problem).__name__, folder).eval()
     assert again.config.pad_token_id == backbone.config.pad_token_id
     with torch.no_grad():
         reloaded = logits_of(again, batch_of(layout, paired=paired))
@@ -134,7 +134,7 @@ def test_every_parameter_has_a_part(family):
 
 @pytest.mark.parametrize("family", CONFIGS)
 def test_which_families_are_decoders_and_how_long_a_window_is(family):
-    assert (kind_of(CONFIGS[family]) == "decoder") == (family in DECODERS)
+    assert (architecture_of(CONFIGS[family]) == "decoder") == (family in DECODERS)
     assert max_positions(CONFIGS[family]) == 24
 
 
@@ -143,7 +143,7 @@ def test_a_decoder_sees_later_tokens_only_if_it_is_told_to(family, backbones, tm
     backbone = backbones(family)
     seen: dict[str, torch.Tensor] = {}
     for how in ("own", "bidirectional"):
-        model = build_model(backbone, Arm(), problem="classification", classes=CLASSES, seed=0, attention=how)
+        model = build_model(backbone, EncoderArm(), problem="classification", classes=CLASSES, seed=0, attention=how)
         model.save_pretrained(tmp_path / how)
         model = load("AutoModelForSequenceClassification", tmp_path / how).eval()  # as anybody loads it afterwards
         ids = torch.tensor([[40, 41, 42, 43]])
@@ -158,13 +158,18 @@ def test_a_decoder_sees_later_tokens_only_if_it_is_told_to(family, backbones, tm
 def test_an_encoder_has_no_direction_to_change(backbones):
     with pytest.raises(BackboneError, match="its tokens attend to all others anyway"):
         build_model(
-            backbones("bert"), Arm(), problem="classification", classes=CLASSES, seed=0, attention="bidirectional"
+            backbones("bert"),
+            EncoderArm(),
+            problem="classification",
+            classes=CLASSES,
+            seed=0,
+            attention="bidirectional",
         )
 
 
 def test_a_decoder_reads_the_last_symbol_of_each_record_as_a_hand_written_forward_does(backbones):
     backbone = backbones("gpt2")
-    model: Any = build_model(backbone, Arm(), problem="classification", classes=CLASSES, seed=0).eval()
+    model: Any = build_model(backbone, EncoderArm(), problem="classification", classes=CLASSES, seed=0).eval()
     batch = batch_of(layout_of(backbone.tokenizer))
     with torch.no_grad():
         states = model.transformer(**batch).last_hidden_state

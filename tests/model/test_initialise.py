@@ -19,8 +19,8 @@ from transformers import (
 from xdomain.core.choices import PARTS, Problem
 from xdomain.core.errors import RecipeError
 from xdomain.model.backbone import load_backbone
-from xdomain.model.families import head_of
-from xdomain.model.initialise import Arm, build_model, parameter_group, transferred
+from xdomain.model.families import auto_class_for
+from xdomain.model.initialise import EncoderArm, build_model, parameter_group, transferred
 from xdomain.model.tuning import freeze_for, merge_adapters, trainable
 from xdomain.model.vocabulary import restore_vocabulary, slice_vocabulary
 
@@ -58,8 +58,8 @@ def built(backbone, arm, problem: Problem = "classification", seed=0) -> Any:
 @pytest.mark.parametrize("transfer", [PARTS, ("positions",), ("words", "positions"), ("attention", "ffn", "norms")])
 @pytest.mark.parametrize("init", ["pretrained", "reembed", "shuffled", "rescaled"])
 def test_what_comes_over_and_what_does_not(backbone, init, transfer):
-    fresh = built(backbone, Arm("scratch")).base_model.state_dict()
-    model = built(backbone, Arm(init, transfer)).base_model.state_dict()
+    fresh = built(backbone, EncoderArm("scratch")).base_model.state_dict()
+    model = built(backbone, EncoderArm(init, transfer)).base_model.state_dict()
     for name, tensor in backbone.tensors.items():
         comes = parameter_group(name) in transfer and not (init == "reembed" and parameter_group(name) == "words")
         if not comes:
@@ -82,9 +82,9 @@ def test_what_came_over_is_counted(init, problem, tiny_bert, tmp_path):
     AutoTokenizer.from_pretrained(tiny_bert).save_pretrained(tmp_path)
     whole = load_backbone(str(tmp_path))
     assert any("pooler" in name for name in whole.tensors)
-    model = built(whole, Arm(init), problem, seed=1)  # seed 0 drew the checkpoint itself
+    model = built(whole, EncoderArm(init), problem, seed=1)  # seed 0 drew the checkpoint itself
     same = [t for name, t in model.base_model.state_dict().items() if torch.equal(t, whole.tensors[name])]
-    counts = transferred(whole, Arm(init), model)
+    counts = transferred(whole, EncoderArm(init), model)
     if init in ("shuffled", "rescaled"):
         held = [t for name, t in whole.tensors.items() if problem != "tagging" or "pooler" not in name]
         assert counts == {
@@ -102,26 +102,26 @@ def test_what_came_over_is_counted(init, problem, tiny_bert, tmp_path):
 
 
 def test_the_head_is_the_same_for_every_arm_of_a_seed(backbone):
-    heads = [built(backbone, Arm(init)).classifier.weight for init in ("pretrained", "scratch", "shuffled")]
+    heads = [built(backbone, EncoderArm(init)).classifier.weight for init in ("pretrained", "scratch", "shuffled")]
     assert all(torch.equal(heads[0], other) for other in heads[1:])
-    assert not torch.equal(heads[0], built(backbone, Arm(), seed=1).classifier.weight)
+    assert not torch.equal(heads[0], built(backbone, EncoderArm(), seed=1).classifier.weight)
 
 
 def test_building_leaves_the_random_state_alone(backbone):
     torch.manual_seed(5)
     before = torch.random.get_rng_state()
-    built(backbone, Arm("scratch"))
+    built(backbone, EncoderArm("scratch"))
     assert torch.equal(before, torch.random.get_rng_state())
 
 
 def test_an_arm_that_cannot_be_is_refused():
     with pytest.raises(RecipeError, match="did you mean: pretrained"):
-        Arm("pretrainde")
+        EncoderArm("pretrainde")
     with pytest.raises(RecipeError, match="did you mean: positions"):
-        Arm(transfer=("position",))
+        EncoderArm(transfer=("position",))
     with pytest.raises(RecipeError, match="transfers nothing"):
-        Arm("scratch", ("words",))
-    assert Arm("pretrained", ("positions",), "head").label == "pretrained[positions]+head"
+        EncoderArm("scratch", ("words",))
+    assert EncoderArm("pretrained", ("positions",), "head").label == "pretrained[positions]+head"
 
 
 GRADIENTS = {
@@ -137,7 +137,7 @@ GRADIENTS = {
 
 @pytest.mark.parametrize("tune", GRADIENTS)
 def test_what_is_trained(backbone, tune):
-    model = freeze_for(built(backbone, Arm()), tune)
+    model = freeze_for(built(backbone, EncoderArm()), tune)
     ids = torch.randint(7, 100, (4, 12))
     model(input_ids=ids, labels=torch.tensor([0, 1, 2, 0])).loss.backward()
     unused = ("token_type", "original_module")
@@ -150,7 +150,7 @@ def test_what_is_trained(backbone, tune):
 @pytest.mark.parametrize("tune", ["lora", "bottleneck"])
 def test_what_was_learned_beside_the_model_folds_into_a_stock_one(backbone, tune, tmp_path):
     torch.manual_seed(0)
-    model = freeze_for(built(backbone, Arm()), tune)
+    model = freeze_for(built(backbone, EncoderArm()), tune)
     optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], 0.5)
     ids = torch.randint(7, 100, (4, 12))
     for _ in range(3):
@@ -168,7 +168,7 @@ def test_what_was_learned_beside_the_model_folds_into_a_stock_one(backbone, tune
 @pytest.mark.parametrize("problem", ["classification", "tagging", "span"])
 @pytest.mark.parametrize("family", CONFIGS)
 def test_a_sliced_vocabulary_learns_the_same_weights(family, problem):
-    heads, classes = head_of(problem), 2 if problem == "span" else 3
+    heads, classes = auto_class_for(problem), 2 if problem == "span" else 3
     config = type(CONFIGS[family]).from_dict({**CONFIGS[family].to_dict(), "num_labels": classes})
     rows = [2, 3, 17, 29, 41]
     framed = problem == "span"  # question and passage: Longformer looks for the separators between them

@@ -15,7 +15,7 @@ from transformers import EsmConfig, EsmForSequenceClassification
 
 import xdomain
 from xdomain.core.run_dir import read_history
-from xdomain.model.families import head_of
+from xdomain.model.families import auto_class_for
 from xdomain.model.last_layer import last_layer_at_first_position, reads_first_position
 from xdomain.model.layer_mix import insert_mix
 from xdomain.model.tuning import freeze_for
@@ -33,7 +33,7 @@ def fresh(family, problem: Any = "classification", kernel=None, layers=3, scale=
     given |= {"distilbert": {"n_layers": layers}, "longformer": {"attention_window": [4] * layers}}.get(family, {})
     given.pop("layer_types", None)
     config = type(CONFIGS[family]).from_dict(given | options)
-    model = head_of(problem).from_config(config, attn_implementation=kernel)
+    model = auto_class_for(problem).from_config(config, attn_implementation=kernel)
     for value in model.parameters():
         value.data *= scale if value.ndim > 1 else 1
     for part in model.modules():

@@ -7,7 +7,7 @@ import torch
 from test_initialise import CONFIGS
 
 from xdomain.core.choices import Problem
-from xdomain.model.families import head_of
+from xdomain.model.families import auto_class_for
 from xdomain.model.layer_mix import attach_layer_mix, insert_mix, remove_mix, save_mix
 from xdomain.model.tuning import freeze_for, merge_adapters
 
@@ -18,7 +18,7 @@ IDS = torch.tensor([[2, 5, 3, 3, 17, 40, 3], [2, 6, 3, 3, 33, 12, 3]])  # Longfo
 def fresh(family, problem: Problem = "classification"):
     torch.manual_seed(0)
     config = type(CONFIGS[family]).from_dict({**CONFIGS[family].to_dict(), "num_labels": 2})
-    return head_of(problem).from_config(config).eval()
+    return auto_class_for(problem).from_config(config).eval()
 
 
 def answers(model, ids=IDS):

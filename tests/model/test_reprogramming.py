@@ -10,7 +10,7 @@ from test_initialise import CONFIGS
 from xdomain.core.choices import Problem
 from xdomain.core.errors import RecipeError
 from xdomain.core.sequences import Alphabet
-from xdomain.model.families import head_of
+from xdomain.model.families import auto_class_for
 from xdomain.model.make_mapping import make_mapping
 from xdomain.model.reprogramming import Mixture, check_size, describe_mixture, fold_mixture, insert_mixture, sparsemax
 from xdomain.model.tuning import freeze_for, merge_adapters
@@ -53,7 +53,7 @@ def learned(
 ) -> tuple[Any, ...]:
     """A model that learned a mapping for a few steps; its outputs before and after it was folded; its start."""
     torch.manual_seed(0)
-    model = head_of(problem).from_config(CONFIGS[family]).eval()
+    model = auto_class_for(problem).from_config(CONFIGS[family]).eval()
     mapping = make_mapping(DNA, WORDS, strategy="learned", seed=3)
     start = model.get_input_embeddings().weight.detach().clone()
     words = model.get_input_embeddings().weight

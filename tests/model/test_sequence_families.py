@@ -13,8 +13,8 @@ from xdomain.core.recipe import recipe_from
 from xdomain.core.safe_loading import load
 from xdomain.data.dataset import encode_examples
 from xdomain.data.outputs import joint_alphabet
-from xdomain.model.families import head_of, kind_of
-from xdomain.model.initialise import Arm, build_model, transferred
+from xdomain.model.families import architecture_of, auto_class_for
+from xdomain.model.initialise import EncoderArm, build_model, transferred
 from xdomain.model.make_mapping import make_mapping
 from xdomain.model.sequence_model import CROSS_ATTENTION
 from xdomain.model.tokenizer import layout_of
@@ -51,7 +51,7 @@ def made(backbone, decoder, beams=1, init="pretrained"):
     examples = encode_examples(TABLE, DNA, "sequence", np.full(5, "train"), target=PROTEIN)
     layout = layout_of(backbone.tokenizer)
     mapping = make_mapping(joint_alphabet(DNA, PROTEIN)[0], Vocabulary.of(backbone.tokenizer))
-    model: Any = build_model(backbone, Arm(init), problem="sequence", classes=(), seed=0, decoder=decoder)
+    model: Any = build_model(backbone, EncoderArm(init), problem="sequence", classes=(), seed=0, decoder=decoder)
     windows = fit_outputs(recipe, backbone, examples, layout, 24)
     collate, _ = learn_to_write(recipe, backbone, model, examples, mapping.ids.astype(np.int64), layout, windows)
     return model, collate
@@ -62,7 +62,7 @@ def test_a_family_learns_to_write_and_is_read_back(case, tmp_path):
     family, decoder = case
     backbone = save_backbone(family, tmp_path / "backbone")
     model, collate = made(backbone, decoder)
-    counted = transferred(backbone, Arm(), model, decoder=decoder)["tensors_from_checkpoint"]
+    counted = transferred(backbone, EncoderArm(), model, decoder=decoder)["tensors_from_checkpoint"]
     assert (counted > len(backbone.tensors)) == (decoder == "warm")
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
     losses: list[float] = []
@@ -79,7 +79,9 @@ def test_a_family_learns_to_write_and_is_read_back(case, tmp_path):
     apart = predict_scores(model, collate, records, device=CPU, batch_size=1)
     np.testing.assert_allclose(together, apart, atol=2e-4)
     model.save_pretrained(tmp_path / "model")
-    again = load(head_of("sequence", "decoder" if family in DECODERS else "encoder").__name__, tmp_path / "model")
+    again = load(
+        auto_class_for("sequence", "decoder" if family in DECODERS else "encoder").__name__, tmp_path / "model"
+    )
     read = predict_scores(again, collate, records, device=CPU, batch_size=5)
     np.testing.assert_allclose(read, together, atol=2e-4)
 
@@ -137,4 +139,4 @@ def test_arms_differ_in_what_comes_from_the_checkpoint(decoder, tmp_path):
 
 
 def test_decoders_are_all_families_that_are_no_encoders():
-    assert {family for family in CONFIGS if kind_of(CONFIGS[family]) == "decoder"} == set(DECODERS)
+    assert {family for family in CONFIGS if architecture_of(CONFIGS[family]) == "decoder"} == set(DECODERS)

@@ -5,7 +5,7 @@ import torch
 
 from xdomain.core.sequences import Alphabet
 from xdomain.model.backbone import load_backbone
-from xdomain.model.initialise import Arm, build_model
+from xdomain.model.initialise import EncoderArm, build_model
 from xdomain.model.make_mapping import make_mapping
 from xdomain.model.reprogramming import insert_mixture
 from xdomain.model.tuning import freeze_for, merge_adapters, trainable
@@ -37,7 +37,7 @@ def backbone(tiny_bert):
 
 
 def built(backbone):
-    return build_model(backbone, Arm(), problem="classification", classes=("a", "b", "c"), seed=0)
+    return build_model(backbone, EncoderArm(), problem="classification", classes=("a", "b", "c"), seed=0)
 
 
 @pytest.mark.parametrize("tune", TRAINED)

@@ -8,8 +8,9 @@ from pydantic import ValidationError
 
 from xdomain.adapters.bpe import train_bpe
 from xdomain.core.errors import RecipeError
-from xdomain.study.cells import conditions_of, from_dict, to_dict
+from xdomain.study.cells import from_dict, to_dict
 from xdomain.study.config import Grid, load_grid
+from xdomain.study.expand_grid import conditions_of
 from xdomain.study.plan import plan_study
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "studies"
@@ -148,7 +149,9 @@ def test_a_missing_study(tmp_path):
 
 def keys(**given):
     return [
-        cell.key for setting in conditions_of(grid(**given)) for cell in setting.final(*setting.rates[:1] or [None])
+        cell.key
+        for condition in conditions_of(grid(**given))
+        for cell in condition.final(*condition.rates[:1] or [None])
     ]
 
 
@@ -246,13 +249,13 @@ def test_an_arm_may_not_change_which_records_are_judged(key):
 
 
 def test_a_baseline_hangs_on_no_mapping_and_no_rate(tiny_bert):
-    settings = conditions_of(
+    conditions = conditions_of(
         grid(arms=["kmer", "cnn", "pretrained", {"mapping": "frequent"}], seeds=3, mapping_seeds=2,
              learning_rates=[1e-4, 1e-3], backbone=str(tiny_bert))
     )  # fmt: skip
-    assert [len(setting.seeds) for setting in settings] == [1, 3, 6, 3]
-    assert [len(setting.searched()) for setting in settings] == [0, 0, 2, 2]
-    assert [setting.most_cells for setting in settings] == [1, 3, 7, 4]
+    assert [len(condition.seeds) for condition in conditions] == [1, 3, 6, 3]
+    assert [len(condition.searched()) for condition in conditions] == [0, 0, 2, 2]
+    assert [condition.most_cells for condition in conditions] == [1, 3, 7, 4]
 
 
 def test_an_arm_may_have_learning_rates_of_its_own(tiny_bert):
@@ -265,15 +268,15 @@ def test_an_arm_may_have_learning_rates_of_its_own(tiny_bert):
 
 
 def test_a_setting_survives_its_file(tiny_bert):
-    for setting in conditions_of(
+    for condition in conditions_of(
         grid(arms=["kmer", "scratch"], backbone=str(tiny_bert), set=SMALL, fractions=[0.5, 1])
     ):
-        again = from_dict(to_dict(setting))
-        assert again == setting
-        assert [c.key for c in again.final(1e-4)] == [c.key for c in setting.final(1e-4)]
-        former = to_dict(setting)
+        again = from_dict(to_dict(condition))
+        assert again == condition
+        assert [c.key for c in again.final(1e-4)] == [c.key for c in condition.final(1e-4)]
+        former = to_dict(condition)
         former |= {"draws": former.pop("seeds"), "search_draws": former.pop("search_seeds")}
-        assert from_dict(former) == setting  # as version 0.1 wrote it
+        assert from_dict(former) == condition  # as version 0.1 wrote it
 
 
 def test_cells_are_the_same_wherever_they_are_reported_from(tiny_bert, tmp_path, monkeypatch):
@@ -281,11 +284,11 @@ def test_cells_are_the_same_wherever_they_are_reported_from(tiny_bert, tmp_path,
     monkeypatch.chdir(tmp_path)
     named = grid(tasks="toy/text-classification", backbone="words", mapping_seeds=1,
                  arms=[{"mapping": "random", "set": {"adapter.options.tokenizer": "words"}}])  # fmt: skip
-    (setting,) = conditions_of(named)
-    key = setting.final(1e-4)[0].key
+    (condition,) = conditions_of(named)
+    key = condition.final(1e-4)[0].key
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")  # where the tokenizer's folder has no such name
-    assert from_dict(to_dict(setting)).final(1e-4)[0].key == key
+    assert from_dict(to_dict(condition)).final(1e-4)[0].key == key
 
 
 def test_options_of_another_rule_of_splitting_make_no_other_cell():
@@ -300,8 +303,8 @@ def test_options_of_another_rule_of_splitting_make_no_other_cell():
 def test_a_study_may_name_a_file_of_ones_own(tmp_path):
     (tmp_path / "my.csv").write_text("sequence,label\n" + "ACGT,x\nGGCC,y\n" * 20)
     (tmp_path / "s.yaml").write_text("tasks: [{data: my.csv, domain: dna}]\narms: [kmer]\n")
-    (setting,) = plan_study(tmp_path / "s.yaml").settings
-    assert setting.task == "dna/my"
+    (condition,) = plan_study(tmp_path / "s.yaml").conditions
+    assert condition.task == "dna/my"
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in EXAMPLES.glob("*.yaml")))

@@ -3,8 +3,8 @@
 import pytest
 
 from xdomain.core.errors import DataError, RecipeError
-from xdomain.study.cells import conditions_of
 from xdomain.study.config import load_grid
+from xdomain.study.expand_grid import conditions_of
 
 ROWS = "".join(f"{c * 6}ACGT{d},{'xy'[c < 'G']},{'pq'[d in 'AG']}\n" for c in "ACGT" for d in "ACGT")
 

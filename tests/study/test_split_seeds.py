@@ -30,7 +30,7 @@ def crossed(tiny_bert, once):
 
 def values(study, arm):
     plan = open_study(study.folder)
-    condition = next(one for one in plan.settings if one.arm == arm)
+    condition = next(one for one in plan.conditions if one.arm == arm)
     results = [plan.store.result(cell.key) for cell in plan.final(condition)]
     return np.array([one["metrics"]["test"]["accuracy"]["value"] for one in results])
 
@@ -41,7 +41,7 @@ def test_every_arm_is_run_on_every_split(crossed):
     assert findings.cells == (6, 0, 0)
     plan = open_study(crossed.folder)
     tested = {
-        (cell.setting.arm, cell.seeds.split): pq.read_table(
+        (cell.condition.arm, cell.seeds.split): pq.read_table(
             plan.store.run_folder(cell.key) / "predictions.parquet", filters=[("split", "==", "test")]
         )["id"].to_pylist()
         for cell in plan.planned_cells()

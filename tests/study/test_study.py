@@ -45,8 +45,8 @@ def test_every_arm_has_its_cells_and_its_search(done):
 def test_values_are_those_of_the_cells(done):
     store, found = done
     laid = open_study(store / "small")
-    for setting, group in zip(laid.settings, found.groups, strict=True):
-        cells = [json.loads((store / "cells" / c.key / "result.json").read_text()) for c in laid.final(setting)]
+    for condition, group in zip(laid.conditions, found.groups, strict=True):
+        cells = [json.loads((store / "cells" / c.key / "result.json").read_text()) for c in laid.final(condition)]
         values = [one["metrics"]["test"][group.metric]["value"] for one in cells]
         assert group.test.interval.value == pytest.approx(sum(values) / len(values))
         assert [one["seed"] for one in cells] == ([0, 1] if group.arm != "kmer" else [0])
@@ -78,9 +78,9 @@ def alike(done, tmp_path_factory):
     store = tmp_path_factory.mktemp("alike") / "store"
     shutil.copytree(done[0], store)
     laid = open_study(store / "small")
-    for setting in laid.settings:
-        if setting.task == "toy/dna-classification" and setting.arm != "kmer":
-            for cell in laid.final(setting):
+    for condition in laid.conditions:
+        if condition.task == "toy/dna-classification" and condition.arm != "kmer":
+            for cell in laid.final(condition):
                 answer_alike(store / "cells" / cell.key)
     return store, report(store / "small")
 
@@ -149,13 +149,13 @@ def test_records_in_groups_are_resampled_by_group(tmp_path):
 def test_the_rate_is_the_best_on_validation(done):
     store, _ = done
     laid = open_study(store / "small")
-    for setting in laid.settings[:2]:
+    for condition in laid.conditions[:2]:
         means = {
             cell.rate: json.loads((store / "cells" / cell.key / "result.json").read_text())["metrics"]["valid"][
                 "accuracy"]["value"]
-            for cell in setting.searched()
+            for cell in condition.searched()
         }  # fmt: skip
-        assert laid.choice(setting).rate == min(means, key=lambda rate: (-means[rate], rate))
+        assert laid.choose_learning_rate(condition).rate == min(means, key=lambda rate: (-means[rate], rate))
 
 
 def test_a_network_learns_at_the_rate_that_its_arm_searched(tmp_path):
@@ -183,8 +183,8 @@ def test_the_report_is_made_from_the_store_alone(done, tmp_path, monkeypatch):
 def test_cells_that_an_earlier_version_named_by_their_task_are_found(done, tmp_path):
     store = tmp_path / "store"
     shutil.copytree(done[0], store)
-    for setting in open_study(done[0] / "small").settings:
-        for cell in setting.possible():
+    for condition in open_study(done[0] / "small").conditions:
+        for cell in condition.possible():
             assert cell.former_key != cell.key
             if (store / "cells" / cell.key).is_dir():
                 (store / "cells" / cell.key).rename(store / "cells" / cell.former_key)
@@ -196,8 +196,8 @@ def test_arms_that_were_judged_on_different_records_are_not_compared(done, tmp_p
     store = tmp_path / "store"
     shutil.copytree(done[0], store)
     laid = open_study(store / "small")
-    (setting,) = (one for one in laid.settings if (one.task, one.arm) == ("toy/dna-classification", "scratch"))
-    for cell in laid.final(setting):
+    (condition,) = (one for one in laid.conditions if (one.task, one.arm) == ("toy/dna-classification", "scratch"))
+    for cell in laid.final(condition):
         path = store / "cells" / cell.key / "predictions.parquet"
         table = pq.read_table(path)
         ids = pc.if_else(pc.equal(table["id"], table["id"][-1]), "another", table["id"])
@@ -260,7 +260,7 @@ def test_a_finished_cell_is_never_run_again(done, tiny_bert, tmp_path, said):
     found = run_study(wider, out=store)
     assert found.groups[0].done == 3
     assert said[0].startswith("1 of 4 cells to run; ")
-    assert said[0].endswith(" left")  # its setting's cells tell how long
+    assert said[0].endswith(" left")  # its condition's cells tell how long
     assert [line.startswith("[4/4] ") for line in said] == [False, True]
     assert {key: (store / "cells" / key / "result.json").stat().st_mtime_ns for key in times} == times
     assert len(finished(store)) == len(times) + 1

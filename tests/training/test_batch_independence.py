@@ -10,8 +10,8 @@ from families import PROBLEMS, quick, records, save_backbone, save_run, table_of
 import xdomain
 from xdomain.core.errors import BackboneError
 from xdomain.data.dataset import encode_examples
-from xdomain.model.families import TRIED
-from xdomain.saved_model import load_saved, saved_adapter
+from xdomain.inference.saved_model import load_saved, saved_adapter
+from xdomain.model.families import TESTED
 from xdomain.training.device import Device
 
 WITHOUT_HEAD = {
@@ -30,7 +30,7 @@ def backbones(tmp_path_factory):
     ("family", "problem"),
     [
         pytest.param(family, problem, marks=() if quick(family, problem) else pytest.mark.slow)
-        for family in TRIED
+        for family in TESTED
         for problem in PROBLEMS
     ],
 )

@@ -11,7 +11,7 @@ from torch import nn
 
 import xdomain
 from xdomain.core.run_dir import read_history
-from xdomain.model.families import head_of
+from xdomain.model.families import auto_class_for
 from xdomain.model.frozen_body import body_is_frozen, states_as_inputs, states_of, without_dropout_in_body
 from xdomain.model.tuning import freeze_for
 
@@ -130,7 +130,7 @@ def test_what_may_change_is_read_at_every_step(task, options, more, tiny_bert, t
 def test_a_head_on_states_is_the_model_on_its_inputs(family, tune):
     torch.manual_seed(0)
     given = CONFIGS[family].to_dict() | {"num_labels": 3, "classifier_pooling": "cls"}
-    model = head_of("classification").from_config(type(CONFIGS[family]).from_dict(given))
+    model = auto_class_for("classification").from_config(type(CONFIGS[family]).from_dict(given))
     freeze_for(model, tune)
     ids = torch.randint(5, 80, (4, POSITIONS))
     stock = model.eval()(input_ids=ids).logits
@@ -147,7 +147,7 @@ def test_a_head_on_states_is_the_model_on_its_inputs(family, tune):
 
 def test_only_the_body_is_without_dropout(tmp_path):
     backbone = save_backbone("bert", tmp_path)
-    model = head_of("classification").from_config(backbone.config)
+    model = auto_class_for("classification").from_config(backbone.config)
     freeze_for(model, "head")
     ids = torch.randint(5, 80, (4, POSITIONS))
     drops = {"body": [], "head": []}
@@ -166,6 +166,6 @@ def test_a_body_is_frozen_where_nothing_below_the_head_is_trained(tmp_path):
     backbone = save_backbone("bert", tmp_path)
     frozen = {}
     for tune in ("full", "head", "mix", "norms", "bottleneck"):
-        model = head_of("classification").from_config(backbone.config)
+        model = auto_class_for("classification").from_config(backbone.config)
         frozen[tune] = body_is_frozen(freeze_for(model, tune))  # pyright: ignore[reportArgumentType]
     assert frozen == {"full": False, "head": True, "mix": True, "norms": False, "bottleneck": False}

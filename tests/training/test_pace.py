@@ -1,4 +1,4 @@
-"""A run that has to end within some minutes."""
+"""A run that has to end plan_for_minutes some minutes."""
 
 import json
 from importlib import import_module
@@ -10,7 +10,7 @@ import xdomain
 from xdomain.core.errors import RecipeError
 from xdomain.core.train_options import Train
 from xdomain.training import pace as pacing
-from xdomain.training.pace import Pace, check_minutes, within
+from xdomain.training.pace import Pace, check_minutes, plan_for_minutes
 
 SIZES = {"train": 1600, "valid": 100, "test": 200}
 SMALL = ("split.limit.train=40", "split.limit.valid=16", "split.limit.test=16", "train.precision=fp32")
@@ -28,27 +28,28 @@ SMALL = ("split.limit.train=40", "split.limit.valid=16", "split.limit.test=16", 
     ],
 )
 def test_steps_are_what_fits_and_never_more_than_without_a_limit(minutes, given, steps, evaluations):
-    chosen, limit = within(minutes, Pace(2.0, 0.01), Train(**given), sizes=SIZES, spent=20, width=256)
+    chosen, limit = plan_for_minutes(minutes, Pace(2.0, 0.01), Train(**given), sizes=SIZES, spent=20, width=256)
     assert limit == {}
     assert (chosen.max_steps, chosen.evaluations, chosen.learning_rate) == (steps, evaluations, 5e-4)
 
 
 def test_too_little_time_for_a_step_says_how_much_is_needed():
     with pytest.raises(RecipeError, match=r"0\.5 minutes are too few") as told:
-        within(0.5, Pace(2.0, 0.01), Train(), sizes=SIZES, spent=40, width=256)
+        plan_for_minutes(0.5, Pace(2.0, 0.01), Train(), sizes=SIZES, spent=40, width=256)
     needed = float(str(told.value).split("expected: ")[1].split(" minutes")[0])
-    chosen, _ = within(needed, Pace(2.0, 0.01), Train(), sizes=SIZES, spent=40, width=256)
+    chosen, _ = plan_for_minutes(needed, Pace(2.0, 0.01), Train(), sizes=SIZES, spent=40, width=256)
     assert 5 <= chosen.max_steps <= 8
 
 
 def test_what_takes_too_long_to_judge_is_judged_by_fewer_records():
     sizes = {"train": 9000, "valid": 2000, "test": 4000}
-    chosen, limit = within(2, Pace(0.5, 0.1), Train(), sizes=sizes, spent=7, width=256)
+    chosen, limit = plan_for_minutes(2, Pace(0.5, 0.1), Train(), sizes=sizes, spent=7, width=256)
     left = 0.85 * 120 - 7 - 5  # a tenth of all that can be judged in .4 of 90 s, which take 800 s
     assert limit == {"valid": 90, "test": 180}
     lasts = 7 + 5 + 0.1 * (90 * (chosen.evaluations + 1) + 180) + 0.5 * chosen.max_steps
     assert 0.8 * left < lasts <= 0.85 * 120
-    _, limit = within(1.2, Pace(0.5, 1.0), Train(), sizes={**sizes, "valid": 10, "test": 50}, spent=1, width=256)
+    few = {**sizes, "valid": 10, "test": 50}
+    _, limit = plan_for_minutes(1.2, Pace(0.5, 1.0), Train(), sizes=few, spent=1, width=256)
     assert limit == {"test": 30}  # never fewer, and those that are few anyway stay
 
 

@@ -13,7 +13,7 @@ from xdomain.data.collate import Collator, fit_windows
 from xdomain.data.dataset import Examples
 from xdomain.metrics.metrics import probabilities
 from xdomain.model.backbone import load_backbone
-from xdomain.model.initialise import Arm, build_model
+from xdomain.model.initialise import EncoderArm, build_model
 from xdomain.model.tokenizer import layout_of
 from xdomain.training.device import Device
 from xdomain.training.predict import pool, predict_scores
@@ -39,7 +39,9 @@ def models(backbone):
     def model(problem):
         if problem not in built:
             classes = () if problem == "regression" else CLASSES
-            model = build_model(backbone, Arm(), problem=problem, classes=classes, seed=0, hidden_dropout=0.5).eval()
+            model = build_model(
+                backbone, EncoderArm(), problem=problem, classes=classes, seed=0, hidden_dropout=0.5
+            ).eval()
             for parameter in model.parameters():  # as drawn, the model says nearly the same of every record
                 parameter.data *= 8 if parameter.ndim > 1 else 1
             built[problem] = model

@@ -89,7 +89,7 @@ def test_kmers_that_change_are_masked_together(tiny_bert, tmp_path):
     options = {"domain": "dna", "overrides": ("adapter.options.tokens=kmer", "adapter.options.k=3")}
     (found,) = xdomain.score_variants(str(tiny_bert), tmp_path / "m.csv", **options).to_pylist()
     model, tokenizer = AutoModelForMaskedLM.from_pretrained(tiny_bert).eval(), AutoTokenizer.from_pretrained(tiny_bert)
-    from xdomain.embedding.source import read_backbone
+    from xdomain.embedding.open_encoder import read_backbone
 
     read = read_backbone(str(tiny_bert), "dna", overrides=options["overrides"])
     ref, alt = (read.mapping.ids[list(read.adapter.encode([text])[0])] for text in ("ACGTACGTACGG", "ACGTGCGTACGG"))

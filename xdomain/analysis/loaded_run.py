@@ -21,12 +21,12 @@ from xdomain.core.run_dir import read_result
 from xdomain.core.sequences import Adapter
 from xdomain.data.collate import Collator, fit_windows
 from xdomain.data.dataset import Examples
+from xdomain.inference.saved_model import SavedBaseline, load_saved, saved_adapter
 from xdomain.model.backbone import load_backbone, quiet_loading
 from xdomain.model.families import max_positions
 from xdomain.model.reprogramming import fold_mixture, insert_mixture
 from xdomain.model.token_mapping import learned_kind
 from xdomain.model.vocabulary import Vocabulary
-from xdomain.saved_model import SavedBaseline, load_saved, saved_adapter
 from xdomain.training.predict import inputs_of
 from xdomain.training.preparation import prepare
 from xdomain.training.saved_encoder import SavedModel

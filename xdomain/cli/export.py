@@ -41,7 +41,7 @@ class Reading:
 
     def encoder(self, source: str) -> Encoder:
         """Open the encoder of `source`, which loads torch."""
-        from xdomain.embedding.source import open_encoder
+        from xdomain.embedding.open_encoder import open_encoder
 
         return open_encoder(
             source,

@@ -39,7 +39,7 @@ def write_track(
         Options do not go together, or as for `xdomain.predict_windows`.
     """
     from xdomain.cli.progress_bar import progress_bar
-    from xdomain.genome_track import predict_windows  # which may load torch
+    from xdomain.inference.genome_track import predict_windows  # which may load torch
 
     if given := next((name for name, value in others.items() if value is not None), None):
         raise RecipeError(f"{given} with --windows", expected="one of the two")

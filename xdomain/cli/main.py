@@ -234,7 +234,7 @@ def predict_command(
     from xdomain.cli.progress_bar import progress_bar
     from xdomain.core.run_dir import check_new_file
     from xdomain.data.formats.write import TABLE_FILES, write_tables
-    from xdomain.prediction import predict_pieces
+    from xdomain.inference.prediction_file import predict_pieces
 
     runs = [run_dir, *takewhile(Path.is_dir, files)]
     read = files[len(runs) - 1 :]

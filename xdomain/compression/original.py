@@ -17,9 +17,9 @@ from xdomain.core.run_dir import MODEL, RECIPE
 from xdomain.core.safe_loading import load
 from xdomain.core.sequences import Adapter
 from xdomain.data.dataset import Examples
+from xdomain.inference.predictor import finished_run
 from xdomain.metrics.heldout import HeldOutPredictions, load_held_out
 from xdomain.model.token_mapping import TokenMapping
-from xdomain.predictor import finished_run
 from xdomain.training.preparation import prepare
 from xdomain.training.saved_encoder import SavedModel, load_encoder
 

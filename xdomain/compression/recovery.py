@@ -13,11 +13,11 @@ from xdomain.compression.original import Original, Smaller
 from xdomain.core.progress import log
 from xdomain.core.run_dir import MAPPING, MODEL, read_history
 from xdomain.data.collate import Collator, fit_windows
+from xdomain.inference.saved_model import keep_adapter
 from xdomain.model.families import max_positions
 from xdomain.model.layer_mix import LAYER_MIX
 from xdomain.model.tokenizer import check_tokenizer, layout_of
 from xdomain.model.vocabulary import restore_vocabulary, slice_vocabulary
-from xdomain.saved_model import keep_adapter
 from xdomain.training.defaults import describe_training
 from xdomain.training.device import Device, quick_attention
 from xdomain.training.plots import LAYER_PLOT

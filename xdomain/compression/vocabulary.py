@@ -13,7 +13,7 @@ from xdomain.compression.original import Original, Smaller
 from xdomain.core.errors import RecipeError
 from xdomain.core.progress import log
 from xdomain.core.sequences import Ids
-from xdomain.model.families import may_slice
+from xdomain.model.families import can_slice_vocabulary
 from xdomain.model.token_mapping import TokenMapping
 from xdomain.model.tokenizer import ROLES
 from xdomain.model.vocabulary import Vocabulary, named_rows, slice_vocabulary
@@ -37,7 +37,7 @@ def cut_vocabulary(original: Original) -> Smaller:
     """
     smaller = original.copy()
     model, tokenizer, mapping = smaller.model, smaller.tokenizer, smaller.mapping
-    if not may_slice(model):
+    if not can_slice_vocabulary(model):
         raise RecipeError(
             f"the vocabulary of models of the family {model.config.model_type} must stay whole: they look for tokens "
             "by their row, or do more to rows than look them up",

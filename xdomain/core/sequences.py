@@ -231,3 +231,10 @@ def fingerprint(adapter: Adapter) -> str:
     """A digest of the class and options of `adapter`. Adapters with equal digests encode alike."""
     settings = {"class": f"{type(adapter).__module__}.{type(adapter).__qualname__}", "options": repr(adapter)}
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+
+
+def object_array(values: Sequence[Any]) -> NDArray[Any]:
+    """Shape (n,): each of `values` as one object, even if all are lists of the same length."""
+    array = np.empty(len(values), object)
+    array[:] = values
+    return array

@@ -12,7 +12,7 @@ import pyarrow as pa
 from xdomain.core.errors import DataError
 from xdomain.core.json_text import parse_literal
 from xdomain.core.recipe import Columns
-from xdomain.data.cells import MISSING, parse_number
+from xdomain.data.cell_text import MISSING, parse_number
 from xdomain.data.column_names import plain
 from xdomain.data.rows import short
 

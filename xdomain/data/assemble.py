@@ -15,7 +15,7 @@ from xdomain.core.choices import OF_COLUMNS, PAIRS, PERHAPS_PAIRS, Problem
 from xdomain.core.errors import RecipeError
 from xdomain.core.recipe import SPLITS, Columns
 from xdomain.data.answer_cells import answers_by_text, hold_objects, located_answers, without_impossible
-from xdomain.data.in_memory import shown
+from xdomain.data.in_memory import display_name
 from xdomain.data.infer_columns import guess_columns
 from xdomain.data.label_sets import label_sets_of
 from xdomain.data.rows import missing_column
@@ -97,8 +97,9 @@ def assemble(
     by_split = _decides_split(files)
     lead = "train" if by_split else next(iter(files))
     leading = raw(files[lead])
+    names = {name: display_name(path) for name, path in files.items()}
     guess = guess_columns(
-        leading, columns or Columns(), problem, known=known, where=shown(files[lead]), labelled=labelled,
+        leading, columns or Columns(), problem, known=known, where=names[lead], labelled=labelled,
         all_ids=known is not None,
     )  # fmt: skip
     task: Problem = guess.problem or "classification"  # without labels the difference does not matter
@@ -111,26 +112,21 @@ def assemble(
         alike.append(constants(table))
         notes += said(table)
         tables[name] = _renamed(
-            table, guess.columns, task, shown(path), labelled, unscored, separator, notes, empty_is_no=empty_is_no
+            table, guess.columns, task, names[name], labelled, unscored, separator, notes, empty_is_no=empty_is_no
         )
         if part_from is not None:
             tables[name] = with_ids(tables[name], part_from)
     tables, changes = tidy(
-        tables,
-        {name: shown(path) for name, path in files.items()},
-        task,
-        labelled=labelled,
-        drop_incomplete=drop_incomplete,
-        number_repeated_ids=number_repeated_ids,
+        tables, names, task, labelled=labelled, drop_incomplete=drop_incomplete, number_repeated_ids=number_repeated_ids
     )
-    for name, path in files.items():
-        table = row_checked(tables[name], task, where=shown(path), labelled=labelled, max_characters=max_characters)
+    for name, where in names.items():
+        table = row_checked(tables[name], task, where=where, labelled=labelled, max_characters=max_characters)
         if by_split:
             place = pa.array([name] * table.num_rows, pa.string())
             table = table.drop_columns([c for c in ("split",) if c in table.column_names]).append_column("split", place)
         tables[name] = table
     whole = pa.concat_tables(_with_own_ids(tables))
-    where = ", ".join(map(shown, files.values()))
+    where = ", ".join(names.values())
     check = validated if part_from is None else row_checked
     whole = check(whole, task, where=where, labelled=labelled, max_characters=max_characters)
     whole = whole.replace_schema_metadata({"said": json.dumps([*notes, *changes]), "problem": guess.problem or ""})

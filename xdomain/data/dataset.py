@@ -19,7 +19,7 @@ from xdomain.core.errors import DataError, RecipeError
 from xdomain.core.progress import log
 from xdomain.core.sequences import Adapter, Ragged
 from xdomain.data.answers import Answers, Spans, place_answers
-from xdomain.data.cells import natural_order
+from xdomain.data.cell_text import natural_order
 from xdomain.data.label_sets import UNKNOWN, held_by, label_names
 from xdomain.data.outputs import Outputs, joint_alphabet
 from xdomain.data.target_columns import target_matrix, target_names

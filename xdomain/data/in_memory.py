@@ -7,10 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
-from numpy.typing import NDArray
 
 from xdomain.core.errors import DataError
 from xdomain.core.run_dir import write_text
@@ -45,10 +43,10 @@ def data_file(data: Any) -> Path:
     """
     if isinstance(data, (str, Path)):
         return Path(data)
-    return stored(_table(data), "table", IN_MEMORY)
+    return store_table(_table(data), "table", IN_MEMORY)
 
 
-def stored(table: pa.Table, name: str, origin: str) -> Path:
+def store_table(table: pa.Table, name: str, origin: str) -> Path:
     """The CSV file of a table below ``data_home()``, written once.
 
     Parameters
@@ -58,7 +56,7 @@ def stored(table: pa.Table, name: str, origin: str) -> Path:
     name
         The file is called so, and by a hash of its content.
     origin
-        What messages call it, as users know no such file: see `shown`.
+        What messages call it, as users know no such file: see `display_name`.
     """
     columns = {name: _plain(table.column(name)) for name in table.column_names}
     sink = pa.BufferOutputStream()
@@ -68,13 +66,13 @@ def stored(table: pa.Table, name: str, origin: str) -> Path:
     if not file.is_file():
         file.parent.mkdir(parents=True, exist_ok=True)
         write_text(file, content.decode())
-    if shown(file) != origin:
+    if display_name(file) != origin:
         write_text(file.with_suffix(ORIGIN), origin)
     return file
 
 
-def shown(path: Path) -> str:
-    """What messages call the file `path`: for one that `stored` wrote, where its records come from."""
+def display_name(path: Path) -> str:
+    """What messages call the file `path`: for one that `store_table` wrote, where its records come from."""
     note = path.with_suffix(ORIGIN)
     return note.read_text("utf-8") if path.parent.name == FOLDER and note.is_file() else str(path)
 
@@ -102,13 +100,6 @@ def table_of_sequences(sequences: Sequence[Any], *, paired: bool) -> pa.Table:
     else:
         columns["sequence"] = records
     return pa.table(columns)
-
-
-def object_array(values: Sequence[Any]) -> NDArray[Any]:
-    """Shape (n,): each of `values` as one object, even if all are lists of the same length."""
-    array = np.empty(len(values), object)
-    array[:] = values
-    return array
 
 
 def are_sequences(data: Any) -> bool:

@@ -11,7 +11,7 @@ from xdomain.core.choices import PAIRS, PER_SYMBOL, PERHAPS_PAIRS, Problem
 from xdomain.core.errors import DataError, nearest
 from xdomain.core.recipe import Columns
 from xdomain.data.answer_cells import are_objects
-from xdomain.data.cells import (
+from xdomain.data.cell_text import (
     numbers_of,
 )
 from xdomain.data.column_names import (

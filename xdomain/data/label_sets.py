@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from xdomain.core.errors import DataError
 from xdomain.core.json_text import parse_json
-from xdomain.data.cells import MISSING, SEPARATORS, is_missing, natural_order, several_labels
+from xdomain.data.cell_text import MISSING, SEPARATORS, is_missing, natural_order, several_labels
 from xdomain.data.formats.write import joined_by
 from xdomain.data.rows import lists_by_length, missing_column, row_name, short, strings
 

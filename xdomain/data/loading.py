@@ -22,7 +22,7 @@ from xdomain.data.column_names import PERHAPS_ID, plain
 from xdomain.data.formats.refused import READABLE
 from xdomain.data.formats.registry import FORMATS, format_of, own_columns, raw_file, raw_options_of, read
 from xdomain.data.formats.tables import fitting_names
-from xdomain.data.in_memory import shown
+from xdomain.data.in_memory import display_name
 from xdomain.data.infer_columns import Guess, guess_columns
 from xdomain.data.media_files import transcribed
 from xdomain.data.negatives.make import with_negatives
@@ -68,13 +68,13 @@ def guess_file(
     own = raw_options_of(reader, options or {})
     constant = (options or {}).get("constant_label")
     table = raw_file(reader, path, columns=columns, labelled=True, constant_label=constant, **own)
-    guess = guess_columns(table, columns, problem, where=shown(path), suffixes=suffixes, all_ids=True)
+    guess = guess_columns(table, columns, problem, where=display_name(path), suffixes=suffixes, all_ids=True)
     name = guess.columns.id
     if others and name and not columns.id and plain(name) in PERHAPS_ID:
         tables = (raw_file(reader, other, columns=columns, labelled=True, constant_label=constant, **own)
                   for other in others)  # fmt: skip
         if not all(name in one.column_names and tell_apart(one.column(name).to_pylist()) for one in tables):
-            guess = guess_columns(table, columns, problem, where=shown(path), suffixes=suffixes)
+            guess = guess_columns(table, columns, problem, where=display_name(path), suffixes=suffixes)
     return reader, guess
 
 
@@ -118,7 +118,7 @@ def load_table(recipe: Recipe, *, adapter: Adapter | None = None) -> pa.Table:
     for sentence in (*said(table), *undone):
         log.info(sentence)
     _vet(table, adapter)
-    where = ", ".join(map(shown, files.values())) or recipe.name
+    where = ", ".join(map(display_name, files.values())) or recipe.name
     checked = validated(table, recipe.problem, where=where)
     if recipe.negatives.how != "none":
         checked = with_negatives(checked, recipe, files, made_of)

@@ -24,7 +24,7 @@ from xdomain.data.formats.labels_file import with_labels
 from xdomain.data.formats.media_folder import table_of_folder
 from xdomain.data.formats.refused import READABLE
 from xdomain.data.formats.registry import format_of, raw_options_of
-from xdomain.data.in_memory import EXPECTED, are_sequences, data_file, shown, stored
+from xdomain.data.in_memory import EXPECTED, are_sequences, data_file, display_name, store_table
 from xdomain.data.infer_columns import Guess
 from xdomain.data.loading import guess_file
 from xdomain.data.media_files import endings
@@ -136,7 +136,7 @@ def own_recipe(
             "metrics": DEFAULT_METRICS[posed],
             "train": train_defaults(posed),
         },
-        where=shown(lead),
+        where=display_name(lead),
         overrides=[change for change in changes if not change.lstrip().startswith(HEEDED)],
     )
 
@@ -312,13 +312,13 @@ def _file(data: Any, parts: _Parts) -> Path:
         return data_file(data)
     if str(data).startswith(HUB):
         name = str(data).removeprefix(HUB)
-        return stored(read_hub(name), name.replace("/", "-"), str(data))
+        return store_table(read_hub(name), name.replace("/", "-"), str(data))
     path = Path(data)
     if parts.genome is not None:
         options = {name: parts.options.pop(name) for name in INTERVAL_OPTIONS if name in parts.options}
-        return stored(with_sequences(path, parts.genome, **options), _stem(path), str(path))
+        return store_table(with_sequences(path, parts.genome, **options), _stem(path), str(path))
     if is_folder(path):
-        return stored(_table_of_folder(path, parts), path.resolve().name, str(path))
+        return store_table(_table_of_folder(path, parts), path.resolve().name, str(path))
     if not is_file(path):
         raise RecipeError(f"{path} does not exist", expected=READABLE, nearest=neighbour(path))
     if parts.labels is None:
@@ -326,7 +326,7 @@ def _file(data: Any, parts: _Parts) -> Path:
     options = raw_options_of(format_of(path), parts.options)
     for name in options:
         del parts.options[name]
-    return stored(with_labels(path, parts.labels, options), _stem(path), f"{path} with {parts.labels}")
+    return store_table(with_labels(path, parts.labels, options), _stem(path), f"{path} with {parts.labels}")
 
 
 def _table_of_folder(folder: Path, parts: _Parts) -> pa.Table:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import pyarrow as pa
 
-from xdomain.data.cells import numbers_of
+from xdomain.data.cell_text import numbers_of
 
 ROWS = 2000  # at most in the sample
 CHARACTERS = 2000  # kept of each cell of the sample

@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from xdomain.core.errors import DataError
-from xdomain.data.cells import is_missing, is_usable, parse_number, spelling_of
+from xdomain.data.cell_text import is_missing, is_usable, parse_number, spelling_of
 from xdomain.data.rows import missing_column, row_name, short, strings
 
 

@@ -13,7 +13,7 @@ import pyarrow.compute
 from xdomain.core.errors import DataError
 from xdomain.core.sequences import offsets_of
 from xdomain.data.answer_cells import ANSWERS, HOW, NOWHERE, counted, numbers_in_cell
-from xdomain.data.cells import LARGEST, is_missing, is_quantity, is_usable, spelling_of
+from xdomain.data.cell_text import LARGEST, is_missing, is_quantity, is_usable, spelling_of
 from xdomain.data.rows import check_filled, column_of, row_name, short, strings
 
 pc: Any = pyarrow.compute  # makes its functions at import, where a type checker cannot see them

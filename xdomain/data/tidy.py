@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from xdomain.core.choices import PAIRS, PERHAPS_PAIRS, Problem
 from xdomain.core.errors import DataError
-from xdomain.data.cells import is_missing, numbers_of, spelling_of, whole_numbers
+from xdomain.data.cell_text import is_missing, numbers_of, spelling_of, whole_numbers
 from xdomain.data.rows import row_name, short, strings
 from xdomain.data.validate import SPLIT_NAMES, ids_of
 

@@ -18,14 +18,13 @@ from xdomain.core.memory import enough_memory
 from xdomain.core.progress import log
 from xdomain.core.recipe import Columns
 from xdomain.core.run_dir import check_new_file
-from xdomain.core.sequences import Adapter
+from xdomain.core.sequences import Adapter, object_array
 from xdomain.data.dataset import Examples
-from xdomain.data.in_memory import object_array
 from xdomain.data.pieces import Piece, with_progress
 from xdomain.data.records import pieces_of, records_in_memory
 from xdomain.embedding.files import ATTENTION_FILES, check_vector_file, write_attention, write_vectors
-from xdomain.predictor import encoded, scoring_need
-from xdomain.saved_model import Saved
+from xdomain.inference.predictor import encoded, scoring_need
+from xdomain.inference.saved_model import Saved
 from xdomain.training.saved_encoder import SavedModel
 
 pc: Any = pyarrow.compute  # its functions are made at import and have no types
@@ -82,7 +81,7 @@ class Attention:
 class Encoder:
     """What reads records: the fine-tuned encoder of a run, or a backbone that was not fine-tuned.
 
-    `xdomain.embedding.source.open_encoder` makes it.
+    `xdomain.embedding.open_encoder.open_encoder` makes it.
 
     Parameters
     ----------

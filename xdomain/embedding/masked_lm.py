@@ -17,12 +17,12 @@ from xdomain.core.safe_loading import load
 from xdomain.core.sequences import Ids, Ragged
 from xdomain.data.collate import Collator, SpecialTokenLayout, fit_windows
 from xdomain.data.dataset import Examples
-from xdomain.embedding.source import BackboneAsIs
+from xdomain.embedding.open_encoder import BackboneAsIs
+from xdomain.inference.predictor import scoring_need
 from xdomain.model.backbone import quiet_loading
 from xdomain.model.checkpoints import locate_backbone
 from xdomain.model.families import max_positions
 from xdomain.model.tokenizer import layout_of
-from xdomain.predictor import scoring_need
 from xdomain.training.arguments import scored_at_once
 from xdomain.training.device import Device, best_device
 from xdomain.training.predict import inputs_of

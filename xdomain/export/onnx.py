@@ -24,8 +24,8 @@ from xdomain.core.progress import log, reporter
 from xdomain.core.run_dir import MODEL, write_text
 from xdomain.core.sequences import Adapter
 from xdomain.export.render import render
+from xdomain.inference.predictor import finished_run
 from xdomain.model.families import max_positions
-from xdomain.predictor import finished_run
 from xdomain.training.saved_encoder import SavedModel
 
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")

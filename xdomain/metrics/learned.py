@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from xdomain.core.choices import OF_VALUES, Problem
 from xdomain.core.errors import clipped
 from xdomain.core.formatting import number
+from xdomain.core.sequences import object_array
 from xdomain.data.dataset import IGNORED
-from xdomain.data.in_memory import object_array
 from xdomain.metrics.metrics import METRICS, compute_metrics, lacking
 from xdomain.metrics.outputs import Output
 

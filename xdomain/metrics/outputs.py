@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from xdomain.core.errors import MissingError
 from xdomain.core.import_errors import LazyModule
-from xdomain.core.sequences import Ids
-from xdomain.data.in_memory import object_array
+from xdomain.core.sequences import Ids, object_array
 from xdomain.data.outputs import Outputs
 
 sacrebleu: Any = LazyModule("sacrebleu.metrics")  # both are an extra

@@ -18,7 +18,7 @@ from transformers.utils import logging as transformers_logging
 from xdomain.core.errors import BackboneError, nearest
 from xdomain.core.safe_loading import load
 from xdomain.model.checkpoints import bundled_backbones, locate_backbone
-from xdomain.model.families import TRIED, check_family, kind_of
+from xdomain.model.families import TESTED, architecture_of, check_family
 from xdomain.model.vocabulary import Vocabulary
 
 CLOSE = 1e-4
@@ -100,7 +100,7 @@ def _load(name: str, path: str, *, local: bool) -> Backbone:
     tensors = {key: value.detach() for key, value in model.named_parameters() if key not in missing}
     _check_tensors(name, missing, sorted(info["unexpected_keys"]))
     _check_rows(name, tokenizer, model.get_input_embeddings().weight.shape[0])
-    if config.model_type not in TRIED:
+    if config.model_type not in TESTED:
         _check_padding(name, model)
     return Backbone(name, path, config, tokenizer, tensors, missing, _digest(path, tensors, local=local))
 
@@ -110,7 +110,7 @@ def _settle_padding(name: str, config: Any, tokenizer: PreTrainedTokenizerBase) 
 
     The heads of decoders read the last token that is no padding, which they find by its row in `config`.
     """
-    if kind_of(config) == "decoder":
+    if architecture_of(config) == "decoder":
         ids, rows = tokenizer.get_vocab(), int(config.vocab_size)
         tokens = (tokenizer.pad_token, tokenizer.eos_token, tokenizer.unk_token)
         tokenizer.pad_token = next((str(token) for token in tokens if token and ids[str(token)] < rows), None)
@@ -136,7 +136,7 @@ def _check_rows(name: str, tokenizer: PreTrainedTokenizerBase, rows: int) -> Non
 def _check_padding(name: str, model: Any) -> None:
     """Refuse a family whose states of a sequence change when it is padded, as then a batch would change its answers.
 
-    Families of `TRIED` are known not to.
+    Families of `TESTED` are known not to.
     """
     pad = int(model.config.pad_token_id or 0)
     one = torch.tensor([[row for row in range(8) if row != pad]])
@@ -148,12 +148,12 @@ def _check_padding(name: str, model: Any) -> None:
     except Exception as error:  # a family may ask for anything
         raise BackboneError(
             f"{name}, a {model.config.model_type}, does not read ids and a mask alone ({error})",
-            expected=f"a family that does, such as {', '.join(TRIED)}",
+            expected=f"a family that does, such as {', '.join(TESTED)}",
         ) from None
     if not torch.allclose(alone, beside, rtol=0, atol=CLOSE * float(alone.abs().max())):
         raise BackboneError(
             f"{name}, a {model.config.model_type}, answers otherwise when a sequence is padded",
-            expected=f"a family that leaves padding out, such as {', '.join(TRIED)}",
+            expected=f"a family that leaves padding out, such as {', '.join(TESTED)}",
         )
 
 
@@ -171,7 +171,7 @@ def _explained(name: str, path: str, error: Exception, *, local: bool) -> Backbo
         )
     return BackboneError(
         f"{path} cannot be loaded ({kind}: {message})",
-        expected=f"a checkpoint of {', '.join(TRIED)} or families like them",
+        expected=f"a checkpoint of {', '.join(TESTED)} or families like them",
     )
 
 

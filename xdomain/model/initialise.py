@@ -36,7 +36,7 @@ HIDDEN_DROPOUT = (
 
 
 @dataclass(frozen=True)
-class Arm:
+class EncoderArm:
     """Where a model starts and what is trained.
 
     Parameters
@@ -67,7 +67,7 @@ class Arm:
                               fix="leave --transfer out, or --init pretrained")  # fmt: skip
 
     @classmethod
-    def of(cls, options: Run) -> Arm:
+    def of(cls, options: Run) -> EncoderArm:
         """The arm that the `options` of a recipe name."""
         return cls(options.init, tuple(options.transfer), options.tune)
 
@@ -98,7 +98,7 @@ def parameter_group(name: str) -> str:
 
 def build_model(
     backbone: Backbone,
-    arm: Arm,
+    arm: EncoderArm,
     *,
     problem: Problem,
     classes: tuple[str, ...],
@@ -119,9 +119,9 @@ def build_model(
     backbone
         The checkpoint, whose configuration the model gets.
     arm
-        Which parts come over, and what happens to them; `Arm.tune` is not looked at.
+        Which parts come over, and what happens to them; `EncoderArm.tune` is not looked at.
     problem
-        Decides the head: see `xdomain.model.families.head_of`.
+        Decides the head: see `xdomain.model.families.auto_class_for`.
     classes
         Their names, or those of labels or targets, in the order of the logits; ignored for regression, profiles, span
         and sequence.
@@ -144,13 +144,13 @@ def build_model(
     import torch
 
     from xdomain.model.backbone import quiet_loading
-    from xdomain.model.families import check_head, head_of, max_positions, see_all
+    from xdomain.model.families import auto_class_for, check_head, make_bidirectional, max_positions
     from xdomain.model.sequence_model import bodies_of, fresh_sequence_model
 
     check_head(backbone.name, backbone.config, problem)
     config = _head_config(backbone, problem, classes, attention_dropout, hidden_dropout)
     if attention == "bidirectional":
-        see_all(backbone.name, config)
+        make_bidirectional(backbone.name, config)
     with torch.random.fork_rng(devices=[]), quiet_loading():
         torch.manual_seed(seed)
         model: PreTrainedModel
@@ -158,7 +158,7 @@ def build_model(
             rates = {"attention_dropout": attention_dropout, "hidden_dropout": hidden_dropout}
             model = fresh_sequence_model(config, decoder, max_positions(config), **rates)
         else:
-            model = head_of(problem).from_config(config, dtype=torch.float32)
+            model = auto_class_for(problem).from_config(config, dtype=torch.float32)
     with torch.no_grad():
         for body in bodies_of(model, warm=decoder == "warm"):
             base = body.state_dict()
@@ -167,7 +167,9 @@ def build_model(
     return model
 
 
-def transferred(backbone: Backbone, arm: Arm, model: PreTrainedModel, *, decoder: Decoder = "fresh") -> dict[str, int]:
+def transferred(
+    backbone: Backbone, arm: EncoderArm, model: PreTrainedModel, *, decoder: Decoder = "fresh"
+) -> dict[str, int]:
     """Count the tensors of `model` that started from `backbone`, and their values, for the result.
 
     Parameters
@@ -201,7 +203,7 @@ def transferred(backbone: Backbone, arm: Arm, model: PreTrainedModel, *, decoder
     }
 
 
-def _moving(backbone: Backbone, arm: Arm, base: Container[str]) -> list[str]:
+def _moving(backbone: Backbone, arm: EncoderArm, base: Container[str]) -> list[str]:
     """The tensors that come over and that `base`, the model's, has: a token classifier has no pooler."""
     floats = [name for name, tensor in backbone.tensors.items() if tensor.is_floating_point()]
     return [name for name in floats if name in base and parameter_group(name) in arm.parts]

@@ -19,7 +19,7 @@ from transformers.pytorch_utils import Conv1D
 
 from xdomain.core.choices import Decoder
 from xdomain.core.errors import BackboneError, RecipeError
-from xdomain.model.families import kind_of
+from xdomain.model.families import architecture_of
 from xdomain.model.initialise import parameter_group
 from xdomain.model.tuning import lora_around
 
@@ -50,7 +50,7 @@ def fresh_sequence_model(
     attention_dropout, hidden_dropout
         Of a fresh decoder.
     """
-    if kind_of(config) == "decoder":
+    if architecture_of(config) == "decoder":
         return AutoModelForCausalLM.from_config(config, dtype=torch.float32)
     writer: Any = type(config).from_dict(config.to_dict())
     if decoder == "fresh":
@@ -167,13 +167,13 @@ def check_writer(name: str, config: Any, decoder: Decoder, tune: str) -> None:
     RecipeError
         The model cannot be trained so.
     """
-    if kind_of(config) == "encoder" and decoder == "warm" and config.model_type not in CROSS_ATTENTION:
+    if architecture_of(config) == "encoder" and decoder == "warm" and config.model_type not in CROSS_ATTENTION:
         raise BackboneError(
             f"train.decoder warm for {name}: transformers has no {config.model_type} that reads another's states",
             expected=f"one of {', '.join(CROSS_ATTENTION)}",
             fix="--set train.decoder=fresh",
         )
-    able = TUNED[kind_of(config)]
+    able = TUNED[architecture_of(config)]
     if tune not in able:
         raise RecipeError(f"tune {tune} for sequence with a {config.model_type}", expected=" or ".join(able))
 

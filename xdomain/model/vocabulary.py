@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from xdomain.model.families import FROM_PAD
+from xdomain.model.families import POSITIONS_AFTER_PAD
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -127,15 +127,15 @@ def slice_vocabulary(model: PreTrainedModel, rows: Iterable[int]) -> Slice:
     """Cut the word embeddings of `model` down to the rows `rows`, in place, and return what `restore_vocabulary` needs.
 
     Exact for classification, tagging and regression: a row that never occurs gets no gradient. The row of the padding
-    stays too, and with the families of `FROM_PAD` all rows up to it, since they count positions from its id. Slicing
-    saves memory, for optimizer states too; training is hardly faster.
+    stays too, and with the families of `POSITIONS_AFTER_PAD` all rows up to it, since they count positions from its id.
+    Slicing saves memory, for optimizer states too; training is hardly faster.
     """
     full = model.get_input_embeddings()
     if not isinstance(full, nn.Embedding):
         raise TypeError(f"{type(full).__name__} is no table of rows")
     config: Any = model.config
     pad: int = full.padding_idx if full.padding_idx is not None else (config.pad_token_id or 0)
-    below = np.arange(pad + 1) if config.model_type in FROM_PAD else np.array([pad])
+    below = np.arange(pad + 1) if config.model_type in POSITIONS_AFTER_PAD else np.array([pad])
     kept = np.unique(np.concatenate((np.fromiter(rows, np.int64), below)))
     compact = np.full(full.num_embeddings, -1, np.int64)
     compact[kept] = np.arange(len(kept))

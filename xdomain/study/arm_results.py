@@ -37,31 +37,31 @@ class ArmResults:
 
     Parameters
     ----------
-    setting
-        The condition.
+    condition
+        What they are of.
     cells
         Those that are finished, in the order of the condition's seeds.
     """
 
     study: StudyPlan
-    setting: Condition
+    condition: Condition
     cells: tuple[Cell, ...]
 
     @property
     def metric(self) -> str:
         """The metric that decides: the task's first."""
-        return self.setting.recipe.metrics[0]
+        return self.condition.recipe.metrics[0]
 
     @cached_property
     def values(self) -> Cells:
         """The deciding metric on test by mapping seed, seed and split seed; NaN where no cell is finished."""
-        unfinished = dict.fromkeys(self.setting.seeds, math.nan)
+        unfinished = dict.fromkeys(self.condition.seeds, math.nan)
         return by_seeds(unfinished | {cell.seeds: self.value(cell) for cell in self.cells})
 
     @property
     def whole(self) -> bool:
         """Whether every cell is finished and has a value."""
-        return len(self.cells) == len(self.setting.seeds) and all(math.isfinite(self.value(c)) for c in self.cells)
+        return len(self.cells) == len(self.condition.seeds) and all(math.isfinite(self.value(c)) for c in self.cells)
 
     def value(self, cell: Cell) -> float:
         """The deciding metric of the finished `cell` on test; NaN where it is not defined."""
@@ -85,7 +85,7 @@ class ArmResults:
     @cached_property
     def overlap(self) -> float:
         """The number of test records of a cell divided by that of its training records; 0 where the split is one."""
-        if self.setting.splits < 2 or not self.cells:
+        if self.condition.splits < 2 or not self.cells:
             return 0.0
         sizes: list[dict[str, int]] = [self.study.store.result(cell.key)["n"] for cell in self.cells]
         return sum(n["test"] for n in sizes) / sum(n["train"] for n in sizes)
@@ -103,7 +103,7 @@ class ArmResults:
         options
             Others of `xdomain.study.stats.estimate.mean_with_interval`.
         """
-        if self.setting.splits > 1:
+        if self.condition.splits > 1:
             return mean_with_interval(values, overlap=self.overlap, **options)
         return mean_with_interval(values, standard_error_of(draws, self.units), units=self.units, **options)
 
@@ -120,7 +120,7 @@ class ArmResults:
         return float(np.mean(known)) if known and all(map(math.isfinite, known)) else math.nan
 
     def _constant(self, key: str) -> float:
-        problem = self.setting.recipe.problem
+        problem = self.condition.recipe.problem
         result = self.study.store.result(key)
         told = [(result.get(part) or {}).get("test") or {} for part in ("majority", "random_span")]
         known = [one.get(self.metric) for one in told]
@@ -177,7 +177,7 @@ def cell_pairs(study: StudyPlan, one: ArmResults, reference: ArmResults) -> Pair
     matches: Pairs = {}
     ours, theirs = ({cell.seeds: cell for cell in some.cells} for some in (one, reference))
     for seeds in study.grid.run_seeds():
-        mine, its = effective_seeds(one.setting.recipe, seeds), effective_seeds(reference.setting.recipe, seeds)
+        mine, its = effective_seeds(one.condition.recipe, seeds), effective_seeds(reference.condition.recipe, seeds)
         if mine in ours and its in theirs and _same_records(one, ours[mine], reference, theirs[its]):
             both = RunSeeds(max(mine.mapping, its.mapping), max(mine.seed, its.seed), seeds.split)
             matches[both] = ours[mine], theirs[its]

@@ -39,7 +39,7 @@ def why_not_learned(series: ArmResults) -> str | None:
     """
     if not series.cells:
         return None
-    problem, losses = series.setting.recipe.problem, [loss for _, loss in series.losses()]
+    problem, losses = series.condition.recipe.problem, [loss for _, loss in series.losses()]
     judged = [series.judged[cell.key] for cell in series.cells]
     if all(one_answer(one.labels, one.scores, problem) for one in judged):
         first = judged[0]
@@ -67,7 +67,7 @@ def cells_not_learned(series: ArmResults) -> list[Cell]:
 
 
 def _is_unlearned(series: ArmResults, cell: Cell) -> bool:
-    judged, problem = series.judged[cell.key], series.setting.recipe.problem
+    judged, problem = series.judged[cell.key], series.condition.recipe.problem
     if one_answer(judged.labels, judged.scores, problem):
         return True
     return not_above(series.metric, series.value(cell), problem=problem, constant=series.constant) is not None
@@ -125,7 +125,7 @@ def unmatched(study: StudyPlan, series: Mapping[Place, ArmResults]) -> tuple[str
             mine, its = ours[split], theirs[split]
             if not mine.has_records_of(its):
                 shared = len(set(mine.ids.to_pylist()) & set(its.ids.to_pylist()))
-                lines.append(f"{task}: {arm} ({len(mine):,}) and {first.setting.arm} ({len(its):,}) share {shared:,}")
+                lines.append(f"{task}: {arm} ({len(mine):,}) and {first.condition.arm} ({len(its):,}) share {shared:,}")
     return tuple(lines)
 
 
@@ -133,5 +133,5 @@ def _values(series: ArmResults, what: str) -> set[str]:
     """The versions of `what`, or number formats, of the finished cells; a baseline has no number format."""
     results: list[dict[str, Any]] = [series.study.store.result(cell.key) for cell in series.cells]
     if what == "number format":
-        return set() if series.setting.recipe.run.baseline else {str(one["dtype"]) for one in results}
+        return set() if series.condition.recipe.run.baseline else {str(one["dtype"]) for one in results}
     return {str(one["versions"].get(what, "unknown")) for one in results}

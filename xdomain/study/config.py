@@ -15,7 +15,7 @@ from xdomain.core.errors import clipped
 from xdomain.core.paths import expanded
 from xdomain.core.recipe import DrawSeed, Seed
 from xdomain.core.yaml_config import ConfigModel, checked, read_config, read_yaml
-from xdomain.model import initialise as model_arms
+from xdomain.model.initialise import EncoderArm
 
 SEE = "see examples/studies/"
 MOST_SEEDS = 100_000
@@ -121,7 +121,7 @@ class Arm(ConfigModel):
         """Its name; without one, a label made of the fields that are set."""
         if self.name:
             return self.name
-        parts = [self.baseline or model_arms.Arm(self.init, tuple(self.transfer), self.tune).label]
+        parts = [self.baseline or EncoderArm(self.init, tuple(self.transfer), self.tune).label]
         parts += [self.mapping] if self.mapping else []
         parts += [f"{key.split('.')[-1]}={value}" for key, value in self.set.items()]
         return " ".join(parts)

@@ -20,8 +20,9 @@ from xdomain.core.run_dir import write_json
 from xdomain.core.yaml_config import checked
 from xdomain.data.sources import neighbour
 from xdomain.metrics.metrics import METRICS
-from xdomain.study.cells import Cell, Condition, conditions_of, from_dict, to_dict
+from xdomain.study.cells import Cell, Condition, from_dict, to_dict
 from xdomain.study.config import Grid, load_grid
+from xdomain.study.expand_grid import conditions_of
 from xdomain.study.store import Store
 
 PLAN = "plan.json"
@@ -73,21 +74,21 @@ class StudyPlan:
     ----------
     grid
         The study file.
-    settings
-        The conditions, in the order of the study file.
+    conditions
+        In the order of the study file.
     folder
         ``STORE/NAME``: holds the plan and the report; the cells are in ``STORE/cells``.
     """
 
     grid: Grid
-    settings: tuple[Condition, ...]
+    conditions: tuple[Condition, ...]
     folder: Path
 
     @cached_property
     def store(self) -> Store:
         """The store of the cells; cells named as by version 0.1 are renamed at the first access."""
         store = Store(self.folder.parent)
-        store.adopt(cell for condition in self.settings for cell in condition.possible())
+        store.adopt(cell for condition in self.conditions for cell in condition.possible())
         return store
 
     def save(self) -> None:
@@ -102,14 +103,14 @@ class StudyPlan:
         tree = {
             "schema": SCHEMA,
             "study": self.grid.model_dump(mode="json"),
-            "settings": [to_dict(s) for s in self.settings],
+            "settings": [to_dict(s) for s in self.conditions],
         }
         with writing(self.folder, expected="a folder you may write to, with room"):
             self.folder.mkdir(exist_ok=True)
             with self.store.locked(self.grid.name):
                 write_json(self.folder / PLAN, tree)
 
-    def choice(self, condition: Condition) -> SelectedRate:
+    def choose_learning_rate(self, condition: Condition) -> SelectedRate:
         """Choose the learning rate of the `condition`: the one with the best mean on validation over its search cells.
 
         Of two equal rates the lower is taken. A rate is excluded if one of its cells failed or has no value.
@@ -136,14 +137,14 @@ class StudyPlan:
 
     def final(self, condition: Condition) -> list[Cell]:
         """The cells of the `condition` that are judged on test; none as long as its rate is not chosen or cannot be."""
-        choice = self.choice(condition)
+        choice = self.choose_learning_rate(condition)
         known = choice.settled and (choice.rate is not None or not condition.rates)
         return condition.final(choice.rate) if known else []
 
     def planned_cells(self) -> list[Cell]:
         """All cells known so far, each once: the cells of searches first, then the others, seed by seed."""
-        searched = [cell for condition in self.settings for cell in condition.searched()]
-        final = [enumerate(self.final(condition)) for condition in self.settings]
+        searched = [cell for condition in self.conditions for cell in condition.searched()]
+        final = [enumerate(self.final(condition)) for condition in self.conditions]
         later = sorted(((place, cell) for cells in final for place, cell in cells), key=lambda entry: entry[0])
         return list({cell.key: cell for cell in (*searched, *(cell for _, cell in later))}.values())
 
@@ -155,7 +156,9 @@ class StudyPlan:
         """The number of cells that are done or failed, and of all cells, with those that await the choice of a rate."""
         known = self.planned_cells()
         settled = sum(self.store.state(cell.key) in ("done", "failed") for cell in known)
-        unknown = sum(s.most_cells - len(s.searched()) for s in self.settings if not self.choice(s).settled)
+        unknown = sum(
+            s.most_cells - len(s.searched()) for s in self.conditions if not self.choose_learning_rate(s).settled
+        )
         return settled, len(known) + unknown
 
 

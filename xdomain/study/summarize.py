@@ -68,7 +68,7 @@ def _area(fractions: Sequence[float], parts: Sequence[tuple[Values, Values]]) ->
 
 def collect(study: StudyPlan) -> Findings:
     """Compute the results of the finished cells of `study`; other cells are listed as missing."""
-    series = {_place(condition): _series(study, condition) for condition in study.settings}
+    series = {_place(condition): _series(study, condition) for condition in study.conditions}
     known = study.planned_cells()
     groups = tuple(_group(one) for one in series.values())
     states = [study.store.state(cell.key) for cell in known]
@@ -93,7 +93,7 @@ def collect(study: StudyPlan) -> Findings:
 
 
 def _negatives(series: Mapping[Place, ArmResults]) -> tuple[str, ...]:
-    recipes = [(one.setting.task, one.setting.recipe.negatives) for one in series.values()]
+    recipes = [(one.condition.task, one.condition.recipe.negatives) for one in series.values()]
     return tuple(dict.fromkeys(f"{task}: {own.sentence()}" for task, own in recipes if own.how != "none"))
 
 
@@ -107,8 +107,8 @@ def _series(study: StudyPlan, condition: Condition) -> ArmResults:
 
 
 def _group(series: ArmResults) -> Group:
-    condition, metric = series.setting, METRICS[series.metric]
-    rate = series.study.choice(condition).rate
+    condition, metric = series.condition, METRICS[series.metric]
+    rate = series.study.choose_learning_rate(condition).rate
     test = None
     if np.isfinite(series.values).any():
         draws = series.mean_draws(series.cells)
@@ -155,19 +155,19 @@ def _difference(study: StudyPlan, one: ArmResults, reference: ArmResults, *, lea
     if not any(math.isfinite(one.value(a) - reference.value(b)) for a, b in pairs.values()):
         return None
     values, draws = paired_difference(one, reference, pairs)
-    fixed = one.setting.fixed and reference.setting.fixed
+    fixed = one.condition.fixed and reference.condition.fixed
     estimated = one.mean(values, draws, fixed=fixed)
     if not learned:  # two arms that answer at random may differ, which says nothing about their pre-training
         estimated = replace(estimated, p=math.nan, detectable=math.nan)
-    alike = one.setting.splits < 2  # else cells are not independent, and have other test records
+    alike = one.condition.splits < 2  # else cells are not independent, and have other test records
     p, least = sign_flip(values) if alike and np.nan_to_num(values).any() else (math.nan, math.nan)
-    counted = alike and one.setting.recipe.problem in COUNTED
+    counted = alike and one.condition.recipe.problem in COUNTED
     right = [one.judged[a.key].right - reference.judged[b.key].right for a, b in pairs.values()] if counted else []
     return Difference(
-        task=one.setting.task,
-        arm=one.setting.arm,
-        reference=reference.setting.arm,
-        fraction=one.setting.fraction,
+        task=one.condition.task,
+        arm=one.condition.arm,
+        reference=reference.condition.arm,
+        fraction=one.condition.fraction,
         metric=one.metric,
         higher_is_better=METRICS[one.metric].higher_is_better,
         pairs=len(pairs),
@@ -184,7 +184,7 @@ def _difference(study: StudyPlan, one: ArmResults, reference: ArmResults, *, lea
 def _variances(series: dict[Place, ArmResults]) -> tuple[Variance, ...]:
     variances: list[Variance] = []
     for one in series.values():
-        arranged, condition = layout(one.values), one.setting
+        arranged, condition = layout(one.values), one.condition
         if arranged.values.ndim < 2 or not arranged.complete or not one.whole:
             continue
         parts = components(one.values)
@@ -199,7 +199,7 @@ def _variances(series: dict[Place, ArmResults]) -> tuple[Variance, ...]:
 
 def _published(study: StudyPlan) -> tuple[tuple[str, Published], ...]:
     published: list[tuple[str, Published]] = []
-    for condition in study.settings:
+    for condition in study.conditions:
         for value in condition.recipe.published:
             if value.metric == condition.recipe.metrics[0] and (condition.task, value) not in published:
                 published.append((condition.task, value))
@@ -212,11 +212,11 @@ def _missing(study: StudyPlan, known: Sequence[Cell]) -> tuple[Missing, ...]:
     for cell in known:
         state = study.store.state(cell.key)
         if state != "done":
-            condition, error = cell.setting, study.store.fault(cell.key) or ""
+            condition, error = cell.condition, study.store.fault(cell.key) or ""
             state = "not run" if state == "open" else state
             missing.append(Missing(cell.key, condition.task, condition.arm, str(cell), state, error))
-    for condition in study.settings:
-        choice = study.choice(condition)
+    for condition in study.conditions:
+        choice = study.choose_learning_rate(condition)
         if condition.rates and choice.settled and choice.rate is None:
             what = f"{len(condition.seeds)} cells of {condition.task}, {condition.arm}"
             missing.append(Missing("", condition.task, condition.arm, what, "not known", "every learning rate failed"))

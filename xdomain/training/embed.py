@@ -14,7 +14,7 @@ from xdomain.core.choices import Pooling
 from xdomain.core.errors import RecipeError, unknown
 from xdomain.core.sequences import offsets_of
 from xdomain.data.collate import Collator
-from xdomain.model.families import kind_of
+from xdomain.model.families import architecture_of
 from xdomain.training.device import Device
 from xdomain.training.predict import batches_of_like_length, inputs_of, pool
 
@@ -116,7 +116,7 @@ def _states(model: PreTrainedModel, inputs: dict[str, Tensor], layer: int, at_on
 
 def _read_by_head(model: PreTrainedModel, states: Tensor, batch: dict[str, Tensor]) -> Tensor:
     """Shape (w, d): the state that a classifier's head reads, of the first token, or of a decoder's last."""
-    if kind_of(model.config) != "decoder":
+    if architecture_of(model.config) != "decoder":
         return states[:, 0]
     last = batch["attention_mask"].sum(1) - 1
     return states[torch.arange(len(states), device=states.device), last]

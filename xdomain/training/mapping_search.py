@@ -21,7 +21,7 @@ from xdomain.data.dataset import IGNORED, Examples
 from xdomain.data.windows import Windows
 from xdomain.metrics.metrics import METRICS, compute_metrics
 from xdomain.metrics.scoring import judged_rows
-from xdomain.model.initialise import Arm
+from xdomain.model.initialise import EncoderArm
 from xdomain.model.token_mapping import TokenMapping
 from xdomain.training.device import best_device, join, of_first
 from xdomain.training.predict import inputs_of, pool
@@ -29,7 +29,7 @@ from xdomain.training.predict import inputs_of, pool
 RECORDS, SYMBOLS, FOLDS, BATCH = 512, 65_536, 5, 32
 
 
-def check_search(recipe: Recipe, arm: Arm) -> None:
+def check_search(recipe: Recipe, arm: EncoderArm) -> None:
     """Refuse a search where a probe cannot compare mappings, or where all of them are equally good.
 
     Parameters

@@ -12,7 +12,7 @@ from xdomain.core.recipe import Recipe
 from xdomain.core.run_dir import finite, write_text
 from xdomain.core.sequences import Adapter
 from xdomain.metrics.calibration import edge_note
-from xdomain.model.families import head_of, kind_of_family, tokenizer_class
+from xdomain.model.families import architecture_of_family, auto_class_for, tokenizer_class
 
 LOADING = """```python
 from transformers import {tokenizer}, {head}
@@ -122,7 +122,7 @@ def _calibration(values: Mapping[str, Any]) -> list[str]:
 
 def _usage(recipe: Recipe, values: Mapping[str, Any], adapter: Adapter) -> list[str]:
     family = values["backbone"].get("type", "")
-    head = head_of(recipe.problem, kind_of_family(family) or "encoder")
+    head = auto_class_for(recipe.problem, architecture_of_family(family) or "encoder")
     loading = LOADING.format(head=head.__name__, tokenizer=tokenizer_class(family))
     lines = ["## Use", "", loading, ""]
     if recipe.problem == "sequence":

@@ -22,13 +22,13 @@ from xdomain.training.predict import forward, predict_scores
 from xdomain.training.preparation import JUDGED
 from xdomain.training.train_encoder import Built
 
-FEWEST_STEPS, TIMED_STEPS, TIMED_SECONDS = 3, 10, 5.0
+MIN_TIMED_STEPS, MAX_TIMED_STEPS, TIMED_SECONDS = 3, 10, 5.0
 TIMED_RECORDS = 64
-MOST_EVALUATIONS, SHARE_OF_EVALUATIONS = 10, 0.2
-FEWEST_JUDGED, SHARE_OF_JUDGING = 30, 0.4
-MARGIN, ENDING = 0.85, 5.0
+MAX_EVALUATIONS, EVALUATION_SHARE = 10, 0.2
+MIN_SCORED, SCORING_SHARE = 30, 0.4
+USED_SHARE, SECONDS_TO_SAVE = 0.85, 5.0
 """The share of the time that a plan uses, as the machine may get other work; seconds to save the model and plot."""
-FEWEST_LEARNING = 5
+MIN_STEPS = 5
 """A run of fewer steps is refused, unless its recipe asks for fewer."""
 
 
@@ -84,7 +84,7 @@ def measure_pace(built: Built, examples: Examples, recipe: Recipe, device: Devic
     positions = collate.lengths().sum() / len(collate.windows.start)
     with quick_attention(built.model, device, positions), last_layer_at_first_position(built.model):
         model.train()
-        while len(taken) < FEWEST_STEPS or (len(taken) < TIMED_STEPS and sum(taken) < TIMED_SECONDS):
+        while len(taken) < MIN_TIMED_STEPS or (len(taken) < MAX_TIMED_STEPS and sum(taken) < TIMED_SECONDS):
             started = time.perf_counter()
             for _ in range(train.gradient_accumulation_steps):
                 batch = collate(list(itertools.islice(order, batch_share(train))))
@@ -104,7 +104,7 @@ def measure_pace(built: Built, examples: Examples, recipe: Recipe, device: Devic
     return Pace(sum(taken[1:]) / len(taken[1:]), (time.perf_counter() - started) / len(judged))
 
 
-def within(
+def plan_for_minutes(
     minutes: float, pace: Pace, train: Train, *, sizes: dict[str, int], spent: float, width: int
 ) -> tuple[Train, dict[str, float]]:
     """Choose how many steps and evaluations, and how many records to score, fit into the time.
@@ -137,7 +137,7 @@ def within(
         There is no time for five steps, or for all steps where the options ask for fewer.
     """
     wanted = settle(train, records=sizes["train"], width=width)
-    fewest = min(FEWEST_LEARNING, steps_of(wanted, sizes["train"]))
+    fewest = min(MIN_STEPS, steps_of(wanted, sizes["train"]))
     steps, evaluations, limit = _plan(minutes, pace, wanted, sizes, spent)
     if steps < fewest:
         longer = (minutes * 1.05**i for i in itertools.count(1))
@@ -149,20 +149,20 @@ def _plan(
     minutes: float, pace: Pace, wanted: Train, sizes: dict[str, int], spent: float
 ) -> tuple[int, int, dict[str, float]]:
     """Steps, evaluations, and limits of splits that fit into so many minutes."""
-    left = MARGIN * 60 * minutes - spent - ENDING
+    left = USED_SHARE * 60 * minutes - spent - SECONDS_TO_SAVE
     limit: dict[str, float] = {}
-    share = SHARE_OF_JUDGING * left / _judging(pace, sizes)
+    share = SCORING_SHARE * left / _scoring_seconds(pace, sizes)
     if 0 < share < 1:
         left -= spent
-        limit = {name: max(FEWEST_JUDGED, int(share * sizes[name])) for name in JUDGED if sizes[name] > FEWEST_JUDGED}
+        limit = {name: max(MIN_SCORED, int(share * sizes[name])) for name in JUDGED if sizes[name] > MIN_SCORED}
         sizes = {**sizes, **{name: min(sizes[name], int(most)) for name, most in limit.items()}}
     once = pace.record * sizes["valid"]
-    left -= _judging(pace, sizes) - once
-    evaluations = max(1, min(wanted.evaluations or 1, MOST_EVALUATIONS, int(SHARE_OF_EVALUATIONS * left / once)))
+    left -= _scoring_seconds(pace, sizes) - once
+    evaluations = max(1, min(wanted.evaluations or 1, MAX_EVALUATIONS, int(EVALUATION_SHARE * left / once)))
     return min(steps_of(wanted, sizes["train"]), int((left - evaluations * once) / pace.step)), evaluations, limit
 
 
-def _judging(pace: Pace, sizes: dict[str, int]) -> float:
+def _scoring_seconds(pace: Pace, sizes: dict[str, int]) -> float:
     """Seconds to score validation once while training, and both splits at the end."""
     return pace.record * (2 * sizes["valid"] + sizes["test"])
 

@@ -22,7 +22,7 @@ from xdomain.data.collate import Collator, SpecialTokenLayout, fit_windows
 from xdomain.data.dataset import Examples
 from xdomain.data.sequence_batches import SequenceCollator, fit_sequences, frame_of
 from xdomain.model.backbone import quiet_loading
-from xdomain.model.families import Kind, head_of, max_positions
+from xdomain.model.families import Architecture, auto_class_for, max_positions
 from xdomain.model.last_layer import last_layer_at_first_position
 from xdomain.model.layer_mix import attach_layer_mix
 from xdomain.model.sequence_model import open_rows
@@ -182,7 +182,7 @@ def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folde
 def load_encoder(folder: Path, recipe: Recipe) -> SavedModel:
     """Load what `save_model` wrote into the run's `folder`, with mapping and layer mix; `recipe` is that of the run."""
     with quiet_loading(), reading(folder / MODEL, expected="the checkpoint as the run wrote it"):
-        model = load(head_of(recipe.problem, _kind(folder)).__name__, folder / MODEL)
+        model = load(auto_class_for(recipe.problem, _kind(folder)).__name__, folder / MODEL)
         attach_layer_mix(model, folder / MODEL)
         tokenizer = load("PreTrainedTokenizerFast", folder / MODEL)
         mapping = TokenMapping.load(folder / MAPPING)
@@ -195,7 +195,7 @@ def load_encoder(folder: Path, recipe: Recipe) -> SavedModel:
     return saved_model(recipe, model, tokenizer, mapping, saved_temperature(folder))
 
 
-def _kind(folder: Path) -> Kind:
+def _kind(folder: Path) -> Architecture:
     """Of the backbone that the run in `folder` started from, as far as the class of its model depends on it."""
     return "encoder" if load("AutoConfig", folder / MODEL).is_encoder_decoder else "decoder"
 

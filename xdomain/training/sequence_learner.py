@@ -14,7 +14,7 @@ from xdomain.data.dataset import Examples
 from xdomain.data.sequence_batches import SequenceCollator, fit_sequences, frame_of
 from xdomain.data.windows import Windows
 from xdomain.model.backbone import Backbone
-from xdomain.model.families import kind_of
+from xdomain.model.families import architecture_of
 from xdomain.model.sequence_model import check_writer, freeze_writer, set_generation
 from xdomain.model.token_mapping import TokenMapping
 from xdomain.model.tokenizer import layout_of
@@ -22,7 +22,7 @@ from xdomain.model.tokenizer import layout_of
 
 def goes_on(backbone: Backbone) -> bool:
     """Whether `backbone` reads an input and goes on with the output, as decoders do."""
-    return kind_of(backbone.config) == "decoder"
+    return architecture_of(backbone.config) == "decoder"
 
 
 def check_sequence(recipe: Recipe, backbone: Backbone, mapping: TokenMapping) -> None:

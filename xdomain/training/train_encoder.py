@@ -23,8 +23,8 @@ from xdomain.data.dataset import Examples
 from xdomain.data.outputs import joint_alphabet
 from xdomain.data.windows import Windows, cut_answers
 from xdomain.model.backbone import Backbone
-from xdomain.model.families import check_head, max_positions, may_slice
-from xdomain.model.initialise import Arm, build_model, transferred
+from xdomain.model.families import can_slice_vocabulary, check_head, max_positions
+from xdomain.model.initialise import EncoderArm, build_model, transferred
 from xdomain.model.last_layer import last_layer_at_first_position
 from xdomain.model.layer_mix import remove_mix, save_mix
 from xdomain.model.make_mapping import make_mapping
@@ -73,7 +73,7 @@ class EncoderPlan:
         For the result: what was cut into windows or truncated.
     """
 
-    arm: Arm
+    arm: EncoderArm
     vocabulary: Vocabulary
     mapping: TokenMapping
     search: dict[str, Any] | None
@@ -116,7 +116,7 @@ def plan_encoder(
             f"train.augment: {train.augment} is not for pairs, and there are two columns of sequences",
             fix="--set train.augment=none",
         )
-    arm = Arm.of(options)
+    arm = EncoderArm.of(options)
     check_head(backbone.name, backbone.config, recipe.problem)
     positions = min(max_positions(backbone.config), train.max_length or max_positions(backbone.config))
     layout = layout_of(backbone.tokenizer)
@@ -312,7 +312,7 @@ def build_learner(recipe: Recipe, backbone: Backbone, examples: Examples, plan: 
     in_use = [*rows.tolist(), *layout.rows(), layout.pad]
     # LoRA freezes the rows, so slicing would save nothing, and peft writes a resized table into every checkpoint
     whole = options.tune == "lora" or examples.outputs is not None  # any row could come out
-    sliced = recipe.train.slice_vocabulary and not whole and may_slice(model)
+    sliced = recipe.train.slice_vocabulary and not whole and can_slice_vocabulary(model)
     cut = slice_vocabulary(model, in_use) if sliced else None
     if kind := learned_kind(options.mapping):
         words: Any = cut.table if cut else model.get_input_embeddings().weight  # pyright: ignore
@@ -399,7 +399,7 @@ def start_model(recipe: Recipe, backbone: Backbone, examples: Examples) -> PreTr
     train = recipe.train
     return build_model(
         backbone,
-        Arm.of(recipe.run),
+        EncoderArm.of(recipe.run),
         problem=recipe.problem,
         classes=examples.classes,
         seed=recipe.run.seed,

@@ -17,7 +17,7 @@ from xdomain.core.recipe import Columns
 from xdomain.core.run_dir import is_run, refuse_for_run
 from xdomain.core.sequences import Adapter
 from xdomain.data.formats.genome import open_genome
-from xdomain.scorer import Scorer, check_letters, letters_of, load_scorer
+from xdomain.inference.scorer import Scorer, check_letters, letters_of, load_scorer
 from xdomain.variants.mutations import read_mutations
 from xdomain.variants.scores import ByBackbone, ByRun, Readable, ScoresVariants
 from xdomain.variants.variant import Variant
@@ -183,7 +183,7 @@ def variant_tables(
         if value is not None:
             raise RecipeError(f"{name} for the backbone {sources[0]}", expected="a run, which gives answers")
     from xdomain.embedding.masked_lm import load_masked_lm
-    from xdomain.embedding.source import read_backbone  # which loads torch
+    from xdomain.embedding.open_encoder import read_backbone  # which loads torch
 
     of_genome = file.of_genome
     read = read_backbone(sources[0], domain, mapping, mapping_table, mapping_seed, overrides)

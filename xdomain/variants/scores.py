@@ -14,7 +14,7 @@ from xdomain.core.choices import VariantScore
 from xdomain.core.errors import DataError
 from xdomain.core.sequences import Adapter
 from xdomain.data.rows import short
-from xdomain.scorer import Scorer
+from xdomain.inference.scorer import Scorer
 from xdomain.variants.variant import Variant
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class ScoresVariants(Protocol):
     def columns(self, variants: Sequence[Variant], *, several: bool, first: bool) -> dict[str, pa.Array]:
         """The columns of `variants` beside those that name them; the last is ``error``.
 
-        `several` and `first` are as for `xdomain.predictor.Predictor.answers`.
+        `several` and `first` are as for `xdomain.inference.predictor.Predictor.answers`.
         """
         ...
 

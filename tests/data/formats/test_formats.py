@@ -15,7 +15,7 @@ from xdomain.core.errors import DataError, UserError
 from xdomain.core.plugins import make_adapter
 from xdomain.core.recipe import Columns, Recipe, load_recipe
 from xdomain.data.assemble import said as said_of
-from xdomain.data.cells import natural_order
+from xdomain.data.cell_text import natural_order
 from xdomain.data.formats.registry import FORMATS, format_of, read
 from xdomain.data.infer_columns import guess_columns
 from xdomain.data.loading import load_table

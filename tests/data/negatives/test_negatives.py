@@ -18,8 +18,8 @@ from xdomain.data.loading import load_table
 from xdomain.data.negatives.background import Taken
 from xdomain.data.negatives.make import MADE_FOR, split_with_negatives
 from xdomain.data.own_data import own_recipe
-from xdomain.study.cells import conditions_of
 from xdomain.study.config import Grid
+from xdomain.study.expand_grid import conditions_of
 from xdomain.training.preparation import prepare
 
 QUICK = ("train.max_steps=2", "train.precision=fp32")

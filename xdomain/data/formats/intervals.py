@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from xdomain.core.errors import DataError
 from xdomain.core.progress import log
-from xdomain.data.cells import parse_number
+from xdomain.data.cell_text import parse_number
 from xdomain.data.formats.genome import Genome, open_genome
 from xdomain.data.formats.read_file import read_text
 from xdomain.data.formats.tables import raw_table

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from xdomain.core.errors import DataError
-from xdomain.data.cells import parse_number
+from xdomain.data.cell_text import parse_number
 from xdomain.data.column_names import HEADERS, plain
 from xdomain.data.rows import short
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from xdomain.core.errors import DataError
-from xdomain.data.cells import parse_number
+from xdomain.data.cell_text import parse_number
 from xdomain.data.formats.genome import Genome
 from xdomain.data.formats.intervals import interval_columns
 

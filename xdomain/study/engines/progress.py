@@ -61,11 +61,11 @@ class Progress:
 
     def table(self) -> Table:
         """A row for each condition, with the mean of the deciding metric on test over the cells that are done."""
-        return [_row(self.study, condition) for condition in self.study.settings]
+        return [_row(self.study, condition) for condition in self.study.conditions]
 
 
 def _row(study: StudyPlan, condition: Condition) -> dict[str, str]:
-    choice, final = study.choice(condition), study.final(condition)
+    choice, final = study.choose_learning_rate(condition), study.final(condition)
     done = [cell for cell in final if study.store.state(cell.key) == "done"]
     name = condition.recipe.metrics[0]
     values = [study.store.result(cell.key)["metrics"]["test"][name]["value"] for cell in done]
@@ -82,10 +82,11 @@ def _row(study: StudyPlan, condition: Condition) -> dict[str, str]:
 def remaining(study: StudyPlan) -> list[tuple[float, int]]:
     """For each condition of `study`: seconds per cell (NaN where unknown), and how many of its cells are to come."""
     estimates: list[tuple[float, int]] = []
-    for condition in study.settings:
+    for condition in study.conditions:
         cells = [*condition.searched(), *study.final(condition)]
         open_cells = {cell.key for cell in cells if study.store.state(cell.key) in ("open", "running")}
-        unknown = 0 if study.choice(condition).settled else condition.most_cells - len(condition.searched())
+        settled = study.choose_learning_rate(condition).settled
+        unknown = 0 if settled else condition.most_cells - len(condition.searched())
         estimates.append((seconds_of(study, condition) if open_cells or unknown else 0.0, len(open_cells) + unknown))
     return estimates
 
@@ -111,7 +112,7 @@ def seconds_of(study: StudyPlan, condition: Condition) -> float:
     kind = condition.recipe.run.baseline is None
     for others in (
         [condition],
-        [s for s in study.settings if s.task == condition.task and (s.recipe.run.baseline is None) == kind],
+        [s for s in study.conditions if s.task == condition.task and (s.recipe.run.baseline is None) == kind],
     ):
         taken = [
             study.store.result(cell.key)["seconds"] * condition.fraction / other.fraction
@@ -136,7 +137,7 @@ def forecast(study: StudyPlan) -> list[dict[str, Any]]:
     A row has the number of cells, how many are still to run, and the minutes that these take, None where unknown.
     """
     rows: list[dict[str, Any]] = []
-    for condition, (seconds, left) in zip(study.settings, remaining(study), strict=True):
+    for condition, (seconds, left) in zip(study.conditions, remaining(study), strict=True):
         rows.append(
             {
                 "task": condition.task,

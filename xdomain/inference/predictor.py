@@ -24,9 +24,9 @@ from xdomain.core.train_options import Train
 from xdomain.data.dataset import Examples, check_symbols, encode_examples, warn_of_other_domain
 from xdomain.data.familiar import Familiar
 from xdomain.data.neighbours import Neighbours
+from xdomain.inference.saved_model import Saved, load_saved, saved_adapter, saved_target, saved_thresholds
 from xdomain.metrics.ensemble import mean_scores, spread_columns
 from xdomain.metrics.scoring import per_tag, predicted, prediction_columns
-from xdomain.saved_model import Saved, load_saved, saved_adapter, saved_target, saved_thresholds
 
 WHOLE = 128
 """Records of a file of several pieces are scored in multiples of this, as the last digits of a score may depend on how
@@ -95,7 +95,8 @@ class Predictor:
         Returns
         -------
         tuple
-            The records as the first run encodes them, and the columns of `xdomain.prediction.predict` except id.
+            The records as the first run encodes them, and the columns of `xdomain.inference.prediction_file.predict`
+            except id.
 
         Raises
         ------
@@ -208,7 +209,7 @@ def load_predictor(
     unlike
         Whether to tell records that are unlike the training data of the first run.
     overrides
-        Changes to how records are read: see `xdomain.saved_model.load_saved`.
+        Changes to how records are read: see `xdomain.inference.saved_model.load_saved`.
 
     Raises
     ------
@@ -251,7 +252,7 @@ def load_predictor(
 def finished_run(folder: Path, overrides: Overrides = ()) -> tuple[Saved, Adapter, dict[str, Any]]:
     """Read the model of a finished run in `folder`, its adapter, and the contents of its ``result.json``.
 
-    With `overrides`, records are read otherwise: see `xdomain.saved_model.load_saved`.
+    With `overrides`, records are read otherwise: see `xdomain.inference.saved_model.load_saved`.
 
     Raises
     ------

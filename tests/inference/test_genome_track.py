@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import xdomain
-from xdomain import genome_track
 from xdomain.core.errors import DataError, OutputError, RecipeError
-from xdomain.genome_track import stretches, windows_of
+from xdomain.inference import genome_track
+from xdomain.inference.genome_track import stretches, windows_of
 
 CONTIGS = {"chr2": 130, "chr10": 95, "a": 40, "b": 8, "empty": 60}  # which the genome has in another order
 

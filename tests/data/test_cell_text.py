@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xdomain.data.cells import is_quantity, numbers_of, spelling_of
+from xdomain.data.cell_text import is_quantity, numbers_of, spelling_of
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,9 @@ from xdomain.core.overrides import Overrides
 from xdomain.core.progress import log, reporter
 from xdomain.core.run_dir import check_new_file, whole_or_nothing
 from xdomain.data.formats.genome import Genome, open_genome
+from xdomain.inference.predictor import load_predictor
+from xdomain.inference.scorer import Scorer, check_letters, scorer_of
 from xdomain.metrics.metrics import probabilities
-from xdomain.predictor import load_predictor
-from xdomain.scorer import Scorer, check_letters, scorer_of
 
 BEDGRAPH, BED = (".bedgraph", ".bdg", ".bg"), (".bed",)
 AT_ONCE = 1024

@@ -3,7 +3,7 @@
 import pytest
 
 from xdomain.core.errors import DataError
-from xdomain.tasks.protein.files import read_fluorescence, read_stability
+from xdomain.tasks.protein.readers import read_fluorescence, read_stability
 
 GFP = "sequence,num_mutations,log_fluorescence,has_stop\nMKV,2,3.5,False\nMKL,5,1.25,False\nMK,1,0.5,True\n"
 DESIGNS = "name\tsequence\tstabilityscore\na\tMKV\t0.5\na\tMKL\t\n"

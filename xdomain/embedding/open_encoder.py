@@ -14,12 +14,12 @@ from xdomain.core.recipe import Recipe, recipe_from
 from xdomain.core.run_dir import MODEL, RECIPE, is_run, refuse_for_run
 from xdomain.core.sequences import Adapter
 from xdomain.embedding.encoder import Data, Embeddings, Encoder, encoder_of
+from xdomain.inference.predictor import finished_run
 from xdomain.model.backbone import Backbone, load_backbone
 from xdomain.model.checkpoints import locate_backbone
-from xdomain.model.initialise import Arm, build_model
+from xdomain.model.initialise import EncoderArm, build_model
 from xdomain.model.token_mapping import TokenMapping
 from xdomain.model.vocabulary import Vocabulary
-from xdomain.predictor import finished_run
 from xdomain.training.preparation import adapter_of
 from xdomain.training.saved_encoder import saved_model
 from xdomain.training.train_encoder import mappings_of
@@ -64,8 +64,8 @@ def open_encoder(
         saved, adapter, values = finished_run(Path(source))
         return encoder_of(saved, adapter, tuple(values["classes"]), bool(values["paired"]), what="embed")
     read = read_backbone(source, domain, mapping, mapping_table, mapping_seed, overrides)
-    # The head is not read: `Arm()` makes the encoder below it that of the checkpoint.
-    model = build_model(read.backbone, Arm(), problem=read.recipe.problem, classes=("a", "b"), seed=0)
+    # The head is not read: `EncoderArm()` makes the encoder below it that of the checkpoint.
+    model = build_model(read.backbone, EncoderArm(), problem=read.recipe.problem, classes=("a", "b"), seed=0)
     saved = saved_model(read.recipe, model, read.backbone.tokenizer, read.mapping)
     return encoder_of(saved, read.adapter, (), paired=False, what="embed")
 

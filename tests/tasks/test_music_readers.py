@@ -11,7 +11,7 @@ import pytest
 from xdomain.core.errors import DataError, MissingError, RecipeError
 from xdomain.core.plugins import readers
 from xdomain.data.validate import validated
-from xdomain.tasks.music.files import chord_name
+from xdomain.tasks.music.readers import chord_name
 from xdomain.tasks.music.toys import SCALES
 
 HEAD = "composer,title,folder,midi_score,midi_performance\n"

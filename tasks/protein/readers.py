@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute
 
 from xdomain.core.errors import DataError, RecipeError
-from xdomain.data.cells import parse_number
+from xdomain.data.cell_text import parse_number
 from xdomain.data.formats.read_file import read_text
 from xdomain.data.formats.tables import raw_table
 from xdomain.data.rows import short

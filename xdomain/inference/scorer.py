@@ -18,9 +18,9 @@ from xdomain.core.sequences import Adapter
 from xdomain.data.familiar import Familiar
 from xdomain.data.in_memory import table_of_sequences
 from xdomain.data.rows import short
+from xdomain.inference.predictor import Predictor, load_predictor
 from xdomain.metrics.log_odds import log_odds
 from xdomain.metrics.metrics import probabilities
-from xdomain.predictor import Predictor, load_predictor
 
 SHOWN = 8  # classes that a message names
 
@@ -75,7 +75,7 @@ class Scorer:
         ids
             Of each, for messages; None: numbers from 1.
         several, first
-            As for `xdomain.predictor.Predictor.answers`.
+            As for `xdomain.inference.predictor.Predictor.answers`.
 
         Returns
         -------

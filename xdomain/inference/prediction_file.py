@@ -15,8 +15,8 @@ from xdomain.core.recipe import Columns
 from xdomain.data.label_sets import with_joint
 from xdomain.data.pieces import with_progress
 from xdomain.data.records import are_media, pieces_of
+from xdomain.inference.predictor import load_predictor
 from xdomain.metrics.outputs import SYMBOLS
-from xdomain.predictor import load_predictor
 
 
 def predict(

@@ -1,0 +1,1 @@
+"""A finished run in use: its model is loaded, and predicts new records."""
