@@ -20,7 +20,7 @@ from xdomain.data.char_encoder import ByteTable
 
 from .nucleotides import BASES, nucleotide_table
 
-LONGEST = 16
+MAX_PIECE_LENGTH = 16
 """Nucleotides of the longest piece. Without this limit, low-complexity repeats would fill the table."""
 
 
@@ -49,7 +49,7 @@ def train_bpe(sequences: Sequence[Payload] | pa.Array, size: int, path: str | Pa
     letters = nucleotide_table(unknown="count")
     tokenizer = Tokenizer(models.BPE())
     trainer = trainers.BpeTrainer(
-        vocab_size=size, initial_alphabet=[*BASES, "N"], show_progress=False, max_token_length=LONGEST
+        vocab_size=size, initial_alphabet=[*BASES, "N"], show_progress=False, max_token_length=MAX_PIECE_LENGTH
     )
     tokenizer.train_from_iterator(letters.texts(letters.encode(sequences)), trainer)
     with writing(Path(path), fix="another path"):

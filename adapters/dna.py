@@ -23,7 +23,7 @@ from .bpe import BPE
 from .kmers import KMers
 from .nucleotides import COMPLEMENT, nucleotide_table
 
-FEWEST_SYMBOLS = 20
+MIN_SYMBOLS = 20
 """Symbols from which on it is told that they look like another domain's."""
 
 
@@ -124,7 +124,7 @@ class DNA:
     def other_domain(self, symbols: Ragged) -> str | None:
         """Whether at least half of the letters are none of A, C, G, T, U and N; of few symbols it is not judged."""
         strange = symbols.counts.get("folded", 0) + symbols.counts.get("unknown", 0)
-        if len(symbols.values) < FEWEST_SYMBOLS or strange < len(symbols.values) / 2:
+        if len(symbols.values) < MIN_SYMBOLS or strange < len(symbols.values) / 2:
             return None
         return (
             f"{strange:,} letters are none of A, C, G, T, U and N, of {len(symbols.values):,} symbols in all: "

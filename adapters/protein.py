@@ -20,7 +20,7 @@ RESIDUES = "ACDEFGHIKLMNPQRSTVWY"
 RARE = "BJOUZ"  # D or N, I or L, pyrrolysine, selenocysteine, E or Q: IUPAC-IUB 1984, doi 10.1351/pac198456050595
 STOP = "*"
 GAPS = "-."
-FEWEST_LETTERS = 20
+MIN_LETTERS = 20
 """Letters from which on it is told that they look like another domain's."""
 
 
@@ -93,11 +93,11 @@ class Protein:
     def other_domain(self, symbols: Ragged) -> str | None:
         """Whether all of the letters A, C, G and T or U occur, and 95 % of the sequences have no other but N.
 
-        U counts as X where it is folded. Fewer than `FEWEST_LETTERS` are not judged.
+        U counts as X where it is folded. Fewer than `MIN_LETTERS` are not judged.
         """
         letters = np.array(self.alphabet.symbols)
         present = set(letters[np.unique(symbols.values)])
-        if len(symbols.values) < FEWEST_LETTERS or not ({"A", "C", "G"} <= present and present & {"T", "U", "X"}):
+        if len(symbols.values) < MIN_LETTERS or not ({"A", "C", "G"} <= present and present & {"T", "U", "X"}):
             return None
         strange = np.concatenate(([0], np.cumsum(~np.isin(letters, list("ACGTUNX"))[symbols.values])))
         alike = strange[symbols.offsets[1:]] == strange[symbols.offsets[:-1]]

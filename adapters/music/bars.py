@@ -9,7 +9,7 @@ import numpy as np
 
 from .notes import Ints
 
-MOST_BEATS = 8
+MAX_BEATS = 8
 """Of a bar with a time signature that has a symbol."""
 Signature = tuple[int, int]
 """Numerator and denominator."""
@@ -32,7 +32,7 @@ def signatures_of(grid: int, bar: int) -> tuple[Signature, ...]:
         `bar`/4; then those of 1 to 16 halves, quarters, eighths and sixteenths whose bar lasts at most 8 beats and a
         whole number of steps.
     """
-    usual = [(n, d) for d in (2, 4, 8, 16) for n in range(1, 17) if 4 * n <= MOST_BEATS * d and not 4 * grid * n % d]
+    usual = [(n, d) for d in (2, 4, 8, 16) for n in range(1, 17) if 4 * n <= MAX_BEATS * d and not 4 * grid * n % d]
     return tuple(dict.fromkeys([(bar, 4), *usual]))
 
 

@@ -14,7 +14,7 @@ from xdomain.core.sequences import Alphabet, Ids, offsets_of
 from .bars import Bars, Signature, bars_by, even_bars, signatures_of
 from .notes import Ints, Piece, meter_map, piece_of
 
-MOST_EMPTY_BARS = 16
+MAX_EMPTY_BARS = 16
 TICKS_A_STEP = 120
 
 
@@ -126,7 +126,7 @@ class Events:
             bars = even_bars(self._steps)
         number = bars.number(steps.start)
         ahead = np.diff(number, prepend=-1)
-        over = np.maximum(ahead - 1 - MOST_EMPTY_BARS, 0)
+        over = np.maximum(ahead - 1 - MAX_EMPTY_BARS, 0)
         counts["empty_bars_dropped"] = int(over.sum())
         ahead -= over
         owner = np.repeat(np.arange(len(steps)), ahead)

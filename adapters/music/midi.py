@@ -18,7 +18,7 @@ import numpy as np
 from xdomain.core.disk import writing
 from xdomain.core.errors import DataError, MissingError
 
-from .notes import DENOMINATORS, MOST_TICKS, Ints, Piece, meter_map, tempo_map
+from .notes import DENOMINATORS, MAX_TICKS, Ints, Piece, meter_map, tempo_map
 from .walk import END_OF_TRACK, SET_TEMPO, TIME_SIGNATURE, Event, clipped, layout_of, unended, walk
 
 END, TEMPO, METER = bytes([0xFF, END_OF_TRACK, 0]), bytes([0xFF, SET_TEMPO]), bytes([0xFF, TIME_SIGNATURE])
@@ -137,9 +137,9 @@ def read_and_clip(path: Path, *, reader: Reader, clip: bool) -> tuple[Piece, int
     piece = _joined(tracks, layout.ticks)
     if not len(piece):
         _refuse_silence(layout.tracks, path)
-    if piece.start.min() < 0 or piece.stop.max() > MOST_TICKS:
+    if piece.start.min() < 0 or piece.stop.max() > MAX_TICKS:
         raise DataError(
-            f"{path}: a note lies beyond tick {MOST_TICKS:,}, the last that can be counted",
+            f"{path}: a note lies beyond tick {MAX_TICKS:,}, the last that can be counted",
             expected="times below 2^31 ticks",
         )
     return piece.in_order(), sum(track.clipped for track in tracks)

@@ -32,14 +32,14 @@ pc: Any = pyarrow.compute  # its functions are made at import and have no types
 Ints = NDArray[np.int64]
 
 TICKS, TEMPO, VELOCITY = 480, 500_000, 64
-MOST_TICKS = 2**31 - 1
+MAX_TICKS = 2**31 - 1
 HEADER = ("ticks", "tempo", "meter", "programs")
 NO_METER: Ints = np.empty((0, 3), np.int64)
 DENOMINATORS = (1, 2, 4, 8, 16, 32, 64, 128)
 HEADER_WORD = re.compile(rb"\s*([a-z]+)=(\S*)")
 FIELDS = "pitch:start:duration:velocity[:part], such as 60:0:480:64, or pitches alone"
-LIMITS = (("pitch", 0, 127), ("start", 0, MOST_TICKS), ("duration", 0, MOST_TICKS), ("velocity", 1, 127))
-MOST_DIGITS = 15
+LIMITS = (("pitch", 0, 127), ("start", 0, MAX_TICKS), ("duration", 0, MAX_TICKS), ("velocity", 1, 127))
+MAX_DIGITS = 15
 TO_SPACES = bytes.maketrans(b":d\t\r\n\v\f", b"       ")
 
 
@@ -243,7 +243,7 @@ def _numbers(body: bytes, where: str) -> tuple[Ints, NDArray[np.bool_]]:
     digits_follow = np.append(digit[1:], False)
     whole = known.all() and (digit[begins] | drum).all() and digits_follow[colon | (letters == ord("d"))].all()
     longest = np.diff(np.concatenate(([-1], np.flatnonzero(~digit), [len(digit)]))).max() - 1
-    if not whole or longest > MOST_DIGITS or colons[0] not in (0, 3, 4) or (colons != colons[0]).any():
+    if not whole or longest > MAX_DIGITS or colons[0] not in (0, 3, 4) or (colons != colons[0]).any():
         raise _odd_note(body, int(colons[0]), where)
     flat = np.fromstring(body.translate(TO_SPACES).decode(), np.int64, sep=" ")
     return flat.reshape(len(begins), colons[0] + 1), drum
@@ -287,7 +287,7 @@ def _tempo(text: str | None, where: str) -> Ints:
     for change in text.split(","):
         tick, _, lasting = change.partition(":")
         at = f"{where}: tempo={change[:40]}:"
-        changes.append((_number(tick, (0, MOST_TICKS), at), _number(lasting, (1, 2**24 - 1), at)))
+        changes.append((_number(tick, (0, MAX_TICKS), at), _number(lasting, (1, 2**24 - 1), at)))
     return tempo_map(changes)
 
 
@@ -299,5 +299,5 @@ def _meter(text: str | None, where: str) -> Ints:
         at = f"{where}: meter={change[:40]}:"
         if below not in map(str, DENOMINATORS):
             raise DataError(f"{at} denominator {below!r}", expected=f"one of {', '.join(map(str, DENOMINATORS))}")
-        changes.append((_number(tick, (0, MOST_TICKS), at), _number(above, (1, 255), at), int(below)))
+        changes.append((_number(tick, (0, MAX_TICKS), at), _number(above, (1, 255), at), int(below)))
     return meter_map(changes)

@@ -13,7 +13,7 @@ from xdomain.core.errors import DataError
 from xdomain.core.sequences import Payload, joined
 
 BLANK, COLON, DIGIT, OTHER = range(4)
-MOST_DIGITS = 9
+MAX_DIGITS = 9
 EXPECTED = "units as numbers with blanks between, each alone or with its frames behind a colon: 71:3 12 0:14"
 
 
@@ -73,7 +73,7 @@ def parse_runs(payloads: Sequence[Payload] | pa.Array) -> Runs:
     colons = np.flatnonzero(line == COLON)
     stray = colons[(line[colons - 1] != DIGIT) | (line[np.minimum(colons + 1, len(line) - 1)] != DIGIT)]
     twice = ends[is_run & (line[ends] == COLON)]
-    wrong = np.concatenate([np.flatnonzero(line == OTHER), stray, twice, starts[width > MOST_DIGITS]])
+    wrong = np.concatenate([np.flatnonzero(line == OTHER), stray, twice, starts[width > MAX_DIGITS]])
     if not len(wrong):
         digit = text[np.searchsorted(places, digits)].astype(np.int64) - ord("0")
         power = width[number] - 1 - (digits - starts[number])

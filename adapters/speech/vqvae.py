@@ -20,7 +20,7 @@ HIDDEN, WIDTH = 256, 16
 STEPS, BATCH, RATE = 3000, 1024, 1e-3
 DECAY = 0.99
 """Of the moving averages, for a step."""
-FEWEST = 1.0
+MIN_CODE_USES = 1.0
 """A code with a moving average of fewer frames in a batch is drawn anew."""
 
 
@@ -101,7 +101,7 @@ def fit_vqvae(sample: Frames, size: int, *, seed: int = 0) -> tuple[FrameEncoder
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         encoder, decoder = _layers(torch, sample.shape[1], WIDTH), _layers(torch, WIDTH, sample.shape[1])
-        codes = vq.VectorQuantize(WIDTH, size, decay=DECAY, kmeans_init=True, threshold_ema_dead_code=FEWEST)
+        codes = vq.VectorQuantize(WIDTH, size, decay=DECAY, kmeans_init=True, threshold_ema_dead_code=MIN_CODE_USES)
         optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], RATE)
         for _ in range(STEPS):
             batch = frames[rng.integers(0, len(frames), max(BATCH, size))]

@@ -18,7 +18,7 @@ from xdomain.core.sequences import Alphabet, Ids, Payload, Ragged, offsets_of, p
 from .frequencies import Distribution, make_law
 from .kinds import Part, parse_kind
 from .numerals import read_numerals
-from .random_streams import LENGTHS, LONGEST, PARTS, Draws, Integers, below, stream_words, units
+from .random_streams import LENGTHS, MAX_TOKENS, PARTS, Draws, Integers, below, stream_words, units
 
 CHUNK = 2**17
 """Tokens made at once: more would not fit the cache, fewer would cost more calls."""
@@ -138,10 +138,10 @@ class Synthetic:
             )
 
     def _check_lengths(self, part: Part, shortest: int, longest: int) -> None:
-        if shortest < part.form.shortest or longest > LONGEST:
+        if shortest < part.form.shortest or longest > MAX_TOKENS:
             raise RecipeError(
                 f"sequences of {shortest if shortest < part.form.shortest else longest:,} tokens for {part.text}",
-                expected=f"from {part.form.shortest} to {LONGEST:,} tokens",
+                expected=f"from {part.form.shortest} to {MAX_TOKENS:,} tokens",
             )
         possible = self._laws[part.text].possible
         if part.form.paired and self._distinct and longest // 2 > possible:

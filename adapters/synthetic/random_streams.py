@@ -14,7 +14,7 @@ Flags = NDArray[np.bool_]
 
 LENGTHS, PARTS, TOKENS, ORDER, STEPS, POOL, TABLE, RACE, AGAIN = range(1, 10)
 """Independent streams: how much is drawn from one does not move another. AGAIN and beyond: more tokens."""
-LONGEST = 2**16 - 2
+MAX_TOKENS = 2**16 - 2
 """Tokens of the longest sequence: positions are packed into 16 bits, and one more is made where one is cut off."""
 
 

@@ -25,7 +25,7 @@ LETTERS: Mapping[str, float] = dict(
 SLOTS = 3  # the units of a sound: for its beginning, its middle and its end
 SILENT = 0.04  # share of the units that stand for silence
 SILENCE_LASTS = 0.8  # standard deviations
-FEWEST = 32
+MIN_UNITS = 32
 STRESS = str.maketrans("", "", "ˈˌ")
 
 
@@ -81,9 +81,9 @@ def draw_lexicon(
     RecipeError
         There are too few `units`.
     """
-    if units < FEWEST + len(shares) - len(LETTERS):
+    if units < MIN_UNITS + len(shares) - len(LETTERS):
         raise RecipeError(
-            f"units: {units}", expected=f"at least {FEWEST + len(shares) - len(LETTERS)}, for {len(shares)} sounds"
+            f"units: {units}", expected=f"at least {MIN_UNITS + len(shares) - len(LETTERS)}, for {len(shares)} sounds"
         )
     rng = np.random.Generator(np.random.PCG64([seed, 0x1E71C0]))
     k = len(shares)

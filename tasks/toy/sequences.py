@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from xdomain.core.errors import RecipeError
 
 Rng = np.random.Generator
-MOST_RECORDS = 1_000_000
+MAX_RECORDS = 1_000_000
 NT = np.array(list("ACGT"))
 AA = np.array(list("ACDEFGHIKLMNPQRSTVWY"))
 
@@ -220,9 +220,9 @@ def made_up(draw: Callable[[Rng], dict[str, Any]]) -> Callable[..., pa.Table]:
 
     def read(files: Mapping[str, Path], *, records: int = 3000, seed: int = 0) -> pa.Table:
         del files  # nothing is read: the records are generated
-        if not 1 <= records <= MOST_RECORDS or seed < 0:
+        if not 1 <= records <= MAX_RECORDS or seed < 0:
             raise RecipeError(
-                f"reader options records={records}, seed={seed}", expected=f"1 to {MOST_RECORDS:,}, and 0 or more"
+                f"reader options records={records}, seed={seed}", expected=f"1 to {MAX_RECORDS:,}, and 0 or more"
             )
         return table(records, seed)
 

@@ -37,7 +37,7 @@ def test_kmers_are_numbered_as_digits_of_a_number(sequences, k):
 @pytest.fixture
 def known(monkeypatch):
     """Trained on aab, abab and abbabab, with 2-mers aa, ab, ba, bb."""
-    monkeypatch.setattr(module, "MOST_CODES", 9)
+    monkeypatch.setattr(module, "MAX_CODES", 9)
     train = [[0, 0, 1], [0, 1, 0, 1], [0, 1, 1, 0, 1, 0, 1]]
     return Familiar.of(examples([*train, [0, 1, 0]], ["train"] * 3 + ["valid"]), AB)
 

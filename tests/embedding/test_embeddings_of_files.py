@@ -124,7 +124,7 @@ class Counting(Silent):
 
 
 def test_progress_is_told_in_records(run, records, monkeypatch):
-    monkeypatch.setattr(encoder_module, "MOST_RECORDS", 25)
+    monkeypatch.setattr(encoder_module, "MAX_RECORDS", 25)
     counting = Counting()
     with reporting(counting):
         xdomain.embed(run, records)

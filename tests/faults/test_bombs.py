@@ -16,7 +16,7 @@ from xdomain.core.errors import DataError, RecipeError, UserError
 from xdomain.core.plugins import find_recipe, task_names
 from xdomain.core.recipe import load_recipe, parse_recipe
 from xdomain.data.formats.blocks import after_rows, text_blocks
-from xdomain.data.formats.decompress import MOST_UNPACKED
+from xdomain.data.formats.decompress import MAX_UNPACKED
 from xdomain.data.formats.read_file import read_content, read_head
 from xdomain.data.formats.registry import read
 from xdomain.data.loading import load_table
@@ -25,7 +25,7 @@ from xdomain.study.config import load_grid
 from xdomain.study.plan import plan_study
 
 PIECE = b"sequence,label\n" + b"A" * (1 << 22)
-TIMES = MOST_UNPACKED // len(PIECE) + 2
+TIMES = MAX_UNPACKED // len(PIECE) + 2
 
 
 def zipped(pieces):
@@ -51,7 +51,7 @@ PACKED = {
 def test_what_unpacks_to_far_more_than_data_does(kind, tmp_path):
     path = tmp_path / f"data.csv.{kind}"
     path.write_bytes(PACKED[kind](PIECE for _ in range(TIMES)))
-    assert path.stat().st_size < MOST_UNPACKED // 100
+    assert path.stat().st_size < MAX_UNPACKED // 100
     with pytest.raises(DataError, match=rf"data\.csv\.{kind} unpacks to more than 128 MB(?s:.*)unpack it first"):
         read_content(path)
     assert read_head(path, 15) == b"sequence,label\n"
@@ -60,13 +60,13 @@ def test_what_unpacks_to_far_more_than_data_does(kind, tmp_path):
 
 
 def test_what_shrinks_as_data_does_may_have_any_size(tmp_path, monkeypatch):
-    monkeypatch.setattr("xdomain.data.formats.decompress.MOST_UNPACKED", 1000)
+    monkeypatch.setattr("xdomain.data.formats.decompress.MAX_UNPACKED", 1000)
     content = b"sequence,label\n" + b"".join(b"%s,%d\n" % (bytes(b"ACGT"[i >> k & 3] for k in range(0, 16, 2)), i % 2)
                                              for i in range(9000))  # fmt: skip
     path = tmp_path / "data.csv.gz"
     path.write_bytes(gzip.compress(content))
     assert read_content(path) == content
-    monkeypatch.setattr("xdomain.data.formats.decompress.MOST_TIMES", 2)
+    monkeypatch.setattr("xdomain.data.formats.decompress.MAX_TIMES", 2)
     with pytest.raises(DataError, match="unpacks to more than"):
         read_content(path)
 
@@ -121,7 +121,7 @@ def test_yaml_that_is_small_and_stands_for_much(case, reads, tmp_path):
 
 
 def test_yaml_of_very_many_keys(monkeypatch):
-    monkeypatch.setattr("xdomain.core.bounded_yaml.MOST_NODES", 1000)
+    monkeypatch.setattr("xdomain.core.bounded_yaml.MAX_NODES", 1000)
     assert len(load_yaml("\n".join(f"k{i}: 1" for i in range(499)))) == 499  # and the mapping itself
     with pytest.raises(RecipeError, match="more than 1,000 keys and values"):
         parse_recipe("\n".join(f"k{i}: 1" for i in range(500)), where="my.yaml")

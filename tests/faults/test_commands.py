@@ -12,7 +12,7 @@ from command_line import told as xdomain
 from judging import CHARACTERS
 
 from xdomain.core.errors import RecipeError, UserError, clipped, listed_names, unknown
-from xdomain.core.progress import MOST_SHOWN, log
+from xdomain.core.progress import MAX_SHOWN, log
 
 COMMAND = [sys.executable, "-m", "xdomain.cli"]
 LONG = ["a" * 300, "a" * 5000, "a/" * 3000 + "a"]
@@ -146,7 +146,7 @@ class TestMessages:
     def test_of_progress(self, said):
         log.info("column %s", "x" * 10_000)
         log.info("column %s", "y")
-        assert len(said[0]) <= MOST_SHOWN + 60
+        assert len(said[0]) <= MAX_SHOWN + 60
         assert said[0].startswith("column xxx")
         assert said[1] == "column y"
 

@@ -19,7 +19,7 @@ from xdomain.core.recipe import Published
 from xdomain.metrics.bootstrap import Interval
 from xdomain.metrics.metrics import METRICS
 from xdomain.study.report import figures, formats, plot_style
-from xdomain.study.report.conclusions import MOST_NAMED, kind_of
+from xdomain.study.report.conclusions import MAX_NAMED, kind_of
 from xdomain.study.report.content import compose
 from xdomain.study.report.render import render_markdown
 from xdomain.study.report.write import write_report
@@ -797,7 +797,7 @@ def test_a_warning_about_many_arms_is_cut_and_says_so():
     warned = [line for line in markdown_of(LARGE).splitlines() if "edge of its grid" in line]
     assert len(warned) == 5
     assert all(re.search(r" and \d+ more, in the table of results", line) for line in warned)
-    assert all(line.count(", the lowest of ") == MOST_NAMED for line in warned)
+    assert all(line.count(", the lowest of ") == MAX_NAMED for line in warned)
 
 
 def test_the_same_search_is_claimed_only_where_it_was(told):

@@ -49,7 +49,7 @@ MUTATIONS = [("ACGTACGTACGG", "A1C", "CCGTACGTACGG"), ("ACGTACGTACGG", "A5G:T8A"
 
 @pytest.mark.parametrize("logits_at_once", [2**26, 1])
 def test_equal_to_a_plain_loop(plain, tiny_bert, tmp_path, monkeypatch, logits_at_once):
-    monkeypatch.setattr(masked_lm, "MOST_LOGITS", logits_at_once)
+    monkeypatch.setattr(masked_lm, "MAX_LOGITS", logits_at_once)
     table = tmp_path / "m.csv"
     table.write_text("sequence,mutation\n" + "".join(f"{text},{one}\n" for text, one, _ in MUTATIONS))
     found = xdomain.score_variants(str(tiny_bert), table, **GIVEN).to_pylist()

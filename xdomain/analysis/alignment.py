@@ -31,7 +31,7 @@ from xdomain.data.formats.read_file import read_text
 from xdomain.model.backbone import load_backbone, quiet_loading
 from xdomain.training.plots import BLUE, GREY, ORANGE
 
-FEWEST = 8  # pairs of lines, half of which are tested
+MIN_PAIRS = 8  # pairs of lines, half of which are tested
 MUTE = "Without a masked-LM head in the checkpoint, tokens cannot be converted."
 SHARED = "The layers of this model share their weights or have no embeddings of their own: tokens are not converted."
 
@@ -133,9 +133,9 @@ def read_pairs(a: Path, b: Path, *, most: int, seed: int = 0) -> Pairs:
         if fresh:
             kept.append((pair[0], pair[1]))
     order = np.random.Generator(np.random.PCG64(seed)).permutation(len(kept))[:most]
-    if len(order) < FEWEST:
+    if len(order) < MIN_PAIRS:
         raise DataError(f"{a} and {b} share {len(order)} pairs of lines that differ from each other",
-                        expected=f"{FEWEST} or more; some hundreds tell something")  # fmt: skip
+                        expected=f"{MIN_PAIRS} or more; some hundreds tell something")  # fmt: skip
     names = (a.stem, b.stem) if a.stem != b.stem else ("A", "B")
     chosen = [kept[i] for i in order]
     return Pairs(tuple(p[0] for p in chosen), tuple(p[1] for p in chosen), names, len(texts[0]) - len(kept))

@@ -16,9 +16,9 @@ from xdomain.core.errors import RecipeError, unknown
 from xdomain.core.recipe import Landmark
 from xdomain.core.sequences import Ids
 
-MOST = 100  # occurrences per group
+MAX_OCCURRENCES = 100  # occurrences per group
 LEAST = 2  # occurrences: fewer have no similarity within the group
-LONGEST = 10  # characters of a symbol in a label
+MAX_LABEL_LENGTH = 10  # characters of a symbol in a label
 Place = tuple[int, int]  # a record, and a position in its sequence
 
 
@@ -209,8 +209,8 @@ def _neighbours(pool: Pool, symbol: int | None) -> Contexts:
 
 
 def _group(pool: Pool, name: str, places: list[Place]) -> Group:
-    """Make a group of at most `MOST` of `places`, drawn at random."""
-    order = pool.rng.permutation(len(places))[:MOST]
+    """Make a group of at most `MAX_OCCURRENCES` of `places`, drawn at random."""
+    order = pool.rng.permutation(len(places))[:MAX_OCCURRENCES]
     return Group(name, tuple(places[i] for i in order))
 
 
@@ -225,4 +225,4 @@ def _checked(symbol: str, groups: list[Group]) -> tuple[Group, ...]:
 
 
 def _short(symbol: str) -> str:
-    return symbol if len(symbol) <= LONGEST else symbol[: LONGEST - 1] + "…"
+    return symbol if len(symbol) <= MAX_LABEL_LENGTH else symbol[: MAX_LABEL_LENGTH - 1] + "…"

@@ -22,7 +22,7 @@ from xdomain.analysis.result import STYLE, Analysis, Finding, Options, empty_fig
 from xdomain.training.plots import BLUE, GREY, ORANGE
 
 Matrix = NDArray[np.float64]
-DRAWN = {2: 5, 3: 4}  # occurrences drawn of each group, by the number of groups
+OCCURRENCES_DRAWN = {2: 5, 3: 4}  # occurrences drawn of each group, by the number of groups
 COLOURS = {2: (BLUE, ORANGE), 3: (BLUE, GREY, ORANGE)}
 TITLE = "Does one symbol stand for different things in different contexts?"
 
@@ -139,7 +139,7 @@ def _shown(groups: Sequence[Group], labels: Sequence[str]) -> list[int]:
         numbers = list(range(part.start, part.stop))
         first = [i for i in numbers if labels[i] not in labels[part.start : i]]
         again = [i for i in numbers if i not in first]
-        shown += sorted((first + again)[: DRAWN[len(groups)]])
+        shown += sorted((first + again)[: OCCURRENCES_DRAWN[len(groups)]])
     return shown
 
 

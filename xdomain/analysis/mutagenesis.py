@@ -35,9 +35,9 @@ from xdomain.metrics.log_odds import log_odds
 from xdomain.metrics.metrics import probabilities
 from xdomain.training.device import Device
 
-MOST_SYMBOLS = 32
+MAX_SYMBOLS = 32
 LETTERED = 100  # positions: with more, their letters would be unreadable
-WIDEST = LETTERED
+MAX_COLUMNS = LETTERED
 NAMED = 5  # positions named in the caption
 AT_ONCE = 512  # mutants scored at once
 CPU = Device("cpu", False, "what is compared is scored in float32")
@@ -137,7 +137,7 @@ def _refuses(runs: Sequence[OpenedRun], _: Options) -> str | None:
     if problem in (*PER_SYMBOL, *OF_COLUMNS, "span"):
         each = "several" if problem in OF_COLUMNS else "one a position"
         return f"it needs one answer a sequence, and {problem} gives {each}"
-    if adapter.name not in LETTERS and len(ordinary(adapter)) > MOST_SYMBOLS:
+    if adapter.name not in LETTERS and len(ordinary(adapter)) > MAX_SYMBOLS:
         return f"{len(adapter.alphabet)} symbols of the {adapter.name} adapter are too many to try each everywhere"
     return not_comparable(runs)
 
@@ -235,12 +235,12 @@ def _level(scores: NDArray[Any], kind: int | None) -> NDArray[np.float64]:
 
 
 def stretch(effect: NDArray[np.float64]) -> range:
-    """The positions to draw: all, or the `WIDEST` in a row with the largest sum of `effect`, shape (length,)."""
-    if len(effect) <= WIDEST:
+    """The positions to draw: all, or the `MAX_COLUMNS` in a row with the largest sum of `effect`, shape (length,)."""
+    if len(effect) <= MAX_COLUMNS:
         return range(len(effect))
-    sums = np.convolve(effect, np.ones(WIDEST), "valid")
+    sums = np.convolve(effect, np.ones(MAX_COLUMNS), "valid")
     first = int(sums.argmax())
-    return range(first, first + WIDEST)
+    return range(first, first + MAX_COLUMNS)
 
 
 def _sentence(one: Scored, sequence: Substituted, marks: Sequence[Landmark]) -> str:

@@ -28,7 +28,7 @@ from xdomain.training.plots import COLOURS, GREY
 Floats = NDArray[np.floating[Any]]
 C, ALPHA = 0.01, 100.0  # regularisation of the probes: fixed, not tuned on anything
 DRAWS = 1000
-MOST_SYMBOLS = 4000  # per split, if each symbol has a label
+MAX_SYMBOLS = 4000  # per split, if each symbol has a label
 MARKERS = "osD^vP"
 
 
@@ -190,7 +190,7 @@ def _samples(run: OpenedRun, model: Any, records: NDArray[np.int64], seed: int) 
         return Samples(np.stack(means, axis=1), run.examples.labels_of(records), records)
     ends = np.cumsum(run.examples.symbols.lengths[records])
     tags = [t[:m] for t, m in zip(np.split(run.examples.labels_of(records), ends[:-1]), reach[:, 0], strict=True)]
-    chosen = drawn_symbols([np.isfinite(t) if t.dtype.kind == "f" else t != IGNORED for t in tags], MOST_SYMBOLS, seed)
+    chosen = drawn_symbols([np.isfinite(t) if t.dtype.kind == "f" else t != IGNORED for t in tags], MAX_SYMBOLS, seed)
     read = [v[:, c] for v, c in zip(symbol_vectors(run, model, records, reach), chosen, strict=True)]
     labels = np.concatenate([t[c] for t, c in zip(tags, chosen, strict=True)])
     if not len(labels):

@@ -25,9 +25,9 @@ from xdomain.training.plots import BLUE, GREY, ORANGE
 Matrix = NDArray[np.float64]
 VARIANCE = 0.99  # the share of variance in the directions that PWCCA compares, as in SVCCA
 POSITIONS_PER_DIRECTION = 10  # with fewer, canonical correlations are high by chance alone
-MOST_POSITIONS = 8000
+MAX_POSITIONS = 8000
 LEAST_POSITIONS = 4  # needed by the unbiased estimate
-MOST_NUMBERED = 9  # layers: with more, their values would be unreadable
+MAX_NUMBERED = 9  # layers: with more, their values would be unreadable
 MEASURES = {"cka": "linear CKA", "pwcca": "PWCCA"}
 
 
@@ -140,7 +140,7 @@ def find(runs: Sequence[OpenedRun], options: Options) -> list[Finding]:
     """
     records = runs[0].some("valid", options.records, seed=options.seed)
     reach = held_by_all(runs, records)
-    slots = drawn_symbols([np.ones(count, bool) for count in reach.sum(1)], MOST_POSITIONS, options.seed)
+    slots = drawn_symbols([np.ones(count, bool) for count in reach.sum(1)], MAX_POSITIONS, options.seed)
     positions = sum(map(len, slots))
     if positions < LEAST_POSITIONS:
         raise RecipeError(f"{positions} symbols in the records that are read", expected=f"{LEAST_POSITIONS} or more",
@@ -270,7 +270,7 @@ def _heat(axes: Axes, grid: Grid, measure: str) -> Any:
     same = grid.a[0] == grid.b[0]
     axes.set_ylabel(f"layer {'at the start' if same else f'of {grid.a[0]}'}")
     axes.set_xlabel(f"layer {'fine-tuned' if same else f'of {grid.b[0]}'}")
-    if max(values.shape) <= MOST_NUMBERED:
+    if max(values.shape) <= MAX_NUMBERED:
         for i, j in np.ndindex(values.shape):
             if np.isfinite(values[i, j]):
                 colour = "black" if values[i, j] > 0.55 else "white"

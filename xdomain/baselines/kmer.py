@@ -25,7 +25,7 @@ from xdomain.metrics.metrics import compute_metrics
 from xdomain.metrics.scoring import judged_rows
 
 Features = Any  # scipy.sparse has no types
-MOST_FEATURES = 10_000
+MAX_FEATURES = 10_000
 AT_ONCE = 1 << 17  # symbols that are scored at once: their features take a thousand times as many bytes
 REACH = 7  # symbols on either side that a tag is guessed from
 STRENGTHS = (0.01, 0.1, 1.0, 10.0)  # inverse regularisation, searched on validation
@@ -110,9 +110,9 @@ def load_kmer(folder: Path, settings: dict[str, Any]) -> Linear:
 
 
 def largest_k(alphabet_size: int) -> int:
-    """The largest k, 1 to 6, for which all k-mers up to it over `alphabet_size` symbols stay within `MOST_FEATURES`."""
+    """The largest k, 1 to 6, for which all k-mers up to it over `alphabet_size` symbols stay within `MAX_FEATURES`."""
     k = 1
-    while k < 6 and sum(alphabet_size**i for i in range(1, k + 2)) <= MOST_FEATURES:
+    while k < 6 and sum(alphabet_size**i for i in range(1, k + 2)) <= MAX_FEATURES:
         k += 1
     return k
 

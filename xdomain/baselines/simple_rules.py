@@ -22,9 +22,9 @@ from xdomain.metrics.scoring import metric_values
 
 OF_RECORDS = ("classification", "multilabel", "pair", "regression")
 """Problems in which records have labels as a whole."""
-MOST_KMERS = 3_000_000
+MAX_KMERS = 3_000_000
 """Training k-mers up to which counting and fitting take only seconds."""
-MOST_SHARES = 64
+MAX_SHARES = 64
 """Size of alphabet up to which the share of each symbol still counts as a simple rule."""
 K_UP_TO = 6
 KMERS, COMPOSITION = "kmer", "composition"
@@ -48,7 +48,7 @@ def simple_rules(recipe: Recipe, examples: Examples, alphabet_size: int, split: 
     -------
     dict
         ``{"kmer": {metric: value}, "composition": {metric: value}}``; ``composition`` is a linear model of the length
-        and the share of each symbol (of the length alone where there are more than `MOST_SHARES` symbols). A rule
+        and the share of each symbol (of the length alone where there are more than `MAX_SHARES` symbols). A rule
         that does not fit the problem, or would take long on so many records, is left out.
     """
     labels = examples.labels
@@ -58,7 +58,7 @@ def simple_rules(recipe: Recipe, examples: Examples, alphabet_size: int, split: 
     if recipe.problem != "regression" and len(np.unique(labels[train])) < 2:
         return {}
     scores = {COMPOSITION: _composition_scores(recipe, examples, labels, train, alphabet_size)}
-    if K_UP_TO * sum(side.lengths[train].sum() for side in _sides(examples)) <= MOST_KMERS:
+    if K_UP_TO * sum(side.lengths[train].sum() for side in _sides(examples)) <= MAX_KMERS:
         scores[KMERS] = _kmer_scores(recipe, examples, labels, alphabet_size)
     valid = examples.indices("valid")
     values: dict[str, dict[str, float]] = {}
@@ -132,7 +132,7 @@ def _sides(examples: Examples) -> list[Ragged]:
 def _composition(symbols: Ragged, alphabet_size: int) -> NDArray[np.float64]:
     """Shape (n, 1 + alphabet_size): the length of each sequence and the share of each symbol in it."""
     lengths = symbols.lengths.astype(np.float64)[:, None]
-    if alphabet_size > MOST_SHARES:
+    if alphabet_size > MAX_SHARES:
         return lengths
     record = np.repeat(np.arange(len(symbols)), symbols.lengths)
     code = record * alphabet_size + symbols.values.astype(np.int64)

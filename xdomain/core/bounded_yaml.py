@@ -13,11 +13,11 @@ import yaml
 from yaml.composer import Composer, ComposerError
 from yaml.constructor import ConstructorError
 
-MOST_CHARACTERS = 2_000_000
-MOST_NODES = 80_000
+MAX_CHARACTERS = 2_000_000
+MAX_NODES = 80_000
 """Keys and values, each alias counted as all that it stands for."""
-MOST_DEEP = 50
-MOST_DIGITS = 400
+MAX_DEEP = 50
+MAX_DIGITS = 400
 """Characters of a number: Python does not print those of more than 4,300."""
 STR = "tag:yaml.org,2002:str"
 
@@ -52,10 +52,10 @@ class _Bounded(Composer):
         return node
 
     def _check(self, event: Any, depth: int) -> None:
-        if depth > MOST_DEEP:
-            raise _fault(f"nested more than {MOST_DEEP} deep", event)
-        if self._nodes > MOST_NODES:
-            raise _fault(f"more than {MOST_NODES:,} keys and values, aliases counted as what they stand for", event)
+        if depth > MAX_DEEP:
+            raise _fault(f"nested more than {MAX_DEEP} deep", event)
+        if self._nodes > MAX_NODES:
+            raise _fault(f"more than {MAX_NODES:,} keys and values, aliases counted as what they stand for", event)
 
 
 class _Loader(_Bounded, yaml.SafeLoader):
@@ -73,7 +73,7 @@ class _Loader(_Bounded, yaml.SafeLoader):
 
     def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
         """As PyYAML does, but not of any length."""
-        if len(node.value) > MOST_DIGITS:
+        if len(node.value) > MAX_DIGITS:
             raise ConstructorError(None, None, f"a number of {len(node.value):,} characters",
                                                     node.start_mark)  # fmt: skip
         return super().construct_yaml_int(node)
@@ -92,7 +92,7 @@ def load_yaml(text: str) -> Any:
     Raises
     ------
     yaml.YAMLError
-        It is not YAML, is larger or deeper than `MOST_CHARACTERS`, `MOST_NODES` and `MOST_DEEP`, has a key twice or a
+        It is not YAML, is larger or deeper than `MAX_CHARACTERS`, `MAX_NODES` and `MAX_DEEP`, has a key twice or a
         tag.
     ValueError
         It has a date such as 2020-13-45.
@@ -106,7 +106,7 @@ def compose_texts(text: str) -> yaml.Node | None:
     Raises
     ------
     yaml.YAMLError
-        It is not YAML, or is larger or deeper than `MOST_CHARACTERS`, `MOST_NODES` and `MOST_DEEP`.
+        It is not YAML, or is larger or deeper than `MAX_CHARACTERS`, `MAX_NODES` and `MAX_DEEP`.
     """
     node: yaml.Node | None = yaml.compose(_short(text), Loader=_TextLoader)  # pyright: ignore
     return node
@@ -120,15 +120,15 @@ def read_bounded(path: Path) -> str:
     OSError, UnicodeDecodeError
         It cannot be read.
     yaml.YAMLError
-        It has more than `MOST_CHARACTERS`.
+        It has more than `MAX_CHARACTERS`.
     """
     with path.open(encoding="utf-8") as file:
-        return _short(file.read(MOST_CHARACTERS + 1))
+        return _short(file.read(MAX_CHARACTERS + 1))
 
 
 def _short(text: str) -> str:
-    if len(text) > MOST_CHARACTERS:
-        raise yaml.YAMLError(f"more than {MOST_CHARACTERS:,} characters")
+    if len(text) > MAX_CHARACTERS:
+        raise yaml.YAMLError(f"more than {MAX_CHARACTERS:,} characters")
     return text
 
 

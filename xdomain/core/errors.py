@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Callable, Iterable
 from typing import ParamSpec, TypeVar
 
-LONGEST = 800
+MAX_MESSAGE = 800
 """Characters of what a message says first; with its other parts it fits a screen."""
 ROLES = frozenset(
     ["id", "sequence", "sequence_b", "label", "tags", "start", "end", "answer", "split", "group", "fold", "weight"]
@@ -43,7 +43,7 @@ class UserError(Exception):
         nearest: str | None = None,
         fix: str | None = None,
     ) -> None:
-        self.what = clipped(what, LONGEST)
+        self.what = clipped(what, MAX_MESSAGE)
         self.expected = expected and clipped(expected, 450)
         self.nearest = nearest and clipped(nearest, 300)
         self.fix = fix and clipped(fix, 250)
@@ -120,7 +120,7 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
 def unknown(kind: str, name: str, names: Iterable[str], *, error: type[UserError] = RecipeError) -> UserError:
     """The `error` for a `name` that is not one of `names`; `kind` says in the message what it names: ``task``."""
     known = sorted(names)
-    shown = clipped(name, LONGEST // 4)
+    shown = clipped(name, MAX_MESSAGE // 4)
     return error(f"unknown {kind} {shown!r}", expected=f"one of {listed_names(known)}", nearest=nearest(name, known))
 
 

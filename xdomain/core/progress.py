@@ -17,15 +17,15 @@ log = logging.getLogger("xdomain")
 """The logger of all messages: INFO for progress, WARNING for what may be wrong. To see them, add a handler, as the
 command line does, or call ``logging.basicConfig(level="INFO")``."""
 _muted: ContextVar[bool] = ContextVar("muted", default=False)
-MOST_SHOWN = 1500
+MAX_SHOWN = 1500
 """Characters of a message: names out of files can be of any length."""
 
 
 def _passes(record: logging.LogRecord) -> bool:
     """Whether the message is shown; a very long one is cut."""
     message = record.getMessage()
-    if len(message) > MOST_SHOWN:
-        record.msg, record.args = clipped(message, MOST_SHOWN), None
+    if len(message) > MAX_SHOWN:
+        record.msg, record.args = clipped(message, MAX_SHOWN), None
     return not _muted.get()
 
 

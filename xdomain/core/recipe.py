@@ -33,7 +33,7 @@ from xdomain.core.yaml_config import ConfigModel, checked, read_config, read_yam
 SPLITS = ("train", "valid", "test")
 NEGATIVES = "negatives"
 """The file of a source that negatives are made of."""
-LONGEST_NAME = 240
+MAX_NAME_LENGTH = 240
 """Bytes of UTF-8 in a name that becomes a folder; file systems allow 255."""
 ENCODER_FIELDS = ("init", "transfer", "tune", "mapping", "mapping_table")
 """Fields of `Run` that a baseline does not use."""
@@ -67,8 +67,8 @@ def _fit_for_a_path(name: str) -> str:
         if not part.strip() or part.startswith(".") or not part.isprintable() or "\\" in part:
             shown = name if len(name) <= 60 else name[:60] + "…"
             raise ValueError(f"name: a task or domain/task, of letters, digits, - and _ (got {shown!r})")
-    if len(parts) > 2 or any(len(part.encode("utf-8", "replace")) > LONGEST_NAME for part in parts):
-        raise ValueError(f"name: at most domain/task, of up to {LONGEST_NAME} bytes each (got {name[:60]!r} …)")
+    if len(parts) > 2 or any(len(part.encode("utf-8", "replace")) > MAX_NAME_LENGTH for part in parts):
+        raise ValueError(f"name: at most domain/task, of up to {MAX_NAME_LENGTH} bytes each (got {name[:60]!r} …)")
     return name
 
 

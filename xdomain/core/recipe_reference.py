@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from xdomain.core.recipe import Recipe
-from xdomain.core.train_options import MOST
+from xdomain.core.train_options import LIMIT
 
 Schema = Mapping[str, Any]
 
@@ -135,9 +135,9 @@ def _type(field: Schema) -> str:
 
 
 def _bounds(field: Schema) -> list[str]:
-    """The range of a number; the bound of all whole numbers, `MOST`, is left out."""
+    """The range of a number; the bound of all whole numbers, `LIMIT`, is left out."""
     signs = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
-    limits = {name: field[name] for name in signs if name in field and field[name] != MOST}
+    limits = {name: field[name] for name in signs if name in field and field[name] != LIMIT}
     shown = [f"{signs[name]} {_power(limit)}" for name, limit in limits.items()]
     return [", ".join(shown)] if shown else []
 

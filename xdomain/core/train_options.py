@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field
 from xdomain.core.choices import Attention, Decoder, Precision, TooLong
 from xdomain.core.yaml_config import ConfigModel
 
-MOST = 2**31
+LIMIT = 2**31
 """Above all numbers of steps, records and symbols."""
 
 
@@ -21,10 +21,13 @@ class Train(ConfigModel):
     """Options of fine-tuning."""
 
     epochs: float | None = Field(default=None, gt=0, description="None: 6, or more if those are fewer than 300 steps.")
-    max_steps: int = Field(default=-1, lt=MOST, description="Overrides epochs where positive.")
-    batch_size: int = Field(default=16, gt=0, lt=MOST, description="Records per step, over all devices together.")
+    max_steps: int = Field(default=-1, lt=LIMIT, description="Overrides epochs where positive.")
+    batch_size: int = Field(default=16, gt=0, lt=LIMIT, description="Records per step, over all devices together.")
     gradient_accumulation_steps: int = Field(
-        default=1, gt=0, lt=MOST, description="Parts that a batch is processed in, one after another, to save memory."
+        default=1,
+        gt=0,
+        lt=LIMIT,
+        description="Parts that a batch is processed in, one after another, to save memory.",
     )
     learning_rate: float | None = Field(
         default=None, gt=0, description="None: 5e-4 for backbones up to 256 units wide, less for wider ones."
@@ -39,13 +42,13 @@ class Train(ConfigModel):
     )
     max_length: int | None = Field(
         default=None,
-        lt=MOST,
+        lt=LIMIT,
         description="Positions of a window, special tokens included; None: those of the backbone.",
     )
-    window_overlap: int = Field(default=0, ge=0, lt=MOST, description="Symbols that two neighbouring windows share.")
-    max_windows: int = Field(default=32, gt=0, lt=MOST, description="A sequence that needs more is `too_long`.")
+    window_overlap: int = Field(default=0, ge=0, lt=LIMIT, description="Symbols that two neighbouring windows share.")
+    max_windows: int = Field(default=32, gt=0, lt=LIMIT, description="A sequence that needs more is `too_long`.")
     too_long: TooLong = "error"
-    max_answer: int = Field(default=275, gt=0, lt=MOST, description="Symbols that a predicted answer may have.")
+    max_answer: int = Field(default=275, gt=0, lt=LIMIT, description="Symbols that a predicted answer may have.")
     decoder: Decoder = Field(
         default="fresh",
         description="For sequence with an encoder. fresh: two layers, at random; warm: starts as the encoder, with "
@@ -55,17 +58,17 @@ class Train(ConfigModel):
     max_output: int | None = Field(
         default=None,
         gt=0,
-        lt=MOST,
+        lt=LIMIT,
         description="For sequence: symbols that an output may have; None: those of the longest training target.",
     )
     augment: Literal["none", "reverse_complement", "transpose"] = Field(
         default="none", description="Anew for each record and epoch: the other strand, or -5 to +6 semitones."
     )
     patience: int | None = Field(
-        default=None, gt=0, lt=MOST, description="Evaluations without gain before stopping; None: never."
+        default=None, gt=0, lt=LIMIT, description="Evaluations without gain before stopping; None: never."
     )
     evaluations: int | None = Field(
-        default=None, gt=0, lt=MOST, description="Evaluations over the run; None: one an epoch, at most 20."
+        default=None, gt=0, lt=LIMIT, description="Evaluations over the run; None: one an epoch, at most 20."
     )
     slice_vocabulary: bool = True
     precision: Precision = "auto"

@@ -25,7 +25,7 @@ HOW = "several answers as [10, 16] or 10;16 in every column; none as empty cells
 STRING = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""", re.DOTALL)
 STRINGS = re.compile(rf"\[\s*(?:{STRING.pattern})(?:[\s,]+(?:{STRING.pattern}))*\s*,?\s*\]", re.DOTALL)
 PARTED = re.compile(r"\s*[;|]\s*|,\s*")
-MOST_PARTED = 200
+MAX_PARTED = 200
 """Answers to a question in a list without quotes: more are not looked for."""
 ARRAY = re.compile(r"array\((\[.*?\])(?:,\s*dtype=[^)]*)?\)", re.DOTALL)
 OBJECT = re.compile(r"\s*\[?\s*\{.*start", re.DOTALL)
@@ -203,7 +203,7 @@ def _texts_in(cell: str, starts: Sequence[int], passage: str) -> list[str]:
 def _parted(text: str, starts: Sequence[int], passage: str) -> list[str]:
     """A list that was written without quotes, cut so that each text stands at its start; empty if that cannot be."""
     first, *later = starts
-    if not later or len(later) > MOST_PARTED:
+    if not later or len(later) > MAX_PARTED:
         return [text] if _stands(text, first, passage) else []
     for cut in PARTED.finditer(text):
         before = text[: cut.start()]

@@ -29,7 +29,7 @@ Raw = Callable[[Path], pa.Table]
 KEY = b"constants"
 LIST = re.compile(r"\[[^\[\]]*\]")
 LOCATED = "answers: each is the only occurrence of its text in its passage, as no column says where it starts"
-LONGEST = 200  # characters of a constant; a longer cell is part of a record
+MAX_CONSTANT_LENGTH = 200  # characters of a constant; a longer cell is part of a record
 
 
 def assemble(
@@ -242,7 +242,7 @@ def constants(file: pa.Table) -> dict[str, str]:
     for name in file.column_names if file.num_rows else ():
         column: Any = file.column(name)
         cell = column[0].as_py()
-        if cell and len(cell) <= LONGEST and pc.all(pc.equal(column, cell)).as_py():  # pyright: ignore
+        if cell and len(cell) <= MAX_CONSTANT_LENGTH and pc.all(pc.equal(column, cell)).as_py():  # pyright: ignore
             cells[name] = cell
     return cells
 

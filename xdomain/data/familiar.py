@@ -18,9 +18,9 @@ from xdomain.core.restore import reading
 from xdomain.core.sequences import Alphabet, Ragged
 from xdomain.data.dataset import Examples
 
-MOST_CODES = 1 << 21
+MAX_CODES = 1 << 21
 """K-mers that are told apart, at one bit each; larger alphabets get shorter ones."""
-LONGEST = 6
+MAX_K = 6
 ANY = {"nt": "N", "aa": "X"}
 """IUPAC's letters for an unknown symbol, by the unit of the alphabet."""
 USUAL = (0.005, 0.995)
@@ -94,7 +94,7 @@ class Familiar:
     def of(cls, examples: Examples, alphabet: Alphabet) -> Familiar:
         """Summarize the training records of `examples`, whose symbols are of `alphabet`."""
         size, k = len(alphabet), 1
-        while k < LONGEST and size ** (k + 1) <= MOST_CODES:
+        while k < MAX_K and size ** (k + 1) <= MAX_CODES:
             k += 1
         any_one = alphabet.unknown or ANY.get(alphabet.unit)
         unknown = alphabet.id(any_one) if any_one in alphabet.symbols else None

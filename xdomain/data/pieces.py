@@ -25,7 +25,7 @@ from xdomain.data.formats.fasta import fasta_of
 from xdomain.data.formats.read_file import read_head
 from xdomain.data.formats.registry import FORMATS, own_columns
 from xdomain.data.formats.sequence_files import records_of
-from xdomain.data.formats.tables import LONGEST_HEADER, head_of, is_quoted, table_of
+from xdomain.data.formats.tables import MAX_HEADER_LENGTH, head_of, is_quoted, table_of
 from xdomain.data.infer_columns import guess_columns
 from xdomain.data.loading import Asked, asked_of, explained, load_file, made_ready
 from xdomain.data.rows import noting
@@ -147,7 +147,7 @@ def _table_parser(file: Path, options: Mapping[str, Any]) -> _Parser:
     kept: dict[str, Any] = {n: options[n] for n in ("delimiter", "names", "quoted", "skip") if n in options}
     later: dict[str, Any] = {**kept, "skip": 0}
     placed = {name: value for name, value in kept.items() if name != "quoted"}
-    start = read_head(file, 2 * LONGEST_HEADER)
+    start = read_head(file, 2 * MAX_HEADER_LENGTH)
     if not start.strip():  # which the blocks tell
         return _Parser(partial(after_rows, quoted=False), lambda block: table_of(block.content, file, **kept))
     lead, header = head_of(start, file, **placed)

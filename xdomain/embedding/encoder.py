@@ -32,7 +32,7 @@ Data = str | Path | Sequence[str] | Sequence[tuple[str, str]]
 """A file of records, or sequences in memory: strings, or pairs of strings for a model that reads two."""
 AT_ONCE = 2**24
 """Values of float32 that the vectors of one batch may have, if each character is a symbol with a vector: 64 MiB."""
-MOST_RECORDS = 8192
+MAX_RECORDS = 8192
 WORDS = {
     "mean": "mean over symbols",
     "max": "largest over symbols",
@@ -304,6 +304,6 @@ def _parts(table: pa.Table, most: int) -> Iterator[pa.Table]:
     while first < table.num_rows:
         before = int(ends[first - 1]) if first else 0
         last = max(first + 1, int(np.searchsorted(ends, before + most, side="right")))
-        last = min(last, first + MOST_RECORDS)
+        last = min(last, first + MAX_RECORDS)
         yield table.slice(first, last - first)
         first = last

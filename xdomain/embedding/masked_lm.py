@@ -27,7 +27,7 @@ from xdomain.training.arguments import scored_at_once
 from xdomain.training.device import Device, best_device
 from xdomain.training.predict import inputs_of
 
-MOST_LOGITS = 2**26
+MAX_LOGITS = 2**26
 """Logits, of all positions and the whole vocabulary, that are computed at once: 256 MiB."""
 WHERE_TRAINED = "such as `xdomain pretrain` writes; or a fine-tuned run in its place"
 
@@ -96,7 +96,7 @@ class MaskedLM:
     ) -> Iterator[NDArray[np.float32]]:
         """Yield of each sequence, shape (masked, v), the log-probabilities of all rows where symbols are masked."""
         longest = max(map(len, sequences)) + len(self._layout.start) + len(self._layout.end)
-        most = MOST_LOGITS // (longest * int(self._model.config.vocab_size))
+        most = MAX_LOGITS // (longest * int(self._model.config.vocab_size))
         at_once = max(1, min(scored_at_once(self._recipe.train), most))
         for first in range(0, len(sequences), at_once):
             part = slice(first, first + at_once)

@@ -25,7 +25,7 @@ from xdomain.metrics.metrics import probabilities
 BEDGRAPH, BED = (".bedgraph", ".bdg", ".bg"), (".bed",)
 AT_ONCE = 1024
 """Windows that are read from the genome, and scored, at once."""
-MOST_UNKNOWN = 0.5
+MAX_UNKNOWN = 0.5
 """Share of N above which a window is left out."""
 
 
@@ -223,7 +223,7 @@ class _Track:
                     yield Window(contig, start, end, bases[start - first : end - first])
 
     def _is_unknown(self, one: Window) -> bool:
-        unknown = one.bases.upper().count("N") > MOST_UNKNOWN * len(one.bases)
+        unknown = one.bases.upper().count("N") > MAX_UNKNOWN * len(one.bases)
         unknown = unknown and self.scorer.predictor.adapter.alphabet.unit == "nt"
         self.unknown += unknown
         return unknown

@@ -21,6 +21,8 @@ Floats = NDArray[np.float64]
 Statistic = Callable[[Floats], Floats]
 """Maps how often each unit was drawn, shape (b, units) for b resamples, to one value per resample, shape (b,)."""
 
+TAIL = 0.025
+"""The chance on each side of an interval: all intervals are of 95 %."""
 DRAWS = 1000
 BLOCK = 2_000_000  # numbers held in memory at once: 16 MB
 ROUNDING = 1e-12
@@ -71,10 +73,10 @@ class Resampled:
         known = self.draws[np.isfinite(self.draws)]
         if not len(known):
             return Interval(self.value, math.nan, math.nan)
-        low, high = np.quantile(known, (0.025, 0.975))
+        low, high = np.quantile(known, (TAIL, 1 - TAIL))
         if np.ptp(known) <= ROUNDING and math.isfinite(self.units):
             least, most = self.possible
-            hidden = (1 - 0.025 ** (1 / self.units)) * (most - least)
+            hidden = (1 - TAIL ** (1 / self.units)) * (most - least)
             if not math.isfinite(hidden):
                 return Interval(self.value, math.nan, math.nan)
             low, high = max(least, self.value - hidden), min(most, self.value + hidden)

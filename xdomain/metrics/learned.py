@@ -21,8 +21,8 @@ STAYED = 0.97
 """A training loss that ends above this share of its start has not moved."""
 FELL = 0.7
 """If the training loss ends below this share of its start, the model has learned the training records."""
-FEWEST_LOSSES = 5
-MOST_SHOWN = 80  # characters of an output in a sentence
+MIN_LOSSES = 5
+MAX_SHOWN = 80  # characters of an output in a sentence
 ALIKE = 1e-6  # predicted values that differ by less than this share of the labels' range count as one value
 
 
@@ -147,7 +147,7 @@ def not_learned(
         if problem == "multilabel":
             answer = "one and the same labels"
         elif problem == "sequence":
-            answer = repr(clipped(scores[0].text, MOST_SHOWN))
+            answer = repr(clipped(scores[0].text, MAX_SHOWN))
         elif problem not in OF_VALUES:
             best = int(scores[0].argmax())
             answer = repr(classes[best]) if best < len(classes) else "one and the same class"
@@ -288,8 +288,8 @@ def _named(metric: str, constant: float, problem: Problem, *, unanswered: bool) 
 
 
 def _ends(losses: Sequence[float]) -> tuple[float, float]:
-    """The means of the first and of the last fifth; NaN if there are fewer than `FEWEST_LOSSES`."""
-    if len(losses) < FEWEST_LOSSES:
+    """The means of the first and of the last fifth; NaN if there are fewer than `MIN_LOSSES`."""
+    if len(losses) < MIN_LOSSES:
         return math.nan, math.nan
     part = len(losses) // 5
     return float(np.mean(losses[:part])), float(np.mean(losses[-part:]))

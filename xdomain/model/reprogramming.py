@@ -28,7 +28,7 @@ START = 0.9
 """Weight, at the start, of the wordpiece that a random mapping would give the symbol; the others share the rest evenly.
 Measured on toy/dna-classification, one seed, 400 records, full fine-tuning, validation accuracy: soft .75, sparse .83
 from 0.9; .67 and .61 from 0.5; .47, soft, where all words start alike, as then no symbol differs from another."""
-MOST_WEIGHTS = 100_000_000
+MAX_WEIGHTS = 100_000_000
 LISTED = 5  # heaviest words of a symbol, in a result
 
 
@@ -179,11 +179,11 @@ def check_size(symbols: int, words: int) -> None:
     RecipeError
         There would be more than 100 million.
     """
-    if symbols * words > MOST_WEIGHTS:
+    if symbols * words > MAX_WEIGHTS:
         raise RecipeError(
             f"a learned mapping of {symbols:,} symbols onto {words:,} words has {symbols * words / 1e6:,.0f} million "
             "weights",
-            expected=f"{MOST_WEIGHTS // 10**6} million at most: a smaller alphabet, such as shorter k-mers",
+            expected=f"{MAX_WEIGHTS // 10**6} million at most: a smaller alphabet, such as shorter k-mers",
             fix="--mapping random, or --mapping search:16",
         )
 

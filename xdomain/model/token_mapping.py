@@ -19,7 +19,7 @@ from xdomain.core.json_text import parse_json
 STRATEGIES = (
     "random", "own", "frequent", "rare", "identity", "permute", "shift", "block", "given", "learned", "search"
 )  # fmt: skip
-DRAWN = ("random", "permute", "shift", "learned", "search")
+RANDOM_STRATEGIES = ("random", "permute", "shift", "learned", "search")
 """Strategies that give another mapping for another mapping seed."""
 ARGUMENTS = {
     "block": ("[0-9]+", "block:N, N the first row; no other mapping has a number"),
@@ -35,7 +35,7 @@ SCHEMA = 1
 
 def is_drawn(strategy: str) -> bool:
     """Whether another mapping seed gives another mapping under `strategy`, such as ``random`` or ``search:8``."""
-    return strategy.partition(":")[0] in DRAWN
+    return strategy.partition(":")[0] in RANDOM_STRATEGIES
 
 
 def learned_kind(strategy: str) -> str | None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from xdomain.core.errors import DataError
 from xdomain.core.sequences import Ragged, narrow, offsets_of
 from xdomain.pretraining.config import SHORTEST, Pretraining
-from xdomain.pretraining.streams import FEW_TOKENS, HELD_OUT, MOST_HELD_OUT, Documents
+from xdomain.pretraining.streams import FEW_TOKENS, HELD_OUT, MAX_HELD_OUT, Documents
 
 ORDER = 2
 """Part of the seed of the order of records, which sets it apart from other draws."""
@@ -75,12 +75,12 @@ def hold_out_records(
         There are too few symbols to fill the longest sequence in both parts.
     """
     longest, total = positions - specials, int(store.offsets[-1])
-    wanted = max(longest + 1, round(max(HELD_OUT * total, min(MOST_HELD_OUT * total, FEW_TOKENS))))
+    wanted = max(longest + 1, round(max(HELD_OUT * total, min(MAX_HELD_OUT * total, FEW_TOKENS))))
     first = int(np.searchsorted(store.offsets, total - wanted, side="right")) - 1
     cut = int(store.offsets[max(first, 0)])
     records, held, learned = len(store), len(store) - first, first
     part = f"{held:,} of {records:,} records, drawn at random"
-    if not first or total - cut > max(2 * wanted, MOST_HELD_OUT * total):  # most of it is one record
+    if not first or total - cut > max(2 * wanted, MAX_HELD_OUT * total):  # most of it is one record
         cut, learned = max(0, total - wanted), first + 1
         part = f"the last {wanted:,} symbols" + (f" of {records:,} records in random order" if records > 1 else "")
     if cut - 1 < longest:

@@ -14,7 +14,7 @@ from xdomain.core.sequences import Ids, Ragged
 from xdomain.pretraining.config import SHORTEST
 
 Rooms = tuple[NDArray[np.int64], NDArray[np.int64]]
-HELD_OUT, MOST_HELD_OUT, FEW_TOKENS = 0.005, 0.05, 4096
+HELD_OUT, MAX_HELD_OUT, FEW_TOKENS = 0.005, 0.05, 4096
 
 
 @dataclass(frozen=True)
@@ -204,7 +204,7 @@ def hold_out(
     """
     longest = positions - specials
     lengths, total = store.lengths, int(store.offsets[-1])
-    wanted = max(HELD_OUT * total, min(MOST_HELD_OUT * total, FEW_TOKENS))
+    wanted = max(HELD_OUT * total, min(MAX_HELD_OUT * total, FEW_TOKENS))
     starts, ends = store.offsets[:-1].copy(), store.offsets[1:].copy()
     enough = np.flatnonzero(lengths >= longest)
     if len(enough):
@@ -214,7 +214,7 @@ def hold_out(
         whole = int(enough[0]) < first
         book = int(lengths.argmax())
         cut = max(longest, round(wanted))
-        if whole and held <= max(MOST_HELD_OUT * total, wanted):
+        if whole and held <= max(MAX_HELD_OUT * total, wanted):
             return _divided(store, starts, ends, first, seed, facts)
         if lengths[book] - cut >= longest or (len(enough) > 1 and lengths[book] >= cut):
             inner = ends.copy()

@@ -20,7 +20,7 @@ from xdomain.metrics.learned import what_to_try
 from xdomain.metrics.metrics import METRICS
 from xdomain.study.arm_results import difference_but_rounding, standard_error_of
 from xdomain.study.config import RunSeeds
-from xdomain.study.report.conclusions import LEVEL, SEEDS, kind_of
+from xdomain.study.report.conclusions import SEEDS, SIGNIFICANCE, kind_of
 from xdomain.study.results import Difference
 from xdomain.study.stats.estimate import mean_with_interval
 from xdomain.study.stats.significance import benjamini_hochberg
@@ -258,7 +258,7 @@ def _sentence(difference: Difference) -> str:
         least = difference.estimate.detectable
         seen = f"; one of {number(least)} or more would have been seen reliably" if math.isfinite(least) else ""
         alone = ""
-        if difference.estimate.p < LEVEL <= difference.q:
+        if difference.estimate.p < SIGNIFICANCE <= difference.q:
             alone = " Alone it would pass; as one of several differences it does not."
         return f"{question}No difference seen {between} over {over}{seen}.{alone}"
     if not math.isfinite(value):

@@ -18,8 +18,8 @@ from xdomain.core.yaml_config import ConfigModel, checked, read_config, read_yam
 from xdomain.model.initialise import EncoderArm
 
 SEE = "see examples/studies/"
-MOST_SEEDS = 100_000
-MOST_CELLS = 1_000_000
+MAX_SEEDS = 100_000
+MAX_CELLS = 1_000_000
 SAME_FOR_ALL = ("name", "source", "reader", "reader_options", "columns", "problem", "metrics", "split")
 """Parts of a recipe that decide which records are judged, and by which metrics."""
 
@@ -37,8 +37,8 @@ def _counted(value: object, about: ValidationInfo) -> object:
     """``5`` means 0, 1, 2, 3, 4."""
     if not isinstance(value, int) or isinstance(value, bool):
         return value
-    if value > MOST_SEEDS:
-        raise ValueError(f"{about.field_name}: more than {MOST_SEEDS:,} of them")
+    if value > MAX_SEEDS:
+        raise ValueError(f"{about.field_name}: more than {MAX_SEEDS:,} of them")
     return list(range(value))
 
 
@@ -54,13 +54,13 @@ def _distinct(values: list[Any]) -> list[Any]:
 
 
 Seeds = Annotated[
-    list[Seed], BeforeValidator(_counted), AfterValidator(_distinct), Field(min_length=1, max_length=MOST_SEEDS)
+    list[Seed], BeforeValidator(_counted), AfterValidator(_distinct), Field(min_length=1, max_length=MAX_SEEDS)
 ]
 MappingSeeds = Annotated[
-    list[DrawSeed], BeforeValidator(_counted), AfterValidator(_distinct), Field(min_length=1, max_length=MOST_SEEDS)
+    list[DrawSeed], BeforeValidator(_counted), AfterValidator(_distinct), Field(min_length=1, max_length=MAX_SEEDS)
 ]
 SplitSeeds = Annotated[
-    list[DrawSeed], BeforeValidator(_counted), AfterValidator(_distinct), Field(max_length=MOST_SEEDS)
+    list[DrawSeed], BeforeValidator(_counted), AfterValidator(_distinct), Field(max_length=MAX_SEEDS)
 ]
 Rates = Annotated[
     list[Annotated[float, Field(gt=0)]],
@@ -176,7 +176,7 @@ class Grid(ConfigModel):
     set: dict[str, Any] = Field(default={}, description="Changes to every recipe: train.epochs: 3.")
     resources: Resources = Resources()
     max_cells: int = Field(
-        default=1000, gt=0, le=MOST_CELLS, description="A larger grid is refused as a likely mistake."
+        default=1000, gt=0, le=MAX_CELLS, description="A larger grid is refused as a likely mistake."
     )
 
     @model_validator(mode="after")
@@ -219,7 +219,7 @@ class Grid(ConfigModel):
         crossed = seeds if self.design == "paired" else seeds * len(self.mapping_seeds) * max(1, splits)
         runs = crossed + self._most_rates() * self.search.seeds * self.search.mapping_seeds
         cells = len(self.tasks) * len(self.arms) * len(self.fractions) * runs
-        if cells > min(100 * self.max_cells, MOST_CELLS):
+        if cells > min(100 * self.max_cells, MAX_CELLS):
             raise ValueError(
                 f"{cells:,} cells ({len(self.tasks):,} tasks × {len(self.arms):,} arms × {len(self.fractions):,} "
                 f"fractions × {crossed:,} seeds, and a search over {self._most_rates():,} learning rates); "

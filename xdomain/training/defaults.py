@@ -12,7 +12,7 @@ from xdomain.core.train_options import Train
 
 EPOCHS = 6
 LEAST_STEPS = 300
-MOST_EVALUATIONS = 20
+MAX_EVALUATIONS = 20
 RATE, RATE_WIDTH = 5e-4, 256
 """The learning rate, and the width of the backbone that it was chosen for: the one shipped."""
 
@@ -44,7 +44,7 @@ def settle(train: Train, *, records: int, width: int) -> Train:
     train = train.model_copy(update=chosen)
     if train.evaluations is None:
         epochs = round(steps_of(train, records) / steps_an_epoch(train, records))
-        train = train.model_copy(update={"evaluations": min(max(1, epochs), MOST_EVALUATIONS)})
+        train = train.model_copy(update={"evaluations": min(max(1, epochs), MAX_EVALUATIONS)})
     return train
 
 

@@ -14,7 +14,7 @@ from xdomain.metrics.outputs import as_scores
 from xdomain.model.sequence_model import rows_of
 from xdomain.training.device import Device
 
-MOST_NUMBERS = 2**27
+MAX_NUMBERS = 2**27
 """Logits of all steps that are kept at once: half a gibibyte."""
 
 
@@ -50,7 +50,7 @@ def written(
     settings = generator.generation_config
     _, end = frame_of(collate.layout)
     symbol_of = {int(row): symbol for symbol, row in enumerate(collate.target_rows)}
-    at_once = max(1, MOST_NUMBERS // (rows_of(generator.config) * settings.max_new_tokens * settings.num_beams))
+    at_once = max(1, MAX_NUMBERS // (rows_of(generator.config) * settings.max_new_tokens * settings.num_beams))
     found: dict[int, tuple[list[int], float]] = {}
     for batch in batches:
         for first in range(0, len(batch), at_once):

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from xdomain.metrics.metrics import METRICS
 
-MOST_NUMBERED, MOST_NAMED = 30, 60  # with more classes their counts, or names, would be too small to read
+MAX_NUMBERED, MAX_NAMED = 30, 60  # with more classes their counts, or names, would be too small to read
 TOP_PAIRS = 20
-LONGEST_NAME = 24  # characters; with more, only the start and the end are shown
+MAX_NAME_LENGTH = 24  # characters; with more, only the start and the end are shown
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#666666"
 GREEN, PURPLE, AMBER, SKY = "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, AMBER, SKY)
@@ -154,7 +154,7 @@ def plot_confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str], *, p
     """
     counts = np.asarray(matrix)
     share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
-    named = len(classes) <= MOST_NAMED
+    named = len(classes) <= MAX_NAMED
     size = min(12.0, 2.6 + 0.62 * len(classes)) if named else 6.5
     with mpl.rc_context({**STYLE, "font.size": 10}):
         figure = new_figure(size + 0.8 if named else 2.1 * size, size)
@@ -165,7 +165,7 @@ def plot_confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str], *, p
         axes.set_title(title, fontsize=10, parse_math=False)
         if named:
             names = [_shortened(name) for name in classes]
-            numbered = len(classes) <= MOST_NUMBERED
+            numbered = len(classes) <= MAX_NUMBERED
             letters = 10 if numbered else 400 / len(classes)
             slanted = (45 if numbered else 90) if max(map(len, names)) > 3 or not numbered else 0
             placed = {
@@ -178,7 +178,7 @@ def plot_confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str], *, p
             axes.set_xticks([])
             axes.set_yticks([])
             _draw_pairs(beside[0], counts, classes)
-        for i, j in np.ndindex(counts.shape) if len(classes) <= MOST_NUMBERED else ():
+        for i, j in np.ndindex(counts.shape) if len(classes) <= MAX_NUMBERED else ():
             axes.text(j, i, f"{counts[i, j]:,}", ha="center", va="center", fontsize=9,
                       color="white" if share[i, j] > 0.55 else "black")  # fmt: skip
         figure.savefig(path)
@@ -204,8 +204,8 @@ def _draw_pairs(axes: Any, counts: NDArray[Any], classes: Sequence[str]) -> None
 
 
 def _shortened(name: str) -> str:
-    half = LONGEST_NAME // 2
-    return name if len(name) <= LONGEST_NAME else f"{name[: half - 1]}…{name[-half:]}"
+    half = MAX_NAME_LENGTH // 2
+    return name if len(name) <= MAX_NAME_LENGTH else f"{name[: half - 1]}…{name[-half:]}"
 
 
 def plot_labels(rows: Sequence[Mapping[str, Any]], *, path: Path, title: str) -> None:
@@ -220,7 +220,7 @@ def plot_labels(rows: Sequence[Mapping[str, Any]], *, path: Path, title: str) ->
     title
         Stands above.
     """
-    shown = sorted(rows, key=lambda row: -row["support"])[:MOST_NAMED]
+    shown = sorted(rows, key=lambda row: -row["support"])[:MAX_NAMED]
     places = np.arange(len(shown))
     with mpl.rc_context(STYLE):
         figure = new_figure(6.4, 1.6 + 0.26 * len(shown))

@@ -42,7 +42,7 @@ from xdomain.training.sequence_learner import check_sequence, fit_outputs, goes_
 from xdomain.training.trainer import Augment, FitResult, TargetScaler, fit
 
 CHECKED_RECORDS = 64
-MOST_LACKING = 0.1
+MAX_LACKING = 0.1
 """Share of the symbols up to which a model may lack pieces for them."""
 LOWEST, SEMITONES = -5, 12  # transpositions: the lowest, and how many there are
 
@@ -418,7 +418,7 @@ def _tell_lacking(mapping: TokenMapping, examples: Examples) -> None:
     share = found / max(1, sum(map(len, sides)))
     which = sorted({mapping.symbols[i] for values in sides for i in np.unique(values[lacking[values]]).tolist()})
     told = f"the vocabulary has no pieces for {', '.join(which[:5])}, {share:.2%} of all symbols"
-    if share > MOST_LACKING:
+    if share > MAX_LACKING:
         raise RecipeError(f"mapping own: {told}", expected="a model of this domain", fix="--mapping random")
     if found:
         log.warning(f"{told}: they are read as its unknown token")

@@ -13,7 +13,7 @@ from xdomain.data.dataset import Examples
 
 STRIKING = 0.5
 """Share of the errors of a constant answer that a shortcut must avoid to be told."""
-FEWEST = 10
+MIN_SAVED_ERRORS = 10
 """Number of errors that it must avoid at least."""
 BINS = 32
 """Ranges of length, each with about as many records."""
@@ -42,9 +42,9 @@ class Shortcut:
 
     @property
     def striking(self) -> bool:
-        """Whether the vote avoids `STRIKING` of the errors of the most frequent class, and at least `FEWEST`."""
+        """Whether the vote avoids `STRIKING` of the errors of the most frequent class, `MIN_SAVED_ERRORS` or more."""
         fewer = self.right - self.constant
-        return fewer >= FEWEST and fewer >= STRIKING * (self.records - self.constant)
+        return fewer >= MIN_SAVED_ERRORS and fewer >= STRIKING * (self.records - self.constant)
 
     def as_dict(self) -> dict[str, float]:
         """The shares of training records for ``result.json``."""

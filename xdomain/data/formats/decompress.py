@@ -20,9 +20,9 @@ from xdomain.core.errors import DataError
 from xdomain.data.formats.refused import READABLE, refused_archive
 
 PIECE = 1 << 20
-MOST_UNPACKED = 128 << 20
+MAX_UNPACKED = 128 << 20
 """Bytes that any file may unpack to."""
-MOST_TIMES = 50
+MAX_TIMES = 50
 """Larger ones may unpack to so many times their size. Sequences and tables shrink to a third or a tenth of it."""
 
 
@@ -60,11 +60,11 @@ def check_unpacked(path: Path, size: int, packed: int) -> None:
     DataError
         With the bound.
     """
-    bound = max(MOST_UNPACKED, MOST_TIMES * packed)
+    bound = max(MAX_UNPACKED, MAX_TIMES * packed)
     if size > bound:
         raise DataError(
             f"{path} unpacks to more than {bound >> 20:,} MB, but is packed into {packed:,} bytes, as no data is",
-            expected=f"at most {MOST_TIMES} times as much as the packed file, or {MOST_UNPACKED >> 20} MB",
+            expected=f"at most {MAX_TIMES} times as much as the packed file, or {MAX_UNPACKED >> 20} MB",
             fix="if it is what you want, unpack it first, and name the unpacked file",
         )
 

@@ -12,7 +12,7 @@ from xdomain.data.rows import short
 
 LOOKED_AT = 30
 """Rows, from the first, that decide where the header is."""
-LONGEST_NAME = 80  # characters of a column's name, where a title has been passed
+MAX_NAME_LENGTH = 80  # characters of a column's name, where a title has been passed
 SKIP = "--set reader_options.skip={}"
 
 
@@ -83,7 +83,7 @@ def _is_title(row: Sequence[str], width: int) -> bool:
 def _is_header(row: Sequence[str]) -> bool:
     names = [cell.strip() for cell in row]
     return len(set(names)) == len(names) and all(
-        0 < len(name) <= LONGEST_NAME and parse_number(name) is None for name in names
+        0 < len(name) <= MAX_NAME_LENGTH and parse_number(name) is None for name in names
     )
 
 

@@ -20,7 +20,7 @@ from xdomain.data.rows import noting
 pc: Any = pyarrow.compute  # makes its functions at import, where a type checker cannot see them
 DELIMITERS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar"}
 SPOKEN = {**{name: mark for mark, name in DELIMITERS.items()}, "\\t": "\t", "space": " "}
-LONGEST_HEADER = 100_000  # characters; a longer first line is a sequence or a damaged file
+MAX_HEADER_LENGTH = 100_000  # characters; a longer first line is a sequence or a damaged file
 
 
 def raw_table(
@@ -70,10 +70,10 @@ def table_of(
     names = _listed(names)
     content = content.lstrip(b"\r\n")
     delimiter, content = _separator_line(delimiter, content)
-    lines = re.split(r"\r\n|\r|\n", content[: 2 * LONGEST_HEADER].decode(errors="ignore"))
-    if len(lines[0]) > LONGEST_HEADER:
+    lines = re.split(r"\r\n|\r|\n", content[: 2 * MAX_HEADER_LENGTH].decode(errors="ignore"))
+    if len(lines[0]) > MAX_HEADER_LENGTH:
         raise DataError(
-            f"{path}: the first line has more than {LONGEST_HEADER:,} characters",
+            f"{path}: the first line has more than {MAX_HEADER_LENGTH:,} characters",
             expected="a header of column names, e.g. sequence,label",
             fix="give FASTA files a name that ends in .fasta, or put a header first",
         )
@@ -155,7 +155,7 @@ def head_of(
     content = content.removeprefix(BOM)
     start = content.lstrip(b"\r\n")
     named, rest = _separator_line(delimiter, start)
-    lines = re.split(r"\r\n|\r|\n", rest[: 2 * LONGEST_HEADER].decode(errors="ignore"))
+    lines = re.split(r"\r\n|\r|\n", rest[: 2 * MAX_HEADER_LENGTH].decode(errors="ignore"))
     if skip is None:
         skip = 0 if names is not None else _lines_above(lines, named, _lone(path), path)
     names = _listed(names)
@@ -194,7 +194,7 @@ def fitting_names(
     names = _listed(names)
     if not names:
         return None
-    named, rest = _separator_line(delimiter, read_head(path, 2 * LONGEST_HEADER).removeprefix(BOM).lstrip(b"\r\n"))
+    named, rest = _separator_line(delimiter, read_head(path, 2 * MAX_HEADER_LENGTH).removeprefix(BOM).lstrip(b"\r\n"))
     lines = re.split(r"\r\n|\r|\n", rest.decode(errors="ignore"))[skip or 0 :] or [""]
     mark = guess_delimiter(lines, lone=_lone(path)) if named is None else _delimiter(named)
     cells = len(_fields(lines[0], mark, quoted=True))

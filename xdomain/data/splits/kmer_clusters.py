@@ -25,7 +25,7 @@ from scipy.sparse import csr_array
 from xdomain.data.splits.drawing import Indices
 from xdomain.data.splits.members import joined
 
-FEWEST = 2**14
+MIN_SPACE = 2**14
 """k is chosen so that there are at least so many equally likely k-mers, and as many as there are symbols in all: 7 to
 12 for nucleotides, 4 to 6 for amino acids."""
 CHANCE = 1e-3
@@ -101,7 +101,7 @@ class KmerSets:
         alphabet, values = _numbered(texts)
         frequencies = np.bincount(values, minlength=1) / max(1, len(values))
         symbols = max(1.5, 1 / float((frequencies**2).sum() or 1))
-        k = max(2, math.ceil(math.log(max(FEWEST, len(values))) / math.log(symbols)))
+        k = max(2, math.ceil(math.log(max(MIN_SPACE, len(values))) / math.log(symbols)))
         codes = _rolled(values, k, len(alphabet))
         if nucleotides:
             places = {letter: number for number, letter in enumerate(alphabet)}

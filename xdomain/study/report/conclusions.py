@@ -13,9 +13,9 @@ from xdomain.study.results import Difference, Findings, Group, Variance
 from xdomain.study.stats.estimate import detectable
 from xdomain.study.stats.standard_error import StandardError
 
-LEVEL, ALARM = 0.05, 0.01
+SIGNIFICANCE, ALARM = 0.05, 0.01
 ENOUGH = 5  # cells: with fewer, Student's t is 3 or more, so that intervals are half as wide again as normal ones
-MOST_NAMED = 6  # arms in a warning; the table of results has all
+MAX_NAMED = 6  # arms in a warning; the table of results has all
 WORDS: dict[Kind, str] = {
     "better": "helps",
     "worse": "hurts",
@@ -35,7 +35,7 @@ def kind_of(difference: Difference) -> Kind:
     value = difference.estimate.interval.value
     if not (math.isfinite(difference.q) and math.isfinite(value)):
         return "unknown"
-    if difference.q >= LEVEL or value == 0:
+    if difference.q >= SIGNIFICANCE or value == 0:
         return "unknown" if _blind(difference) else "unseen"
     return "better" if (value > 0) == difference.higher_is_better else "worse"
 
@@ -87,7 +87,7 @@ def verdict(difference: Difference, *, of: int, name_share: bool) -> Verdict:
         parts.append(_why_unknown(difference))
     if kind == "unseen":
         parts.append(_power(difference, of))
-        if estimate.p < LEVEL <= difference.q:
+        if estimate.p < SIGNIFICANCE <= difference.q:
             parts.append(f" Alone it would pass ({equals('p', estimate.p)}); as one of {of} differences it does not.")
     if difference.fixed and kind != "unknown":
         parts.append(" No seed changes either arm: this is over test records alone.")
@@ -202,8 +202,8 @@ def tasks_of(rows: Iterable[Group] | Iterable[Difference] | Iterable[Variance]) 
 
 
 def _joined(arms: Sequence[str]) -> str:
-    more = len(arms) - MOST_NAMED
-    return ", ".join(arms[:MOST_NAMED]) + (f" and {more} more, in the table of results" if more > 0 else "")
+    more = len(arms) - MAX_NAMED
+    return ", ".join(arms[:MAX_NAMED]) + (f" and {more} more, in the table of results" if more > 0 else "")
 
 
 def _affected(groups: Sequence[Group], task: str, check: Callable[[Group], str | None], named: bool) -> list[str]:

@@ -27,8 +27,8 @@ from xdomain.study.report.blocks import (
     table,
 )
 from xdomain.study.report.conclusions import (
-    LEVEL,
     SEEDS,
+    SIGNIFICANCE,
     WORDS,
     alarms,
     kind_of,
@@ -42,8 +42,8 @@ from xdomain.study.report.formats import DASH, chance, clean, count, equals, int
 from xdomain.study.report.not_learned import not_learned
 from xdomain.study.results import Findings, Group, Missing
 
-MOST_ABOVE = 10  # missing cells listed above the results; with more, all are listed near the end
-LONGEST_ERROR = 400
+MAX_ABOVE = 10  # missing cells listed above the results; with more, all are listed near the end
+MAX_ERROR_LENGTH = 400
 
 
 def compose(findings: Findings, pictures: Mapping[str, Picture]) -> tuple[Block, ...]:
@@ -148,16 +148,16 @@ def _missing(findings: Findings) -> Iterator[Block]:
         f": {why}" * bool(why)
     )
     says = "What follows is from the finished cells alone, and may change when the others are there."
-    first = _failed_first(findings.missing)[:MOST_ABOVE]
+    first = _failed_first(findings.missing)[:MAX_ABOVE]
     blocks: list[Paragraph | Table] = [Paragraph((says,))]
     blocks += [_cells_table("missing cells", first)] if first else []
-    if len(findings.missing) > MOST_ABOVE:
-        blocks.append(Paragraph((f"These are {MOST_ABOVE}; all {len(findings.missing):,} are listed near the end.",)))
+    if len(findings.missing) > MAX_ABOVE:
+        blocks.append(Paragraph((f"These are {MAX_ABOVE}; all {len(findings.missing):,} are listed near the end.",)))
     yield Box("missing", title, tuple(blocks))
 
 
 def _all_missing(findings: Findings) -> Iterator[Block]:
-    if len(findings.missing) > MOST_ABOVE:
+    if len(findings.missing) > MAX_ABOVE:
         yield Heading("All missing cells")
         yield _cells_table("all missing cells", _failed_first(findings.missing))
 
@@ -176,7 +176,7 @@ def _cells_table(name: str, cells: tuple[Missing, ...]) -> Table:
 
 def _shortened(error: str) -> str:
     line = clean(error)
-    return (line if len(line) <= LONGEST_ERROR else f"{line[:LONGEST_ERROR]} …") or DASH
+    return (line if len(line) <= MAX_ERROR_LENGTH else f"{line[:MAX_ERROR_LENGTH]} …") or DASH
 
 
 def _verdicts(findings: Findings) -> Iterator[Block]:
@@ -378,8 +378,8 @@ def _measured(findings: Findings) -> Iterator[Block]:
         "where the task names them, they are resampled, and counted by McNemar's test, as one.",
         "Difference": f"an arm less {clean(findings.reference)}, paired over mapping seeds, seeds and test records.",
         "q": f"p that belongs to the interval of the difference, after Benjamini & Hochberg over all "
-        f"{len(findings.differences)} differences of this study; below {chance(LEVEL)} a difference counts as seen. "
-        "Verdicts rest on it alone.",
+        f"{len(findings.differences)} differences of this study; below {chance(SIGNIFICANCE)} a difference counts as "
+        "seen. Verdicts rest on it alone.",
         "Sign-flip p": "of a permutation test over seeds and mappings alone. With few of them it cannot fall below "
         "“least”, whatever the difference.",
         "McNemar p": "for metrics that count right answers: speaks of these very runs on other test records, not of "

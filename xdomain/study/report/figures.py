@@ -42,7 +42,7 @@ BAR = 0.2  # inches
 SEEDS_REACH = 2.5  # times the longest bar, where the axis ends: intervals of few mappings reach far beyond
 ROW, FRAME = 0.36, 0.85  # inches
 FARTHEST = 2.5  # times the largest difference or the narrowest interval: one wide interval must not hide the others
-MOST_ROWS = 80  # of more, only those on the largest share of the training records are drawn
+MAX_ROWS = 80  # of more, only those on the largest share of the training records are drawn
 LOOKS: dict[Kind, dict[str, Any]] = {
     "better": {"color": BLUE, "marker": "o", "markerfacecolor": BLUE},
     "worse": {"color": ORANGE, "marker": "s", "markerfacecolor": ORANGE},
@@ -50,7 +50,7 @@ LOOKS: dict[Kind, dict[str, Any]] = {
     "unknown": {"color": GREY, "marker": "x", "markerfacecolor": PAPER},
 }
 PANEL, TITLE, NAME = 2.7, 35, 34  # inches, characters, characters
-MOST_MARKED = 12  # points with a marker: more would hide the line
+MAX_MARKED = 12  # points with a marker: more would hide the line
 Draw = Callable[[Findings], Figure | None]
 
 
@@ -115,7 +115,7 @@ def drawn_rows(findings: Findings) -> list[Difference]:
     """The differences of `findings` that are drawn: all that are defined, or only those on the largest share."""
     rows = [d for d in findings.differences if np.isfinite(d.estimate.interval.value)]
     whole = max((d.fraction for d in rows), default=1.0)
-    return rows if len(rows) <= MOST_ROWS else [d for d in rows if d.fraction == whole]
+    return rows if len(rows) <= MAX_ROWS else [d for d in rows if d.fraction == whole]
 
 
 def draw_differences(findings: Findings) -> Figure | None:
@@ -224,7 +224,7 @@ def _curve(group: Group) -> list[tuple[int, float]]:
 
 def _draw_loss(axes: Axes, groups: list[Group], look: dict[str, Any], _dodge: float) -> Any:
     points = _curve(groups[0])
-    every = max(1, len(points) // MOST_MARKED)
+    every = max(1, len(points) // MAX_MARKED)
     (line,) = axes.plot(*zip(*points, strict=True), markersize=4, markevery=every, linewidth=1.6, **look)
     return line
 
@@ -249,7 +249,7 @@ def _scale_of_shares(axes: Axes, groups: list[Group]) -> None:
 
 ENDINGS: tuple[str, ...] = (".png", ".svg", ".pdf")
 FACTS = ("Date", "Creator", "Format", "Type")  # of an SVG; left out, so that the same findings give the same files
-DRAWN: dict[str, tuple[Draw, str, str]] = {
+FIGURES: dict[str, tuple[Draw, str, str]] = {
     "differences": (
         draw_differences,
         "Forest plot: the difference of each arm to {reference}, with its 95 % interval, and a line at 0",
@@ -306,7 +306,7 @@ def draw_all(findings: Findings) -> dict[str, Drawn]:
     drawn: dict[str, Drawn] = {}
     with mpl.rc_context(STYLE), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # the tables show names in other scripts
-        for name, (draw, shows, caption) in DRAWN.items():
+        for name, (draw, shows, caption) in FIGURES.items():
             figure = draw(findings)
             if figure is not None:
                 picture = Picture(name, shows.format(**words), caption.format(**words))

@@ -7,7 +7,7 @@ from pathlib import Path
 from xdomain.core.disk import writing
 from xdomain.core.run_dir import whole_or_nothing, write_text
 from xdomain.study.report.content import compose
-from xdomain.study.report.figures import DRAWN, ENDINGS, draw_all
+from xdomain.study.report.figures import ENDINGS, FIGURES, draw_all
 from xdomain.study.report.render import render_markdown, render_page
 from xdomain.study.report.tables import differences_csv, latex, results_csv
 from xdomain.study.results import Findings
@@ -34,7 +34,7 @@ def write_report(findings: Findings, folder: Path) -> list[Path]:
     blocks = compose(findings, {name: figure.picture for name, figure in drawn.items()})
     with writing(folder, expected="a folder you may write to"):
         folder.mkdir(parents=True, exist_ok=True)
-        for name in DRAWN:
+        for name in FIGURES:
             for ending in ENDINGS:
                 path = folder / f"report-{name}{ending}"
                 if name in drawn:

@@ -10,11 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import chdtri, fdtrc, fdtri
 
-from xdomain.metrics.bootstrap import Interval
+from xdomain.metrics.bootstrap import TAIL, Interval
 from xdomain.study.stats.factors import Cells, layout
 from xdomain.study.stats.standard_error import mean_squares, residual_df
 
-TAIL = 0.025
 DRAWS = 10_000
 
 

@@ -11,13 +11,12 @@ import numpy as np
 from scipy.optimize import root_scalar
 from scipy.special import chdtri, ndtr, ndtri, stdtrit
 
-from xdomain.metrics.bootstrap import Interval
+from xdomain.metrics.bootstrap import TAIL, Interval
 from xdomain.study.stats.factors import Cells
 from xdomain.study.stats.standard_error import ROUNDING, StandardError, standard_error
 
-LEVEL = 0.95
 POWER = 0.8
-FEWEST_ALIKE = 3  # cells with equal values: two may be equal by chance, as a metric has a limited number of values
+MIN_ALIKE = 3  # cells with equal values: two may be equal by chance, as a metric has a limited number of values
 FARTHEST = 25.0  # normal deviates; p is 6e-138 there, and farther out Student's t is computed without any precision
 
 
@@ -101,8 +100,8 @@ def mean_with_interval(
     error = math.hypot(over_cells.standard_error, examples)
     if error == 0 or not math.isfinite(error) or (examples and units < 2):
         return Estimate(Interval(mean, math.nan, math.nan), error, math.nan, math.nan, len(known))
-    half = _half_width(over_cells, examples, -float(ndtri((1 - LEVEL) / 2)), units)
-    tested = fixed or len(known) >= FEWEST_ALIKE or over_cells.standard_error > 0
+    half = _half_width(over_cells, examples, -float(ndtri(TAIL)), units)
+    tested = fixed or len(known) >= MIN_ALIKE or over_cells.standard_error > 0
     return Estimate(
         Interval(mean, max(mean - half, possible[0]), min(mean + half, possible[1])),
         error,
@@ -138,7 +137,7 @@ def detectable(
         Above 0, in units of the metric.
     """
     error = math.hypot(over_cells.standard_error, examples)
-    deviate = -float(ndtri((1 - LEVEL) / 2))
+    deviate = -float(ndtri(TAIL))
     t = _quantile(over_cells.df, deviate)
     over_examples = _quantile(units - 1, deviate) * examples
     half = np.sqrt((t * over_cells.standard_error) ** 2 * _chi_squares(over_cells.df) + over_examples**2) / error

@@ -11,7 +11,7 @@ from scipy.stats import false_discovery_control
 
 from xdomain.study.stats.factors import Cells, layout
 
-MOST_ENUMERATED = 14  # units; 2 ** 14 sign patterns
+MAX_ENUMERATED = 14  # units; 2 ** 14 sign patterns
 DRAWS = 10_000
 FEW_DISCORDANT = 25
 TIE = 1e-9  # statistics whose relative difference is smaller are equal except for rounding
@@ -50,7 +50,7 @@ def sign_flip(values: Cells) -> tuple[float, float]:
 def _flip(cells: Cells, axis: int) -> tuple[float, float]:
     """Flip the cells of each level of the factor `axis` together."""
     levels, others = cells.shape[axis], [other for other in range(cells.ndim) if other != axis]
-    if levels <= MOST_ENUMERATED:  # the first sign is kept: flipping all signs does not change the statistic
+    if levels <= MAX_ENUMERATED:  # the first sign is kept: flipping all signs does not change the statistic
         patterns = np.arange(2 ** (levels - 1))[:, None] >> np.arange(levels) & 1
     else:
         draws = np.random.Generator(np.random.PCG64(0)).integers(2, size=(DRAWS, levels))
