@@ -119,6 +119,8 @@ def test_a_run_is_not_resumed_with_other_options(interrupted):
 @pytest.mark.parametrize("state", ["interrupted", "finished"])
 def test_overwrite_leaves_nothing_of_the_old_run(state, request):
     folder = request.getfixturevalue(state)
+    (folder / "analysis").mkdir()
+    (folder / "analysis" / "README.md").write_text("# Looking inside")
     opened(folder, OTHER, overwrite=True)
     assert list(contents(folder)) == ["recipe.yaml"]
     assert load_recipe(folder / "recipe.yaml") == OTHER

@@ -13,6 +13,7 @@ from xdomain.analysis.result import Analysis, Finding, Options, write_finding
 from xdomain.core.disk import writing
 from xdomain.core.errors import RecipeError, UserError, unknown
 from xdomain.core.progress import log
+from xdomain.core.run_dir import ANALYSIS
 
 ANALYSES: tuple[Analysis, ...] = (
     embeddings.ANALYSIS,
@@ -24,7 +25,6 @@ ANALYSES: tuple[Analysis, ...] = (
     saliency.ANALYSIS,
 )
 NAMES = tuple(analysis.name for analysis in ANALYSES)
-FOLDER = "analysis"
 INDEX = "README.md"
 HEADING = "# Looking inside"
 
@@ -64,7 +64,7 @@ def analyze(
         raise RecipeError("no run to look into", expected="the folder of a finished run")
     chosen = _chosen(only)
     _check_used(options, {name for analysis in chosen for name in analysis.uses})
-    folder = Path(out) if out else Path(runs[0]) / FOLDER
+    folder = Path(out) if out else Path(runs[0]) / ANALYSIS
     opened = open_runs([Path(run) for run in runs])
     findings: list[Finding] = []
     for analysis in chosen:
@@ -119,7 +119,7 @@ def analyze_parallel(
     """
     options = options or Options()
     _check_used(options, {"records", "seed"})
-    folder = Path(out) if out else (Path(checkpoint) if Path(checkpoint).is_dir() else Path()) / FOLDER
+    folder = Path(out) if out else (Path(checkpoint) if Path(checkpoint).is_dir() else Path()) / ANALYSIS
     findings = align(Path(checkpoint), Path(a), Path(b), options)
     _write(findings, folder)
     _write_index(findings, folder)

@@ -34,6 +34,7 @@ HISTORY_PLOT, CONFUSION_PLOT, TENSORBOARD = "history.png", "confusion.png", "ten
 CALIBRATION, RELIABILITY_PLOT, FAMILIAR = "calibration.json", "reliability.png", "training-data.safetensors"
 THRESHOLDS, LABELS_PLOT, SIZE_PLOT = "thresholds.json", "labels.png", "size.png"
 NEIGHBOURS = "training-embeddings.safetensors"
+ANALYSIS = "analysis"
 LOCK = ".lock"
 """Locked by the process that writes the folder; the file stays, so that all lock the same one."""
 PATIENCE = 1.0
@@ -42,9 +43,9 @@ WRITABLE = "a folder you may write to"
 WRITTEN = (
     RECIPE, RESULT, PREDICTIONS, HISTORY, MAPPING, MODEL, ADAPTER, TARGET_ADAPTER, CHECKPOINTS,
     HISTORY_PLOT, CONFUSION_PLOT, TENSORBOARD, CALIBRATION, RELIABILITY_PLOT, FAMILIAR, THRESHOLDS, LABELS_PLOT,
-    SIZE_PLOT, NEIGHBOURS,
+    SIZE_PLOT, NEIGHBOURS, ANALYSIS,
 )  # fmt: skip
-"""All files and folders that a run writes into its folder, beside those of its folds."""
+"""All files and folders that xdomain writes into the folder of a run, beside those of its folds."""
 FOLD = re.compile(r"fold-\d+")
 """Of a cross-validation, the run folders of its folds."""
 SETTLED = ("epochs", "learning_rate", "evaluations")
