@@ -158,6 +158,40 @@ def test_the_rate_is_the_best_on_validation(done):
         assert laid.choose_learning_rate(condition).rate == min(means, key=lambda rate: (-means[rate], rate))
 
 
+def test_a_search_by_halving_gives_full_runs_to_the_best_of_short_ones(tiny_bert, tmp_path):
+    rates, changes = [1e-7, 1e-4, 1e-3, 3e-3], {"train.max_steps": 6}
+    asked = study(tiny_bert, tasks=["toy/dna-classification"], arms=["pretrained", "kmer"], learning_rates=rates)
+    asked |= {"search": {"rule": "halving"}, "set": asked["set"] | changes}
+    plan = plan_study(asked, out=tmp_path)
+    assert [row["to run"] for row in forecast(plan)] == [4 + 2 + 1, 1]
+    assert [condition.most_cells for condition in plan.conditions] == [4 + 2 + 1, 1]
+    found = run_study(asked, out=tmp_path)
+
+    cells = {path.parent.name: json.loads(path.read_text()) for path in (tmp_path / "cells").glob("*/result.json")}
+    assert len(cells) == found.cells[0] == 8
+    condition, _ = (plan := open_study(tmp_path / "small")).conditions
+
+    def best(searched):
+        values = {cell.rate: cells[cell.key]["metrics"]["valid"]["accuracy"]["value"] for cell in searched}
+        return sorted(values, key=lambda rate: (-values[rate], rate))
+
+    short, full = condition.searched(rates, 1 / 3), [cell for cell in plan.searched(condition) if cell.share == 1]
+    assert [cells[cell.key]["steps"] for cell in short] == [2] * 4
+    assert [cells[cell.key]["steps"] for cell in full] == [6] * 2
+    assert [cell.rate for cell in full] == sorted(best(short)[:2])
+    assert found.groups[0].rate == best(full)[0]
+    everything = {**asked, "search": {}}
+    assert {cell.key for cell in full} < {cell.key for cell in plan_study(everything, out=tmp_path).planned_cells()}
+
+
+def test_of_three_rates_the_short_runs_choose(tiny_bert, tmp_path):
+    asked = study(tiny_bert, tasks=["toy/dna-classification"], arms=["pretrained"], learning_rates=[1e-4, 1e-3, 3e-3])
+    found = run_study({**asked, "search": {"rule": "halving"}}, out=tmp_path)
+    assert found.cells == (3 + 2, 0, 0)
+    report = (tmp_path / "small" / "report.md").read_text()
+    assert "by halving" in report
+
+
 def test_a_network_learns_at_the_rate_that_its_arm_searched(tmp_path):
     (tmp_path / "own.csv").write_text("\n".join(["id,sequence,label,group", *map(",".join, GROUPED)]))
     tasks = [{"data": str(tmp_path / "own.csv"), "domain": "dna"}]

@@ -37,6 +37,10 @@ def test_what_is_given_is_kept():
 
 
 def test_steps_that_are_given_leave_no_epochs_to_choose():
+    train = settle(Train(max_steps=40, steps_share=1 / 3), records=80, width=256)
+    assert (steps_of(train, 80), train.evaluations) == (14, 3)
+    train = settle(Train(epochs=3, steps_share=0.5), records=80, width=256)
+    assert (steps_of(train, 80), train.epochs) == (8, 3)
     train = settle(Train(max_steps=40), records=80, width=256)
     assert (train.epochs, train.max_steps, steps_of(train, 80), train.evaluations) == (None, 40, 40, 8)
 

@@ -22,6 +22,9 @@ class Train(ConfigModel):
 
     epochs: float | None = Field(default=None, gt=0, description="None: 6, or more if those are fewer than 300 steps.")
     max_steps: int = Field(default=-1, lt=LIMIT, description="Overrides epochs where positive.")
+    steps_share: float = Field(
+        default=1.0, gt=0, le=1, description="Take this share of the steps, in a schedule that is as much shorter."
+    )
     batch_size: int = Field(default=16, gt=0, lt=LIMIT, description="Records per step, over all devices together.")
     gradient_accumulation_steps: int = Field(
         default=1,

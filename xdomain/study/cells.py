@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any
@@ -28,9 +29,11 @@ LATER_KEYS = {
     "target": None,
 }
 """Keys that recipes could not have before, and their values that change nothing."""
-LATER_TRAIN = {"attention": "own", "decoder": "fresh", "beams": 1, "max_output": None}
+LATER_TRAIN = {"attention": "own", "decoder": "fresh", "beams": 1, "max_output": None, "steps_share": 1.0}
 """The same of options of training."""
 DIGITS = 16
+SHORT = 1 / 3
+"""The share of the steps that the short runs of a search by halving take, and of the rates that go on."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,8 @@ class Condition:
         each run takes the rate of its backbone.
     seeds, search_seeds
         The seeds of its cells, and of the cells that choose the rate.
+    halving
+        Whether the search begins with short runs.
     digests
         Of what the recipe names but does not contain: see `xdomain.study.digests.Digests.of`.
     """
@@ -60,11 +65,15 @@ class Condition:
     seeds: tuple[RunSeeds, ...]
     search_seeds: tuple[RunSeeds, ...]
     digests: Mapping[str, str]
+    halving: bool = False
     _made: dict[Any, Cell] = field(default_factory=dict[Any, "Cell"], init=False, repr=False, compare=False)
 
-    def cell(self, seeds: RunSeeds, rate: float | None) -> Cell:
-        """Make the cell of `seeds` and the learning `rate`, or return it if made before: its key is costly."""
-        return self._made.setdefault((seeds, rate), Cell(self, seeds, rate))
+    def cell(self, seeds: RunSeeds, rate: float | None, share: float = 1.0) -> Cell:
+        """Make the cell of `seeds`, the learning `rate` and the `share` of the steps, or return it if made before.
+
+        Its key is costly.
+        """
+        return self._made.setdefault((seeds, rate, share), Cell(self, seeds, rate, share))
 
     @property
     def fixed(self) -> bool:
@@ -76,9 +85,15 @@ class Condition:
         """The number of splits that its cells are run on."""
         return len({seeds.split for seeds in self.seeds})
 
-    def searched(self) -> list[Cell]:
-        """The cells that choose the rate; none where there is nothing to choose."""
-        return [self.cell(one, rate) for rate in self.rates for one in self.search_seeds] if self.rates[1:] else []
+    def searched(self, rates: Sequence[float] | None = None, share: float = 1.0) -> list[Cell]:
+        """The cells that choose between `rates` (None: all) by runs of a `share` of the steps; none for one rate."""
+        asked = self.rates if rates is None else rates
+        return [self.cell(one, rate, share) for rate in asked for one in self.search_seeds] if asked[1:] else []
+
+    @property
+    def kept_rates(self) -> int:
+        """How many rates have full runs in the search, if they are more than one."""
+        return math.ceil(SHORT * len(self.rates)) if self.halving else len(self.rates)
 
     def final(self, rate: float | None) -> list[Cell]:
         """The cells that are judged on test, at the chosen learning `rate` (None: each run's own)."""
@@ -92,9 +107,10 @@ class Condition:
     @property
     def most_cells(self) -> int:
         """The number of cells; those of the search at the chosen rate are not counted twice."""
-        shared = len(set(self.seeds).intersection(self.search_seeds)) if self.rates[1:] else 0
-        searched = len(self.rates) * len(self.search_seeds) if self.rates[1:] else 0
-        return searched + len(self.seeds) - shared
+        full = self.kept_rates if self.kept_rates > 1 else 0
+        short = len(self.rates) if self.halving and self.rates[1:] else 0
+        shared = len(set(self.seeds).intersection(self.search_seeds)) if full else 0
+        return (short + full) * len(self.search_seeds) + len(self.seeds) - shared
 
 
 @dataclass(frozen=True)
@@ -107,11 +123,14 @@ class Cell:
         What it is one cell of.
     rate
         The learning rate; None where the recipe does not fix one.
+    share
+        Of the steps of a full run.
     """
 
     condition: Condition
     seeds: RunSeeds
     rate: float | None
+    share: float = 1.0
 
     @cached_property
     def recipe(self) -> Recipe:
@@ -122,7 +141,7 @@ class Cell:
         run = recipe.run.model_copy(update={"mapping_seed": mapping, "seed": seed, **rated})
         train = recipe.train
         if self.rate is not None and not recipe.run.baseline:
-            train = train.model_copy(update={"learning_rate": self.rate})
+            train = train.model_copy(update={"learning_rate": self.rate, "steps_share": self.share})
         split = recipe.split if split_seed is None else recipe.split.model_copy(update={"seed": split_seed})
         return recipe.model_copy(update={"run": run, "train": train, "split": split})
 
@@ -160,6 +179,7 @@ class Cell:
 
     def __str__(self) -> str:
         rate = "" if self.rate is None else f", learning rate {self.rate:g}"
+        rate += "" if self.share == 1 else f", {self.share:.2g} of the steps"
         share = "" if self.condition.fraction == 1 else f", {self.condition.fraction:g} of the training records"
         split = "" if self.seeds.split is None else f", split seed {self.seeds.split}"
         return (
@@ -213,6 +233,7 @@ def from_dict(tree: Mapping[str, Any]) -> Condition:
         _seeds_of(tree, "seeds", "seed_pairs", "draws"),
         _seeds_of(tree, "search_seeds", "search_pairs", "search_draws"),
         tree["digests"],
+        tree.get("halving", False),
     )
 
 

@@ -137,6 +137,11 @@ def _arm(value: object) -> object:
 class Search(ConfigModel):
     """How the learning rate of an arm is chosen: by the mean on validation over a few seeds, then kept for all."""
 
+    rule: Literal["full", "halving"] = Field(
+        default="full",
+        description="full: a run of each rate; halving: a run of a third of the steps of each, then, of the better "
+        "third of the rates, a full one. Baselines are searched in full.",
+    )
     seeds: int = Field(default=1, gt=0, description="The first so many of the seeds.")
     mapping_seeds: int = Field(default=1, gt=0, description="The first so many of the mapping seeds.")
 

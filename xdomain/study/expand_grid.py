@@ -91,7 +91,8 @@ def _condition(grid: Grid, task: str | LocalTask, arm: Arm, fraction: float) -> 
         )
     seeds, search = (_distinct_seeds(recipe, grid.run_seeds(search=search)) for search in (False, True))
     rates = tuple(arm.learning_rates or ([] if arm.baseline else grid.learning_rates or _own_rate(recipe)))
-    return Condition(recipe.name, arm.label, fraction, recipe, rates, seeds, search, {})
+    halving = grid.search.rule == "halving" and not arm.baseline
+    return Condition(recipe.name, arm.label, fraction, recipe, rates, seeds, search, {}, halving)
 
 
 def _own_rate(recipe: Recipe) -> tuple[float, ...]:

@@ -20,7 +20,7 @@ from xdomain.core.run_dir import write_json
 from xdomain.core.yaml_config import checked
 from xdomain.data.sources import neighbour
 from xdomain.metrics.metrics import METRICS
-from xdomain.study.cells import Cell, Condition, from_dict, to_dict
+from xdomain.study.cells import SHORT, Cell, Condition, from_dict, to_dict
 from xdomain.study.config import Grid, load_grid
 from xdomain.study.expand_grid import conditions_of
 from xdomain.study.store import Store
@@ -39,6 +39,7 @@ class _Setting(BaseModel):
     recipe: dict[str, Any]
     rates: list[float]
     digests: dict[str, str]
+    halving: bool = False
     seeds: list[list[int | None]] | None = None
     search_seeds: list[list[int | None]] | None = None
 
@@ -113,21 +114,39 @@ class StudyPlan:
     def choose_learning_rate(self, condition: Condition) -> SelectedRate:
         """Choose the learning rate of the `condition`: the one with the best mean on validation over its search cells.
 
-        Of two equal rates the lower is taken. A rate is excluded if one of its cells failed or has no value.
+        Of two equal rates the lower is taken. A rate is excluded if one of its cells failed or has no value. In a
+        search by halving, only rates that were among the best of the short cells have full ones.
         """
-        if not condition.rates[1:]:
-            return SelectedRate(settled=True, rate=next(iter(condition.rates), None))
-        best: tuple[float, float] | None = None
-        for rate in condition.rates:
-            cells = [cell for cell in condition.searched() if cell.rate == rate]
+        kept = self._kept(condition)
+        if kept is None or not kept[1:]:
+            return SelectedRate(settled=kept is not None, rate=kept[0] if kept else None)
+        ranked = self._ranked(condition, kept, 1.0)
+        return SelectedRate(settled=ranked is not None, rate=ranked[0] if ranked else None)
+
+    def searched(self, condition: Condition) -> list[Cell]:
+        """The cells, as far as they are known, that choose the learning rate of the `condition`."""
+        short = condition.searched(condition.rates, SHORT) if condition.halving else []
+        return [*short, *condition.searched(self._kept(condition) or ())]
+
+    def _kept(self, condition: Condition) -> Sequence[float] | None:
+        """The rates between which full cells choose; None as long as short cells of the search are open or running."""
+        if not condition.halving or not condition.rates[1:]:
+            return condition.rates
+        ranked = self._ranked(condition, condition.rates, SHORT)
+        return None if ranked is None else sorted(ranked[: condition.kept_rates])
+
+    def _ranked(self, condition: Condition, rates: Sequence[float], share: float) -> list[float] | None:
+        """The `rates`, best first, by their cells of a `share` of the steps; None while one is open or running."""
+        means: dict[float, float] = {}
+        for rate in rates:
+            cells = [cell for cell in condition.searched(rates, share) if cell.rate == rate]
             states = [self.store.state(cell.key) for cell in cells]
             if any(state in ("open", "running") for state in states):
-                return SelectedRate(settled=False)
+                return None
             if all(state == "done" for state in states):
                 mean = sum(self._on_validation(cell) for cell in cells) / len(cells)
-                if math.isfinite(mean) and (best is None or mean > best[0]):
-                    best = mean, rate
-        return SelectedRate(settled=True, rate=best[1] if best else None)
+                means |= {rate: mean} if math.isfinite(mean) else {}
+        return sorted(means, key=lambda rate: (-means[rate], rate))
 
     def _on_validation(self, cell: Cell) -> float:
         """The deciding metric, with its sign changed where lower is better; NaN where it is not defined."""
@@ -143,7 +162,7 @@ class StudyPlan:
 
     def planned_cells(self) -> list[Cell]:
         """All cells known so far, each once: the cells of searches first, then the others, seed by seed."""
-        searched = [cell for condition in self.conditions for cell in condition.searched()]
+        searched = [cell for condition in self.conditions for cell in self.searched(condition)]
         final = [enumerate(self.final(condition)) for condition in self.conditions]
         later = sorted(((place, cell) for cells in final for place, cell in cells), key=lambda entry: entry[0])
         return list({cell.key: cell for cell in (*searched, *(cell for _, cell in later))}.values())
@@ -157,7 +176,7 @@ class StudyPlan:
         known = self.planned_cells()
         settled = sum(self.store.state(cell.key) in ("done", "failed") for cell in known)
         unknown = sum(
-            s.most_cells - len(s.searched()) for s in self.conditions if not self.choose_learning_rate(s).settled
+            s.most_cells - len(self.searched(s)) for s in self.conditions if not self.choose_learning_rate(s).settled
         )
         return settled, len(known) + unknown
 

@@ -60,11 +60,10 @@ def steps_an_epoch(train: Train, records: int) -> int:
 
 def steps_of(train: Train, records: int) -> int:
     """Steps of a run with the options `train`, settled by `settle`, on `records` training records."""
-    if train.max_steps > 0:
-        return train.max_steps
-    if train.epochs is None:
+    if train.max_steps <= 0 and train.epochs is None:
         raise ValueError("neither train.max_steps nor train.epochs is given")
-    return math.ceil(train.epochs * steps_an_epoch(train, records))
+    whole = train.max_steps if train.max_steps > 0 else math.ceil((train.epochs or 0) * steps_an_epoch(train, records))
+    return math.ceil(whole * train.steps_share)
 
 
 def evaluate_every(train: Train, records: int) -> int:

@@ -142,7 +142,8 @@ def plan_for_minutes(
     if steps < fewest:
         longer = (minutes * 1.05**i for i in itertools.count(1))
         raise TooFewMinutesError(minutes, next(n for n in longer if _plan(n, pace, wanted, sizes, spent)[0] >= fewest))
-    return wanted.model_copy(update={"epochs": None, "max_steps": steps, "evaluations": min(evaluations, steps)}), limit
+    size = {"epochs": None, "steps_share": 1.0, "max_steps": steps, "evaluations": min(evaluations, steps)}
+    return wanted.model_copy(update=size), limit
 
 
 def _plan(

@@ -8,7 +8,7 @@ from typing import Any
 
 from xdomain.core.formatting import duration, number
 from xdomain.core.progress import log
-from xdomain.study.cells import Cell, Condition
+from xdomain.study.cells import SHORT, Cell, Condition
 from xdomain.study.plan import StudyPlan
 
 Table = list[dict[str, str]]
@@ -53,7 +53,7 @@ class Progress:
 
     def left(self) -> float:
         """Seconds until all cells are done, if no other process helps; NaN where unknown."""
-        return sum(seconds * cells for seconds, cells in remaining(self.study)) / self.workers
+        return sum(seconds for seconds, _ in remaining(self.study)) / self.workers
 
     def _left(self) -> str:
         left = self.left()
@@ -80,19 +80,21 @@ def _row(study: StudyPlan, condition: Condition) -> dict[str, str]:
 
 
 def remaining(study: StudyPlan) -> list[tuple[float, int]]:
-    """For each condition of `study`: seconds per cell (NaN where unknown), and how many of its cells are to come."""
+    """For each condition of `study`: how many of its cells are to come, and before it their seconds, NaN if unknown."""
     estimates: list[tuple[float, int]] = []
     for condition in study.conditions:
-        cells = [*condition.searched(), *study.final(condition)]
-        open_cells = {cell.key for cell in cells if study.store.state(cell.key) in ("open", "running")}
+        searched = study.searched(condition)
+        cells = {cell.key: cell for cell in (*searched, *study.final(condition))}
+        shares = [cell.share for cell in cells.values() if study.store.state(cell.key) in ("open", "running")]
         settled = study.choose_learning_rate(condition).settled
-        unknown = 0 if settled else condition.most_cells - len(condition.searched())
-        estimates.append((seconds_of(study, condition) if open_cells or unknown else 0.0, len(open_cells) + unknown))
+        unknown = 0 if settled else condition.most_cells - len(searched)
+        seconds = seconds_of(study, condition) * (sum(shares) + unknown) if shares or unknown else 0.0
+        estimates.append((seconds, len(shares) + unknown))
     return estimates
 
 
 def seconds_of(study: StudyPlan, condition: Condition) -> float:
-    """Estimate the seconds that a cell takes.
+    """Estimate the seconds that a cell of all steps takes.
 
     The mean over finished cells of the condition, or else over those of its task, scaled by their shares of the
     training records: encoders if it has one, else baselines. Without any, for an encoder, the recipe's runtime.
@@ -115,7 +117,7 @@ def seconds_of(study: StudyPlan, condition: Condition) -> float:
         [s for s in study.conditions if s.task == condition.task and (s.recipe.run.baseline is None) == kind],
     ):
         taken = [
-            study.store.result(cell.key)["seconds"] * condition.fraction / other.fraction
+            study.store.result(cell.key)["seconds"] * condition.fraction / other.fraction / cell.share
             for other in others
             for cell in _candidates(other)
             if study.store.state(cell.key) == "done"
@@ -128,7 +130,8 @@ def seconds_of(study: StudyPlan, condition: Condition) -> float:
 
 def _candidates(condition: Condition) -> list[Cell]:
     """All cells that a condition could be judged by, whichever rate is chosen."""
-    return [cell for rate in condition.rates or (None,) for cell in condition.final(rate)]
+    full = [cell for rate in condition.rates or (None,) for cell in condition.final(rate)]
+    return [*full, *(condition.searched(share=SHORT) if condition.halving else ())]
 
 
 def forecast(study: StudyPlan) -> list[dict[str, Any]]:
@@ -146,7 +149,7 @@ def forecast(study: StudyPlan) -> list[dict[str, Any]]:
                 "rates": ", ".join(f"{rate:g}" for rate in condition.rates) or "–",
                 "cells": condition.most_cells,
                 "to run": left,
-                "minutes": round(seconds * left / 60, 1) if math.isfinite(seconds) else None,
+                "minutes": round(seconds / 60, 1) if math.isfinite(seconds) else None,
             }
         )
     return rows

@@ -355,6 +355,8 @@ def _measured(findings: Findings) -> Iterator[Block]:
     yield Heading("How it was measured")
     grids = {(group.task, group.rates) for group in findings.groups if group.rates}
     alike = ", by the same search for every arm" if len(grids) == len({task for task, _ in grids}) else ""
+    halving = "search:\n  rule: halving" in findings.study
+    alike += ", by halving: full runs for the better third of the rates, by runs of a third of the steps" * halving
     yield Paragraph(
         (
             f"Learning rates and checkpoints were chosen on validation data{alike}. Test was read once a cell, at the "
