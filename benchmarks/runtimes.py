@@ -21,9 +21,9 @@ from xdomain.core.plugins import find_recipe
 from xdomain.inference.saved_model import load_saved
 from xdomain.inspection import listing
 from xdomain.model.backbone import load_backbone
-from xdomain.pipeline import adapter_of, prepare
 from xdomain.training.defaults import settle, steps_of
 from xdomain.training.device import best_device
+from xdomain.training.preparation import adapter_of, prepare
 
 FEW, MANY, RECORDS = 5, 35, 128
 

@@ -19,7 +19,7 @@ LAYERS = (  # lowest first; packages and modules of one layer do not import each
     ("xdomain/variants/", "xdomain/anomaly.py"),
     ("xdomain/trained_model.py",),
     ("xdomain/result.py", "xdomain/run_names.py"),
-    ("xdomain/cross_validation.py",),
+    ("xdomain/cross_validation.py", "xdomain/finish_run.py"),
     ("xdomain/pipeline.py",),
     ("xdomain/sklearn.py",),
     ("xdomain/evaluation.py", "xdomain/zero_shot.py"),

@@ -15,7 +15,7 @@ from xdomain.data.dataset import check_symbols, encode_examples
 from xdomain.data.loading import load_table
 from xdomain.data.splits.assign import assign
 from xdomain.metrics.metrics import check_metrics, compute_metrics
-from xdomain.pipeline import adapter_of
+from xdomain.training.preparation import adapter_of
 
 TASKS = task_names()
 TOYS = [t for t in TASKS if t.startswith("toy/")]

@@ -12,7 +12,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 import xdomain
 from xdomain.core.recipe import load_recipe
 from xdomain.model.layer_mix import attach_layer_mix
-from xdomain.pipeline import adapter_of, prepare
+from xdomain.training.preparation import adapter_of, prepare
 
 FAST = ("train.max_steps=6", "split.limit.train=48", "split.limit.valid=16", "split.limit.test=16",
         "train.precision=fp32", "train.learning_rate=1e-2", "train.evaluations=2")  # fmt: skip

@@ -29,10 +29,10 @@ from xdomain.core.run_dir import (
     is_run,
     opened_folder,
 )
+from xdomain.finish_run import finish
 from xdomain.inference.predictor import scoring_need
 from xdomain.metrics.heldout import HeldOutPredictions
 from xdomain.model.backbone import quiet_loading
-from xdomain.pipeline import finish
 from xdomain.result import Result
 from xdomain.training.arguments import memory_need
 from xdomain.training.device import Device, best_device, process_count
