@@ -110,6 +110,13 @@ def test_an_interrupted_run_is_kept_and_can_be_finished(interrupted):
     assert contents(opened(interrupted, resume=True)) == before
 
 
+@pytest.mark.parametrize("asked", [{}, {"overwrite": True}, {"resume": True}])
+def test_a_run_that_was_killed_as_it_wrote_its_recipe_is_none(tmp_path, asked):
+    (tmp_path / "recipe.yaml.part").write_text("name: half a rec")
+    opened(tmp_path, **asked)
+    assert list(contents(tmp_path)) == ["recipe.yaml"]
+
+
 def test_a_run_is_not_resumed_with_other_options(interrupted):
     told = refusal(interrupted, OTHER, resume=True)
     assert f"the run in {interrupted} was started with other options than these" in told

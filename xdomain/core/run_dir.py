@@ -227,7 +227,7 @@ def _unwritable(folder: Path, why: str) -> OutputError:
 
 
 def _allow(folder: Path, holds: list[str], recipe: Recipe, *, overwrite: bool, resume: bool) -> None:
-    if not holds:
+    if set(holds) <= {f"{RECIPE}.part"}:  # new, or left as its first file was being written
         return
     strange = [name for name in holds if name.removesuffix(".part") not in WRITTEN and not FOLD.fullmatch(name)]
     if RECIPE not in holds or strange:
