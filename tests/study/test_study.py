@@ -164,6 +164,8 @@ def test_a_search_by_halving_gives_full_runs_to_the_best_of_short_ones(tiny_bert
     asked |= {"search": {"rule": "halving"}, "set": asked["set"] | changes}
     plan = plan_study(asked, out=tmp_path)
     assert [row["to run"] for row in forecast(plan)] == [4 + 2 + 1, 1]
+    typed = {name: value for name, value in asked.items() if name not in ("tasks", "arms")}
+    assert xdomain.Study(asked["tasks"], asked["arms"], **typed).plan.grid == plan.grid
     assert [condition.most_cells for condition in plan.conditions] == [4 + 2 + 1, 1]
     found = run_study(asked, out=tmp_path)
 

@@ -132,6 +132,8 @@ class Study:
         crossed: every mapping seed and split seed with every seed; paired: the i-th of each together.
     learning_rates
         The rates to choose from on validation, separately for each arm; empty: the rate of the task.
+    search
+        How they are chosen: ``{"rule": "halving"}`` by short runs first, ``{"seeds": 2}`` over two seeds.
     fractions
         Shares of the training records, in (0, 1].
     backbone
@@ -163,6 +165,7 @@ class Study:
         split_seeds: int | Sequence[int] | Literal["seeds"] = (),
         design: Literal["crossed", "paired"] = "crossed",
         learning_rates: Sequence[float] = (),
+        search: Mapping[str, Any] | None = None,
         fractions: Sequence[float] = (1.0,),
         backbone: str | None = None,
         set: Mapping[str, Any] | None = None,
@@ -179,11 +182,13 @@ class Study:
             "split_seeds": split_seeds if isinstance(split_seeds, str) else _listed(split_seeds),
             "design": design,
             "learning_rates": list(learning_rates),
+            "search": dict(search or {}),
             "fractions": list(fractions),
             "backbone": backbone,
             "set": dict(set or {}),
         }
         self.plan = plan_study(given, out)
+        self._collected: tuple[dict[str, str], Findings] | None = None
 
     @property
     def folder(self) -> Path:
@@ -216,7 +221,10 @@ class Study:
     @property
     def findings(self) -> Findings:
         """The results of the cells that are finished now."""
-        return collect(self.plan)
+        states = {cell.key: self.plan.store.state(cell.key) for cell in self.plan.planned_cells()}
+        if self._collected is None or self._collected[0] != states:
+            self._collected = states, collect(self.plan)
+        return self._collected[1]
 
     def results(self) -> Any:
         """Tabulate the arms.
