@@ -24,7 +24,8 @@ SAMPLE = (
     "tests/model",
     "tests/pretraining",
     "tests/training",
-    "tests/test_pipeline.py",
+    "tests/inference",
+    "tests/runs",
 )
 """What calls other people's packages; studies and analyses only call these."""
 

@@ -21,8 +21,8 @@ import numpy as np
 import pyarrow.parquet as pq
 
 import xdomain
-from xdomain import pipeline
 from xdomain.core.run_dir import read_history
+from xdomain.runs import pipeline
 from xdomain.training import frozen_states, train_encoder
 from xdomain.training.device import best_device
 

@@ -98,7 +98,7 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[P
 def tiny_bert(once: Callable[[str, Callable[[Path], object]], Path]) -> Path:
     """A checkpoint folder: 2 layers, width 32, 64 positions."""
     folder = once("tiny", save_tiny_bert)
-    import_module("xdomain.pipeline")
+    import_module("xdomain.runs.pipeline")
     plots: Any = import_module("xdomain.training.plots")
     plots._Plot.savefig = saved_empty
     gc.collect()

@@ -22,7 +22,7 @@ from typing import IO, Any
 
 XDOMAIN = "from xdomain.cli.main import main\nmain()"
 """The script of the command ``xdomain``, whose words are the arguments."""
-LOADED = ("xdomain.cli.main", "xdomain.pipeline", "xdomain.study.compare", "xdomain.pretraining.api",
+LOADED = ("xdomain.cli.main", "xdomain.runs.pipeline", "xdomain.study.compare", "xdomain.pretraining.api",
           "transformers.models.bert.modeling_bert", "sklearn.linear_model", "pyarrow.parquet")  # fmt: skip
 
 _server = get_context("forkserver")

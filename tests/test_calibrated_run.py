@@ -12,7 +12,7 @@ from xdomain.cli.console import print_result
 from xdomain.core.errors import RecipeError
 from xdomain.core.recipe import parse_recipe
 from xdomain.metrics.scoring import by_class, chances_of
-from xdomain.result import load_result
+from xdomain.runs.result import load_result
 from xdomain.study.cells import LATER_KEYS
 
 

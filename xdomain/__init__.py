@@ -9,37 +9,37 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from xdomain.analysis.analyze import analyze as analyze
-    from xdomain.anomaly import anomaly_scores as anomaly_scores
     from xdomain.compression.api import compress as compress
     from xdomain.core.errors import UserError as UserError
     from xdomain.core.plugins import find_recipe as load_recipe
     from xdomain.core.plugins import task_names as task_names
     from xdomain.core.recipe import Recipe as Recipe
-    from xdomain.embedding.open_encoder import embed as embed
-    from xdomain.embedding.open_encoder import open_encoder as open_encoder
-    from xdomain.evaluation import evaluate as evaluate
     from xdomain.export.dome import dome as dome
     from xdomain.export.onnx import export_onnx as export_onnx
+    from xdomain.inference.anomaly import anomaly_scores as anomaly_scores
+    from xdomain.inference.embedding.open_encoder import embed as embed
+    from xdomain.inference.embedding.open_encoder import open_encoder as open_encoder
+    from xdomain.inference.evaluation import evaluate as evaluate
     from xdomain.inference.genome_track import predict_windows as predict_windows
     from xdomain.inference.prediction_file import predict as predict
+    from xdomain.inference.trained_model import Model as Model
+    from xdomain.inference.trained_model import load as load
+    from xdomain.inference.variants.api import score_variants as score_variants
+    from xdomain.inference.zero_shot import transfer as transfer
     from xdomain.inspection import check as check
-    from xdomain.pipeline import run as run
     from xdomain.pretraining.api import Pretraining as Pretraining
     from xdomain.pretraining.api import pretrain_synthetic as pretrain_synthetic
     from xdomain.pretraining.api import pretrain_text as pretrain_text
     from xdomain.pretraining.own_stream import pretrain_stream as pretrain_stream
     from xdomain.pretraining.sequences import pretrain_sequences as pretrain_sequences
-    from xdomain.result import Result as Result
-    from xdomain.result import load_result as load_result
+    from xdomain.runs.pipeline import run as run
+    from xdomain.runs.result import Result as Result
+    from xdomain.runs.result import load_result as load_result
     from xdomain.study.api import Study as Study
     from xdomain.study.api import report as report
     from xdomain.study.api import run_study as run_study
     from xdomain.study.compare import compare as compare
     from xdomain.study.plan import plan_study as plan_study
-    from xdomain.trained_model import Model as Model
-    from xdomain.trained_model import load as load
-    from xdomain.variants.api import score_variants as score_variants
-    from xdomain.zero_shot import transfer as transfer
 
 __version__ = version("xdomain")
 
@@ -52,21 +52,21 @@ if _BUSY and not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & os.environ.keys():
 # Imported at first use: loading torch takes seconds, and `xdomain ls` does not need it.
 _HOMES = {
     "Recipe": "xdomain.core.recipe:Recipe",
-    "Result": "xdomain.result:Result",
-    "Model": "xdomain.trained_model:Model",
-    "load": "xdomain.trained_model:load",
+    "Result": "xdomain.runs.result:Result",
+    "Model": "xdomain.inference.trained_model:Model",
+    "load": "xdomain.inference.trained_model:load",
     "UserError": "xdomain.core.errors:UserError",
     "analyze": "xdomain.analysis.analyze:analyze",
     "check": "xdomain.inspection:check",
     "compare": "xdomain.study.compare:compare",
     "compress": "xdomain.compression.api:compress",
     "dome": "xdomain.export.dome:dome",
-    "embed": "xdomain.embedding.open_encoder:embed",
-    "evaluate": "xdomain.evaluation:evaluate",
+    "embed": "xdomain.inference.embedding.open_encoder:embed",
+    "evaluate": "xdomain.inference.evaluation:evaluate",
     "export_onnx": "xdomain.export.onnx:export_onnx",
     "load_recipe": "xdomain.core.plugins:find_recipe",
-    "load_result": "xdomain.result:load_result",
-    "open_encoder": "xdomain.embedding.open_encoder:open_encoder",
+    "load_result": "xdomain.runs.result:load_result",
+    "open_encoder": "xdomain.inference.embedding.open_encoder:open_encoder",
     "Pretraining": "xdomain.pretraining.api:Pretraining",
     "predict": "xdomain.inference.prediction_file:predict",
     "predict_windows": "xdomain.inference.genome_track:predict_windows",
@@ -76,11 +76,11 @@ _HOMES = {
     "pretrain_text": "xdomain.pretraining.api:pretrain_text",
     "plan_study": "xdomain.study.plan:plan_study",
     "report": "xdomain.study.api:report",
-    "run": "xdomain.pipeline:run",
+    "run": "xdomain.runs.pipeline:run",
     "run_study": "xdomain.study.api:run_study",
-    "anomaly_scores": "xdomain.anomaly:anomaly_scores",
-    "score_variants": "xdomain.variants.api:score_variants",
-    "transfer": "xdomain.zero_shot:transfer",
+    "anomaly_scores": "xdomain.inference.anomaly:anomaly_scores",
+    "score_variants": "xdomain.inference.variants.api:score_variants",
+    "transfer": "xdomain.inference.zero_shot:transfer",
     "Study": "xdomain.study.api:Study",
     "task_names": "xdomain.core.plugins:task_names",
 }

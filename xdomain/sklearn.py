@@ -19,9 +19,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from xdomain.core.errors import DataError
 from xdomain.core.overrides import Overrides
-from xdomain.pipeline import run
-from xdomain.result import Result
-from xdomain.trained_model import Model
+from xdomain.inference.trained_model import Model
+from xdomain.runs.pipeline import run
+from xdomain.runs.result import Result
 
 
 class XDomainClassifier(ClassifierMixin, BaseEstimator):

@@ -177,7 +177,14 @@ def _timeless(tree: Any) -> Any:
 def disturbed(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Carry out a plan; see the module. Yields a row for the undisturbed command, then one for each place."""
     folder = Path(plan["folder"])
-    for module in ("torch", "transformers", "pyarrow.parquet", "xdomain.pipeline", "xdomain.study.compare", "sklearn"):
+    for module in (
+        "torch",
+        "transformers",
+        "pyarrow.parquet",
+        "xdomain.runs.pipeline",
+        "xdomain.study.compare",
+        "sklearn",
+    ):
         __import__(module)
 
     def given(name: str, out: Path) -> list[str]:

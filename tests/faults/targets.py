@@ -260,7 +260,7 @@ def genome(data, folder):
 
 def variants(data, folder):
     from xdomain.data.formats.genome import open_genome
-    from xdomain.variants.vcf import read_vcf
+    from xdomain.inference.variants.vcf import read_vcf
 
     return list(read_vcf(written("data.vcf", data, folder), open_genome(written("g.fa", GENOME, folder), "variants")))
 

@@ -27,10 +27,10 @@ from xdomain.adapters.speech.mfcc import Mfcc
 from xdomain.cli.main import main
 from xdomain.core.errors import UserError
 from xdomain.data.corpus import load_tokenizer
-from xdomain.evaluation import evaluate
+from xdomain.inference.evaluation import evaluate
 from xdomain.metrics.heldout import load_held_out
 from xdomain.model.backbone import load_backbone
-from xdomain.result import load_result
+from xdomain.runs.result import load_result
 from xdomain.study.api import run_study
 
 LONGEST = 2000

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import xdomain
 from xdomain.core.errors import DataError
 from xdomain.core.plugins import readers
-from xdomain.evaluation import evaluate
+from xdomain.inference.evaluation import evaluate
 from xdomain.inference.prediction_file import predict
 from xdomain.inspection import check
 from xdomain.metrics.bootstrap import Rows, resample

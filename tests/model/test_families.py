@@ -12,8 +12,9 @@ from xdomain.core.choices import PAIRS, Init, Tune
 from xdomain.core.errors import BackboneError
 from xdomain.core.safe_loading import load
 from xdomain.model.families import architecture_of, auto_class_for, can_slice_vocabulary, max_positions, problems_of
-from xdomain.model.initialise import EncoderArm, build_model, parameter_group
+from xdomain.model.initialise import EncoderArm, build_model
 from xdomain.model.layer_mix import remove_mix
+from xdomain.model.parameter_groups import parameter_group
 from xdomain.model.tokenizer import layout_of
 from xdomain.model.tuning import freeze_for, merge_adapters
 from xdomain.model.vocabulary import restore_vocabulary, slice_vocabulary

@@ -20,7 +20,8 @@ from xdomain.core.choices import PARTS, Problem
 from xdomain.core.errors import RecipeError
 from xdomain.model.backbone import load_backbone
 from xdomain.model.families import auto_class_for
-from xdomain.model.initialise import EncoderArm, build_model, parameter_group, transferred
+from xdomain.model.initialise import EncoderArm, build_model, transferred
+from xdomain.model.parameter_groups import parameter_group
 from xdomain.model.tuning import freeze_for, merge_adapters, trainable
 from xdomain.model.vocabulary import restore_vocabulary, slice_vocabulary
 

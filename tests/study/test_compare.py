@@ -15,7 +15,7 @@ from xdomain.core.errors import RecipeError
 from xdomain.core.plugins import find_recipe
 from xdomain.core.recipe import dump_recipe
 from xdomain.metrics.heldout import load_held_out, resampled_metric
-from xdomain.result import load_result
+from xdomain.runs.result import load_result
 from xdomain.study.compare import compare
 from xdomain.study.comparison import ArmRuns, comparison_of
 from xdomain.study.config import RunSeeds

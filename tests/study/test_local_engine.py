@@ -43,7 +43,7 @@ def run(recipe, *, out, **options):
     if (recipe.run.init, recipe.run.seed) == {where}:
         {ends}
     shutil.copytree({cell!r}, out)
-sys.modules["xdomain.pipeline"] = types.SimpleNamespace(run=run)
+sys.modules["xdomain.runs.pipeline"] = types.SimpleNamespace(run=run)
 """
 
 

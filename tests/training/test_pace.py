@@ -54,7 +54,7 @@ def test_what_takes_too_long_to_judge_is_judged_by_fewer_records():
 
 
 def test_a_run_reads_fewer_records_and_writes_down_how_many(tiny_bert, tmp_path, monkeypatch, said):
-    monkeypatch.setattr(import_module("xdomain.pipeline"), "measure_pace", lambda *given: Pace(1.0, 10.0))
+    monkeypatch.setattr(import_module("xdomain.runs.pipeline"), "measure_pace", lambda *given: Pace(1.0, 10.0))
     limits = ("split.limit.train=40", "split.limit.valid=60", "split.limit.test=90")
     result = xdomain.run(
         "toy/dna-regression", overrides=(*limits, "train.max_steps=9"), backbone=str(tiny_bert), minutes=40,
@@ -70,7 +70,7 @@ def test_a_run_reads_fewer_records_and_writes_down_how_many(tiny_bert, tmp_path,
 
 
 def test_a_comparison_takes_as_many_seeds_as_there_is_time_for(tiny_bert, tmp_path, monkeypatch, said):
-    monkeypatch.setattr(import_module("xdomain.pipeline"), "measure_pace", lambda *given: Pace(50.0, 0.01))
+    monkeypatch.setattr(import_module("xdomain.runs.pipeline"), "measure_pace", lambda *given: Pace(50.0, 0.01))
     found = xdomain.compare(
         "toy/dna-regression", ["pretrained", "scratch"], overrides=SMALL, backbone=str(tiny_bert), out=tmp_path,
         minutes=24,
@@ -80,7 +80,7 @@ def test_a_comparison_takes_as_many_seeds_as_there_is_time_for(tiny_bert, tmp_pa
 
 
 def test_a_comparison_names_the_minutes_that_were_asked_for_and_those_needed(tiny_bert, tmp_path, monkeypatch):
-    monkeypatch.setattr(import_module("xdomain.pipeline"), "measure_pace", lambda *given: Pace(60.0, 0.01))
+    monkeypatch.setattr(import_module("xdomain.runs.pipeline"), "measure_pace", lambda *given: Pace(60.0, 0.01))
     with pytest.raises(RecipeError, match="2 minutes are too few") as told:
         xdomain.compare(
             "toy/dna-regression", ["pretrained", "scratch"], seeds=2, overrides=SMALL, backbone=str(tiny_bert),
@@ -91,7 +91,7 @@ def test_a_comparison_names_the_minutes_that_were_asked_for_and_those_needed(tin
 
 
 def test_an_interrupted_comparison_that_chose_its_steps_goes_on(tiny_bert, tmp_path, monkeypatch):
-    monkeypatch.setattr(import_module("xdomain.pipeline"), "measure_pace", lambda *given: Pace(500.0, 0.01))
+    monkeypatch.setattr(import_module("xdomain.runs.pipeline"), "measure_pace", lambda *given: Pace(500.0, 0.01))
     options = {
         "seeds": 2, "overrides": SMALL, "backbone": str(tiny_bert), "out": tmp_path, "minutes": 200,
     }  # fmt: skip
@@ -129,7 +129,7 @@ def test_a_run_chooses_its_steps_says_so_and_is_resumed_with_the_same(tiny_bert,
         measured.append(real(*given))
         return Pace(500.0, 0.01)  # so slow that it matters little how long reading took
 
-    monkeypatch.setattr(import_module("xdomain.pipeline"), "measure_pace", slow)
+    monkeypatch.setattr(import_module("xdomain.runs.pipeline"), "measure_pace", slow)
     changes = (*SMALL, "train.max_steps=100000")
     options = {"overrides": changes, "backbone": str(tiny_bert), "out": tmp_path / "run"}
     result = xdomain.run("toy/dna-regression", **options, minutes=100)

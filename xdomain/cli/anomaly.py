@@ -27,10 +27,10 @@ def anomaly_command(
     reading: Reading,
 ) -> None:
     """Score how unlikely a pre-trained masked language model finds each record: higher for the less likely."""
-    from xdomain.anomaly import anomaly_scores
     from xdomain.cli.progress_bar import progress_bar
     from xdomain.core.run_dir import check_new_file
     from xdomain.data.formats.write import TABLE_FILES, write_tables
+    from xdomain.inference.anomaly import anomaly_scores
 
     if out:
         check_new_file(out, TABLE_FILES, overwrite=reading.overwrite)

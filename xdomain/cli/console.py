@@ -19,9 +19,9 @@ from xdomain.core.printing import print_rows, table_of
 from xdomain.core.recipe import Negatives, load_recipe
 
 if TYPE_CHECKING:  # a listing should not load torch
-    from xdomain.evaluation import Evaluation
+    from xdomain.inference.evaluation import Evaluation
     from xdomain.metrics.bootstrap import Interval
-    from xdomain.pipeline import Result
+    from xdomain.runs.pipeline import Result
     from xdomain.study.comparison import Comparison
     from xdomain.study.results import Findings
 

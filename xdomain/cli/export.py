@@ -13,7 +13,7 @@ from xdomain.core.choices import ExportFormat, Pooling
 from xdomain.core.errors import RecipeError
 
 if TYPE_CHECKING:
-    from xdomain.embedding.encoder import Encoder
+    from xdomain.inference.embedding.encoder import Encoder
 
 Source = Annotated[str, typer.Argument(help="A finished run; or a backbone that is not fine-tuned, with --domain.")]
 Files = Annotated[list[Path], typer.Argument(help="A table or sequences, labels not needed; or sound files.")]
@@ -41,7 +41,7 @@ class Reading:
 
     def encoder(self, source: str) -> Encoder:
         """Open the encoder of `source`, which loads torch."""
-        from xdomain.embedding.open_encoder import open_encoder
+        from xdomain.inference.embedding.open_encoder import open_encoder
 
         return open_encoder(
             source,
@@ -64,7 +64,7 @@ def embed_command(
 ) -> None:
     """Write a vector for each record of a file, by a run's encoder, or by a backbone that is not fine-tuned."""
     from xdomain.cli.progress_bar import progress_bar
-    from xdomain.embedding.files import check_vector_file
+    from xdomain.inference.embedding.files import check_vector_file
 
     check_vector_file(out, pooling, overwrite=reading.overwrite)
     columns = columns_by_role(reading.column)
@@ -86,7 +86,7 @@ def attention_command(
     """Write the attention weights of each record of a file: from every position to every other, by layer and head."""
     from xdomain.cli.progress_bar import progress_bar
     from xdomain.core.run_dir import check_new_file
-    from xdomain.embedding.files import ATTENTION_FILES
+    from xdomain.inference.embedding.files import ATTENTION_FILES
 
     check_new_file(out, ATTENTION_FILES, overwrite=reading.overwrite)
     columns = columns_by_role(reading.column)

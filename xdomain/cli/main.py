@@ -95,7 +95,7 @@ def run_command(
 
     recipe = own.recipe(task, training.backbone)
     with progress_bar():
-        from xdomain.pipeline import run  # which loads torch
+        from xdomain.runs.pipeline import run  # which loads torch
 
         result = run(recipe, init=init, baseline=baseline, **training.keywords())
     if not result.values:
@@ -276,7 +276,7 @@ def evaluate_command(
     from xdomain.cli.console import print_evaluation, print_json
     from xdomain.core.run_dir import check_new_file
     from xdomain.data.formats.write import TABLE_FILES, write_table
-    from xdomain.evaluation import evaluate
+    from xdomain.inference.evaluation import evaluate
 
     if out:
         check_new_file(out, TABLE_FILES, overwrite=overwrite)

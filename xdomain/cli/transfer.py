@@ -29,7 +29,7 @@ def transfer_command(
     read_result(run_dir)  # report a wrong name before loading torch, which takes seconds
     recipe = own.recipe(task)
     with progress_bar():
-        from xdomain.zero_shot import transfer
+        from xdomain.inference.zero_shot import transfer
 
         found = transfer(run_dir, recipe, **mapping_arguments(mapping), mapping_seed=mapping_seed, draws=draws)
     if as_json:

@@ -55,7 +55,7 @@ def variants_command(
     from xdomain.cli.progress_bar import progress_bar
     from xdomain.core.run_dir import check_new_file
     from xdomain.data.formats.write import TABLE_FILES, write_tables
-    from xdomain.variants.api import VariantFile, variant_tables
+    from xdomain.inference.variants.api import VariantFile, variant_tables
 
     if out:
         check_new_file(out, TABLE_FILES, overwrite=reading.overwrite)

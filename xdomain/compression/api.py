@@ -18,7 +18,8 @@ from xdomain.compression.section import describe, section_of
 from xdomain.compression.students import from_backbone, with_fewer_layers
 from xdomain.compression.vocabulary import cut_vocabulary
 from xdomain.core.disk import AGAIN, explaining_full_disk
-from xdomain.core.errors import OutputError, RecipeError, names_misspelt_options, unknown
+from xdomain.core.errors import OutputError, RecipeError, unknown
+from xdomain.core.keywords import names_misspelt_options
 from xdomain.core.memory import enough_memory
 from xdomain.core.progress import log
 from xdomain.core.run_dir import (
@@ -29,11 +30,11 @@ from xdomain.core.run_dir import (
     is_run,
     opened_folder,
 )
-from xdomain.finish_run import finish
 from xdomain.inference.predictor import scoring_need
 from xdomain.metrics.heldout import HeldOutPredictions
 from xdomain.model.backbone import quiet_loading
-from xdomain.result import Result
+from xdomain.runs.finish_run import finish
+from xdomain.runs.result import Result
 from xdomain.training.arguments import memory_need
 from xdomain.training.device import Device, best_device, process_count
 from xdomain.training.provenance import PeakMemory

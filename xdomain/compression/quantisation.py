@@ -21,10 +21,10 @@ from xdomain.core.formatting import number
 from xdomain.core.progress import log, muted
 from xdomain.core.run_dir import MODEL, PREDICTIONS, SIZE_PLOT, write_json, write_predictions, write_text
 from xdomain.export.onnx import MODEL_FILE, README, check_folder, export_onnx, whole_folder
-from xdomain.finish_run import predictions_of
 from xdomain.inference.saved_model import saved_thresholds
 from xdomain.metrics.heldout import held_out_of, resampled_metric
-from xdomain.result import Result
+from xdomain.runs.finish_run import predictions_of
+from xdomain.runs.result import Result
 from xdomain.training.device import Device
 from xdomain.training.saved_encoder import SavedModel
 

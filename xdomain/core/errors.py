@@ -3,21 +3,10 @@
 from __future__ import annotations
 
 import difflib
-import functools
-import inspect
-from collections.abc import Callable, Iterable
-from typing import ParamSpec, TypeVar
+from collections.abc import Iterable
 
 MAX_MESSAGE = 800
 """Characters of what a message says first; with its other parts it fits a screen."""
-ROLES = frozenset(
-    ["id", "sequence", "sequence_b", "label", "tags", "start", "end", "answer", "split", "group", "fold", "weight"]
-)
-"""What a column may hold: the fields of `xdomain.core.recipe.Columns`."""
-SAME = {"set": "overrides", "overrides": "set"}
-"""Changes to recipes: how one function calls them, by how another does."""
-P = ParamSpec("P")
-T = TypeVar("T")
 
 
 class UserError(Exception):
@@ -122,45 +111,3 @@ def unknown(kind: str, name: str, names: Iterable[str], *, error: type[UserError
     known = sorted(names)
     shown = clipped(name, MAX_MESSAGE // 4)
     return error(f"unknown {kind} {shown!r}", expected=f"one of {listed_names(known)}", nearest=nearest(name, known))
-
-
-def names_misspelt_options(function: Callable[P, T]) -> Callable[P, T]:
-    """Decorate `function` so that a call with an unknown keyword names the nearest keyword that it has.
-
-    Where `function` has ``columns``, a keyword that is one of `ROLES` is told to stand there; where it has
-    ``overrides``, so is the name of an option of a recipe, such as ``epochs``.
-
-    Raises
-    ------
-    RecipeError
-        On such a call of the decorated function, in place of Python's TypeError.
-    """
-    known = inspect.signature(function).parameters
-    options = [name for name, one in known.items() if one.kind is one.KEYWORD_ONLY]
-    title = function.__qualname__.removesuffix(".__init__")
-
-    @functools.wraps(function)
-    def checked(*args: P.args, **given: P.kwargs) -> T:
-        for name in given:
-            if name not in known:
-                error = unknown(f"option of {title}", name, options)
-                if (same := SAME.get(name)) in known:
-                    raise RecipeError(error.what, expected=error.expected, nearest=same)
-                if "columns" in known and name in ROLES:
-                    raise RecipeError(error.what, expected=error.expected, fix=f'columns={{"{name}": "NAME"}}')
-                if "overrides" in known and (key := _recipe_key(name)):
-                    raise RecipeError(error.what, expected=error.expected, fix=f'overrides={{"{key}": VALUE}}')
-                raise error
-        return function(*args, **given)
-
-    return checked
-
-
-def _recipe_key(name: str) -> str | None:
-    """The key of a recipe that ends in `name`, such as ``train.epochs``."""
-    from xdomain.core.recipe import Recipe  # which imports this file
-
-    if name in Recipe.model_fields:
-        return name
-    parts = {part: getattr(field.annotation, "model_fields", {}) for part, field in Recipe.model_fields.items()}
-    return next((f"{part}.{name}" for part, fields in parts.items() if name in fields), None)

@@ -54,7 +54,7 @@ SETTLED = ("epochs", "learning_rate", "evaluations")
 
 @dataclass(frozen=True)
 class StoredResult:
-    """A finished run: its folder, and the contents of its ``result.json``. `xdomain.result.Result` adds to it.
+    """A finished run: its folder, and the contents of its ``result.json``. `xdomain.runs.result.Result` adds to it.
 
     If several processes share a run, the first one writes it; in the others `values` is empty.
     """

@@ -1,7 +1,7 @@
 """Families of models, as `transformers` knows them: what each reads, and for which problems it has a head.
 
 A checkpoint passes four gates: `check_family` here, the padding test of `xdomain.model.backbone`, the names of its
-tensors in `xdomain.model.initialise`, and those of its layers in `xdomain.model.tuning`.
+tensors in `xdomain.model.parameter_groups`, and those of its layers in `xdomain.model.tuning`.
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Container
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
@@ -13,21 +12,13 @@ import numpy as np
 from xdomain.core.choices import OF_VALUES, PARTS, Attention, Decoder, Init, Problem, Tune
 from xdomain.core.errors import RecipeError, unknown
 from xdomain.core.recipe import Run
+from xdomain.model.parameter_groups import parameter_group
 
 if TYPE_CHECKING:  # naming an arm does without torch
     from torch import Tensor
     from transformers import PreTrainedModel
 
     from xdomain.model.backbone import Backbone
-
-PATTERNS = (  # the first that matches a parameter's name decides
-    ("norms", r"norm|layer_norm|\bln_"),
-    ("words", r"word_embeddings|tok_embeddings|embed_tokens|embed_in\b|\bwte\b|embeddings_project|mapping_in"),
-    ("positions", r"position_embeddings|token_type_embeddings|embed_positions|\bwpe\b|rel_embeddings|attention_bias"),
-    ("attention", r"attention|attn"),
-)
-REST = "ffn"
-
 
 HIDDEN_DROPOUT = (
     "hidden_dropout_prob", "hidden_dropout", "dropout", "mlp_dropout", "embedding_dropout", "classifier_dropout_prob",
@@ -85,15 +76,6 @@ class EncoderArm:
         partial = set(self.transfer) != set(PARTS)
         some = f"[{','.join(p for p in PARTS if p in self.transfer)}]" if partial else ""
         return f"{self.init}{some}" + (f"+{self.tune}" if self.tune != "full" else "")
-
-
-def parameter_group(name: str) -> str:
-    """The part that the base-model parameter called `name` belongs to.
-
-    words: the token table and its projection; positions: position and segment rows, or biases by distance; norms:
-    every layer norm; attention: query, key, value and output; ffn: all that is left, such as other dense layers.
-    """
-    return next((part for part, pattern in PATTERNS if re.search(pattern, name, re.IGNORECASE)), REST)
 
 
 def build_model(

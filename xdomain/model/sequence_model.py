@@ -20,7 +20,7 @@ from transformers.pytorch_utils import Conv1D
 from xdomain.core.choices import Decoder
 from xdomain.core.errors import BackboneError, RecipeError
 from xdomain.model.families import architecture_of
-from xdomain.model.initialise import parameter_group
+from xdomain.model.parameter_groups import parameter_group
 from xdomain.model.tuning import lora_around
 
 CROSS_ATTENTION = ("bert", "camembert", "electra", "roberta", "xlm-roberta")

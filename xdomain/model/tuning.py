@@ -10,8 +10,8 @@ from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
 from xdomain.core.errors import BackboneError, MissingError
-from xdomain.model.initialise import parameter_group
 from xdomain.model.layer_mix import insert_mix
+from xdomain.model.parameter_groups import parameter_group
 from xdomain.model.reprogramming import Mixture, mixture_of
 
 PAIRS = (("intermediate.dense", "output.dense"), ("ffn.lin1", "ffn.lin2"), ("ffn", "ffn_output"), ("fc1", "fc2"))

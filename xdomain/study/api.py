@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
-from xdomain.core.errors import names_misspelt_options
 from xdomain.core.formatting import as_frame
+from xdomain.core.keywords import names_misspelt_options
 from xdomain.core.progress import log
 from xdomain.metrics.bootstrap import Interval
 from xdomain.study.config import Grid

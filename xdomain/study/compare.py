@@ -18,8 +18,8 @@ from xdomain.core.recipe import Recipe, with_arm
 from xdomain.core.run_dir import RECIPE, StoredResult, check_folder, write_json, write_text
 from xdomain.data.rows import short
 from xdomain.metrics.heldout import check_comparable
-from xdomain.pipeline import run, with_written_size
-from xdomain.run_names import run_name
+from xdomain.runs.pipeline import run, with_written_size
+from xdomain.runs.run_names import run_name
 from xdomain.study.cells import effective_seeds, is_fixed
 from xdomain.study.comparison import ArmRuns, Comparison, comparison_of
 from xdomain.study.config import RunSeeds

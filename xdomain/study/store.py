@@ -190,7 +190,7 @@ class Store:
             )
 
     def _run(self, cell: Cell) -> State:
-        from xdomain.pipeline import run  # which loads torch
+        from xdomain.runs.pipeline import run  # which loads torch
 
         folder = self._unfinished(cell.key)
         (folder / LOCK).unlink(missing_ok=True)  # the claim decides; one that stood still too long may still lock it

@@ -13,7 +13,7 @@ from xdomain.core.choices import Baseline, Init
 from xdomain.core.errors import RecipeError, nearest, unknown
 from xdomain.core.plugins import find_recipe
 from xdomain.core.recipe import ENCODER_FIELDS, Recipe, with_arm
-from xdomain.run_names import arm_label
+from xdomain.runs.run_names import arm_label
 from xdomain.training.preparation import adapter_of, target_of
 
 OPTIONS = ("backbone", "mapping", "tune")

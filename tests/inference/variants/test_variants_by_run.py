@@ -14,7 +14,7 @@ import xdomain
 from xdomain.cli.main import main
 from xdomain.core.errors import DataError, RecipeError
 from xdomain.data.formats.genome import Genome
-from xdomain.variants import api
+from xdomain.inference.variants import api
 
 
 def by_hand(model, ref, alt):

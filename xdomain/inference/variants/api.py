@@ -18,10 +18,10 @@ from xdomain.core.run_dir import is_run, refuse_for_run
 from xdomain.core.sequences import Adapter
 from xdomain.data.formats.genome import open_genome
 from xdomain.inference.scorer import Scorer, check_letters, letters_of, load_scorer
-from xdomain.variants.mutations import read_mutations
-from xdomain.variants.scores import ByBackbone, ByRun, Readable, ScoresVariants
-from xdomain.variants.variant import Variant
-from xdomain.variants.vcf import is_vcf, read_vcf
+from xdomain.inference.variants.mutations import read_mutations
+from xdomain.inference.variants.scores import ByBackbone, ByRun, Readable, ScoresVariants
+from xdomain.inference.variants.variant import Variant
+from xdomain.inference.variants.vcf import is_vcf, read_vcf
 
 AT_ONCE = 512
 """Variants that are scored at once."""
@@ -182,8 +182,8 @@ def variant_tables(
     for name, value in (("class", of), ("reverse_complement", reverse_complement or None)):
         if value is not None:
             raise RecipeError(f"{name} for the backbone {sources[0]}", expected="a run, which gives answers")
-    from xdomain.embedding.masked_lm import load_masked_lm
-    from xdomain.embedding.open_encoder import read_backbone  # which loads torch
+    from xdomain.inference.embedding.masked_lm import load_masked_lm
+    from xdomain.inference.embedding.open_encoder import read_backbone  # which loads torch
 
     of_genome = file.of_genome
     read = read_backbone(sources[0], domain, mapping, mapping_table, mapping_seed, overrides)

@@ -10,7 +10,7 @@ import xdomain
 from xdomain.core.errors import BackboneError, DataError, OutputError, RecipeError
 from xdomain.core.progress import Silent, reporting
 from xdomain.data.formats.blocks import text_blocks
-from xdomain.embedding import encoder as encoder_module
+from xdomain.inference.embedding import encoder as encoder_module
 
 ROOM, OVERLAP = 62, 4  # symbols of a window beside [CLS] and [SEP]; symbols that two windows share
 POOLED = {"mean": lambda x: x.mean(0), "max": lambda x: x.max(0)}

@@ -43,14 +43,14 @@ from xdomain.metrics.multilabel import choose_thresholds
 from xdomain.metrics.no_answer import NO_ANSWER, choose_none, learns_none
 from xdomain.metrics.scoring import compute_split_metrics, drop_unscored, label_columns, predicted
 from xdomain.metrics.spans import found_spans
-from xdomain.result import Result, load_result
-from xdomain.run_names import arm_label
+from xdomain.runs.result import Result, load_result
+from xdomain.runs.run_names import arm_label
+from xdomain.runs.verdict import verdict_on
 from xdomain.training.device import Device
 from xdomain.training.model_card import write_card
 from xdomain.training.preparation import JUDGED
 from xdomain.training.provenance import PeakMemory, provenance
 from xdomain.training.train_encoder import TrainResult
-from xdomain.verdict import verdict_on
 
 if TYPE_CHECKING:
     from xdomain.training.saved_encoder import SavedModel

@@ -6,7 +6,7 @@ import re
 
 from xdomain.core.errors import DataError
 from xdomain.data.rows import short
-from xdomain.variants.variant import Edit
+from xdomain.inference.variants.variant import Edit
 
 SEVERAL = re.compile(r"[:;,\s]+")
 IN_BRACKETS = re.compile(r"p\.\[(.*)\]")

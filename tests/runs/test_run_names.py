@@ -7,7 +7,7 @@ import pytest
 from xdomain.core.plugins import find_recipe
 from xdomain.core.recipe import with_arm
 from xdomain.data.own_data import task_of
-from xdomain.run_names import default_folder
+from xdomain.runs.run_names import default_folder
 
 TASK = "toy/dna-classification"
 

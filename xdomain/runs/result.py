@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 from xdomain.core.formatting import as_frame, number, with_interval
 from xdomain.core.restore import reading
 from xdomain.core.run_dir import PREDICTIONS, StoredResult, read_history, read_result
+from xdomain.inference.trained_model import Model, load
 from xdomain.metrics.scoring import by_class
-from xdomain.trained_model import Model, load
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -4,8 +4,8 @@ import pytest
 
 import xdomain
 from xdomain.core.errors import DataError
-from xdomain.variants.notation import read_mutation
-from xdomain.variants.variant import Edit
+from xdomain.inference.variants.notation import read_mutation
+from xdomain.inference.variants.variant import Edit
 
 READ = [
     ("K2R", "K", "R"), ("k2r", "K", "R"), ("Lys2Arg", "K", "R"), ("K2Arg", "K", "R"), ("Lys2R", "K", "R"),

@@ -22,7 +22,7 @@ from xdomain.metrics.bootstrap import Interval
 from xdomain.metrics.heldout import HeldOutPredictions, resampled_metric
 
 if TYPE_CHECKING:
-    from xdomain.embedding.masked_lm import MaskedLM
+    from xdomain.inference.embedding.masked_lm import MaskedLM
 
 PASSES = 8
 """With every eighth symbol masked in each pass: 12.5 %, near the 15 % that BERT was pre-trained with."""
@@ -85,8 +85,8 @@ def anomaly_scores(
     if anomalous is not None and not judged:
         raise RecipeError(f"the anomalous class {anomalous} without labels", expected="the column of labels",
                           fix="--column label=NAME")  # fmt: skip
-    from xdomain.embedding.masked_lm import load_masked_lm  # which loads torch
-    from xdomain.embedding.open_encoder import read_backbone
+    from xdomain.inference.embedding.masked_lm import load_masked_lm  # which loads torch
+    from xdomain.inference.embedding.open_encoder import read_backbone
 
     read = read_backbone(backbone, options.pop("domain", None), **options)
     model = load_masked_lm(read)

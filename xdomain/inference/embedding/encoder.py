@@ -22,7 +22,7 @@ from xdomain.core.sequences import Adapter, object_array
 from xdomain.data.dataset import Examples
 from xdomain.data.pieces import Piece, with_progress
 from xdomain.data.records import pieces_of, records_in_memory
-from xdomain.embedding.files import ATTENTION_FILES, check_vector_file, write_attention, write_vectors
+from xdomain.inference.embedding.files import ATTENTION_FILES, check_vector_file, write_attention, write_vectors
 from xdomain.inference.predictor import encoded, scoring_need
 from xdomain.inference.saved_model import Saved
 from xdomain.training.saved_encoder import SavedModel
@@ -81,7 +81,7 @@ class Attention:
 class Encoder:
     """What reads records: the fine-tuned encoder of a run, or a backbone that was not fine-tuned.
 
-    `xdomain.embedding.open_encoder.open_encoder` makes it.
+    `xdomain.inference.embedding.open_encoder.open_encoder` makes it.
 
     Parameters
     ----------
@@ -146,7 +146,7 @@ class Encoder:
         Parameters
         ----------
         out
-            A ``.npy`` or ``.parquet`` file, see `xdomain.embedding.files.write_vectors`.
+            A ``.npy`` or ``.parquet`` file, see `xdomain.inference.embedding.files.write_vectors`.
         files
             A file of records, or sound or music files that are a record each.
         columns, layer, pooling
@@ -205,7 +205,7 @@ class Encoder:
         Parameters
         ----------
         out
-            An ``.npz`` file, see `xdomain.embedding.files.write_attention`.
+            An ``.npz`` file, see `xdomain.inference.embedding.files.write_attention`.
         files
             A file of records, or sound or music files that are a record each.
         columns, layer

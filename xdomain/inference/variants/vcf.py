@@ -14,7 +14,7 @@ from xdomain.data.formats.decompress import decompressed
 from xdomain.data.formats.genome import Genome
 from xdomain.data.formats.read_file import opened, read_head
 from xdomain.data.rows import short
-from xdomain.variants.variant import Edit, Row, Variant, checked
+from xdomain.inference.variants.variant import Edit, Row, Variant, checked
 
 STARTS = re.compile(rb"\s*##fileformat=VCF|#CHROM\t")
 BASES = re.compile(r"[ACGTNacgtn]+")

@@ -13,7 +13,7 @@ from xdomain.core.progress import log
 from xdomain.core.recipe import Recipe, recipe_from
 from xdomain.core.run_dir import MODEL, RECIPE, is_run, refuse_for_run
 from xdomain.core.sequences import Adapter
-from xdomain.embedding.encoder import Data, Embeddings, Encoder, encoder_of
+from xdomain.inference.embedding.encoder import Data, Embeddings, Encoder, encoder_of
 from xdomain.inference.predictor import finished_run
 from xdomain.model.backbone import Backbone, load_backbone
 from xdomain.model.checkpoints import locate_backbone

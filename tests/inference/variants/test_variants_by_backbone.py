@@ -8,7 +8,7 @@ from transformers import AutoModelForMaskedLM, AutoTokenizer, BertConfig, BertMo
 import xdomain
 from xdomain.cli.main import main
 from xdomain.core.errors import BackboneError, RecipeError
-from xdomain.embedding import masked_lm
+from xdomain.inference.embedding import masked_lm
 
 TABLE = {"A": "we", "C": "you", "G": "he", "T": "she"}
 GIVEN = {"domain": "dna", "mapping": "given", "mapping_table": TABLE}
@@ -89,7 +89,7 @@ def test_kmers_that_change_are_masked_together(tiny_bert, tmp_path):
     options = {"domain": "dna", "overrides": ("adapter.options.tokens=kmer", "adapter.options.k=3")}
     (found,) = xdomain.score_variants(str(tiny_bert), tmp_path / "m.csv", **options).to_pylist()
     model, tokenizer = AutoModelForMaskedLM.from_pretrained(tiny_bert).eval(), AutoTokenizer.from_pretrained(tiny_bert)
-    from xdomain.embedding.open_encoder import read_backbone
+    from xdomain.inference.embedding.open_encoder import read_backbone
 
     read = read_backbone(str(tiny_bert), "dna", overrides=options["overrides"])
     ref, alt = (read.mapping.ids[list(read.adapter.encode([text])[0])] for text in ("ACGTACGTACGG", "ACGTGCGTACGG"))

@@ -7,9 +7,9 @@ from command_line import told
 from pyarrow.csv import read_csv
 
 import xdomain
-from xdomain.anomaly import judge
 from xdomain.core.errors import DataError, RecipeError
 from xdomain.core.recipe import Columns
+from xdomain.inference.anomaly import judge
 
 SEQUENCES = ["ACGTAC", "GG", "TTTTTTTTTTTT"]
 OPTIONS = {"domain": "dna", "mapping_seed": 3}
@@ -27,7 +27,7 @@ def by_hand(folder, text, passes):
     """The mean of -log p of each symbol, by plain transformers."""
     from transformers import AutoModelForMaskedLM
 
-    from xdomain.embedding.open_encoder import read_backbone
+    from xdomain.inference.embedding.open_encoder import read_backbone
 
     read = read_backbone(folder, "dna", mapping_seed=3)
     rows = dict(zip(read.mapping.symbols, read.mapping.ids.tolist(), strict=True))

@@ -20,11 +20,11 @@ from xdomain.core.sequences import object_array
 from xdomain.data.records import records_in_memory
 from xdomain.inference.predictor import Predictor, load_predictor
 from xdomain.inference.scorer import scorer_of
+from xdomain.inference.variants.api import VariantFile, tables_by
 from xdomain.metrics.scoring import chances_of
-from xdomain.variants.api import VariantFile, tables_by
 
 if TYPE_CHECKING:  # a simple baseline does not need torch
-    from xdomain.embedding.encoder import Attention, Encoder
+    from xdomain.inference.embedding.encoder import Attention, Encoder
 
 Pair = tuple[str, str]
 
@@ -155,7 +155,7 @@ class Model:
 
         Returns
         -------
-        list of xdomain.embedding.encoder.Attention
+        list of xdomain.inference.embedding.encoder.Attention
             In the order of `sequences`: the ``weights``, shape (layers, heads, s, s), and the names of the s positions.
 
         Raises
@@ -208,7 +208,7 @@ class Model:
         return as_frame(pa.concat_tables(tables_by(scorer, given, window=window)))
 
     def _encoder(self, what: str) -> Encoder:
-        from xdomain.embedding.encoder import encoder_of  # which loads torch
+        from xdomain.inference.embedding.encoder import encoder_of  # which loads torch
 
         read = self._predictor
         saved, *others = read.models

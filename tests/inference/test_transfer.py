@@ -8,8 +8,8 @@ from command_line import told
 
 import xdomain
 from xdomain.core.errors import RecipeError
+from xdomain.inference.zero_shot import permuted
 from xdomain.model.token_mapping import TokenMapping
-from xdomain.zero_shot import permuted
 
 SMALL = ["train.max_steps=40", "train.learning_rate=0.003", "train.evaluations=1", "split.test=0.3"]
 

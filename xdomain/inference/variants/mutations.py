@@ -14,8 +14,8 @@ from xdomain.data.column_names import ID, SEQUENCE, plain
 from xdomain.data.formats.fasta import raw_fasta
 from xdomain.data.formats.registry import format_of, raw_file
 from xdomain.data.rows import missing_column
-from xdomain.variants.notation import read_mutation
-from xdomain.variants.variant import Row, Variant, checked
+from xdomain.inference.variants.notation import read_mutation
+from xdomain.inference.variants.variant import Row, Variant, checked
 
 OF_SEQUENCES = tuple(name for name in SEQUENCE if name != "mutated_sequence")
 MUTATION = ("mutation", "mutations", "mutant", "mutants", "variant", "variants")
@@ -43,7 +43,7 @@ def read_mutations(
     sequences
         A FASTA file with the sequences.
     residues
-        Whether the sequences are proteins, see `xdomain.variants.notation`.
+        Whether the sequences are proteins, see `xdomain.inference.variants.notation`.
 
     Yields
     ------

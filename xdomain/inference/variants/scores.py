@@ -15,10 +15,10 @@ from xdomain.core.errors import DataError
 from xdomain.core.sequences import Adapter
 from xdomain.data.rows import short
 from xdomain.inference.scorer import Scorer
-from xdomain.variants.variant import Variant
+from xdomain.inference.variants.variant import Variant
 
 if TYPE_CHECKING:
-    from xdomain.embedding.masked_lm import MaskedLM
+    from xdomain.inference.embedding.masked_lm import MaskedLM
 
 Windows = tuple[str, str]
 RESIDUES = "ACDEFGHIKLMNPQRSTVWY"

@@ -17,7 +17,7 @@ from xdomain.core.safe_loading import load
 from xdomain.core.sequences import Ids, Ragged
 from xdomain.data.collate import Collator, SpecialTokenLayout, fit_windows
 from xdomain.data.dataset import Examples
-from xdomain.embedding.open_encoder import BackboneAsIs
+from xdomain.inference.embedding.open_encoder import BackboneAsIs
 from xdomain.inference.predictor import scoring_need
 from xdomain.model.backbone import quiet_loading
 from xdomain.model.checkpoints import locate_backbone

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xdomain.core.errors import DataError
-from xdomain.variants.variant import Edit, Variant, checked
+from xdomain.inference.variants.variant import Edit, Variant, checked
 
 TEXT = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 

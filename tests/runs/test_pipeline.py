@@ -492,7 +492,7 @@ import importlib, os, time
 from pathlib import Path
 import xdomain
 from xdomain.training import mapping_search, trainer
-pipeline = importlib.import_module("xdomain.pipeline")
+pipeline = importlib.import_module("xdomain.runs.pipeline")
 folder, rank, told = Path(folder), int(os.environ["RANK"]), []
 
 def metrics(names, *args, **options):

@@ -11,7 +11,8 @@ from typing import Any
 from xdomain.baselines.train_baseline import train_baseline
 from xdomain.core.choices import Problem
 from xdomain.core.disk import explaining_full_disk
-from xdomain.core.errors import RecipeError, names_misspelt_options
+from xdomain.core.errors import RecipeError
+from xdomain.core.keywords import names_misspelt_options
 from xdomain.core.memory import enough_memory
 from xdomain.core.overrides import Overrides
 from xdomain.core.progress import log, muted
@@ -23,14 +24,14 @@ from xdomain.core.run_dir import (
     is_done,
     opened_folder,
 )
-from xdomain.cross_validation import cross_validate, is_cross_validation
 from xdomain.data.own_data import task_of
-from xdomain.finish_run import finish
 from xdomain.inference.saved_model import keep_adapter
 from xdomain.metrics.metrics import check_metrics
 from xdomain.model.backbone import load_backbone, quiet_loading
-from xdomain.result import Result, load_result
-from xdomain.run_names import arm_label, default_folder
+from xdomain.runs.cross_validation import cross_validate, is_cross_validation
+from xdomain.runs.finish_run import finish
+from xdomain.runs.result import Result, load_result
+from xdomain.runs.run_names import arm_label, default_folder
 from xdomain.training.arguments import memory_need
 from xdomain.training.defaults import describe_training, settle
 from xdomain.training.device import Device, best_device, is_first
@@ -123,7 +124,7 @@ def run(
     overrides
         Changes to the recipe, ``["key.sub=value", …]`` or ``{"key.sub": value}``.
     out
-        The run folder; by default that of `xdomain.run_names.default_folder`.
+        The run folder; by default that of `xdomain.runs.run_names.default_folder`.
     overwrite, resume
         Whether to replace the run in `out`; whether to finish the interrupted run in it.
     minutes
