@@ -161,11 +161,11 @@ def content(path: Path) -> str:
     """A digest of a file, times and the like left out of JSON."""
     if not path.is_file():
         return "none"
-    if path.suffix != ".json":
+    if path.suffix not in (".json", ".jsonl"):
         return hashlib.sha256(path.read_bytes()).hexdigest()
-    return hashlib.sha256(
-        json.dumps(_timeless(json.loads(path.read_text("utf-8"))), sort_keys=True).encode()
-    ).hexdigest()
+    text = path.read_text("utf-8")
+    parts = [json.loads(part) for part in (text.splitlines() if path.suffix == ".jsonl" else [text])]
+    return hashlib.sha256(json.dumps(_timeless(parts), sort_keys=True).encode()).hexdigest()
 
 
 def _timeless(tree: Any) -> Any:

@@ -42,7 +42,7 @@ def commands(backbone: Path, folder: Path) -> dict[str, dict[str, Any]]:
             "--batch-tokens", "64", "--save-every", "5", "--precision", "fp32",
             "--out", "{out}/checkpoint"]  # fmt: skip
     checkpoint = ["checkpoint/model.safetensors", "checkpoint/tokenizer.json", "checkpoint/history.jsonl"]
-    text = ["pretrain", "text", str(folder / "books.txt"), "--vocabulary", "60", *size]
+    text = ["pretrain", "text", str(folder / "books.txt"), "--vocabulary", "100", *size]
     return {
         "run": {"command": run, "again": [*run, "--resume"], "results": RESULTS},
         "kmer": {"command": kmer, "again": [*kmer, "--resume"], "results": RESULTS},
