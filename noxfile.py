@@ -83,6 +83,14 @@ def lint(session: nox.Session) -> None:
 
 
 @nox.session(python=PYTHONS[0])
+def docs(session: nox.Session) -> None:
+    """Build the site of docs/ into site/; a broken link, or a page in no menu, is an error."""
+    session.install("--require-hashes", "-r", DEV)
+    session.install("--no-deps", "-e", ".")
+    session.run("mkdocs", "build", "--strict", *session.posargs)
+
+
+@nox.session(python=PYTHONS[0])
 def audit(session: nox.Session) -> None:
     """Look up the packages of the lock among known vulnerabilities."""
     session.install("pip-audit")

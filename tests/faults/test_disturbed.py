@@ -5,6 +5,7 @@ The normal suite tries every command at a few places, ``-m slow`` at all of them
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,7 +30,8 @@ def changes() -> list[str]:
 def commands(backbone: Path, folder: Path) -> dict[str, dict[str, Any]]:
     """What is disturbed, by name: the command, the command that goes on, and the files that must be the same."""
     (folder / "new.csv").write_text("id,sequence\n" + "".join(f"r{i},{'ACGTTGCA' * 4}\n" for i in range(200)))
-    (folder / "books.txt").write_text("the cat sat on the mat\nthe dog ran to the log\n" * 60)
+    words = ["".join(letters) for letters in itertools.product("bdgkt", "aeio", "lmnrs", "kpt")]
+    (folder / "books.txt").write_text("".join(" ".join(words[i::7]) + "\n" for i in range(7)) * 4)
     grid = {"name": "grid", "tasks": [TASK], "arms": ["pretrained", "kmer"], "seeds": 2, "learning_rates": [1e-3],
             "backbone": str(backbone), "set": SMALL}  # fmt: skip
     (folder / "grid.yaml").write_text(yaml.safe_dump(grid))

@@ -83,13 +83,14 @@ def print_result(result: Result) -> None:
             (f"xdomain predict {_typed(folder / 'fold-0')} FILE", "labels for other records, by the model of one fold")
         )
         return
-    problem = load_recipe(folder / RECIPE).problem
+    recipe = load_recipe(folder / RECIPE)
+    problem = recipe.problem
     arms = "pretrained and scratch" if problem in UNCOUNTED else "pretrained, scratch and k-mers"
     inside = (f"xdomain analyze {_typed(folder)}", "what each layer knows, which symbols matter")
     print_next(
         (f"xdomain predict {_typed(folder)} FILE", "labels for other records"),
         (f"xdomain compare {_typed(folder / RECIPE)}", f"{arms} over several seeds"),
-        *([] if problem == "sequence" else [inside]),
+        *([] if problem == "sequence" or recipe.run.baseline else [inside]),
     )
 
 
