@@ -20,6 +20,7 @@ LAYERS = (  # lowest first; packages and modules of one layer do not import each
     ("xdomain/analysis/", "xdomain/export/", "xdomain/sklearn.py", "xdomain/study/"),
     ("xdomain/compression/",),
     ("xdomain/inspection.py",),
+    ("xdomain/app/",),
     ("xdomain/cli/",),
     ("xdomain/__main__.py",),
 )

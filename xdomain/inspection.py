@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,30 @@ def check(task: str | Path | Recipe, *, overrides: Overrides = ()) -> dict[str, 
         "changed": {name: count for name, count in counts.items() if name not in FINDINGS},
         **{name: counts[name] for name in FINDINGS},
     }
+
+
+def report_lines(report: Mapping[str, Any], indent: int = 0) -> Iterator[str]:
+    """The lines of the nested mapping `report` of `check`, a value each, indented by `indent` spaces.
+
+    Empty findings are left out.
+    """
+    for key, value in report.items():
+        if isinstance(value, Mapping) and value and value.get("sequences") != 0:
+            yield f"{' ' * indent}{key}:"
+            yield from report_lines(value, indent + 2)
+        else:
+            yield f"{' ' * indent}{key}: {_fact(value)}"
+
+
+def _fact(value: Any) -> str:
+    """A number of at most four digits behind the point, ids of records that go together, or a word."""
+    if isinstance(value, float):
+        return f"{value:.4f}".rstrip("0").rstrip(".") if math.isfinite(value) else "–"
+    if isinstance(value, Mapping):
+        return "none"
+    if isinstance(value, list):
+        return ", ".join(" and ".join(ids) for ids in value) or "none"
+    return str(value if value or value == 0 else "none")
 
 
 def _lengths(examples: Examples, unit: str) -> dict[str, Any]:

@@ -425,6 +425,7 @@ def test_no_option_is_left_untried():
         "transfer": ("test_transfer.py",),
         "compress": ("compression/test_compress.py",),
         **dict.fromkeys(("embed", "attention", "export"), ("cli/test_export_commands.py",)),
+        "app": ("app/test_app_server.py",),
     }
     here = Path(__file__).read_text()
     tests = Path(__file__).parent.parent

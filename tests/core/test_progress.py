@@ -1,6 +1,7 @@
 """Progress: a bar on a terminal from the first step on, which goes without a trace; in a pipe only what is said."""
 
 import io
+import json
 import os
 import pty
 import time
@@ -81,6 +82,18 @@ def test_a_pipe_gets_the_lines_and_nothing_else():
     assert done.stderr == f"{LONG}[bold] 1\n{LONG}[bold] 2\n"
 
 
+def test_a_program_that_asks_gets_lines_of_json():
+    done = Forked(SCRIPT, "end", env={**os.environ, "XDOMAIN_PROGRESS": "json"}).wait()
+    assert (done.returncode, done.stdout) == (0, "")
+    lines = done.stderr.splitlines()
+    told = [json.loads(line)["progress"] for line in lines if line.startswith("{")]
+    assert told[0] == {"label": "", "phase": "reading", "done": 0, "total": None, "facts": []}
+    steps = [(one["label"], one["done"], one["total"]) for one in told if one["phase"] == "training"]
+    assert ("arm 1 of 2", 3, 1200) in steps
+    assert any("loss 0.6931" in one["facts"] for one in told)
+    assert [line for line in lines if not line.startswith("{")] == [f"{LONG}[bold] 1", f"{LONG}[bold] 2"]
+
+
 def test_a_bar_that_is_told_of_every_step_costs_little():
     from rich.console import Console
 
@@ -96,10 +109,10 @@ def test_a_bar_that_is_told_of_every_step_costs_little():
             return 1.0
 
     with bar.shown():
-        bar.started("training", 100_000)
+        bar.tracker.started("training", 100_000)
         begun = time.monotonic()
         for step in range(1, 20_001):
-            bar.advanced(step, Slow())
+            bar.tracker.advanced(step, Slow())
         seconds = time.monotonic() - begun
     assert Slow.read <= 2 + 10 * seconds  # a loss on a device is waited for ten times a second at most
 

@@ -11,13 +11,13 @@ import pyarrow.parquet as pq
 import pytest
 from families import NOT_MEASURED
 
-from xdomain.core.errors import RecipeError
+from xdomain.core.errors import RecipeError, UserError
 from xdomain.core.plugins import find_recipe
 from xdomain.core.recipe import dump_recipe
 from xdomain.metrics.heldout import load_held_out, resampled_metric
 from xdomain.runs.result import load_result
 from xdomain.study.compare import compare
-from xdomain.study.comparison import ArmRuns, comparison_of
+from xdomain.study.comparison import ArmRuns, comparison_of, read_comparison
 from xdomain.study.config import RunSeeds
 
 ARMS = ("pretrained", "scratch", "kmer")
@@ -102,6 +102,21 @@ def test_a_finished_comparison_is_taken_up_without_running_again(compared, tiny_
     )  # fmt: skip
     assert json.dumps(again.as_dict()) == json.dumps(compared.as_dict())
     assert [(row.folder / "result.json").stat().st_mtime_ns for row in compared.rows] == before
+
+
+def test_a_comparison_is_read_back(compared):
+    assert read_comparison(compared.folder) == compared
+    assert read_comparison(compared.folder).rows[1].folder.is_dir()
+
+
+def test_a_damaged_comparison_is_named(compared, tmp_path):
+    with pytest.raises(UserError, match=r"comparison\.json is missing"):
+        read_comparison(tmp_path)
+    told = json.loads((compared.folder / "comparison.json").read_text())
+    told["rows"][0]["run"] = "../elsewhere"
+    (tmp_path / "comparison.json").write_text(json.dumps(told))
+    with pytest.raises(UserError, match=r"rows\.0\.run"):
+        read_comparison(tmp_path)
 
 
 def test_an_arm_twice_is_refused(tmp_path):

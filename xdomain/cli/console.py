@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -20,16 +19,9 @@ from xdomain.core.recipe import Negatives, load_recipe
 
 if TYPE_CHECKING:  # a listing should not load torch
     from xdomain.inference.evaluation import Evaluation
-    from xdomain.metrics.bootstrap import Interval
     from xdomain.runs.pipeline import Result
     from xdomain.study.comparison import Comparison
     from xdomain.study.results import Findings
-
-
-BOUNDS = ("majority", "oracle", "random_span", "has_answer", "no_answer")
-"""Values beside a test value: of a constant answer; for spans of the best possible and of random spans, and of the
-questions with and without an answer by themselves."""
-KMERS = "kmer"
 
 
 def _typed(path: Path) -> str:
@@ -39,24 +31,13 @@ def _typed(path: Path) -> str:
 
 def print_result(result: Result) -> None:
     """Print the metrics in `result`, one per line, the run folder and commands to go on with."""
+    from xdomain.core.result_file import metric_rows
     from xdomain.core.run_dir import RECIPE  # which loads pyarrow
     from xdomain.metrics.metrics import ABOUT_POSITIVE
 
     values = result.values
     metrics = values["metrics"]
-    rules = (values.get("simple_rules") or {}).get("test", {})
-    print_rows(
-        [
-            {
-                "metric": name,
-                "valid": number(metrics["valid"][name]["value"]),
-                "test [95 %]": with_interval(metrics["test"][name]),
-                **{part: number(values[part]["test"].get(name)) for part in BOUNDS if values.get(part)},
-                **({"k-mers": number(rules[KMERS].get(name))} if KMERS in rules else {}),
-            }
-            for name in metrics["test"]
-        ]
-    )
+    print_rows(metric_rows(values))
     about = [name for name in metrics["test"] if name in ABOUT_POSITIVE]
     if about and "positive_class" in values:
         print(f"positive class of {', '.join(about)}: {values['positive_class']} (--set positive=NAME for the other)")
@@ -102,20 +83,13 @@ def print_next(*commands: tuple[str, str]) -> None:
         print(f"  {command:<{width}}  # {purpose}")
 
 
-def _bracketed(interval: Interval) -> str:
-    """A value and its interval, or a dash in place of an unknown interval."""
-    if not (math.isfinite(interval.low) and math.isfinite(interval.high)):
-        return f"{number(interval.value)} [–]"
-    return str(interval)
-
-
 def print_evaluation(evaluation: Evaluation) -> None:
     """Print the metrics in `evaluation`, one per line."""
     print_rows(
         [
             {
                 "metric": name,
-                "value [95 %]": _bracketed(value),
+                "value [95 %]": str(value),
                 **({"oracle": number(evaluation.oracle[name])} if evaluation.oracle else {}),
                 **{kind: number(values[name]) for kind, values in evaluation.by_answer.items()},
             }
@@ -148,22 +122,10 @@ def print_compression(section: Mapping[str, Any]) -> None:
 
 def print_comparison(comparison: Comparison) -> None:
     """Print the arms of `comparison` with their intervals, and its conclusions."""
-    first = comparison.rows[0].arm
-    print_rows(
-        [
-            {
-                "arm": row.arm,
-                f"test {comparison.metric} [95 %]": _bracketed(row.value),
-                f"difference to {first} [95 %]": _bracketed(row.difference) if row.difference else "–",
-                "train loss": number(row.train_loss),
-                "seconds": f"{row.seconds:.0f}",
-            }
-            for row in comparison.rows
-        ]
-    )
-    groups = f" in {comparison.groups:,} groups" if comparison.groups is not None else ""
-    over = f"{comparison.seeds} seeds and over test records" if comparison.seeds > 1 else "test records, one seed"
-    print(f"{comparison.task}: {comparison.n_test:,} test records{groups}; intervals over {over}.")
+    from xdomain.study.report.tables import comparison_rows
+
+    print_rows(comparison_rows(comparison))
+    print(comparison.basis())
     for sentence in comparison.conclusions:
         print(sentence)
     print(f"plot: {comparison.folder / 'comparison.png'}")
@@ -212,7 +174,7 @@ def print_findings(findings: Findings, folder: Path) -> None:
             {
                 "task": group.task + (f" ({group.fraction:g} of train)" if several else ""),
                 "arm": group.arm,
-                "test [95 %]": f"{group.metric} {_bracketed(group.test.interval)}" if group.test else "–",
+                "test [95 %]": f"{group.metric} {group.test.interval}" if group.test else "–",
                 "constant": number(group.constant),
                 "cells": f"{group.done}/{group.wanted}",
                 "rate": f"{group.rate:g}" if group.rate else "–",
@@ -227,7 +189,7 @@ def print_findings(findings: Findings, folder: Path) -> None:
                 {
                     "task": one.task + (f" ({one.fraction:g} of train)" if several else ""),
                     "difference": f"{one.arm} − {one.reference}",
-                    "[95 %]": _bracketed(one.estimate.interval),
+                    "[95 %]": str(one.estimate.interval),
                     "q": number(one.q),
                     "detectable": number(one.estimate.detectable),
                     "verdict": word_of(one),
@@ -257,22 +219,9 @@ class LiveTable:
             self.live.stop()
 
 
-def print_report(report: Mapping[str, Any], indent: int = 0) -> None:
-    """Print the nested mapping `report`, a value per line, indented by `indent` spaces; empty findings are left out."""
-    for key, value in report.items():
-        if isinstance(value, Mapping) and value and value.get("sequences") != 0:
-            print(f"{' ' * indent}{key}:")
-            print_report(value, indent + 2)
-        else:
-            print(f"{' ' * indent}{key}: {_fact(value)}")
+def print_report(report: Mapping[str, Any]) -> None:
+    """Print the `report` of a check, a value per line."""
+    from xdomain.inspection import report_lines
 
-
-def _fact(value: Any) -> str:
-    """A number of at most four digits behind the point, ids of records that go together, or a word."""
-    if isinstance(value, float):
-        return f"{value:.4f}".rstrip("0").rstrip(".") if math.isfinite(value) else "–"
-    if isinstance(value, Mapping):
-        return "none"
-    if isinstance(value, list):
-        return ", ".join(" and ".join(ids) for ids in value) or "none"
-    return str(value if value or value == 0 else "none")
+    for line in report_lines(report):
+        print(line)

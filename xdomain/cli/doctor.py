@@ -25,6 +25,7 @@ EXTRAS = {
     "openpyxl": ("excel", "reading Excel files"),
     "pyfaidx": ("genome", "genomes: --genome, --windows"),
     "datasets": ("hub", "data sets of the hub: --data hub:NAME"),
+    "gradio": ("app", "a form in the browser: xdomain app"),
 }
 """Optional packages: the extra that installs each, and what it is for."""
 

@@ -16,6 +16,7 @@ import typer
 
 from xdomain.cli.analyze import analyze_command
 from xdomain.cli.anomaly import anomaly_command
+from xdomain.cli.app import app_command
 from xdomain.cli.compress import compress_command
 from xdomain.cli.export import attention_command, embed_command, export_command
 from xdomain.cli.genome_track import write_track
@@ -148,6 +149,7 @@ app.command("variants")(variants_command)
 app.command("anomaly")(anomaly_command)
 app.command("transfer")(transfer_command)
 app.command("compress")(compress_command)
+app.command("app")(app_command)
 
 
 @app.command("ls")

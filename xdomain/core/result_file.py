@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from xdomain.core.formatting import number, with_interval
 from xdomain.core.recipe import Negatives
 from xdomain.core.restore import read_object
 
 T = TypeVar("T")
 Value = float | None
 """None where it is not defined, as JSON has no NaN."""
+BOUNDS = ("majority", "oracle", "random_span", "has_answer", "no_answer")
+"""Values beside a test value: of a constant answer; for spans of the best possible and of random spans, and of the
+questions with and without an answer by themselves."""
+KMERS = "kmer"
 Values = dict[str, Value]
 BySplit = dict[str, Values]
 
@@ -118,3 +124,30 @@ def read_result_file(path: Path) -> dict[str, Any]:
         It is missing or damaged.
     """
     return read_object(path, ResultFile)
+
+
+def metric_rows(values: Mapping[str, Any]) -> list[dict[str, str]]:
+    """The metrics of a run as a table for people.
+
+    Parameters
+    ----------
+    values
+        The contents of ``result.json``.
+
+    Returns
+    -------
+    list of dict
+        One row per metric: its name, its value on valid, on test with the interval, and what to compare it with.
+    """
+    metrics = values["metrics"]
+    rules = (values.get("simple_rules") or {}).get("test", {})
+    return [
+        {
+            "metric": name,
+            "valid": number(metrics["valid"][name]["value"]),
+            "test [95 %]": with_interval(metrics["test"][name]),
+            **{part: number(values[part]["test"].get(name)) for part in BOUNDS if values.get(part)},
+            **({"k-mers": number(rules[KMERS].get(name))} if KMERS in rules else {}),
+        }
+        for name in metrics["test"]
+    ]

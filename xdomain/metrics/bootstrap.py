@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from xdomain.core.choices import Problem
+from xdomain.core.formatting import number
 from xdomain.data.dataset import IGNORED
 from xdomain.metrics.metrics import METRICS, as_chances, check_metrics, compute_metrics, covering, exact, frame_f1, lead
 from xdomain.metrics.multilabel import OF_COUNTS, Finish, label_counts, right_records
@@ -30,14 +31,15 @@ ROUNDING = 1e-12
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate with its 95 % interval."""
+    """An estimate with its 95 % interval; as text ``0.8750 [0.8110, 0.9250]``, with a dash for what is unknown."""
 
     value: float
     low: float
     high: float
 
     def __str__(self) -> str:
-        return f"{self.value:.4f} [{self.low:.4f}, {self.high:.4f}]"
+        known = math.isfinite(self.low) and math.isfinite(self.high)
+        return f"{number(self.value)} [{f'{number(self.low)}, {number(self.high)}' if known else number(None)}]"
 
 
 @dataclass(frozen=True, eq=False)

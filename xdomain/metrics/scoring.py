@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from xdomain.core.choices import OF_VALUES, Problem
+from xdomain.core.restore import reading
 from xdomain.core.sequences import Adapter
 from xdomain.data.answer_cells import ANSWERS
 from xdomain.data.answers import NONE
@@ -339,6 +342,18 @@ def by_class(table: pa.Table, classes: Sequence[str]) -> pa.Table:
         return table
     columns = {name: table.column(name) for name in table.column_names if name != OLD}
     return pa.table({**columns, **class_columns(classes, chances_of(table, classes))})
+
+
+def read_predictions(path: Path, classes: Sequence[str], *, split: str | None = None) -> pa.Table:
+    """Read the predictions that a run stored in `path`: a row per record of valid and test, or of `split`; k `classes`.
+
+    Raises
+    ------
+    DamagedError
+        The file is missing or cannot be read.
+    """
+    with reading(path):
+        return by_class(pq.read_table(path, filters=[("split", "==", split)] if split else None), classes)
 
 
 def unknown_column(examples: Examples, records: NDArray[np.int64]) -> dict[str, pa.Array]:

@@ -8,17 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from xdomain.core.formatting import number
 from xdomain.core.progress import log, muted
 from xdomain.core.recipe import Recipe
-from xdomain.core.restore import reading
 from xdomain.core.run_dir import PREDICTIONS, RESULT, StoredResult, write_json, write_predictions
 from xdomain.data.loading import load_table
 from xdomain.data.splits.folds import fold_names
 from xdomain.metrics.heldout import NEED_CHANCES, held_out_of, resampled_metric
-from xdomain.metrics.scoring import by_class
+from xdomain.metrics.scoring import read_predictions
 
 RunFold = Callable[[Recipe, Path], StoredResult]
 OF_ONE_FOLD = ("n", "best_step", "steps", "counts", "majority", "simple_rules", "learned", "notes",
@@ -83,9 +81,7 @@ def cross_validate(recipe: Recipe, folder: Path, run_fold: RunFold) -> dict[str,
 def _pooled(results: list[StoredResult], names: list[str]) -> pa.Table:
     parts: list[pa.Table] = []
     for result, name in zip(results, names, strict=True):
-        path = result.folder / PREDICTIONS
-        with reading(path):
-            part = by_class(pq.read_table(path, filters=[("split", "==", "test")]), result.values["classes"])
+        part = read_predictions(result.folder / PREDICTIONS, result.values["classes"], split="test")
         parts.append(part.append_column("fold", pa.array([name] * part.num_rows, pa.string())))
     return pa.concat_tables(parts)
 

@@ -6,13 +6,10 @@ import html
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pyarrow.parquet as pq
-
 from xdomain.core.formatting import as_frame, number, with_interval
-from xdomain.core.restore import reading
 from xdomain.core.run_dir import PREDICTIONS, StoredResult, read_history, read_result
 from xdomain.inference.trained_model import Model, load
-from xdomain.metrics.scoring import by_class
+from xdomain.metrics.scoring import read_predictions
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -43,9 +40,7 @@ class Result(StoredResult):
             One row per record: ``id``, ``split``, ``label``, ``prediction``, ``score``, and ``p(NAME)`` for each
             class. A DataFrame if pandas is installed.
         """
-        path = self.folder / PREDICTIONS
-        with reading(path):
-            return as_frame(by_class(pq.read_table(path), self.values["classes"]))
+        return as_frame(read_predictions(self.folder / PREDICTIONS, self.values["classes"]))
 
     def model(self) -> Model:
         """Read the trained model, to predict other sequences."""

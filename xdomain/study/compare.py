@@ -21,7 +21,7 @@ from xdomain.metrics.heldout import check_comparable
 from xdomain.runs.pipeline import run, with_written_size
 from xdomain.runs.run_names import run_name
 from xdomain.study.cells import effective_seeds, is_fixed
-from xdomain.study.comparison import ArmRuns, Comparison, comparison_of
+from xdomain.study.comparison import COMPARISON, ArmRuns, Comparison, comparison_of
 from xdomain.study.config import RunSeeds
 from xdomain.study.report.tables import comparison_csv, comparison_latex
 from xdomain.study.typed_arms import TypedArm, check_backbones, typed_arm
@@ -245,7 +245,7 @@ def _conclude(recipe: Recipe, runs: _Runs, pairs: Sequence[RunSeeds]) -> Compari
         for arm, one, results in zip(runs.arms, runs.recipes, runs.results, strict=True)
     ]
     comparison = comparison_of(recipe.name, metric, arms, pairs, runs.folder)
-    write_json(runs.folder / "comparison.json", comparison.as_dict())
+    write_json(runs.folder / COMPARISON, comparison.as_dict())
     write_text(runs.folder / "comparison.csv", comparison_csv(comparison))
     write_text(runs.folder / "comparison.tex", comparison_latex(comparison))
     many = f"{len(pairs)} seeds" if len(pairs) > 1 else "one seed"

@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, Field
 
 from xdomain.core.errors import RecipeError
 from xdomain.core.formatting import number
+from xdomain.core.restore import read_object
 from xdomain.core.run_dir import StoredResult, read_history
 from xdomain.metrics.bootstrap import Interval
 from xdomain.metrics.heldout import HeldOutPredictions, load_held_out
@@ -24,6 +26,9 @@ from xdomain.study.report.conclusions import SEEDS, SIGNIFICANCE, kind_of
 from xdomain.study.results import Difference
 from xdomain.study.stats.estimate import mean_with_interval
 from xdomain.study.stats.significance import benjamini_hochberg
+
+COMPARISON = "comparison.json"
+"""The file of a comparison in its folder."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +115,12 @@ class Comparison:
     conclusions: tuple[str, ...]
     folder: Path
 
+    def basis(self) -> str:
+        """What the values and intervals are taken over, in a sentence."""
+        groups = f" in {self.groups:,} groups" if self.groups is not None else ""
+        over = f"{self.seeds} seeds and over test records" if self.seeds > 1 else "test records, one seed"
+        return f"{self.task}: {self.n_test:,} test records{groups}; intervals over {over}."
+
     def as_dict(self) -> dict[str, Any]:
         """The content of ``comparison.json``."""
         over = "seeds (each with a mapping of its own) and test records" if self.seeds > 1 else "test records"
@@ -130,10 +141,69 @@ class Comparison:
                     "seconds": row.seconds,
                     "seeds": row.seeds,
                     "learned": row.learned,
+                    "run": row.folder.name,
                 }
                 for row in self.rows
             ],
         }
+
+
+class _IntervalFile(BaseModel):
+    value: float | None
+    low: float | None
+    high: float | None
+
+    def restored(self) -> Interval:
+        return Interval(*(math.nan if one is None else one for one in (self.value, self.low, self.high)))
+
+
+class _RowFile(BaseModel):
+    arm: str
+    value: _IntervalFile
+    difference_to_first: _IntervalFile | None
+    train_loss: float | None
+    seconds: float
+    seeds: int
+    learned: bool
+    run: str = Field(default="", pattern=r"^[^/\\]*$")
+
+    def restored(self, folder: Path) -> Row:
+        return Row(
+            arm=self.arm,
+            value=self.value.restored(),
+            difference=self.difference_to_first and self.difference_to_first.restored(),
+            train_loss=math.nan if self.train_loss is None else self.train_loss,
+            seconds=self.seconds,
+            seeds=self.seeds,
+            learned=self.learned,
+            folder=folder / self.run,
+        )
+
+
+class _ComparisonFile(BaseModel):
+    task: str
+    metric: str
+    n_test: int
+    groups: int | None
+    seeds: int
+    conclusions: list[str]
+    rows: list[_RowFile] = Field(min_length=1)
+
+
+def read_comparison(folder: str | Path) -> Comparison:
+    """Read the comparison that `xdomain.compare` wrote to `folder`.
+
+    Raises
+    ------
+    DamagedError
+        Its ``comparison.json`` is missing or damaged.
+    """
+    folder = Path(folder)
+    stored = _ComparisonFile.model_validate(read_object(folder / COMPARISON, _ComparisonFile))
+    return Comparison(
+        stored.task, stored.metric, stored.n_test, stored.groups, stored.seeds,
+        tuple(row.restored(folder) for row in stored.rows), tuple(stored.conclusions), folder,
+    )  # fmt: skip
 
 
 def comparison_of(

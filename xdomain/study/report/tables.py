@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from xdomain.core import formatting
 from xdomain.data.formats.write import inert_text
 from xdomain.metrics.bootstrap import Interval
 from xdomain.study.report.blocks import Block, Inline, Link, Mono, Strong, Table, Text, table
@@ -103,6 +104,21 @@ def comparison_csv(comparison: Comparison) -> str:
         }
         for row in comparison.rows
     )
+
+
+def comparison_rows(comparison: Comparison) -> list[dict[str, str]]:
+    """The rows of a `comparison` for people, one for each arm."""
+    first = comparison.rows[0].arm if comparison.rows else ""
+    return [
+        {
+            "arm": row.arm,
+            f"test {comparison.metric} [95 %]": str(row.value),
+            f"difference to {first} [95 %]": str(row.difference) if row.difference else "–",
+            "train loss": formatting.number(row.train_loss),
+            "seconds": f"{row.seconds:.0f}",
+        }
+        for row in comparison.rows
+    ]
 
 
 def comparison_latex(comparison: Comparison) -> str:

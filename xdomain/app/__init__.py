@@ -1,0 +1,1 @@
+"""The command app: a form in the browser over the functions and commands that are there without it."""

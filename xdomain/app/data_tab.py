@@ -1,0 +1,173 @@
+"""The first part of the form: choose data, see and correct what was guessed, check it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, get_args
+
+import gradio as gr
+
+from xdomain.app import show
+from xdomain.app.messages import FURTHER, INCOMPLETE, PROBLEMS, ROLES, RULES, told
+from xdomain.app.request import EXAMPLE, GUESS, HERE, NAMED, NONE, UPLOAD, Request
+from xdomain.app.workplace import Workplace
+from xdomain.core.choices import Problem
+from xdomain.core.plugins import adapter_names, find_recipe, task_names
+from xdomain.core.recipe import Columns, Recipe
+from xdomain.data.sources import paths_of
+from xdomain.inspection import check
+
+DOMAINS = {"dna": "DNA or RNA", "protein": "Proteins", "speech": "Speech", "music": "Music", "text": "Text",
+           "synthetic": "Integers"}  # fmt: skip
+SOURCES = [("Upload a file", UPLOAD), ("A file in this folder", HERE), ("An example", EXAMPLE)]
+ASK = "<p>What does the file hold? Choose the domain.</p>"
+FIRST = "toy/dna-motif-order"
+"""The example that is chosen at first."""
+
+
+@dataclass(frozen=True)
+class DataTab:
+    """What other parts of the form need of this one.
+
+    Parameters
+    ----------
+    fields
+        Of `Request.of`, in its order.
+    onward
+        The button to the next part.
+    """
+
+    fields: list[Any]
+    onward: gr.Button
+
+
+def data_tab(place: Workplace) -> DataTab:
+    """Lay out this part of the form, for the files of `place`."""
+    source = gr.Radio(SOURCES, value=UPLOAD, label="Data", elem_id="source")
+    upload = gr.File(label="A table (CSV, Excel, …) or FASTA",
+                     elem_id="upload", height=130)  # fmt: skip
+    here = gr.Dropdown(place.data_files(), value=None, label=f"File in {place.folder}", visible=False, elem_id="here")
+    example = gr.Dropdown(_examples(), value=FIRST, label="Example", visible=False, elem_id="example")
+    domain = gr.Radio([(DOMAINS.get(name, name), name) for name in _domains()], value=None, label="Domain",
+                      info="What the sequences are.", elem_id="domain")  # fmt: skip
+    guess = gr.HTML(elem_id="guess")
+    roles: dict[str, gr.Dropdown] = {}
+    with gr.Column(visible=False, elem_id="corrections") as corrections:
+        with gr.Row():
+            roles["sequence"], roles["label"] = (_role(name) for name in ("sequence", "label"))
+            problem = gr.Dropdown([("guessed", GUESS)], value=GUESS, label="Problem", info="What is predicted.",
+                                  elem_id="problem")  # fmt: skip
+            split = gr.Dropdown([("guessed", GUESS)], value=GUESS, label="Split", elem_id="split",
+                                info="How records are divided.")  # fmt: skip
+        with gr.Accordion("More columns and options", open=False):
+            with gr.Row():
+                roles |= {name: _role(name) for name in ROLES if name not in roles}
+            incomplete = gr.Checkbox(label=INCOMPLETE)
+            negatives = gr.Checkbox(label="All records are of one class: make the other by shuffling them")
+            labels = gr.File(label="Labels in a file of their own: a table of names and labels", height=110)
+            further = gr.Textbox(label=FURTHER, lines=2, placeholder="train.epochs=3\nadapter.options.unknown=count",
+                                 info="key.sub=value, one a line: docs/recipe.md lists them.")  # fmt: skip
+    with gr.Row():
+        checking = gr.Button("Check", variant="primary", elem_id="check")
+        onward = gr.Button("Continue to the comparison", elem_id="onward")
+    report = gr.HTML(elem_id="report")
+
+    fields = [source, upload, here, example, domain, problem, split, labels, incomplete, negatives, further,
+              *(roles[name] for name in ROLES)]  # fmt: skip
+    corrected = [corrections, guess, report, problem, split, *(roles[name] for name in ROLES)]
+
+    def look(*values: Any) -> list[Any]:
+        return _looked(Request.of(values), place)
+
+    def look_anew(*values: Any) -> list[Any]:
+        first = len(values) - len(ROLES)
+        anew = Request.of([*values[:5], GUESS, GUESS, *values[7:first], *(GUESS for _ in ROLES)])
+        return _looked(anew, place)
+
+    def choose_source(chosen: str) -> list[Any]:
+        listed = gr.Dropdown(choices=place.data_files(), visible=chosen == HERE)
+        return [gr.File(visible=chosen == UPLOAD), listed, gr.Dropdown(visible=chosen == EXAMPLE),
+                gr.Radio(visible=chosen != EXAMPLE)]  # fmt: skip
+
+    chosen = source.change(choose_source, source, [upload, here, example, domain], api_name="source", queue=False)
+    chosen.then(look_anew, fields, corrected, show_progress="hidden", api_visibility="private")
+    upload.change(look_anew, fields, corrected, show_progress="hidden", api_name="guess")
+    for one in (here, example, domain):
+        one.change(look_anew, fields, corrected, show_progress="hidden", api_visibility="private")
+    for one in (problem, split, *roles.values(), incomplete, negatives):
+        one.input(look, fields, corrected, show_progress="hidden", api_visibility="private")
+    labels.change(look, fields, corrected, show_progress="hidden", api_name="correct")
+    further.blur(look, fields, corrected, show_progress="hidden", api_visibility="private")
+    checking.click(lambda *values: _checked(Request.of(values), place), fields, report, api_name="check")
+    return DataTab(fields, onward)
+
+
+def _role(name: str) -> gr.Dropdown:
+    info = {"sequence": "Their column.", "label": "The column to predict."}.get(name)
+    return gr.Dropdown([("guessed", GUESS)], value=GUESS, label=ROLES[name], info=info, elem_id=f"role-{name}")
+
+
+def _domains() -> list[str]:
+    """The names of all domains, those of `DOMAINS` in its order."""
+    names = adapter_names()
+    return [name for name in DOMAINS if name in names] + [name for name in names if name not in DOMAINS]
+
+
+def _examples() -> list[tuple[str, str]]:
+    """The tasks whose data is made, or is on this machine, by what is shown of them."""
+    recipes = [find_recipe(name) for name in task_names()]
+    there = [recipe for recipe in recipes if all(path.is_file() for path in paths_of(recipe.source).values())]
+    there.sort(key=lambda recipe: (recipe.name != FIRST, not recipe.name.startswith("toy/")))
+    return [(f"{recipe.title} ({recipe.name})", recipe.name) for recipe in there]
+
+
+def _looked(request: Request, place: Workplace) -> list[Any]:
+    """What is shown of the data that is chosen: corrections, the guess or a fault, and fields with their choices."""
+    if not request.chosen() or (request.source != EXAMPLE and not request.domain):
+        waiting = show.panel("plain", ASK) if request.chosen() else ""
+        return [gr.Column(visible=False), waiting, "", *_fields(request, None, [])]
+    names: list[str] = []
+    recipe: Recipe | None = None
+    try:
+        names = request.column_names(place)
+        with told() as records:
+            recipe = request.recipe(place)
+        message = show.guesses(recipe, records)
+    except Exception as error:
+        message = show.fault(error)
+    return [gr.Column(visible=bool(names) or FURTHER in message), message, "", *_fields(request, recipe, names)]
+
+
+def _fields(request: Request, recipe: Recipe | None, names: list[str]) -> list[Any]:
+    """The fields of problem, split and columns: what was guessed, and what else could be chosen."""
+    problems = [(f"{name}: {PROBLEMS.get(name, '')}", name) for name in get_args(Problem)]
+    splits = [(why, name) for name, why in RULES.items()]
+    posed, rule = (recipe.problem, recipe.split.rule) if recipe else ("", "")
+    given = recipe.columns if recipe else Columns()
+    problems.insert(0, (_guessed(PROBLEMS.get(posed), request.problem), GUESS))
+    splits.insert(0, (_guessed(RULES.get(rule), request.split), GUESS))
+    fields = [
+        gr.Dropdown(choices=problems, value=request.problem),
+        gr.Dropdown(choices=splits, value=request.split),
+    ]
+    for role in ROLES:
+        value = request.roles.get(role, GUESS)
+        found = getattr(given, role) or "no such column"
+        shown = _guessed(", ".join(found) if isinstance(found, list) else found, value)
+        choices = [(shown, GUESS), ("no such column", NONE), *((name, NAMED + name) for name in names)]
+        fields.append(gr.Dropdown(choices=choices, value=value))
+    return fields
+
+
+def _guessed(found: str | None, value: str) -> str:
+    """What stands for the guess in a list: what was `found`, where the `value` of the field is the guess."""
+    return f"{found} (guessed)" if found and value == GUESS else "guess"
+
+
+def _checked(request: Request, place: Workplace) -> str:
+    try:
+        with told() as records:
+            report = check(request.recipe(place))
+        return show.checked(report, records)
+    except Exception as error:
+        return show.fault(error)
