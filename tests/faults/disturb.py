@@ -8,8 +8,8 @@ thread is started.
 PLAN is a list in JSON: ``{"folder": …, "command": [word, …], "again": [word, …], "how": "kill" | "full", "first": K,
 "stride": K, "results": [path, …]}``. The words may hold ``{out}``, a folder below the plan's own that is new for every
 place. Of each entry a line of JSON is printed, a list of objects: one for the undisturbed command, then one for each
-place, ``{"place", "code", "told", "again", "told_again", "same"}``, where ``same`` says whether all ``results`` have
-the same content as undisturbed.
+place, ``{"place", "code", "told", "again", "told_again", "changed"}``, where ``changed`` names those of the ``results``
+whose content is another than undisturbed.
 """
 
 from __future__ import annotations
@@ -205,8 +205,10 @@ def disturbed(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
         out.mkdir()
         code, told, _ = child(given("command", out), Places(out, place, plan["how"]))
         again, told_again, _ = (code, "", 0) if code == 0 else child(given("again", out), Places(out, 0, plan["how"]))
-        same = results(out) == wanted
-        yield {"place": place, "code": code, "told": told, "again": again, "told_again": told_again, "same": same}
+        found = results(out)
+        changed = sorted(name for name in {*found, *wanted} if found.get(name) != wanted.get(name))
+        row = {"place": place, "code": code, "told": told, "again": again, "told_again": told_again}
+        yield {**row, "changed": changed}
 
 
 if __name__ == "__main__":

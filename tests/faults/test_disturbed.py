@@ -95,7 +95,7 @@ def check_killed(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         assert row["code"] == -9, row
         assert row["again"] == 0, row["told_again"]
-        assert row["same"], row
+        assert not row["changed"], row
 
 
 def check_full(rows: list[dict[str, Any]]) -> None:
@@ -106,7 +106,7 @@ def check_full(rows: list[dict[str, Any]]) -> None:
             assert "No space left on device" in row["told"], row["told"]
             assert "to fix it: make room" in row["told"], row["told"]
         assert row["again"] == 0, row["told_again"]
-        assert row["same"], row
+        assert not row["changed"], row
 
 
 def test_predictions_on_a_disk_that_is_full_at_some_time(tiny_bert, tmp_path):

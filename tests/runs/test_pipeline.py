@@ -23,6 +23,7 @@ from xdomain.core.plugins import find_recipe
 from xdomain.core.recipe import load_recipe
 from xdomain.data.loading import load_table
 from xdomain.pretraining.api import Pretraining, pretrain_synthetic
+from xdomain.training import trainer
 from xdomain.training.trainer import last_whole
 
 FAST = ("train.epochs=2", "split.limit.train=64", "split.limit.valid=24", "split.limit.test=24", "train.precision=fp32",
@@ -205,6 +206,32 @@ def test_patience_goes_on_counting_after_an_interruption(tiny_bert, tmp_path, li
         xdomain.run(task, **options)
     resumed = xdomain.run(task, **options, resume=True)
     assert resumed.values["steps"] == whole.values["steps"] == 12
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        ["train.epochs=1.5", "train.evaluations=3"],
+        ["train.epochs=30", "train.evaluations=30", "train.patience=2", "train.learning_rate=1e-9"],
+    ],
+    ids=["steps", "patience"],
+)
+def test_a_run_that_was_interrupted_after_its_last_step_takes_no_other(changes, tiny_bert, tmp_path, monkeypatch):
+    task = "toy/dna-classification"
+    options: dict[str, Any] = {"overrides": [*FAST, *changes], "backbone": str(tiny_bert)}
+    whole = xdomain.run(task, **options, out=tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer._WindowTrainer, "_finalize_training", interrupted)  # before it removes checkpoints
+        with pytest.raises(KeyboardInterrupt):
+            xdomain.run(task, **options, out=tmp_path / "cut")
+    resumed = xdomain.run(task, **options, out=tmp_path / "cut", resume=True)
+    for name in ("steps", "best_step", "train_loss", "metrics"):
+        assert resumed.values[name] == whole.values[name], name
+    assert (resumed.folder / "history.jsonl").read_bytes() == (whole.folder / "history.jsonl").read_bytes()
+
+
+def interrupted(*_):
+    raise KeyboardInterrupt
 
 
 def test_a_checkpoint_that_was_cut_short_is_passed_over(tmp_path):

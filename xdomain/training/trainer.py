@@ -209,6 +209,15 @@ class _WindowTrainer(Trainer):
             total = summed_loss(self._recipe.problem, forward(model, inputs), inputs, self._weights)
         return total / counted.clamp(min=1) * self.accelerator.num_processes
 
+    def _run_epoch(self, *args: Any, **options: Any) -> None:
+        """Do nothing if the state that a run goes on from is that of its end: `Trainer` would take a step more."""
+        stops: Any = [one for one in self.callback_handler.callbacks if isinstance(one, EarlyStoppingCallback)]
+        impatient = any(one.early_stopping_patience_counter >= one.early_stopping_patience for one in stops)
+        if impatient or self.state.global_step >= self.state.max_steps:
+            self.control.should_training_stop = True
+        else:
+            super()._run_epoch(*args, **options)
+
     def training_step(self, *args: Any, **options: Any) -> Tensor:
         """Do as `Trainer` does, and keep the loss of the batch so far, on the device, to show it."""
         loss = super().training_step(*args, **options)
