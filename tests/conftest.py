@@ -71,6 +71,15 @@ def save_tiny_bert(folder: Path, *, positions: int = 64, seed: int = 0, width: i
     return folder
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_file_in_the_home_folder(tmp_path_factory: pytest.TempPathFactory) -> Generator[None]:
+    """Where no folder of data is given, tests write to none in the home folder, which may be read-only."""
+    with pytest.MonkeyPatch.context() as patch:
+        if "XDOMAIN_DATA" not in os.environ:
+            patch.setenv("XDOMAIN_DATA", str(tmp_path_factory.getbasetemp() / "data"))
+        yield
+
+
 @pytest.fixture(scope="session")
 def make_tiny_bert() -> Callable[..., Path]:
     """See `save_tiny_bert`."""

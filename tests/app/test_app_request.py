@@ -3,6 +3,8 @@
 import logging
 import os
 import re
+import threading
+from functools import partial
 
 import pytest
 
@@ -166,9 +168,8 @@ def test_messages_speak_of_fields_not_of_options(message, shown):
     assert in_form(message) == shown
 
 
-def test_messages_of_one_visitor_are_not_told_to_another():
-    import threading
-
+def test_messages_of_one_visitor_are_not_told_to_another(request):
+    request.addfinalizer(partial(log.setLevel, log.level))
     log.setLevel(logging.INFO)
     with told() as mine:
         other = threading.Thread(target=log.info, args=("of another",))

@@ -221,7 +221,7 @@ def test_no_file_outside_is_served(app, path):
     (app.folder.parent / "outside.txt").write_text("secret")
     for place in (path, str(app.folder / "tiny" / "config.json"), str(app.folder.parent / "outside.txt")):
         with pytest.raises(urllib.error.HTTPError) as refused:
-            urllib.request.urlopen(f"{app.url}gradio_api/file={place}")
+            urllib.request.urlopen(f"{app.url}gradio_api/file={urllib.parse.quote(place)}")
         assert refused.value.code in (403, 404)
         refused.value.close()
 

@@ -274,7 +274,7 @@ def test_pretrain_sequences_from_the_command_line(capsys, tmp_path):
     assert code == 0, err
     told = json.loads((tmp_path / "more" / "pretraining.json").read_text())
     assert told["mapping"]["seed"] == 2
-    assert f"--from {tmp_path / 'bert'} " in told["command"] + " "
+    assert f"--from {shlex.quote(str(tmp_path / 'bert'))} " in told["command"] + " "
 
 
 @pytest.mark.parametrize("name", ["text", "sequences", "synthetic"])
@@ -417,12 +417,12 @@ def test_no_cluster_at_an_address(capsys, tmp_path):
 def test_no_option_is_left_untried():
     """Every option of every command is given in a test, so that a new one cannot be forgotten."""
     elsewhere = {
-        "predict": ("test_spoken_answers.py", "test_predictor.py", "test_genome_track.py"),
-        "variants": ("variants/test_variants_by_run.py", "variants/test_variants_by_backbone.py"),
+        "predict": ("test_spoken_answers.py", "inference/test_predictor.py", "inference/test_genome_track.py"),
+        "variants": tuple(f"inference/variants/test_variants_by_{one}.py" for one in ("run", "backbone")),
         **dict.fromkeys(("run", "compare", "check"), ("data/negatives/test_negatives.py",)),
         "analyze": ("analysis/test_analyze.py",),
-        "anomaly": ("test_anomaly.py",),
-        "transfer": ("test_transfer.py",),
+        "anomaly": ("inference/test_anomaly.py",),
+        "transfer": ("inference/test_transfer.py",),
         "compress": ("compression/test_compress.py",),
         **dict.fromkeys(("embed", "attention", "export"), ("cli/test_export_commands.py",)),
         "app": ("app/test_app_server.py",),

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import shlex
 import signal
 from typing import Any
 
@@ -120,7 +121,8 @@ def test_a_run_that_was_killed_as_it_wrote_its_recipe_is_none(tmp_path, asked):
 def test_a_run_is_not_resumed_with_other_options(interrupted):
     told = refusal(interrupted, OTHER, resume=True)
     assert f"the run in {interrupted} was started with other options than these" in told
-    assert f"xdomain run {interrupted}/recipe.yaml --resume --out {interrupted}" in told
+    place = shlex.quote(str(interrupted))
+    assert f"xdomain run {shlex.quote(f'{interrupted}/recipe.yaml')} --resume --out {place}" in told
 
 
 @pytest.mark.parametrize("state", ["interrupted", "finished"])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from xdomain.core.errors import DataError
+from xdomain.core.errors import DataError, OutputError
 from xdomain.data.in_memory import data_file, table_of_sequences
 from xdomain.data.loading import load_table
 from xdomain.data.own_data import own_recipe
@@ -53,3 +53,11 @@ def test_a_list_of_sequences_is_of_one_class(said):
     with pytest.raises(DataError, match="a list of sequences, and no labels") as told:
         own_recipe(sequences, "dna")
     assert 'data=(sequences, labels); or, where all are of one class, negatives="shuffled"' in str(told.value)
+
+
+def test_a_folder_that_cannot_be_written_is_told(monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDOMAIN_DATA", str(tmp_path / "file"))
+    with pytest.raises(OutputError, match="cannot be written") as told:
+        data_file((["ACGT"], ["a"]))
+    assert told.value.fix == "export XDOMAIN_DATA=FOLDER, with a folder of your own"

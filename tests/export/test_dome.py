@@ -100,7 +100,7 @@ def test_calibration_weights_and_negatives_are_told(runs, tmp_path):
 
 
 def test_a_temperature_at_the_edge_is_told_by_the_run_its_card_and_the_page(tmp_path, monkeypatch, said):
-    monkeypatch.setattr("xdomain.runs.pipeline.fit_temperature", lambda logits, labels: 99.9971)
+    monkeypatch.setattr("xdomain.runs.finish_run.fit_temperature", lambda logits, labels: 99.9971)
     rows = [f"{'ACGT' * 3}{'ACGT'[i % 4]}{'ACGT'[i // 4 % 4]}{'ACGT'[i // 16]},{'ab'[i % 3 // 2]}" for i in range(64)]
     (tmp_path / "e.csv").write_text("\n".join(["sequence,label", *rows]))
     run = xdomain.run(data=tmp_path / "e.csv", domain="dna", baseline="kmer", overrides=("calibration=temperature",),

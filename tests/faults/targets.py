@@ -386,7 +386,7 @@ def study(data, folder):
     from xdomain.study.plan import plan_study
 
     written("data.csv", CLASSES, folder)
-    with patch("xdomain.study.cells.Digests._backbone", lambda *_: "backbone"):
+    with patch("xdomain.study.digests.Digests._backbone", lambda *_: "backbone"):
         return plan_study(written("study.yaml", data, folder), folder).count()
 
 

@@ -190,7 +190,7 @@ def study(folder, *lines):
     ],
 )
 def test_studies_without_an_end(tmp_path, monkeypatch, lines, told):
-    monkeypatch.setattr("xdomain.study.cells.Digests.of", lambda *_: pytest.fail("the model is read"))
+    monkeypatch.setattr("xdomain.study.digests.Digests.of", lambda *_: pytest.fail("the model is read"))
     path = study(tmp_path, *lines)
     found = judge(lambda _: plan_study(path), [path.read_bytes()])
     assert found.counts["refused"] == 1, found.faults

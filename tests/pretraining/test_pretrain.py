@@ -1,6 +1,7 @@
 """Pre-training on text as a user sees it: one command, one stock folder, the same weights after a kill."""
 
 import json
+import shlex
 
 import forked
 import numpy as np
@@ -53,7 +54,7 @@ def test_it_learns_and_leaves_a_stock_checkpoint_with_a_card(books, tmp_path, sa
     assert not (out / "unfinished").exists()
     card = (out / "README.md").read_text()
     for fact in ("license: cc0-1.0", "books.txt", told["data"]["train"]["files"][0]["sha256"], "39,936 tokens seen",
-                 f"| 16 | {told['validation']['16']['loss']:.3f} |", f"--out {out}", "--tokens 40000",
+                 f"| 16 | {told['validation']['16']['loss']:.3f} |", f"--out {shlex.quote(str(out))}", "--tokens 40000",
                  "torch 2."):  # fmt: skip
         assert fact in card
     assert any("tokens/s" in line and line.endswith("left") for line in said)

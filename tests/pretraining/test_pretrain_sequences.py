@@ -1,6 +1,7 @@
 """Pre-training on records of a domain: what is read, how it is joined, and that runs find each symbol's own row."""
 
 import json
+import shlex
 from dataclasses import replace
 from typing import Any
 
@@ -121,7 +122,7 @@ def test_it_becomes_a_backbone_in_which_each_symbol_has_its_own_row(proteins, tm
     assert made["data"]["train"]["documents"] + made["data"]["validation"]["documents"] == 300
     card = (out / "README.md").read_text()
     for fact in ("p.fasta", vocabulary.sha256, "--domain protein --backbone THIS-FOLDER --mapping own",
-                 f"xdomain pretrain sequences {proteins}"):  # fmt: skip
+                 f"xdomain pretrain sequences {shlex.quote(str(proteins))}"):  # fmt: skip
         assert fact in card
     assert any("median" in line and "held out: " in line for line in said)
 

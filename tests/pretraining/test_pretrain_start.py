@@ -1,6 +1,7 @@
 """Going on from a checkpoint: what comes over, what is drawn and said, and that runs find the trained rows."""
 
 import json
+import shlex
 from dataclasses import replace
 from typing import Any
 
@@ -119,7 +120,7 @@ def test_the_rows_that_were_trained_are_those_of_a_run_with_the_same_mapping(tin
     card = (out / "README.md").read_text()
     assert f"went on from {tiny_bert}" in card
     assert "--backbone THIS-FOLDER --mapping random --mapping-seed 3" in card
-    assert f"--from {tiny_bert}" in card
+    assert f"--from {shlex.quote(str(tiny_bert))}" in card
     assert "--layers" not in card
 
     masked = torch.tensor([[2, *mapping["ids"], 4, 3]])

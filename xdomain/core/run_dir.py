@@ -6,6 +6,7 @@ import json
 import math
 import os
 import re
+import shlex
 import shutil
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
@@ -257,7 +258,8 @@ def check_same(folder: Path, recipe: Recipe) -> None:
     if not same_run(load_recipe(folder / RECIPE), recipe):
         raise OutputError(
             f"the run in {folder} was started with other options than these",
-            expected=f"the same command, or `xdomain run {folder / RECIPE} --resume --out {folder}`",
+            expected="the same command, or `"
+            f"{shlex.join(['xdomain', 'run', str(folder / RECIPE), '--resume', '--out', str(folder)])}`",
         )
 
 

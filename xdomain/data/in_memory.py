@@ -10,12 +10,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
+from xdomain.core.disk import writing
 from xdomain.core.errors import DataError
 from xdomain.core.run_dir import write_text
 from xdomain.data.formats.typed_tables import texts
 from xdomain.data.sources import data_home
 
 FOLDER = "in-memory"
+SET_HOME = "export XDOMAIN_DATA=FOLDER, with a folder of your own"
 ORIGIN = ".origin"
 IN_MEMORY = "the table in memory"
 EXPECTED = "a path, a pandas or Arrow table, or (sequences, labels); with negatives also a list of sequences"
@@ -63,11 +65,12 @@ def store_table(table: pa.Table, name: str, origin: str) -> Path:
     pa_csv.write_csv(pa.table(columns), sink)
     content = sink.getvalue().to_pybytes()
     file = data_home() / FOLDER / f"{name}-{hashlib.sha256(content).hexdigest()[:8]}.csv"
-    if not file.is_file():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write_text(file, content.decode())
-    if display_name(file) != origin:
-        write_text(file.with_suffix(ORIGIN), origin)
+    with writing(file, expected="a folder for records in memory that you may write to", fix=SET_HOME):
+        if not file.is_file():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            write_text(file, content.decode())
+        if display_name(file) != origin:
+            write_text(file.with_suffix(ORIGIN), origin)
     return file
 
 
