@@ -103,12 +103,8 @@ class Look(logging.Handler):
 logging.getLogger("xdomain").addHandler(Look())
 main(sys.argv[1:])
 """
-    command = [
-        sys.executable,
-        "-c",
-        look,
-        *f"run --data mine.csv --domain dna --out first-step --backbone {tiny_bert}".split(),
-    ]
+    words = ["run", "--data", "mine.csv", "--domain", "dna", "--out", "first-step", "--backbone"]
+    command = [sys.executable, "-c", look, *words, str(tiny_bert)]
     told = subprocess.run(command, capture_output=True, text=True, cwd=mine, timeout=100, check=True).stdout
     modules = set(told[told.index("loaded ") :].split())
     assert {"torch", "xdomain.training.trainer"} <= modules

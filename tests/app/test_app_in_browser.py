@@ -1,5 +1,6 @@
 """The form as it is seen and clicked, in headless Chromium: from upload to download, and on a phone's width."""
 
+import os
 import shutil
 
 import pytest
@@ -22,7 +23,8 @@ SECONDS = 90_000
 @pytest.fixture(scope="module")
 def browser():
     with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=OPTIONS)
+        words = {**os.environ, "LC_ALL": "C.UTF-8"}  # else names of files that are not ASCII cannot be uploaded
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=OPTIONS, env=words)
         yield chromium
         chromium.close()
 

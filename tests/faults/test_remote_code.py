@@ -51,6 +51,7 @@ def mark(tmp_path):
 @pytest.fixture
 def evil(tiny_bert, tmp_path, mark, monkeypatch):
     """A checkpoint of an architecture of its own, whose code leaves a mark, and a person who says yes to all."""
+    monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path / "modules"))
     folder = tmp_path / "evil"
     shutil.copytree(tiny_bert, folder)
     (folder / "evil.py").write_text(CODE.format(mark=str(mark)))
