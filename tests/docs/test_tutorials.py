@@ -5,13 +5,6 @@ from pages import DOCS, blocks, execute
 
 PAGES = sorted(f"tutorials/{path.name}" for path in (DOCS / "tutorials").glob("*.md"))
 EXECUTED = [page for page in PAGES if page not in ("tutorials/index.md", "tutorials/install.md")]
-QUICK = ("tutorials/classify.md", "tutorials/composers.md")
-"""Those that the usual suite runs, but for blocks that are marked as slow."""
-
-
-@pytest.mark.parametrize("page", QUICK)
-def test_a_tutorial_without_its_slow_part(page, tmp_path):
-    execute(page, tmp_path, slow=False)
 
 
 @pytest.mark.slow
