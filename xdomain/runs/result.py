@@ -6,7 +6,8 @@ import html
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xdomain.core.formatting import as_frame, number, with_interval
+from xdomain.core.formatting import as_frame, number
+from xdomain.core.result_file import metric_rows
 from xdomain.core.run_dir import PREDICTIONS, StoredResult, read_history, read_result
 from xdomain.inference.trained_model import Model, load
 from xdomain.metrics.scoring import read_predictions
@@ -61,15 +62,13 @@ class Result(StoredResult):
 
     def _repr_html_(self) -> str:
         """A table of the metrics, for notebooks."""
-        metrics = self.values["metrics"]
-        rows = "".join(
-            f"<tr><td>{html.escape(name)}</td><td>{number(metrics['valid'][name]['value'])}</td>"
-            f"<td>{with_interval(entry)}</td></tr>"
-            for name, entry in metrics["test"].items()
-        )
+        names = ("metric", "valid", "test [95 %]")
+        cells = ("".join(f"<td>{html.escape(row[name])}</td>" for name in names) for row in metric_rows(self.values))
+        rows = "".join(f"<tr>{row}</tr>" for row in cells)
+        titles = "".join(f"<th>{name}</th>" for name in names)
         notes = "".join(f"<p>{html.escape(note)}</p>" for note in self.values.get("notes", ()))
         head = f"<p>{html.escape(self.values['task'])}, {html.escape(self.values['arm']['label'])}</p>"
-        return f"{head}{notes}<table><tr><th>metric</th><th>valid</th><th>test [95 %]</th></tr>{rows}</table>"
+        return f"{head}{notes}<table><tr>{titles}</tr>{rows}</table>"
 
 
 def load_result(folder: str | Path) -> Result:
