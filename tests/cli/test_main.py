@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import re
 import shlex
 import subprocess
 import sys
@@ -380,10 +381,14 @@ seeds: 2
 set: {split.limit: {train: 40, valid: 20, test: 20}}
 """)
     command = ["study", "helps.yaml", "--out", "kept", "--workers", 2, "--engine", "local"]
-    code, out, err = xdomain(capsys, *command, "--dry-run", "--json")
+    code, out, err = xdomain(capsys, *command, "--plan", "--json")
     assert code == 0, err
-    assert [(row["arm"], row["cells"]) for row in json.loads(out)] == [("kmer", 1), ("cnn", 2)]
-    assert "3 cells, 3 to run" in xdomain(capsys, *command, "--dry-run")[1]
+    assert [(row["arm"], row["cells"]) for row in json.loads(out)["cells"]] == [("kmer", 1), ("cnn", 2)]
+    code, out, err = xdomain(capsys, *command, "--plan", "--difference", ".3")
+    assert "3 cells, 3 to run" in out
+    assert re.search(r"cnn − kmer\t2\t20\t0\.\d+\t\d+\tassumptions", out)
+    assert "3 cells" in xdomain(capsys, *command, "--dry-run")[1]  # what it was called
+    assert xdomain(capsys, *command, "--difference", ".3")[0] == 2  # without --plan
     assert not (tmp_path / "kept").exists()
 
     code, out, err = xdomain(capsys, *command, "--json")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # a listing should not load torch
     from xdomain.inference.evaluation import Evaluation
     from xdomain.runs.pipeline import Result
     from xdomain.study.comparison import Comparison
+    from xdomain.study.power import Power
     from xdomain.study.results import Findings
 
 
@@ -153,6 +154,47 @@ def print_forecast(rows: Sequence[Mapping[str, Any]], workers: int) -> None:
     time = f"about {duration(60 * sum(known) / workers)}" if known else "duration not known yet"
     unknown = ", plus cells of unknown duration" if known and len(known) < len(rows) else ""
     print(f"{cells:,} cells, {left:,} to run: {time}{unknown}")
+
+
+def print_power(rows: Sequence[Power], difference: float | None) -> None:
+    """Print which differences a study could show, and what that rests on.
+
+    Parameters
+    ----------
+    rows
+        From `xdomain.study.power.power_of`.
+    difference
+        The one that numbers of seeds were asked for; None for none.
+    """
+    from xdomain.study.power import ASSUMED, MAX_SEEDS
+
+    if not rows:
+        return
+    several = len({row.fraction for row in rows}) > 1
+    print()
+    table: list[dict[str, Any]] = []
+    for row in rows:
+        enough = f"> {MAX_SEEDS}" if row.seeds is None else row.seeds
+        table.append(
+            {
+                "task": row.task + (f" ({row.fraction:g} of train)" if several else ""),
+                "difference": f"{row.arm} − {row.reference}",
+                "pairs": row.pairs,
+                "test records": row.records,
+                f"detectable {row.metric}": number(row.detectable),
+                **({f"seeds for {difference:g}": enough} if difference is not None else {}),
+                "from": f"{row.variation.finished} finished pairs" if row.variation.finished else "assumptions",
+            }
+        )
+    for metric in dict.fromkeys(row.metric for row in rows):  # a table for each, as their units are not alike
+        print_rows([one for one, row in zip(table, rows, strict=True) if row.metric == metric])
+    print("Detectable: the smallest true difference that four of five such studies would show, as a single difference.")
+    if not all(row.variation.finished for row in rows):
+        print(
+            f"Assumptions: pairs of runs with other seeds differ by {number(ASSUMED.pairs)} (standard deviation), and "
+            f"{ASSUMED.records**2:.0%} of the test records are right in one arm alone. Run a few seeds and "
+            "plan again: from three finished pairs on, both are estimated."
+        )
 
 
 def print_findings(findings: Findings, folder: Path) -> None:

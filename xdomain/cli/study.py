@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from xdomain.cli.options import Json
+from xdomain.core.errors import RecipeError
 
 STORE = Path("studies")
 Workers = Annotated[int, typer.Option(min=1, help="Processes of the local engine; each gets its share of cores.")]
 Address = Annotated[str | None, typer.Option(help="Address of the Ray cluster; default: the one this machine is in.")]
 Store = Annotated[Path, typer.Option(help="The store: finished cells are shared by all studies in it.")]
 Retry = Annotated[bool, typer.Option("--retry-failed", help="Run failed cells again.")]
-Dry = Annotated[bool, typer.Option("--dry-run", help="Print the cells and how long they will take; run none.")]
+Plan = Annotated[
+    bool,
+    typer.Option("--plan", "--dry-run", help="Print the cells, how long they take, and what they can show; run none."),
+]
+Effect = Annotated[
+    float | None,
+    typer.Option("--difference", help="With --plan: how many seeds would show a difference of so much, as .02?"),
+]
 
 
 def study_command(
@@ -25,7 +34,8 @@ def study_command(
     address: Address = None,
     out: Store = STORE,
     retry_failed: Retry = False,
-    dry_run: Dry = False,
+    plan: Plan = False,
+    difference: Effect = None,
     as_json: Json = False,
 ) -> None:
     """Run many cells of tasks, arms, seeds and learning rates, and report which differences are real.
@@ -34,15 +44,22 @@ def study_command(
     """
     from xdomain.study.plan import plan_study
 
+    if difference is not None and not (plan and difference > 0):
+        raise RecipeError(f"--difference {difference:g}", expected="a number above 0, together with --plan")
     study = plan_study(file, out)
-    from xdomain.cli.console import LiveTable, print_findings, print_forecast, print_json
+    from xdomain.cli.console import LiveTable, print_findings, print_forecast, print_json, print_power
     from xdomain.study.api import run_study
     from xdomain.study.engines.progress import forecast
+    from xdomain.study.power import power_of
     from xdomain.study.results import as_dict
 
-    if dry_run:
-        rows = forecast(study)
-        print_json(rows) if as_json else print_forecast(rows, workers)
+    if plan:
+        rows, power = forecast(study), power_of(study, difference)
+        if as_json:
+            print_json({"cells": rows, "differences": [asdict(one) for one in power]})
+            return
+        print_forecast(rows, workers)
+        print_power(power, difference)
         return
     with LiveTable() as show:
         findings = run_study(

@@ -17,6 +17,7 @@ from xdomain.study.config import Grid
 from xdomain.study.engines.local import run_local
 from xdomain.study.engines.progress import Progress, Table
 from xdomain.study.plan import StudyPlan, open_study, plan_study
+from xdomain.study.power import power_of
 from xdomain.study.report.conclusions import word_of
 from xdomain.study.report.write import write_report
 from xdomain.study.results import Findings
@@ -217,6 +218,37 @@ class Study:
         """
         run_study(self.plan, workers=workers, engine=engine, address=address, retry_failed=retry_failed)
         return self
+
+    def power(self, difference: float | None = None) -> Any:
+        """Tabulate which differences the study could show; run nothing.
+
+        Parameters
+        ----------
+        difference
+            Above 0, in units of the metric: how many seeds would show it?
+
+        Returns
+        -------
+        pandas.DataFrame or pyarrow.Table
+            One row for each difference to the reference arm: the number of pairs of runs and of test records (or
+            groups), the smallest true difference that four of five such studies would show (``detectable``), the
+            ``seeds`` that would show `difference`, and from how many finished pairs of runs this is estimated
+            (``finished``; 0: assumed). A DataFrame where pandas is installed.
+
+        Raises
+        ------
+        UserError
+            The data of a task cannot be read.
+        """
+        rows = [
+            {
+                "task": one.task, "arm": one.arm, "reference": one.reference, "fraction": one.fraction,
+                "metric": one.metric, "pairs": one.pairs, "test_records": one.records, "detectable": one.detectable,
+                "seeds": one.seeds, "finished": one.variation.finished,
+            }
+            for one in power_of(self.plan, difference)
+        ]  # fmt: skip
+        return as_frame(pa.Table.from_pylist(rows))
 
     @property
     def findings(self) -> Findings:

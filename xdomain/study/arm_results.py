@@ -47,6 +47,12 @@ class ArmResults:
     condition: Condition
     cells: tuple[Cell, ...]
 
+    @classmethod
+    def of(cls, study: StudyPlan, condition: Condition) -> ArmResults:
+        """Collect the finished cells of a `condition` of the `study`."""
+        done = [cell for cell in study.final(condition) if study.store.state(cell.key) == "done"]
+        return cls(study, condition, tuple(done))
+
     @property
     def metric(self) -> str:
         """The metric that decides: the task's first."""

@@ -68,7 +68,7 @@ def _area(fractions: Sequence[float], parts: Sequence[tuple[Values, Values]]) ->
 
 def collect(study: StudyPlan) -> Findings:
     """Compute the results of the finished cells of `study`; other cells are listed as missing."""
-    series = {_place(condition): _series(study, condition) for condition in study.conditions}
+    series = {_place(condition): ArmResults.of(study, condition) for condition in study.conditions}
     known = study.planned_cells()
     groups = tuple(_group(one) for one in series.values())
     states = [study.store.state(cell.key) for cell in known]
@@ -99,11 +99,6 @@ def _negatives(series: Mapping[Place, ArmResults]) -> tuple[str, ...]:
 
 def _place(condition: Condition) -> Place:
     return condition.task, condition.fraction, condition.arm
-
-
-def _series(study: StudyPlan, condition: Condition) -> ArmResults:
-    done = [cell for cell in study.final(condition) if study.store.state(cell.key) == "done"]
-    return ArmResults(study, condition, tuple(done))
 
 
 def _group(series: ArmResults) -> Group:

@@ -135,7 +135,7 @@ def _candidates(condition: Condition) -> list[Cell]:
 
 
 def forecast(study: StudyPlan) -> list[dict[str, Any]]:
-    """The table that ``--dry-run`` prints: a row for each condition of `study`.
+    """The table that ``--plan`` prints: a row for each condition of `study`.
 
     A row has the number of cells, how many are still to run, and the minutes that these take, None where unknown.
     """

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from xdomain.study.stats.factors import SPLIT, Cells, layout
+from xdomain.study.stats.factors import SPLIT, Cells, Layout, layout
 
 ROUNDING = 1e-12  # a spread below this share of the largest value counts as rounding of equal values
 
@@ -98,7 +98,7 @@ def standard_error(values: Cells, overlap: float = 0.0) -> StandardError:
     n = int(known.sum())
     if n <= 1:
         return StandardError(0.0, math.inf)
-    weights = [1 + overlap * levels * (SPLIT in factor) for levels, factor in zip(shape, arranged.factors, strict=True)]
+    weights = _weights(arranged, overlap)
     if arranged.complete:
         return _crossed(mean_squares(cells), weights, shape)
     residuals = np.where(known, cells - cells[known].mean(), 0.0)
@@ -109,6 +109,40 @@ def standard_error(values: Cells, overlap: float = 0.0) -> StandardError:
         sums = residuals.sum(axis=tuple(other for other in range(cells.ndim) if other != axis))
         total += weight * float(np.square(sums).sum()) * levels / (levels - 1)
     return StandardError(math.sqrt(total) / n, min(shape) - 1)
+
+
+def expected_standard_error(arranged: Layout, deviation: float, overlap: float = 0.0) -> StandardError:
+    """What `standard_error` would be of complete cells that vary by a known `deviation`.
+
+    Parameters
+    ----------
+    arranged
+        The factors, as `layout` finds them. Each explains an equal part of the variance, as does the residual of
+        several; a single one explains all.
+    deviation
+        The standard deviation between cells, 0 or more.
+    overlap
+        As for `standard_error`.
+
+    Returns
+    -------
+    StandardError
+        0 with infinite degrees of freedom for a single cell.
+    """
+    shape, n = arranged.values.shape, arranged.values.size
+    if n <= 1:
+        return StandardError(0.0, math.inf)
+    if len(shape) == 1:
+        return _crossed(MeanSquares((deviation**2,), 0.0), _weights(arranged, overlap), shape)
+    part = deviation**2 / (len(shape) + 1)
+    squares = MeanSquares(tuple((n / levels + 1) * part for levels in shape), part)
+    return _crossed(squares, _weights(arranged, overlap), shape)
+
+
+def _weights(arranged: Layout, overlap: float) -> list[float]:
+    """By how much the mean square of each factor counts more, because its cells are not independent."""
+    shape = arranged.values.shape
+    return [1 + overlap * levels * (SPLIT in factor) for levels, factor in zip(shape, arranged.factors, strict=True)]
 
 
 def _crossed(squares: MeanSquares, weights: list[float], shape: tuple[int, ...]) -> StandardError:
