@@ -18,7 +18,7 @@ from pathlib import Path
 from scipy.stats import binomtest, false_discovery_control
 
 from xdomain.core.plugins import find_recipe
-from xdomain.training.plots import BLUE, GREY, ORANGE, new_figure
+from xdomain.training.figure_style import BLUE, GREY, ORANGE, new_figure
 
 ARMS = ("pretrained", "reembed", "shuffled", "scratch", "cnn", "kmer")
 KAO_LEE = ("dna/splice", "dna/histone-h3", "dna/histone-h4", "dna/histone-h3k9ac", "protein/localization",

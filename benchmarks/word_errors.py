@@ -19,7 +19,7 @@ from typing import Any
 import matplotlib as mpl
 
 import xdomain
-from xdomain.training.plots import COLOURS, STYLE, new_figure
+from xdomain.training.figure_style import COLOURS, STYLE, new_figure
 
 METRICS = ("FF1", "AOS", "exact_match")
 

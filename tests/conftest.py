@@ -108,8 +108,8 @@ def tiny_bert(once: Callable[[str, Callable[[Path], object]], Path]) -> Path:
     """A checkpoint folder: 2 layers, width 32, 64 positions."""
     folder = once("tiny", save_tiny_bert)
     import_module("xdomain.runs.pipeline")
-    plots: Any = import_module("xdomain.training.plots")
-    plots._Plot.savefig = saved_empty
+    style: Any = import_module("xdomain.training.figure_style")
+    style._Plot.savefig = saved_empty
     gc.collect()
     gc.freeze()  # each training collects garbage, which takes as long as there are modules
     return folder
@@ -137,7 +137,7 @@ def saved_empty(figure: Figure, file: Any, **options: Any) -> None:
 @pytest.fixture(scope="session")
 def pictures(tiny_bert: Path) -> Callable[[], AbstractContextManager[None]]:
     """A context within which figures are rendered, as a user has them; others may be empty files."""
-    from xdomain.training.plots import _Plot
+    from xdomain.training.figure_style import _Plot
 
     @contextmanager
     def rendered() -> Generator[None]:

@@ -158,7 +158,7 @@ def test_twins_are_found_and_everything_is_written(twins, texts, said):
     assert "ours → theirs: 100.0% (layer 0) as they are" in findings[0].caption
     again = analyze_parallel(twins, *texts)
     assert {p.name for p in (twins / "analysis").iterdir()} == {"README.md"} | {
-        f"{f.name}{e}" for f in findings for e in (".png", ".csv")
+        f"{f.name}{e}" for f in findings for e in (".png", ".svg", ".csv")
     }
     assert [line.split("\n")[0] for line in said] == [f.title for f in findings]
     assert [f.table for f in again] == [f.table for f in findings]

@@ -113,7 +113,9 @@ def test_one_line_and_one_panel_a_run_over_the_same_axes(runs, findings, tmp_pat
     shared = [panel.collections[0].norm for panel in surface.figure.axes[: len(runs)]]
     assert shared[0].boundaries.tolist() == shared[1].boundaries.tolist()
     assert "a random direction" in surface.caption
-    assert {p.name for p in tmp_path.iterdir()} == {f"{f.name}{end}" for f in findings for end in (".png", ".csv")}
+    assert {p.name for p in tmp_path.iterdir()} == {
+        f"{f.name}{end}" for f in findings for end in (".png", ".svg", ".csv")
+    }
 
 
 def test_another_run_from_the_same_start_gives_the_second_direction(runs):
@@ -135,7 +137,7 @@ def test_what_has_no_line_between_is_refused(runs):
     assert "no longer is" in str(ANALYSIS.refuses([stale], Options()))
     mixed = replace(runs[0], recipe=runs[0].recipe.model_copy(update={"run": Run(tune="mix")}))
     assert "a mix of layers" in str(ANALYSIS.refuses([mixed], Options()))
-    assert "6 runs at most" in str(ANALYSIS.refuses([runs[0]] * 7, Options()))
+    assert "7 runs at most" in str(ANALYSIS.refuses([runs[0]] * 8, Options()))
 
 
 @pytest.mark.parametrize("problem", ["regression", "tagging", "pair", "span"])

@@ -196,7 +196,8 @@ def test_quantised_weights_are_an_export_of_a_quarter_of_the_bytes(capsys, run, 
     assert section["size"]["after"]["bytes"] == (out / "model.onnx").stat().st_size
     assert section["size"]["after"]["bytes"] < 0.6 * section["size"]["before"]["bytes"]  # this one is mostly graph
     assert set(section["milliseconds"]) == {"before", "after", "float32_in_onnxruntime"}
-    names = ["README.md", "compression.json", "config.json", "model.onnx", "predictions.parquet", "size.png"]
+    names = ["README.md", "compression.json", "config.json", "model.onnx", "predictions.parquet", "size.png",
+             "size.svg"]  # fmt: skip
     assert sorted(path.name for path in out.iterdir()) == [*names, "tokenizer.json"]
     assert "8-bit integers" in (out / "README.md").read_text()
     session = onnxruntime.InferenceSession(str(out / "model.onnx"))

@@ -68,6 +68,7 @@ def test_the_folder_holds_what_was_promised(finished):
     assert "checkpoints" not in names
     for picture in finished.folder.glob("*.png"):
         assert picture.read_bytes().startswith(b"\x89PNG")
+        assert "<svg" in picture.with_suffix(".svg").read_text()
     assert {"config.json", "model.safetensors", "tokenizer.json", "README.md"} <= {
         p.name for p in (finished.folder / "model").iterdir()
     }

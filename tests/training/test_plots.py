@@ -10,7 +10,9 @@ from matplotlib import image
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from xdomain.training.plots import BLUE, ORANGE, plot_comparison, plot_confusion, plot_history, plot_pretraining
+from xdomain.training.figure_style import ARMS as LOOKS
+from xdomain.training.figure_style import BLUE, INK, ORANGE, arm_looks, save_figure, smoothed
+from xdomain.training.plots import plot_comparison, plot_confusion, plot_history, plot_pretraining
 
 NAN = float("nan")
 HISTORY = [
@@ -42,7 +44,7 @@ def draw(drawn, tmp_path, monkeypatch):
         pixels = image.imread(path)[..., :3]
         assert 200 < min(pixels.shape[:2]) <= max(pixels.shape[:2]) < 2500
         assert np.ptp(pixels) == 1
-        return SimpleNamespace(axes=saved[-1].axes, pixels=pixels)
+        return SimpleNamespace(axes=saved[-1].axes, pixels=pixels, path=path)
 
     return picture_of
 
@@ -71,7 +73,7 @@ def test_a_course_shows_loss_and_metric_and_marks_the_best(draw, metric, best, l
     assert set(below.lines[1].get_xdata()) == {best}
     assert texts(below) == [label]
     assert above.get_title(loc="left") == "toy/dna, pretrained"
-    assert metric in below.get_ylabel()
+    assert below.get_ylabel() == {"mse": "validation\nmean squared error", "r2": "validation\nR²"}[metric]
     assert min(of_colour(picture.pixels, BLUE), of_colour(picture.pixels, ORANGE)) > 100
 
 
@@ -111,6 +113,54 @@ def test_what_is_undefined_is_left_out(draw):
     assert not below.lines
 
 
+def test_a_long_course_is_smoothed_with_its_points_behind_it(draw):
+    rng = np.random.default_rng(0)
+    losses = 1 + 0.2 * rng.standard_normal(200)
+    above, _ = draw(plot_history, [{"step": i, "loss": x} for i, x in enumerate(losses)], metric="r2").axes
+    behind, smooth = (np.array(line.get_ydata()) for line in above.lines)
+    assert behind.tolist() == losses.tolist()
+    assert above.lines[0].get_alpha() < 0.5
+    assert np.diff(smooth).std() < np.diff(losses).std() / 5
+    assert smooth.mean() == pytest.approx(1, abs=0.05)
+
+
+def test_smoothing_favours_no_value():
+    assert smoothed([3.0] * 100) == pytest.approx(3.0)
+    assert smoothed([1.0, 2.0, 4.0]).tolist() == [1, 2, 4]  # so few are their own mean
+    values = np.r_[np.zeros(200), np.ones(200)]
+    assert smoothed(values.tolist())[199:260:20].round(1).tolist() == [0, 0.9, 1, 1]
+
+
+# arms
+
+
+def looks_alone(arm):
+    return arm_looks([arm])[arm]
+
+
+def test_an_arm_looks_alike_whatever_stands_beside_it():
+    assert arm_looks(["scratch", "kmer"])["scratch"] == arm_looks(["pretrained", "cnn", "scratch"])["scratch"]
+    looks = arm_looks(
+        ["pretrained", "pretrained lora", "pretrained (words)", "frequent words", "rare words", "scratch"]
+    )
+    assert len({look["color"] for look in looks.values()}) == 6
+    assert (looks["pretrained"]["color"], looks["scratch"]["color"]) == (BLUE, ORANGE)
+    many = arm_looks([*LOOKS, *(f"words {i}" for i in range(14))])
+    assert len({tuple(look.values()) for look in many.values()}) == 21  # dashes and markers, where colours are too few
+    assert many["kmer"] == looks_alone("kmer")
+    markers = [look["marker"] for look in arm_looks(list(LOOKS)).values()]
+    assert len(set(markers)) == len(LOOKS)  # told apart in grey
+
+
+def test_the_same_figure_gives_the_same_files(draw, tmp_path):
+    files = []
+    for name in ("one", "two"):
+        figure = draw(plot_comparison, ARMS, metric="f1").axes[0].figure
+        save_figure(figure, tmp_path / f"{name}.png")
+        files.append([(tmp_path / f"{name}.{ending}").read_bytes() for ending in ("png", "svg")])
+    assert files[0] == files[1]
+
+
 # confusion
 
 
@@ -135,9 +185,10 @@ def test_few_and_many_classes_fit_in_a_picture(draw, classes):
     assert of_colour(picture.pixels, dark) > 500 * classes
 
 
-def test_up_to_sixty_classes_have_names_and_no_counts(draw):
-    names = [f"class number {i}" for i in range(60)]
-    (axes,) = draw(plot_confusion, np.eye(60, dtype=int).tolist(), names).axes
+def test_up_to_forty_classes_have_names_and_no_counts(draw):
+    names = [f"class number {i}" for i in range(40)]
+    axes, pairs = draw(plot_confusion, np.eye(40, dtype=int).tolist(), names).axes
+    assert pairs.get_title(loc="left") == "no class is taken for another"
     assert not axes.texts
     assert [label.get_text() for label in axes.get_yticklabels()] == names
     axes.figure.canvas.draw()
@@ -176,8 +227,8 @@ def test_a_comparison_shows_each_arm_with_its_interval(draw):
     assert [label.get_text() for label in axes.get_yticklabels()] == ["pretrained", "scratch", "kmer"]
     assert axes.get_ylim()[0] > axes.get_ylim()[1]  # the first arm on top
     assert "accuracy" in axes.get_xlabel()
-    blue, orange = of_colour(picture.pixels, BLUE), of_colour(picture.pixels, ORANGE)
-    assert orange > blue > 100  # the first stands out from the others
+    assert min(of_colour(picture.pixels, colour) for colour in (BLUE, ORANGE, INK)) > 100  # each arm has its own
+    assert "accuracy" in (picture.path.with_suffix(".svg")).read_text()
 
 
 def test_a_comparison_of_one_is_a_comparison_too(draw):

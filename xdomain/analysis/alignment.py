@@ -29,7 +29,7 @@ from xdomain.core.run_dir import MODEL, RECIPE
 from xdomain.core.safe_loading import load
 from xdomain.data.formats.read_file import read_text
 from xdomain.model.backbone import load_backbone, quiet_loading
-from xdomain.training.plots import BLUE, GREY, ORANGE
+from xdomain.training.figure_style import BLUE, GREY, ORANGE
 
 MIN_PAIRS = 8  # pairs of lines, half of which are tested
 MUTE = "Without a masked-LM head in the checkpoint, tokens cannot be converted."

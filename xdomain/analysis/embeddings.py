@@ -19,7 +19,7 @@ from xdomain.analysis.contexts import Contexts, Group, Place, choose, label, rea
 from xdomain.analysis.layers import held, same_symbols, symbol_vectors
 from xdomain.analysis.loaded_run import OpenedRun
 from xdomain.analysis.result import STYLE, Analysis, Finding, Options, empty_figure
-from xdomain.training.plots import BLUE, GREY, ORANGE
+from xdomain.training.figure_style import BLUE, GREY, ORANGE
 
 Matrix = NDArray[np.float64]
 OCCURRENCES_DRAWN = {2: 5, 3: 4}  # occurrences drawn of each group, by the number of groups

@@ -32,7 +32,7 @@ from xdomain.analysis.moved_weights import (
 from xdomain.analysis.result import STYLE, Analysis, Finding, Options, empty_figure, one_task
 from xdomain.core.choices import OF_VALUES
 from xdomain.core.errors import BackboneError
-from xdomain.training.plots import COLOURS, GREY
+from xdomain.training.figure_style import ARMS, GREY, arm_looks
 
 PLANE_SHARE = 4  # a plane has many points, so each is computed on a quarter of the records
 Floats = NDArray[np.float64]
@@ -55,8 +55,8 @@ def around(alphas: Floats) -> Floats:
 def _refuses(runs: Sequence[OpenedRun], _: Options) -> str | None:
     if why := one_task(runs):
         return why
-    if len(runs) > len(COLOURS):
-        return f"{len(runs)} lines in one picture cannot be told apart; {len(COLOURS)} runs at most"
+    if len(runs) > len(ARMS):
+        return f"{len(runs)} lines in one picture cannot be told apart; {len(ARMS)} runs at most"
     for run in runs:
         if run.recipe.run.tune == "mix":
             return f"{run.label} was trained through a mix of layers, whose start is no point among the saved weights"
@@ -216,7 +216,9 @@ def line_finding(drawn: Drawn, alphas: Floats, lines: Sequence[Line], counts: tu
     with mpl.rc_context(STYLE):
         figure = empty_figure(4.2)
         axes = figure.subplots()
-        for label, line, colour in zip(drawn.labels, lines, COLOURS, strict=False):
+        looks = arm_looks(drawn.labels)
+        for label, line in zip(drawn.labels, lines, strict=True):
+            colour = looks[label]["color"]
             axes.plot(alphas, line.train, color=colour, marker="o", markersize=3, label=label)
             axes.plot(alphas, line.valid, color=colour, linestyle="--", linewidth=1.2)
         for place, name in ((0, " start"), (1, " fine-tuned")):

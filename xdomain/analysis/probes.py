@@ -22,14 +22,13 @@ from xdomain.core.errors import RecipeError
 from xdomain.core.run_dir import finite
 from xdomain.data.dataset import IGNORED
 from xdomain.metrics.bootstrap import Rows, resample
-from xdomain.metrics.metrics import METRICS
-from xdomain.training.plots import COLOURS, GREY
+from xdomain.metrics.metrics import METRICS, metric_label
+from xdomain.training.figure_style import GREY, arm_looks
 
 Floats = NDArray[np.floating[Any]]
 C, ALPHA = 0.01, 100.0  # regularisation of the probes: fixed, not tuned on anything
 DRAWS = 1000
 MAX_SYMBOLS = 4000  # per split, if each symbol has a label
-MARKERS = "osD^vP"
 
 
 def probe(train: Floats, labels: NDArray[Any], valid: Floats, classes: int) -> Floats:
@@ -239,19 +238,18 @@ def _three(result: ProbeResult) -> str:
 
 def _draw(run: OpenedRun, results: Sequence[ProbeResult], metric: str, baseline: float) -> Figure:
     lines = list(dict.fromkeys((t.run, t.state) for t in results))
-    labels = list(dict.fromkeys(t.run for t in results))
+    looks = arm_looks(list(dict.fromkeys(t.run for t in results)))
     with mpl.rc_context(STYLE):
         figure = empty_figure(4.4)
         axes = figure.subplots()
         for place, (label, state) in enumerate(lines):
             own = [t for t in results if (t.run, t.state) == (label, state)]
-            number = labels.index(label)
             aside = 0.05 * (place - (len(lines) - 1) / 2)  # so that bars do not hide each other
             values = np.array([[t.value, t.low, t.high] for t in own])
             axes.errorbar(
                 np.arange(len(own)) + aside, values[:, 0],
                 yerr=np.abs(values[:, 1:] - values[:, :1]).T, label=f"{label}, {state}",
-                color=COLOURS[number % len(COLOURS)], marker=MARKERS[number % len(MARKERS)], markersize=5.5,
+                color=looks[label]["color"], marker=looks[label]["marker"], markersize=5.5,
                 markerfacecolor="white" if state == "start" else None,
                 linestyle="--" if state == "start" else "-", elinewidth=1, capsize=2,
             )  # fmt: skip
@@ -261,7 +259,7 @@ def _draw(run: OpenedRun, results: Sequence[ProbeResult], metric: str, baseline:
         shown = range(0, layers, 1 if layers <= 13 else 2)
         axes.set_xticks(shown, ["0\nembeddings", *(str(layer) for layer in shown[1:])])
         axes.set_xlabel("layer")
-        axes.set_ylabel("accuracy on valid" if metric == "accuracy" else "Spearman correlation on valid")
+        axes.set_ylabel(f"{metric_label(metric)} on valid")
         axes.set_title(f"From which layer on can a linear probe read the labels? {run.recipe.name}")
         axes.grid(axis="y", color=GREY, alpha=0.2)
         figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper", frameon=False, fontsize=9)

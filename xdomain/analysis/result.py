@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from xdomain.analysis.loaded_run import OpenedRun
 from xdomain.core.errors import RecipeError
 from xdomain.data.formats.write import write_table
-from xdomain.training.plots import STYLE as PLOT_STYLE
-from xdomain.training.plots import new_figure
+from xdomain.training.figure_style import STYLE as PLOT_STYLE
+from xdomain.training.figure_style import new_figure, save_figure
 
 STYLE: dict[Any, Any] = {**PLOT_STYLE, "font.size": 10, "axes.titlesize": 10.5, "text.parse_math": False}
 WIDTH = 8.8  # inches
@@ -130,6 +130,6 @@ def record_named(run: OpenedRun, name: str) -> int:
 
 
 def write_finding(finding: Finding, folder: Path) -> None:
-    """Write ``NAME.png`` and ``NAME.csv`` of a `finding` into `folder`, which must exist."""
-    finding.figure.savefig(folder / f"{finding.name}.png")
+    """Write ``NAME.png``, ``NAME.svg`` and ``NAME.csv`` of a `finding` into `folder`, which must exist."""
+    save_figure(finding.figure, folder / f"{finding.name}.png")
     write_table(finding.table, folder / f"{finding.name}.csv")

@@ -20,7 +20,7 @@ from xdomain.analysis.loaded_run import OpenedRun
 from xdomain.analysis.result import STYLE, Analysis, Finding, Options, empty_figure
 from xdomain.core.errors import RecipeError
 from xdomain.core.run_dir import finite
-from xdomain.training.plots import BLUE, GREY, ORANGE
+from xdomain.training.figure_style import BLUE, GREY, ORANGE
 
 Matrix = NDArray[np.float64]
 VARIANCE = 0.99  # the share of variance in the directions that PWCCA compares, as in SVCCA

@@ -8,7 +8,8 @@ from typing import Any
 
 import matplotlib as mpl
 
-from xdomain.training.plots import BLUE, GREY, ORANGE, STYLE, new_figure
+from xdomain.metrics.metrics import metric_label
+from xdomain.training.figure_style import BLUE, GREY, ORANGE, STYLE, new_figure, save_figure
 
 MEGABYTE = 1e6
 
@@ -41,8 +42,8 @@ def plot_sizes(points: Sequence[Mapping[str, Any]], *, metric: str, path: Path, 
         axes.set_xlim(0, 1.25 * max(sizes))
         axes.margins(y=0.2)
         axes.set_xlabel("weights on disk (MB)")
-        axes.set_ylabel(f"test {metric}, with 95 % interval")
+        axes.set_ylabel(f"test {metric_label(metric)}, with 95 % interval")
         axes.set_title(title, fontsize=11, parse_math=False)
         axes.grid(color="#dddddd", linewidth=0.8)
         axes.set_axisbelow(True)
-        figure.savefig(path)
+        save_figure(figure, path)

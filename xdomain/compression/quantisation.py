@@ -19,7 +19,7 @@ from xdomain.compression.section import describe, section_of
 from xdomain.core.disk import writing
 from xdomain.core.formatting import number
 from xdomain.core.progress import log, muted
-from xdomain.core.run_dir import MODEL, PREDICTIONS, SIZE_PLOT, write_json, write_predictions, write_text
+from xdomain.core.run_dir import MODEL, PREDICTIONS, SIZE_PLOT, as_svg, write_json, write_predictions, write_text
 from xdomain.export.onnx import MODEL_FILE, README, check_folder, export_onnx, whole_folder
 from xdomain.inference.saved_model import saved_thresholds
 from xdomain.metrics.heldout import held_out_of, resampled_metric
@@ -29,7 +29,7 @@ from xdomain.training.device import Device
 from xdomain.training.saved_encoder import SavedModel
 
 SECTION = "compression.json"
-BESIDE = (SECTION, PREDICTIONS, SIZE_PLOT)
+BESIDE = (SECTION, PREDICTIONS, SIZE_PLOT, as_svg(SIZE_PLOT))
 """What lies beside the files of an export."""
 FLOAT = "float32.onnx"
 CPU = Device("cpu", False, "onnxruntime computes there")

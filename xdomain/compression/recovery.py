@@ -11,7 +11,7 @@ import numpy as np
 
 from xdomain.compression.original import Original, Smaller
 from xdomain.core.progress import log
-from xdomain.core.run_dir import MAPPING, MODEL, read_history
+from xdomain.core.run_dir import MAPPING, MODEL, as_svg, read_history
 from xdomain.data.collate import Collator, fit_windows
 from xdomain.inference.saved_model import keep_adapter
 from xdomain.model.families import max_positions
@@ -116,6 +116,6 @@ def save_smaller(smaller: Smaller, original: Original, folder: Path) -> None:
     keep_adapter(adapter, folder)
     smaller.mapping.save(folder / MAPPING)
     save_model(smaller.model, smaller.tokenizer, folder)
-    for name in (LAYER_MIX, LAYER_PLOT):
+    for name in (LAYER_MIX, LAYER_PLOT, as_svg(LAYER_PLOT)):
         if smaller.backbone is None and (original.folder / MODEL / name).is_file():
             shutil.copyfile(original.folder / MODEL / name, folder / MODEL / name)

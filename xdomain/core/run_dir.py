@@ -41,10 +41,18 @@ LOCK = ".lock"
 PATIENCE = 1.0
 """Seconds to wait for a process that only looks whether the folder is locked."""
 WRITABLE = "a folder you may write to"
+
+
+def as_svg(plot: str) -> str:
+    """The name of the SVG beside the `plot`, a PNG."""
+    return plot.removesuffix(".png") + ".svg"
+
+
+PLOTS = HISTORY_PLOT, CONFUSION_PLOT, RELIABILITY_PLOT, LABELS_PLOT, SIZE_PLOT
 WRITTEN = (
     RECIPE, RESULT, PREDICTIONS, HISTORY, MAPPING, MODEL, ADAPTER, TARGET_ADAPTER, CHECKPOINTS,
-    HISTORY_PLOT, CONFUSION_PLOT, TENSORBOARD, CALIBRATION, RELIABILITY_PLOT, FAMILIAR, THRESHOLDS, LABELS_PLOT,
-    SIZE_PLOT, NEIGHBOURS, ANALYSIS,
+    TENSORBOARD, CALIBRATION, FAMILIAR, THRESHOLDS, NEIGHBOURS, ANALYSIS,
+    *PLOTS, *map(as_svg, PLOTS),
 )  # fmt: skip
 """All files and folders that xdomain writes into the folder of a run, beside those of its folds."""
 FOLD = re.compile(r"fold-\d+")

@@ -246,6 +246,34 @@ METRICS: dict[str, Metric] = {
 }
 
 
+WORDS = {
+    "f1": "macro F1",
+    "f1_micro": "micro F1",
+    "f1_binary": "F1 of the positive class",
+    "precision": "macro precision",
+    "recall": "macro recall",
+    "matthews_correlation": "Matthews correlation",
+    "hamming_loss": "Hamming loss",
+    "roc_auc": "area under the ROC curve",
+    "spearmanr": "Spearman correlation",
+    "pearsonr": "Pearson correlation",
+    "mse": "mean squared error",
+    "rmse": "root mean squared error",
+    "mae": "mean absolute error",
+    "FF1": "frame F1",
+    "AOS": "overlap (AOS)",
+    "chrf": "chrF",
+    "bleu": "BLEU",
+    "r2": "R²",
+}
+"""Names of metrics in figures, where they are not those of `METRICS` with blanks."""
+
+
+def metric_label(name: str) -> str:
+    """The metric called `name` in words, for an axis of a figure."""
+    return WORDS.get(name, name.replace("_", " "))
+
+
 def check_metrics(names: Sequence[str], problem: Problem, classes: Sequence[str] | None = None) -> None:
     """Refuse metrics that do not exist or do not fit the problem.
 

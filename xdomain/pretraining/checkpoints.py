@@ -24,6 +24,7 @@ from xdomain.core.run_dir import (
     LOCK,
     MAPPING,
     WRITABLE,
+    as_svg,
     finite,
     only_writer,
     write_history,
@@ -34,7 +35,10 @@ UNFINISHED, PLAN, STATE = "unfinished", "plan.json", "state.safetensors"
 SUMMARY, CARD = "pretraining.json", "README.md"
 MODEL = "model.safetensors"
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
-WRITTEN = (UNFINISHED, HISTORY, HISTORY_PLOT, SUMMARY, CARD, MAPPING, MODEL, "config.json", *TOKENIZER_FILES)
+WRITTEN = (
+    UNFINISHED, HISTORY, HISTORY_PLOT, as_svg(HISTORY_PLOT), SUMMARY, CARD, MAPPING, MODEL, "config.json",
+    *TOKENIZER_FILES,
+)  # fmt: skip
 """All that a pre-training run writes into its folder."""
 
 

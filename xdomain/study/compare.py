@@ -18,6 +18,7 @@ from xdomain.core.recipe import Recipe, with_arm
 from xdomain.core.run_dir import RECIPE, StoredResult, check_folder, write_json, write_text
 from xdomain.data.rows import short
 from xdomain.metrics.heldout import check_comparable
+from xdomain.metrics.metrics import metric_label
 from xdomain.runs.pipeline import run, with_written_size
 from xdomain.runs.run_names import run_name
 from xdomain.study.cells import effective_seeds, is_fixed
@@ -253,7 +254,7 @@ def _conclude(recipe: Recipe, runs: _Runs, pairs: Sequence[RunSeeds]) -> Compari
         [{"label": r.arm, "value": r.value.value, "low": r.value.low, "high": r.value.high} for r in comparison.rows],
         metric=metric,
         path=runs.folder / "comparison.png",
-        title=f"{recipe.name}: test {metric}, {comparison.n_test:,} records, {many}",
+        title=f"{recipe.name}: test {metric_label(metric)}, {comparison.n_test:,} records, {many}",
         over="seeds and test records" if len(pairs) > 1 else "test records",
     )
     return comparison

@@ -1,60 +1,39 @@
-"""Plots of one run, and of a few runs side by side."""
+"""Plots of one run, and of a few runs side by side; each is written as PNG and as SVG."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from xdomain.metrics.metrics import METRICS
+from xdomain.metrics.metrics import METRICS, metric_label
+from xdomain.training.figure_style import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    STYLE,
+    arm_looks,
+    draw_curve,
+    new_figure,
+    save_figure,
+)
 
-MAX_NUMBERED, MAX_NAMED = 30, 60  # with more classes their counts, or names, would be too small to read
+MAX_NUMBERED, MAX_NAMED = 30, 40  # with more classes their counts, or names, would be too small to read
+MAX_LABELS = 60
 TOP_PAIRS = 20
 MAX_NAME_LENGTH = 24  # characters; with more, only the start and the end are shown
-BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#666666"
-GREEN, PURPLE, AMBER, SKY = "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
-COLOURS = (BLUE, ORANGE, GREEN, PURPLE, AMBER, SKY)
-"""Okabe and Ito's palette, which colour-blind people can tell apart too; without the yellow, which is too pale."""
-STYLE: dict[Any, Any] = {
-    "font.size": 11,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.titlelocation": "left",
-    "svg.fonttype": "none",  # text stays text
-    "pdf.fonttype": 42,  # TrueType, which journals ask for and programs can edit
-}
 LAYER_PLOT = "layer-mix.png"
-
-
-def new_figure(width: float, height: float) -> Figure:
-    """A figure of `width` by `height` inches; call this and draw within ``matplotlib.rc_context(STYLE)``."""
-    figure = _Plot(figsize=(width, height), dpi=140, layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
-
-
-class _Plot(Figure):
-    """A figure that notebooks show."""
-
-    def _repr_png_(self) -> bytes:
-        content = io.BytesIO()
-        with mpl.rc_context(STYLE):
-            self.savefig(content, format="png")
-        return content.getvalue()
 
 
 def plot_history(history: Sequence[Mapping[str, Any]], *, metric: str, path: Path, title: str) -> None:
     """Write the plot of `draw_history`, with its `history`, `metric` and `title`, to the image file `path`."""
-    figure = draw_history(history, metric=metric, title=title)
-    with mpl.rc_context(STYLE):
-        figure.savefig(path)
+    save_figure(draw_history(history, metric=metric, title=title), path)
 
 
 def draw_history(history: Sequence[Mapping[str, Any]], *, metric: str, title: str) -> Figure:
@@ -77,7 +56,7 @@ def draw_history(history: Sequence[Mapping[str, Any]], *, metric: str, title: st
         above, below = figure.subplots(2, 1, sharex=True)
         above.set_title(title, parse_math=False)
         if losses:
-            above.plot(*zip(*losses, strict=True), color=BLUE, marker="o" if len(losses) == 1 else None)
+            draw_curve(above, losses, color=BLUE, marker="o" if len(losses) == 1 else None)
         above.set_ylabel("training loss")
         if valid:
             steps, values = zip(*valid, strict=True)
@@ -89,7 +68,7 @@ def draw_history(history: Sequence[Mapping[str, Any]], *, metric: str, title: st
                 xytext=(6 if best < len(steps) / 2 else -6, -14), ha="left" if best < len(steps) / 2 else "right",
                 color=GREY, fontsize=10,
             )  # fmt: skip
-        below.set_ylabel(f"validation\n{metric}")
+        below.set_ylabel(f"validation\n{metric_label(metric)}")
         below.set_xlabel("training step")
         below.margins(y=0.25)
     return figure
@@ -115,8 +94,8 @@ def plot_pretraining(history: Sequence[Mapping[str, Any]], *, path: Path, title:
         axes.set_title(title, fontsize=11, parse_math=False)
         tokens, lengths = [row[0] for row in losses], [row[2] for row in losses]
         if losses:
-            values = [row[1] for row in losses]
-            axes.plot(tokens, values, color=BLUE, marker="o" if len(losses) == 1 else None, label="training")
+            curve = [row[:2] for row in losses]
+            draw_curve(axes, curve, color=BLUE, marker="o" if len(losses) == 1 else None, label="training")
         if valid:
             axes.plot(*zip(*valid, strict=True), "o", color=ORANGE, markersize=4, label="validation, 15 % masked")
         for place in range(len(losses)):
@@ -132,14 +111,14 @@ def plot_pretraining(history: Sequence[Mapping[str, Any]], *, path: Path, title:
         axes.set_ylabel("masked-LM loss")
         if losses or valid:
             axes.legend(frameon=False, fontsize=9)
-        figure.savefig(path)
+        save_figure(figure, path)
 
 
 def plot_confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str], *, path: Path, title: str) -> None:
     """Plot a confusion matrix, each cell shaded by its share of the row.
 
-    Up to 30 classes have their counts in the cells, up to 60 their names beside the matrix. For more classes, the pairs
-    that are most often confused are listed beside it.
+    Up to 30 classes have their counts in the cells, up to 40 their names along the axes. Beside the matrix of more than
+    30 classes is a list of the pairs that are most often confused.
 
     Parameters
     ----------
@@ -154,19 +133,19 @@ def plot_confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str], *, p
     """
     counts = np.asarray(matrix)
     share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
-    named = len(classes) <= MAX_NAMED
-    size = min(12.0, 2.6 + 0.62 * len(classes)) if named else 6.5
+    named, numbered = len(classes) <= MAX_NAMED, len(classes) <= MAX_NUMBERED
+    size = min(12.0, 2.6 + 0.62 * len(classes)) if numbered else 9.5 if named else 6.5
     with mpl.rc_context({**STYLE, "font.size": 10}):
-        figure = new_figure(size + 0.8 if named else 2.1 * size, size)
-        axes, *beside = figure.subplots(1, 1 if named else 2, squeeze=False)[0]
+        figure = new_figure(size + (0.8 if numbered else 7.2), size)
+        ratios = [1] if numbered else [size, 6.4]
+        axes, *beside = figure.subplots(1, len(ratios), squeeze=False, width_ratios=ratios)[0]
         axes.imshow(share, cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
         axes.set_xlabel("predicted" if named else f"predicted ({len(classes)} classes, in one order)")
         axes.set_ylabel("true")
         axes.set_title(title, fontsize=10, parse_math=False)
         if named:
             names = [_shortened(name) for name in classes]
-            numbered = len(classes) <= MAX_NUMBERED
-            letters = 10 if numbered else 400 / len(classes)
+            letters = 10 if numbered else 320 / len(classes)
             slanted = (45 if numbered else 90) if max(map(len, names)) > 3 or not numbered else 0
             placed = {
                 "ha": "right" if slanted == 45 else "center",
@@ -177,11 +156,12 @@ def plot_confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str], *, p
         else:
             axes.set_xticks([])
             axes.set_yticks([])
+        if beside:
             _draw_pairs(beside[0], counts, classes)
-        for i, j in np.ndindex(counts.shape) if len(classes) <= MAX_NUMBERED else ():
+        for i, j in np.ndindex(counts.shape) if numbered else ():
             axes.text(j, i, f"{counts[i, j]:,}", ha="center", va="center", fontsize=9,
                       color="white" if share[i, j] > 0.55 else "black")  # fmt: skip
-        figure.savefig(path)
+        save_figure(figure, path)
 
 
 def _draw_pairs(axes: Any, counts: NDArray[Any], classes: Sequence[str]) -> None:
@@ -220,7 +200,7 @@ def plot_labels(rows: Sequence[Mapping[str, Any]], *, path: Path, title: str) ->
     title
         Stands above.
     """
-    shown = sorted(rows, key=lambda row: -row["support"])[:MAX_NAMED]
+    shown = sorted(rows, key=lambda row: -row["support"])[:MAX_LABELS]
     places = np.arange(len(shown))
     with mpl.rc_context(STYLE):
         figure = new_figure(6.4, 1.6 + 0.26 * len(shown))
@@ -238,7 +218,7 @@ def plot_labels(rows: Sequence[Mapping[str, Any]], *, path: Path, title: str) ->
         axes.set_ylabel("label (records)" + (f"; {left_out:,} rarer ones are not shown" if left_out else ""))
         figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=8)
         axes.set_title(title, parse_math=False)
-        figure.savefig(path)
+        save_figure(figure, path)
 
 
 def plot_reliability(calibration: Mapping[str, Any], *, path: Path, title: str) -> None:
@@ -273,7 +253,7 @@ def plot_reliability(calibration: Mapping[str, Any], *, path: Path, title: str) 
         below.set_xlim(0, 1.02)
         below.set_xlabel("probability of the prediction")
         below.set_ylabel("records")
-        figure.savefig(path)
+        save_figure(figure, path)
 
 
 def plot_comparison(
@@ -284,7 +264,7 @@ def plot_comparison(
     Parameters
     ----------
     rows
-        One for each arm, from the top: {label, value, low, high}. The first is drawn in another colour.
+        One for each arm, from the top: {label, value, low, high}.
     metric
         What the values are of, on test.
     path
@@ -296,21 +276,21 @@ def plot_comparison(
     """
     with mpl.rc_context(STYLE):
         figure = new_figure(6.8, 1.5 + 0.42 * len(rows))
-        axes = figure.subplots()
+        axes, looks = figure.subplots(), arm_looks([row["label"] for row in rows])
         for place, row in enumerate(rows):
-            colour = BLUE if place == 0 else ORANGE
-            axes.plot([row["low"], row["high"]], [place, place], color=colour, linewidth=2)
-            axes.plot(row["value"], place, "o", color=colour, markersize=7)
+            look = looks[row["label"]]
+            axes.plot([row["low"], row["high"]], [place, place], color=look["color"], linewidth=2)
+            axes.plot(row["value"], place, markersize=7, color=look["color"], marker=look["marker"])
             axes.annotate(f"{row['value']:.3f}", (row["value"], place), textcoords="offset points", xytext=(0, 8),
                           ha="center", fontsize=10)  # fmt: skip
         axes.set_yticks(range(len(rows)), [row["label"] for row in rows])
         axes.set_ylim(len(rows) - 0.5, -0.7)
-        axes.set_xlabel(f"test {metric}, with 95 % interval over {over}")
+        axes.set_xlabel(f"test {metric_label(metric)}, with 95 % interval over {over}")
         axes.set_title(title, fontsize=11, parse_math=False)
         axes.grid(axis="x", color="#dddddd", linewidth=0.8)
         axes.set_axisbelow(True)
-        for ending in (path.suffix, ".svg", ".pdf"):
-            figure.savefig(path.with_suffix(ending))
+        save_figure(figure, path)
+        figure.savefig(path.with_suffix(".pdf"))
 
 
 def plot_mix(mix: Mapping[str, Any], *, path: Path, title: str) -> None:
@@ -342,4 +322,4 @@ def plot_mix(mix: Mapping[str, Any], *, path: Path, title: str) -> None:
         axes.set_ylim(0, max(weights) * 1.3)
         axes.legend(frameon=False, fontsize=9, loc="upper right")
         axes.set_title(f"Which layer is used?\n{title}, gamma {mix['gamma']:.2f}", fontsize=11, parse_math=False)
-        figure.savefig(path)
+        save_figure(figure, path)

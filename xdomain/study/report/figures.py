@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from xdomain.metrics.bootstrap import Interval
+from xdomain.metrics.metrics import metric_label
 from xdomain.study.report.blocks import Kind, Picture
 from xdomain.study.report.conclusions import kind_of, several_shares, tasks_of
 from xdomain.study.report.formats import clean, interval, share
@@ -35,7 +36,7 @@ from xdomain.study.report.plot_style import (
     panels,
 )
 from xdomain.study.results import Difference, Findings, Group, Variance
-from xdomain.training.plots import BLUE, GREY, ORANGE
+from xdomain.training.figure_style import BLUE, FACTS, GREY, ORANGE, draw_curve
 
 SOURCES = {"mapping": BLUE, "seed": AMBER, "split": GREEN, "residual": GREY}
 BAR = 0.2  # inches
@@ -75,7 +76,7 @@ def draw_variance(findings: Findings) -> Figure | None:
     for one, task, rows in zip(axes, tasks, by_task, strict=True):
         _variance_panel(one, rows, names, named)
         one.set_title(label(task, 60))
-        one.set_xlabel(f"standard deviation of test {metrics.get(task, 'values')}")
+        one.set_xlabel(f"standard deviation of test {metric_label(metrics[task]) if task in metrics else 'values'}")
     add_legend(figure, [Patch(color=_colour(name), alpha=0.65) for name in names], names)
     return figure
 
@@ -170,7 +171,9 @@ def _panel(axes: Axes, rows: Sequence[Difference], named: bool, reach: float) ->
     axes.margins(x=0.06)
     first = rows[0]
     direction = "" if first.higher_is_better else " (lower is better)"
-    axes.set_xlabel(f"test {first.metric}, less that of {label(first.reference, 30)}{direction}".replace("\n", " "))
+    axes.set_xlabel(
+        f"test {metric_label(first.metric)}, less that of {label(first.reference, 30)}{direction}".replace("\n", " ")
+    )
 
 
 def draw_losses(findings: Findings) -> Figure | None:
@@ -213,7 +216,7 @@ def _draw(findings: Findings, groups: list[Group], line: Any, axis_labels: tuple
         one.set_title(label(task, TITLE))
         one.set_xlabel(axis_labels[0])
         direction = "" if here[0].higher_is_better else "\n(lower is better)"
-        one.set_ylabel(axis_labels[1] or f"test {here[0].metric}{direction}")
+        one.set_ylabel(axis_labels[1] or f"test {metric_label(here[0].metric)}{direction}")
     add_legend(figure, [handles[arm] for arm in arms], names)
     return figure
 
@@ -225,8 +228,7 @@ def _curve(group: Group) -> list[tuple[int, float]]:
 def _draw_loss(axes: Axes, groups: list[Group], look: dict[str, Any], _dodge: float) -> Any:
     points = _curve(groups[0])
     every = max(1, len(points) // MAX_MARKED)
-    (line,) = axes.plot(*zip(*points, strict=True), markersize=4, markevery=every, linewidth=1.6, **look)
-    return line
+    return draw_curve(axes, points, markersize=4, markevery=every, linewidth=1.6, **look)
 
 
 def _draw_shares(axes: Axes, groups: list[Group], look: dict[str, Any], dodge: float) -> Any:
@@ -248,7 +250,6 @@ def _scale_of_shares(axes: Axes, groups: list[Group]) -> None:
 
 
 ENDINGS: tuple[str, ...] = (".png", ".svg", ".pdf")
-FACTS = ("Date", "Creator", "Format", "Type")  # of an SVG; left out, so that the same findings give the same files
 FIGURES: dict[str, tuple[Draw, str, str]] = {
     "differences": (
         draw_differences,

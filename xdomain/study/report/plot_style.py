@@ -11,10 +11,10 @@ from matplotlib.figure import Figure
 
 from xdomain.study.report.formats import clean, share
 from xdomain.study.results import Difference, Findings, Variance
-from xdomain.training.plots import AMBER, BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, new_figure
-from xdomain.training.plots import STYLE as PLOT_STYLE
+from xdomain.training.figure_style import AMBER, BLUE, GREEN, GREY, INK, ORANGE, PURPLE, SKY, arm_looks, new_figure
+from xdomain.training.figure_style import STYLE as PLOT_STYLE
 
-INK, GRID, PAPER = "#1B1F24", "#DDDDDD", "#FFFFFF"
+GRID, PAPER = "#DDDDDD", "#FFFFFF"
 PAGE_COLOURS = {
     INK: "currentColor",
     GRID: "var(--grid)",
@@ -36,12 +36,8 @@ STYLE: dict[Any, Any] = {
     "text.parse_math": False,  # a $ in a name is a dollar sign
     "axes.formatter.use_mathtext": False,
     "axes.unicode_minus": True,
-    "svg.hashsalt": "xdomain",
 }
 WIDTH = 8.8  # inches
-COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, AMBER, INK)
-DASHES = ("-", "--", ":")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 
 def canvas(height: float) -> Figure:
@@ -80,20 +76,9 @@ def name_rows(axes: Axes, rows: Sequence[Difference | Variance], named: bool) ->
     axes.set_axisbelow(True)
 
 
-def looks(findings: Findings) -> dict[str, dict[str, Any]]:
-    """Line styles for `Axes.plot` by arm of `findings`, the same in all figures: they differ in colour and marker.
-
-    With more arms than colours, lines of one colour differ in dashes and marker.
-    """
-    arms = list(dict.fromkeys(group.arm for group in findings.groups))
-    return {
-        arm: {
-            "color": COLOURS[i % len(COLOURS)],
-            "linestyle": DASHES[i // len(COLOURS) % len(DASHES)],
-            "marker": MARKERS[(i + i // len(COLOURS)) % len(MARKERS)],
-        }
-        for i, arm in enumerate(arms)
-    }
+def looks(findings: Findings) -> dict[str, dict[str, str]]:
+    """Line styles for `Axes.plot` by arm of `findings`, the same in all figures."""
+    return arm_looks(list(dict.fromkeys(group.arm for group in findings.groups)))
 
 
 def panels(n: int, *, height: float, legend: Sequence[str]) -> tuple[Figure, list[Axes]]:
