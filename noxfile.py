@@ -4,6 +4,8 @@ Each session makes an environment of its own below .nox and runs the tests that 
 """
 
 import os
+import shutil
+from pathlib import Path
 
 import nox
 
@@ -12,6 +14,7 @@ nox.needs_version = ">=2025.2"
 nox.options.default_venv_backend = "uv"
 nox.options.sessions = ["locked"]
 
+DIST = Path(__file__).parent / "dist"
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 CORE, DEV = "requirements/core.txt", "requirements/dev.txt"
 SAMPLE = (
@@ -88,6 +91,19 @@ def docs(session: nox.Session) -> None:
     session.install("--require-hashes", "-r", DEV)
     session.install("--no-deps", "-e", ".")
     session.run("mkdocs", "build", "--strict", *session.posargs)
+
+
+@nox.session(python=PYTHONS[:3])
+def package(session: nox.Session) -> None:
+    """Build the source distribution and the wheel into dist/, and run the wheel in an empty environment."""
+    session.install("build")
+    shutil.rmtree(DIST, ignore_errors=True)
+    session.run("python", "-m", "build", "--outdir", str(DIST), ".")
+    (wheel,) = DIST.glob("*.whl")
+    session.install("--constraint", CORE, str(wheel))
+    session.chdir(session.create_tmp())  # where no source is
+    session.run("xdomain", "run", "toy/dna-classification", "--set", "train.max_steps=20", "--overwrite")
+    session.run("xdomain", "doctor")
 
 
 @nox.session(python=PYTHONS[0])
