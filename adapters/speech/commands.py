@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from xdomain.core.errors import OutputError, RecipeError
+from xdomain.core.examples import examples
 from xdomain.core.formatting import duration
 from xdomain.core.progress import log
 
@@ -45,7 +46,19 @@ SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave out files that 
 Json = Annotated[bool, typer.Option("--json", help="JSON to stdout instead of a table.")]
 
 
-@app.command("fit")
+@app.command(
+    "fit",
+    epilog=examples(
+        """
+        # A hundred units of MFCC, by k-means
+        xdomain units fit recordings --out my-units
+
+        # Of the sixth layer of a HuBERT
+        xdomain units fit recordings --features facebook/hubert-base-ls960:6 \\
+          --out hubert-units
+        """
+    ),
+)
 def fit_command(
     wavs: Wavs,
     *,
@@ -99,7 +112,19 @@ def fit_command(
     _show(measures, as_json=as_json, where=out)
 
 
-@app.command("encode")
+@app.command(
+    "encode",
+    epilog=examples(
+        """
+        # A CSV with the units of each recording
+        xdomain units encode recordings --codebook my-units --out units.csv
+
+        # The sounds that a table names, and how well units agree with phones
+        xdomain units encode questions.csv --codebook my-units --out units.csv \\
+          --labels phones.csv
+        """
+    ),
+)
 def encode_command(
     wavs: Wavs,
     *,
@@ -168,7 +193,20 @@ def encode_command(
     _show(measures, as_json=as_json, where=out)
 
 
-@app.command("import")
+@app.command(
+    "import",
+    epilog=examples(
+        """
+        # Centroids of another tool, and the layer whose states they are of
+        xdomain units import centroids.npy --out hubert-units \\
+          --features facebook/hubert-base-ls960:6
+
+        # Replace an earlier codebook
+        xdomain units import centroids.npy --out my-units --features mfcc \\
+          --overwrite
+        """
+    ),
+)
 def import_command(
     centroids: Annotated[Path, typer.Argument(help="A .npy file of shape (units, width).")],
     *,
@@ -186,7 +224,18 @@ def import_command(
     _show({"units": book.size, "features": book.features, "codebook": book.mark}, as_json=False, where=out)
 
 
-@app.command("speak")
+@app.command(
+    "speak",
+    epilog=examples(
+        """
+        # Questions and passages of your own, in two voices
+        xdomain units speak questions.csv --out spoken.csv --voices en,en-us
+
+        # A task of text
+        xdomain units speak speech/simulated-qa-text --out spoken.csv
+        """
+    ),
+)
 def speak_command(
     task: Annotated[
         str,

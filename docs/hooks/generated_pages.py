@@ -124,7 +124,7 @@ def command_sections() -> Iterator[str]:
     Yields
     ------
     str
-        Markdown: what the command does, its arguments and its options.
+        Markdown: what the command does, its arguments, its options and examples.
     """
     from typer.main import get_command
 
@@ -135,6 +135,8 @@ def command_sections() -> Iterator[str]:
 
 def _sections(name: str, command: Any) -> Iterator[str]:
     """The commands below a command in their order, or the command itself."""
+    from xdomain.core.examples import commands_in
+
     context = command.make_context(name, [], resilient_parsing=True)
     if below := getattr(command, "list_commands", None):
         for each in below(context):
@@ -147,6 +149,8 @@ def _sections(name: str, command: Any) -> Iterator[str]:
         if record := parameter.get_help_record(context):
             given, meaning = record
             yield f"| `{given}` | {_escaped(meaning)} |\n"
+    if shown := commands_in(command.epilog):
+        yield f"\n```sh\n{shown.strip()}\n```\n"
 
 
 def _escaped(text: str) -> str:

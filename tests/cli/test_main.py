@@ -16,6 +16,7 @@ import yaml
 from command_line import told as xdomain
 
 from xdomain.cli.main import app, main
+from xdomain.cli.new import new_app
 from xdomain.cli.pretrain import pretrain_app
 from xdomain.pretraining.api import SHORT, Pretraining
 
@@ -431,13 +432,17 @@ def test_no_option_is_left_untried():
         "compress": ("compression/test_compress.py",),
         **dict.fromkeys(("embed", "attention", "export"), ("cli/test_export_commands.py",)),
         "app": ("app/test_app_server.py",),
+        "new recipe": ("cli/test_new.py", "data/negatives/test_negatives.py"),
+        **dict.fromkeys(("new adapter", "new study"), ("cli/test_new.py",)),
     }
     here = Path(__file__).read_text()
     tests = Path(__file__).parent.parent
     there = {name: "".join((tests / file).read_text() for file in files) for name, files in elsewhere.items()}
     commands = dict(typer.main.get_group(app).commands)
-    del commands["pretrain"]
-    commands |= {f"pretrain {name}": command for name, command in typer.main.get_group(pretrain_app).commands.items()}
+    for group, below in (("pretrain", pretrain_app), ("new", new_app)):
+        del commands[group]
+        own = typer.main.get_group(below).commands
+        commands |= {f"{group} {name}": command for name, command in own.items()}
     assert {
         "run",
         "compare",

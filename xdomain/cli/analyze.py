@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from xdomain.cli import complete
 from xdomain.cli.options import Json, names_in
 from xdomain.core.errors import RecipeError
 
@@ -18,7 +19,15 @@ RecordId = Annotated[str | None, typer.Option(help="The id of the record that mu
 Points = Annotated[
     int, typer.Option(min=3, help="Points along the line of the loss landscape; half as many each way on its surface.")
 ]
-Only = Annotated[str | None, typer.Option(help="Some of the analyses, by name; default: all that suit the runs.")]
+ANALYSES = ("embeddings", "probes", "similarity", "landscape", "mutagenesis", "attention", "saliency")
+"""As in `xdomain.analysis.analyze`, which loads torch."""
+Only = Annotated[
+    str | None,
+    typer.Option(
+        help="Some of the analyses, by name; default: all that suit the runs.",
+        autocompletion=complete.several(*ANALYSES),
+    ),
+]
 Parallel = Annotated[
     tuple[Path, Path] | None,
     typer.Option(help="Two text files, line by line of one meaning: does a checkpoint align them?"),
@@ -26,7 +35,10 @@ Parallel = Annotated[
 
 
 def analyze_command(
-    runs: Annotated[list[Path], typer.Argument(help="Finished runs; with --parallel one run or checkpoint.")],
+    runs: Annotated[
+        list[Path],
+        typer.Argument(help="Finished runs; with --parallel one run or checkpoint.", autocompletion=complete.runs),
+    ],
     *,
     only: Only = None,
     parallel: Parallel = None,

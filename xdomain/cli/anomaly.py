@@ -7,13 +7,17 @@ from typing import Annotated
 
 import typer
 
+from xdomain.cli import complete
 from xdomain.cli.export import Reading
 from xdomain.cli.options import columns_by_role, mapping_arguments, takes
 
 
 @takes(reading=Reading)
 def anomaly_command(
-    backbone: Annotated[str, typer.Argument(help="A masked language model: a folder or hub id.")],
+    backbone: Annotated[
+        str,
+        typer.Argument(help="A masked language model: a folder or hub id.", autocompletion=complete.backbones),
+    ],
     file: Annotated[Path, typer.Argument(help="A table or sequences; with --column label=NAME, scores are evaluated.")],
     *,
     passes: Annotated[

@@ -7,13 +7,20 @@ from typing import Annotated
 
 import typer
 
+from xdomain.cli import complete
 from xdomain.cli.options import Json
+
+WAYS = ("vocabulary", "distil", "prune", "units", "quantise")
+"""As in `xdomain.compression.api`, which loads torch."""
 
 
 def compress_command(
-    run_dir: Annotated[Path, typer.Argument(help="A finished run of an encoder.")],
+    run_dir: Annotated[Path, typer.Argument(help="A finished run of an encoder.", autocompletion=complete.runs)],
     *,
-    how: Annotated[str, typer.Option(help="vocabulary, distil, prune, units or quantise.")],
+    how: Annotated[
+        str,
+        typer.Option(help="vocabulary, distil, prune, units or quantise.", autocompletion=complete.words(*WAYS)),
+    ],
     out: Annotated[Path, typer.Option(help="The run folder to write; for quantise a folder with ONNX.")],
     layers: Annotated[
         int | None, typer.Option(help="distil: how many of the run's own layers are kept; default: half.")

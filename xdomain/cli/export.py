@@ -8,14 +8,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xdomain.cli.options import ColumnOption, OverwriteFile, columns_by_role, mapping_arguments, takes
+from xdomain.cli import complete
+from xdomain.cli.options import ColumnOption, OverwriteFile, RunFolder, columns_by_role, mapping_arguments, takes
 from xdomain.core.choices import ExportFormat, Pooling
 from xdomain.core.errors import RecipeError
 
 if TYPE_CHECKING:
     from xdomain.inference.embedding.encoder import Encoder
 
-Source = Annotated[str, typer.Argument(help="A finished run; or a backbone that is not fine-tuned, with --domain.")]
+Source = Annotated[
+    str,
+    typer.Argument(
+        help="A finished run; or a backbone that is not fine-tuned, with --domain.", autocompletion=complete.runs
+    ),
+]
 Files = Annotated[list[Path], typer.Argument(help="A table or sequences, labels not needed; or sound files.")]
 
 
@@ -23,9 +29,16 @@ Files = Annotated[list[Path], typer.Argument(help="A table or sequences, labels 
 class Reading:
     """The options of every command that has an encoder read the records of a file."""
 
-    domain: Annotated[str | None, typer.Option(help="With a backbone: what the records are: dna, protein, …")] = None
+    domain: Annotated[
+        str | None,
+        typer.Option(help="With a backbone: what the records are: dna, protein, …", autocompletion=complete.domains),
+    ] = None
     mapping: Annotated[
-        str | None, typer.Option(help="With a backbone: which word stands for which symbol, as for run.")
+        str | None,
+        typer.Option(
+            help="With a backbone: which word stands for which symbol, as for run.",
+            autocompletion=complete.mappings,
+        ),
     ] = None
     mapping_seed: Annotated[
         int | None, typer.Option(min=0, help="With a backbone: seed of the mapping's draw; default 0.")
@@ -95,7 +108,7 @@ def attention_command(
 
 
 def export_command(
-    run_dir: Annotated[Path, typer.Argument(help="A finished run.")],
+    run_dir: RunFolder,
     *,
     form: Annotated[
         ExportFormat,

@@ -10,22 +10,26 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from itertools import takewhile
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import typer
 
+from xdomain.cli import complete
 from xdomain.cli.analyze import analyze_command
 from xdomain.cli.anomaly import anomaly_command
 from xdomain.cli.app import app_command
 from xdomain.cli.compress import compress_command
+from xdomain.cli.examples import epilog
 from xdomain.cli.export import attention_command, embed_command, export_command
 from xdomain.cli.genome_track import write_track
 from xdomain.cli.messages import messages_on_stderr
+from xdomain.cli.new import new_app
 from xdomain.cli.options import (
     ColumnOption,
     Json,
     OverwriteFile,
     OwnData,
+    RunFolder,
     Set,
     SetReading,
     Task,
@@ -56,10 +60,10 @@ app = typer.Typer(
     cls=WithPlugins,
     help="Fine-tune a text-pretrained BERT on sequences that are not text.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.add_typer(new_app, name="new")
 app.add_typer(pretrain_app, name="pretrain")
 
 
@@ -79,15 +83,21 @@ def options(
     """Fine-tune a text-pretrained BERT on sequences that are not text."""
 
 
-@app.command("run")
+@app.command("run", epilog=epilog("run"))
 @takes(own=OwnData, training=Training)
 def run_command(
     task: Task = None,
     *,
     own: OwnData,
     training: Training,
-    init: Annotated[str | None, typer.Option(help=f"Where the encoder starts: {listed(Init)}.")] = None,
-    baseline: Annotated[str | None, typer.Option(help=f"{listed(Baseline)}, instead of the encoder.")] = None,
+    init: Annotated[
+        str | None,
+        typer.Option(help=f"Where the encoder starts: {listed(Init)}.", autocompletion=complete.choices(Init)),
+    ] = None,
+    baseline: Annotated[
+        str | None,
+        typer.Option(help=f"{listed(Baseline)}, instead of the encoder.", autocompletion=complete.choices(Baseline)),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Fine-tune one model on one task: a run folder with metrics, predictions and a stock checkpoint."""
@@ -107,7 +117,7 @@ def run_command(
         print_result(result)
 
 
-@app.command("compare")
+@app.command("compare", epilog=epilog("compare"))
 @takes(own=OwnData, training=Training)
 def compare_command(
     task: Task = None,
@@ -116,7 +126,8 @@ def compare_command(
         str | None,
         typer.Option(
             help="Inits and baselines, the first the reference, each perhaps with options of its own: "
-            "'pretrained backbone=DIR mapping=own,scratch'. Default: pretrained,scratch,kmer."
+            "'pretrained backbone=DIR mapping=own,scratch'. Default: pretrained,scratch,kmer.",
+            autocompletion=complete.several(*get_args(Init), *get_args(Baseline)),
         ),
     ] = None,
     own: OwnData,
@@ -139,20 +150,20 @@ def compare_command(
         print_json(comparison.as_dict()) if as_json else print_comparison(comparison)
 
 
-app.command("study")(study_command)
-app.command("report")(report_command)
-app.command("analyze")(analyze_command)
-app.command("embed")(embed_command)
-app.command("attention")(attention_command)
-app.command("export")(export_command)
-app.command("variants")(variants_command)
-app.command("anomaly")(anomaly_command)
-app.command("transfer")(transfer_command)
-app.command("compress")(compress_command)
-app.command("app")(app_command)
+app.command("study", epilog=epilog("study"))(study_command)
+app.command("report", epilog=epilog("report"))(report_command)
+app.command("analyze", epilog=epilog("analyze"))(analyze_command)
+app.command("embed", epilog=epilog("embed"))(embed_command)
+app.command("attention", epilog=epilog("attention"))(attention_command)
+app.command("export", epilog=epilog("export"))(export_command)
+app.command("variants", epilog=epilog("variants"))(variants_command)
+app.command("anomaly", epilog=epilog("anomaly"))(anomaly_command)
+app.command("transfer", epilog=epilog("transfer"))(transfer_command)
+app.command("compress", epilog=epilog("compress"))(compress_command)
+app.command("app", epilog=epilog("app"))(app_command)
 
 
-@app.command("ls")
+@app.command("ls", epilog=epilog("ls"))
 def ls_command(
     what: Annotated[
         Literal["tasks", "adapters", "backbones", "studies"], typer.Argument(help="What to list; studies: those here.")
@@ -167,9 +178,12 @@ def ls_command(
     print_json(rows) if as_json else print_rows(rows)
 
 
-@app.command("show")
-def show_command(task: Annotated[str, typer.Argument(help="A shipped task or a recipe file.")], changes: Set = None,
-                 as_json: Json = False) -> None:  # fmt: skip
+@app.command("show", epilog=epilog("show"))
+def show_command(
+    task: Annotated[str, typer.Argument(help="A shipped task or a recipe file.", autocompletion=complete.tasks)],
+    changes: Set = None,
+    as_json: Json = False,
+) -> None:
     """Print a task's recipe, with all its defaults."""
     from xdomain.cli.console import print_json
     from xdomain.core.plugins import find_recipe
@@ -179,10 +193,13 @@ def show_command(task: Annotated[str, typer.Argument(help="A shipped task or a r
     print_json(recipe.model_dump(mode="json")) if as_json else print(dump_recipe(recipe), end="")
 
 
-@app.command("check")
+@app.command("check", epilog=epilog("check"))
 @takes(own=OwnData)
 def check_command(
-    task: Annotated[str | None, typer.Argument(help="A data file or folder, a recipe file or a shipped task.")] = None,
+    task: Annotated[
+        str | None,
+        typer.Argument(help="A data file or folder, a recipe file or a shipped task.", autocompletion=complete.tasks),
+    ] = None,
     *,
     own: OwnData,
     as_json: Json = False,
@@ -195,9 +212,9 @@ def check_command(
     print_json(report) if as_json else print_report(report)
 
 
-@app.command("predict")
+@app.command("predict", epilog=epilog("predict"))
 def predict_command(
-    run_dir: Annotated[Path, typer.Argument(help="A finished run.")],
+    run_dir: RunFolder,
     files: Annotated[
         list[Path],
         typer.Argument(
@@ -263,9 +280,9 @@ def predict_command(
         write_tables(tables, out)
 
 
-@app.command("evaluate")
+@app.command("evaluate", epilog=epilog("evaluate"))
 def evaluate_command(
-    run_dir: Annotated[Path, typer.Argument(help="A finished run.")],
+    run_dir: RunFolder,
     file: Annotated[Path | None, typer.Argument(help="A labelled table or sequences; default: the run's test.")] = None,
     *,
     column: ColumnOption = None,
@@ -288,7 +305,7 @@ def evaluate_command(
     print_json(evaluation.as_dict()) if as_json else print_evaluation(evaluation)
 
 
-@app.command("doctor")
+@app.command("doctor", epilog=epilog("doctor"))
 def doctor_command(as_json: Json = False) -> None:
     """Print versions, devices, data and what is missing, and how to get it."""
     from xdomain.cli.console import print_json, print_rows

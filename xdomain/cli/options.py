@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
+from xdomain.cli import complete
 from xdomain.core import choices
 from xdomain.core.choices import listed
 from xdomain.core.errors import RecipeError
@@ -24,7 +25,11 @@ SetReading = Annotated[
     list[str] | None,
     typer.Option("--set", help="Change how records are read: adapter.options.unknown=count. Repeatable."),
 ]
-Task = Annotated[str | None, typer.Argument(help="A shipped task (see `xdomain ls`) or a recipe file.")]
+Task = Annotated[
+    str | None,
+    typer.Argument(help="A shipped task (see `xdomain ls`) or a recipe file.", autocompletion=complete.tasks),
+]
+RunFolder = Annotated[Path, typer.Argument(help="A finished run.", autocompletion=complete.runs)]
 OverwriteFile = Annotated[bool, typer.Option("--overwrite", help="Replace the file --out.")]
 ColumnOption = Annotated[
     list[str] | None, typer.Option("--column", help="Which column holds what: label=NAME. Repeatable.")
@@ -83,14 +88,17 @@ class OwnData:
     genome: Annotated[Path | None, typer.Option(help="A genome as FASTA, where --data holds intervals (BED, GTF).")] = (
         None
     )
-    domain: Annotated[str | None, typer.Option(help="What --data holds: dna, protein, text, …")] = None
+    domain: Annotated[
+        str | None, typer.Option(help="What --data holds: dna, protein, text, …", autocompletion=complete.domains)
+    ] = None
     drop_incomplete: Annotated[
         bool, typer.Option("--drop-incomplete", help="Leave out rows without a sequence or a label.")
     ] = False
     negatives: Annotated[
         str | None,
         typer.Option(
-            help="Where --data has one class: make the other, shuffled, background=GENOME.fa or proteins=FILE.fasta."
+            help="Where --data has one class: make the other, shuffled, background=GENOME.fa or proteins=FILE.fasta.",
+            autocompletion=complete.words("shuffled"),
         ),
     ] = None
     column: ColumnOption = None
@@ -156,18 +164,29 @@ class OwnData:
 class Training:
     """The options of every command that trains: the encoder, how it is tuned, how long, and where the runs go."""
 
-    backbone: Annotated[str | None, typer.Option(help="A checkpoint folder or hub id; default: the one shipped.")] = (
-        None
-    )
-    transfer: Annotated[
-        str | None, typer.Option(help=f"Parts taken from the checkpoint: {','.join(choices.PARTS)}.")
+    backbone: Annotated[
+        str | None,
+        typer.Option(
+            help="A checkpoint folder or hub id; default: the one shipped.", autocompletion=complete.backbones
+        ),
     ] = None
-    tune: Annotated[str | None, typer.Option(help=f"What is trained: {listed(choices.Tune)}.")] = None
+    transfer: Annotated[
+        str | None,
+        typer.Option(
+            help=f"Parts taken from the checkpoint: {','.join(choices.PARTS)}.",
+            autocompletion=complete.several(*choices.PARTS),
+        ),
+    ] = None
+    tune: Annotated[
+        str | None,
+        typer.Option(help=f"What is trained: {listed(choices.Tune)}.", autocompletion=complete.choices(choices.Tune)),
+    ] = None
     mapping: Annotated[
         str | None,
         typer.Option(
             help="random, own, frequent, rare, identity, permute, shift, block:N, given:FILE (JSON or YAML), "
-            "search:N (the best of N draws), learned or learned:sparse."
+            "search:N (the best of N draws), learned or learned:sparse.",
+            autocompletion=complete.mappings,
         ),
     ] = None
     mapping_seed: Annotated[int | None, typer.Option(min=0, help="Seed of the mapping's draw.")] = None

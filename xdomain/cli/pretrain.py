@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from xdomain.cli import complete
+from xdomain.cli.examples import epilog
 from xdomain.cli.options import ColumnOption, columns_by_role, mapping_arguments, takes
 from xdomain.core.choices import Decay, Grow, Objective, Positions, Precision
 from xdomain.core.errors import RecipeError
@@ -33,7 +35,11 @@ class Options:
 
     start: Annotated[
         str | None,
-        typer.Option("--from", help="A checkpoint folder or hub id to continue from, which decides the shape."),
+        typer.Option(
+            "--from",
+            help="A checkpoint folder or hub id to continue from, which decides the shape.",
+            autocompletion=complete.backbones,
+        ),
     ] = None
     tokens: Annotated[int, typer.Option(min=1, help="Tokens to train on in all.")] = 24_000_000
     layers: Annotated[int, typer.Option(min=1, help="Encoder layers.")] = 4
@@ -86,7 +92,7 @@ class SyntheticOptions(Options):
     shares: Shares = "0.15,0.25,0.3,0.3"
 
 
-@pretrain_app.command("text")
+@pretrain_app.command("text", epilog=epilog("pretrain text"))
 @takes(options=Options)
 def pretrain_text_command(
     context: typer.Context,
@@ -111,7 +117,7 @@ def pretrain_text_command(
     print(made)
 
 
-@pretrain_app.command("sequences")
+@pretrain_app.command("sequences", epilog=epilog("pretrain sequences"))
 @takes(options=Options)
 def pretrain_sequences_command(
     context: typer.Context,
@@ -119,11 +125,17 @@ def pretrain_sequences_command(
         list[Path], typer.Argument(help="FASTA, FASTQ, tables, units, …; or sound or music files, or folders of them.")
     ],
     *,
-    domain: Annotated[str, typer.Option(help="What the files hold: dna, protein, speech, music, …")],
+    domain: Annotated[
+        str,
+        typer.Option(help="What the files hold: dna, protein, speech, music, …", autocompletion=complete.domains),
+    ],
     out: CheckpointOut,
     mapping: Annotated[
         str | None,
-        typer.Option(help="With --from: random, identity, given:FILE, …, as for xdomain run; default: random."),
+        typer.Option(
+            help="With --from: random, identity, given:FILE, …, as for xdomain run; default: random.",
+            autocompletion=complete.mappings,
+        ),
     ] = None,
     mapping_seed: Annotated[int | None, typer.Option(min=0, help="With --from: seed of the mapping's draw.")] = None,
     column: ColumnOption = None,
@@ -151,7 +163,7 @@ def pretrain_sequences_command(
     print(made)
 
 
-@pretrain_app.command("synthetic")
+@pretrain_app.command("synthetic", epilog=epilog("pretrain synthetic"))
 @takes(options=SyntheticOptions)
 def pretrain_synthetic_command(
     context: typer.Context,

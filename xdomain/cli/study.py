@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from xdomain.cli import complete
 from xdomain.cli.options import Json
 from xdomain.core.errors import RecipeError
 
@@ -71,7 +72,10 @@ def study_command(
 
 
 def report_command(
-    folder: Annotated[Path, typer.Argument(help="The folder of a study, or a store with several.")],
+    folder: Annotated[
+        Path,
+        typer.Argument(help="The folder of a study, or a store with several.", autocompletion=complete.studies),
+    ],
     *,
     as_json: Json = False,
 ) -> None:

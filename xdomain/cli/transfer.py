@@ -7,16 +7,25 @@ from typing import Annotated
 
 import typer
 
+from xdomain.cli import complete
 from xdomain.cli.options import Json, OwnData, Task, mapping_arguments, takes
 
 
 @takes(own=OwnData)
 def transfer_command(
-    run_dir: Annotated[Path, typer.Argument(help="The run of an encoder, for classification, pair or regression.")],
+    run_dir: Annotated[
+        Path,
+        typer.Argument(
+            help="The run of an encoder, for classification, pair or regression.", autocompletion=complete.runs
+        ),
+    ],
     task: Task = None,
     *,
     own: OwnData,
-    mapping: Annotated[str | None, typer.Option(help="Which word stands for which symbol, as for run.")] = None,
+    mapping: Annotated[
+        str | None,
+        typer.Option(help="Which word stands for which symbol, as for run.", autocompletion=complete.mappings),
+    ] = None,
     mapping_seed: Annotated[int | None, typer.Option(min=0, help="Seed of the first mapping's draw.")] = None,
     draws: Annotated[int, typer.Option(min=1, help="Mappings, and permuted ones to compare with.")] = 10,
     as_json: Json = False,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from xdomain.cli import complete
 from xdomain.cli.export import Reading
 from xdomain.cli.options import columns_by_role, mapping_arguments, takes
 from xdomain.core.choices import VariantScore, listed
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
 
 @takes(reading=Reading)
 def variants_command(
-    source: Annotated[str, typer.Argument(help="A finished run; or a backbone, a masked LM, with --domain.")],
+    source: Annotated[
+        str,
+        typer.Argument(help="A finished run; or a backbone, a masked LM, with --domain.", autocompletion=complete.runs),
+    ],
     files: Annotated[
         list[Path],
         typer.Argument(

@@ -106,8 +106,15 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
     return matches[0] if matches else None
 
 
-def unknown(kind: str, name: str, names: Iterable[str], *, error: type[UserError] = RecipeError) -> UserError:
-    """The `error` for a `name` that is not one of `names`; `kind` says in the message what it names: ``task``."""
+def unknown(
+    kind: str, name: str, names: Iterable[str], *, fix: str | None = None, error: type[UserError] = RecipeError
+) -> UserError:
+    """The `error` for a `name` that is not one of `names`; `kind` says in the message what it names: ``task``.
+
+    `fix` is for where nothing is similar, and the name may be right.
+    """
     known = sorted(names)
     shown = clipped(name, MAX_MESSAGE // 4)
-    return error(f"unknown {kind} {shown!r}", expected=f"one of {listed_names(known)}", nearest=nearest(name, known))
+    like = nearest(name, known)
+    expected = f"one of {listed_names(known)}"
+    return error(f"unknown {kind} {shown!r}", expected=expected, nearest=like, fix=None if like else fix)

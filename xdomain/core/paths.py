@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+RECIPE, RESULT, PLAN = "recipe.yaml", "result.json", "plan.json"
+"""The files by which the folder of a run, that of a finished run, and that of a study are known."""
+
 
 def is_file(path: str | Path) -> bool:
     """Whether `path` is a file; False for a name that is too long for one, where `Path.is_file` raises an OSError."""

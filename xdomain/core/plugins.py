@@ -14,13 +14,13 @@ import yaml
 
 from xdomain.core.entry_points import entry_points
 from xdomain.core.errors import RecipeError, UserError, unknown
-from xdomain.core.overrides import Overrides
 from xdomain.core.paths import is_file
-from xdomain.core.recipe import Recipe, load_recipe, parse_recipe, recipe_from
 
-if TYPE_CHECKING:  # looking up a task should not load pyarrow
+if TYPE_CHECKING:  # listing the names of tasks, as the tab key does, should load neither pyarrow nor pydantic
     import pyarrow as pa
 
+    from xdomain.core.overrides import Overrides
+    from xdomain.core.recipe import Recipe
     from xdomain.core.sequences import Adapter
 
 Reader = Callable[..., "pa.Table"]
@@ -59,7 +59,9 @@ def make_adapter(name: str, options: Mapping[str, Any] | None = None, *, tokeniz
     """
     entries = entry_points("xdomain.adapters")
     if name not in entries:
-        raise unknown("domain", name, entries)
+        raise unknown(
+            "domain", name, entries, fix="if it is one of your own, install its package: pip install -e FOLDER"
+        )
     kind = entries[name].load()
     fields = [f.name for f in dataclasses.fields(kind)]
     given = dict(options or {})
@@ -153,6 +155,8 @@ def find_recipe(task: str | Path | Recipe, overrides: Overrides = ()) -> Recipe:
     RecipeError
         There is no such task or file, or its recipe or a change is invalid.
     """
+    from xdomain.core.recipe import Recipe, load_recipe, parse_recipe, recipe_from
+
     if isinstance(task, Recipe):
         return recipe_from(task.model_dump(mode="json"), where=task.name, overrides=overrides) if overrides else task
     if str(task).endswith((".yaml", ".yml")) or is_file(task):

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from xdomain.core.choices import (
@@ -28,7 +27,7 @@ from xdomain.core.errors import RecipeError, unknown
 from xdomain.core.overrides import Overrides, overridden
 from xdomain.core.paths import is_file
 from xdomain.core.train_options import Train
-from xdomain.core.yaml_config import ConfigModel, checked, read_config, read_yaml
+from xdomain.core.yaml_config import ConfigModel, checked, dump_yaml, read_config, read_yaml
 
 SPLITS = ("train", "valid", "test")
 NEGATIVES = "negatives"
@@ -444,8 +443,4 @@ def load_recipe(path: Path, *, overrides: Overrides = ()) -> Recipe:
 
 def dump_recipe(recipe: Recipe) -> str:
     """Write `recipe` as YAML, from which `parse_recipe` makes an equal recipe."""
-    tree = recipe.model_dump(mode="json")
-    text = yaml.safe_dump(tree, sort_keys=False, allow_unicode=True, width=100)
-    if "\x85" in text:  # YAML takes it for a line break, but PyYAML does not quote it
-        text = yaml.safe_dump(tree, sort_keys=False, allow_unicode=False, width=100)
-    return text
+    return dump_yaml(recipe.model_dump(mode="json"))

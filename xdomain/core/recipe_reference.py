@@ -17,7 +17,8 @@ Schema = Mapping[str, Any]
 INTRODUCTION = """\
 # Every key of a recipe
 
-A recipe is a YAML file that describes a task. `xdomain show dna/splice` prints one with all its values.
+A recipe is a YAML file that describes a task. `xdomain new recipe NAME --data my.csv --domain dna` writes one for your
+own data, with what is guessed filled in and comments; `xdomain show dna/splice` prints one with all its values.
 `--set key.sub=value` changes any key from the command line, `set` in a study. A key that is left out has its default;
 *required* keys have none. `null` leaves the choice to xdomain. Unknown keys are errors.
 

@@ -20,13 +20,14 @@ from filelock import FileLock, Timeout
 
 from xdomain.core.disk import ELSEWHERE, unwritable, writing
 from xdomain.core.errors import DamagedError, OutputError, RecipeError, unknown
+from xdomain.core.paths import RECIPE, RESULT
 from xdomain.core.recipe import Recipe, dump_recipe, load_recipe
 from xdomain.core.restore import AS_WRITTEN, REPEAT, reading
 from xdomain.core.result_file import read_result_file
 
 SCHEMA = 1
 """Version of the layout of ``result.json``."""
-RECIPE, RESULT, PREDICTIONS, HISTORY = "recipe.yaml", "result.json", "predictions.parquet", "history.jsonl"
+PREDICTIONS, HISTORY = "predictions.parquet", "history.jsonl"
 MAPPING, MODEL, ADAPTER, CHECKPOINTS = "mapping.json", "model", "adapter", "checkpoints"
 TARGET_ADAPTER = "target-adapter"
 TARGET = "target"

@@ -115,3 +115,11 @@ def _keys_at(path: tuple[int | str, ...], whole: type[BaseModel]) -> list[str]:
             return []
         model = kind
     return list(model.model_fields)
+
+
+def dump_yaml(tree: Any) -> str:
+    """Write `tree`, nested mappings and lists, as YAML that reads back as it was, mappings in their order."""
+    text = yaml.safe_dump(tree, sort_keys=False, allow_unicode=True, width=100)
+    if "\x85" in text:  # YAML takes it for a line break, but PyYAML does not quote it
+        text = yaml.safe_dump(tree, sort_keys=False, allow_unicode=False, width=100)
+    return text

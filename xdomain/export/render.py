@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xdomain.core.formatting import duration, number, with_interval
+from xdomain.core.templates import templates_in
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -21,16 +22,4 @@ def render(template: str, **values: Any) -> str:
 
 @cache
 def _templates() -> Environment:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    templates = Environment(
-        loader=FileSystemLoader(TEMPLATES, encoding="utf-8"),
-        autoescape=False,  # the pages are Markdown
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    filters: dict[str, Any] = {"duration": duration, "entry": with_interval, "number": number}
-    templates.filters.update(filters)
-    return templates
+    return templates_in(TEMPLATES, duration=duration, entry=with_interval, number=number)

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from xdomain.core.disk import writing
 from xdomain.core.errors import RecipeError, UserError
+from xdomain.core.paths import PLAN
 from xdomain.core.restore import cause, check_fits
 from xdomain.core.run_dir import write_json
 from xdomain.core.yaml_config import checked
@@ -25,7 +26,6 @@ from xdomain.study.config import Grid, load_grid
 from xdomain.study.expand_grid import conditions_of
 from xdomain.study.store import Store
 
-PLAN = "plan.json"
 SCHEMA = 1
 AGAIN = "run the study again: what is finished is kept"
 

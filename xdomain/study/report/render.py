@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from markupsafe import Markup, escape
 
+from xdomain.core.templates import templates_in
 from xdomain.study.report.blocks import Block, Heading
 
 if TYPE_CHECKING:
@@ -46,33 +47,22 @@ def render_markdown(blocks: Iterable[Block]) -> str:
 
 @cache
 def _templates() -> Environment:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    templates = Environment(
-        loader=FileSystemLoader(TEMPLATES, encoding="utf-8"),
-        autoescape=lambda name: name is not None and name.endswith(".html.j2"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    filters: dict[str, Any] = {
-        "kind": _kind,
+    return templates_in(
+        TEMPLATES,
+        kind=_kind,
         # HTML
-        "anchor": _anchor,
-        "sections": _sections,
-        "unbroken": _unbroken,
-        "words": _words,
+        anchor=_anchor,
+        sections=_sections,
+        unbroken=_unbroken,
+        words=_words,
         # Markdown
-        "autolink": _autolink,
-        "code": _code,
-        "escaped": _escaped,
-        "fence": _fence,
-        "quoted": _quoted,
-        "unlisted": _unlisted,
-    }
-    templates.filters.update(filters)
-    return templates
+        autolink=_autolink,
+        code=_code,
+        escaped=_escaped,
+        fence=_fence,
+        quoted=_quoted,
+        unlisted=_unlisted,
+    )
 
 
 def _kind(block: object) -> str:
