@@ -45,6 +45,11 @@ def test_it_is_cross_validated_in_a_pipeline(records):
     assert cross_val_score(lower, sequences, labels, cv=3).mean() > 0.9
 
 
+def test_held_out_records_are_no_leak_to_warn_of(records, caplog):
+    XDomainClassifier("dna", baseline="kmer").fit(*records)
+    assert not [message for message in caplog.messages if "valid and test" in message]
+
+
 def test_options_are_searched(records):
     found = GridSearchCV(XDomainClassifier("dna", baseline="kmer"), {"seed": [0, 1]}, cv=2).fit(*records)
     assert found.best_score_ > 0.9

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import tempfile
 import weakref
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from xdomain.core.errors import DataError
 from xdomain.core.overrides import Overrides
+from xdomain.core.progress import log
 from xdomain.inference.trained_model import Model
 from xdomain.runs.pipeline import run
 from xdomain.runs.result import Result
@@ -109,12 +112,13 @@ class XDomainClassifier(ClassifierMixin, BaseEstimator):
                 "split": [*split.tolist(), *["test"] * len(held)],
             }
         )
-        self.result_ = run(
-            data=table, domain=self.domain, columns={"split": "split"}, problem="classification",
-            backbone=self.backbone, init=self.init, tune=self.tune, mapping=self.mapping,
-            mapping_seed=self.mapping_seed, seed=self.seed, baseline=self.baseline, overrides=self.overrides,
-            minutes=self.minutes, out=self._folder(), overwrite=True,
-        )  # fmt: skip
+        with _quiet_about_held_out():
+            self.result_ = run(
+                data=table, domain=self.domain, columns={"split": "split"}, problem="classification",
+                backbone=self.backbone, init=self.init, tune=self.tune, mapping=self.mapping,
+                mapping_seed=self.mapping_seed, seed=self.seed, baseline=self.baseline, overrides=self.overrides,
+                minutes=self.minutes, out=self._folder(), overwrite=True,
+            )  # fmt: skip
         self._model = self.result_.model()
         return self
 
@@ -153,6 +157,20 @@ class XDomainClassifier(ClassifierMixin, BaseEstimator):
         tags.input_tags.one_d_array = True
         tags.input_tags.two_d_array = False
         return tags
+
+
+@contextmanager
+def _quiet_about_held_out() -> Generator[None]:
+    """Do not warn that records of valid are those of test, as they are here on purpose."""
+
+    def others(record: logging.LogRecord) -> bool:
+        return "in both valid and test" not in record.getMessage()
+
+    log.addFilter(others)
+    try:
+        yield
+    finally:
+        log.removeFilter(others)
 
 
 def _strings(given: Any) -> list[str]:

@@ -114,15 +114,15 @@ def test_a_study_is_planned(capsys, folder):
     assert xdomain(capsys, "new", "recipe", "mine")[0] == 0
     code, out, err = xdomain(capsys, "new", "study", "two", "--task", "mine.yaml", "--task", "toy/dna-pair")
     assert code == 0, err
-    dry, run = next_commands(out)
+    plan, run = next_commands(out)
     assert run == ["xdomain", "study", "two.yaml"]
-    code, out, err = xdomain(capsys, *dry[1:])
+    code, out, err = xdomain(capsys, *plan[1:])
     assert code == 0, err
-    rows = [line.split("\t")[:2] for line in out.splitlines()[1:-1]]
+    rows = [line.split("\t")[:2] for line in out.splitlines()[1:7]]
     assert rows == [[task, arm] for task in ("dna/mine", "toy/dna-pair") for arm in ("pretrained", "scratch", "kmer")]
     (folder / "there").mkdir()
     assert xdomain(capsys, "new", "study", "one", "--task", "mine.yaml", "--out", "there/one.yaml")[0] == 0
-    assert xdomain(capsys, "study", "there/one.yaml", "--dry-run")[0] == 0
+    assert xdomain(capsys, "study", "there/one.yaml", "--plan")[0] == 0
 
 
 def test_what_a_study_has_commented_out_is_valid(capsys, folder):

@@ -30,7 +30,7 @@ EXAMPLES: Mapping[str, str] = {
         """,
     "study": """
         # How many runs are that, and how long do they take?
-        xdomain study my-study.yaml --dry-run
+        xdomain study my-study.yaml --plan
 
         # Two runs at a time; the same command goes on after an interruption
         xdomain study my-study.yaml --workers 2

@@ -166,7 +166,7 @@ def new_study_command(
     file = shlex.quote(str(out))
     _done(
         [out],
-        (f"xdomain study {file} --dry-run", "the runs, and how long they take"),
+        (f"xdomain study {file} --plan", "the runs, and how long they take"),
         (f"xdomain study {file}", "run them; the same command again goes on"),
     )
 

@@ -65,7 +65,7 @@ def draw_history(history: Sequence[Mapping[str, Any]], *, metric: str, title: st
             below.axvline(steps[best], color=GREY, linewidth=1, linestyle=":")
             below.annotate(
                 f"best {values[best]:.3f}", (steps[best], values[best]), textcoords="offset points",
-                xytext=(6 if best < len(steps) / 2 else -6, -14), ha="left" if best < len(steps) / 2 else "right",
+                xytext=(6 if best < len(steps) / 2 else -6, 8 if METRICS[metric].higher_is_better else -14), ha="left" if best < len(steps) / 2 else "right",
                 color=GREY, fontsize=10,
             )  # fmt: skip
         below.set_ylabel(f"validation\n{metric_label(metric)}")
