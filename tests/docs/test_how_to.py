@@ -7,14 +7,9 @@ PAGES = [page for path in sorted((DOCS / "how-to").glob("*.md")) if blocks(page 
 NEEDS = {"how-to/onnx-and-hub.md": "onnx"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES)
 def test_a_how_to(page, tmp_path):
-    execute(page, tmp_path, slow=False)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("page", [page for page in PAGES if any(block.slow for block in blocks(page))])
-def test_a_how_to_with_its_slow_part(page, tmp_path):
     if page in NEEDS:
         pytest.importorskip(NEEDS[page])
     execute(page, tmp_path, slow=True)
