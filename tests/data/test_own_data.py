@@ -48,6 +48,18 @@ def column(table, name):
 # options before the guess
 
 
+def test_several_columns_of_labels_are_named_as_a_list(write):
+    path = write(
+        "d.csv", "sequence,note,kinase,membrane\n" + "".join(f"{s},x,{i % 2},{i // 2}\n" for i, s in enumerate(DNA))
+    )
+    listed, typed = (own_recipe(path, "dna", **given) for given in (
+        {"overrides": ["columns.label=[kinase,membrane]"]}, {"columns": Columns(label=["kinase", "membrane"])},
+    ))  # fmt: skip
+    assert listed.columns.label == ["kinase", "membrane"]
+    assert listed == typed
+    assert listed.problem == "multilabel"
+
+
 @pytest.mark.parametrize("names", ["[sequence, label]", "sequence,label", "sequence, label"])
 def test_names_of_columns(write, names):
     path = write("bare.csv", "".join(f"{s},{'ab'[i % 2]}\n" for i, s in enumerate(DNA)))

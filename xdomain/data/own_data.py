@@ -96,7 +96,10 @@ def own_recipe(
     options: dict[str, Any] = dict(told.get("reader_options") or {})
     if drop_incomplete:
         options["drop_incomplete"] = True
-    named = {role: str(name) for role, name in (told.get("columns") or {}).items() if name is not None}
+    named: dict[str, str | list[str]] = {
+        role: [str(one) for one in name] if isinstance(name, list) else str(name)
+        for role, name in (told.get("columns") or {}).items() if name is not None
+    }  # fmt: skip
     columns = columns_of({**named, **(columns.model_dump(exclude_none=True) if columns else {})})
     how, made_of = _negatives(negatives, told, genome)
     if how == "none" and are_sequences(data):
