@@ -15,7 +15,7 @@ import xdomain
 from xdomain.baselines.kmer import features
 from xdomain.core.errors import DataError
 from xdomain.core.plugins import make_adapter
-from xdomain.core.recipe import Columns
+from xdomain.core.recipe_sections import Columns
 from xdomain.data.loading import load_table
 from xdomain.data.own_data import own_recipe
 from xdomain.metrics.bootstrap import STATISTICS, Rows, resample

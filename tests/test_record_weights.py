@@ -9,7 +9,7 @@ from torch import nn
 import xdomain
 from xdomain.baselines.kmer import STRENGTHS, features, fit_kmer
 from xdomain.core.errors import DataError, RecipeError
-from xdomain.core.recipe import columns_of
+from xdomain.core.recipe_sections import columns_of
 from xdomain.core.sequences import Ragged
 from xdomain.data.dataset import IGNORED
 from xdomain.data.own_data import own_recipe

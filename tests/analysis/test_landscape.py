@@ -11,7 +11,7 @@ from xdomain.analysis.landscape import ANALYSIS, around, basin, steps
 from xdomain.analysis.loaded_run import open_runs
 from xdomain.analysis.moved_weights import LossOf, Path, cosine, norm_of, path_of, random_like, second_run, unlike
 from xdomain.analysis.result import Options, write_finding
-from xdomain.core.recipe import Run
+from xdomain.core.recipe_sections import Run
 
 FEW = Options(records=12, grid=5)
 

@@ -16,7 +16,7 @@ from xdomain.analysis.motifs import share_of
 from xdomain.analysis.mutagenesis import ANALYSIS, stretch, substituted
 from xdomain.analysis.result import Options, write_finding
 from xdomain.core.errors import RecipeError
-from xdomain.core.recipe import Landmark
+from xdomain.core.recipe_sections import Landmark
 
 
 def texts_of(adapter, text):

@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 
 from xdomain.core.errors import DataError
-from xdomain.core.recipe import Columns
+from xdomain.core.recipe_sections import Columns
 from xdomain.data.assemble import assemble
 from xdomain.data.infer_columns import guess_columns
 from xdomain.data.sample import are_parted, split_tags

@@ -7,7 +7,7 @@ import pytest
 
 from xdomain.core.errors import DataError, UserError
 from xdomain.core.plugins import make_adapter
-from xdomain.core.recipe import Columns
+from xdomain.core.recipe_sections import Columns
 from xdomain.data.in_memory import display_name
 from xdomain.data.loading import load_table
 from xdomain.data.own_data import own_recipe, task_of

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from xdomain.core.errors import DataError
 from xdomain.core.plugins import make_adapter
-from xdomain.core.recipe import Columns
+from xdomain.core.recipe_sections import Columns
 from xdomain.data import pieces as module
 from xdomain.data.formats.blocks import after_fasta, after_fastq, after_rows, text_blocks
 from xdomain.data.loading import load_file

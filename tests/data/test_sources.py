@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from xdomain.core.errors import DataError, MissingError, RecipeError
-from xdomain.core.recipe import Download, Source
+from xdomain.core.recipe_sections import Download, Source
 from xdomain.data.sources import data_home, digest, locate
 
 

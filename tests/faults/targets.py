@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from xdomain.core.plugins import find_recipe, make_adapter
-from xdomain.core.recipe import Columns, dump_recipe, load_recipe
+from xdomain.core.recipe import dump_recipe, load_recipe
+from xdomain.core.recipe_sections import Columns
 from xdomain.data.loading import load_file, load_table
 from xdomain.data.own_data import own_recipe
 

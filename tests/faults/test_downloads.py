@@ -8,7 +8,7 @@ import time
 import pytest
 
 from xdomain.core.errors import MissingError
-from xdomain.core.recipe import Download, Source
+from xdomain.core.recipe_sections import Download, Source
 from xdomain.data import download as downloads
 from xdomain.data.sources import locate
 

@@ -7,7 +7,8 @@ import yaml
 from command_line import told
 
 from xdomain.core.errors import RecipeError
-from xdomain.core.recipe import Download, Source, load_recipe, parse_recipe
+from xdomain.core.recipe import load_recipe, parse_recipe
+from xdomain.core.recipe_sections import Download, Source
 from xdomain.data.sources import locate
 from xdomain.study.config import load_grid
 

@@ -8,7 +8,7 @@ from pyarrow.csv import read_csv
 
 import xdomain
 from xdomain.core.errors import DataError, RecipeError
-from xdomain.core.recipe import Columns
+from xdomain.core.recipe_sections import Columns
 from xdomain.inference.anomaly import judge
 
 SEQUENCES = ["ACGTAC", "GG", "TTTTTTTTTTTT"]

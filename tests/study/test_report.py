@@ -15,7 +15,7 @@ from small_study import render_no_figures
 
 from xdomain.cli.console import print_findings
 from xdomain.core.errors import OutputError
-from xdomain.core.recipe import Published
+from xdomain.core.recipe_sections import Published
 from xdomain.metrics.bootstrap import Interval
 from xdomain.metrics.metrics import METRICS
 from xdomain.study.report import figures, formats, plot_style

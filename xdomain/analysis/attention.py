@@ -21,7 +21,7 @@ from xdomain.analysis.loaded_run import BATCH, OpenedRun, drawn
 from xdomain.analysis.motifs import Places, landmarks_of_records, not_comparable, of_class, parse_motif, positions_of
 from xdomain.analysis.result import STYLE, Analysis, Finding, Options, empty_figure
 from xdomain.core.errors import RecipeError
-from xdomain.core.recipe import Landmark
+from xdomain.core.recipe_sections import Landmark
 from xdomain.training.predict import inputs_of
 
 AT_ONCE = 2**26  # attention weights in memory: 256 MiB

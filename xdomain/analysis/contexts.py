@@ -13,7 +13,7 @@ from xdomain.analysis.loaded_run import OpenedRun
 from xdomain.analysis.motifs import class_of, landmarks_of_records, of_class
 from xdomain.analysis.result import Options
 from xdomain.core.errors import RecipeError, unknown
-from xdomain.core.recipe import Landmark
+from xdomain.core.recipe_sections import Landmark
 from xdomain.core.sequences import Ids
 
 MAX_OCCURRENCES = 100  # occurrences per group

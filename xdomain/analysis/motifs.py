@@ -12,7 +12,7 @@ from xdomain.analysis.loaded_run import OpenedRun
 from xdomain.analysis.result import one_task
 from xdomain.core.errors import RecipeError, UserError, nearest
 from xdomain.core.plugins import find_recipe
-from xdomain.core.recipe import Landmark
+from xdomain.core.recipe_sections import Landmark
 from xdomain.core.sequences import Adapter, Ids
 
 Places = NDArray[np.int64]

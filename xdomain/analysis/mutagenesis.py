@@ -28,7 +28,7 @@ from xdomain.analysis.motifs import (
 from xdomain.analysis.result import STYLE, Analysis, Finding, Options, empty_figure, record_named
 from xdomain.core.choices import OF_COLUMNS, PER_SYMBOL
 from xdomain.core.errors import RecipeError
-from xdomain.core.recipe import Landmark
+from xdomain.core.recipe_sections import Landmark
 from xdomain.core.sequences import Adapter, Ids, Ragged
 from xdomain.data.dataset import Examples
 from xdomain.metrics.log_odds import log_odds

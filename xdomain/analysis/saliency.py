@@ -27,7 +27,7 @@ from xdomain.analysis.motifs import (
 )
 from xdomain.analysis.mutagenesis import LETTERED, letters_along
 from xdomain.analysis.result import STYLE, Analysis, Finding, Options, empty_figure, record_named
-from xdomain.core.recipe import Landmark
+from xdomain.core.recipe_sections import Landmark
 from xdomain.training.figure_style import BLUE, COLOURS, GREY, ORANGE
 
 ALL = "all"

@@ -13,7 +13,8 @@ from xdomain.app.request import EXAMPLE, GUESS, HERE, NAMED, NONE, UPLOAD, Reque
 from xdomain.app.workplace import Workplace
 from xdomain.core.choices import Problem
 from xdomain.core.plugins import adapter_names, find_recipe, task_names
-from xdomain.core.recipe import Columns, Recipe
+from xdomain.core.recipe import Recipe
+from xdomain.core.recipe_sections import Columns
 from xdomain.data.sources import paths_of
 from xdomain.inspection import check
 

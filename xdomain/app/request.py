@@ -15,7 +15,8 @@ from xdomain.core.choices import Problem
 from xdomain.core.errors import DataError, RecipeError
 from xdomain.core.overrides import overridden
 from xdomain.core.plugins import make_adapter, path_options, task_names, uses_tokenizer
-from xdomain.core.recipe import Columns, Recipe, columns_of, load_recipe
+from xdomain.core.recipe import Recipe, load_recipe
+from xdomain.core.recipe_sections import Columns, columns_of
 from xdomain.core.run_dir import RECIPE
 from xdomain.data.formats.registry import format_of, raw_file, raw_options_of
 from xdomain.data.media_files import endings

@@ -15,7 +15,8 @@ from xdomain.core.choices import UNCOUNTED
 from xdomain.core.formatting import duration, number, with_interval
 from xdomain.core.printing import print_json as print_json  # commands print by this module alone
 from xdomain.core.printing import print_rows, table_of
-from xdomain.core.recipe import Negatives, load_recipe
+from xdomain.core.recipe import load_recipe
+from xdomain.core.recipe_sections import Negatives
 
 if TYPE_CHECKING:  # a listing should not load torch
     from xdomain.inference.evaluation import Evaluation

@@ -17,7 +17,8 @@ from xdomain.core.choices import listed
 from xdomain.core.errors import RecipeError
 
 if TYPE_CHECKING:
-    from xdomain.core.recipe import Columns, Recipe
+    from xdomain.core.recipe import Recipe
+    from xdomain.core.recipe_sections import Columns
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="Change the recipe: key.sub=value. Repeatable.")]
@@ -232,7 +233,7 @@ def columns_by_role(pairs: list[str] | None) -> Columns | None:
     RecipeError
         A pair has no such role.
     """
-    from xdomain.core.recipe import Columns, columns_of
+    from xdomain.core.recipe_sections import Columns, columns_of
 
     if not pairs:
         return None

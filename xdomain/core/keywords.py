@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
 from xdomain.core.errors import RecipeError, unknown
-from xdomain.core.recipe import Columns, Recipe
+from xdomain.core.recipe import Recipe
+from xdomain.core.recipe_sections import Columns
 
 SAME = {"set": "overrides", "overrides": "set"}
 """Changes to recipes: how one function calls them, by how another does."""
@@ -19,8 +20,8 @@ T = TypeVar("T")
 def names_misspelt_options(function: Callable[P, T]) -> Callable[P, T]:
     """Decorate `function` so that a call with an unknown keyword names the nearest keyword that it has.
 
-    Where `function` has ``columns``, a keyword that is a field of `xdomain.core.recipe.Columns` is told to stand there;
-    where it has ``overrides``, so is the name of an option of a recipe, such as ``epochs``.
+    Where `function` has ``columns``, a keyword that is a field of `xdomain.core.recipe_sections.Columns` is told to
+    stand there; where it has ``overrides``, so is the name of an option of a recipe, such as ``epochs``.
 
     Raises
     ------

@@ -28,50 +28,6 @@ are chosen: [defaults.md](defaults.md). Splits: [splits.md](splits.md).
 This page is generated from the code: `python -m xdomain.core.recipe_reference`.
 """
 HEADER = "| key | type | default | meaning |\n|---|---|---|---|\n"
-MEANINGS = {
-    "name": "`task` or `domain/task`; it names the run folders. A shipped recipe is named after its file.",
-    "title": "One line for lists, cards and figures.",
-    "version": "Version of the recipe, for its author.",
-    "reader_options": "Options of the reader, such as `names`, `skip` and `delimiter` of `table`: [data.md](data.md).",
-    "problem": "What the model is asked: [problems.md](problems.md).",
-    "published": "Values from the literature, to compare with.",
-    "runtime": "Measured runs of this recipe as it is.",
-    "notes": "Anything else a reader should know.",
-    "source.licence": "Licence of the data.",
-    "source.citation": "Publication to cite for the data.",
-    "source.downloads.NAME.url": "Address of the file.",
-    "source.downloads.NAME.sha256": "Checksum of the file.",
-    "adapter.name": "A domain of `xdomain ls adapters`.",
-    "adapter.options": "Options of the domain: [domains.md](domains.md).",
-    "columns.id": "Names of the records; null: a column that looks like one, else row numbers.",
-    "columns.sequence": "Sequences, or names of sound or MIDI files.",
-    "columns.sequence_b": "Second sequences of pairs, or passages.",
-    "columns.tags": "A tag, or a number, for each symbol.",
-    "columns.end": "End of the answer, exclusive.",
-    "columns.split": "Train, valid or test.",
-    "columns.group": "What belongs together: one split (`split.rule: group`), and resampled together.",
-    "negatives.seed": "Seed of what is drawn.",
-    "split.seed": "Seed of the draw of the splits.",
-    "train.schedule": "Learning rate after the warm-up: linear and cosine fall to 0, constant stays.",
-    "train.weight_decay": "Weight decay of AdamW.",
-    "train.hidden_dropout": "Dropout of everything but attention weights.",
-    "train.too_long": "What happens to a record that is too long: it is an error, or it is cut at the end.",
-    "train.slice_vocabulary": "Train without the word rows that no symbol has; the saved model has all rows.",
-    "train.precision": "auto: bf16 on devices that compute with it, else fp32.",
-    "train.report_to": "Trackers of `transformers`, such as `tensorboard` or `wandb`.",
-    "run.mapping_seed": "Seed of the mapping's draw.",
-    "run.seed": "Seed of head, batches and dropout.",
-    "published[].model": "The model, as the publication calls it.",
-    "published[].metric": "Name of the metric.",
-    "published[].value": "Its value.",
-    "published[].source": "The publication.",
-    "published[].note": "What limits the comparison.",
-    "landmarks[].source": "Where it is described.",
-    "runtime[].minutes": "How long the run took.",
-    "runtime[].hardware": "On which machine.",
-    "runtime[].backbone": "With which checkpoint.",
-}
-"""Meanings of keys whose schema has no description."""
 WORDS = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false", "null": "null"}
 
 
@@ -81,7 +37,7 @@ def recipe_page() -> str:
     Raises
     ------
     KeyError
-        A key has neither a description nor an entry in `MEANINGS`.
+        A key has no description.
     """
     schema = Recipe.model_json_schema()
     parts = list(_parts(schema, schema["$defs"], ""))
@@ -115,7 +71,7 @@ def _row(key: str, name: str, field: Schema, *, required: bool) -> str:
     default = "*required*" if required else f"`{json.dumps(field['default'], ensure_ascii=False)}`"
     if key == "metrics":
         default = "those usual for the problem"
-    meaning = field["description"] if "description" in field else MEANINGS[key]
+    meaning = field["description"]
     cells = (f"`{name}`", _type(field), default, meaning.replace("None: ", "null: "))
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from xdomain.core.formatting import number, with_interval
-from xdomain.core.recipe import Negatives
+from xdomain.core.recipe_sections import Negatives
 from xdomain.core.restore import read_object
 
 T = TypeVar("T")

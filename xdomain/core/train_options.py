@@ -35,11 +35,13 @@ class Train(ConfigModel):
     learning_rate: float | None = Field(
         default=None, gt=0, description="None: 5e-4 for backbones up to 256 units wide, less for wider ones."
     )
-    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    schedule: Literal["linear", "cosine", "constant"] = Field(
+        default="linear", description="Learning rate after the warm-up: linear and cosine fall to 0, constant stays."
+    )
     warmup: float = Field(default=0.1, ge=0, lt=1, description="Share of the steps over which the rate rises.")
-    weight_decay: float = Field(default=0.0, ge=0)
+    weight_decay: float = Field(default=0.0, ge=0, description="Weight decay of AdamW.")
     attention_dropout: float = Field(default=0.0, ge=0, lt=1, description="Values above 0 are slow on a CPU.")
-    hidden_dropout: float = Field(default=0.1, ge=0, lt=1)
+    hidden_dropout: float = Field(default=0.1, ge=0, lt=1, description="Dropout of everything but attention weights.")
     attention: Attention = Field(
         default="own", description="bidirectional: each token of a decoder such as GPT-2 attends to later ones, too."
     )
@@ -50,7 +52,10 @@ class Train(ConfigModel):
     )
     window_overlap: int = Field(default=0, ge=0, lt=LIMIT, description="Symbols that two neighbouring windows share.")
     max_windows: int = Field(default=32, gt=0, lt=LIMIT, description="A sequence that needs more is `too_long`.")
-    too_long: TooLong = "error"
+    too_long: TooLong = Field(
+        default="error",
+        description="What happens to a record that is too long: it is an error, or it is cut at the end.",
+    )
     max_answer: int = Field(default=275, gt=0, lt=LIMIT, description="Symbols that a predicted answer may have.")
     decoder: Decoder = Field(
         default="fresh",
@@ -73,6 +78,10 @@ class Train(ConfigModel):
     evaluations: int | None = Field(
         default=None, gt=0, lt=LIMIT, description="Evaluations over the run; None: one an epoch, at most 20."
     )
-    slice_vocabulary: bool = True
-    precision: Precision = "auto"
-    report_to: Annotated[list[str], BeforeValidator(_one_or_many)] = Field(default=[])
+    slice_vocabulary: bool = Field(
+        default=True, description="Train without the word rows that no symbol has; the saved model has all rows."
+    )
+    precision: Precision = Field(default="auto", description="auto: bf16 on devices that compute with it, else fp32.")
+    report_to: Annotated[list[str], BeforeValidator(_one_or_many)] = Field(
+        default=[], description="Trackers of `transformers`, such as `tensorboard` or `wandb`."
+    )

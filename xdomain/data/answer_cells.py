@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from xdomain.core.errors import DataError
 from xdomain.core.json_text import parse_literal
-from xdomain.core.recipe import Columns
+from xdomain.core.recipe_sections import Columns
 from xdomain.data.cell_text import MISSING, parse_number
 from xdomain.data.column_names import plain
 from xdomain.data.rows import short

@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 
 from xdomain.core.choices import OF_COLUMNS, PAIRS, PERHAPS_PAIRS, Problem
 from xdomain.core.errors import RecipeError
-from xdomain.core.recipe import SPLITS, Columns
+from xdomain.core.recipe import SPLITS
+from xdomain.core.recipe_sections import Columns
 from xdomain.data.answer_cells import answers_by_text, hold_objects, located_answers, without_impossible
 from xdomain.data.in_memory import display_name
 from xdomain.data.infer_columns import guess_columns

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from xdomain.core.choices import OF_COLUMNS, Problem
 from xdomain.core.errors import DataError
-from xdomain.core.recipe import Columns
+from xdomain.core.recipe_sections import Columns
 from xdomain.data.cell_text import (
     is_ambiguous,
     is_missing,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from xdomain.core.recipe import Download
+from xdomain.core.recipe_sections import Download
 
 
 @dataclass(frozen=True)

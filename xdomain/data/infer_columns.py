@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from xdomain.core.choices import PAIRS, PER_SYMBOL, PERHAPS_PAIRS, Problem
 from xdomain.core.errors import DataError, nearest
-from xdomain.core.recipe import Columns
+from xdomain.core.recipe_sections import Columns
 from xdomain.data.answer_cells import are_objects
 from xdomain.data.cell_text import (
     numbers_of,

@@ -15,7 +15,8 @@ from xdomain.core.errors import DataError, RecipeError, unknown
 from xdomain.core.paths import is_file
 from xdomain.core.plugins import readers, uses_tokenizer
 from xdomain.core.progress import log
-from xdomain.core.recipe import NEGATIVES, Columns, Recipe
+from xdomain.core.recipe import NEGATIVES, Recipe
+from xdomain.core.recipe_sections import Columns
 from xdomain.core.sequences import Adapter
 from xdomain.data.assemble import constants_of, said
 from xdomain.data.column_names import PERHAPS_ID, plain

@@ -15,7 +15,8 @@ from xdomain.core.overrides import Overrides, as_typed, overridden
 from xdomain.core.paths import is_file, is_folder
 from xdomain.core.plugins import adapter_names, find_recipe, make_adapter, task_names, uses_tokenizer
 from xdomain.core.progress import log
-from xdomain.core.recipe import MAX_NAME_LENGTH, NEGATIVES, SPLITS, Columns, Recipe, columns_of, recipe_from
+from xdomain.core.recipe import MAX_NAME_LENGTH, NEGATIVES, SPLITS, Recipe, recipe_from
+from xdomain.core.recipe_sections import Columns, columns_of
 from xdomain.data.column_names import LABEL, plain
 from xdomain.data.formats.class_files import has_class_files, has_text_files, table_of_classes, table_of_texts
 from xdomain.data.formats.datasets_folder import is_datasets_folder, read_datasets_folder, read_hub

@@ -16,7 +16,8 @@ import pyarrow as pa
 
 from xdomain.core.errors import DataError
 from xdomain.core.progress import Silent, log, reporter
-from xdomain.core.recipe import Columns, Recipe
+from xdomain.core.recipe import Recipe
+from xdomain.core.recipe_sections import Columns
 from xdomain.core.sequences import Adapter
 from xdomain.data.assemble import assemble, said
 from xdomain.data.column_names import PERHAPS_ID, plain

@@ -10,7 +10,8 @@ import pyarrow as pa
 
 from xdomain.core.errors import RecipeError
 from xdomain.core.paths import is_file
-from xdomain.core.recipe import Columns, Recipe
+from xdomain.core.recipe import Recipe
+from xdomain.core.recipe_sections import Columns
 from xdomain.core.sequences import Adapter
 from xdomain.data.in_memory import table_of_sequences
 from xdomain.data.media_files import endings, is_media, table_of_files, transcribed

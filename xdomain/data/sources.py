@@ -9,7 +9,7 @@ from pathlib import Path
 
 from xdomain.core.errors import DataError, MissingError, RecipeError, nearest
 from xdomain.core.paths import exists, expanded, is_file
-from xdomain.core.recipe import Download, Source
+from xdomain.core.recipe_sections import Download, Source
 from xdomain.data.download import download_reason, fetch
 
 

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from xdomain.core.errors import DataError, RecipeError
 from xdomain.core.paths import is_file, is_folder
 from xdomain.core.progress import log
-from xdomain.core.recipe import Columns, Recipe
+from xdomain.core.recipe import Recipe
+from xdomain.core.recipe_sections import Columns
 from xdomain.core.sequences import Adapter, Ragged, narrow, offsets_of
 from xdomain.data.dataset import encode_column, warn_of_other
 from xdomain.data.formats.media_folder import files_in

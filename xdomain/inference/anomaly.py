@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from xdomain.core.errors import DataError, RecipeError, unknown
 from xdomain.core.progress import log
-from xdomain.core.recipe import Columns
+from xdomain.core.recipe_sections import Columns
 from xdomain.core.sequences import Adapter, Ids, Ragged
 from xdomain.data.loading import load_file
 from xdomain.data.pieces import Piece, load_pieces, with_progress

@@ -14,7 +14,8 @@ from xdomain.core.errors import DamagedError, DataError, UserError
 from xdomain.core.overrides import Overrides
 from xdomain.core.paths import is_file
 from xdomain.core.progress import log, muted
-from xdomain.core.recipe import Columns, Recipe
+from xdomain.core.recipe import Recipe
+from xdomain.core.recipe_sections import Columns
 from xdomain.core.restore import AS_WRITTEN, REPEAT, read_parquet
 from xdomain.core.run_dir import PREDICTIONS
 from xdomain.core.sequences import Adapter

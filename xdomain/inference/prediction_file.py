@@ -11,7 +11,7 @@ from xdomain.core.adapter_protocols import CutsFiles
 from xdomain.core.errors import RecipeError
 from xdomain.core.overrides import Overrides
 from xdomain.core.progress import log
-from xdomain.core.recipe import Columns
+from xdomain.core.recipe_sections import Columns
 from xdomain.data.label_sets import with_joint
 from xdomain.data.pieces import with_progress
 from xdomain.data.records import are_media, pieces_of

@@ -16,7 +16,8 @@ from xdomain.core.adapter_protocols import KeepsFiles
 from xdomain.core.errors import BackboneError, DamagedError, RecipeError
 from xdomain.core.overrides import Overrides
 from xdomain.core.plugins import make_adapter
-from xdomain.core.recipe import AdapterChoice, Recipe, load_recipe
+from xdomain.core.recipe import Recipe, load_recipe
+from xdomain.core.recipe_sections import AdapterChoice
 from xdomain.core.restore import REPEAT, reading
 from xdomain.core.run_dir import (
     ADAPTER,

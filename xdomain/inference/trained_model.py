@@ -15,7 +15,7 @@ from xdomain.core.choices import Pooling
 from xdomain.core.errors import RecipeError
 from xdomain.core.formatting import as_frame
 from xdomain.core.overrides import Overrides
-from xdomain.core.recipe import columns_of
+from xdomain.core.recipe_sections import columns_of
 from xdomain.core.sequences import object_array
 from xdomain.data.records import records_in_memory
 from xdomain.inference.predictor import Predictor, load_predictor

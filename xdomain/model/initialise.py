@@ -11,7 +11,7 @@ import numpy as np
 
 from xdomain.core.choices import OF_VALUES, PARTS, Attention, Decoder, Init, Problem, Tune
 from xdomain.core.errors import RecipeError, unknown
-from xdomain.core.recipe import Run
+from xdomain.core.recipe_sections import Run
 from xdomain.model.parameter_groups import parameter_group
 
 if TYPE_CHECKING:  # naming an arm does without torch

@@ -15,7 +15,8 @@ from transformers import PreTrainedTokenizerFast
 
 from xdomain.core.errors import RecipeError
 from xdomain.core.progress import log, reporter
-from xdomain.core.recipe import Columns, Recipe, columns_of, recipe_from
+from xdomain.core.recipe import Recipe, recipe_from
+from xdomain.core.recipe_sections import Columns, columns_of
 from xdomain.core.sequences import Adapter, Ragged, fingerprint
 from xdomain.data.corpus import STORE, check_specials
 from xdomain.data.unlabelled import counted, described, files_of, unlabelled

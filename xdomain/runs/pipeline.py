@@ -16,7 +16,8 @@ from xdomain.core.keywords import names_misspelt_options
 from xdomain.core.memory import enough_memory
 from xdomain.core.overrides import Overrides
 from xdomain.core.progress import log, muted
-from xdomain.core.recipe import Recipe, columns_of, load_recipe, with_arm
+from xdomain.core.recipe import Recipe, load_recipe, with_arm
+from xdomain.core.recipe_sections import columns_of
 from xdomain.core.run_dir import (
     RECIPE,
     check_folder,

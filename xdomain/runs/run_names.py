@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from xdomain.core.plugins import find_recipe, task_names
-from xdomain.core.recipe import Recipe, Split
+from xdomain.core.recipe import Recipe
+from xdomain.core.recipe_sections import Split
 from xdomain.data.own_data import train_defaults
 from xdomain.model.initialise import EncoderArm
 

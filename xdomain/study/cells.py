@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any
 
-from xdomain.core.recipe import Negatives, Recipe, recipe_from
+from xdomain.core.recipe import Recipe, recipe_from
+from xdomain.core.recipe_sections import Negatives
 from xdomain.core.run_dir import SCHEMA
 from xdomain.model.token_mapping import is_drawn
 from xdomain.study.config import RunSeeds

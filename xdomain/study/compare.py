@@ -76,7 +76,7 @@ def compare(
         About how long all runs together may take, above 0. The first run chooses its number of steps and of records
         to judge by, and all others take the same. If `seeds` is None, it is the largest of 3, 2 and 1 that fits.
     options
-        Other fields of `xdomain.core.recipe.Run`.
+        Other fields of `xdomain.core.recipe_sections.Run`.
 
     Raises
     ------

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, mod
 from xdomain.core.choices import PARTS, Baseline, Init, Problem, Tune
 from xdomain.core.errors import clipped
 from xdomain.core.paths import expanded
-from xdomain.core.recipe import DrawSeed, Seed
+from xdomain.core.recipe_sections import DrawSeed, Seed
 from xdomain.core.yaml_config import ConfigModel, checked, read_config, read_yaml
 from xdomain.model.initialise import EncoderArm
 

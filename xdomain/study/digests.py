@@ -9,7 +9,8 @@ from xdomain.core.errors import UserError
 from xdomain.core.paths import expanded
 from xdomain.core.plugins import make_adapter, path_options, uses_tokenizer
 from xdomain.core.progress import muted
-from xdomain.core.recipe import AdapterChoice, Recipe, Source
+from xdomain.core.recipe import Recipe
+from xdomain.core.recipe_sections import AdapterChoice, Source
 from xdomain.data.loading import load_table
 from xdomain.data.media_files import endings, named_files
 from xdomain.data.sources import data_home, digest, file_sha256, paths_of

@@ -9,7 +9,8 @@ from typing import Any
 from xdomain.core.errors import RecipeError
 from xdomain.core.plugins import find_recipe
 from xdomain.core.progress import muted
-from xdomain.core.recipe import ENCODER_FIELDS, Recipe, columns_of, recipe_from, with_arm
+from xdomain.core.recipe import ENCODER_FIELDS, Recipe, recipe_from, with_arm
+from xdomain.core.recipe_sections import columns_of
 from xdomain.data.own_data import task_of
 from xdomain.metrics.heldout import check_comparable
 from xdomain.metrics.metrics import check_metrics

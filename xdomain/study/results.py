@@ -6,7 +6,7 @@ import math
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from xdomain.core.recipe import Published
+from xdomain.core.recipe_sections import Published
 from xdomain.study.stats.components import Components
 from xdomain.study.stats.estimate import Estimate
 

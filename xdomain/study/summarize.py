@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xdomain.core.recipe import Published
+from xdomain.core.recipe_sections import Published
 from xdomain.metrics.metrics import METRICS
 from xdomain.study.arm_results import ArmResults, Place, cell_pairs, paired_difference
 from xdomain.study.caveats import cells_not_learned, mixed, unmatched, why_not_learned

@@ -44,7 +44,7 @@ def typed_arm(recipe: Recipe, text: str, options: dict[str, Any]) -> TypedArm:
     text
         The name of an init or of a baseline, then perhaps options of this arm alone, ``key=value``.
     options
-        Fields of `xdomain.core.recipe.Run` for all arms; those of `text` go before them.
+        Fields of `xdomain.core.recipe_sections.Run` for all arms; those of `text` go before them.
 
     Raises
     ------

@@ -63,10 +63,11 @@ def draw_history(history: Sequence[Mapping[str, Any]], *, metric: str, title: st
             below.plot(steps, values, color=ORANGE, marker="o", markersize=4)
             best = int(np.argmax(values) if METRICS[metric].higher_is_better else np.argmin(values))
             below.axvline(steps[best], color=GREY, linewidth=1, linestyle=":")
+            early = best < len(steps) / 2
+            beyond = 8 if METRICS[metric].higher_is_better else -14  # points, on the side that has no curve
             below.annotate(
                 f"best {values[best]:.3f}", (steps[best], values[best]), textcoords="offset points",
-                xytext=(6 if best < len(steps) / 2 else -6, 8 if METRICS[metric].higher_is_better else -14), ha="left" if best < len(steps) / 2 else "right",
-                color=GREY, fontsize=10,
+                xytext=(6 if early else -6, beyond), ha="left" if early else "right", color=GREY, fontsize=10,
             )  # fmt: skip
         below.set_ylabel(f"validation\n{metric_label(metric)}")
         below.set_xlabel("training step")

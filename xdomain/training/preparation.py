@@ -10,7 +10,8 @@ from xdomain.core.adapter_protocols import ReverseComplements
 from xdomain.core.errors import DataError
 from xdomain.core.plugins import make_adapter
 from xdomain.core.progress import log, reporter
-from xdomain.core.recipe import AdapterChoice, Recipe
+from xdomain.core.recipe import Recipe
+from xdomain.core.recipe_sections import AdapterChoice
 from xdomain.core.sequences import Adapter
 from xdomain.data.checks.contradictions import contradictions
 from xdomain.data.checks.leakage import leakage

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xdomain.core.recipe import Split
+from xdomain.core.recipe_sections import Split
 from xdomain.core.sequences import Ragged
 from xdomain.data.checks.leakage import PAIRS, leakage
 from xdomain.data.formats.registry import read_table

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from xdomain.core.recipe import Columns
+from xdomain.core.recipe_sections import Columns
 from xdomain.data.formats.registry import format_of
 from xdomain.data.formats.sequence_files import raw_records
 

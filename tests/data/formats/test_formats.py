@@ -13,7 +13,8 @@ import pytest
 
 from xdomain.core.errors import DataError, UserError
 from xdomain.core.plugins import make_adapter
-from xdomain.core.recipe import Columns, Recipe, load_recipe
+from xdomain.core.recipe import Recipe, load_recipe
+from xdomain.core.recipe_sections import Columns
 from xdomain.data.assemble import said as said_of
 from xdomain.data.cell_text import natural_order
 from xdomain.data.formats.registry import FORMATS, format_of, read

@@ -2,7 +2,7 @@
 
 import pytest
 
-from xdomain.core.recipe import Columns
+from xdomain.core.recipe_sections import Columns
 from xdomain.data.formats.intervals import with_sequences
 
 pytest.importorskip("pyfaidx", reason="pip install pyfaidx")

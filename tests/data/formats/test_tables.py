@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from xdomain.core.choices import Problem
 from xdomain.core.errors import DataError, RecipeError
-from xdomain.core.recipe import Columns
+from xdomain.core.recipe_sections import Columns
 from xdomain.data.assemble import posed, said
 from xdomain.data.formats.registry import format_of, read_fasta, read_table
 from xdomain.data.formats.tables import guess_delimiter, raw_table

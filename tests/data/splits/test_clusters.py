@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from xdomain.core.errors import DataError
-from xdomain.core.recipe import Split
+from xdomain.core.recipe_sections import Split
 from xdomain.data.splits import clusters
 from xdomain.data.splits.assign import assign
 from xdomain.data.splits.clusters import clustered, clusters_of

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xdomain.core.errors import DataError
-from xdomain.core.recipe import Columns, Split, recipe_from
+from xdomain.core.recipe import recipe_from
+from xdomain.core.recipe_sections import Columns, Split
 from xdomain.data.own_data import own_recipe
 from xdomain.data.splits.assign import assign
 from xdomain.training.preparation import adapter_of, prepare

@@ -6,7 +6,7 @@ import pytest
 
 from xdomain.core.errors import DataError
 from xdomain.core.plugins import make_adapter
-from xdomain.core.recipe import Columns, Split
+from xdomain.core.recipe_sections import Columns, Split
 from xdomain.data.loading import load_file
 from xdomain.data.own_data import own_recipe
 from xdomain.data.splits.assign import assign

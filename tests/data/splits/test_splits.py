@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from xdomain.core.choices import Problem
 from xdomain.core.errors import DataError
-from xdomain.core.recipe import Split
+from xdomain.core.recipe_sections import Split
 from xdomain.data.splits.assign import assign
 from xdomain.data.splits.clusters import clustered
 

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from xdomain.core.recipe import Split
+from xdomain.core.recipe_sections import Split
 from xdomain.data.label_sets import lists_of
 from xdomain.data.splits.assign import assign
 from xdomain.data.splits.label_sets import spread

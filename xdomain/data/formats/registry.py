@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from xdomain.core.choices import Problem
 from xdomain.core.errors import unknown
-from xdomain.core.recipe import Columns
+from xdomain.core.recipe_sections import Columns
 from xdomain.data.assemble import assemble
 from xdomain.data.formats.fasta import check_labelled, raw_fasta
 from xdomain.data.formats.read_file import read_head

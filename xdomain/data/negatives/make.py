@@ -14,7 +14,8 @@ import pyarrow.compute
 from xdomain.core.choices import Problem
 from xdomain.core.errors import DataError
 from xdomain.core.progress import log
-from xdomain.core.recipe import Columns, Negatives, Recipe, Split
+from xdomain.core.recipe import Recipe
+from xdomain.core.recipe_sections import Columns, Negatives, Split
 from xdomain.data.formats.fasta import raw_fasta
 from xdomain.data.formats.genome import Genome, open_genome
 from xdomain.data.formats.registry import FORMATS, raw_file, raw_options_of

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from xdomain.core.choices import Problem
 from xdomain.core.errors import DataError, nearest
 from xdomain.core.progress import log
-from xdomain.core.recipe import SPLITS, Split
+from xdomain.core.recipe import SPLITS
+from xdomain.core.recipe_sections import Split
 from xdomain.data.label_sets import held_by, label_names
 from xdomain.data.splits.drawing import Indices, Names, apportion, draw
 from xdomain.data.splits.entities import draw_entities

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from xdomain.core.progress import log
-from xdomain.core.recipe import Split
+from xdomain.core.recipe_sections import Split
 from xdomain.data.splits.drawing import Indices
 from xdomain.data.splits.kmer_clusters import kmer_clusters
 from xdomain.data.splits.members import joined, members_of

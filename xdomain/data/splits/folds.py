@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from xdomain.core.errors import DataError
 from xdomain.core.progress import log
-from xdomain.core.recipe import Split
+from xdomain.core.recipe_sections import Split
 from xdomain.data.splits.drawing import Indices, Names
 from xdomain.data.splits.label_sets import spread
 

@@ -16,7 +16,7 @@ from xdomain.core.choices import Pooling
 from xdomain.core.errors import RecipeError
 from xdomain.core.memory import enough_memory
 from xdomain.core.progress import log
-from xdomain.core.recipe import Columns
+from xdomain.core.recipe_sections import Columns
 from xdomain.core.run_dir import check_new_file
 from xdomain.core.sequences import Adapter, object_array
 from xdomain.data.dataset import Examples

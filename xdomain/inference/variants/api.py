@@ -13,7 +13,7 @@ import pyarrow as pa
 from xdomain.core.choices import VariantScore
 from xdomain.core.errors import DataError, RecipeError
 from xdomain.core.progress import log, reporter
-from xdomain.core.recipe import Columns
+from xdomain.core.recipe_sections import Columns
 from xdomain.core.run_dir import is_run, refuse_for_run
 from xdomain.core.sequences import Adapter
 from xdomain.data.formats.genome import open_genome

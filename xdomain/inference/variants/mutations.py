@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from xdomain.core.errors import DataError
 from xdomain.core.progress import log
-from xdomain.core.recipe import Columns
+from xdomain.core.recipe_sections import Columns
 from xdomain.data.column_names import ID, SEQUENCE, plain
 from xdomain.data.formats.fasta import raw_fasta
 from xdomain.data.formats.registry import format_of, raw_file
