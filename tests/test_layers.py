@@ -18,7 +18,7 @@ LAYERS = (  # lowest first; packages and modules of one layer do not import each
     ("xdomain/inference/",),
     ("xdomain/runs/",),
     ("xdomain/analysis/", "xdomain/export/", "xdomain/sklearn.py", "xdomain/study/"),
-    ("xdomain/compression/",),
+    ("xdomain/compression/", "xdomain/hub/"),
     ("xdomain/inspection.py",),
     ("xdomain/app/",),
     ("xdomain/cli/",),

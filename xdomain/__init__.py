@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from xdomain.core.recipe import Recipe as Recipe
     from xdomain.export.dome import dome as dome
     from xdomain.export.onnx import export_onnx as export_onnx
+    from xdomain.hub.contents import full_card as model_card
+    from xdomain.hub.push import push as push
     from xdomain.inference.anomaly import anomaly_scores as anomaly_scores
     from xdomain.inference.embedding.open_encoder import embed as embed
     from xdomain.inference.embedding.open_encoder import open_encoder as open_encoder
@@ -64,6 +66,8 @@ _HOMES = {
     "embed": "xdomain.inference.embedding.open_encoder:embed",
     "evaluate": "xdomain.inference.evaluation:evaluate",
     "export_onnx": "xdomain.export.onnx:export_onnx",
+    "model_card": "xdomain.hub.contents:full_card",
+    "push": "xdomain.hub.push:push",
     "load_recipe": "xdomain.core.plugins:find_recipe",
     "load_result": "xdomain.runs.result:load_result",
     "open_encoder": "xdomain.inference.embedding.open_encoder:open_encoder",
@@ -103,6 +107,7 @@ __all__ = [
     "load",
     "load_recipe",
     "load_result",
+    "model_card",
     "open_encoder",
     "plan_study",
     "predict",
@@ -111,6 +116,7 @@ __all__ = [
     "pretrain_stream",
     "pretrain_synthetic",
     "pretrain_text",
+    "push",
     "report",
     "run",
     "run_study",

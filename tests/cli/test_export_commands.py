@@ -98,6 +98,14 @@ def test_export_the_page_and_the_model(capsys, run, tmp_path, monkeypatch):
     code, _, err = told(capsys, "export", run, "--format", "dome", "--out", tmp_path / "dome.md")
     assert code == 2
     assert "is there already" in err
+    code, card, err = told(capsys, "export", run, "--format", "card")
+    assert code == 0, err
+    assert card == xdomain.model_card(run)
+    assert told(capsys, "export", run, "--format", "card", "--out", tmp_path / "card.md")[0] == 0
+    assert (tmp_path / "card.md").read_text() == card
+    code, _, err = told(capsys, "export", run, "--format", "card", "--out", tmp_path / "card.md")
+    assert code == 2
+    assert "card.md exists already" in err
     asked = []
     monkeypatch.setattr(onnx, "export_onnx", lambda *given, **options: asked.append((*given, options)))
     assert told(capsys, "export", run, "--format", "onnx", "--out", tmp_path / "onnx")[0] == 0

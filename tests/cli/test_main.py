@@ -434,6 +434,7 @@ def test_no_option_is_left_untried():
         "app": ("app/test_app_server.py",),
         "new recipe": ("cli/test_new.py", "data/negatives/test_negatives.py"),
         **dict.fromkeys(("new adapter", "new study"), ("cli/test_new.py",)),
+        "push": ("hub/test_push.py",),
     }
     here = Path(__file__).read_text()
     tests = Path(__file__).parent.parent

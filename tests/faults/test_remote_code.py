@@ -116,7 +116,7 @@ def test_all_loading_goes_through_one_function():
         for path in files
         if (lines := [line for line in path.read_text("utf-8").splitlines() if re.search(r"from_pretrained\(", line)])
     }
-    cards = {"xdomain/training/model_card.py", "xdomain/pretraining/model_card.py"}  # text for those who load it
+    cards = {"xdomain/pretraining/model_card.py"}  # text for those who load it
     assert set(calls) == {*cards, "xdomain/core/safe_loading.py"}
     assert len(calls["xdomain/core/safe_loading.py"]) == 1
     pickles = r"torch\.load\(|import pickle|torch\.hub\.load"

@@ -19,6 +19,7 @@ from xdomain.core.recipe import load_recipe
 from xdomain.core.recipe_sections import Negatives
 
 if TYPE_CHECKING:  # a listing should not load torch
+    from xdomain.hub.push import Pushed
     from xdomain.inference.evaluation import Evaluation
     from xdomain.runs.pipeline import Result
     from xdomain.study.comparison import Comparison
@@ -83,6 +84,23 @@ def print_next(*commands: tuple[str, str]) -> None:
     print("next:")
     for command, purpose in commands:
         print(f"  {command:<{width}}  # {purpose}")
+
+
+def print_pushed(pushed: Pushed) -> None:
+    """Print the files that were `pushed` to the hub, or would be, and who sees them."""
+    print_rows([{"file": file.name, "size": _bytes(file.size)} for file in pushed.files])
+    seen = "private: only you, or your organisation, see it" if pushed.private else "public: everybody sees it"
+    total = f"{len(pushed.files)} files, {_bytes(pushed.size)}"
+    if not pushed.commit:
+        print(f"would upload {total}, to {pushed.repo} ({seen})")
+        return
+    print(f"uploaded {total}, to {pushed.url} ({seen})")
+    print_next((f"xdomain predict hub:{pushed.repo} FILE", "labels for other records, on any machine"))
+
+
+def _bytes(size: int) -> str:
+    """A `size` in bytes for reading."""
+    return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.1f} kB"
 
 
 def print_evaluation(evaluation: Evaluation) -> None:

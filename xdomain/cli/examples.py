@@ -74,6 +74,14 @@ EXAMPLES: Mapping[str, str] = {
         # What a paper should report about the run
         xdomain export runs/dna/my/pretrained-m0-s0 --format dome
         """,
+    "push": """
+        # What would be uploaded, and how large it is
+        xdomain push runs/dna/splice/pretrained-m0-s0 me/splice --dry-run
+
+        # A private repository of your own; --public for all to see
+        xdomain push runs/dna/splice/pretrained-m0-s0 me/splice \\
+          --licence apache-2.0
+        """,
     "variants": """
         # Variants of a genome, by a run on DNA
         xdomain variants runs/dna/my/pretrained-m0-s0 my.vcf --genome hg38.fa

@@ -112,14 +112,17 @@ def export_command(
     *,
     form: Annotated[
         ExportFormat,
-        typer.Option("--format", help="onnx: a folder with model and tokenizer; dome: a page for a supplement."),
+        typer.Option(
+            "--format",
+            help="onnx: a folder with model and tokenizer; dome: a page for a supplement; card: a model card.",
+        ),
     ],
     out: Annotated[
         Path | None, typer.Option(help="The folder or the page to write; without it the page is printed.")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier export.")] = False,
 ) -> None:
-    """Write a run's model for other tools, or a page of what a paper should report about it."""
+    """Write a run's model for other tools, its model card, or a page of what a paper should report about it."""
     from xdomain.cli.progress_bar import progress_bar
     from xdomain.core.run_dir import read_result
 
@@ -128,6 +131,14 @@ def export_command(
         from xdomain.export.dome import dome, write_dome
 
         print(dome(run_dir), end="") if out is None else write_dome(run_dir, out, overwrite=overwrite)
+        return
+    if form == "card":
+        from xdomain.core.run_dir import check_new_file, write_text
+        from xdomain.hub.contents import full_card
+
+        if out is not None:
+            check_new_file(out, (".md",), overwrite=overwrite)
+        print(full_card(run_dir), end="") if out is None else write_text(out, full_card(run_dir))
         return
     if out is None:
         raise RecipeError("--format onnx without --out", expected="a folder to write", fix="--out my-model")

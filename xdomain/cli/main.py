@@ -40,6 +40,7 @@ from xdomain.cli.options import (
 from xdomain.cli.options import columns_by_role as _columns
 from xdomain.cli.plugins import WithPlugins
 from xdomain.cli.pretrain import pretrain_app
+from xdomain.cli.push import push_command
 from xdomain.cli.streams import name_failure, usable_streams
 from xdomain.cli.study import report_command, study_command
 from xdomain.cli.transfer import transfer_command
@@ -156,6 +157,7 @@ app.command("analyze", epilog=epilog("analyze"))(analyze_command)
 app.command("embed", epilog=epilog("embed"))(embed_command)
 app.command("attention", epilog=epilog("attention"))(attention_command)
 app.command("export", epilog=epilog("export"))(export_command)
+app.command("push", epilog=epilog("push"))(push_command)
 app.command("variants", epilog=epilog("variants"))(variants_command)
 app.command("anomaly", epilog=epilog("anomaly"))(anomaly_command)
 app.command("transfer", epilog=epilog("transfer"))(transfer_command)

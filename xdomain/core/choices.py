@@ -45,7 +45,7 @@ ClassBalance = Literal["none", "weights", "batches"]
 NegativesHow = Literal["none", "shuffled", "background", "proteins"]
 Pooling = Literal["mean", "max", "cls", "none"]
 """How the states of a record's symbols become its embedding."""
-ExportFormat = Literal["onnx", "dome"]
+ExportFormat = Literal["onnx", "dome", "card"]
 VariantScore = Literal["masked-marginals", "pseudo-log-likelihood"]
 
 # Pre-training

@@ -36,6 +36,12 @@ class _Metric(_Part):
     higher_is_better: bool = True
 
 
+class _DataFile(_Part):
+    name: str
+    bytes: int
+    sha256: str
+
+
 class _Arm(_Part):
     label: str
 
@@ -72,6 +78,7 @@ class ResultFile(_Part):
     """The fields of ``result.json`` that any code relies on; those with a default are not in every run."""
 
     task: str
+    data: dict[str, _DataFile] = {}
     arm: _Arm
     metrics: dict[str, Annotated[dict[str, _Metric], Field(min_length=1)]]
     classes: list[str]

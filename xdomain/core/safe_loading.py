@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ def load(kind: str, path: str | Path, **options: Any) -> Any:
 
     local = Path(path).is_dir()
     if not local:
-        _limit_silence()
+        limit_silence()
     options = {"local_files_only": local, **options, "trust_remote_code": False}
     try:
         return getattr(transformers, kind).from_pretrained(str(path), **options)
@@ -50,20 +51,24 @@ def load(kind: str, path: str | Path, **options: Any) -> Any:
         ) from None
 
 
-def _limit_silence() -> None:
-    """Give up on a hub that is silent for as long as HF_HUB_DOWNLOAD_TIMEOUT says: some of its calls wait for ever."""
+def limit_silence(seconds: float | None = None) -> None:
+    """Give up on a hub that is silent for so many `seconds`: some calls of its client would wait for ever.
+
+    Parameters
+    ----------
+    seconds
+        None: as HF_HUB_DOWNLOAD_TIMEOUT says.
+    """
     from huggingface_hub import get_session
+    from huggingface_hub.constants import HF_HUB_DOWNLOAD_TIMEOUT
 
     client = get_session()
     hooks = client.event_hooks
-    if _with_limit not in hooks["request"]:
-        client.event_hooks = {**hooks, "request": [*hooks["request"], _with_limit]}
+    others = [hook for hook in hooks["request"] if getattr(hook, "func", None) is not _with_limit]
+    limit = partial(_with_limit, seconds=seconds or HF_HUB_DOWNLOAD_TIMEOUT)
+    client.event_hooks = {**hooks, "request": [*others, limit]}
 
 
-def _with_limit(request: Any) -> None:
-    from huggingface_hub.constants import HF_HUB_DOWNLOAD_TIMEOUT
-
+def _with_limit(request: Any, *, seconds: float) -> None:
     limits: dict[str, float | None] = request.extensions.get("timeout", {})
-    request.extensions["timeout"] = {
-        kind: limits.get(kind) or HF_HUB_DOWNLOAD_TIMEOUT for kind in ("connect", "read", "write", "pool")
-    }
+    request.extensions["timeout"] = {kind: limits.get(kind) or seconds for kind in ("connect", "read", "write", "pool")}

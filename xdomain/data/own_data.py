@@ -17,6 +17,7 @@ from xdomain.core.plugins import adapter_names, find_recipe, make_adapter, task_
 from xdomain.core.progress import log
 from xdomain.core.recipe import MAX_NAME_LENGTH, NEGATIVES, SPLITS, Recipe, recipe_from
 from xdomain.core.recipe_sections import Columns, columns_of
+from xdomain.core.shared_run import HUB
 from xdomain.data.column_names import LABEL, plain
 from xdomain.data.formats.class_files import has_class_files, has_text_files, table_of_classes, table_of_texts
 from xdomain.data.formats.datasets_folder import is_datasets_folder, read_datasets_folder, read_hub
@@ -37,7 +38,6 @@ OVERLAP = 64
 """Symbols that two windows of a passage share, so that few answers are cut."""
 HEEDED = ("reader_options", "columns")
 """Changes to a recipe that are heeded before the guess."""
-HUB = "hub:"
 WITH_FILE = {"background": "a genome as FASTA", "proteins": "other proteins as FASTA"}
 """Ways to make negatives of a file, and what it holds."""
 ONE_OF_TWO = "the name of a task, or data and its domain: --data FILE --domain dna, or data=… and domain=…"

@@ -13,35 +13,7 @@ from xdomain.core.restore import reading
 from xdomain.core.run_dir import RECIPE, finite, read_result, write_text
 from xdomain.export.render import render
 from xdomain.metrics.calibration import edge_note
-
-SPLIT_RULES = {
-    "given": "split as the data set says",
-    "random": "split at random, by class where there are classes",
-    "group": "split by groups, none of which is in two splits",
-    "cluster": "split by similarity: no similar sequences are in two splits",
-    "entity": "split by the members of pairs: those of test are new",
-    "fold": "split into folds",
-}
-TUNED = {
-    "full": "all weights were trained",
-    "head": "only the head was trained",
-    "mix": "only the head and a mix of all layers were trained",
-    "norms": "layer norms, word and position rows and the head were trained",
-    "lora": "low-rank updates of the attention's matrices (LoRA) and the head were trained",
-    "bottleneck": "bottlenecks beside the feed-forward blocks, layer norms and the head were trained",
-}
-BASELINES = {"kmer": "Counts of k-mers under a linear model", "cnn": "A small convolutional network"}
-OUTPUTS = {
-    "classification": "a class for each sequence",
-    "multilabel": "any number of labels for each sequence, with a probability of each",
-    "pair": "a class for each pair of sequences",
-    "regression": "a number for each sequence",
-    "multioutput": "several numbers for each sequence",
-    "tagging": "a class for each symbol",
-    "profile": "a number for each symbol",
-    "span": "the start and the end of an answer in a passage",
-    "sequence": "another sequence for each sequence",
-}
+from xdomain.runs.in_words import BASELINES, OUTPUTS, SPLIT_RULES, TUNED, name_of_backbone
 
 
 def dome(run_dir: str | Path) -> str:
@@ -75,7 +47,7 @@ def dome(run_dir: str | Path) -> str:
             counts=counts,
             first=recipe.metrics[0],
             folder=folder.resolve().name,
-            backbone=_short((values.get("backbone") or {}).get("name", "")),
+            backbone=name_of_backbone((values.get("backbone") or {}).get("name", "")),
             files=[Path(file).name for file in recipe.source.files.values()],
             rule=SPLIT_RULES[recipe.split.rule],
             tuned=TUNED[recipe.run.tune],
@@ -110,8 +82,3 @@ def write_dome(run_dir: str | Path, out: str | Path, *, overwrite: bool = False)
         raise OutputError(f"{out} is there already", fix="--overwrite, or another --out")
     with writing(out):
         write_text(out, dome(run_dir))
-
-
-def _short(backbone: str) -> str:
-    """The name of a backbone, without the folders of this machine."""
-    return Path(backbone).name if backbone.startswith((".", "~")) or Path(backbone).is_absolute() else backbone

@@ -26,6 +26,7 @@ from xdomain.core.sequences import Adapter
 from xdomain.export.render import render
 from xdomain.inference.predictor import finished_run
 from xdomain.model.families import max_positions
+from xdomain.runs.in_words import sample_record
 from xdomain.training.saved_encoder import SavedModel
 
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
@@ -245,10 +246,7 @@ def _quiet() -> Generator[None]:
 def _page(saved: SavedModel, adapter: Adapter, values: dict[str, Any], graph: _Graph) -> str:
     """The README, with a snippet for the problem of the run."""
     recipe, layout = saved.recipe, saved.layout
-    letters = [i for i, symbol in enumerate(adapter.alphabet.symbols) if symbol.isalpha()][:8]
-    sample = adapter.decode(np.array(letters or range(min(8, len(adapter.alphabet))), np.uint16))
-    if isinstance(adapter, SpacesTokens):
-        sample = adapter.to_tokenizer_text(sample)
+    _, sample = sample_record(adapter)
     limit = recipe.train.max_length or graph.positions
     return render(
         "onnx.md.j2",

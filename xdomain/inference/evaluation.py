@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from xdomain.core.errors import DamagedError, DataError, UserError
+from xdomain.core.errors import DamagedError, DataError, RecipeError, UserError
 from xdomain.core.overrides import Overrides
 from xdomain.core.paths import is_file
 from xdomain.core.progress import log, muted
@@ -19,10 +19,12 @@ from xdomain.core.recipe_sections import Columns
 from xdomain.core.restore import AS_WRITTEN, REPEAT, read_parquet
 from xdomain.core.run_dir import PREDICTIONS
 from xdomain.core.sequences import Adapter
+from xdomain.core.shared_run import HUB
 from xdomain.data.label_sets import with_joint
 from xdomain.data.loading import load_file, load_table
 from xdomain.data.negatives.make import split_with_negatives
 from xdomain.data.sources import file_sha256, paths_of
+from xdomain.inference.hub_run import local_run
 from xdomain.inference.predictor import load_predictor
 from xdomain.metrics.bootstrap import Interval
 from xdomain.metrics.calibration import calibration_of
@@ -82,7 +84,7 @@ def evaluate(
     Parameters
     ----------
     run_dir
-        A run folder.
+        A run folder; or with `file` ``hub:USER/NAME``, a run that `xdomain.push` uploaded.
     file
         A labelled CSV, TSV or FASTA file, all records of which are used. If it is one of the run's own files, how many
         of its records the run was trained on is logged as a warning. None: the run's own test records.
@@ -97,7 +99,11 @@ def evaluate(
     UserError
         `run_dir` holds no trained model, a record cannot be read, or a label is none of the model's.
     """
-    folder = Path(run_dir)
+    if file is None and str(run_dir).startswith(HUB):
+        raise RecipeError(
+            f"{run_dir} without a file", expected="labelled records: a run of the hub has none of its own"
+        )
+    folder = local_run(run_dir)
     model = load_predictor(folder, overrides=overrides)
     recipe, classes, adapter = model.recipe, model.classes, model.adapter
     if file is None:

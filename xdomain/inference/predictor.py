@@ -24,6 +24,7 @@ from xdomain.core.train_options import Train
 from xdomain.data.dataset import Examples, check_symbols, encode_examples, warn_of_other_domain
 from xdomain.data.familiar import Familiar
 from xdomain.data.neighbours import Neighbours
+from xdomain.inference.hub_run import local_run
 from xdomain.inference.saved_model import Saved, load_saved, saved_adapter, saved_target, saved_thresholds
 from xdomain.metrics.ensemble import mean_scores, spread_columns
 from xdomain.metrics.scoring import per_tag, predicted, prediction_columns
@@ -203,7 +204,7 @@ def load_predictor(
     Parameters
     ----------
     folders
-        Run folders.
+        Run folders, or runs of the hub, ``hub:USER/NAME``.
     reverse_complement
         See `Predictor`.
     unlike
@@ -218,7 +219,7 @@ def load_predictor(
     RecipeError
         The runs answer different questions, or cannot be averaged; or `reverse_complement` has no meaning for them.
     """
-    paths = [Path(folder) for folder in folders]
+    paths = [local_run(folder) for folder in folders]
     models, adapters, values = zip(*(finished_run(path, overrides) for path in paths), strict=True)
     told = [_question(model.recipe, one) for model, one in zip(models, values, strict=True)]
     for path, other in zip(paths, told, strict=True):

@@ -18,6 +18,7 @@ from xdomain.core.overrides import Overrides
 from xdomain.core.recipe_sections import columns_of
 from xdomain.core.sequences import object_array
 from xdomain.data.records import records_in_memory
+from xdomain.inference.hub_run import local_run
 from xdomain.inference.predictor import Predictor, load_predictor
 from xdomain.inference.scorer import scorer_of
 from xdomain.inference.variants.api import VariantFile, tables_by
@@ -235,7 +236,8 @@ def load(
     Parameters
     ----------
     run_dir
-        A run folder, as `xdomain.run` or ``xdomain run`` wrote it.
+        A run folder, as `xdomain.run` or ``xdomain run`` wrote it; or ``hub:USER/NAME``, a run that `xdomain.push`
+        uploaded, perhaps with ``@COMMIT``.
     others
         Further runs with the same domain, problem and classes: probabilities, or values, are averaged.
     reverse_complement
@@ -252,7 +254,8 @@ def load(
     RecipeError
         The runs cannot be averaged, or have no other strand.
     """
+    folder = local_run(run_dir)
     predictor = load_predictor(
-        run_dir, *others, reverse_complement=reverse_complement, unlike=unlike, overrides=overrides
+        folder, *others, reverse_complement=reverse_complement, unlike=unlike, overrides=overrides
     )
-    return Model(Path(run_dir), predictor.classes, predictor)
+    return Model(folder, predictor.classes, predictor)

@@ -43,13 +43,13 @@ from xdomain.metrics.multilabel import choose_thresholds
 from xdomain.metrics.no_answer import NO_ANSWER, choose_none, learns_none
 from xdomain.metrics.scoring import compute_split_metrics, drop_unscored, label_columns, predicted
 from xdomain.metrics.spans import found_spans
+from xdomain.runs.model_card import write_card
 from xdomain.runs.result import Result, load_result
 from xdomain.runs.run_names import arm_label
 from xdomain.runs.verdict import verdict_on
 from xdomain.training.device import Device
-from xdomain.training.model_card import write_card
 from xdomain.training.preparation import JUDGED
-from xdomain.training.provenance import PeakMemory, provenance
+from xdomain.training.provenance import PeakMemory, data_files, provenance
 from xdomain.training.train_encoder import TrainResult
 
 if TYPE_CHECKING:
@@ -113,6 +113,7 @@ def finish(
     values = {
         "schema": SCHEMA,
         "task": recipe.name,
+        "data": data_files(recipe.source),
         "arm": {"label": arm_label(recipe), **recipe.run.model_dump(include={"init", "transfer", "tune", "baseline"})},
         "seed": recipe.run.seed,
         "n": examples.sizes(),

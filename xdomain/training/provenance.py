@@ -1,4 +1,4 @@
-"""What a result was made with: versions, commit, device, memory."""
+"""What a result was made with: data files, versions, commit, device, memory."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ from typing import Any
 
 import torch
 
+from xdomain.core.recipe_sections import Source
+from xdomain.core.shared_run import HUB
+from xdomain.data.in_memory import display_name
+from xdomain.data.sources import file_sha256, paths_of
 from xdomain.training.device import Device
 
 PACKAGES = ("xdomain", "torch", "transformers", "accelerate", "tokenizers", "numpy", "scipy", "scikit-learn")
@@ -34,6 +38,21 @@ def provenance(device: Device, memory: PeakMemory) -> dict[str, Any]:
         "versions": {"python": platform.python_version(), **{name: metadata.version(name) for name in PACKAGES}},
         "git": git_commit(),
     }
+
+
+def data_files(source: Source) -> dict[str, dict[str, Any]]:
+    """The files of `source` by their names in the recipe: file name without folders, bytes and sha256.
+
+    Records of a data set of the hub have its name, as it was given to ``--data``.
+    """
+    files: dict[str, dict[str, Any]] = {}
+    for role, path in paths_of(source).items():
+        if path.is_file():
+            shown = display_name(path)
+            parts = shown.split(" with ")  # records and their labels
+            name = shown if shown.startswith(HUB) else " with ".join(Path(part).name for part in parts)
+            files[role] = {"name": name, "bytes": path.stat().st_size, "sha256": file_sha256(path)}
+    return files
 
 
 def device_name(device: Device) -> str:

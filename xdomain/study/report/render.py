@@ -10,22 +10,13 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup, escape
 
-from xdomain.core.templates import templates_in
+from xdomain.core.templates import escaped, templates_in
 from xdomain.study.report.blocks import Block, Heading
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
 TEMPLATES = Path(__file__).parent / "templates"
-MARKDOWN_SPECIAL = (
-    (r"&(?=#?\w+;)", "&amp;"),
-    (r"([\\`*|])", r"\\\1"),
-    (r"(?<!\w)_|_(?!\w)", r"\\_"),  # within a word it is a letter
-    (r"<(?=[\w/!?])", "&lt;"),
-    (r"\[(?=[^\]]*\][(\[:])", r"\\["),  # a link; an interval may stay as it is
-    (r"\](?=[(\[:])", r"\\]"),
-    (r"(?<=:)/(?=/)|(?<=\bwww)\.", r"\\\g<0>"),  # addresses become links without any brackets
-)
 # Spaces that must not become line breaks: between a number and its interval, within the interval, before %, around p =.
 UNBROKEN = re.compile(
     r"(?<=[\d%–∞]) (?=\[)|(?<=[\d∞],) (?=[^\[\]\s]+\])|(?<=\d) (?=%)|(?<=\b[pq]) (?=[=<])|(?<=[=<]) (?=\.?\d)"
@@ -58,7 +49,7 @@ def _templates() -> Environment:
         # Markdown
         autolink=_autolink,
         code=_code,
-        escaped=_escaped,
+        escaped=escaped,
         fence=_fence,
         quoted=_quoted,
         unlisted=_unlisted,
@@ -83,15 +74,8 @@ def _unbroken(text: str) -> str:
 
 def _words(text: str) -> Markup:
     """Text of a sentence or a cell: numbers stay with their intervals, learning rates in one piece."""
-    escaped = str(escape(_unbroken(text)))
-    return Markup(re.sub(r"\b\d[\d.]*e-\d+", r'<span class="rate">\g<0></span>', escaped))
-
-
-def _escaped(text: str) -> str:
-    """Nothing that a user wrote is markup."""
-    for special, instead in MARKDOWN_SPECIAL:
-        text = re.sub(special, instead, text)
-    return text
+    safe = str(escape(_unbroken(text)))
+    return Markup(re.sub(r"\b\d[\d.]*e-\d+", r'<span class="rate">\g<0></span>', safe))
 
 
 def _autolink(url: str) -> str:
