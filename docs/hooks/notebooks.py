@@ -64,6 +64,7 @@ def _shown(output: dict[str, Any], stem: str, figures: list[bytes]) -> Iterator[
         yield f"![The figure that this cell draws]({_figure(stem, len(figures) - 1)})"
     elif "text/html" in data:
         html = re.sub(r"<style.*?</style>", "", "".join(data["text/html"]), flags=re.DOTALL)
+        html = re.sub(r"<table[^>]*>", "<table>", html)  # the style of the site, not that of pandas
         html = re.sub(r"\s*\n\s*", "", html)  # Markdown ends a block of HTML at an empty line
         yield f'<div class="output">{html}</div>'
     else:
