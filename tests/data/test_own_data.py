@@ -195,6 +195,15 @@ def test_objects_of_json_in_a_column(write):
     assert "column 'record' holds objects of JSON" in refusal(load, path)
 
 
+def test_several_columns_of_files_are_named(write):
+    lines = [f"Bach,{i}/score.mid,{i}/played.mid" for i in range(4)] + ["Liszt,5/score.mid,5/played.mid"]
+    path = write("pieces.csv", "\n".join(["composer,notation,performance", *lines]))
+    said = refusal(own_recipe, path, "music")
+    assert "2 columns name files: notation, performance" in said
+    assert "--column sequence=notation or --column sequence=performance" in said
+    assert own_recipe(path, "music", columns=Columns(sequence="performance")).columns.label == "composer"
+
+
 def test_a_column_of_files_is_taken_before_a_text(write):
     rows = "".join(f"{i}.wav\tgood day\t{'ab'[i % 2]}\n" for i in range(4))
     path = write("validated.tsv", "path\tsentence\tgender\n" + rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -30,7 +31,7 @@ from xdomain.data.column_names import (
     TAGS,
     plain,
 )
-from xdomain.data.column_roles import FEW, OVERRULE, ColumnRoles
+from xdomain.data.column_roles import FEW, OVERRULE, SHOWN, ColumnRoles
 from xdomain.data.formats.intervals import interval_columns
 from xdomain.data.rows import missing_column, short
 from xdomain.data.sample import alike, split_tags
@@ -200,6 +201,12 @@ def _fill_sequences(seen: ColumnRoles, problem: Problem | None, suffixes: tuple[
             seen.note("sequence", of_files[0], "as it names files")
         elif name := next((name for name in seen.all_named(SEQUENCE) if not seen.are_ids(name)), None):
             seen.note("sequence", name, "by its name")
+        elif of_files:
+            raise DataError(
+                f"{seen.where}: {len(of_files)} columns name files: {', '.join(of_files)}",
+                expected="one column of the files to read",
+                fix="say which: " + " or ".join(f"--column sequence={shlex.quote(name)}" for name in of_files[:SHOWN]),
+            )
         else:
             seen.note("sequence", seen.most_like_sequence(), "as it looks most like sequences")
         _refuse_json(seen, str(seen.roles["sequence"]))
