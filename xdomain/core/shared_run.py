@@ -32,8 +32,9 @@ INERT = (".jinja", ".json", ".model", ".safetensors", ".txt")
 """How their files end."""
 OF_MODEL = (
     CARD, "config.json", "generation_config.json", "model.safetensors", "model-*-of-*.safetensors",
-    "model.safetensors.index.json", "baseline.json", "layer_mix.json", "layer-mix.png", "tokenizer.json",
-    "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja", f"{TARGET}/*.json",
+    "model.safetensors.index.json", "baseline.json", "layer_mix.json", "layer-mix.png", "layer-mix.svg",
+    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja",
+    f"{TARGET}/*.json",
 )  # fmt: skip
 """Patterns of what stands in ``model/``."""
 
