@@ -27,6 +27,7 @@ from transformers.utils import logging as transformers_logging
 
 from xdomain.core.errors import BackboneError
 from xdomain.model.backbone import bundled_backbones, load_backbone
+from xdomain.model.checkpoints import domain_of, locate_backbone
 from xdomain.model.families import TESTED, max_positions
 
 POOLER = ("pooler.dense.bias", "pooler.dense.weight")
@@ -341,3 +342,17 @@ def test_a_misspelt_folder_beside_others_is_not_asked_of_the_hub(tmp_path, monke
     (tmp_path / "models" / "mine").symlink_to(tiny_bert)
     monkeypatch.chdir(tmp_path)
     assert "models/mien does not exist" in refusal("models/mien")
+
+
+@pytest.mark.parametrize(("told", "domain"), [
+    ({"adapter": {"name": "protein"}}, "protein"), ({"adapter": {"name": "text"}}, None), ({"adapter": None}, None),
+    ({}, None), ([], None), (None, None),
+])  # fmt: skip
+def test_the_domain_that_a_checkpoint_has_read_is_known_where_it_says_so(tmp_path, told, domain):
+    if told is not None:
+        (tmp_path / "pretraining.json").write_text(json.dumps(told))
+    assert domain_of(str(tmp_path)) == domain
+
+
+def test_the_shipped_checkpoint_has_read_text():
+    assert domain_of(locate_backbone()) is None

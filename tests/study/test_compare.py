@@ -206,6 +206,18 @@ def test_a_clear_difference_answers_the_question(tmp_path):
     assert "Yes: pretrained is better than scratch" in turned.conclusions[0]
 
 
+@pytest.mark.parametrize(
+    "told", [{"backbone": {"domain": "synthetic"}}, {"mapping": {"strategy": "own"}, "backbone": {"domain": None}}]
+)
+def test_a_backbone_that_has_read_no_text_is_not_said_to_have(tmp_path, told):
+    arms = [arm_of(name, tmp_path, ["a", "b"] * 100, flips) for name, flips in
+            (("pretrained", (20, 25, 20)), ("scratch", (3, 3, 4)))]  # fmt: skip
+    for run in arms[0].runs.values():
+        run.values.update(told)
+    (sentence,) = comparison_of("t", "accuracy", arms, PAIRS, tmp_path).conclusions
+    assert sentence.startswith("Does pre-training help here? Yes: pretrained is better")
+
+
 def test_runs_of_different_records_are_not_compared(tmp_path):
     labels = ["a", "b"] * 20
     arms = [arm_of("pretrained", tmp_path, labels, (5,)), arm_of("scratch", tmp_path, labels[2:], (5,))]

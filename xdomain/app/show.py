@@ -18,7 +18,7 @@ from xdomain.inspection import report_lines
 from xdomain.study.comparison import Comparison
 from xdomain.study.report.tables import comparison_rows
 
-ANSWER = "Does text pre-training help here?"
+QUESTION = "pre-training help here?"
 PLOT = "comparison.png"
 FINE = "No leaks, contradictions or shortcuts found."
 LINES = 200
@@ -125,7 +125,7 @@ def _bar(status: Mapping[str, Any]) -> str:
 
 def comparison(found: Comparison) -> str:
     """The conclusions, the table and the plot of the comparison `found`."""
-    answers = [sentence for sentence in found.conclusions if sentence.startswith(ANSWER)]
+    answers = [sentence for sentence in found.conclusions if QUESTION in sentence]
     others = [sentence for sentence in found.conclusions if sentence not in answers]
     return panel(
         "plain",

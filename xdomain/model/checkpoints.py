@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from importlib import resources
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from xdomain.core.errors import BackboneError
 from xdomain.core.paths import expanded, is_file, is_folder
 from xdomain.data.sources import is_path, neighbour
 
+PRETRAINING = "pretraining.json"
+"""In a checkpoint that xdomain pre-trained: on what, and how."""
 TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model")
 
 
@@ -51,6 +54,16 @@ def locate_backbone(name: str | None = None) -> str:
     if is_path(name) or ("/" in name and is_folder(folder.parent)):
         raise BackboneError(f"{name} does not exist", expected="a folder with config.json", nearest=neighbour(folder))
     return name
+
+
+def domain_of(path: str) -> str | None:
+    """The domain of the sequences that xdomain pre-trained the checkpoint at `path` on; None for text or if unknown."""
+    file = Path(path) / PRETRAINING
+    try:
+        adapter = json.loads(file.read_text("utf-8")).get("adapter") if file.is_file() else None
+        return adapter["name"] if adapter and adapter["name"] != "text" else None
+    except (ValueError, AttributeError, KeyError, TypeError):
+        return None
 
 
 def _check_folder(folder: Path) -> None:

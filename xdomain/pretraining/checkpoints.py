@@ -30,9 +30,10 @@ from xdomain.core.run_dir import (
     write_history,
     write_json,
 )
+from xdomain.model.checkpoints import PRETRAINING
 
 UNFINISHED, PLAN, STATE = "unfinished", "plan.json", "state.safetensors"
-SUMMARY, CARD = "pretraining.json", "README.md"
+SUMMARY, CARD = PRETRAINING, "README.md"
 MODEL = "model.safetensors"
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
 WRITTEN = (

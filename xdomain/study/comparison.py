@@ -308,17 +308,25 @@ def conclusions(rows: Sequence[Row], differences: Sequence[Difference], arms: Se
         sentences.append(f"No arm has shown that it learned this task. {what_to_try(_losses(arms[0]))}")
     else:
         sentences += [f"{row.arm} has not shown that it learned." for row in rows if not row.learned]
-    return (*sentences, *(_sentence(difference) for difference in differences))
+    asked = "Does text pre-training help here? " if _on_text(arms) else "Does pre-training help here? "
+    return (*sentences, *(_sentence(difference, asked) for difference in differences))
 
 
-def _sentence(difference: Difference) -> str:
-    """The difference of one arm to the first, and what follows from it."""
+def _on_text(arms: Sequence[ArmRuns]) -> bool:
+    """Whether the backbone has read text, as far as the results say: its symbols are not its own, and so its data."""
+    results = [run.values for arm in arms for run in arm.runs.values()]
+    own = any((values.get("mapping") or {}).get("strategy") == "own" for values in results)
+    return not own and not any((values.get("backbone") or {}).get("domain") for values in results)
+
+
+def _sentence(difference: Difference, asked: str) -> str:
+    """The difference of one arm to the first, and what follows; `asked` is asked of pretrained and scratch."""
     interval, metric, kind = difference.estimate.interval, difference.metric, kind_of(difference)
     arm, reference, value = difference.arm, difference.reference, interval.value
     ahead, behind = (arm, reference) if (value > 0) == difference.higher_is_better else (reference, arm)
     low, high = sorted((abs(interval.low), abs(interval.high)))
     over = "test records" if difference.fixed else f"{difference.pairs} seeds"
-    question = "Does text pre-training help here? " if {arm, reference} == {"pretrained", "scratch"} else ""
+    question = asked if {arm, reference} == {"pretrained", "scratch"} else ""
     if kind in ("better", "worse"):
         answer = ("Yes: " if ahead == "pretrained" else "No: ") if question else ""
         by = f"{number(abs(value))} [{number(low)}, {number(high)}]"

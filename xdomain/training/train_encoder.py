@@ -23,6 +23,7 @@ from xdomain.data.dataset import Examples
 from xdomain.data.outputs import joint_alphabet
 from xdomain.data.windows import Windows, cut_answers
 from xdomain.model.backbone import Backbone
+from xdomain.model.checkpoints import domain_of
 from xdomain.model.families import can_slice_vocabulary, check_head, max_positions
 from xdomain.model.initialise import EncoderArm, build_model, transferred
 from xdomain.model.last_layer import last_layer_at_first_position
@@ -242,7 +243,12 @@ def train_encoder(
         course,
         {
             "mapping": {"strategy": mapping.strategy, "seed": mapping.seed, "sha256": mapping.sha256},
-            "backbone": {"name": backbone.name, "sha256": backbone.sha256, "type": backbone.config.model_type},
+            "backbone": {
+                "name": backbone.name,
+                "sha256": backbone.sha256,
+                "type": backbone.config.model_type,
+                "domain": domain_of(backbone.path),
+            },
             "parameters": {
                 **built.parameters,
                 **transferred(backbone, plan.arm, stock, decoder=recipe.train.decoder),
