@@ -52,9 +52,8 @@ def test_several_columns_of_labels_are_named_as_a_list(write):
     path = write(
         "d.csv", "sequence,note,kinase,membrane\n" + "".join(f"{s},x,{i % 2},{i // 2}\n" for i, s in enumerate(DNA))
     )
-    listed, typed = (own_recipe(path, "dna", **given) for given in (
-        {"overrides": ["columns.label=[kinase,membrane]"]}, {"columns": Columns(label=["kinase", "membrane"])},
-    ))  # fmt: skip
+    listed = own_recipe(path, "dna", overrides=["columns.label=[kinase,membrane]"])
+    typed = own_recipe(path, "dna", columns=Columns(label=["kinase", "membrane"]))
     assert listed.columns.label == ["kinase", "membrane"]
     assert listed == typed
     assert listed.problem == "multilabel"

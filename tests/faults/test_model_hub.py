@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from hub import model_hub
+from download_hub import model_hub
 
 READS = """
 import json, sys
