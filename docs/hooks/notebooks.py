@@ -14,6 +14,7 @@ from mkdocs.structure.files import File, Files
 
 FOLDER = Path(__file__).resolve().parents[2] / "examples" / "notebooks"
 PAGES = "notebooks"
+NOTE = "*This page is the notebook `examples/notebooks/{}` of the repository, with the outputs that are kept in it.*"
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -33,7 +34,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """
     for path in sorted(FOLDER.glob("*.ipynb")):
         figures: list[bytes] = []
-        text = "\n\n".join(_parts(json.loads(path.read_text("utf-8")), path.stem, figures))
+        title, *parts = _parts(json.loads(path.read_text("utf-8")), path.stem, figures)
+        text = "\n\n".join([title, NOTE.format(path.name), *parts])
         files.append(File.generated(config, f"{PAGES}/{path.stem}.md", content=text))
         for number, figure in enumerate(figures):
             files.append(File.generated(config, f"{PAGES}/{_figure(path.stem, number)}", content=figure))

@@ -170,11 +170,11 @@ def test_what_is_downloaded_can_be_used(finished, app, tmp_path):
     assert "http://" not in page.split("<body")[0]
 
 
-def predicted(visitor, text="", file=None, unlike=False):
+def predicted(visitor, text="", file=None, unlike=False, further=""):
     """What is shown of the predictions of the model that is offered first, and their file."""
     model = visitor.ask("models", None)["value"]
     assert Path(model).name == "pretrained-m0-s0"
-    told, file, _ = visitor.ask("predict", model, text, visitor.upload(file) if file else None, unlike)
+    told, file, _ = visitor.ask("predict", model, text, visitor.upload(file) if file else None, unlike, further)
     return told, file["value"]
 
 
@@ -186,6 +186,15 @@ def test_an_upload_is_predicted(finished, app, visitor, data_file):
     rows = list(csv.DictReader(fetched(app, file).decode().splitlines()))
     assert [row["id"] for row in rows[:2]] == ["s0", "s1"]
     assert len(rows) == 120
+
+
+def test_a_letter_that_is_no_symbol_is_read_as_the_message_says(finished, visitor):
+    told, _ = predicted(visitor, "ACGT\nACEGT")
+    assert "“adapter.options.unknown=count” in the field “Other options”" in told
+    told, file = predicted(visitor, "ACGT\nACEGT", further="adapter.options.unknown=count")
+    assert file, told
+    told, _ = predicted(visitor, "ACGT", further="train.epochs=3")  # which changes nothing here
+    assert "in the field “Other options”" in told
 
 
 def test_nothing_to_predict_is_told(finished, visitor):

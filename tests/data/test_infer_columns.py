@@ -122,8 +122,8 @@ def test_a_label_that_is_another_in_every_row_is_no_class(values):
 
 def test_a_word_among_numbers_is_named():
     values = [f"{i / 7:.2f}" for i in range(60)]
-    values[41] = "ND"
-    with pytest.raises(DataError, match="row 42: 'ND' among the numbers of 'label'"):
+    values[41] = "BDL"
+    with pytest.raises(DataError, match="row 42: 'BDL' among the numbers of 'label'"):
         guess({"sequence": ["ACGT"] * 60, "label": values})
 
 

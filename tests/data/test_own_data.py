@@ -48,6 +48,20 @@ def column(table, name):
 # options before the guess
 
 
+def test_what_biologists_write_for_not_measured_is_no_number(write):
+    rows = [
+        f"{s}A{'ACGT'[i]},{word}" for i in range(4) for s, word in zip(DNA, ("1.5", "n.d.", "ND", "2.5"), strict=True)
+    ]
+    path = write("tm.csv", "\n".join(["sequence,Tm", *rows]))
+    assert "--drop-incomplete" in refusal(load, path)
+    assert load(path, drop_incomplete=True).num_rows == 8
+
+
+def test_an_accession_with_a_full_stop_names_records(write):
+    path = write("d.csv", "Accession no.,sequence,label\n" + "".join(f"P{i},{s},{i % 2}\n" for i, s in enumerate(DNA)))
+    assert own_recipe(path, "dna").columns.id == "Accession no."
+
+
 def test_several_columns_of_labels_are_named_as_a_list(write):
     path = write(
         "d.csv", "sequence,note,kinase,membrane\n" + "".join(f"{s},x,{i % 2},{i // 2}\n" for i, s in enumerate(DNA))

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from small_study import study
 
+from xdomain.core.errors import RecipeError
 from xdomain.core.plugins import find_recipe
 from xdomain.data.own_data import own_recipe
 from xdomain.study.api import Study, run_study
@@ -94,6 +95,21 @@ def test_a_plan_in_python_is_a_table(tiny_bert, tmp_path):
     assert list(table.arm) == ["scratch", "kmer"]
     assert (table.detectable > 0).all()
     assert (table.seeds <= MAX_SEEDS).all()
+
+
+def test_what_a_study_cannot_take_is_said(tiny_bert, tmp_path):
+    arms = {"arms": ["kmer", "cnn"], "out": tmp_path}
+    frame = pd.DataFrame({"sequence": ["ACGT"], "label": ["a"]})
+    for tasks in (frame, [frame], {"data": frame, "domain": "dna"}):
+        with pytest.raises(RecipeError, match="DataFrame as the data of a study") as refused:
+            Study(tasks, **arms)
+        assert "df.to_csv" in str(refused.value)
+    study = Study("toy/dna-classification", **arms)
+    with pytest.raises(RecipeError, match="above 0"):
+        study.power(difference=-0.05)
+    assert repr(study).startswith("Study('study': 0 of 4 runs finished")
+    assert list(study.results().learned) == [None, None]
+    assert (study.power(difference=0.9).seeds >= 3).all()  # fewer are no evidence
 
 
 def test_groups_of_test_records_count_once(tmp_path):

@@ -93,8 +93,9 @@ def data_tab(place: Workplace) -> DataTab:
     chosen = source.change(choose_source, source, [upload, here, example, domain], api_name="source", queue=False)
     chosen.then(look_anew, fields, corrected, show_progress="hidden", api_visibility="private")
     upload.change(look_anew, fields, corrected, show_progress="hidden", api_name="guess")
-    for one in (here, example, domain):
+    for one in (here, example):
         one.change(look_anew, fields, corrected, show_progress="hidden", api_visibility="private")
+    domain.change(look, fields, corrected, show_progress="hidden", api_visibility="private")
     for one in (problem, split, *roles.values(), incomplete, negatives):
         one.input(look, fields, corrected, show_progress="hidden", api_visibility="private")
     labels.change(look, fields, corrected, show_progress="hidden", api_name="correct")

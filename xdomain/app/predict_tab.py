@@ -12,11 +12,16 @@ import gradio as gr
 
 from xdomain.app import show
 from xdomain.app.job import Job
-from xdomain.app.request import to_predict
+from xdomain.app.messages import FURTHER
+from xdomain.app.request import to_predict, typed_changes
 from xdomain.app.workplace import PREDICTIONS, RUNS, Workplace, new_path
 from xdomain.core.disk import writing
+from xdomain.core.recipe import load_recipe
+from xdomain.core.run_dir import RECIPE
 
 STOPPED = show.panel("plain", "<p>Stopped.</p>")
+READING = ("adapter.options.", "reader_options.")
+"""Options that say how a file is read."""
 SHOWN = 100
 """Rows of a table of predictions on the page; the file has all."""
 
@@ -28,6 +33,8 @@ def predict_tab(place: Workplace) -> gr.Dropdown:
     text = gr.Textbox(label="Sequences", lines=5, max_lines=12, elem_id="sequences",
                       info="One a line, or FASTA. For two sequences a record, a tab between them.")  # fmt: skip
     upload = gr.File(label="Or a file", elem_id="to-predict", height=110)
+    further = gr.Textbox(label=FURTHER, lines=1, placeholder="adapter.options.unknown=count", elem_id="reading",
+                         info="How the sequences are read, key.sub=value, one a line: docs/recipe.md.")  # fmt: skip
     unlike = gr.Checkbox(label="Flag sequences that differ from the training data")
     with gr.Row():
         start = gr.Button("Predict", variant="primary", elem_id="predict")
@@ -38,12 +45,12 @@ def predict_tab(place: Workplace) -> gr.Dropdown:
     running: dict[str | None, Job] = {}
 
     def predict(
-        chosen: str | None, typed: str, given: str | None, flag: bool, visitor: gr.Request
+        chosen: str | None, typed: str, given: str | None, flag: bool, changes: str, visitor: gr.Request
     ) -> Iterator[list[Any]]:
         hidden, idle = gr.File(value=None, visible=False), gr.Button(visible=False)
         job: Job | None = None
         try:
-            job, out = _started(place, chosen, typed or "", given, flag)
+            job, out = _started(place, chosen, typed or "", given, flag, changes or "")
             running[visitor.session_hash] = job
             while job.state == "running":
                 yield [show.progress(job), hidden, gr.Button(visible=True)]
@@ -63,7 +70,9 @@ def predict_tab(place: Workplace) -> gr.Dropdown:
         if job := running.pop(visitor.session_hash, None):
             job.stop()
 
-    start.click(predict, [model, text, upload, unlike], [found, file, stop], api_name="predict", show_progress="hidden")
+    start.click(
+        predict, [model, text, upload, unlike, further], [found, file, stop], api_name="predict", show_progress="hidden"
+    )
     stop.click(end, None, None, queue=False, api_visibility="private")
     return model
 
@@ -73,15 +82,18 @@ def model_choices(place: Workplace) -> list[tuple[str, str]]:
     return [(name.removeprefix(f"{RUNS}/"), name) for name in place.models()]
 
 
-def _started(place: Workplace, model: str | None, typed: str, given: str | None, unlike: bool) -> tuple[Job, Path]:
+def _started(
+    place: Workplace, model: str | None, typed: str, given: str | None, unlike: bool, further: str
+) -> tuple[Job, Path]:
     """The process that predicts, and the file that it writes."""
     run = place.one_of(model, place.models(), "model")
+    changes = typed_changes(further, load_recipe(run / RECIPE).adapter.name, READING)
     records = to_predict(place, run, typed, given)
     folder = place.folder / PREDICTIONS
     with writing(folder):
         folder.mkdir(exist_ok=True)
     out = new_path(folder / f"{records.name.split('.')[0]}.csv")
-    flags = ["--unlike"] if unlike else []
+    flags = [*(["--unlike"] if unlike else []), *(f"--set={change}" for change in changes)]
     names = (place.shown(run), place.shown(records))
     return Job(["predict", *flags, f"--out={place.shown(out)}", "--", *names], place.folder), out
 

@@ -182,14 +182,7 @@ class Request:
         return columns_of({role: "" if one == NONE else one.removeprefix(NAMED) for role, one in told.items()})
 
     def _changes(self) -> list[str]:
-        changes = [line.strip() for line in (self.further or "").splitlines() if line.strip()]
-        files = [f"adapter.options.{name}" for name in path_options(self.domain or "")]
-        for change in changes:
-            key = change.partition("=")[0].strip()
-            if not change.startswith(CHANGES) or key == "adapter.options" or key in files or key.startswith(SENDS):
-                raise RecipeError(f"{change!r} in the field “{FURTHER}”",
-                                  expected=f"{', '.join(one.rstrip('.=') for one in CHANGES)}, and no files",
-                                  fix="options that name files are for the command line")  # fmt: skip
+        changes = typed_changes(self.further, self.domain or "")
         return [*changes, *([] if self.split == GUESS or self.source == EXAMPLE else [f"split.rule={self.split}"])]
 
 
@@ -219,6 +212,34 @@ def refuse_other_files(file: Path, domain: str, place: Workplace) -> None:
             if cell and str(cell).lower().endswith(suffixes) and not place.inside(file.parent / str(cell)):
                 raise DataError(f"{file.name}: column {name!r} names {cell!r}, which lies elsewhere",
                                 expected=f"files in {place.folder}")  # fmt: skip
+
+
+def typed_changes(text: str, domain: str, allowed: tuple[str, ...] = CHANGES) -> list[str]:
+    """The options in the field of further ones, ``key.sub=value`` each.
+
+    Parameters
+    ----------
+    text
+        What was typed, an option a line.
+    domain
+        Of the data: its options that name files are refused.
+    allowed
+        How the options that may be changed begin.
+
+    Raises
+    ------
+    RecipeError
+        An option may not be changed here.
+    """
+    changes = [line.strip() for line in (text or "").splitlines() if line.strip()]
+    files = [f"adapter.options.{name}" for name in path_options(domain)]
+    for change in changes:
+        key = change.partition("=")[0].strip()
+        if not change.startswith(allowed) or key == "adapter.options" or key in files or key.startswith(SENDS):
+            raise RecipeError(f"{change!r} in the field “{FURTHER}”",
+                              expected=f"{', '.join(one.rstrip('.=') for one in allowed)}, and no files",
+                              fix="options that name files are for the command line")  # fmt: skip
+    return changes
 
 
 def to_predict(place: Workplace, run: Path, typed: str, upload: str | None) -> Path:

@@ -45,8 +45,8 @@ def study_command(
     """
     from xdomain.study.plan import plan_study
 
-    if difference is not None and not (plan and difference > 0):
-        raise RecipeError(f"--difference {difference:g}", expected="a number above 0, together with --plan")
+    if difference is not None and not plan:
+        raise RecipeError(f"--difference {difference:g} without --plan", expected="both", fix="add --plan")
     study = plan_study(file, out)
     from xdomain.cli.console import LiveTable, print_findings, print_forecast, print_json, print_power
     from xdomain.study.api import run_study

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 
 MISSING = {"", "nan", "-nan", "<na>", "#n/a", "#na", "nat", "#value!", "#div/0!"}
 """In lower case: what always stands for a missing value."""
-PERHAPS_MISSING = {"na", "n/a", "null", "none", "nil", "-", "?", ".", "unknown"}
+PERHAPS_MISSING = {
+    "na", "n/a", "null", "none", "nil", "-", "--", "?", ".", "unknown", "nd", "n.d.", "n.d", "n/d", "not determined",
+}  # fmt: skip
 """In lower case: what does so among numbers, and may be the name of a class among words."""
 SEPARATORS = (";", "|", ",")
 LARGEST = 3.4e38

@@ -23,7 +23,8 @@ PROFILE = ["values", "profile", "signal", "plddt", "bfactor", "b_factor", "bfact
 ID = ["id", "ids", "identifier", "accession", "seq_id", "sequence_id"]
 PERHAPS_ID = [
     "entry", "uniprot_id", "uniprot", "uniprotkb", "protein_id", "peptide_id", "gene_id", "transcript_id", "region_id",
-    "record_id", "sample_id", "accession_number", "entry_name", "region_name", "sequence_name", "seq_name", "name",
+    "record_id", "sample_id", "accession_number", "accession_no", "accession_nr", "entry_name", "region_name",
+    "sequence_name", "seq_name", "name",
     "gene_name", "gene", "locus_tag",
 ]  # fmt: skip
 """Of ids only where all cells differ and none is empty."""
@@ -45,5 +46,7 @@ HEADERS = {
 
 
 def plain(name: str) -> str:
-    """The `name` of a column as the lists have it: in lower case, words joined by ``_``, without a leading ``#``."""
-    return re.sub(r"[\s.\-]+", "_", name.strip().removeprefix("#").strip().lower())
+    """The `name` of a column as the lists have it: in lower case, words joined by ``_``, without a leading ``#``
+    or a full stop at the end.
+    """
+    return re.sub(r"[\s.\-]+", "_", name.strip().removeprefix("#").strip().lower()).rstrip("_")

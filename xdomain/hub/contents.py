@@ -11,15 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
-from xdomain.core.errors import BackboneError, OutputError
+from xdomain.core.errors import OutputError
 from xdomain.core.paths import expanded
 from xdomain.core.plugins import path_options
 from xdomain.core.recipe import Recipe, dump_recipe, load_recipe
 from xdomain.core.recipe_sections import AdapterChoice
 from xdomain.core.restore import reading
-from xdomain.core.run_dir import FOLD, MODEL, RECIPE, RESULT, finite, read_result
+from xdomain.core.run_dir import MODEL, RECIPE, RESULT, finite, read_result
 from xdomain.core.shared_run import CARD, place_on_hub
 from xdomain.data.sources import data_home
+from xdomain.inference.saved_model import refuse_folds
 from xdomain.runs.model_card import model_card
 from xdomain.study.comparison import COMPARISON, read_comparison
 
@@ -94,10 +95,7 @@ def contents_of(run_dir: str | Path, *, repo: str | None = None, licence: str | 
     """
     folder = Path(run_dir)
     result = read_result(folder)
-    folds = sorted(one.name for one in folder.iterdir() if FOLD.fullmatch(one.name))
-    if folds and not (folder / MODEL).is_dir():
-        raise BackboneError(f"{folder} holds {len(folds)} folds, with a model each",
-                            expected=f"one of them, such as {folder / folds[0]}")  # fmt: skip
+    refuse_folds(folder)
     recipe = load_recipe(folder / RECIPE)
     places = _places(folder, recipe)
     card, own = _card(folder, repo, licence)

@@ -22,6 +22,7 @@ from xdomain.core.restore import REPEAT, reading
 from xdomain.core.run_dir import (
     ADAPTER,
     CALIBRATION,
+    FOLD,
     MODEL,
     RECIPE,
     TARGET_ADAPTER,
@@ -91,6 +92,22 @@ class SavedBaseline:
         return tempered(fitted.scores(examples.symbols.take(records), second), self.temperature)
 
 
+def refuse_folds(folder: Path) -> None:
+    """Refuse a run `folder` with folds, each of which has a model of its own.
+
+    Raises
+    ------
+    BackboneError
+        The message names a fold.
+    """
+    folds = sorted(path.name for path in folder.iterdir() if FOLD.fullmatch(path.name)) if folder.is_dir() else []
+    if folds and not (folder / MODEL).is_dir():
+        raise BackboneError(
+            f"{folder} holds {len(folds)} folds, with a model each",
+            expected=f"one of them, such as {folder / folds[0]}",
+        )
+
+
 def load_saved(folder: Path, overrides: Overrides = ()) -> SavedModel | SavedBaseline:
     """Read the model of the run in `folder`.
 
@@ -106,12 +123,7 @@ def load_saved(folder: Path, overrides: Overrides = ()) -> SavedModel | SavedBas
     BackboneError
         It holds no run with a trained model.
     """
-    folds = sorted(path.name for path in folder.glob("fold-*")) if folder.is_dir() else []
-    if folds and not (folder / MODEL).is_dir():
-        raise BackboneError(
-            f"{folder} holds {len(folds)} folds, with a model each",
-            expected=f"one of them, such as {folder / folds[0]}",
-        )
+    refuse_folds(folder)
     if not (folder / RECIPE).is_file() or not (folder / MODEL).is_dir():
         raise BackboneError(
             f"{folder} holds no trained model",

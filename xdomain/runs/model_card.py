@@ -22,7 +22,7 @@ from xdomain.core.sequences import Adapter
 from xdomain.core.shared_run import CARD, HUB
 from xdomain.core.templates import escaped, templates_in
 from xdomain.data.sources import is_path
-from xdomain.inference.saved_model import saved_adapter
+from xdomain.inference.saved_model import refuse_folds, saved_adapter
 from xdomain.metrics.calibration import edge_note
 from xdomain.model.checkpoints import bundled_backbones, shipped_folder
 from xdomain.model.families import architecture_of_family, auto_class_for, tokenizer_class
@@ -102,6 +102,7 @@ def model_card(
     """
     folder = Path(run_dir)
     values = finite(read_result(folder).values)
+    refuse_folds(folder)
     recipe = load_recipe(folder / RECIPE)
     adapter = saved_adapter(folder, recipe)
     with reading(folder, expected="recipe.yaml and result.json of one run"):

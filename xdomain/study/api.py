@@ -9,11 +9,12 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
+from xdomain.core.errors import RecipeError
 from xdomain.core.formatting import as_frame
 from xdomain.core.keywords import names_misspelt_options
 from xdomain.core.progress import log
 from xdomain.metrics.bootstrap import Interval
-from xdomain.study.config import Grid
+from xdomain.study.config import Grid, LocalTask
 from xdomain.study.engines.local import run_local
 from xdomain.study.engines.progress import Progress, Table
 from xdomain.study.plan import StudyPlan, open_study, plan_study
@@ -124,8 +125,10 @@ class Study:
         The name of the report's folder, inside `out`.
     reference
         The arm that all others are compared with. None: the first.
-    seeds, mapping_seeds
+    seeds
         How many, counted from 0, or a list of them, each 0 or more.
+    mapping_seeds
+        The same for the draws of the token mapping.
     split_seeds
         Draw the split of the records anew: how many split seeds, or a list of them, each for all seeds; or "seeds": one
         for each seed, with its number. Empty: the split of the task. See docs/splits.md.
@@ -188,8 +191,13 @@ class Study:
             "backbone": backbone,
             "set": dict(set or {}),
         }
+        _refuse_tables(tasks)
         self.plan = plan_study(given, out)
         self._collected: tuple[dict[str, str], Findings] | None = None
+
+    def __repr__(self) -> str:
+        settled, total = self.plan.count()
+        return f"Study({self.plan.grid.name!r}: {settled} of {total} runs finished, in {str(self.folder)!r})"
 
     @property
     def folder(self) -> Path:
@@ -208,8 +216,14 @@ class Study:
 
         Parameters
         ----------
-        workers, engine, address, retry_failed
-            As for `run_study`.
+        workers
+            The number of processes of the local engine.
+        engine
+            local: in processes on this machine. ray: on a Ray cluster.
+        address
+            Of the Ray cluster; None: the one that this machine is in.
+        retry_failed
+            Run failed cells again.
 
         Returns
         -------
@@ -232,13 +246,14 @@ class Study:
         pandas.DataFrame or pyarrow.Table
             One row for each difference to the reference arm: the number of pairs of runs and of test records (or
             groups), the smallest true difference that four of five such studies would show (``detectable``), the
-            ``seeds`` that would show `difference`, and from how many finished pairs of runs this is estimated
-            (``finished``; 0: assumed). A DataFrame where pandas is installed.
+            ``seeds``, 3 or more, that would show `difference` (None: not even 200, as test records are too few), and
+            from how many finished pairs of runs this is estimated (``finished``; 0: it is assumed, as fewer than three
+            are finished). A DataFrame where pandas is installed.
 
         Raises
         ------
         UserError
-            The data of a task cannot be read.
+            The data of a task cannot be read, or `difference` is not above 0.
         """
         rows = [
             {
@@ -266,13 +281,14 @@ class Study:
         pandas.DataFrame or pyarrow.Table
             One row for each arm, task and share of the training records: the mean of the deciding test metric with its
             95 % interval ``low`` to ``high``, the chosen learning rate, how many of its cells are finished, and whether
-            it has shown that it learned. A DataFrame where pandas is installed.
+            it has shown that it learned (None before any is finished). A DataFrame where pandas is installed.
         """
         rows = [
             {
                 "task": group.task, "arm": group.arm, "fraction": group.fraction, "metric": group.metric,
                 **_interval("value", group.test.interval if group.test else None),
-                "learning_rate": group.rate, "cells": group.done, "learned": group.not_learned is None,
+                "learning_rate": group.rate, "cells": group.done,
+                "learned": group.not_learned is None if group.done else None,
             }
             for group in self.findings.groups
         ]  # fmt: skip
@@ -297,6 +313,18 @@ class Study:
             for one in self.findings.differences
         ]  # fmt: skip
         return as_frame(pa.Table.from_pylist(rows))
+
+
+def _refuse_tables(tasks: Any) -> None:
+    """A study is a file, and so are its data: refuse tables in memory, which `xdomain.run` takes."""
+    for task in tasks if isinstance(tasks, (list, tuple)) else [tasks]:
+        data = task.get("data") if isinstance(task, Mapping) else task
+        if not isinstance(data, (str, Path, Mapping, LocalTask)):
+            raise RecipeError(
+                f"{type(data).__name__} as the data of a study",
+                expected="names of tasks, recipe files, or {'data': 'my.csv', 'domain': 'dna'}",
+                fix="save the table, as by df.to_csv('my.csv', index=False), and name the file",
+            )
 
 
 def _listed(values: int | Sequence[int]) -> int | list[int]:

@@ -70,8 +70,10 @@ def compare(
     out
         The folder for a run folder ``ARM-mM-sS`` per run, ``comparison.json``, ``.csv`` and ``.tex``, and the plot as
         ``comparison.png``, ``.svg`` and ``.pdf``. None: ``runs/TASK/compare``.
-    resume, overwrite
-        Finish or replace what is in `out`.
+    resume
+        Finish what an interrupted comparison has left in `out`.
+    overwrite
+        Replace what is in `out`.
     minutes
         About how long all runs together may take, above 0. The first run chooses its number of steps and of records
         to judge by, and all others take the same. If `seeds` is None, it is the largest of 3, 2 and 1 that fits.

@@ -334,7 +334,8 @@ def _sentence(difference: Difference, asked: str) -> str:
     between = f"between {arm} and {reference}"
     if kind == "unseen":
         least = difference.estimate.detectable
-        seen = f"; one of {number(least)} or more would have been seen reliably" if math.isfinite(least) else ""
+        low, high = METRICS[metric].possible
+        seen = f"; one of {number(least)} or more would have been seen reliably" if least < (high - low) / 2 else ""
         alone = ""
         if difference.estimate.p < SIGNIFICANCE <= difference.q:
             alone = " Alone it would pass; as one of several differences it does not."
@@ -345,6 +346,9 @@ def _sentence(difference: Difference, asked: str) -> str:
         return f"{question}Cannot be told: neither {arm} nor {reference} has shown that it learned."
     if difference.pairs == 1 and not difference.fixed:
         return f"{question}Cannot be told {between}: one seed is no evidence, {SEEDS} would do (--seeds {SEEDS})."
+    if difference.pairs < SEEDS and not difference.fixed:
+        few = f"{difference.pairs} seeds with equal values are no evidence"
+        return f"{question}Cannot be told {between}: {few}, {SEEDS} would do (--seeds {SEEDS})."
     return f"{question}Cannot be told {between}: the values do not vary, or too little is known of how they do."
 
 

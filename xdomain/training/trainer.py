@@ -404,9 +404,10 @@ class _Progress(TrainerCallback):
         left = pace * (state.max_steps - state.global_step)
         value = (metrics or {}).get(f"eval_{self.metric}", float("nan"))
         if state.is_world_process_zero:
+            shown = f"{value:.4f}" if math.isfinite(value) else "undefined"
             log.info(
                 f"step {state.global_step}/{state.max_steps}  train loss {self.loss:.4f}  "
-                f"valid {self.metric} {value:.4f}  {left / 60:.1f} min left"
+                f"valid {self.metric} {shown}  {left / 60:.1f} min left"
             )
 
 
