@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.nav import Navigation, Section
 from mkdocs.structure.pages import Page
 
+DOCSTRINGS = re.compile(r"^::: ", re.MULTILINE)
+"""In a page that is made from docstrings, of which there is no Markdown."""
 _texts: dict[str, str] = {}
 _nav: list[Navigation] = []
 
@@ -57,6 +60,8 @@ def on_post_build(config: MkDocsConfig) -> None:
         if isinstance(top, Section):
             lines += ["", f"## {top.title}", ""]
             lines += [_line(page, site) for page in _pages(top)]
+        elif isinstance(top, Page):
+            lines += ["", _line(top, site)]
     (site / "llms.txt").write_text("\n".join(lines) + "\n", "utf-8")
 
 
@@ -71,10 +76,20 @@ def _line(page: Page, site: Path) -> str:
     """A page in the index; its Markdown is written, unless it is made from docstrings."""
     text = _texts[page.file.src_uri]
     place = page.file.dest_uri
-    if not re.search(r"(?m)^::: ", text):
+    if not DOCSTRINGS.search(text):
         place = page.file.src_uri
-        (site / place).write_text(text, "utf-8")
+        (site / place).write_text(_linked(text, place), "utf-8")
     return f"- [{page.title}]({place}): {first_paragraph(text)}"
+
+
+def _linked(text: str, place: str) -> str:
+    """The Markdown of the page at `place`, in which links to pages made from docstrings lead to their HTML."""
+
+    def lead(link: re.Match[str]) -> str:
+        target = posixpath.normpath(posixpath.join(posixpath.dirname(place), f"{link[1]}.md"))
+        return f"]({link[1]}.html" if DOCSTRINGS.search(_texts.get(target, "")) else link[0]
+
+    return re.sub(r"\]\(([\w./-]+)\.md(?=[)#])", lead, text)
 
 
 def first_paragraph(markdown: str) -> str:

@@ -367,6 +367,8 @@ def test_minutes_choose_the_steps_of_a_run_and_of_a_comparison(capsys, dna_csv, 
     code, out, err = xdomain(capsys, "compare", *data, "--arms", "pretrained,scratch", "--seeds", 2, "--minutes", 2,
                              "--out", tmp_path / "c")  # fmt: skip
     assert code == 0, err
+    assert "2 minutes: 2 seeds of each arm, 12 steps a run" in err
+    assert "steps are few" not in err  # as so many were asked for
     recipes = [yaml.safe_load(path.read_text())["train"] for path in (tmp_path / "c").glob("*/recipe.yaml")]
     assert len(recipes) == 4
     assert len({recipe["max_steps"] for recipe in recipes}) == 1  # the same for every arm and seed

@@ -75,6 +75,9 @@ def test_llms_txt_lists_the_pages_as_markdown(site):
     for _, place, summary in lines:
         assert (site / place).is_file()
         assert len(summary) > 10 and "](" not in summary
+    for page in site.rglob("*.md"):
+        for link in re.findall(r"\]\(([\w./-]+\.(?:md|html))[)#]", page.read_text("utf-8")):
+            assert (page.parent / link).is_file(), f"{page} links to {link}"
     assert "## Tutorials" in text and "(tutorials/classify.md)" in text and "(reference/python.html)" in text
 
 

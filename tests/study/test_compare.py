@@ -16,9 +16,10 @@ from xdomain.core.plugins import find_recipe
 from xdomain.core.recipe import dump_recipe
 from xdomain.metrics.heldout import load_held_out, resampled_metric
 from xdomain.runs.result import load_result
-from xdomain.study.compare import compare
+from xdomain.study.compare import _Runs, compare
 from xdomain.study.comparison import ArmRuns, comparison_of, read_comparison
 from xdomain.study.config import RunSeeds
+from xdomain.study.typed_arms import typed_arm
 
 ARMS = ("pretrained", "scratch", "kmer")
 SMALL = ("split.limit.train=48", "split.limit.valid=16", "split.limit.test=24", "train.max_steps=4",
@@ -204,6 +205,16 @@ def test_a_clear_difference_answers_the_question(tmp_path):
     assert sentence.endswith("in test accuracy, over 3 seeds.")
     turned = comparison_of("t", "accuracy", arms[::-1], PAIRS, tmp_path)
     assert "Yes: pretrained is better than scratch" in turned.conclusions[0]
+
+
+def test_minutes_that_leave_few_steps_are_warned_of(tmp_path, monkeypatch, caplog):
+    recipe = find_recipe("toy/dna-classification")
+    runs = _Runs([typed_arm(recipe, "pretrained", {})], tmp_path, resume=False, overwrite=False)
+    few = recipe.train.model_copy(update={"max_steps": 26})
+    monkeypatch.setattr(runs, "_run", lambda *_, **__: None)
+    monkeypatch.setattr("xdomain.study.compare.with_written_size", lambda one, _: one.model_copy(update={"train": few}))
+    assert runs.choose_size(RunSeeds(0, 0), 5, [3, 2]) == 3
+    assert "26 steps are few: some arms may not begin to learn; --minutes 20 or --seeds 1 gives more" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from small_study import study
 
 from xdomain.core.errors import RecipeError
 from xdomain.core.plugins import find_recipe
+from xdomain.core.recipe_sections import Columns
 from xdomain.data.own_data import own_recipe
 from xdomain.study.api import Study, run_study
 from xdomain.study.arm_results import by_seeds
@@ -118,4 +119,9 @@ def test_groups_of_test_records_count_once(tmp_path):
     recipe = own_recipe(str(tmp_path / "d.csv"), domain="dna")
     size = records_of(recipe)
     assert size.units < 200 * 0.2
+    folds = own_recipe(str(tmp_path / "d.csv"), domain="dna", columns=Columns(group=""),
+                       overrides=["split.rule=fold", "split.folds=4"])  # fmt: skip
+    assert records_of(folds).units == 200  # each record is judged once
+    one = folds.model_copy(update={"split": folds.split.model_copy(update={"fold": 1})})
+    assert records_of(one).units == 50
     assert records_of(find_recipe("toy/dna-classification", ["split.limit.test=33"])).units == 33

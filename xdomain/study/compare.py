@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,6 +35,8 @@ OWN = re.compile(r".+-m\d+-s\d+|comparison\.\w+")
 """What a comparison writes into its folder."""
 SEEDS = 3
 """The fewest seeds whose interval is of use."""
+FEW_STEPS = 100
+"""With fewer, a comparison within some minutes warns."""
 CHEAP_SECONDS = 15 * 60
 """If further seeds take no longer than this, they are run without being asked for."""
 
@@ -168,7 +171,7 @@ class _Runs:
         first = next((i for i, recipe in enumerate(self.recipes) if recipe.run.baseline is None), None)
         if first is None:
             return seeds[0]
-        lasting = sum(not is_fixed(one) for one in self.recipes)
+        lasting, asked = sum(not is_fixed(one) for one in self.recipes), self.recipes[first].train.max_steps
         for number in seeds:
             try:
                 self._run(first, pair, minutes=minutes / (number * lasting))
@@ -178,7 +181,11 @@ class _Runs:
                 continue
             own = _with_pair(self.recipes[first], _pair_of(self.recipes[first], pair))
             self.recipes = [with_written_size(one, self._place(first, own)) for one in self.recipes]
-            log.info(f"{minutes:g} minutes: {number} seed{'s' * (number > 1)} of each arm")
+            steps = self.recipes[first].train.max_steps or FEW_STEPS
+            log.info(f"{minutes:g} minutes: {number} seed{'s' * (number > 1)} of each arm, {steps} steps a run")
+            if steps < FEW_STEPS and steps != asked:
+                more = f"--minutes {math.ceil(minutes * FEW_STEPS / steps)}" + (" or --seeds 1" if number > 1 else "")
+                log.warning(f"{steps} steps are few: some arms may not begin to learn; {more} gives more")
             return number
         raise ValueError("no number of seeds to choose from")
 

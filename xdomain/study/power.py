@@ -134,9 +134,11 @@ class SampleSize(NamedTuple):
 
 
 def records_of(recipe: Recipe) -> SampleSize:
-    """Read and split the data of `recipe`, and count test records."""
+    """Read and split the data of `recipe`, and count test records; of all folds, where a run takes each in turn."""
     table, split = split_with_negatives(load_table(recipe), recipe.split, recipe.problem)
-    test, units = table.filter(split == "test"), int((split == "test").sum())
+    every_fold = recipe.split.rule == "fold" and recipe.split.fold is None
+    judged = split != "" if every_fold else split == "test"
+    test, units = table.filter(judged), int(judged.sum())
     if "group" in table.column_names:
         groups = test.column("group")
         units = len(groups.drop_null().unique()) + groups.null_count
