@@ -39,6 +39,7 @@ def test_it_runs(path, tmp_path, monkeypatch):
     client = pytest.importorskip("nbclient")
     pytest.importorskip("ipykernel")
     monkeypatch.setenv("PYTHONWARNINGS", "ignore")
+    monkeypatch.delenv("MPLBACKEND", raising=False)  # else figures are not shown in the notebook
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     kept, ran = (nbformat.read(path, 4) for _ in range(2))
     (tmp_path / "work").mkdir()
