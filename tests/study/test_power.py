@@ -2,6 +2,7 @@
 
 import math
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -101,7 +102,8 @@ def test_a_plan_in_python_is_a_table(tiny_bert, tmp_path):
 def test_what_a_study_cannot_take_is_said(tiny_bert, tmp_path):
     arms = {"arms": ["kmer", "cnn"], "out": tmp_path}
     frame = pd.DataFrame({"sequence": ["ACGT"], "label": ["a"]})
-    for tasks in (frame, [frame], {"data": frame, "domain": "dna"}):
+    given: list[Any] = [frame, [frame], {"data": frame, "domain": "dna"}]
+    for tasks in given:
         with pytest.raises(RecipeError, match="DataFrame as the data of a study") as refused:
             Study(tasks, **arms)
         assert "df.to_csv" in str(refused.value)
