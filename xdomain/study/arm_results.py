@@ -18,7 +18,7 @@ from xdomain.core.run_dir import RESULT, read_history
 from xdomain.metrics.heldout import HeldOutPredictions, load_held_out
 from xdomain.metrics.learned import majority_baseline
 from xdomain.metrics.no_answer import best_constant
-from xdomain.study.cells import Cell, Condition, effective_seeds
+from xdomain.study.cells import Cell, Condition, effective_seeds, pair_seeds
 from xdomain.study.config import RunSeeds
 from xdomain.study.plan import StudyPlan
 from xdomain.study.stats.estimate import Estimate, mean_with_interval
@@ -185,8 +185,7 @@ def cell_pairs(study: StudyPlan, one: ArmResults, reference: ArmResults) -> Pair
     for seeds in study.grid.run_seeds():
         mine, its = effective_seeds(one.condition.recipe, seeds), effective_seeds(reference.condition.recipe, seeds)
         if mine in ours and its in theirs and _same_records(one, ours[mine], reference, theirs[its]):
-            both = RunSeeds(max(mine.mapping, its.mapping), max(mine.seed, its.seed), seeds.split)
-            matches[both] = ours[mine], theirs[its]
+            matches[pair_seeds(mine, its)] = ours[mine], theirs[its]
     return matches
 
 

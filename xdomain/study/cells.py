@@ -198,6 +198,11 @@ def effective_seeds(recipe: Recipe, seeds: RunSeeds) -> RunSeeds:
     return RunSeeds(mapping, 0 if recipe.run.baseline == "kmer" else seeds.seed, seeds.split)
 
 
+def pair_seeds(mine: RunSeeds, its: RunSeeds) -> RunSeeds:
+    """The seeds of a pair of runs, from the effective ones of each, `mine` and `its`: 0 for one that changes neither."""
+    return RunSeeds(max(mine.mapping, its.mapping), max(mine.seed, its.seed), mine.split)
+
+
 def is_fixed(recipe: Recipe) -> bool:
     """Whether a run of `recipe` gives the same result for all seeds and mapping seeds."""
     return effective_seeds(recipe, RunSeeds(1, 1)) == RunSeeds(0, 0)

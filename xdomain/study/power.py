@@ -15,7 +15,7 @@ from xdomain.core.recipe import Recipe
 from xdomain.data.loading import load_table
 from xdomain.data.negatives.make import split_with_negatives
 from xdomain.study.arm_results import ArmResults, by_seeds, cell_pairs, paired_difference, standard_error_of
-from xdomain.study.cells import Condition, effective_seeds
+from xdomain.study.cells import Condition, effective_seeds, pair_seeds
 from xdomain.study.config import Grid, RunSeeds
 from xdomain.study.plan import StudyPlan
 from xdomain.study.stats.estimate import detectable
@@ -106,15 +106,18 @@ def power_of(study: StudyPlan, difference: float | None = None) -> tuple[Power, 
     if difference is not None and not difference > 0:
         raise RecipeError(f"a difference of {difference:g}", expected="a number above 0, in units of the metric")
     sizes: dict[tuple[str, float], SampleSize] = {}
-    references = {(c.task, c.fraction): c for c in study.conditions if c.arm == study.grid.reference_arm}
+    references = {
+        (one.task, one.fraction): ArmResults.of(study, one)
+        for one in study.conditions if one.arm == study.grid.reference_arm
+    }  # fmt: skip
     rows: list[Power] = []
     for condition in study.conditions:
         place = condition.task, condition.fraction
         reference = references[place]
-        if condition is not reference:
+        if condition is not reference.condition:
             if place not in sizes:
                 sizes[place] = records_of(condition.recipe)
-            rows.append(_power(study, condition, reference, sizes[place], difference))
+            rows.append(_power(ArmResults.of(study, condition), reference, sizes[place], difference))
     return tuple(rows)
 
 
@@ -145,23 +148,20 @@ def records_of(recipe: Recipe) -> SampleSize:
     return SampleSize(units, test.num_rows / max(1, int((split == "train").sum())))
 
 
-def variation_of(study: StudyPlan, condition: Condition, reference: Condition) -> Variation | None:
+def variation_of(one: ArmResults, other: ArmResults) -> Variation | None:
     """Estimate how much the difference of two arms varies, from the pairs of their cells that are finished.
 
     Parameters
     ----------
-    study
-        Has the finished cells.
-    condition, reference
-        The two arms, on one task and share of the training records.
+    one, other
+        The results of the two arms, on one task and share of the training records.
 
     Returns
     -------
     Variation or None
         None with fewer than three pairs.
     """
-    one, other = ArmResults.of(study, condition), ArmResults.of(study, reference)
-    pairs = cell_pairs(study, one, other)
+    pairs = cell_pairs(one.study, one, other)
     pairs = {seeds: cells for seeds, cells in pairs.items()
              if math.isfinite(one.value(cells[0]) - other.value(cells[1]))}  # fmt: skip
     if len(pairs) < MIN_PAIRS:
@@ -200,14 +200,13 @@ def smallest_detectable(variation: Variation, pairs: Collection[RunSeeds], test:
     return detectable(spread, over_records, units=test.units)
 
 
-def _power(
-    study: StudyPlan, condition: Condition, reference: Condition, test: SampleSize, difference: float | None
-) -> Power:
+def _power(one: ArmResults, other: ArmResults, test: SampleSize, difference: float | None) -> Power:
+    grid, condition, reference = one.study.grid, one.condition, other.condition
     fixed = condition.fixed and reference.fixed
-    known = variation_of(study, condition, reference) or (ASSUMED._replace(pairs=0.0) if fixed else ASSUMED)
+    known = variation_of(one, other) or (ASSUMED._replace(pairs=0.0) if fixed else ASSUMED)
 
     def smallest(seeds: int | None = None) -> float:
-        pairs = _pairs(study.grid if seeds is None else _with_seeds(study.grid, seeds), condition, reference)
+        pairs = _pairs(grid if seeds is None else _with_seeds(grid, seeds), condition, reference)
         return math.nan if len(pairs) == 1 and not fixed else smallest_detectable(known, pairs, test)
 
     needed: int | None = None
@@ -216,7 +215,7 @@ def _power(
         needed = MIN_PAIRS + place if MIN_PAIRS + place <= MAX_SEEDS else None
     return Power(
         condition.task, condition.arm, reference.arm, condition.fraction, condition.recipe.metrics[0],
-        len(_pairs(study.grid, condition, reference)), test.units, known, smallest(), needed,
+        len(_pairs(grid, condition, reference)), test.units, known, smallest(), needed,
     )  # fmt: skip
 
 
@@ -224,8 +223,7 @@ def _pairs(grid: Grid, condition: Condition, reference: Condition) -> set[RunSee
     """The seeds of the pairs of runs that the two arms have, with 0 for a seed that changes neither."""
     pairs: set[RunSeeds] = set()
     for seeds in grid.run_seeds():
-        mine, its = effective_seeds(condition.recipe, seeds), effective_seeds(reference.recipe, seeds)
-        pairs.add(RunSeeds(max(mine.mapping, its.mapping), max(mine.seed, its.seed), seeds.split))
+        pairs.add(pair_seeds(effective_seeds(condition.recipe, seeds), effective_seeds(reference.recipe, seeds)))
     return pairs
 
 
