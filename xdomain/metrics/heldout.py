@@ -127,12 +127,12 @@ def held_out_of(table: pa.Table, problem: Problem, names: Sequence[str]) -> Held
     names
         The model's classes, in the order of its scores; empty for regression and span.
     """
-    group = _groups(table) if "group" in table.column_names else None
+    group = number_groups(table) if "group" in table.column_names else None
     return replace(_judged(table, problem, names), group=group, ids=table.column("id").combine_chunks())
 
 
-def _groups(table: pa.Table) -> NDArray[np.int64]:
-    """Number the groups in order of their first records; a record without a group forms its own."""
+def number_groups(table: pa.Table) -> NDArray[np.int64]:
+    """Number the groups of a `table` in order of their first records; a record without a group forms its own."""
     names = table.column("group").to_pylist()
     known: dict[str | int, int] = {}
     return np.array(

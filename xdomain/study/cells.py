@@ -199,7 +199,7 @@ def effective_seeds(recipe: Recipe, seeds: RunSeeds) -> RunSeeds:
 
 
 def pair_seeds(mine: RunSeeds, its: RunSeeds) -> RunSeeds:
-    """The seeds of a pair of runs, from the effective ones of each, `mine` and `its`: 0 for one that changes neither."""
+    """The seeds of a pair of runs whose effective ones are `mine` and `its`: 0 for one that changes neither."""
     return RunSeeds(max(mine.mapping, its.mapping), max(mine.seed, its.seed), mine.split)
 
 

@@ -14,6 +14,7 @@ from xdomain.core.errors import RecipeError
 from xdomain.core.recipe import Recipe
 from xdomain.data.loading import load_table
 from xdomain.data.negatives.make import split_with_negatives
+from xdomain.metrics.heldout import number_groups
 from xdomain.study.arm_results import ArmResults, by_seeds, cell_pairs, paired_difference, standard_error_of
 from xdomain.study.cells import Condition, effective_seeds, pair_seeds
 from xdomain.study.config import Grid, RunSeeds
@@ -143,8 +144,7 @@ def records_of(recipe: Recipe) -> SampleSize:
     judged = split != "" if every_fold else split == "test"
     test, units = table.filter(judged), int(judged.sum())
     if "group" in table.column_names:
-        groups = test.column("group")
-        units = len(groups.drop_null().unique()) + groups.null_count
+        units = int(number_groups(test).max(initial=-1)) + 1
     return SampleSize(units, test.num_rows / max(1, int((split == "train").sum())))
 
 
