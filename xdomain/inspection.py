@@ -14,6 +14,7 @@ from xdomain.core.choices import OF_VALUES
 from xdomain.core.entry_points import entry_points
 from xdomain.core.overrides import Overrides
 from xdomain.core.plugins import adapter_names, find_recipe, task_names
+from xdomain.core.progress import log
 from xdomain.core.recipe import Recipe
 from xdomain.data.dataset import IGNORED, Examples
 
@@ -90,7 +91,7 @@ def check(task: str | Path | Recipe, *, overrides: Overrides = ()) -> dict[str, 
     -------
     dict
         Records per split, lengths, records per class or range of the target, counts of what was changed, and what was
-        found: `xdomain.training.preparation.FINDINGS`.
+        found: `xdomain.training.preparation.FINDINGS`, and `relatives`, unless clusters are split.
 
     Raises
     ------
@@ -110,7 +111,20 @@ def check(task: str | Path | Recipe, *, overrides: Overrides = ()) -> dict[str, 
         "target": _target(examples),
         "changed": {name: count for name, count in counts.items() if name not in FINDINGS},
         **{name: counts[name] for name in FINDINGS},
+        **({} if recipe.split.rule == "cluster" else _relatives(examples, adapter.alphabet.symbols)),
     }
+
+
+def _relatives(examples: Examples, names: tuple[str, ...]) -> dict[str, Any]:
+    """How many test records resemble a training record, where that is known; it is logged where many do."""
+    from xdomain.data.checks.relatives import relatives  # which loads scipy
+
+    found = relatives(examples, names)
+    if found is None:
+        return {}
+    if found.striking:
+        log.warning(found.line())
+    return {"relatives": found.as_dict()}
 
 
 def report_lines(report: Mapping[str, Any], indent: int = 0) -> Iterator[str]:

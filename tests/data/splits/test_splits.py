@@ -285,3 +285,10 @@ def test_a_limit_below_one_is_a_share():
 def test_limits_that_make_no_sense():
     assert "did you mean: train" in refusal(["a", "b"], Split(limit={"trian": 3}))
     assert "split.limit.train is 0" in refusal(["a", "b"], Split(limit={"train": 0}))
+
+
+@pytest.mark.parametrize(("groups", "said"), [(3, "test has records of 1 group only"), (60, "")])
+def test_few_groups_in_test_are_told(groups, said, caplog):
+    rows = table([0.5] * 120, group=[f"g{row % groups}" for row in range(120)])
+    assign(rows, Split(rule="group", valid=0.1, test=0.2), "regression")
+    assert (said in caplog.text) if said else "only" not in caplog.text

@@ -23,6 +23,10 @@ from xdomain.data.splits.folds import folds_of
 from xdomain.data.splits.label_sets import spread
 from xdomain.data.validate import split_names
 
+FEW = 5
+"""The number of groups in test from which on no warning is due: intervals over fewer are much too narrow."""
+DRAWN = ("group", "cluster")
+
 
 def assign(table: pa.Table, split: Split, problem: Problem) -> Names:
     """Assign each record to a split.
@@ -77,6 +81,8 @@ def assign(table: pa.Table, split: Split, problem: Problem) -> Names:
             draw(names, pool, shares, classes, groups, rng)
     _limit(names, split.limit, classes, held, rng)
     _check(names, split, classes)
+    if groups is not None:
+        _warn_of_few(groups[names == "test"], split)
     if held is not None:
         _warn_of_absent(names, held, label_names(table))
     return names
@@ -169,6 +175,17 @@ def _limit(
         excess = apportion([len(part) for part in parts], [len(members) - most], least=int(most >= len(parts)))
         for part, (count,) in zip(parts, excess, strict=True):
             names[part[len(part) - count :]] = ""
+
+
+def _warn_of_few(tested: Indices, split: Split) -> None:
+    """Say so where test has so few of the groups that its interval tells little."""
+    number = len(np.unique(tested))
+    if number < FEW:
+        what = ("cluster" if split.rule == "cluster" else "group") + "s" * (number > 1)
+        log.warning(
+            f"test has records of {number} {what} only: how a model does on others can hardly be told"
+            + "; --set split.test=0.3 or another split.seed may test more" * (split.rule in DRAWN)
+        )
 
 
 def _check(names: Names, split: Split, classes: Names | None) -> None:
