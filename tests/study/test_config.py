@@ -108,13 +108,21 @@ def test_splits_that_the_data_give_cannot_be_drawn_anew():
     ("text", "parts"),
     [
         ("tasks: toy/dna-classification\narms: [pretrained]\nseds: 3", ["seds: no such key", "did you mean seeds?"]),
+        (
+            "tasks: toy/dna-classification\narms: [pretraned, kmr]",
+            [
+                "arms: unknown arm 'pretraned', expected one of pretrained",
+                "kmer, cnn; did you mean pretrained?",
+                "did you mean kmer?",
+            ],
+        ),
         ("tasks: []\narms: []", ["2 faults", "tasks: ", "arms: "]),
         ("arms: [pretrained]", ["tasks: missing"]),
         ("tasks: toy/dna-classification\narms: [pretrained]\nseeds: []", ["seeds: "]),
         ("tasks: toy/dna-classification\narms: [pretrained]\nseeds: 0", ["seeds: "]),
         ("tasks: toy/dna-classification\narms: [pretrained]\nseeds: [1, 1]", ["1 comes twice"]),
         ("tasks: toy/dna-classification\narms: [pretrained, pretrained]", ["pretrained comes twice"]),
-        ("tasks: toy/dna-classification\narms: [pretraned]", ["arms.0.init", "'pretrained', 'scratch'"]),
+        ("tasks: toy/dna-classification\narms: [{init: pretraned}]", ["arms.0.init", "'pretrained', 'scratch'"]),
         ("tasks: toy/dna-classification\narms: [pretrained]\nreference: scratch", ["none of the arms pretrained"]),
         ("tasks: toy/dna-classification\narms: [pretrained]\nlearning_rates: [0]", ["learning_rates.0"]),
         ("tasks: toy/dna-classification\narms: [pretrained]\nfractions: [2]", ["fractions.0"]),

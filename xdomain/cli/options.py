@@ -28,7 +28,7 @@ SetReading = Annotated[
 ]
 Task = Annotated[
     str | None,
-    typer.Argument(help="A shipped task (see `xdomain ls`) or a recipe file.", autocompletion=complete.tasks),
+    typer.Argument(help="A data file, a recipe, or a shipped task (see `xdomain ls`).", autocompletion=complete.tasks),
 ]
 RunFolder = Annotated[Path, typer.Argument(help="A finished run.", autocompletion=complete.runs)]
 OverwriteFile = Annotated[bool, typer.Option("--overwrite", help="Replace the file --out.")]

@@ -41,7 +41,7 @@ def names_misspelt_options(function: Callable[P, T]) -> Callable[P, T]:
                     raise RecipeError(error.what, expected=error.expected, nearest=same)
                 if "columns" in known and name in Columns.model_fields:
                     raise RecipeError(error.what, expected=error.expected, fix=f'columns={{"{name}": "NAME"}}')
-                if "overrides" in known and (key := _recipe_key(name)):
+                if "overrides" in known and (key := recipe_key(name)):
                     raise RecipeError(error.what, expected=error.expected, fix=f'overrides={{"{key}": VALUE}}')
                 raise error
         return function(*args, **given)
@@ -49,8 +49,8 @@ def names_misspelt_options(function: Callable[P, T]) -> Callable[P, T]:
     return checked
 
 
-def _recipe_key(name: str) -> str | None:
-    """The key of a recipe that ends in `name`, such as ``train.epochs``."""
+def recipe_key(name: str) -> str | None:
+    """The key of a recipe that ends in `name`: ``train.epochs`` for epochs; None if there is none."""
     if name in Recipe.model_fields:
         return name
     parts = {part: getattr(field.annotation, "model_fields", {}) for part, field in Recipe.model_fields.items()}

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
 
 from xdomain.core.choices import PARTS, Baseline, Init, Problem, Tune
-from xdomain.core.errors import clipped
+from xdomain.core.errors import clipped, nearest
 from xdomain.core.paths import expanded
 from xdomain.core.recipe_sections import DrawSeed, Seed
 from xdomain.core.yaml_config import ConfigModel, checked, read_config, read_yaml
@@ -127,10 +127,18 @@ class Arm(ConfigModel):
         return " ".join(parts)
 
 
+ARMS = (*get_args(Init), *get_args(Baseline))
+
+
 def _arm(value: object) -> object:
     """An arm may be given as a word: the name of a baseline or of an init."""
     if not isinstance(value, str):
         return value
+    if value not in ARMS:
+        near = nearest(value, ARMS)
+        raise ValueError(
+            f"arms: unknown arm {value!r}, expected one of {', '.join(ARMS)}" + f"; did you mean {near}?" * bool(near)
+        )
     return {"baseline": value} if value in get_args(Baseline) else {"init": value}
 
 
