@@ -58,6 +58,25 @@ def test_metrics_are_of_all_test_records_together(validated):
     assert folds["b"]["accuracy"] == parts[1]["metrics"]["test"]["accuracy"]["value"]
 
 
+def test_simple_rules_stand_beside_the_model(tiny_bert, table, tmp_path, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["run", "--data", str(table), "--domain", "dna", "--column", "fold=part", "--backbone", str(tiny_bert),
+              "--out", str(tmp_path / "cv"), "--set", *CHANGES])  # fmt: skip
+    assert end.value.code == 0
+    folds = [json.loads((tmp_path / "cv" / f"fold-{i}" / "result.json").read_text()) for i in range(3)]
+    values = json.loads((tmp_path / "cv" / "result.json").read_text())
+    for part in (lambda one: one["majority"]["test"], lambda one: one["simple_rules"]["test"]["kmer"]):
+        assert part(values)["accuracy"] == pytest.approx(np.mean([part(fold)["accuracy"] for fold in folds]))
+    out = capsys.readouterr().out
+    assert "majority" in out and "k-mers" in out
+    model = np.mean([fold["metrics"]["test"]["accuracy"]["value"] for fold in folds])
+    rules = max(rule["accuracy"] for rule in values["simple_rules"]["test"].values())
+    assert model <= rules  # after three steps
+    assert f"on average over folds pretrained has a test accuracy of {model:.4f}, not above the {rules:.4f}" in str(
+        values["notes"]
+    )
+
+
 def test_a_model_is_of_one_fold(validated):
     with pytest.raises(BackboneError, match="holds 3 folds, with a model each"):
         validated.model()

@@ -17,6 +17,7 @@ from xdomain.data.loading import load_table
 from xdomain.data.splits.folds import fold_names
 from xdomain.metrics.heldout import NEED_CHANCES, held_out_of, resampled_metric
 from xdomain.metrics.scoring import read_predictions
+from xdomain.runs.verdict import not_above_rules
 
 RunFold = Callable[[Recipe, Path], StoredResult]
 OF_ONE_FOLD = ("n", "best_step", "steps", "counts", "majority", "simple_rules", "learned", "notes",
@@ -49,7 +50,8 @@ def cross_validate(recipe: Recipe, folder: Path, run_fold: RunFold) -> dict[str,
         The contents of ``result.json``; empty in processes that write nothing. ``metrics.test`` is computed once on the
         test predictions of all folds, in which each record stands once, with an interval over these records: it does
         not hold how the models of other training sets would differ. ``metrics.valid`` is the mean over folds.
-        ``folds`` has the metrics of each fold and ``between_folds`` their standard deviation.
+        ``majority`` and ``simple_rules`` are means over folds, too. ``folds`` has the metrics of each fold and
+        ``between_folds`` their standard deviation.
 
     Raises
     ------
@@ -109,12 +111,40 @@ def _values(recipe: Recipe, results: list[StoredResult], names: list[str], table
         "metrics": {"valid": valid, "test": test},
         "train_loss": statistics.fmean(r.values["train_loss"] or 0.0 for r in results),
         "folds": by_fold,
+        **_simple(results),
         "between_folds": {name: statistics.stdev(one[name] for one in by_fold.values()) for name in metrics},
         "learned": all(result.values.get("learned", True) for result in results),
-        "notes": _notes(results, names),
+        "notes": [*_notes(results, names), *_beaten(recipe, results)],
         "seconds": sum(result.values["seconds"] for result in results),
         "training_seconds": sum(result.values["training_seconds"] for result in results),
     }
+
+
+def _simple(results: list[StoredResult]) -> dict[str, Any]:
+    """What a constant answer and simple rules reach on test, on average over folds, where it is known for all."""
+    parts: dict[str, Any] = {}
+    for name in ("majority", "simple_rules"):
+        told = [result.values.get(name) for result in results]
+        if all(told):
+            parts[name] = _mean(told)
+    return parts
+
+
+def _beaten(recipe: Recipe, results: list[StoredResult]) -> list[str]:
+    """A sentence where the best simple rule is as good as the model, on average over folds."""
+    first = recipe.metrics[0]
+    rules = _simple(results).get("simple_rules", {}).get("test", {})
+    known = {name: {first: values[first]} for name, values in rules.items() if values[first] is not None}
+    beaten = not_above_rules(first, statistics.fmean(result.metric(first) for result in results), known)
+    return [f"on average over folds {results[0].values['arm']['label']} {beaten}."] if beaten else []
+
+
+def _mean(trees: list[Any]) -> Any:
+    """The mean of numbers at the same place of nested mappings; None where one is missing."""
+    if isinstance(trees[0], dict):
+        shared = [key for key in trees[0] if all(key in tree for tree in trees)]
+        return {key: _mean([tree[key] for tree in trees]) for key in shared}
+    return None if None in trees else statistics.fmean(trees)
 
 
 def _notes(results: list[StoredResult], names: list[str]) -> list[str]:

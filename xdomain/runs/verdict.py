@@ -115,10 +115,15 @@ def verdict_on(
     rules = {} if recipe.run.baseline else simple_rules(recipe, examples, alphabet_size, "test")
     advice = COUNTS_ADVICE if recipe.run.baseline == "kmer" else what_to_try(losses, counted=problem not in UNCOUNTED)
     notes = [f"{label} did not learn: it {reason}.", advice] if reason else []
-    if interval and (best := best_rule(rules, first)):
-        beaten = not_above_rule(first, interval.value, best[1], RULE_NAMES[best[0]])
-        notes += [f"{label} {beaten}."] if beaten else []
+    if interval and (beaten := not_above_rules(first, interval.value, rules)):
+        notes.append(f"{label} {beaten}.")
     return Verdict(intervals, majority, rules, reason is None, tuple(notes))
+
+
+def not_above_rules(metric: str, value: float, rules: dict[str, dict[str, float]]) -> str | None:
+    """Say that a model with a test `value` is not better than the best of `rules`, values by rule and metric, if so."""
+    best = best_rule(rules, metric)
+    return not_above_rule(metric, value, best[1], RULE_NAMES[best[0]]) if best else None
 
 
 def _worse_end(metric: str, interval: Interval | None) -> float:
