@@ -103,6 +103,10 @@ def test_from_the_upload_to_the_download(opened, app, data_file, tmp_path):
     ]
     assert "between kmer and pretrained" in page.inner_text("#result") or "better than" in page.inner_text("#result")
     assert page.eval_on_selector("#result img", "image => image.naturalWidth") > 300
+    page.set_viewport_size({"width": 390, "height": 850})
+    cells = "cells => cells.every(cell => cell.getBoundingClientRect().right < innerWidth)"
+    assert page.eval_on_selector_all("#result td", cells)  # a phone shows all columns
+    page.set_viewport_size({"width": 1280, "height": 850})
     with page.expect_download() as download:
         page.locator("#files a", has_text="MB").or_(page.locator("#files a", has_text="KB")).first.click()
     download.value.save_as(tmp_path / "model.zip")
@@ -132,6 +136,7 @@ def test_on_a_phone_all_parts_fit(opened, app, data_file, visitor):
     page.get_by_text("Predicts a class").wait_for()
     page.get_by_text("More columns and options").click()
     assert fits(page)
+    assert page.eval_on_selector("#role-label", "field => field.clientWidth") > 250  # its words are not cut
     for name in ("Compare", "Predict", "Earlier"):
         page.get_by_role("tab", name=name).click()  # none is hidden behind a menu
         assert fits(page)

@@ -142,7 +142,7 @@ def test_a_comparison_shows_table_plot_and_sentence(finished, app):
     assert "Finished" in progress, progress
     assert "xdomain compare" in progress
     assert "kmer" in result
-    assert "<td>pretrained</td>" in result
+    assert ">pretrained</td>" in result
     assert 'src="data:image/png;base64,' in result
     assert "intervals over test records, one seed" in result
     names = [Path(file["path"]).name for file in files]
@@ -207,10 +207,10 @@ def test_earlier_runs_and_comparisons_are_opened(finished, visitor):
     listed = {name.split(":")[0]: value for name, value in visitor.ask("earlier")["choices"]}
     assert listed.keys() == {"comparison", "run"}
     told, files = visitor.ask("open", listed["comparison"])
-    assert "<td>kmer</td>" in told
+    assert ">kmer</td>" in told
     assert len(files["value"]) == 3
     told, files = visitor.ask("open", listed["run"])
-    assert "<td>accuracy</td>" in told
+    assert ">accuracy</td>" in told
 
 
 def test_a_study_is_opened_by_its_report(app, visitor):

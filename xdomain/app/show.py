@@ -46,13 +46,21 @@ def fault(error: Exception | str) -> str:
     return panel("fault", f"<p><b>{escape(first)}</b></p>", paragraphs(line.strip() for line in rest))
 
 
-def table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The `rows`, which have the same keys, as a table that scrolls sideways where it is too wide."""
+def table(rows: Sequence[Mapping[str, Any]], *, cards: bool = False) -> str:
+    """The `rows`, which have the same keys, as a table that scrolls sideways where it is too wide.
+
+    With `cards`, a phone shows its rows one below another, each cell behind the name of its column.
+    """
     if not rows:
         return ""
     head = "".join(f"<th>{escape(name)}</th>" for name in rows[0])
-    body = "".join("<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row.values()) + "</tr>" for row in rows)
-    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    body = "".join(f"<tr>{''.join(map(_cell, row, row.values()))}</tr>" for row in rows)
+    kind = "wide cards" if cards else "wide"
+    return f'<div class="{kind}"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def _cell(column: str, value: object) -> str:
+    return f'<td data-column="{escape(column)}">{escape(str(value))}</td>'
 
 
 def folded(title: str, lines: Iterable[str]) -> str:
@@ -131,7 +139,7 @@ def comparison(found: Comparison) -> str:
         "plain",
         paragraphs(answers, "answer"),
         paragraphs(in_form(sentence) for sentence in others),
-        table(comparison_rows(found)),
+        table(comparison_rows(found), cards=True),
         paragraphs([found.basis()], "faint"),
         _embedded(found.folder / PLOT),
     )
@@ -145,7 +153,7 @@ def run(result: StoredResult, *, pictures: Sequence[Path] = ()) -> str:
         "plain",
         f"<p><b>{escape(arm)}</b> ({escape(result.folder.name)})</p>",
         panel("warning", paragraphs(in_form(note) for note in notes)) if notes else "",
-        table(metric_rows(result.values)),
+        table(metric_rows(result.values), cards=True),
         *(_embedded(path) for path in pictures),
     )
 

@@ -345,10 +345,10 @@ def _sentence(difference: Difference, asked: str) -> str:
     if not difference.learned:
         return f"{question}Cannot be told: neither {arm} nor {reference} has shown that it learned."
     if difference.pairs == 1 and not difference.fixed:
-        return f"{question}Cannot be told {between}: one seed is no evidence, {SEEDS} would do (--seeds {SEEDS})."
+        return f"{question}Cannot be told {between}: one seed is no evidence; it takes at least --seeds {SEEDS}."
     if difference.pairs < SEEDS and not difference.fixed:
         few = f"{difference.pairs} seeds with equal values are no evidence"
-        return f"{question}Cannot be told {between}: {few}, {SEEDS} would do (--seeds {SEEDS})."
+        return f"{question}Cannot be told {between}: {few}; it takes at least --seeds {SEEDS}."
     return f"{question}Cannot be told {between}: the values do not vary, or too little is known of how they do."
 
 
