@@ -66,6 +66,7 @@ def test_a_recipe_of_ones_own_data_has_what_was_guessed_and_said(capsys, folder)
     assert code == 0, err
     told = yaml.safe_load((folder / "mine.yaml").read_text())
     assert told["source"]["files"] == {"data": "my data.csv"}
+    assert told["title"] == "activity of mine"
     assert told["columns"] == {"id": "name", "sequence": "dna", "label": "activity", "group": "animal"}
     assert (told["problem"], told["split"]["rule"], told["train"]) == ("regression", "group", {"epochs": 2.0})
     assert xdomain(capsys, *next_commands(out)[0][1:])[0] == 0

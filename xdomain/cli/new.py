@@ -64,7 +64,7 @@ def new_recipe_command(
         own = replace(own, data=[str(made_up)], domain=domain)
     try:
         recipe = own.recipe(None)
-        title = f"Made-up records, to try {recipe.adapter.name}" if made_up else f"{name}: what is asked of a record?"
+        title = f"Made-up records, to try {recipe.adapter.name}" if made_up else _title(recipe, name)
         recipe = recipe.model_copy(update={"name": f"{recipe.adapter.name}/{name}", "title": title})
         _write({out: _recipe_text(recipe, out)})
     except BaseException:
@@ -78,6 +78,13 @@ def new_recipe_command(
         (f"xdomain run {file} --set train.epochs=1", "a first try"),
         (f"xdomain compare {file}", "does text pre-training help here?"),
     )
+
+
+def _title(recipe: Recipe, name: str) -> str:
+    """What is predicted, of the task `name`, as far as the columns tell."""
+    label = recipe.columns.label
+    told = label if isinstance(label, str) else ", ".join(label or ())
+    return f"{told} of {name}" if told else name
 
 
 @new_app.command("adapter", epilog=epilog("new adapter"))
