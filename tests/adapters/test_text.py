@@ -213,7 +213,7 @@ def test_a_tokenizer_of_made_up_integers(tmp_path):
     )
     with pytest.raises(RecipeError, match="knows no letters") as caught:
         make_adapter("text", {"tokenizer": str(tmp_path)}).encode(["some words"])
-    assert "--set adapter.options.tokenizer=NAME" in str(caught.value)
+    assert "--set adapter.options.tokenizer=NAME" in caught.value.block()
 
 
 def test_bytes_that_are_no_utf8(text):

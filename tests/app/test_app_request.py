@@ -86,7 +86,7 @@ def test_a_table_without_a_header_gets_one_by_an_option(place):
     bare = Request(source="here", here="bare.csv", domain="dna")
     with pytest.raises(UserError) as refused:
         bare.recipe(place)
-    option = re.search("“(reader_options[^”]*)” in the field “Other options”", in_form(str(refused.value)))
+    option = re.search("“(reader_options[^”]*)” in the field “Other options”", in_form(refused.value.block()))
     named = Request(source="here", here="bare.csv", domain="dna", further=option[1])
     assert named.column_names(place) == option[1].partition("=")[2].split(",")
     assert named.recipe(place).columns.sequence == "sequence"

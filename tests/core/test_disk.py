@@ -81,7 +81,7 @@ def test_outside_of_a_run_the_file_is_named():
 def test_writing_names_the_place_and_why(tmp_path):
     with pytest.raises(OutputError) as told, writing(tmp_path / "x", expected="a folder"):
         (tmp_path / "x" / "y").write_text("z")
-    assert str(told.value) == (
+    assert told.value.block() == (
         f"{tmp_path / 'x'} cannot be written (No such file or directory)\n"
         "  expected: a folder\n  to fix it: another --out"
     )

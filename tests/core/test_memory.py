@@ -92,8 +92,8 @@ def test_pretraining_that_needs_too_much_leaves_nothing_behind(tmp_path, monkeyp
     plan = Pretraining(layers=1, width=32, heads=2, lengths=(16, 32), shares=(1, 1), tokens=8192)
     with pytest.raises(OutOfMemoryError) as caught:
         pretrain_synthetic("shuffle:4", tmp_path / "bert", options=plan, symbols=90)
-    assert "steps of 2048 tokens (--batch-tokens), sequences of up to 32 positions" in str(caught.value)
-    assert "--batch-tokens 1024, or shorter --lengths" in str(caught.value)
+    assert "steps of 2048 tokens (--batch-tokens), sequences of up to 32 positions" in caught.value.block()
+    assert "--batch-tokens 1024, or shorter --lengths" in caught.value.block()
     assert not (tmp_path / "bert").exists()
 
 

@@ -32,7 +32,7 @@ def parsed(*overrides, more="", text=MINIMAL):
 def refusal(*overrides, **text):
     with pytest.raises(RecipeError) as told:
         parsed(*overrides, **text)
-    return str(told.value)
+    return told.value.block()
 
 
 # reading

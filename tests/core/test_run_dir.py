@@ -50,7 +50,7 @@ def refusal(folder, recipe=RECIPE, **asked):
     with pytest.raises(OutputError) as told:
         opened(folder, recipe, **asked)
     assert contents(folder) == before
-    return str(told.value)
+    return told.value.block()
 
 
 def contents(folder):

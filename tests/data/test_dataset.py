@@ -187,7 +187,7 @@ def test_every_label_comes_back_from_its_number(labels):
 def test_a_bad_symbol_is_told_with_the_files_own_name(name):
     with pytest.raises(DataError) as told:
         encoded(sequence=["ACGT", "ACQT"], label=["x", "y"], id=["fine", name])
-    text = str(told.value)
+    text = told.value.block()
     assert f"record {name!r}" in text.splitlines()[0]
     assert "'Q' at position 3" in text
     assert "expected: nt letters: ACGTN" in text

@@ -123,7 +123,7 @@ def test_columns_that_say_yes_or_nothing_are_refused_unless_nothing_means_no(tmp
     named = columns_of({"label": ["Membrane", "Nucleus"]})
     with pytest.raises(DataError, match="say yes or nothing, so that no record is known to lack a label") as told:
         load_table(own_recipe(path, "protein", columns=named))
-    assert "--set reader_options.empty_is_no=true" in str(told.value)
+    assert "--set reader_options.empty_is_no=true" in told.value.block()
     table = load_table(own_recipe(path, "protein", columns=named, overrides=["reader_options.empty_is_no=true"]))
     assert table.column("label").to_pylist()[:4] == [["Membrane"], ["Nucleus"], ["Membrane", "Nucleus"], []]
     assert "unknown_labels" not in table.column_names

@@ -38,7 +38,7 @@ def load(data, domain="dna", **options):
 def refusal(call, *args, **options):
     with pytest.raises(UserError) as refused:
         call(*args, **options)
-    return str(refused.value)
+    return refused.value.block()
 
 
 def column(table, name):

@@ -46,7 +46,7 @@ def test_every_symbol_is_covered_and_owned_exactly_once(lengths, room, data):
 def test_too_long_names_the_record_and_the_mend():
     with pytest.raises(DataError) as caught:
         plan([5, 41], room=10, max_windows=3)
-    message = str(caught.value)
+    message = caught.value.block()
     assert "'r1' has 41 symbols and needs 5 windows of 10" in message
     assert "--set train.max_windows=5" in message
 

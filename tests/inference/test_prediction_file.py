@@ -159,8 +159,8 @@ def test_a_file_without_the_second_sequence_is_refused(measured, tmp_path):
     (tmp_path / "one.csv").write_text("name,seq1\na,ACGT\n")
     with pytest.raises(DataError) as told:
         xdomain.predict(measured.folder, tmp_path / "one.csv")
-    assert "one.csv has no column 'seq2' for the sequence_b" in str(told.value)
-    assert "--column sequence_b=NAME" in str(told.value)
+    assert "one.csv has no column 'seq2' for the sequence_b" in told.value.block()
+    assert "--column sequence_b=NAME" in told.value.block()
     (tmp_path / "one.fasta").write_text(">a\nACGT\n")
     with pytest.raises(DataError, match="has no column 'seq2' for the sequence_b"):
         xdomain.predict(measured.folder, tmp_path / "one.fasta")

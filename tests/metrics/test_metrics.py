@@ -165,7 +165,7 @@ def test_of_one_record_no_course_is_known(name):
 def refusal(names, problem):
     with pytest.raises(RecipeError) as told:
         check_metrics(names, problem)
-    return str(told.value)
+    return told.value.block()
 
 
 def test_an_unknown_metric():

@@ -68,7 +68,7 @@ def test_k_mers_of_a_dnabert_but_for_that_of_unknown_letters(dnabert):
 def test_letters_for_a_model_of_k_mers_are_refused_with_the_k(dnabert):
     with pytest.raises(RecipeError, match="its pieces are 3-mers") as told:
         own(make_adapter("dna"), dnabert)
-    assert "--set adapter.options.tokens=kmer --set adapter.options.k=3" in str(told.value)
+    assert "--set adapter.options.tokens=kmer --set adapter.options.k=3" in told.value.block()
 
 
 def test_a_model_of_another_domain_is_told(esm, dnabert, caplog):
@@ -77,7 +77,7 @@ def test_a_model_of_another_domain_is_told(esm, dnabert, caplog):
     own(make_adapter("dna"), esm)
     assert "the vocabulary also has L, V, S, E, R" in caplog.text
     assert "is it a model of another one?" in caplog.text
-    with pytest.raises(RecipeError, match="to fix it: --mapping random"):
+    with pytest.raises(RecipeError, match='to fix it: mapping="random"'):
         own(make_adapter("protein"), dnabert)
 
 

@@ -40,7 +40,7 @@ def pieces(strategy, *, alphabet=DNA, vocabulary=SMALL, seed=0, given=None):
 def refusal(**options):
     with pytest.raises(RecipeError) as caught:
         rows(**options)
-    return str(caught.value)
+    return caught.value.block()
 
 
 def units(n):

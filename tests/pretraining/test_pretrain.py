@@ -247,7 +247,7 @@ def test_strangers_folders_are_left_alone(books, tmp_path):
         ({"lengths": (4, 16)}, "each 8 or more"),
         ({"shares": (1.0,)}, "2 lengths but 1 shares"),
         ({"shares": (1.0, 0.0)}, "numbers above 0"),
-        ({"heads": 3}, "(?s)shared out among 3 heads.*--heads 2"),
+        ({"heads": 3}, "(?s)shared out among 3 heads.*heads=2"),
         ({"batch_tokens": 8}, "batches of 8 tokens for sequences of 16"),
         (
             {"batch_tokens": 16, "objective": "mlm+nsp"},
@@ -283,5 +283,5 @@ def test_a_tokenizer_must_be_there_be_fast_and_know_mask(books, tmp_path):
 
 
 def test_a_loss_that_is_no_number_ends_the_run(books, tokenizer, tmp_path):
-    with pytest.raises(TrainingError, match="a lower --learning-rate"):
+    with pytest.raises(TrainingError, match="a lower learning_rate"):
         pretrain([books], tmp_path / "out", tokenizer=tokenizer, learning_rate=1e30, warmup=0.0)

@@ -212,7 +212,7 @@ def test_what_cannot_be_meant_is_refused_before_anything_is_written(proteins, tm
         pretrain([proteins], out, "protien")
     with pytest.raises(RecipeError, match=r"(?s)domain text.*pretrain text"):
         pretrain([proteins], out, "text")
-    with pytest.raises(RecipeError, match=r"--set train\.epochs=3"):
+    with pytest.raises(RecipeError, match=r'overrides=\["train\.epochs=3"\]'):
         pretrain([proteins], out, overrides=["train.epochs=3"])
     with pytest.raises(RecipeError, match=r"(?s)p\.fast does not exist.*p\.fasta"):
         pretrain([proteins.with_name("p.fast")], out)

@@ -183,9 +183,9 @@ def test_what_cannot_go_on_is_refused_before_anything_is_written(tiny_bert, dna,
     def pretrain(options=plan, **more):
         return pretrain_sequences([dna], out, domain="dna", options=options, **more)
 
-    with pytest.raises(RecipeError, match=r"--layers 3, but the checkpoint to go on from has layers 2"):
+    with pytest.raises(RecipeError, match=r"layers=3, but the checkpoint to go on from has layers 2"):
         pretrain(replace(plan, layers=3))
-    with pytest.raises(RecipeError, match="--positions rotary, but"):
+    with pytest.raises(RecipeError, match='positions="rotary", but'):
         pretrain(replace(plan, positions="rotary"))
     with pytest.raises(RecipeError, match="mapping learned for pre-training"):
         pretrain(mapping="learned")

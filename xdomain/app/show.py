@@ -41,8 +41,8 @@ def paragraphs(lines: Iterable[str], kind: str = "") -> str:
 
 def fault(error: Exception | str) -> str:
     """The `error`, or the text of one that a command printed, in the words of the form."""
-    error = for_user(error) if isinstance(error, Exception) else error
-    first, *rest = in_form(str(error)).splitlines() or [""]
+    text = for_user(error).block() if isinstance(error, Exception) else error
+    first, *rest = in_form(text).splitlines() or [""]
     return panel("fault", f"<p><b>{escape(first)}</b></p>", paragraphs(line.strip() for line in rest))
 
 

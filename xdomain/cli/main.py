@@ -358,7 +358,7 @@ def main(arguments: list[str] | None = None) -> None:
     except UserError as error:
         if debug:
             raise
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {error.block()}", file=sys.stderr)
         raise SystemExit(2) from None
     except SystemExit as end:
         if end.code in (INTERRUPTED, TERMINATED):
@@ -373,5 +373,5 @@ def main(arguments: list[str] | None = None) -> None:
         failure = import_failure(error) or memory_failure(error) or disk_failure(error) or name_failure(error)
         if failure is None or debug:
             raise
-        print(f"error: {failure}", file=sys.stderr)
+        print(f"error: {failure.block()}", file=sys.stderr)
         raise SystemExit(2) from None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from xdomain.core.python_words import in_python
+
 MAX_MESSAGE = 800
 """Characters of what a message says first; with its other parts it fits a screen."""
 
@@ -38,8 +40,12 @@ class UserError(Exception):
         self.fix = fix and clipped(fix, 250)
         super().__init__(self.block())
 
+    def __str__(self) -> str:
+        """The message as Python shows it: with keywords in place of options of the command line."""
+        return in_python(self.block())
+
     def block(self) -> str:
-        """The message, one part a line."""
+        """The message as the command line prints it, one part a line."""
         lines = [self.what]
         if self.expected:
             lines.append(f"  expected: {self.expected}")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xdomain.core.formatting import as_frame, number
+from xdomain.core.python_words import in_python
 from xdomain.core.result_file import metric_rows
 from xdomain.core.run_dir import PREDICTIONS, StoredResult, read_history, read_result
 from xdomain.inference.trained_model import Model, load
@@ -66,7 +67,7 @@ class Result(StoredResult):
         cells = ("".join(f"<td>{html.escape(row[name])}</td>" for name in names) for row in metric_rows(self.values))
         rows = "".join(f"<tr>{row}</tr>" for row in cells)
         titles = "".join(f"<th>{name}</th>" for name in names)
-        notes = "".join(f"<p>{html.escape(note)}</p>" for note in self.values.get("notes", ()))
+        notes = "".join(f"<p>{html.escape(in_python(note))}</p>" for note in self.values.get("notes", ()))
         head = f"<p>{html.escape(self.values['task'])}, {html.escape(self.values['arm']['label'])}</p>"
         return f"{head}{notes}<table><tr>{titles}</tr>{rows}</table>"
 

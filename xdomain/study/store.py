@@ -201,7 +201,7 @@ class Store:
         except OutputError:
             raise
         except UserError as error:
-            self.note_failure(cell, str(error))
+            self.note_failure(cell, error.block())
         except Exception as error:  # the study goes on, and its report lists the failure
             if is_disk_full(error, folder):  # of moving the folder
                 raise self._unwritable(error) from None

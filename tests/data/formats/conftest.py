@@ -35,7 +35,7 @@ def refusal():
     def refusal(read, *args, **options):
         with pytest.raises(UserError) as refused:
             read(*args, **options)
-        return str(refused.value)
+        return refused.value.block()
 
     return refusal
 

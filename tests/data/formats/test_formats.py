@@ -64,7 +64,7 @@ SQUAD = {
 def refusal(read, *args, **options):
     with pytest.raises(UserError) as refused:
         read(*args, **options)
-    return str(refused.value)
+    return refused.value.block()
 
 
 def labels(table):

@@ -48,7 +48,7 @@ def fasta(write):
 def refusal(read, *args, **options):
     with pytest.raises(DataError) as told:
         read(*args, **options)
-    return str(told.value)
+    return told.value.block()
 
 
 # reading

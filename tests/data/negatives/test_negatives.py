@@ -307,7 +307,7 @@ def test_a_mistake_is_told(peptides, options, expected):
         options = {"negatives": options["negatives"].replace("FASTA", str(peptides))}
     with pytest.raises(RecipeError) as caught:
         own_recipe(peptides, "protein", **options)
-    assert expected in str(caught.value)
+    assert expected in caught.value.block()
 
 
 def test_data_that_has_two_classes_is_refused(tmp_path):

@@ -95,7 +95,7 @@ def _attempt(folder: str, key: str) -> str | None:
     try:
         return study.store.attempt(study.cell(key))
     except UserError as error:
-        return f"error: {error}"
+        return f"error: {error.block()}"
 
 
 def _state(ray: Any, study: StudyPlan, task: Any, key: str) -> str | None:

@@ -69,7 +69,7 @@ def main() -> None:
     try:
         work(open_study(Path(sys.argv[1])), _tell)
     except UserError as error:
-        print(json.dumps({"error": str(error)}), flush=True)
+        print(json.dumps({"error": error.block()}), flush=True)
         raise SystemExit(2) from None
 
 
