@@ -121,7 +121,7 @@ def verdict_on(
 
 
 def not_above_rules(metric: str, value: float, rules: dict[str, dict[str, float]]) -> str | None:
-    """Say that a model with a test `value` of `metric` is not above the best of `rules`, by rule and metric; else None."""
+    """Say that a test `value` of `metric` is not above the best of `rules`, values by rule and metric, if so."""
     best = best_rule(rules, metric)
     return not_above_rule(metric, value, best[1], RULE_NAMES[best[0]]) if best else None
 
