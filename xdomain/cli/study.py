@@ -50,12 +50,12 @@ def study_command(
     study = plan_study(file, out)
     from xdomain.cli.console import LiveTable, print_findings, print_forecast, print_json, print_power
     from xdomain.study.api import run_study
-    from xdomain.study.engines.progress import forecast
+    from xdomain.study.engines.progress import forecast, measured_seconds
     from xdomain.study.power import power_of
     from xdomain.study.results import as_dict
 
     if plan:
-        rows, power = forecast(study), power_of(study, difference)
+        rows, power = forecast(study, measured_seconds(workers=workers)), power_of(study, difference)
         if as_json:
             print_json({"cells": rows, "differences": [asdict(one) for one in power]})
             return

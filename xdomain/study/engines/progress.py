@@ -6,12 +6,15 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from xdomain.core.errors import UserError
 from xdomain.core.formatting import duration, number
 from xdomain.core.progress import log
 from xdomain.study.cells import SHORT, Cell, Condition
 from xdomain.study.plan import StudyPlan
 
 Table = list[dict[str, str]]
+Measured = Callable[[Condition], float]
+"""The seconds of a cell of a condition, NaN where they cannot be measured."""
 
 
 class Progress:
@@ -79,8 +82,11 @@ def _row(study: StudyPlan, condition: Condition) -> dict[str, str]:
     }
 
 
-def remaining(study: StudyPlan) -> list[tuple[float, int]]:
-    """For each condition of `study`: how many of its cells are to come, and before it their seconds, NaN if unknown."""
+def remaining(study: StudyPlan, measured: Measured | None = None) -> list[tuple[float, int]]:
+    """For each condition of `study`: how many of its cells are to come, and before it their seconds, NaN if unknown.
+
+    `measured` is asked where nothing else tells.
+    """
     estimates: list[tuple[float, int]] = []
     for condition in study.conditions:
         searched = study.searched(condition)
@@ -88,7 +94,11 @@ def remaining(study: StudyPlan) -> list[tuple[float, int]]:
         shares = [cell.share for cell in cells.values() if study.store.state(cell.key) in ("open", "running")]
         settled = study.choose_learning_rate(condition).settled
         unknown = 0 if settled else condition.most_cells - len(searched)
-        seconds = seconds_of(study, condition) * (sum(shares) + unknown) if shares or unknown else 0.0
+        seconds = 0.0
+        if shares or unknown:
+            each = seconds_of(study, condition)
+            each = measured(condition) if measured and math.isnan(each) else each
+            seconds = each * (sum(shares) + unknown)
         estimates.append((seconds, len(shares) + unknown))
     return estimates
 
@@ -134,13 +144,46 @@ def _candidates(condition: Condition) -> list[Cell]:
     return [*full, *(condition.searched(share=SHORT) if condition.halving else ())]
 
 
-def forecast(study: StudyPlan) -> list[dict[str, Any]]:
+def measured_seconds(*, workers: int = 1) -> Measured:
+    """A function that times a few steps of an encoder's condition, once for all conditions that take as long."""
+    known: dict[tuple[str, str, str], float] = {}
+
+    def seconds(condition: Condition) -> float:
+        options = condition.recipe.run
+        if options.baseline is not None:
+            return math.nan
+        key = (condition.task, options.backbone, options.tune)
+        if key not in known:
+            from xdomain.runs.estimate import estimate_seconds  # which loads torch
+
+            log.info(f"timing a few steps of {condition.task}")
+            try:
+                known[key] = estimate_seconds(condition.recipe, share=1 / workers) / condition.fraction
+            except UserError:  # its cells report the reason when they are run
+                known[key] = math.nan
+        return known[key] * condition.fraction
+
+    return seconds
+
+
+def forecast(study: StudyPlan, measured: Measured | None = None) -> list[dict[str, Any]]:
     """The table that ``--plan`` prints: a row for each condition of `study`.
 
-    A row has the number of cells, how many are still to run, and the minutes that these take, None where unknown.
+    Parameters
+    ----------
+    study
+        What would be run.
+    measured
+        Times cells of which nothing is known. None: their minutes stay unknown.
+
+    Returns
+    -------
+    list of dict
+        Each with the number of cells, how many are still to run, and the minutes that these take one after another,
+        None where unknown.
     """
     rows: list[dict[str, Any]] = []
-    for condition, (seconds, left) in zip(study.conditions, remaining(study), strict=True):
+    for condition, (seconds, left) in zip(study.conditions, remaining(study, measured), strict=True):
         rows.append(
             {
                 "task": condition.task,
