@@ -145,8 +145,11 @@ def _candidates(condition: Condition) -> list[Cell]:
 
 
 def measured_seconds(*, workers: int = 1) -> Measured:
-    """A function that times a few steps of an encoder's condition, once for all conditions that take as long."""
-    known: dict[tuple[str, str, str], float] = {}
+    """A function that times a few steps of an encoder's condition, once for all conditions that take as long.
+
+    Each of `workers` has its share of this machine's threads.
+    """
+    known: dict[tuple[str, str | None, str], float] = {}
 
     def seconds(condition: Condition) -> float:
         options = condition.recipe.run
