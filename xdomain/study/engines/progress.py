@@ -85,7 +85,7 @@ def _row(study: StudyPlan, condition: Condition) -> dict[str, str]:
 def remaining(study: StudyPlan, measured: Measured | None = None) -> list[tuple[float, int]]:
     """For each condition of `study`: how many of its cells are to come, and before it their seconds, NaN if unknown.
 
-    `measured` is asked where nothing else tells.
+    `measured` is asked where no finished cell tells, and the recipe's runtime, of another machine, comes last.
     """
     estimates: list[tuple[float, int]] = []
     for condition in study.conditions:
@@ -96,30 +96,27 @@ def remaining(study: StudyPlan, measured: Measured | None = None) -> list[tuple[
         unknown = 0 if settled else condition.most_cells - len(searched)
         seconds = 0.0
         if shares or unknown:
-            each = seconds_of(study, condition)
-            each = measured(condition) if measured and math.isnan(each) else each
-            seconds = each * (sum(shares) + unknown)
+            seconds = _seconds(study, condition, measured) * (sum(shares) + unknown)
         estimates.append((seconds, len(shares) + unknown))
     return estimates
 
 
-def seconds_of(study: StudyPlan, condition: Condition) -> float:
-    """Estimate the seconds that a cell of all steps takes.
+def _seconds(study: StudyPlan, condition: Condition, measured: Measured | None) -> float:
+    """The seconds of a cell of all steps by the best that is known, NaN if nothing is."""
+    each = _seconds_by_cells(study, condition)
+    if math.isnan(each) and measured:
+        each = measured(condition)
+    runtime = condition.recipe.runtime
+    if math.isnan(each) and runtime and condition.recipe.run.baseline is None:
+        each = runtime[0].minutes * 60 * condition.fraction
+    return each
 
-    The mean over finished cells of the condition, or else over those of its task, scaled by their shares of the
-    training records: encoders if it has one, else baselines. Without any, for an encoder, the recipe's runtime.
 
-    Parameters
-    ----------
-    study
-        Whose finished cells to look at.
-    condition
-        The condition of the cell.
+def _seconds_by_cells(study: StudyPlan, condition: Condition) -> float:
+    """The seconds of a cell of all steps by finished cells, NaN without any.
 
-    Returns
-    -------
-    float
-        NaN where unknown.
+    The mean over those of the condition, or else over those of its task, scaled by their shares of the training
+    records: encoders if it has one, else baselines.
     """
     kind = condition.recipe.run.baseline is None
     for others in (
@@ -134,8 +131,7 @@ def seconds_of(study: StudyPlan, condition: Condition) -> float:
         ]
         if taken:
             return sum(taken) / len(taken)
-    runtime = condition.recipe.runtime
-    return runtime[0].minutes * 60 * condition.fraction if runtime and kind else math.nan
+    return math.nan
 
 
 def _candidates(condition: Condition) -> list[Cell]:
