@@ -89,6 +89,12 @@ def test_an_encoder_and_a_decoder_learn_to_translate(beside):
     assert np.mean(found == np.array([translated(one) for one in NEW])) > 0.7
 
 
+def test_the_checkpoint_tells_no_folders_of_this_machine(beside, tiny_bert):
+    told = (beside.folder / "model" / "config.json").read_text()
+    assert str(tiny_bert.parent) not in told
+    assert f'"_name_or_path": "{tiny_bert.name}"' in told
+
+
 def test_a_decoder_that_goes_on_learns_which_symbols_come_out(going_on):
     assert going_on.metric() > going_on.values["majority"]["test"]["token_accuracy"]
     assert set("".join(xdomain.load(going_on.folder).predict(NEW))) <= set("KLMN")

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast
+from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from xdomain.core.choices import Pooling
 from xdomain.core.errors import DamagedError
@@ -175,6 +175,9 @@ class SavedModel:
 
 def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
     """Write `model` and `tokenizer` to ``model`` in the run's `folder`; `transformers` alone can load both."""
+    for part in (getattr(model.config, name, None) for name in ("encoder", "decoder")):
+        if isinstance(part, PretrainedConfig):  # which would tell the folder of the backbone on this machine
+            part.name_or_path = Path(part.name_or_path).name
     model.save_pretrained(folder / MODEL)
     tokenizer.save_pretrained(folder / MODEL)
 
