@@ -177,7 +177,7 @@ def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folde
     """Write `model` and `tokenizer` to ``model`` in the run's `folder`; `transformers` alone can load both."""
     for part in (getattr(model.config, name, None) for name in ("encoder", "decoder")):
         if isinstance(part, PretrainedConfig):  # which would tell the folder of the backbone on this machine
-            part.name_or_path = Path(part.name_or_path).name
+            part.name_or_path = Path(part.name_or_path or "").name
     model.save_pretrained(folder / MODEL)
     tokenizer.save_pretrained(folder / MODEL)
 
