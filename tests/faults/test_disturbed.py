@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import itertools
 import json
+import wave
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import forked
+import numpy as np
 import pytest
 import yaml
 
 import xdomain
+from xdomain.cli.main import main
 
 SMALL = {"train.max_steps": 6, "train.evaluations": 3, "train.precision": "fp32", "train.batch_size": 8,
          "train.gradient_accumulation_steps": 2, "split.limit": {"train": 32, "valid": 16, "test": 16}}  # fmt: skip
@@ -44,6 +47,9 @@ def commands(backbone: Path, folder: Path) -> dict[str, dict[str, Any]]:
             "--batch-tokens", "64", "--save-every", "5", "--precision", "fp32",
             "--out", "{out}/checkpoint"]  # fmt: skip
     checkpoint = ["checkpoint/model.safetensors", "checkpoint/tokenizer.json", "checkpoint/history.jsonl"]
+    inside = ["analyze", str(folder / "encoder"), "--only", "saliency", "--records", "8", "--out", "{out}/analysis"]
+    units = ["units", "fit", str(folder / "sounds"), "--units", "4", "--out", "{out}/book"]
+    encode = ["units", "encode", str(folder / "sounds"), "--codebook", str(folder / "book"), "--out", "{out}/units.csv"]
     text = ["pretrain", "text", str(folder / "books.txt"), "--vocabulary", "100", *size]
     return {
         "run": {"command": run, "again": [*run, "--resume"], "results": RESULTS},
@@ -54,16 +60,32 @@ def commands(backbone: Path, folder: Path) -> dict[str, dict[str, Any]]:
                        "store/cells/*/predictions.parquet", "store/cells/*/result.json"),
         "predict": _same([*predict, "{out}/new.csv"], "new.csv"),
         "predict-parquet": _same([*predict, "{out}/new.parquet"], "new.parquet"),
+        "analyze": _same(inside, "analysis/saliency.*"),
+        "units": _same(units, "book/*"),
+        "encode": _same(encode, "units.csv"),
         "pretrain": _same(["pretrain", "synthetic", "nesting", "--symbols", "30", *size], *checkpoint),
         "pretrain-text": _same(text, *checkpoint),
     }  # fmt: skip
+
+
+def write_sounds(folder: Path) -> None:
+    """Three tones of half a second."""
+    folder.mkdir()
+    for number in range(3):
+        samples = (8000 * np.sin(np.arange(8000) * (0.05 + 0.03 * number))).astype("<i2")
+        with wave.open(str(folder / f"{number}.wav"), "wb") as file:
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(16000)
+            file.writeframes(samples.tobytes())
 
 
 def _same(command: list[str], *results: str) -> dict[str, Any]:
     return {"command": command, "again": command, "results": list(results)}
 
 
-NAMES = ("run", "kmer", "compare", "study", "predict", "predict-parquet", "pretrain", "pretrain-text")
+NAMES = ("run", "kmer", "compare", "study", "predict", "predict-parquet", "analyze", "units", "encode", "pretrain",
+         "pretrain-text")  # fmt: skip
 
 
 WAYS = ("kill", "full")
@@ -76,6 +98,13 @@ def check(
     plans = commands(backbone, folder)
     if any(name.startswith("predict") for name in names):
         xdomain.run(TASK, baseline="kmer", overrides=changes()[1::2], out=folder / "finished")
+    if "analyze" in names:
+        xdomain.run(TASK, backbone=str(backbone), overrides=changes()[1::2], out=folder / "encoder")
+    if {"units", "encode"} & set(names):
+        write_sounds(folder / "sounds")
+    if "encode" in names:
+        with pytest.raises(SystemExit, match=r"^0$"):
+            main(["units", "fit", str(folder / "sounds"), "--units", "4", "--out", str(folder / "book")])
     asked = [(name, how) for name in names for how in ways]
     places = {"first": first, "stride": stride}
     whole = [plans[name] | places | {"how": how, "folder": str(folder / f"{name}-{how}")} for name, how in asked]

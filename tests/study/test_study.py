@@ -224,7 +224,7 @@ def test_cells_that_an_earlier_version_named_by_their_task_are_found(done, tmp_p
             assert cell.former_key != cell.key
             if (store / "cells" / cell.key).is_dir():
                 (store / "cells" / cell.key).rename(store / "cells" / cell.former_key)
-    assert report(store / "small").groups == done[1].groups
+    assert repr(report(store / "small").groups) == repr(done[1].groups)  # NaN is equal to NaN there
     assert finished(store) == finished(done[0])
 
 
@@ -253,7 +253,7 @@ def test_a_study_in_python_is_the_same_study(done, tiny_bert):
         given["tasks"], given["arms"], name="python", seeds=2, learning_rates=given["learning_rates"],
         backbone=given["backbone"], set=given["set"], out=store,
     ).run()  # fmt: skip
-    assert again.findings.groups == found.groups
+    assert repr(again.findings.groups) == repr(found.groups)
     table = again.differences()
     columns = list(table.columns) if hasattr(table, "iloc") else table.column_names
     assert columns[:8] == ["task", "arm", "reference", "fraction", "metric", "difference", "low", "high"]

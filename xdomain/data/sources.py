@@ -140,8 +140,10 @@ def _within_home(name: str, path: Path) -> None:
     """
     home = data_home().resolve()
     try:
-        inside = path.resolve().is_relative_to(home)
-    except (OSError, RuntimeError):  # links in a circle
+        whole = path.resolve()
+        circle = any(part.is_symlink() for part in (whole, *whole.parents))  # of links, which Python 3.13 leaves in it
+        inside = whole.is_relative_to(home) and not circle
+    except (OSError, RuntimeError):  # a circle of links, before Python 3.13
         inside = False
     if not inside:
         raise RecipeError(
