@@ -81,7 +81,8 @@ class Synthetic:
             self._check_needs(part)
         for part in self._parts:
             self._check_law(part)
-            self._check_lengths(part, *self.lengths)
+            if (self.kind, self.lengths) != (type(self).kind, type(self).lengths):  # else it may be meant to read alone
+                self._check_lengths(part, *self.lengths)
 
     def _check_options(self) -> None:
         for option, least, limit in (("symbols", 1, 2**32), ("total", 0, 2**63), ("seed", 0, 2**64)):
@@ -201,8 +202,10 @@ class Synthetic:
         """
         if first < 0 or count < 0:
             raise RecipeError(f"{count} sequences from number {first} on", expected="both 0 or more")
-        if length is not None:
-            for part in self._parts:
+        for part in self._parts:
+            if length is None:
+                self._check_lengths(part, *self.lengths)
+            else:
                 self._check_lengths(part, length, length + (length % 2 if part.form.paired else 0))
         step = max(1, CHUNK // (length or self.lengths[1]))
         starts = range(first, first + count, step)

@@ -211,7 +211,7 @@ def test_options_decide_the_fingerprint():
         ({"kind": "dyck:8", "symbols": 15}, "kind dyck:8 needs 16 integers", "or a smaller number in dyck:K"),
         ({"kind": "sort", "symbols": 2}, "kind sort needs 3 integers", "expected: symbols=3 or more"),
         ({"kind": 5}, "kind=5", "a word"),
-        ({"symbols": 40}, "60 different pairs from the 40 integers", "distinct=false"),
+        ({"symbols": 40, "lengths": (90, 120)}, "60 different pairs from the 40 integers", "distinct=false"),
         ({"symbols": 0}, "symbols=0", "a whole number from 1"),
         ({"symbols": "9"}, "symbols='9'", "a whole number"),
         ({"seed": -1}, "seed=-1", "a whole number from 0"),
@@ -244,6 +244,13 @@ def test_impossible_options(options, what, told):
         Synthetic(**options)
     assert caught.value.what.startswith(what)
     assert told in str(caught.value)
+
+
+def test_few_integers_are_read_though_the_default_kind_cannot_draw_from_them():
+    few = Synthetic(symbols=6)
+    assert few.encode(["0 5 3"]).values.tolist() == [0, 5, 3]
+    with pytest.raises(RecipeError, match="60 different pairs from the 6 integers"):
+        few.sequences(0, 1)
 
 
 @pytest.mark.parametrize(

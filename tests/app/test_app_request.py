@@ -160,6 +160,7 @@ def test_a_recipe_is_no_data(place, tmp_path):
         ("(--set train.epochs=N); more", "(“train.epochs=N” in the field “Other options”); more"),
         ("--set reader_options.names=a,b.", "“reader_options.names=a,b” in the field “Other options”."),
         ("or --baseline cnn", "or “cnn” under “Compare”"),
+        ("--column label='own score' or", "“own score” in the field “Label” or"),
         ("at least --seeds 3.", "at least 3 in the field “Seeds”."),
         ("try --problem regression", "try “regression” in the field “Problem”"),
     ],

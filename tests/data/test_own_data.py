@@ -250,3 +250,8 @@ def test_names_that_are_ids_must_be_so_in_every_file(tmp_path):
         recipe = own_recipe({"train": train, "test": test}, "dna")
         assert recipe.columns.id == known
         assert len(load_table(recipe)) == 4
+
+
+def test_a_misspelt_problem_is_named(tmp_path):
+    (tmp_path / "x.csv").write_text("sequence,label\nACGT,1.5\nACGA,2.5\n")
+    assert "did you mean: regression" in refusal(own_recipe, tmp_path / "x.csv", "dna", problem="regresion")

@@ -346,7 +346,7 @@ def test_a_misspelt_folder_beside_others_is_not_asked_of_the_hub(tmp_path, monke
 
 @pytest.mark.parametrize(("told", "domain"), [
     ({"adapter": {"name": "protein"}}, "protein"), ({"adapter": {"name": "text"}}, None), ({"adapter": None}, None),
-    ({}, None), ([], None), (None, None),
+    ({}, None), ([], None), (None, None), ({"data": {"train": {"stream": "walk"}}}, "synthetic"),
 ])  # fmt: skip
 def test_the_domain_that_a_checkpoint_has_read_is_known_where_it_says_so(tmp_path, told, domain):
     if told is not None:

@@ -100,3 +100,15 @@ def test_data_files_are_told_by_name_and_checksum(tmp_path):
     card = (run.folder / "model" / "README.md").read_text()
     assert rf"| mine\|b.csv | {len(content)} | `{told['sha256']}` |" in card
     assert str(tmp_path) not in card
+
+
+def test_records_that_were_cut_are_cut_in_the_snippet_too(tiny_bert, tmp_path):
+    cut = ("train.max_length=12", "train.too_long=truncate", "train.max_windows=1")
+    result = xdomain.run(
+        "toy/dna-classification", backbone=str(tiny_bert), overrides=(*QUICK, *cut), out=tmp_path / "r"
+    )
+    card = (result.folder / "model" / "README.md").read_text()
+    assert 'truncation=True, return_tensors="pt"' in card
+    assert "reads the first `tokenizer.model_max_length` tokens of a record." in card
+    whole = xdomain.run("toy/dna-classification", backbone=str(tiny_bert), overrides=QUICK, out=tmp_path / "whole")
+    assert "truncation" not in (whole.folder / "model" / "README.md").read_text()

@@ -203,6 +203,9 @@ def test_a_clear_difference_answers_the_question(tmp_path):
     (sentence,) = found.conclusions
     assert sentence.startswith("Does text pre-training help here? Yes: pretrained is better than scratch by 0.2")
     assert sentence.endswith("in test accuracy, over 3 seeds.")
+    few = [arms[0], arm_of("scratch", tmp_path / "few", labels, (3, 3, 4), learned=False)]
+    *_, doubted = comparison_of("t", "accuracy", few, PAIRS, tmp_path).conclusions
+    assert doubted == f"{sentence} But scratch may only need more steps."
     turned = comparison_of("t", "accuracy", arms[::-1], PAIRS, tmp_path)
     assert "Yes: pretrained is better than scratch" in turned.conclusions[0]
 

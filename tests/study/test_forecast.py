@@ -6,9 +6,10 @@ import pytest
 import torch
 from small_study import study
 
+from xdomain.core.formatting import number
 from xdomain.runs import estimate
-from xdomain.study.engines.progress import forecast, measured_seconds
-from xdomain.study.plan import plan_study
+from xdomain.study.engines.progress import Progress, forecast, measured_seconds
+from xdomain.study.plan import open_study, plan_study
 from xdomain.training.pace import Pace
 
 
@@ -61,9 +62,21 @@ def test_real_steps_are_timed_and_nothing_is_written(tiny_bert, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_data_that_is_not_there_leaves_the_time_unknown(tiny_bert, tmp_path):
+def test_data_that_is_not_there_leaves_the_time_unknown(tiny_bert, tmp_path, caplog):
     (tmp_path / "gone.yaml").write_text(
         "name: gone\ntitle: Gone\nproblem: classification\nadapter: {name: dna}\nsource: {files: {data: no/such.csv}}\n"
     )
     rows = forecast(plan_study(study(tiny_bert, tasks=[str(tmp_path / "gone.yaml")]), tmp_path), measured_seconds())
     assert [row["minutes"] for row in rows] == [None] * 3
+    assert "gone, pretrained cannot be run: 1 data file is not on this machine" in caplog.text
+
+
+def test_a_line_of_progress_tells_validation_and_leaves_test_to_the_report(done, caplog):
+    store, _ = done
+    plan = open_study(store / "small")
+    cell = plan.final(plan.conditions[0])[0]
+    with caplog.at_level("INFO", "xdomain"):
+        Progress(plan, workers=1).tell(cell.key, "done")
+    valid = plan.store.result(cell.key)["metrics"]["valid"]["accuracy"]["value"]
+    assert f": valid accuracy {number(valid)}, " in caplog.text
+    assert "test" not in caplog.text.partition("seed 0: ")[2]

@@ -90,6 +90,12 @@ def test_the_number_of_seeds_for_a_difference_is_the_smallest_that_shows_it(tiny
     assert math.isnan(planned(1).detectable)  # one seed is no evidence
 
 
+def test_a_difference_beyond_the_metric_is_refused(tiny_bert, tmp_path):
+    plan = plan_study(study(tiny_bert), tmp_path)
+    with pytest.raises(RecipeError, match=r"a difference of 5 in accuracy(?s:.*)less than 1(?s:.*)did you mean: 0\.05"):
+        power_of(plan, 5)
+
+
 def test_a_plan_in_python_is_a_table(tiny_bert, tmp_path):
     table = Study("toy/dna-classification", ["pretrained", "scratch", "kmer"], seeds=3, backbone=str(tiny_bert),
                   out=tmp_path).power(difference=0.5)  # fmt: skip

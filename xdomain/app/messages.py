@@ -51,6 +51,7 @@ INCOMPLETE = "Leave out rows without a sequence or a label"
 WORDS = (
     (r" ?\(overrule with --[^()]*\)", ""),
     (r"--column (\w+)=(?=$|[ ;,.)])", lambda found: f"“no such column” in the field “{_field(found[1])}”"),
+    (r"--column (\w+)='([^']*)'", lambda found: f"“{found[2]}” in the field “{_field(found[1])}”"),
     (r"--column (\w+)=([A-Z]+)\b", lambda found: f"the field “{_field(found[1])}”"),
     (r"--column (\w+)=(\S+?)(?=[;,.)]?(\s|$))", lambda found: f"“{found[2]}” in the field “{_field(found[1])}”"),
     (r"--problem (\w+)", r"“\1” in the field “Problem”"),

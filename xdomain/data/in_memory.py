@@ -89,7 +89,11 @@ def table_of_sequences(sequences: Sequence[Any], *, paired: bool) -> pa.Table:
         There are none, or one is of the other kind.
     """
     if isinstance(sequences, (str, bytes)):
-        raise DataError("a single string", expected="a list of sequences", fix="model.predict([sequence])")
+        raise DataError(
+            "a single string",
+            expected="a list of sequences",
+            fix="model.predict([sequence]); for a file xdomain.predict(run, file)",
+        )
     records: list[Any] = list(sequences)
     if not records:
         raise DataError("no sequences", expected="one or more")

@@ -116,6 +116,8 @@ def own_recipe(
             expected="the same format for train, valid and test",
         )
     problem = problem or told.get("problem")
+    if problem is not None and problem not in get_args(Problem):
+        raise unknown("problem", str(problem), get_args(Problem))
     others = [path for path in files.values() if path != lead]
     reader, guess = _guessed(lead, others, columns, problem, options, _suffixes(domain), of_one_class=how != "none")
     posed = guess.problem or "classification"
@@ -191,7 +193,7 @@ def task_of(
         raise RecipeError(
             f"what does {data if isinstance(data, (str, Path)) else 'the data'} hold?",
             expected=f"the domain, one of {', '.join(adapter_names())}",
-            fix="--domain NAME, or domain=… in Python",
+            fix="--domain NAME",
         )
     return own_recipe(
         data,

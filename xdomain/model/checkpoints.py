@@ -57,10 +57,16 @@ def locate_backbone(name: str | None = None) -> str:
 
 
 def domain_of(path: str) -> str | None:
-    """The domain of the sequences that xdomain pre-trained the checkpoint at `path` on; None for text or if unknown."""
+    """The domain of the sequences that xdomain pre-trained the checkpoint at `path` on; None for text or if unknown.
+
+    Integers that a program made are ``synthetic``.
+    """
     file = Path(path) / PRETRAINING
     try:
-        adapter = json.loads(file.read_text("utf-8")).get("adapter") if file.is_file() else None
+        told = json.loads(file.read_text("utf-8")) if file.is_file() else {}
+        if {"stream", "kind"} & set(told.get("data", {}).get("train", {})):
+            return "synthetic"
+        adapter = told.get("adapter")
         return adapter["name"] if adapter and adapter["name"] != "text" else None
     except (ValueError, AttributeError, KeyError, TypeError):
         return None

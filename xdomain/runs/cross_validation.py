@@ -77,6 +77,8 @@ def cross_validate(recipe: Recipe, folder: Path, run_fold: RunFold) -> dict[str,
         f"{len(names)} folds, {table.num_rows:,} test records: {first} {number(entry['value'])}, "
         f"between folds ± {number(values['between_folds'][first])}  -> {folder}"
     )
+    for note in values["notes"]:
+        log.warning(note)
     return values
 
 

@@ -231,7 +231,8 @@ def _run(recipe: Recipe, folder: Path, *, overwrite: bool, resume: bool, minutes
 
 def _run_folds(recipe: Recipe, folder: Path, *, minutes: float | None, overwrite: bool, resume: bool) -> Result:
     if minutes is not None:
-        raise RecipeError("minutes for a run of each fold", expected="minutes for one fold", fix="--set split.fold=0")
+        raise RecipeError("minutes for a run of each fold", expected="a number of steps for each",
+                          fix="--set train.max_steps=300")  # fmt: skip
     opened = opened_folder(folder, recipe, asked=recipe, overwrite=overwrite, resume=resume)
     with opened if is_first() else nullcontext():
         values = cross_validate(

@@ -309,7 +309,8 @@ def conclusions(rows: Sequence[Row], differences: Sequence[Difference], arms: Se
     else:
         sentences += [f"{row.arm} has not shown that it learned." for row in rows if not row.learned]
     asked = "Does text pre-training help here? " if _on_text(arms) else "Does pre-training help here? "
-    return (*sentences, *(_sentence(difference, asked) for difference in differences))
+    unlearned = [row.arm for row in rows if not row.learned]
+    return (*sentences, *(_sentence(difference, asked, unlearned) for difference in differences))
 
 
 def _on_text(arms: Sequence[ArmRuns]) -> bool:
@@ -319,8 +320,11 @@ def _on_text(arms: Sequence[ArmRuns]) -> bool:
     return not own and not any((values.get("backbone") or {}).get("domain") for values in results)
 
 
-def _sentence(difference: Difference, asked: str) -> str:
-    """The difference of one arm to the first, and what follows; `asked` is asked of pretrained and scratch."""
+def _sentence(difference: Difference, asked: str, unlearned: Sequence[str]) -> str:
+    """The difference of one arm to the first, and what follows; `asked` is asked of pretrained and scratch.
+
+    What is said to help over an arm in `unlearned` may have been quicker alone.
+    """
     interval, metric, kind = difference.estimate.interval, difference.metric, kind_of(difference)
     arm, reference, value = difference.arm, difference.reference, interval.value
     ahead, behind = (arm, reference) if (value > 0) == difference.higher_is_better else (reference, arm)
@@ -330,7 +334,8 @@ def _sentence(difference: Difference, asked: str) -> str:
     if kind in ("better", "worse"):
         answer = ("Yes: " if ahead == "pretrained" else "No: ") if question else ""
         by = f"{number(abs(value))} [{number(low)}, {number(high)}]"
-        return f"{question}{answer}{ahead} is better than {behind} by {by} in test {metric}, over {over}."
+        doubt = f" But {behind} may only need more steps." if question and behind in unlearned else ""
+        return f"{question}{answer}{ahead} is better than {behind} by {by} in test {metric}, over {over}.{doubt}"
     between = f"between {arm} and {reference}"
     if kind == "unseen":
         least = difference.estimate.detectable

@@ -15,6 +15,7 @@ from xdomain.core.recipe import Recipe
 from xdomain.data.loading import load_table
 from xdomain.data.negatives.make import split_with_negatives
 from xdomain.metrics.heldout import number_groups
+from xdomain.metrics.metrics import METRICS
 from xdomain.study.arm_results import ArmResults, by_seeds, cell_pairs, paired_difference, standard_error_of
 from xdomain.study.cells import Condition, effective_seeds, pair_seeds
 from xdomain.study.config import Grid, RunSeeds
@@ -106,6 +107,11 @@ def power_of(study: StudyPlan, difference: float | None = None) -> tuple[Power, 
     """
     if difference is not None and not difference > 0:
         raise RecipeError(f"a difference of {difference:g}", expected="a number above 0, in units of the metric")
+    for metric in dict.fromkeys(one.recipe.metrics[0] for one in study.conditions):
+        low, high = METRICS[metric].possible
+        if difference is not None and difference >= high - low:
+            raise RecipeError(f"a difference of {difference:g} in {metric}", nearest=f"{difference / 100:g}",
+                              expected=f"less than {high - low:g}, as values are from {low:g} to {high:g}")  # fmt: skip
     sizes: dict[tuple[str, float], SampleSize] = {}
     references = {
         (one.task, one.fraction): ArmResults.of(study, one)

@@ -65,6 +65,15 @@ def test_labels_from_a_file(folder, labels, content):
     assert found.to_pydict() == {"id": DIGITS, "sequence": DIGITS, "label": ["0", "0", "7", "7"]}
 
 
+@pytest.mark.parametrize("start", ["folder/", "../folder/", "{whole}/folder/"])  # from the table, from here, whole
+def test_paths_that_lead_to_the_files_name_them(folder, labels, tmp_path, monkeypatch, start):
+    where = folder(*DIGITS)
+    (tmp_path / "beside").mkdir()
+    monkeypatch.chdir(tmp_path / "beside")
+    rows = "".join(f"{start.format(whole=tmp_path)}{name},{name[0]}\n" for name in DIGITS)
+    assert table_of_folder(where, (".wav",), labels("file,label\n" + rows)).to_pydict()["label"] == list("0077")
+
+
 def test_further_columns_keep_their_names(folder, labels):
     content = "file,digit,speaker\n0_ann_0,0,ann\n7_bob_0,7,bob\n0_bob_0,0,bob\n7_ann_0,7,ann\n"
     found = table_of_folder(folder(*DIGITS), (".wav",), labels(content)).to_pydict()

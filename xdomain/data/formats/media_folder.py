@@ -159,10 +159,14 @@ def _classes(names: Sequence[str], folder: Path, *, depth: int) -> list[str]:
 def _labels(names: Sequence[str], labels: Path, folder: Path) -> dict[str, Sequence[str | None]]:
     """The columns of `labels` in the order of `names`, but for that which names the files."""
     keys = _keys(names)
-    table = labels_table(labels, lambda cell: _key(cell) in keys, "file")
+
+    def key_of(cell: str) -> str:
+        return _key(cell, labels, folder)
+
+    table = labels_table(labels, lambda cell: key_of(cell) in keys, "file")
     cells = {name: strings(table, name).to_pylist() for name in table.column_names}
-    column = max(cells, key=lambda name: sum(_key(cell) in keys for cell in cells[name]))
-    if not any(_key(cell) in keys for cell in cells[column]):
+    column = max(cells, key=lambda name: sum(key_of(cell) in keys for cell in cells[name]))
+    if not any(key_of(cell) in keys for cell in cells[column]):
         raise DataError(
             f"{labels} names no file of {folder}, which holds {names[0]}",
             expected="a column with the names of the files, with or without folders and suffix",
@@ -170,7 +174,7 @@ def _labels(names: Sequence[str], labels: Path, folder: Path) -> dict[str, Seque
     row_of: dict[str, int] = {}
     stray: list[str] = []
     for row, cell in enumerate(cells[column]):
-        found = keys.get(_key(cell), ())
+        found = keys.get(key_of(cell), ())
         if len(found) > 1:
             raise DataError(f"{labels}: row {row + 1}: {short(cell)!r} could be {' or '.join(found[:3])}",
                             expected="as much of the path as tells one file from others")  # fmt: skip
@@ -209,5 +213,12 @@ def _keys(names: Sequence[str]) -> dict[str, list[str]]:
     return keys
 
 
-def _key(cell: str) -> str:
-    return cell.replace("\\", "/").removeprefix("./")
+def _key(cell: str, labels: Path, folder: Path) -> str:
+    """What a `cell` of the table `labels` calls a file of `folder`; a path to it, from here or the table, is cut."""
+    name = cell.replace("\\", "/").removeprefix("./")
+    if "/" in name:
+        for start in (labels.parent, Path()):
+            place = (start / name).parent.resolve()
+            if place.is_relative_to(folder.resolve()):
+                return (place.relative_to(folder.resolve()) / PurePosixPath(name).name).as_posix()
+    return name

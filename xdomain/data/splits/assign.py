@@ -25,7 +25,10 @@ from xdomain.data.validate import split_names
 
 FEW = 5
 """The number of groups in test from which on no warning is due: intervals over fewer are much too narrow."""
-DRAWN = ("group", "cluster")
+ADVICE = {
+    "group": "; --column fold=NAME, the column of groups, tests each of them once",
+    "cluster": "; a higher split.identity makes more clusters",
+}
 
 
 def assign(table: pa.Table, split: Split, problem: Problem) -> Names:
@@ -184,7 +187,7 @@ def _warn_of_few(tested: Indices, split: Split) -> None:
         what = ("cluster" if split.rule == "cluster" else "group") + "s" * (number > 1)
         log.warning(
             f"test has records of {number} {what} only: how a model does on others can hardly be told"
-            + "; --set split.test=0.3 or another split.seed may test more" * (split.rule in DRAWN)
+            + ADVICE.get(split.rule, "")
         )
 
 

@@ -48,7 +48,8 @@ class Progress:
         else:
             result = self.study.store.result(key)
             name = cell.recipe.metrics[0]
-            what = f"{name} {number(result['metrics']['test'][name]['value'])}, {duration(result['seconds'])}"
+            valid = result["metrics"]["valid"][name]["value"]  # test is for the report
+            what = f"valid {name} {number(valid)}, {duration(result['seconds'])}"
         settled, total = self.study.count()
         log.info(f"[{settled}/{total}] {cell}: {what}{self._left()}")
         if self.show:
@@ -158,7 +159,8 @@ def measured_seconds(*, workers: int = 1) -> Measured:
             log.info(f"timing a few steps of {condition.task}")
             try:
                 known[key] = estimate_seconds(condition.recipe, share=1 / workers) / condition.fraction
-            except UserError:  # its cells report the reason when they are run
+            except UserError as error:
+                log.warning(f"{condition.task}, {condition.arm} cannot be run: {error.what}")
                 known[key] = math.nan
         return known[key] * condition.fraction
 
