@@ -178,3 +178,19 @@ def test_records_come_from_lists_a_frame_or_a_file(kind, tiny_bert, tmp_path):
 def test_what_cannot_be_run_is_said(given, told):
     with pytest.raises((RecipeError, DataError), match=told):
         xdomain.run(**given)
+
+
+def test_data_of_ones_own_are_compared_as_they_are_run(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDOMAIN_DATA", str(tmp_path / "home"))
+    rng = np.random.default_rng(0)
+    sequences = ["".join(rng.choice(list("ACGT"), 20)) for _ in range(60)]
+    rows = "".join(f"{one},{i % 2},{i % 3}\n" for i, one in enumerate(sequences))
+    (tmp_path / "mine.csv").write_text("dna,kind,batch\n" + rows)
+    told = {"domain": "dna", "label": "kind", "seeds": 1}
+    of_file = xdomain.compare(tmp_path / "mine.csv", ["kmer", "cnn"], out=tmp_path / "a", **told)
+    of_pair = xdomain.compare(data=(sequences, [str(i % 2) for i in range(60)]), arms=["kmer"], domain="dna", seeds=1,
+                              out=tmp_path / "b")  # fmt: skip
+    assert [row.arm for row in of_file.rows] == ["kmer", "cnn"]
+    assert of_pair.rows[0].value == of_file.rows[0].value
+    with pytest.raises(RecipeError, match="did you mean: label"):
+        xdomain.compare(tmp_path / "mine.csv", ["kmer"], domain="dna", lable="kind")

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from xdomain.core.choices import UNCOUNTED
+from xdomain.core.choices import UNCOUNTED, Problem
 from xdomain.core.errors import OutputError, RecipeError
 from xdomain.core.formatting import duration
+from xdomain.core.keywords import names_misspelt_options
 from xdomain.core.overrides import Overrides
 from xdomain.core.paths import is_folder
-from xdomain.core.plugins import find_recipe
 from xdomain.core.progress import log, muted, part
 from xdomain.core.recipe import Recipe, with_arm
+from xdomain.core.recipe_sections import columns_of
 from xdomain.core.run_dir import RECIPE, StoredResult, check_folder, write_json, write_text
+from xdomain.data.own_data import task_of
 from xdomain.data.rows import short
 from xdomain.metrics.heldout import check_comparable
 from xdomain.metrics.metrics import metric_label
@@ -41,29 +43,49 @@ CHEAP_SECONDS = 15 * 60
 """If further seeds take no longer than this, they are run without being asked for."""
 
 
+@names_misspelt_options
 def compare(
-    task: str | Path | Recipe,
+    task: str | Path | Recipe | None = None,
     arms: Sequence[str] | None = None,
     *,
+    data: Any = None,
+    domain: str | None = None,
+    label: str | list[str] | None = None,
+    columns: Mapping[str, str | list[str]] | None = None,
+    problem: Problem | None = None,
+    labels: str | Path | None = None,
+    genome: str | Path | None = None,
+    drop_incomplete: bool = False,
+    negatives: str | None = None,
+    backbone: str | None = None,
+    transfer: Sequence[str] | None = None,
+    tune: str | None = None,
+    mapping: str | None = None,
+    mapping_table: Mapping[str, str] | None = None,
+    mapping_seed: int | None = None,
+    seed: int | None = None,
     seeds: int | None = None,
     overrides: Overrides = (),
     out: str | Path | None = None,
     resume: bool = False,
     overwrite: bool = False,
     minutes: float | None = None,
-    **options: Any,
 ) -> Comparison:
     """Run each arm of a task on the same splits, with the same seeds and mappings, and compare them on test.
 
     Parameters
     ----------
     task
-        The name of a shipped task, a recipe file, or a `Recipe`.
+        The name of a shipped task, a recipe file, or a `Recipe`; None with `data`.
     arms
         Names of inits (pretrained, scratch, reembed, shuffled, rescaled) or baselines (kmer, cnn); the first is the
         reference. Options of an arm alone follow its name: ``pretrained backbone=DIR mapping=own tune=lora``, and
         changes to its recipe such as ``train.attention=bidirectional``. None: pretrained, scratch and, except for span
         tasks, kmer.
+    data, domain, label, columns, problem, labels, genome, drop_incomplete, negatives
+        Your own records instead of a task, as for `xdomain.run`.
+    backbone, transfer, tune, mapping, mapping_table, mapping_seed, seed
+        Of every arm, as for `xdomain.run`; what an arm says behind its name goes before them.
     seeds
         How many runs each arm has: the i-th takes ``seed + i`` and ``mapping_seed + i``. None: 3 if the second and
         third are expected to take up to 15 minutes, judged by the first, else 1. Arms that no seed changes are run
@@ -80,17 +102,24 @@ def compare(
     minutes
         About how long all runs together may take, above 0. The first run chooses its number of steps and of records
         to judge by, and all others take the same. If `seeds` is None, it is the largest of 3, 2 and 1 that fits.
-    options
-        Other fields of `xdomain.core.recipe_sections.Run`.
 
     Raises
     ------
     UserError
         An argument cannot work, or a run failed; the message says how to fix it.
     """
-    recipe = find_recipe(task, overrides)
+    roles = {**(columns or {}), **({} if label is None else {"label": label})}
+    recipe = task_of(
+        task, data, domain, columns=columns_of(roles) if roles else None, problem=problem, labels=labels, genome=genome,
+        drop_incomplete=drop_incomplete, negatives=negatives, overrides=overrides,
+    )  # fmt: skip
     if arms is None:
         arms = ("pretrained", "scratch") if recipe.problem in UNCOUNTED else ("pretrained", "scratch", "kmer")
+    options = {
+        "backbone": backbone, "transfer": list(transfer) if transfer is not None else None, "tune": tune,
+        "mapping": mapping, "mapping_table": dict(mapping_table) if mapping_table is not None else None,
+        "mapping_seed": mapping_seed, "seed": seed,
+    }  # fmt: skip
     typed = [typed_arm(recipe, arm, options) for arm in arms]
     if not arms or len({arm.label for arm in typed}) != len(arms):
         raise RecipeError(f"arms {', '.join(arms) or 'none'}", expected="one or more, each once, as pretrained,scratch")
