@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from logging import INFO, WARNING
 from pathlib import Path
 from typing import Any
 
@@ -122,8 +123,8 @@ def _relatives(examples: Examples, names: tuple[str, ...]) -> dict[str, Any]:
     found = relatives(examples, names)
     if found is None:
         return {}
-    if found.striking:
-        log.warning(found.line())
+    if found.records:
+        log.log(WARNING if found.striking else INFO, found.line())
     return {"relatives": found.as_dict()}
 
 

@@ -298,3 +298,14 @@ def test_a_fault_at_the_end_leaves_no_file_and_a_file_is_replaced_only_if_asked(
     assert "exists already" in capsys.readouterr().err
     works([*command, "--overwrite"])
     assert out.read_text() == before
+
+
+def test_a_model_that_did_not_learn_says_so(tmp_path, caplog):
+    rng = np.random.default_rng(0)
+    lines = "".join(f"{''.join(rng.choice(list('ACGT'), 20))},{i % 2}\n" for i in range(60))
+    (tmp_path / "noise.csv").write_text("sequence,label\n" + lines)
+    result = xdomain.run(data=tmp_path / "noise.csv", domain="dna", baseline="kmer", out=tmp_path / "run")
+    assert not result.values["learned"]
+    caplog.clear()
+    xdomain.predict(result.folder, tmp_path / "noise.csv")
+    assert "kmer did not learn: it " in caplog.text

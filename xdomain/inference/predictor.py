@@ -16,6 +16,7 @@ from xdomain.core.choices import OF_COLUMNS, PER_SYMBOL
 from xdomain.core.errors import BackboneError, DamagedError, RecipeError
 from xdomain.core.memory import Need, enough_memory
 from xdomain.core.overrides import Overrides
+from xdomain.core.progress import log
 from xdomain.core.recipe import Recipe
 from xdomain.core.restore import REPEAT
 from xdomain.core.run_dir import FAMILIAR, NEIGHBOURS, RECIPE, RESULT, is_done, read_result
@@ -221,6 +222,9 @@ def load_predictor(
     """
     paths = [local_run(folder) for folder in folders]
     models, adapters, values = zip(*(finished_run(path, overrides) for path in paths), strict=True)
+    for path, one in zip(paths, values, strict=True):
+        if not one.get("learned", True):
+            log.warning(f"{path}: {next(iter(one.get('notes') or ()), 'the model did not learn')}")
     told = [_question(model.recipe, one) for model, one in zip(models, values, strict=True)]
     for path, other in zip(paths, told, strict=True):
         differing = next((name for name in told[0] if told[0][name] != other[name]), None)
