@@ -103,7 +103,8 @@ def test_a_backbone_has_the_mapping_that_a_run_of_the_same_seed_has(tiny_bert, r
                          overrides=("train.max_steps=1", "train.window_overlap=4"), out=tmp_path / "run")  # fmt: skip
     found = xdomain.embed(str(tiny_bert), records, domain="dna", mapping_seed=7, overrides=("train.window_overlap=4",))
     np.testing.assert_allclose(found.vectors, frozen.model().embed(records), atol=1e-6)  # a frozen encoder stays
-    assert said[-1].endswith("as it is, not fine-tuned; mapping random with mapping seed 7, as a run has it")
+    told = "as it is, not fine-tuned; mapping random with mapping seed 7, as a run has it"
+    assert any(line.endswith(told) for line in said)
     other = xdomain.embed(str(tiny_bert), records, domain="dna")
     assert np.abs(other.vectors - found.vectors).max() > 0.1
     table = {"A": "we", "C": "you", "G": "he", "T": "she"}
