@@ -86,7 +86,7 @@ def _started(
     place: Workplace, model: str | None, typed: str, given: str | None, unlike: bool, further: str
 ) -> tuple[Job, Path]:
     """The process that predicts, and the file that it writes."""
-    run = place.one_of(model, place.models(), "model")
+    run = place.one_of(model or place.default_model(), place.models(), "model")
     changes = typed_changes(further, load_recipe(run / RECIPE).adapter.name, READING)
     records = to_predict(place, run, typed, given)
     folder = place.folder / PREDICTIONS
