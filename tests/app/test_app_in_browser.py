@@ -113,7 +113,7 @@ def test_from_the_upload_to_the_download(opened, app, data_file, tmp_path):
     assert (tmp_path / "model.zip").read_bytes()[:2] == b"PK"
 
     page.click("#onward-to-predict")
-    page.wait_for_function("document.querySelector('#model input').value")
+    sync_api.expect(page.locator("#model input")).not_to_have_value("", timeout=SECONDS)
     page.locator("#sequences textarea").fill("GGGGCCCCGGGGCCGGCCGG\nAAAATTTTAAAATTATAATT")
     page.click("#predict")
     page.wait_for_selector("#predictions td")
