@@ -192,5 +192,6 @@ def test_data_of_ones_own_are_compared_as_they_are_run(tmp_path, monkeypatch):
                               out=tmp_path / "b")  # fmt: skip
     assert [row.arm for row in of_file.rows] == ["kmer", "cnn"]
     assert of_pair.rows[0].value == of_file.rows[0].value
+    misspelt: dict[str, Any] = {"lable": "kind"}
     with pytest.raises(RecipeError, match="did you mean: label"):
-        xdomain.compare(tmp_path / "mine.csv", ["kmer"], domain="dna", lable="kind")
+        xdomain.compare(tmp_path / "mine.csv", ["kmer"], domain="dna", **misspelt)
