@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from itertools import takewhile
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
 import typer
 
@@ -45,7 +45,7 @@ from xdomain.cli.streams import name_failure, usable_streams
 from xdomain.cli.study import report_command, study_command
 from xdomain.cli.transfer import transfer_command
 from xdomain.cli.variants import variants_command
-from xdomain.core.choices import Baseline, Init, listed
+from xdomain.core.choices import ARMS, Baseline, Init, listed
 from xdomain.core.errors import RecipeError, UserError
 
 INTERRUPTED, TERMINATED = 130, 128 + signal.SIGTERM
@@ -128,7 +128,7 @@ def compare_command(
         typer.Option(
             help="Inits and baselines, the first the reference, each perhaps with options of its own: "
             "'pretrained backbone=DIR mapping=own,scratch'. Default: pretrained,scratch,kmer.",
-            autocompletion=complete.several(*get_args(Init), *get_args(Baseline)),
+            autocompletion=complete.several(*ARMS),
         ),
     ] = None,
     own: OwnData,

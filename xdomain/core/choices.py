@@ -30,6 +30,8 @@ PERHAPS_PAIRS: tuple[Problem, ...] = ("regression", "multioutput", "multilabel")
 Init = Literal["pretrained", "scratch", "reembed", "shuffled", "rescaled"]
 Tune = Literal["full", "head", "mix", "norms", "lora", "bottleneck"]
 Baseline = Literal["kmer", "cnn"]
+ARMS: tuple[str, ...] = (*get_args(Init), *get_args(Baseline))
+"""The words that name an arm: where the encoder starts, or a baseline in its place."""
 Decoder = Literal["warm", "fresh"]
 """Where the decoder beside an encoder starts: as the encoder does, or small and at random."""
 Part = Literal["attention", "ffn", "norms", "words", "positions"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -201,6 +201,30 @@ def recipe_from(tree: Mapping[str, Any], *, where: str, overrides: Overrides = (
     """
     whole = overridden(Recipe, tree, overrides)
     return checked(Recipe, whole, where=where, fix=f"edit {where}, or --set key=value")
+
+
+def encoder_options(
+    *,
+    backbone: str | None,
+    transfer: Sequence[str] | None,
+    tune: str | None,
+    mapping: str | None,
+    mapping_table: Mapping[str, str] | None,
+    mapping_seed: int | None,
+    seed: int | None,
+) -> dict[str, Any]:
+    """The keywords that runs and comparisons share, as fields of `Run` for `with_arm`.
+
+    Parameters
+    ----------
+    backbone, transfer, tune, mapping, mapping_table, mapping_seed, seed
+        As for `xdomain.run`.
+    """
+    return {
+        "backbone": backbone, "transfer": list(transfer) if transfer is not None else None, "tune": tune,
+        "mapping": mapping, "mapping_table": dict(mapping_table) if mapping_table is not None else None,
+        "mapping_seed": mapping_seed, "seed": seed,
+    }  # fmt: skip
 
 
 def with_arm(recipe: Recipe, arm: dict[str, Any]) -> Recipe:

@@ -117,6 +117,12 @@ def columns_of(names: Mapping[str, str | list[str]]) -> Columns:
     return Columns.model_validate(dict(names))
 
 
+def columns_with_label(columns: Mapping[str, str | list[str]] | None, label: str | list[str] | None) -> Columns | None:
+    """`Columns` from the keywords `columns` and `label`, of which the latter decides; None where neither names any."""
+    names = {**(columns or {}), **({} if label is None else {"label": label})}
+    return columns_of(names) if names else None
+
+
 class Split(ConfigModel):
     """How records are split into train, valid and test."""
 

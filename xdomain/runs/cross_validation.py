@@ -107,16 +107,17 @@ def _values(recipe: Recipe, results: list[StoredResult], names: list[str], table
         name: {**first["metrics"]["valid"][name], "value": statistics.fmean(r.metric(name, "valid") for r in results)}
         for name in metrics
     }
+    simple = _simple(results)
     return {
         **{name: value for name, value in first.items() if name not in OF_ONE_FOLD},
         "n": {"folds": len(names), "test": table.num_rows},
         "metrics": {"valid": valid, "test": test},
         "train_loss": statistics.fmean(r.values["train_loss"] or 0.0 for r in results),
         "folds": by_fold,
-        **_simple(results),
+        **simple,
         "between_folds": {name: statistics.stdev(one[name] for one in by_fold.values()) for name in metrics},
         "learned": all(result.values.get("learned", True) for result in results),
-        "notes": [*_notes(results, names), *_beaten(recipe, results)],
+        "notes": [*_notes(results, names), *_beaten(recipe, results, simple)],
         "seconds": sum(result.values["seconds"] for result in results),
         "training_seconds": sum(result.values["training_seconds"] for result in results),
     }
@@ -132,10 +133,10 @@ def _simple(results: list[StoredResult]) -> dict[str, Any]:
     return parts
 
 
-def _beaten(recipe: Recipe, results: list[StoredResult]) -> list[str]:
-    """A sentence where the best simple rule is as good as the model, on average over folds."""
+def _beaten(recipe: Recipe, results: list[StoredResult], simple: dict[str, Any]) -> list[str]:
+    """A sentence where the best rule in `simple`, of `_simple`, is as good as the model, on average over folds."""
     first = recipe.metrics[0]
-    rules = _simple(results).get("simple_rules", {}).get("test", {})
+    rules = simple.get("simple_rules", {}).get("test", {})
     known = {name: {first: values[first]} for name, values in rules.items() if values[first] is not None}
     beaten = not_above_rules(first, statistics.fmean(result.metric(first) for result in results), known)
     return [f"on average over folds {results[0].values['arm']['label']} {beaten}."] if beaten else []

@@ -146,7 +146,6 @@ def _rendered(
         record=record,
         tokenized=spaced,
         cut=_cut(recipe, adapter),
-        truncated=any((values.get("counts") or {}).get(name) for name in ("truncated", "sequences_in_several_windows")),
         model=repo or MODEL,
         run_place=f"{HUB}{repo}" if repo else ".",
         repo=repo,

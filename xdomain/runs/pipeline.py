@@ -16,8 +16,8 @@ from xdomain.core.keywords import names_misspelt_options
 from xdomain.core.memory import enough_memory
 from xdomain.core.overrides import Overrides
 from xdomain.core.progress import log, muted
-from xdomain.core.recipe import Recipe, load_recipe, with_arm
-from xdomain.core.recipe_sections import columns_of
+from xdomain.core.recipe import Recipe, encoder_options, load_recipe, with_arm
+from xdomain.core.recipe_sections import columns_with_label
 from xdomain.core.run_dir import (
     RECIPE,
     check_folder,
@@ -143,12 +143,11 @@ def run(
     UserError
         An argument or a record is invalid. The message says how to fix it.
     """
-    roles = {**(columns or {}), **({} if label is None else {"label": label})}
     asked = task_of(
         task,
         data,
         domain,
-        columns=columns_of(roles) if roles else None,
+        columns=columns_with_label(columns, label),
         problem=problem,
         labels=labels,
         genome=genome,
@@ -156,12 +155,11 @@ def run(
         negatives=negatives,
         overrides=overrides,
     )
-    arm = {
-        "backbone": backbone, "init": init, "transfer": list(transfer) if transfer is not None else None, "tune": tune,
-        "mapping": mapping, "mapping_table": dict(mapping_table) if mapping_table is not None else None,
-        "mapping_seed": mapping_seed, "seed": seed, "baseline": baseline,
-    }  # fmt: skip
-    recipe = with_arm(asked, arm)
+    options = encoder_options(
+        backbone=backbone, transfer=transfer, tune=tune, mapping=mapping, mapping_table=mapping_table,
+        mapping_seed=mapping_seed, seed=seed,
+    )  # fmt: skip
+    recipe = with_arm(asked, {**options, "init": init, "baseline": baseline})
     folder = Path(out) if out else default_folder(recipe)
     with (
         quiet_loading(),

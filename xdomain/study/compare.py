@@ -15,8 +15,8 @@ from xdomain.core.keywords import names_misspelt_options
 from xdomain.core.overrides import Overrides
 from xdomain.core.paths import is_folder
 from xdomain.core.progress import log, muted, part
-from xdomain.core.recipe import Recipe, with_arm
-from xdomain.core.recipe_sections import columns_of
+from xdomain.core.recipe import Recipe, encoder_options, with_arm
+from xdomain.core.recipe_sections import columns_with_label
 from xdomain.core.run_dir import RECIPE, StoredResult, check_folder, write_json, write_text
 from xdomain.data.own_data import task_of
 from xdomain.data.rows import short
@@ -108,18 +108,16 @@ def compare(
     UserError
         An argument cannot work, or a run failed; the message says how to fix it.
     """
-    roles = {**(columns or {}), **({} if label is None else {"label": label})}
     recipe = task_of(
-        task, data, domain, columns=columns_of(roles) if roles else None, problem=problem, labels=labels, genome=genome,
+        task, data, domain, columns=columns_with_label(columns, label), problem=problem, labels=labels, genome=genome,
         drop_incomplete=drop_incomplete, negatives=negatives, overrides=overrides,
     )  # fmt: skip
     if arms is None:
         arms = ("pretrained", "scratch") if recipe.problem in UNCOUNTED else ("pretrained", "scratch", "kmer")
-    options = {
-        "backbone": backbone, "transfer": list(transfer) if transfer is not None else None, "tune": tune,
-        "mapping": mapping, "mapping_table": dict(mapping_table) if mapping_table is not None else None,
-        "mapping_seed": mapping_seed, "seed": seed,
-    }  # fmt: skip
+    options = encoder_options(
+        backbone=backbone, transfer=transfer, tune=tune, mapping=mapping, mapping_table=mapping_table,
+        mapping_seed=mapping_seed, seed=seed,
+    )  # fmt: skip
     typed = [typed_arm(recipe, arm, options) for arm in arms]
     if not arms or len({arm.label for arm in typed}) != len(arms):
         raise RecipeError(f"arms {', '.join(arms) or 'none'}", expected="one or more, each once, as pretrained,scratch")

@@ -304,12 +304,12 @@ def conclusions(rows: Sequence[Row], differences: Sequence[Difference], arms: Se
         The runs: if no arm has learned, the training losses of the first arm decide which advice is given.
     """
     sentences: list[str] = []
+    unlearned = [row.arm for row in rows if not row.learned]
     if not any(row.learned for row in rows):
         sentences.append(f"No arm has shown that it learned this task. {what_to_try(_losses(arms[0]))}")
     else:
-        sentences += [f"{row.arm} has not shown that it learned." for row in rows if not row.learned]
+        sentences += [f"{arm} has not shown that it learned." for arm in unlearned]
     asked = "Does text pre-training help here? " if _on_text(arms) else "Does pre-training help here? "
-    unlearned = [row.arm for row in rows if not row.learned]
     return (*sentences, *(_sentence(difference, asked, unlearned) for difference in differences))
 
 

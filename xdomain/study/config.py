@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
 
-from xdomain.core.choices import PARTS, Baseline, Init, Problem, Tune
+from xdomain.core.choices import ARMS, PARTS, Baseline, Init, Problem, Tune
 from xdomain.core.errors import clipped, nearest
 from xdomain.core.paths import expanded
 from xdomain.core.recipe_sections import DrawSeed, Seed
@@ -125,9 +125,6 @@ class Arm(ConfigModel):
         parts += [self.mapping] if self.mapping else []
         parts += [f"{key.split('.')[-1]}={value}" for key, value in self.set.items()]
         return " ".join(parts)
-
-
-ARMS = (*get_args(Init), *get_args(Baseline))
 
 
 def _arm(value: object) -> object:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-from xdomain.core.choices import Baseline, Init
+from xdomain.core.choices import ARMS, Baseline
 from xdomain.core.errors import RecipeError, nearest, unknown
 from xdomain.core.plugins import find_recipe
 from xdomain.core.recipe import ENCODER_FIELDS, Recipe, with_arm
@@ -55,8 +55,8 @@ def typed_arm(recipe: Recipe, text: str, options: dict[str, Any]) -> TypedArm:
         name, *words = shlex.split(text)
     except ValueError:
         raise RecipeError(f"arm {text!r}", expected=EXAMPLE) from None
-    if name not in (*get_args(Init), *get_args(Baseline)):
-        raise unknown("arm", name, (*get_args(Init), *get_args(Baseline)))
+    if name not in ARMS:
+        raise unknown("arm", name, ARMS)
     own: dict[str, Any] = {}
     changes: list[str] = []
     for word in words:

@@ -70,9 +70,11 @@ def relatives(examples: Examples, names: tuple[str, ...]) -> Relatives | None:
     """
     if examples.symbols_b is not None or len(examples.symbols.values) > MOST:
         return None
-    distinct, of = np.unique(_texts(examples.symbols, names), return_inverse=True)
-    clusters, how = kmer_clusters(distinct.tolist(), IDENTITY)
-    own = clusters[of]
+    texts = _texts(examples.symbols, names)
+    distinct = sorted(set(texts))
+    number = {text: place for place, text in enumerate(distinct)}
+    clusters, how = kmer_clusters(distinct, IDENTITY)
+    own = clusters[[number[text] for text in texts]]
     test = examples.indices("test")
     known = np.isin(own[test], own[examples.indices("train")])
     return Relatives(int(known.sum()), len(test), how)

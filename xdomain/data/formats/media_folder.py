@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path, PurePosixPath
 from posixpath import commonpath
 
@@ -159,9 +160,11 @@ def _classes(names: Sequence[str], folder: Path, *, depth: int) -> list[str]:
 def _labels(names: Sequence[str], labels: Path, folder: Path) -> dict[str, Sequence[str | None]]:
     """The columns of `labels` in the order of `names`, but for that which names the files."""
     keys = _keys(names)
+    home = folder.resolve()
 
+    @cache
     def key_of(cell: str) -> str:
-        return _key(cell, labels, folder)
+        return _key(cell, labels, home)
 
     table = labels_table(labels, lambda cell: key_of(cell) in keys, "file")
     cells = {name: strings(table, name).to_pylist() for name in table.column_names}
@@ -213,12 +216,12 @@ def _keys(names: Sequence[str]) -> dict[str, list[str]]:
     return keys
 
 
-def _key(cell: str, labels: Path, folder: Path) -> str:
-    """What a `cell` of the table `labels` calls a file of `folder`; a path to it, from here or the table, is cut."""
+def _key(cell: str, labels: Path, home: Path) -> str:
+    """What a `cell` of the table `labels` calls a file of `home`, a resolved folder; a path to it is cut."""
     name = cell.replace("\\", "/").removeprefix("./")
     if "/" in name:
         for start in (labels.parent, Path()):
             place = (start / name).parent.resolve()
-            if place.is_relative_to(folder.resolve()):
-                return (place.relative_to(folder.resolve()) / PurePosixPath(name).name).as_posix()
+            if place.is_relative_to(home):
+                return (place.relative_to(home) / PurePosixPath(name).name).as_posix()
     return name
