@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast
 
-from xdomain.core.errors import DataError, RecipeError, UserError
+from xdomain.core.errors import RecipeError, UserError
 from xdomain.core.safe_loading import load
 from xdomain.core.sequences import Alphabet, Ids, Payload, Ragged, narrow, path_option
+
+from .unicode_texts import texts_of
 
 MAPPABLE = ("WordPiece", "BPE", "WordLevel")
 """Models whose pieces may have any ids; in a Unigram, an id is the place in its list."""
@@ -38,6 +40,7 @@ class Text:
         tokens are not recognised in texts: "[MASK]" is read as a bracket, a word and a bracket.
     """
 
+    reads_lines: ClassVar[bool] = True
     tokenizer: str = path_option()
 
     @property
@@ -126,7 +129,7 @@ class Text:
         DataError
             A record is not UTF-8; the message counts records from 1.
         """
-        strings = [_decoded(text, record) for record, text in enumerate(_listed(payloads))]
+        strings = texts_of(payloads)
         encoded = self._core.encode_batch_fast(strings, add_special_tokens=False)
         ragged = Ragged.from_lists([e.ids for e in encoded])
         symbols = self._symbol_of[ragged.values]
@@ -143,7 +146,7 @@ class Text:
             For each text an entry a word: the place of its first piece among the text's pieces; the number of those
             pieces where the tokenizer leaves nothing of the word.
         """
-        strings = [_decoded(text, record) for record, text in enumerate(_listed(payloads))]
+        strings = texts_of(payloads)
         encoded = self._core.encode_batch(strings, add_special_tokens=False)
         return Ragged.from_lists(
             [_first_pieces(text, [end for _, end in e.offsets]) for text, e in zip(strings, encoded, strict=True)]
@@ -151,7 +154,7 @@ class Text:
 
     def spans(self, payloads: Sequence[Payload] | pa.Array) -> NDArray[np.float64]:
         """Shape (total pieces, 2): the characters that each piece covers, half-open."""
-        strings = [_decoded(text, record) for record, text in enumerate(_listed(payloads))]
+        strings = texts_of(payloads)
         encoded = self._core.encode_batch(strings, add_special_tokens=False)
         return np.array([edge for e in encoded for edge in e.offsets], np.float64).reshape(-1, 2)
 
@@ -172,10 +175,6 @@ class Text:
         return Tokenizer.from_str(json.dumps({**self._settings, "model": model, "added_tokens": added}))
 
 
-def _listed(payloads: Sequence[Payload] | pa.Array) -> list[Payload]:
-    return list(payloads.to_pylist() if isinstance(payloads, pa.Array) else payloads)  # pyright: ignore
-
-
 def _first_pieces(text: str, ends: Sequence[int]) -> NDArray[np.int64]:
     """Shape (words,): the first piece of each word, where piece i ends before character ``ends[i]``.
 
@@ -187,14 +186,3 @@ def _first_pieces(text: str, ends: Sequence[int]) -> NDArray[np.int64]:
     first = np.searchsorted(word_of, words)
     none = np.append(word_of, -1)[first] != words
     return np.where(none, len(ends), first)
-
-
-def _decoded(text: Payload, record: int) -> str:
-    try:
-        return text.decode() if isinstance(text, bytes) else text
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"record {record + 1}: byte 0x{error.object[error.start]:02x}, its number {error.start + 1}, is not UTF-8",
-            expected="text in UTF-8",
-            fix="save the file as UTF-8",
-        ) from None

@@ -33,7 +33,7 @@ class XDomainClassifier(ClassifierMixin, BaseEstimator):
     Parameters
     ----------
     domain
-        What the sequences are: dna, protein, speech, music, synthetic or text.
+        What the sequences are: dna, protein, speech, music, text, tokens or synthetic.
     backbone, init, tune, mapping, mapping_seed, seed, baseline, overrides, minutes
         As for `xdomain.run`.
     valid

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -63,6 +64,7 @@ class Synthetic:
         Seed of all draws, 0 or more.
     """
 
+    reads_lines: ClassVar[bool] = True
     kind: str = "flat:128"
     symbols: int = 29_995
     law: str = "uniform"

@@ -19,7 +19,7 @@ from xdomain.data.sources import paths_of
 from xdomain.inspection import check
 
 DOMAINS = {"dna": "DNA or RNA", "protein": "Proteins", "speech": "Speech", "music": "Music", "text": "Text",
-           "synthetic": "Integers"}  # fmt: skip
+           "tokens": "Tokens", "synthetic": "Integers"}  # fmt: skip
 SOURCES = [("Upload a file", UPLOAD), ("A file in this folder", HERE), ("An example", EXAMPLE)]
 ASK = "<p>What does the file hold? Choose the domain.</p>"
 FIRST = "toy/dna-motif-order"

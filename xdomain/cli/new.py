@@ -26,6 +26,8 @@ TEMPLATES = Path(__file__).parent / "templates"
 YAML = (".yaml", ".yml")
 RECORDS, LENGTHS, KINDS = 200, (20, 40), 4
 """Of made-up data: records, their lengths, and how many of the domain's symbols occur."""
+MADE_UP = "hop skip step turn"
+"""A record of a domain that takes its symbols from the data."""
 DOMAIN, SYMBOLS, TASK = "dna", "abcd", "toy/dna-motif-order"
 SHOWN = ("title", "source", "reader", "columns", "adapter", "problem", "split", "metrics")
 """Parts of a recipe that its file shows though they may have their default."""
@@ -48,6 +50,7 @@ def new_recipe_command(
     overwrite: Overwrite = False,
 ) -> None:
     """Write the recipe of a task: for your own data, with what is guessed filled in, or for a few made-up records."""
+    from xdomain.core.adapter_protocols import LearnsAlphabet
     from xdomain.core.plugins import make_adapter, uses_tokenizer
     from xdomain.core.run_dir import check_new_file
 
@@ -60,7 +63,10 @@ def new_recipe_command(
         check_new_file(made_up, (".csv",), overwrite=overwrite)
         if uses_tokenizer(domain):
             raise RecipeError(f"no made-up records of {domain}", expected="data of your own", fix="--data FILE")
-        _write({made_up: _made_up_records(make_adapter(domain).decode)})
+        adapter = make_adapter(domain)
+        if isinstance(adapter, LearnsAlphabet):
+            adapter = adapter.fitted([[MADE_UP]])
+        _write({made_up: _made_up_records(adapter.decode)})
         own = replace(own, data=[str(made_up)], domain=domain)
     try:
         recipe = own.recipe(None)

@@ -122,12 +122,15 @@ def pretrain_text_command(
 def pretrain_sequences_command(
     context: typer.Context,
     files: Annotated[
-        list[Path], typer.Argument(help="FASTA, FASTQ, tables, units, …; or sound or music files, or folders of them.")
+        list[Path],
+        typer.Argument(help="FASTA, tables, units, lines of tokens, …; or sound or music files, or folders of them."),
     ],
     *,
     domain: Annotated[
         str,
-        typer.Option(help="What the files hold: dna, protein, speech, music, …", autocompletion=complete.domains),
+        typer.Option(
+            help="What the files hold: dna, protein, speech, music, tokens, …", autocompletion=complete.domains
+        ),
     ],
     out: CheckpointOut,
     mapping: Annotated[

@@ -5,15 +5,15 @@ Test for one with ``isinstance(adapter, HasSpans)``. An adapter need not inherit
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from xdomain.core.sequences import Ids, Payload, Ragged
+from xdomain.core.sequences import Adapter, Ids, Payload, Ragged
 
 
 @runtime_checkable
@@ -75,6 +75,17 @@ class ReadsFiles(Protocol):
 
 
 @runtime_checkable
+class ReadsLines(Protocol):
+    """Has records that a text file may hold without more, one on each line, with blanks or commas in them.
+
+    Such a file, without a header, is then read wherever no labels are needed.
+    """
+
+    reads_lines: ClassVar[bool]
+    """True."""
+
+
+@runtime_checkable
 class CutsFiles(Protocol):
     """Can cut an answer out of a file."""
 
@@ -98,6 +109,18 @@ class ChecksRecords(Protocol):
 
     def check_compatible(self, told: Mapping[str, Sequence[str]]) -> None:
         """Raise a `UserError` if they were not; `told` is the value of `xdomain.data.assemble.constants_of`."""
+        ...
+
+
+@runtime_checkable
+class LearnsAlphabet(Protocol):
+    """Takes its alphabet from the data where its options name none. It should have `KeepsFiles`, too."""
+
+    def fitted(self, payloads: Iterable[Sequence[Payload] | pa.Array]) -> Adapter:
+        """The same adapter with the symbols of `payloads`, raw records, many at once, as its alphabet.
+
+        Where its options name an alphabet, it returns itself and does not read them.
+        """
         ...
 
 

@@ -95,6 +95,12 @@ def uses_tokenizer(name: str) -> bool:
     return entry is not None and "tokenizer" in (f.name for f in dataclasses.fields(entry.load()))
 
 
+def reads_lines(name: str) -> bool:
+    """Whether the adapter `name` is a `xdomain.core.adapter_protocols.ReadsLines`; false for an unknown adapter."""
+    entry = entry_points("xdomain.adapters").get(name)
+    return entry is not None and getattr(entry.load(), "reads_lines", False) is True
+
+
 @cache
 def _task_modules() -> tuple[ModuleType, ...]:
     return tuple(entry.load() for entry in entry_points("xdomain.tasks").values())

@@ -9,11 +9,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from xdomain.core.adapter_protocols import ChecksRecords
+from xdomain.core.adapter_protocols import ChecksRecords, LearnsAlphabet
 from xdomain.core.choices import Problem
 from xdomain.core.errors import DataError, RecipeError, unknown
 from xdomain.core.paths import is_file
-from xdomain.core.plugins import readers, uses_tokenizer
+from xdomain.core.plugins import readers, reads_lines, uses_tokenizer
 from xdomain.core.progress import log
 from xdomain.core.recipe import NEGATIVES, Recipe
 from xdomain.core.recipe_sections import Columns
@@ -166,7 +166,7 @@ def load_file(
     DataError
         The file is damaged or lacks a column.
     """
-    asked = asked_of(file, recipe, paired=paired, labelled=labelled)
+    asked = asked_of(file, recipe, columns=columns, paired=paired, labelled=labelled)
     try:
         table = read(
             asked.reader, {"data": file}, columns=columns, known=asked.known, problem=asked.problem,
@@ -202,12 +202,14 @@ class Asked:
     labelled: bool
 
 
-def asked_of(file: Path, recipe: Recipe, *, paired: bool = False, labelled: bool = False) -> Asked:
+def asked_of(
+    file: Path, recipe: Recipe, *, columns: Columns | None = None, paired: bool = False, labelled: bool = False
+) -> Asked:
     """How a file is read for a trained model.
 
     Parameters
     ----------
-    file, recipe, paired, labelled
+    file, recipe, columns, paired, labelled
         As for `load_file`.
 
     Raises
@@ -217,8 +219,12 @@ def asked_of(file: Path, recipe: Recipe, *, paired: bool = False, labelled: bool
     """
     if not is_file(file):
         raise RecipeError(f"{file} does not exist", expected=READABLE, nearest=neighbour(file))
-    reader = format_of(file)
+    single = not (labelled or paired or columns or recipe.problem == "span" or recipe.reader_options.get("names"))
+    lines = reads_lines(recipe.adapter.name)
+    reader = format_of(file, lines=lines and single)
     options: dict[str, Any] = dict(recipe.reader_options) if reader == recipe.reader else {}
+    if reader == "units" and lines:
+        options["merge"] = False
     options.pop("constant_label", None)  # which holds for the data of the run alone
     known = recipe.columns if recipe.reader in FORMATS else Columns()
     for_training = {role: getattr(known, role) for role in ("split", "fold", "weight")}
@@ -276,7 +282,9 @@ def made_ready(
 
 def _in_one_piece(table: pa.Table, adapter: Adapter | None) -> tuple[pa.Table, list[str]]:
     """Undo overlapping k-mers, where the adapter reads letters, not words; a sentence for what was undone."""
-    if adapter is None or uses_tokenizer(adapter.name) or not all(map(str.isalpha, adapter.alphabet.symbols[:4])):
+    if adapter is None or uses_tokenizer(adapter.name) or isinstance(adapter, LearnsAlphabet):
+        return table, []
+    if not all(map(str.isalpha, adapter.alphabet.symbols[:4])):
         return table, []
     metadata = table.schema.metadata
     table, undone = without_overlap(table)

@@ -13,7 +13,7 @@ from xdomain.core.choices import DEFAULT_METRICS, NegativesHow, Problem
 from xdomain.core.errors import DataError, RecipeError, unknown
 from xdomain.core.overrides import Overrides, as_typed, overridden
 from xdomain.core.paths import is_file, is_folder
-from xdomain.core.plugins import adapter_names, find_recipe, make_adapter, task_names, uses_tokenizer
+from xdomain.core.plugins import adapter_names, find_recipe, make_adapter, reads_lines, task_names, uses_tokenizer
 from xdomain.core.progress import log
 from xdomain.core.recipe import MAX_NAME_LENGTH, NEGATIVES, SPLITS, Recipe, recipe_from
 from xdomain.core.recipe_sections import Columns, columns_of
@@ -119,6 +119,8 @@ def own_recipe(
     if problem is not None and problem not in get_args(Problem):
         raise unknown("problem", str(problem), get_args(Problem))
     others = [path for path in files.values() if path != lead]
+    if reads_lines(domain) and format_of(lead) == "units":
+        options.setdefault("merge", False)
     reader, guess = _guessed(lead, others, columns, problem, options, _suffixes(domain), of_one_class=how != "none")
     posed = guess.problem or "classification"
     if guess.separator:
@@ -329,7 +331,10 @@ def _file(data: Any, parts: _Parts) -> Path:
         raise RecipeError(f"{path} does not exist", expected=READABLE, nearest=neighbour(path))
     if parts.labels is None:
         return path
-    options = raw_options_of(format_of(path), parts.options)
+    form = format_of(path)
+    if reads_lines(parts.domain) and form == "units":
+        parts.options.setdefault("merge", False)
+    options = raw_options_of(form, parts.options)
     for name in options:
         del parts.options[name]
     return store_table(with_labels(path, parts.labels, options), _stem(path), f"{path} with {parts.labels}")

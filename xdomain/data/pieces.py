@@ -76,7 +76,7 @@ def load_pieces(
     DataError
         The file is damaged or lacks a column. The message names the row in the file, not in its piece.
     """
-    asked = asked_of(file, recipe, paired=paired)
+    asked = asked_of(file, recipe, columns=columns, paired=paired)
     parse = _parser(file, asked.reader, asked.options)
     if parse is None:
         table = load_file(file, recipe, adapter, columns=columns, paired=paired)

@@ -38,6 +38,12 @@ def written_units(units: NDArray[np.integer], runs: NDArray[np.integer]) -> str:
     return " ".join(f"{u}:{r}" if r != 1 else f"{u}" for u, r in zip(units.tolist(), runs.tolist(), strict=True))
 
 
+def written_out(units: str) -> str:
+    """The `units` of one record, such as ``71:2 12``, without run lengths: ``71 71 12``."""
+    parts = (unit.partition(":") for unit in units.split())
+    return " ".join(" ".join([unit] * int(run or 1)) for unit, _, run in parts)
+
+
 def units_as_text(units: ArrayLike, runs: ArrayLike | None = None) -> str:
     """Write units as text, with equal neighbours merged: `written_units` of `merged`.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -103,16 +103,8 @@ def unlabelled(files: Sequence[Path], recipe: Recipe, adapter: Adapter, *, colum
     DataError
         A file or a record cannot be read, or no record has symbols.
     """
-    media = [path for path in files if is_media(path, adapter)]
-    groups = [*([media] if media else []), *([path] for path in files if path not in set(media))]
-    read: list[Ragged] = []
-    for group in groups:
-        for piece in with_progress(pieces_of(group, recipe, adapter, columns=columns), "reading"):
-            column: Any = piece.table.column("sequence")
-            ids: list[str] = piece.table.column("id").to_pylist()
-            whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-            read.append(encode_column(adapter, whole, ids))
-    symbols = _joined(read)
+    tables = _tables(files, recipe, adapter, columns)
+    symbols = _joined([encode_column(adapter, _sequences(one), one.column("id").to_pylist()) for one in tables])
     warn_of_other([symbols], adapter)
     kept, repeated = _first_of_each(symbols)
     empty = len(symbols) - len(kept) - repeated
@@ -125,6 +117,30 @@ def unlabelled(files: Sequence[Path], recipe: Recipe, adapter: Adapter, *, colum
             log.info(f"{count:,} of {len(symbols):,} records are left out: {name.replace('_', ' ')}")
     chosen = symbols if len(kept) == len(symbols) else symbols.take(kept)
     return Ragged(chosen.values, chosen.offsets, {**symbols.counts, **{k: n for k, n in told.items() if n}})
+
+
+def raw_sequences(
+    files: Sequence[Path], recipe: Recipe, adapter: Adapter, *, columns: Columns | None = None
+) -> Iterator[pa.Array]:
+    """Read the sequences of `files` as they stand there, many at once; `recipe`, `adapter` and `columns` are those of
+    `unlabelled`.
+    """
+    return map(_sequences, _tables(files, recipe, adapter, columns))
+
+
+def _tables(
+    files: Sequence[Path], recipe: Recipe, adapter: Adapter, columns: Columns | None
+) -> Iterator[pa.Table | pa.RecordBatch]:
+    media = [path for path in files if is_media(path, adapter)]
+    groups = [*([media] if media else []), *([path] for path in files if path not in set(media))]
+    for group in groups:
+        for piece in with_progress(pieces_of(group, recipe, adapter, columns=columns), "reading"):
+            yield piece.table
+
+
+def _sequences(table: pa.Table | pa.RecordBatch) -> pa.Array:
+    column: Any = table.column("sequence")
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
 
 
 def _joined(parts: Sequence[Ragged]) -> Ragged:

@@ -19,7 +19,7 @@ from xdomain.core.recipe import Recipe, recipe_from
 from xdomain.core.recipe_sections import Columns, columns_of
 from xdomain.core.sequences import Adapter, Ragged, fingerprint
 from xdomain.data.corpus import STORE, check_specials
-from xdomain.data.unlabelled import counted, described, files_of, unlabelled
+from xdomain.data.unlabelled import counted, described, files_of, raw_sequences, unlabelled
 from xdomain.model.token_mapping import TokenMapping
 from xdomain.model.vocabulary import Vocabulary
 from xdomain.pretraining.checkpoints import WorkFolder
@@ -28,7 +28,7 @@ from xdomain.pretraining.own_vocabulary import symbol_tokenizer
 from xdomain.pretraining.records import fitted, hold_out_records, joined
 from xdomain.pretraining.start import shaped, started, tokenizer_of, within
 from xdomain.pretraining.train import Plan, train_checkpoint
-from xdomain.training.preparation import adapter_of
+from xdomain.training.preparation import bare_adapter_of, with_symbols_of
 from xdomain.training.train_encoder import mappings_of
 
 HEEDED = ("adapter.", "reader_options.")
@@ -101,8 +101,9 @@ def pretrain_sequences(
     recipe = _recipe(domain, overrides, options.start, onto)
     if isinstance(columns, Mapping):
         columns = columns_of(columns)
-    adapter = adapter_of(recipe)
+    adapter = bare_adapter_of(recipe)
     paths = files_of([Path(file) for file in files], adapter)
+    adapter = with_symbols_of(raw_sequences(paths, recipe, adapter, columns=columns), adapter)
     work = WorkFolder(out)
     work.check()
     start, asked = started(options), options

@@ -14,7 +14,7 @@ from xdomain.core.memory import Need, enough_memory
 from xdomain.core.progress import log
 from xdomain.core.run_dir import HISTORY_PLOT, MAPPING, write_history, write_json
 from xdomain.core.safe_loading import load
-from xdomain.model.backbone import Backbone
+from xdomain.model.backbone import Backbone, quiet_loading
 from xdomain.model.families import max_positions
 from xdomain.model.token_mapping import TokenMapping
 from xdomain.model.vocabulary import Vocabulary
@@ -157,7 +157,7 @@ def _publish(
 ) -> None:
     """Write everything to the work folder, then move it in place: an interruption leaves no partial checkpoint."""
     made = work.path / "made"
-    with work.guarded():
+    with work.guarded(), quiet_loading():
         model.to("cpu").half().save_pretrained(made)  # pyright: ignore[reportArgumentType]
         load("AutoConfig", made, dtype="float32").save_pretrained(made)  # the format to load fp16 weights in
         plan.tokenizer.model_input_names = inputs(model)

@@ -85,7 +85,8 @@ def run(
         ``pandas.DataFrame``, a ``pyarrow.Table``, or (sequences, labels), or with `negatives` a list of sequences; or
         any of these by split, ``{"train": …, "test": …}``.
     domain
-        With `data`: what the sequences are, ``dna``, ``protein``, ``speech``, ``music``, ``synthetic`` or ``text``.
+        With `data`: what the sequences are, ``dna``, ``protein``, ``speech``, ``music``, ``text``, ``tokens`` or
+        ``synthetic``.
     label
         With `data`: the column of labels; for multilabel and multioutput perhaps a list of columns, one for each.
     columns

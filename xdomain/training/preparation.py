@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
-from xdomain.core.adapter_protocols import ReverseComplements
+from xdomain.core.adapter_protocols import LearnsAlphabet, ReverseComplements
 from xdomain.core.errors import DataError
 from xdomain.core.plugins import make_adapter
-from xdomain.core.progress import log, reporter
+from xdomain.core.progress import log, muted, reporter
 from xdomain.core.recipe import Recipe
 from xdomain.core.recipe_sections import AdapterChoice
 from xdomain.core.sequences import Adapter
@@ -23,18 +25,52 @@ from xdomain.data.negatives.make import count_negatives, own_class, split_with_n
 from xdomain.model.checkpoints import locate_backbone, shipped_folder
 
 JUDGED = ("valid", "test")
+READ = ("sequence", "sequence_b")
+"""The columns of a raw table that the adapter encodes."""
 FINDINGS = ("leakage", "pair_members", "contradictions", "duplicates", "shortcuts")
 """What is looked for in a data set, by its name in the counts of `prepare`; docs/checks.md."""
 
 
 def adapter_of(recipe: Recipe) -> Adapter:
-    """Make the adapter that `recipe` names; one for text gets the backbone's tokenizer unless options name another."""
-    return _made(recipe.adapter, recipe)
+    """Make the adapter that `recipe` names.
+
+    One for text gets the backbone's tokenizer unless options name another; one that takes its alphabet from the data
+    reads them, unless options name one.
+    """
+    return _fitted(bare_adapter_of(recipe), recipe, (*READ, *(("label",) if recipe.problem == "sequence" else ())))
 
 
 def target_of(recipe: Recipe, adapter: Adapter) -> Adapter:
     """Make the adapter of what comes out of a `recipe` for sequence, as `adapter_of` does; by default `adapter`."""
-    return _made(recipe.target, recipe) if recipe.target else adapter
+    return _fitted(_made(recipe.target, recipe), recipe, ("label",)) if recipe.target else adapter
+
+
+def bare_adapter_of(recipe: Recipe) -> Adapter:
+    """Make the adapter that `recipe` names; one that takes its alphabet from the data has none yet."""
+    return _made(recipe.adapter, recipe)
+
+
+def _fitted(adapter: Adapter, recipe: Recipe, columns: Sequence[str]) -> Adapter:
+    """The `adapter` with the symbols in `columns` of the data, if it takes its alphabet from there."""
+    return with_symbols_of(_columns(recipe, columns), adapter)
+
+
+def with_symbols_of(payloads: Iterable[pa.Array], adapter: Adapter) -> Adapter:
+    """The `adapter` with the symbols of the raw records `payloads`, which is logged, if it takes them from the data."""
+    if not isinstance(adapter, LearnsAlphabet):
+        return adapter
+    with muted():  # what the reader says is said when they are encoded
+        known = adapter.fitted(payloads)
+    if known is not adapter:
+        names = [name for name in known.alphabet.symbols if name != known.alphabet.unknown]
+        log.info(f"alphabet: {len(names):,} symbols, those of the data: {', '.join(names[:8])}"
+                 + (", …" if len(names) > 8 else ""))  # fmt: skip
+    return known
+
+
+def _columns(recipe: Recipe, names: Sequence[str]) -> Iterator[pa.Array]:
+    table = load_table(recipe)
+    yield from (table.column(name).combine_chunks() for name in names if name in table.column_names)
 
 
 def _made(choice: AdapterChoice, recipe: Recipe) -> Adapter:

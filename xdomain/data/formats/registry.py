@@ -17,6 +17,7 @@ from xdomain.core.errors import unknown
 from xdomain.core.recipe_sections import Columns
 from xdomain.data.assemble import assemble
 from xdomain.data.formats.fasta import check_labelled, raw_fasta
+from xdomain.data.formats.lines import has_plain_lines, raw_lines
 from xdomain.data.formats.read_file import read_head
 from xdomain.data.formats.refused import refuse_binary, refuse_text
 from xdomain.data.formats.sequence_files import raw_records
@@ -58,6 +59,7 @@ FORMATS: Mapping[str, Format] = {
     "embl": Format(partial(raw_records, kind="embl"), of_sequences=True),
     "pir": Format(partial(raw_records, kind="pir"), of_sequences=True),
     "units": Format(raw_units, of_sequences=True),
+    "lines": Format(raw_lines, of_sequences=True),
 }
 """By the name of the reader, as recipes give it."""
 STARTS = (
@@ -79,8 +81,11 @@ MANIFESTS = (
 )
 
 
-def format_of(path: Path) -> str:
+def format_of(path: Path, *, lines: bool = False) -> str:
     """The name of the format of the file `path`, by what it begins with.
+
+    `lines` says whether a text of lines, without a header, has records of its own: it would be refused as a table, or
+    be taken for speech units where it holds integers.
 
     Raises
     ------
@@ -90,7 +95,8 @@ def format_of(path: Path) -> str:
     content = read_head(path, 10_000).removeprefix(b"\xef\xbb\xbf")
     refuse_binary(path, content)
     refuse_text(path, content, MANIFESTS)
-    return next((name for start, name in STARTS if re.match(start, content, re.DOTALL)), "table")
+    form = next((name for start, name in STARTS if re.match(start, content, re.DOTALL)), "table")
+    return "lines" if lines and form in ("table", "units") and has_plain_lines(path) else form
 
 
 def read(

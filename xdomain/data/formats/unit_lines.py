@@ -12,7 +12,7 @@ import pyarrow as pa
 from xdomain.core.errors import DataError
 from xdomain.core.json_text import parse_literal
 from xdomain.data.formats.read_file import read_text
-from xdomain.data.run_length import merged, written_units
+from xdomain.data.run_length import merged, written_out, written_units
 
 FORMS = ("dict", "named", "km")
 UNITS = ("units", "audio_repr", "hubert", "cpc_km100", "vqvae256")
@@ -34,7 +34,7 @@ EXPECTED = (
 )
 
 
-def raw_units(path: Path, form: str | None = None) -> pa.Table:
+def raw_units(path: Path, form: str | None = None, merge: bool = True) -> pa.Table:
     """Read a file of units.
 
     Parameters
@@ -44,11 +44,13 @@ def raw_units(path: Path, form: str | None = None) -> pa.Table:
         ``FILE:LINE``.
     form
         One of `FORMS`; None: guessed from the first line.
+    merge
+        Whether units that come again are written once, with their number; if not, a run is written out.
 
     Returns
     -------
     pa.Table
-        The columns id and sequence, strings, such as ``71:2 12``.
+        The columns id and sequence, strings, such as ``71:2 12``, or ``71 71 12``.
 
     Raises
     ------
@@ -56,6 +58,8 @@ def raw_units(path: Path, form: str | None = None) -> pa.Table:
         A line that holds no units, with its number; or a manifest of another number of lines.
     """
     names, sequences = zip(*utterances(path, form), strict=True)
+    if not merge:
+        sequences = tuple(map(written_out, sequences))
     return pa.table({"id": pa.array(names, pa.string()), "sequence": pa.array(sequences, pa.string())})
 
 

@@ -20,7 +20,7 @@ from xdomain.model.checkpoints import locate_backbone
 from xdomain.model.initialise import EncoderArm, build_model
 from xdomain.model.token_mapping import TokenMapping
 from xdomain.model.vocabulary import Vocabulary
-from xdomain.training.preparation import adapter_of
+from xdomain.training.preparation import bare_adapter_of
 from xdomain.training.saved_encoder import saved_model
 from xdomain.training.train_encoder import mappings_of
 
@@ -125,7 +125,7 @@ def read_backbone(
     kind = recipe.run.mapping.partition(":")[0]
     if kind in UNTRAINED:
         raise RecipeError(f"mapping {kind} for a backbone", expected="one that no training makes, such as random")
-    adapter = adapter_of(recipe)
+    adapter = bare_adapter_of(recipe)
     backbone = load_backbone(str(source))
     (drawn,) = mappings_of(recipe, Vocabulary.of(backbone.tokenizer), adapter)
     options = recipe.run
