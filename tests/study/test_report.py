@@ -374,12 +374,12 @@ def test_verdicts(told):
     texts = told("ordinary")
     everywhere(
         texts,
-        "36 of 36 cells (single runs) finished. 4 differences to scratch (helps: 1, hurts: 2, no difference seen: 1)",
+        "36 of 36 cells (single runs) finished. 4 differences to scratch (better: 1, worse: 2, no difference seen: 1)",
     )
     markdown, page = texts
     for text, mark in ((markdown, ": "), (page, " ")):
-        assert f"helps{mark}pretrained against scratch: test accuracy +.066 [+.046, +.086], q < .001." in text
-        assert f"hurts{mark}shuffled against scratch: test accuracy −.032 [−.052, −.012], q = .012." in text
+        assert f"better{mark}pretrained against scratch: test accuracy +.066 [+.046, +.086], q < .001." in text
+        assert f"worse{mark}shuffled against scratch: test accuracy −.032 [−.052, −.012], q = .012." in text
         assert (
             f"no difference seen{mark}reembed against scratch: test accuracy +.002 [−.018, +.022], q = .610. "
             "Only a difference of .027 or more would have been seen reliably (80 % power, were it the only one)."
@@ -392,10 +392,10 @@ def test_where_lower_is_better_the_words_turn(told):
     texts = told("mse")
     everywhere(texts, "test mse −.111 [−.131, −.091] (lower is better), q = .001.", "mse, lower is better")
     markdown, page = texts
-    assert "helps: pretrained against" in markdown
-    assert "hurts: kmer against" in markdown
-    assert "helps pretrained against" in page
-    assert "hurts kmer against" in page
+    assert "better: pretrained against" in markdown
+    assert "worse: kmer against" in markdown
+    assert "better pretrained against" in page
+    assert "worse kmer against" in page
 
 
 def test_a_difference_that_passes_only_alone_is_not_called_one():
@@ -454,7 +454,7 @@ def test_two_equal_pairs_may_be_chance():
 def test_where_no_seed_changes_either_arm_one_pair_is_enough():
     fixed = difference("kmer", 0.066, 0.001, pairs=1, fixed=True)
     text = markdown_of(replace(ORDINARY, differences=(fixed,)))
-    assert "- **helps**: **kmer** against scratch" in text
+    assert "- **better**: **kmer** against scratch" in text
     assert "No seed changes either arm: this is over test records alone." in text
 
 
@@ -471,7 +471,7 @@ def test_what_did_not_learn_is_told_before_all_else(told):
     for text in texts:
         place = text.index("No arm has shown that it learned")
         assert place < text.index("cells (single runs) finished") < text.rindex("against scratch")
-    nowhere(texts, "hurts:", "helps:")
+    nowhere(texts, "worse:", "better:")
     nowhere(told("ordinary"), "shown that")
 
 
@@ -492,7 +492,7 @@ def test_what_the_terminal_says_agrees(capsys, tmp_path):
     assert "\tinconclusive: one seed\n" in capsys.readouterr().out
     print_findings(ORDINARY, tmp_path)
     assert [line.split("\t")[-1] for line in capsys.readouterr().out.splitlines()[-5:-1]] == [
-        "helps", "no difference seen", "hurts", "hurts",
+        "better", "no difference seen", "worse", "worse",
     ]  # fmt: skip
 
 
@@ -586,7 +586,7 @@ def test_missing_cells_are_told_above_the_results(told, reports):
     assert "DataError: row 7 | of x.csv" in texts[1]
     assert r"DataError: row 7 \| of x.csv" in reports("failed")[0]
     for text in texts:
-        assert text.index("are missing") < text.index("What was found" if text is texts[0] else "helps pretrained")
+        assert text.index("are missing") < text.index("What was found" if text is texts[0] else "better pretrained")
         assert text.index("out of memory") < text.index("0123abcd")  # failures first
 
 

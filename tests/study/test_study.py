@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import shutil
 from typing import Any
 
@@ -10,6 +11,7 @@ import pyarrow.compute
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from command_line import told
 from small_study import finished, study
 
 import xdomain
@@ -112,14 +114,24 @@ def test_a_study_whose_arms_did_not_learn_says_so_first(alike):
         )
 
 
+def test_a_study_answers_the_question_in_a_sentence(done, capsys):
+    store, found = done
+    asked = dict.fromkeys(one.task for one in found.differences if one.question)
+    assert list(asked) == list(dict.fromkeys(one.task for one in found.differences))
+    text = (store / "small" / "report.md").read_text()
+    for task in asked:
+        assert re.search(rf"- \*\*{task}\*\*: Does text pre-training help here\? (Yes|No |No:|Cannot be told)", text)
+    assert told(capsys, "report", store / "small")[1].count("Does text pre-training help here?") == len(asked)
+
+
 def test_one_seed_gives_no_verdict_and_no_test(done, tiny_bert):
     store, _ = done
     found = run_study(study(tiny_bert, seeds=1, name="one"), out=store)
     assert {one.pairs for one in found.differences} == {1}
     assert all(math.isnan(one.q) and math.isnan(one.estimate.p) for one in found.differences)
     text = (store / "one" / "report.md").read_text()
-    assert "**helps**" not in text
-    assert "**hurts**" not in text
+    assert "**better**" not in text
+    assert "**worse**" not in text
     assert "**no difference seen**" not in text
 
 

@@ -219,10 +219,12 @@ def print_power(rows: Sequence[Power], difference: float | None) -> None:
 def print_findings(findings: Findings, folder: Path) -> None:
     """Print the `findings` of the study in `folder`.
 
-    First the arms that did not learn, then every arm, every difference with its verdict, and where the report is.
+    First the arms that did not learn, then every arm, every difference with its verdict, whether pre-training helps,
+    and where the report is.
     """
-    from xdomain.study.report.conclusions import word_of
+    from xdomain.study.report.conclusions import word_of, would_pass_alone
     from xdomain.study.report.not_learned import not_learned
+    from xdomain.study.report.sentences import answers
 
     if warning := not_learned(findings):
         print(f"{warning.title}:")
@@ -253,11 +255,13 @@ def print_findings(findings: Findings, folder: Path) -> None:
                     "[95 %]": str(one.estimate.interval),
                     "q": number(one.q),
                     "detectable": number(one.estimate.detectable),
-                    "verdict": word_of(one),
+                    "verdict": word_of(one) + ("; alone it would pass" if would_pass_alone(one) else ""),
                 }
                 for one in findings.differences
             ]
         )
+    for task, fraction, answer in answers(findings):
+        print(f"{task}{f', {fraction:g} of train' if several else ''}: {answer}")
     done, failed, unrun = findings.cells
     if findings.missing:
         print(f"{failed + unrun} of {done + failed + unrun} cells are missing: {failed} failed, {unrun} not run")

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
 from xdomain.core.errors import RecipeError
-from xdomain.core.formatting import number
 from xdomain.core.restore import read_object
 from xdomain.core.run_dir import StoredResult, read_history
 from xdomain.metrics.bootstrap import Interval
@@ -22,7 +21,7 @@ from xdomain.metrics.learned import what_to_try
 from xdomain.metrics.metrics import METRICS
 from xdomain.study.arm_results import difference_but_rounding, standard_error_of
 from xdomain.study.config import RunSeeds
-from xdomain.study.report.conclusions import SEEDS, SIGNIFICANCE, kind_of
+from xdomain.study.report.sentences import question_of, sentence
 from xdomain.study.results import Difference
 from xdomain.study.stats.estimate import mean_with_interval
 from xdomain.study.stats.significance import benjamini_hochberg
@@ -247,6 +246,7 @@ def comparison_of(
         kept = [draws[arm.run_of(pair).folder] for pair, there in zip(pairs, defined, strict=True) if there]
         return np.mean(kept, axis=0) if kept else np.full(1, math.nan)
 
+    results = [run.values for arm in arms for run in arm.runs.values()]
     differences: list[Difference] = []
     for arm in arms[1:]:
         by_pair = difference_but_rounding(values(arm), values(arms[0]))
@@ -264,6 +264,7 @@ def comparison_of(
                 task=task, arm=arm.arm, reference=arms[0].arm, fraction=1.0, metric=metric,
                 higher_is_better=METRICS[metric].higher_is_better, pairs=int(defined.sum()), estimate=estimated,
                 q=math.nan, sign_flip=None, least_sign_flip=None, mcnemar=None, fixed=fixed, learned=learned,
+                question=question_of({one.arm: one.arm for one in (arm, arms[0])}, results),
             )
         )  # fmt: skip
     corrected = benjamini_hochberg([difference.estimate.p for difference in differences])
@@ -309,52 +310,7 @@ def conclusions(rows: Sequence[Row], differences: Sequence[Difference], arms: Se
         sentences.append(f"No arm has shown that it learned this task. {what_to_try(_losses(arms[0]))}")
     else:
         sentences += [f"{arm} has not shown that it learned." for arm in unlearned]
-    asked = "Does text pre-training help here? " if _on_text(arms) else "Does pre-training help here? "
-    return (*sentences, *(_sentence(difference, asked, unlearned) for difference in differences))
-
-
-def _on_text(arms: Sequence[ArmRuns]) -> bool:
-    """Whether the backbone has read text, as far as the results say: its symbols are not its own, and so its data."""
-    results = [run.values for arm in arms for run in arm.runs.values()]
-    own = any((values.get("mapping") or {}).get("strategy") == "own" for values in results)
-    return not own and not any((values.get("backbone") or {}).get("domain") for values in results)
-
-
-def _sentence(difference: Difference, asked: str, unlearned: Sequence[str]) -> str:
-    """The difference of one arm to the first, and what follows; `asked` is asked of pretrained and scratch.
-
-    What is said to help over an arm in `unlearned` may have been quicker alone.
-    """
-    interval, metric, kind = difference.estimate.interval, difference.metric, kind_of(difference)
-    arm, reference, value = difference.arm, difference.reference, interval.value
-    ahead, behind = (arm, reference) if (value > 0) == difference.higher_is_better else (reference, arm)
-    low, high = sorted((abs(interval.low), abs(interval.high)))
-    over = "test records" if difference.fixed else f"{difference.pairs} seeds"
-    question = asked if {arm, reference} == {"pretrained", "scratch"} else ""
-    if kind in ("better", "worse"):
-        answer = ("Yes: " if ahead == "pretrained" else "No: ") if question else ""
-        by = f"{number(abs(value))} [{number(low)}, {number(high)}]"
-        doubt = f" But {behind} may only need more steps." if question and behind in unlearned else ""
-        return f"{question}{answer}{ahead} is better than {behind} by {by} in test {metric}, over {over}.{doubt}"
-    between = f"between {arm} and {reference}"
-    if kind == "unseen":
-        least = difference.estimate.detectable
-        low, high = METRICS[metric].possible
-        seen = f"; one of {number(least)} or more would have been seen reliably" if least < (high - low) / 2 else ""
-        alone = ""
-        if difference.estimate.p < SIGNIFICANCE <= difference.q:
-            alone = " Alone it would pass; as one of several differences it does not."
-        return f"{question}No difference seen {between} over {over}{seen}.{alone}"
-    if not math.isfinite(value):
-        return f"{question}Cannot be told {between}: {metric} is not defined for their answers."
-    if not difference.learned:
-        return f"{question}Cannot be told: neither {arm} nor {reference} has shown that it learned."
-    if difference.pairs == 1 and not difference.fixed:
-        return f"{question}Cannot be told {between}: one seed is no evidence; it takes at least --seeds {SEEDS}."
-    if difference.pairs < SEEDS and not difference.fixed:
-        few = f"{difference.pairs} seeds with equal values are no evidence"
-        return f"{question}Cannot be told {between}: {few}; it takes at least --seeds {SEEDS}."
-    return f"{question}Cannot be told {between}: the values do not vary, or too little is known of how they do."
+    return (*sentences, *(sentence(difference, unlearned, more="--seeds") for difference in differences))
 
 
 def _interval(arm: ArmRuns, values: NDArray[np.float64], error: float, units: int, metric: str) -> Interval:

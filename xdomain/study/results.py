@@ -69,6 +69,22 @@ class Group:
 
 
 @dataclass(frozen=True)
+class Question:
+    """What a difference between a pre-trained and a fresh model answers.
+
+    Parameters
+    ----------
+    text
+        With its question mark.
+    pretrained
+        The label of the pre-trained arm.
+    """
+
+    text: str
+    pretrained: str
+
+
+@dataclass(frozen=True)
 class Difference:
     """The values of an arm minus those of the reference arm, paired over seeds of every kind and test records.
 
@@ -93,6 +109,8 @@ class Difference:
         Whether neither arm depends on a seed or a mapping, so that there is a single pair of cells.
     learned
         Whether at least one of the two arms has shown that it learned.
+    question
+        What it answers; None for arms that differ in more than pre-training.
     """
 
     task: str
@@ -109,6 +127,7 @@ class Difference:
     mcnemar: float | None
     fixed: bool = False
     learned: bool = True
+    question: Question | None = None
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from xdomain.study.arm_results import ArmResults, Place, cell_pairs, paired_diff
 from xdomain.study.caveats import cells_not_learned, mixed, unmatched, why_not_learned
 from xdomain.study.cells import Cell, Condition
 from xdomain.study.plan import StudyPlan, study_text
-from xdomain.study.results import Difference, Efficiency, Findings, Group, Missing, Variance
+from xdomain.study.report.sentences import question_of
+from xdomain.study.results import Difference, Efficiency, Findings, Group, Missing, Question, Variance
 from xdomain.study.stats.components import components
 from xdomain.study.stats.estimate import area
 from xdomain.study.stats.factors import layout
@@ -173,7 +174,18 @@ def _difference(study: StudyPlan, one: ArmResults, reference: ArmResults, *, lea
         mcnemar=mcnemar(np.array(right)) if np.any(right) else None,
         fixed=fixed,
         learned=learned,
+        question=_question(study, one, reference),
     )
+
+
+def _question(study: StudyPlan, one: ArmResults, reference: ArmResults) -> Question | None:
+    """What the difference of two arms answers, if their recipes differ in nothing but where weights start."""
+    both = one.condition, reference.condition
+    alike = [condition.recipe.model_dump(exclude={"run": {"init"}}) for condition in both]
+    if alike[0] != alike[1] or one.condition.recipe.run.baseline:
+        return None
+    results = (study.store.result(cell.key) for series in (one, reference) for cell in series.cells)
+    return question_of({condition.arm: condition.recipe.run.init for condition in both}, results)
 
 
 def _variances(series: dict[Place, ArmResults]) -> tuple[Variance, ...]:

@@ -17,8 +17,8 @@ SIGNIFICANCE, ALARM = 0.05, 0.01
 ENOUGH = 5  # cells: with fewer, Student's t is 3 or more, so that intervals are half as wide again as normal ones
 MAX_NAMED = 6  # arms in a warning; the table of results has all
 WORDS: dict[Kind, str] = {
-    "better": "helps",
-    "worse": "hurts",
+    "better": "better",
+    "worse": "worse",
     "unseen": "no difference seen",
     "unknown": "inconclusive",
 }
@@ -48,6 +48,11 @@ def word_of(difference: Difference) -> str:
     if not difference.learned:
         return f"{WORDS[kind]}: neither arm learned"
     return f"{WORDS[kind]}: one seed" if _one_seed(difference) else WORDS[kind]
+
+
+def would_pass_alone(difference: Difference) -> bool:
+    """Whether no `difference` is seen, but would be if it were the only one of the study."""
+    return kind_of(difference) == "unseen" and difference.estimate.p < SIGNIFICANCE <= difference.q
 
 
 def _one_seed(difference: Difference) -> bool:
@@ -87,7 +92,7 @@ def verdict(difference: Difference, *, of: int, name_share: bool) -> Verdict:
         parts.append(_why_unknown(difference))
     if kind == "unseen":
         parts.append(_power(difference, of))
-        if estimate.p < SIGNIFICANCE <= difference.q:
+        if would_pass_alone(difference):
             parts.append(f" Alone it would pass ({equals('p', estimate.p)}); as one of {of} differences it does not.")
     if difference.fixed and kind != "unknown":
         parts.append(" No seed changes either arm: this is over test records alone.")

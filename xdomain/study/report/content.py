@@ -40,6 +40,7 @@ from xdomain.study.report.conclusions import (
 )
 from xdomain.study.report.formats import DASH, chance, clean, count, equals, interval, number, percent, rate, share
 from xdomain.study.report.not_learned import not_learned
+from xdomain.study.report.sentences import answers
 from xdomain.study.results import Findings, Group, Missing
 
 MAX_ABOVE = 10  # missing cells listed above the results; with more, all are listed near the end
@@ -52,6 +53,7 @@ def compose(findings: Findings, pictures: Mapping[str, Picture]) -> tuple[Block,
         *_opening(findings),
         *_unlearned(findings),
         *_alarm(findings),
+        *_answers(findings),
         *_tally(findings),
         *_missing(findings),
         *_verdicts(findings),
@@ -89,6 +91,16 @@ def _unlearned(findings: Findings) -> Iterator[Block]:
         summary.title,
         (Paragraph((says,)), Bullets(lines), Paragraph((summary.advice,))),
     )
+
+
+def _answers(findings: Findings) -> Iterator[Block]:
+    named = several_shares(findings)
+    lines = tuple(
+        (Strong(clean(task)), f", {share(fraction)} of the training records: " if named else ": ", clean(answer))
+        for task, fraction, answer in answers(findings, number)
+    )
+    if lines:
+        yield Bullets(lines)
 
 
 def _tally(findings: Findings) -> Iterator[Block]:

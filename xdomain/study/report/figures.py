@@ -254,7 +254,7 @@ FIGURES: dict[str, tuple[Draw, str, str]] = {
     "differences": (
         draw_differences,
         "Forest plot: the difference of each arm to {reference}, with its 95 % interval, and a line at 0",
-        "Differences to {reference}, 95 % intervals. Blue dots: helps; orange squares: hurts; hollow: no difference "
+        "Differences to {reference}, 95 % intervals. Blue dots: better; orange squares: worse; hollow: no difference "
         "seen (after correction for all differences of the study); crosses: inconclusive, their intervals dotted. An "
         "arrow where an interval goes on beyond the panel.{left_out}",
     ),

@@ -1,0 +1,92 @@
+"""Differences in sentences, and the question that the one between a pre-trained and a fresh model answers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from xdomain.core.formatting import number
+from xdomain.metrics.metrics import METRICS
+from xdomain.study.report.conclusions import SEEDS, alarms, kind_of, would_pass_alone
+from xdomain.study.results import Difference, Findings, Question
+
+
+def question_of(inits: Mapping[str, str], results: Iterable[Mapping[str, Any]]) -> Question | None:
+    """The question that a difference between two arms answers; None where it is none of pretrained and scratch.
+
+    Parameters
+    ----------
+    inits
+        Where the weights of each arm start, by its label; the arms must be alike in all else.
+    results
+        What their runs wrote. The backbone has read text where its symbols are not its own, and so its data.
+    """
+    if sorted(inits.values()) != ["pretrained", "scratch"]:
+        return None
+    pretrained = next(label for label, init in inits.items() if init == "pretrained")
+    for values in results:
+        own = (values.get("mapping") or {}).get("strategy") == "own"
+        if own or (values.get("backbone") or {}).get("domain"):
+            return Question("Does pre-training help here?", pretrained)
+    return Question("Does text pre-training help here?", pretrained)
+
+
+def sentence(
+    difference: Difference, unlearned: Sequence[str] = (), *, more: str, written: Callable[[float], str] = number
+) -> str:
+    """A `difference` to the reference, and what follows; its question, if it has one, comes first.
+
+    Parameters
+    ----------
+    difference
+        With its q.
+    unlearned
+        Arms that have not shown that they learned: what helps over one may have been quicker alone.
+    more
+        How more seeds are asked for, as ``--seeds``.
+    written
+        Writes a number.
+    """
+    interval, metric, kind = difference.estimate.interval, difference.metric, kind_of(difference)
+    arm, reference, value = difference.arm, difference.reference, interval.value
+    ahead, behind = (arm, reference) if (value > 0) == difference.higher_is_better else (reference, arm)
+    low, high = sorted((abs(interval.low), abs(interval.high)))
+    over = "test records" if difference.fixed else f"{difference.pairs} seeds"
+    question = f"{difference.question.text} " if difference.question else ""
+    if kind in ("better", "worse"):
+        answer = "" if difference.question is None else "Yes: " if ahead == difference.question.pretrained else "No: "
+        by = f"{written(abs(value))} [{written(low)}, {written(high)}]"
+        doubt = f" But {behind} may only need more steps." if question and behind in unlearned else ""
+        return f"{question}{answer}{ahead} is better than {behind} by {by} in test {metric}, over {over}.{doubt}"
+    between = f"between {arm} and {reference}"
+    if kind == "unseen":
+        least = difference.estimate.detectable
+        low, high = METRICS[metric].possible
+        seen = f"; one of {written(least)} or more would have been seen reliably" if least < (high - low) / 2 else ""
+        alone = ""
+        if would_pass_alone(difference):
+            alone = " Alone it would pass; as one of several differences it does not."
+        return f"{question}No difference seen {between} over {over}{seen}.{alone}"
+    if not math.isfinite(value):
+        return f"{question}Cannot be told {between}: {metric} is not defined for their answers."
+    if not difference.learned:
+        return f"{question}Cannot be told: neither {arm} nor {reference} has shown that it learned."
+    if difference.pairs == 1 and not difference.fixed:
+        return f"{question}Cannot be told {between}: one seed is no evidence; it takes at least {more} {SEEDS}."
+    if difference.pairs < SEEDS and not difference.fixed:
+        few = f"{difference.pairs} seeds with equal values are no evidence"
+        return f"{question}Cannot be told {between}: {few}; it takes at least {more} {SEEDS}."
+    return f"{question}Cannot be told {between}: the values do not vary, or too little is known of how they do."
+
+
+def answers(findings: Findings, written: Callable[[float], str] = number) -> Iterator[tuple[str, float, str]]:
+    """Task, share of the training records and sentence of each difference in `findings` that answers a question.
+
+    None where something is wrong with the study. `written` writes a number.
+    """
+    unlearned = {(one.task, one.fraction, one.arm) for one in findings.groups if one.not_learned is not None}
+    for one in findings.differences if not alarms(findings) else ():
+        if one.question:
+            slow = [arm for arm in (one.arm, one.reference) if (one.task, one.fraction, arm) in unlearned]
+            yield one.task, one.fraction, sentence(one, slow, more="seeds:", written=written)
