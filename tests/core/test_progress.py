@@ -10,7 +10,7 @@ import pytest
 from forked import Forked
 
 import xdomain
-from xdomain.core.progress import Silent, part, reporter, reporting
+from xdomain.core.progress import Silent, log, part, reporter, reporting, warned_once
 
 LONG = "a line that is said and is longer than the terminal is wide, " * 3
 SCRIPT = f"""
@@ -155,3 +155,17 @@ def test_nothing_is_reported_to_after_a_fault():
     with pytest.raises(ValueError, match="fault"), reporting(Recorder()):
         raise ValueError("fault")
     assert isinstance(reporter(), Silent)
+
+
+def test_the_same_warning_is_shown_once(caplog):
+    caplog.set_level("INFO", "xdomain")
+    with warned_once():
+        for number in (1, 2):
+            log.warning("2 records are the same")
+            log.warning(f"arm {number} did not learn")
+            log.info("reading")
+    log.warning("2 records are the same")
+    assert caplog.messages == [
+        "2 records are the same", "arm 1 did not learn", "reading", "arm 2 did not learn", "reading",
+        "2 records are the same",
+    ]  # fmt: skip

@@ -117,6 +117,7 @@ def test_a_table_in_memory(write):
     text = refusal(load, table)
     assert text.startswith("the table in memory: row 3: empty label")
     recipe = own_recipe(pa.table({"sequence": DNA, "label": list("abab")}), "dna")
+    assert recipe.title == "table in memory"
     assert display_name(next(iter(map(type(write("x", "")), recipe.source.files.values())))) == "the table in memory"
 
 

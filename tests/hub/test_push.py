@@ -232,6 +232,25 @@ def test_a_hub_that_refuses_the_card_or_fails_is_one_block_and_nothing_is_half_u
     assert command("push", run, "ann/mine").returncode == 0  # the same command again
 
 
+@pytest.mark.parametrize(
+    ("licence", "sentence"),
+    [
+        (None, "the card states no licence of the model"),
+        ("CC-BY4", "the hub knows no licence 'CC-BY4'; did you mean cc-by-4.0?"),
+        ("mit", None),
+    ],
+)
+def test_a_push_says_what_is_weak_about_the_model(run, said, licence, sentence):
+    from xdomain.hub.push import push
+
+    push(run, "me/mine", licence=licence, dry_run=True)
+    notes = json.loads((run / "result.json").read_text("utf-8"))["notes"]
+    assert notes
+    assert [one.partition("; --lic")[0] for one in said] == [
+        f"warning: {one}" for one in [*notes, *filter(None, [sentence])]
+    ]
+
+
 def test_a_card_that_was_edited_is_uploaded_as_it_is(capsys, run, tmp_path):
     card = run / "model" / "README.md"
     before = card.read_text()

@@ -167,3 +167,8 @@ def test_the_columns_lie_side_by_side_in_a_parquet_file(problem, tmp_path):
     assert again.num_rows == 3
     assert again.to_pylist() == table.to_pylist()
     assert again.schema.field("label").type == again.schema.field("prediction").type
+
+
+def test_a_label_has_the_digits_of_its_file():
+    data = examples("regression", [[0], [1], [2]], np.array([-0.14, 1e-9, 12345.678], np.float32), ["test"] * 3, ())
+    assert label_column(data, np.arange(3)).to_pylist() == [-0.14, 1e-9, 12345.678]

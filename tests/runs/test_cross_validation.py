@@ -1,6 +1,7 @@
 """A run of each fold, judged together."""
 
 import json
+import re
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -9,6 +10,7 @@ import pytest
 import xdomain
 from xdomain.cli.main import main
 from xdomain.core.errors import BackboneError, OutputError, RecipeError
+from xdomain.core.recipe import load_recipe
 
 CHANGES = ["train.max_steps=3"]
 
@@ -102,8 +104,24 @@ def test_one_fold_alone(tiny_bert, table, tmp_path):
     changes = [*CHANGES, "split.rule=fold", "split.folds=3", "split.fold=2"]
     result = xdomain.run(data=table, domain="dna", overrides=changes, backbone=str(tiny_bert), out=tmp_path / "one")
     assert result.values["n"]["test"] == 20
-    with pytest.raises(RecipeError, match="minutes for a run of each fold"):
-        xdomain.run(data=table, domain="dna", overrides=changes[:3], baseline="kmer", out=tmp_path / "m", minutes=1)
+
+
+def test_minutes_are_for_all_folds_of_one_size(tiny_bert, table, tmp_path, said):
+    changes = ["train.precision=fp32", "train.batch_size=8", "split.rule=fold", "split.folds=3"]
+    given = {"data": table, "domain": "dna", "overrides": changes, "backbone": str(tiny_bert), "out": tmp_path / "run"}
+    with pytest.raises(RecipeError, match=r"0\.001 minutes are too few") as told:
+        xdomain.run(**given, minutes=0.001)
+    enough = 3 * float(re.search(r"expected: ([\d.]+) minutes", str(told.value))[1])
+    xdomain.run(**given, minutes=enough, resume=(tmp_path / "run" / "recipe.yaml").is_file())
+    steps = [load_recipe(tmp_path / "run" / f"fold-{i}" / "recipe.yaml").train.max_steps for i in range(3)]
+    assert steps[0] >= 5
+    assert len(set(steps)) == 1
+    assert sum("s a step" in line for line in said) == 1
+
+
+def test_minutes_of_a_comparison_are_not_for_folds(table, tmp_path):
+    with pytest.raises(RecipeError, match="minutes for a comparison over folds"):
+        xdomain.compare(data=table, domain="dna", overrides=["split.rule=fold"], out=tmp_path / "c", minutes=1)
 
 
 def test_arms_are_compared_over_folds(tiny_bert, table, tmp_path, capsys):

@@ -17,6 +17,7 @@ log = logging.getLogger("xdomain")
 """The logger of all messages: INFO for progress, WARNING for what may be wrong. To see them, add a handler, as the
 command line does, or call ``logging.basicConfig(level="INFO")``."""
 _muted: ContextVar[bool] = ContextVar("muted", default=False)
+_warned: ContextVar[set[str] | None] = ContextVar("warned", default=None)
 MAX_SHOWN = 1500
 """Characters of a message: names out of files can be of any length."""
 
@@ -26,7 +27,17 @@ def _passes(record: logging.LogRecord) -> bool:
     message = record.getMessage()
     if len(message) > MAX_SHOWN:
         record.msg, record.args = clipped(message, MAX_SHOWN), None
-    return not _muted.get()
+    return not _muted.get() and not _is_repeated(record)
+
+
+def _is_repeated(record: logging.LogRecord) -> bool:
+    """Whether the same warning was shown before within `warned_once`."""
+    before = _warned.get()
+    if before is None or record.levelno < logging.WARNING:
+        return False
+    known = record.getMessage() in before
+    before.add(record.getMessage())
+    return known
 
 
 log.addFilter(_passes)
@@ -40,6 +51,16 @@ def muted(when: bool = True) -> Generator[None]:
         yield
     finally:
         _muted.reset(token)
+
+
+@contextmanager
+def warned_once() -> Generator[None]:
+    """Show each warning once within this context: several runs on the same records find the same."""
+    token = _warned.set(set())
+    try:
+        yield
+    finally:
+        _warned.reset(token)
 
 
 class Reporter(Protocol):

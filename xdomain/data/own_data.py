@@ -132,7 +132,7 @@ def own_recipe(
     return recipe_from(
         {
             "name": f"{domain}/{name}",
-            "title": name,
+            "title": name if isinstance(data, (str, Path, Mapping)) else display_name(lead).removeprefix("the "),
             "source": {"files": {role: str(path.resolve()) for role, path in (files | made_of).items()}},
             "reader": reader,
             "reader_options": options,

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from xdomain.core.errors import MissingError, OutputError, RecipeError
 from xdomain.core.progress import log
-from xdomain.core.run_dir import StoredResult
+from xdomain.core.run_dir import StoredResult, read_result
 from xdomain.core.safe_loading import limit_silence
 from xdomain.core.shared_run import CARD, place_in_run
 from xdomain.hub.contents import Contents, SharedFile, contents_of
+from xdomain.hub.licences import doubt_of
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -112,13 +113,19 @@ def push(
     if not NAME.fullmatch(name):
         raise RecipeError(f"{name!r} is no name of a repository", expected="USER/NAME, of letters, digits, -, _ and .")
     contents = contents_of(folder, repo=name, licence=licence)
-    _tell(contents, folder)
+    _tell(contents, folder, licence)
     if dry_run:
         return Pushed(name, contents.files, private)
     return _upload(contents.files, name, private=private, overwrite=overwrite)
 
 
-def _tell(contents: Contents, folder: Path) -> None:
+def _tell(contents: Contents, folder: Path, licence: str | None) -> None:
+    for note in read_result(folder).values.get("notes") or ():
+        log.warning(note)
+    if licence is None and not contents.own_card:
+        log.warning("the card states no licence of the model; --licence apache-2.0, mit, cc-by-4.0, … states one")
+    elif doubt := doubt_of(licence):
+        log.warning(doubt)
     if contents.own_card:
         log.info(f"the card is {folder / 'model' / CARD} as it was edited; without that file a new one is written")
     if contents.left_out:

@@ -253,7 +253,7 @@ def loss_stayed(losses: Sequence[float]) -> bool:
     return bool(last >= STAYED * first)
 
 
-def what_to_try(losses: Sequence[float] = (), *, counted: bool = True) -> str:
+def what_to_try(losses: Sequence[float] = (), *, counted: bool = True, in_study: bool = False) -> str:
     """Advise on a model that did not learn.
 
     Parameters
@@ -262,15 +262,21 @@ def what_to_try(losses: Sequence[float] = (), *, counted: bool = True) -> str:
         Its training losses in the order of their steps.
     counted
         Whether there is a baseline of counts for its problem.
+    in_study
+        Whether it is an arm of a study, which has a file of its own.
     """
     first, last = _ends(losses)
-    counts = "; --baseline kmer tells whether simple counts find anything" * counted
+    epochs, rate, kmers = (
+        ("set: {train.epochs: N}", "learning_rates: […]", "the arm kmer") if in_study
+        else ("--set train.epochs=N", "--set train.learning_rate=…", "--baseline kmer")
+    )  # fmt: skip
+    counts = f"; {kmers} tells whether simple counts find anything" * counted
     if last < FELL * first:
         return (
             "It has learned its training records, but nothing that holds on others: try more records, or fewer steps "
-            f"(--set train.epochs=N){counts}."
+            f"({epochs}){counts}."
         )
-    return f"Try more steps (--set train.epochs=N) or another rate (--set train.learning_rate=…){counts}."
+    return f"Try more steps ({epochs}) or another rate ({rate}){counts}."
 
 
 def _named(metric: str, constant: float, problem: Problem, *, unanswered: bool) -> str:

@@ -386,7 +386,7 @@ def label_column(examples: Examples, records: NDArray[np.int64]) -> pa.Array:
     if examples.problem == "multilabel":
         return lists_of(labels == 1, examples.classes)
     if examples.problem == "regression":
-        return pa.array(labels.astype(np.float64))
+        return pa.array(labels.astype(str).astype(np.float64))  # the digits of the file, -0.14, not the nearest float32
     names = pa.DictionaryArray.from_arrays(
         pa.array(labels.astype(np.int32), mask=labels == IGNORED), pa.array(examples.classes, pa.string())
     ).cast(pa.string())

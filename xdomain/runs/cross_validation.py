@@ -19,7 +19,7 @@ from xdomain.metrics.heldout import NEED_CHANCES, held_out_of, resampled_metric
 from xdomain.metrics.scoring import read_predictions
 from xdomain.runs.verdict import not_above_rules
 
-RunFold = Callable[[Recipe, Path], StoredResult]
+RunFold = Callable[[Recipe, Path, int], StoredResult]
 OF_ONE_FOLD = ("n", "best_step", "steps", "counts", "majority", "simple_rules", "learned", "notes",
                "confusion", "per_class", "per_target", "calibration", "thresholds", "tokens_per_second", "oracle",
                "random_span", "has_answer", "no_answer")  # fmt: skip
@@ -43,6 +43,7 @@ def cross_validate(recipe: Recipe, folder: Path, run_fold: RunFold) -> dict[str,
         ``fold``, and ``result.json``.
     run_fold
         Runs a recipe that names its fold and writes its run folder; what is finished there already is taken as it is.
+        It is told the number of folds as well.
 
     Returns
     -------
@@ -64,7 +65,7 @@ def cross_validate(recipe: Recipe, folder: Path, run_fold: RunFold) -> dict[str,
     for place, name in enumerate(names):
         log.info(f"fold {name} ({place + 1} of {len(names)})")
         split = recipe.split.model_copy(update={"fold": place})
-        results.append(run_fold(recipe.model_copy(update={"split": split}), folder / f"fold-{place}"))
+        results.append(run_fold(recipe.model_copy(update={"split": split}), folder / f"fold-{place}", len(names)))
     if not all(result.values for result in results):
         return {}
     table = _pooled(results, names)

@@ -11,7 +11,6 @@ from typing import Any
 from xdomain.baselines.train_baseline import train_baseline
 from xdomain.core.choices import Problem
 from xdomain.core.disk import explaining_full_disk
-from xdomain.core.errors import RecipeError
 from xdomain.core.keywords import names_misspelt_options
 from xdomain.core.memory import enough_memory
 from xdomain.core.overrides import Overrides
@@ -36,7 +35,7 @@ from xdomain.runs.run_names import arm_label, default_folder
 from xdomain.training.arguments import memory_need
 from xdomain.training.defaults import describe_training, settle
 from xdomain.training.device import Device, best_device, is_first
-from xdomain.training.pace import check_minutes, measure_pace, plan_for_minutes
+from xdomain.training.pace import TooFewMinutesError, check_minutes, measure_pace, plan_for_minutes
 from xdomain.training.preparation import adapter_of, prepare
 from xdomain.training.provenance import PeakMemory
 from xdomain.training.train_encoder import build_learner, plan_encoder, train_encoder
@@ -177,7 +176,7 @@ def _run(recipe: Recipe, folder: Path, *, overwrite: bool, resume: bool, minutes
     first = is_first()
     if minutes is not None:
         check_minutes(minutes)
-        if resume and (folder / RECIPE).is_file():
+        if resume and (folder / RECIPE).is_file() and not is_cross_validation(recipe):  # whose size each fold has
             recipe, minutes = with_written_size(recipe, folder), None
             asked = recipe
     if resume and is_done(folder):
@@ -229,15 +228,21 @@ def _run(recipe: Recipe, folder: Path, *, overwrite: bool, resume: bool, minutes
 
 
 def _run_folds(recipe: Recipe, folder: Path, *, minutes: float | None, overwrite: bool, resume: bool) -> Result:
-    if minutes is not None:
-        raise RecipeError("minutes for a run of each fold", expected="a number of steps for each",
-                          fix="--set train.max_steps=300")  # fmt: skip
+    """Run each fold; with `minutes` for all, the first chooses its size, and the others take the same."""
+
+    def run_fold(one: Recipe, place: Path, folds: int) -> Result:
+        first = folder / "fold-0"
+        if minutes is None or place == first:
+            share = None if minutes is None else minutes / folds
+            try:
+                return _run(one, place, overwrite=False, resume=True, minutes=share)
+            except TooFewMinutesError as error:
+                raise TooFewMinutesError(minutes or 0.0, error.needed * folds) from None
+        return _run(with_written_size(one, first), place, overwrite=False, resume=True, minutes=None)
+
     opened = opened_folder(folder, recipe, asked=recipe, overwrite=overwrite, resume=resume)
     with opened if is_first() else nullcontext():
-        values = cross_validate(
-            recipe, folder, lambda one, place: _run(one, place, overwrite=False, resume=True, minutes=None)
-        )
-        return Result(folder, values)
+        return Result(folder, cross_validate(recipe, folder, run_fold))
 
 
 def with_written_size(recipe: Recipe, folder: Path) -> Recipe:

@@ -14,7 +14,7 @@ from xdomain.core.formatting import duration
 from xdomain.core.keywords import names_misspelt_options
 from xdomain.core.overrides import Overrides
 from xdomain.core.paths import is_folder
-from xdomain.core.progress import log, muted, part
+from xdomain.core.progress import log, muted, part, warned_once
 from xdomain.core.recipe import Recipe, encoder_options, with_arm
 from xdomain.core.recipe_sections import columns_with_label
 from xdomain.core.run_dir import RECIPE, StoredResult, check_folder, write_json, write_text
@@ -22,6 +22,7 @@ from xdomain.data.own_data import task_of
 from xdomain.data.rows import short
 from xdomain.metrics.heldout import check_comparable
 from xdomain.metrics.metrics import metric_label
+from xdomain.runs.cross_validation import is_cross_validation
 from xdomain.runs.pipeline import run, with_written_size
 from xdomain.runs.run_names import run_name
 from xdomain.study.cells import effective_seeds, is_fixed
@@ -128,10 +129,13 @@ def compare(
     check_comparable(recipe.metrics[0], recipe.problem)
     if minutes is not None:
         check_minutes(minutes)
+        if is_cross_validation(recipe):
+            raise RecipeError("minutes for a comparison over folds", expected="a number of steps for each run",
+                              fix="--set train.max_steps=300")  # fmt: skip
     runs = _Runs(typed, folder, resume=resume, overwrite=overwrite)
     start = RunSeeds(typed[0].recipe.run.mapping_seed, typed[0].recipe.run.seed)
     runs.check(_pairs(start, seeds or SEEDS), sized=minutes is not None)  # all folders, before the first run
-    with muted(not is_first()):
+    with muted(not is_first()), warned_once():
         if minutes is not None:
             seeds = runs.choose_size(start, minutes, [seeds] if seeds else range(SEEDS, 0, -1))
         runs.run(start, f"seed 1 of {seeds}" if seeds else "")

@@ -142,7 +142,7 @@ def plot_confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str], *, p
         axes, *beside = figure.subplots(1, len(ratios), squeeze=False, width_ratios=ratios)[0]
         axes.imshow(share, cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
         axes.set_xlabel("predicted" if named else f"predicted ({len(classes)} classes, in one order)")
-        axes.set_ylabel("true")
+        axes.set_ylabel("true (colour: share of the row)")
         axes.set_title(title, fontsize=10, parse_math=False)
         if named:
             names = [_shortened(name) for name in classes]

@@ -43,7 +43,7 @@ def not_learned(findings: Findings) -> NotLearned | None:
     title = "No arm has shown that it learned" if every else f"{several} not shown that {_they(failing)} learned"
     losses = [loss for _, loss in failing[0].losses]
     arms = tuple((_place(group, named), clean(group.not_learned or "")) for group in failing)
-    return NotLearned(title, arms, what_to_try(losses), every)
+    return NotLearned(title, arms, what_to_try(losses, in_study=True), every)
 
 
 def _they(groups: list[Group]) -> str:
