@@ -20,8 +20,9 @@ import numpy as np
 from xdomain.adapters.speech.codebook import SAMPLE, Codebook, fit_codebook, sample_frames
 from xdomain.adapters.speech.encode import encode_files
 from xdomain.adapters.speech.files import find_audio
-from xdomain.adapters.speech.frame_reader import ReadLog, frames_of_files, make_features
+from xdomain.adapters.speech.frame_reader import ReadLog, frames_of_files
 from xdomain.adapters.speech.labels import agreement
+from xdomain.adapters.speech.named_features import make_features
 
 RATE = 44100  # so that long files are resampled too
 

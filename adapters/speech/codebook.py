@@ -43,7 +43,7 @@ class Codebook:
     centroids
         Shape (k, width), float32, finite. A frame nearest to row i is unit i.
     features
-        Name of the features, as `xdomain.adapters.speech.frame_reader.make_features` takes it.
+        Name of the features, as `xdomain.adapters.speech.named_features.make_features` takes it.
     digest
         The sha256 of the features' weights, layer and settings.
     sample_rate

@@ -81,8 +81,9 @@ def fit_command(
     import numpy as np
 
     from .codebook import check_place, fit_codebook, sample_frames
-    from .frame_reader import ReadLog, frames_of_files, make_features
+    from .frame_reader import ReadLog, frames_of_files
     from .labels import usage
+    from .named_features import make_features
 
     check_place(out, overwrite=overwrite)
     paths, _ = _named(wavs)
@@ -153,8 +154,9 @@ def encode_command(
     from .codebook import Codebook
     from .encode import encode_files
     from .files import ids_of, rows_to
-    from .frame_reader import ReadLog, make_features
+    from .frame_reader import ReadLog
     from .labels import Counts, Usage, count_labels, labels_told, read_labels, usage
+    from .named_features import make_features
 
     _check_file(out, overwrite=overwrite)
     book = Codebook.load(codebook)
@@ -216,7 +218,7 @@ def import_command(
 ) -> None:
     """Make a codebook from centroids fitted elsewhere, such as by fairseq or s3prl, saved as a .npy array."""
     from .codebook import Codebook, check_place
-    from .frame_reader import make_features
+    from .named_features import make_features
 
     check_place(out, overwrite=overwrite)
     book = Codebook.of_array(centroids, features=make_features(features))

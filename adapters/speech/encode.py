@@ -16,7 +16,8 @@ from .audio import describe
 from .codebook import Codebook
 from .features import Features
 from .files import ids_of
-from .frame_reader import ReadLog, check_all, frames_of, make_features
+from .frame_reader import ReadLog, check_all, frames_of
+from .named_features import make_features
 
 
 @dataclass(frozen=True)

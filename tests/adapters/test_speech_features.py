@@ -23,8 +23,8 @@ from transformers import (
 )
 
 from xdomain.adapters.speech.features import Features, frame_rate, stream
-from xdomain.adapters.speech.frame_reader import make_features
 from xdomain.adapters.speech.mfcc import Mfcc
+from xdomain.adapters.speech.named_features import make_features
 from xdomain.core.errors import BackboneError, MissingError, RecipeError
 
 PIPELINES = pytest.mark.skipif(

@@ -6,7 +6,7 @@ import forked
 import numpy as np
 import pytest
 
-from xdomain.adapters.speech.frame_reader import make_features
+from xdomain.adapters.speech.named_features import make_features
 from xdomain.adapters.speech.optional_deps import library
 from xdomain.core.errors import MissingError
 

@@ -128,7 +128,7 @@ def test_speech_is_encoded_alike(device, tmp_path):
     pytest.importorskip("soundfile")
     from transformers import HubertConfig, HubertModel, Wav2Vec2FeatureExtractor
 
-    from xdomain.adapters.speech.frame_reader import make_features
+    from xdomain.adapters.speech.named_features import make_features
 
     config = HubertConfig(hidden_size=16, num_hidden_layers=3, num_attention_heads=2, intermediate_size=32,
                           conv_dim=[8] * 7, num_conv_pos_embeddings=16, num_conv_pos_embedding_groups=2)  # fmt: skip
