@@ -147,8 +147,8 @@ def page_of(reports: Sequence[Path]) -> str:
     return "\n".join([
         "# Does text pre-training help? All tasks",
         "",
-        f"Made by `python benchmarks/does_text_help.py` from {links}. Each arm has the same search over learning rates; "
-        "the best value of a row is bold, ° has not shown that it learned.",
+        f"Made by `python benchmarks/does_text_help.py` from {links}. Each arm has the same search over learning "
+        "rates; the best value of a row is bold, ° has not shown that it learned.",
         "",
         *lines,
         "",
