@@ -50,13 +50,13 @@ def predict_tab(place: Workplace) -> gr.Dropdown:
         hidden, idle = gr.File(value=None, visible=False), gr.Button(visible=False)
         job: Job | None = None
         try:
-            job, out = _started(place, chosen, typed or "", given, flag, changes or "")
+            job, out, by = _started(place, chosen, typed or "", given, flag, changes or "")
             running[visitor.session_hash] = job
             while job.state == "running":
                 yield [show.progress(job), hidden, gr.Button(visible=True)]
                 job.wait(0.5)
             if job.state == "done":
-                yield [_table(out, job), gr.File(value=str(out), visible=True), idle]
+                yield [_table(out, job, by), gr.File(value=str(out), visible=True), idle]
             else:
                 ended = STOPPED if job.state == "stopped" else show.fault(job.error())
                 yield [ended, hidden, idle]
@@ -84,8 +84,8 @@ def model_choices(place: Workplace) -> list[tuple[str, str]]:
 
 def _started(
     place: Workplace, model: str | None, typed: str, given: str | None, unlike: bool, further: str
-) -> tuple[Job, Path]:
-    """The process that predicts, and the file that it writes."""
+) -> tuple[Job, Path, str]:
+    """The process that predicts, the file that it writes, and the name of the model."""
     run = place.one_of(model or place.default_model(), place.models(), "model")
     changes = typed_changes(further, load_recipe(run / RECIPE).adapter.name, READING)
     records = to_predict(place, run, typed, given)
@@ -95,17 +95,17 @@ def _started(
     out = new_path(folder / f"{records.name.split('.')[0]}.csv")
     flags = [*(["--unlike"] if unlike else []), *(f"--set={change}" for change in changes)]
     names = (place.shown(run), place.shown(records))
-    return Job(["predict", *flags, f"--out={place.shown(out)}", "--", *names], place.folder), out
+    return Job(["predict", *flags, f"--out={place.shown(out)}", "--", *names], place.folder), out, names[0]
 
 
-def _table(file: Path, job: Job) -> str:
+def _table(file: Path, job: Job, model: str) -> str:
     with file.open(encoding="utf-8", newline="") as stream:
         rows = list(islice(csv.DictReader(stream), SHOWN + 1))
     more = [f"The first {SHOWN} rows; the file has all."] if len(rows) > SHOWN else []
     told = [line for line in job.lines if line.startswith("warning: ")]
     warned = show.panel("warning", show.paragraphs(line.removeprefix("warning: ") for line in told)) if told else ""
     short = [{name: _short(cell) for name, cell in row.items()} for row in rows[:SHOWN]]
-    return warned + show.table(short) + show.paragraphs(more, "faint")
+    return warned + show.table(short, cards=True) + show.paragraphs([*more, f"Model: {model}"], "faint")
 
 
 def _short(cell: str) -> str:
