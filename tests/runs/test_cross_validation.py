@@ -71,6 +71,7 @@ def test_simple_rules_stand_beside_the_model(tiny_bert, table, tmp_path, capsys)
         assert part(values)["accuracy"] == pytest.approx(np.mean([part(fold)["accuracy"] for fold in folds]))
     out = capsys.readouterr().out
     assert "majority" in out and "k-mers" in out
+    assert "test is over the records of all folds, every other column a mean over folds" in out
     model = np.mean([fold["metrics"]["test"]["accuracy"]["value"] for fold in folds])
     rules = max(rule["accuracy"] for rule in values["simple_rules"]["test"].values())
     assert model <= rules  # after three steps

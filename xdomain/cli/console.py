@@ -41,6 +41,8 @@ def print_result(result: Result) -> None:
     values = result.values
     metrics = values["metrics"]
     print_rows(metric_rows(values))
+    if values.get("folds"):
+        print("test is over the records of all folds, every other column a mean over folds")
     about = [name for name in metrics["test"] if name in ABOUT_POSITIVE]
     if about and "positive_class" in values:
         print(f"positive class of {', '.join(about)}: {values['positive_class']} (--set positive=NAME for the other)")
