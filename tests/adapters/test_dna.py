@@ -330,3 +330,15 @@ def test_proteins_are_refused_or_recognized(options):
     assert "--domain protein" in counting.other_domain(counting.encode(proteins))
     assert counting.other_domain(counting.encode(["ACGTNRYACGTNNNNNACGGT!", "ACGTACGU"])) is None
     assert counting.other_domain(counting.encode(["RYSWKM"])) is None  # a short primer
+
+
+def test_a_k_mer_covers_the_characters_of_its_nucleotides():
+    spans = DNA(tokens="kmer", k=3, stride=2).spans(["AC-GTAC", "AC"])
+    assert spans.tolist() == [[0, 4], [3, 6], [0, 2]]  # the last nucleotide is reached by none; AC is shorter than k
+    assert DNA().spans(["A-C"]).tolist() == [[0, 1], [2, 3]]
+
+
+def test_the_pieces_of_a_bpe_tell_no_places(tmp_path):
+    train_bpe(["ACGTACGT", "ACGGT"], 8, tmp_path / "merges.json")
+    with pytest.raises(RecipeError, match="do not tell their places"):
+        DNA(tokens="bpe", merges=str(tmp_path / "merges.json")).spans(["ACGT"])

@@ -128,3 +128,7 @@ def test_nucleotides_are_recognized(texts, strange, ambiguous):
     told = adapter.other_domain(adapter.encode(texts))
     assert (told is not None) == strange
     assert not strange or "--domain dna" in told
+
+
+def test_a_residue_covers_its_character():
+    assert Protein().spans(["M-K", " A"]).tolist() == [[0, 1], [2, 3], [1, 2]]

@@ -123,10 +123,13 @@ def test_a_file_names_the_alphabet(tmp_path):
         ({"min_count": 0}, "min_count 0"),
         ({"symbols": ["a", "a"]}, "the token 'a' is named twice"),
         ({"vocabulary": "none.txt"}, "none.txt cannot be read"),
+        ({"vocabulary": "empty.txt"}, "empty.txt is empty"),
         ({}, "no alphabet without data"),
     ],
 )
-def test_options_that_cannot_be(options, message):
+def test_options_that_cannot_be(options, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty.txt").write_text("\n", "utf-8")
     with pytest.raises(RecipeError, match=message):
         make_adapter("tokens", options).alphabet  # noqa: B018
 
