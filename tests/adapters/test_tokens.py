@@ -14,6 +14,8 @@ from xdomain.adapters.tokens import Tokens
 from xdomain.core.errors import DataError, RecipeError
 from xdomain.core.plugins import make_adapter
 from xdomain.data.formats.lines import has_plain_lines
+from xdomain.data.own_data import own_recipe
+from xdomain.training.preparation import adapter_of
 
 SPECIAL = {"[CLS]": 0, "[SEP]": 1, "[UNK]": 2}
 STEPS = ["walk run walk jump", "run  run\tjump ", "walk"]
@@ -221,8 +223,15 @@ def test_pre_training_and_the_rows_of_a_tokens_own(tmp_path, capsys):
 def test_named_units_are_not_merged(tmp_path):
     (tmp_path / "named.txt").write_text("a.wav|7 7 3\nb.wav|3:2 7\n", "utf-8")
     (tmp_path / "labels.csv").write_text("id,label\na.wav,x\nb.wav,y\n", "utf-8")
-    from xdomain.data.own_data import own_recipe
-    from xdomain.training.preparation import adapter_of
-
     recipe = own_recipe(tmp_path / "named.txt", "tokens", labels=tmp_path / "labels.csv")
     assert adapter_of(recipe).alphabet.symbols == ("3", "7", "<unknown>")
+
+
+def test_items_of_lists_that_have_blanks_are_told(tmp_path, caplog):
+    caplog.set_level("INFO", "xdomain")
+    rows = [{"steps": ["turn left", "clap"], "label": "a"}, {"steps": ["walk"], "label": "b"}] * 8
+    data = tmp_path / "steps.jsonl"
+    data.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    xdomain.check(own_recipe(data, "tokens"))
+    assert "alphabet: 4 symbols, those of the data: clap, left, turn, walk" in caplog.messages
+    assert any("'turn left' becomes 2 words" in line for line in caplog.messages)

@@ -29,6 +29,8 @@ Raw = Callable[[Path], pa.Table]
 """Reads one file into string columns under the file's own names."""
 KEY = b"constants"
 LIST = re.compile(r"\[[^\[\]]*\]")
+IN_TWO = re.compile(r"""(['"])(\w+(?: \w+)+)\1""")
+"""An item of a list that has blanks in it."""
 LOCATED = "answers: each is the only occurrence of its text in its passage, as no column says where it starts"
 MAX_CONSTANT_LENGTH = 200  # characters of a constant; a longer cell is part of a record
 
@@ -183,7 +185,7 @@ def _renamed(
             renamed[role] = table.column(name)
     for role in ("sequence", "sequence_b"):
         if role in renamed:
-            renamed[role] = _without_brackets(renamed[role])
+            renamed[role] = _without_brackets(renamed[role], notes)
     if "split" in renamed:
         renamed["split"] = _with_validation(table, renamed["split"])
     if columns.answer and "end" in wanted and "end" not in renamed:
@@ -208,11 +210,14 @@ def _renamed(
     return pa.table(renamed)
 
 
-def _without_brackets(column: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Array:
+def _without_brackets(column: pa.ChunkedArray | pa.Array, notes: list[str]) -> pa.ChunkedArray | pa.Array:
     """A column of lists of symbols as text: ``[71, 12]`` is ``71 12``."""
     cells: list[str | None] = column.to_pylist()
     if not all(cell is None or LIST.fullmatch(cell.strip()) for cell in cells):
         return column
+    if parted := next((found[2] for cell in cells if (found := IN_TWO.search(cell or ""))), None):
+        notes.append(f"lists: items are joined by blanks, so that {parted!r} becomes {len(parted.split())} words; "
+                     "write _ for the blanks in them if each is one symbol")  # fmt: skip
     return pa.array([None if cell is None else " ".join(split_tags(cell, parted=True)) for cell in cells], pa.string())
 
 
