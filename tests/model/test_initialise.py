@@ -57,7 +57,7 @@ def built(backbone, arm, problem: Problem = "classification", seed=0) -> Any:
 
 
 @pytest.mark.parametrize("transfer", [PARTS, ("positions",), ("words", "positions"), ("attention", "ffn", "norms")])
-@pytest.mark.parametrize("init", ["pretrained", "reembed", "shuffled", "rescaled"])
+@pytest.mark.parametrize("init", ["pretrained", "reembed", "shuffled", "rescaled", "aligned"])
 def test_what_comes_over_and_what_does_not(backbone, init, transfer):
     fresh = built(backbone, EncoderArm("scratch")).base_model.state_dict()
     model = built(backbone, EncoderArm(init, transfer)).base_model.state_dict()
@@ -77,7 +77,7 @@ def test_what_comes_over_and_what_does_not(backbone, init, transfer):
 
 
 @pytest.mark.parametrize("problem", ["classification", "tagging"])
-@pytest.mark.parametrize("init", ["pretrained", "scratch", "reembed", "shuffled", "rescaled"])
+@pytest.mark.parametrize("init", ["pretrained", "scratch", "reembed", "shuffled", "rescaled", "aligned"])
 def test_what_came_over_is_counted(init, problem, tiny_bert, tmp_path):
     AutoModel.from_pretrained(tiny_bert).save_pretrained(tmp_path)  # with a pooler, which a tagger does not use
     AutoTokenizer.from_pretrained(tiny_bert).save_pretrained(tmp_path)

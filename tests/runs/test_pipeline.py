@@ -424,7 +424,7 @@ def test_baselines_give_the_same_result_schema(task, baseline, tiny_bert, tmp_pa
     assert pq.read_table(result.folder / "predictions.parquet").num_rows == 48
 
 
-@pytest.mark.parametrize("init", ["scratch", "reembed", "shuffled", "rescaled"])
+@pytest.mark.parametrize("init", ["scratch", "reembed", "shuffled", "rescaled", "aligned"])
 def test_every_init_runs(init, tiny_bert, tmp_path):
     result = fast_run("toy/dna-classification", tiny_bert, tmp_path / "r", init=init, extra=("train.max_steps=2",))
     assert result.values["arm"]["init"] == init

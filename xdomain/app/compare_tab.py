@@ -26,6 +26,7 @@ ARMS = {
     "reembed": "pretrained, word rows drawn anew",
     "shuffled": "pretrained weights, permuted",
     "rescaled": "random, at the pretrained scale",
+    "aligned": "pretrained, symbols first fitted to text",
 }
 DEFAULT = ["pretrained", "scratch", "kmer"]
 SECONDS = 1.0

@@ -27,7 +27,7 @@ UNCOUNTED: tuple[Problem, ...] = ("span", "sequence")
 """Problems without simple baselines: what they ask for cannot be counted."""
 PERHAPS_PAIRS: tuple[Problem, ...] = ("regression", "multioutput", "multilabel")
 """Problems whose records may have two sequences."""
-Init = Literal["pretrained", "scratch", "reembed", "shuffled", "rescaled"]
+Init = Literal["pretrained", "scratch", "reembed", "shuffled", "rescaled", "aligned"]
 Tune = Literal["full", "head", "mix", "norms", "lora", "bottleneck"]
 Baseline = Literal["kmer", "cnn"]
 ARMS: tuple[str, ...] = (*get_args(Init), *get_args(Baseline))

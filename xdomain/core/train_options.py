@@ -57,6 +57,12 @@ class Train(ConfigModel):
         description="What happens to a record that is too long: it is an error, or it is cut at the end.",
     )
     max_answer: int = Field(default=275, gt=0, lt=LIMIT, description="Symbols that a predicted answer may have.")
+    align_steps: int = Field(
+        default=100,
+        gt=0,
+        lt=LIMIT,
+        description="With init aligned: steps by which the symbols' rows are fitted to text.",
+    )
     decoder: Decoder = Field(
         default="fresh",
         description="For sequence with an encoder. fresh: two layers, at random; warm: starts as the encoder, with "

@@ -35,7 +35,8 @@ class EncoderArm:
     init
         pretrained: as in the checkpoint; scratch: drawn at random; reembed: as in the checkpoint, but for the word
         rows; shuffled: the elements of each tensor permuted, which keeps the statistics and destroys the structure;
-        rescaled: each tensor drawn from a normal distribution with its own mean and standard deviation.
+        rescaled: each tensor drawn from a normal distribution with its own mean and standard deviation; aligned: as in
+        the checkpoint, but for the rows of the symbols, see `xdomain.training.alignment`.
     transfer
         The parts that come over from the checkpoint; the rest is as in a scratch model of the same seed.
     tune
@@ -192,7 +193,7 @@ def _moving(backbone: Backbone, arm: EncoderArm, base: Container[str]) -> list[s
 
 
 def _started(tensor: Tensor, init: str, seed: int, name: str) -> Tensor:
-    if init in ("pretrained", "reembed"):
+    if init in ("pretrained", "reembed", "aligned"):
         return tensor
     import torch
 

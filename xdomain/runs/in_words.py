@@ -43,6 +43,7 @@ STARTS = {
     "scratch": "random weights: of the checkpoint only the architecture is used",
     "shuffled": "the weights of the checkpoint, the values of each tensor permuted: nothing that it learned is left",
     "rescaled": "random weights at the scale of the checkpoint's: nothing that it learned is left",
+    "aligned": "the weights of the checkpoint, the rows of the symbols trained until states lie like those of text",
 }
 """By init, what the training began with."""
 

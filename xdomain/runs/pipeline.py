@@ -106,8 +106,8 @@ def run(
     backbone
         A folder or hub id of a checkpoint. None: that of the recipe, which by default is the one shipped.
     init
-        Where the encoder starts: pretrained, scratch, reembed, shuffled or rescaled. Here and below, None: as the
-        recipe says.
+        Where the encoder starts: pretrained, scratch, reembed, shuffled, rescaled or aligned. Here and below, None:
+        as the recipe says.
     transfer
         The parts taken from the checkpoint: attention, ffn, norms, words, positions.
     tune

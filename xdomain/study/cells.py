@@ -30,7 +30,8 @@ LATER_KEYS = {
     "target": None,
 }
 """Keys that recipes could not have before, and their values that change nothing."""
-LATER_TRAIN = {"attention": "own", "decoder": "fresh", "beams": 1, "max_output": None, "steps_share": 1.0}
+LATER_TRAIN = {"attention": "own", "decoder": "fresh", "beams": 1, "max_output": None, "steps_share": 1.0,
+               "align_steps": 100}  # fmt: skip
 """The same of options of training."""
 DIGITS = 16
 SHORT = 1 / 3

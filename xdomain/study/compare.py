@@ -79,10 +79,10 @@ def compare(
     task
         The name of a shipped task, a recipe file, or a `Recipe`; None with `data`.
     arms
-        Names of inits (pretrained, scratch, reembed, shuffled, rescaled) or baselines (kmer, cnn); the first is the
-        reference. Options of an arm alone follow its name: ``pretrained backbone=DIR mapping=own tune=lora``, and
-        changes to its recipe such as ``train.attention=bidirectional``. None: pretrained, scratch and, except for span
-        tasks, kmer.
+        Names of inits (pretrained, scratch, reembed, shuffled, rescaled, aligned) or baselines (kmer, cnn); the first
+        is the reference. Options of an arm alone follow its name: ``pretrained backbone=DIR mapping=own tune=lora``,
+        and changes to its recipe such as ``train.attention=bidirectional``. None: pretrained, scratch and, except for
+        span tasks, kmer.
     data, domain, label, columns, problem, labels, genome, drop_incomplete, negatives
         Your own records instead of a task, as for `xdomain.run`.
     backbone, transfer, tune, mapping, mapping_table, mapping_seed, seed

@@ -196,7 +196,7 @@ def _variances(series: dict[Place, ArmResults]) -> tuple[Variance, ...]:
             continue
         parts = components(one.values)
         run, mapping = condition.recipe.run, parts.of("mapping")
-        null = mapping is not None and (run.init != "pretrained" or "words" not in run.transfer)
+        null = mapping is not None and (run.init not in ("pretrained", "aligned") or "words" not in run.transfer)
         variances.append(Variance(condition.task, condition.arm, condition.fraction, parts, null=null, q=None))
     nulls = {i: part.p for i, one in enumerate(variances) if one.null and (part := one.components.of("mapping"))}
     for i, q in zip(nulls, benjamini_hochberg(list(nulls.values())), strict=True):

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#666666"
 GREEN, PURPLE, AMBER, SKY = "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
-INK = "#1B1F24"
+INK, BROWN = "#1B1F24", "#8C564B"
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, AMBER, SKY)
 """Okabe and Ito's palette, which colour-blind people can tell apart too; without the yellow, which is too pale."""
 STYLE: dict[Any, Any] = {
@@ -38,6 +38,7 @@ ARMS: dict[str, tuple[str, str]] = {
     "reembed": (GREEN, "^"),
     "shuffled": (PURPLE, "D"),
     "rescaled": (SKY, "v"),
+    "aligned": (BROWN, "p"),
     "cnn": (AMBER, "P"),
     "kmer": (INK, "X"),
 }

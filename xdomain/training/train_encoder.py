@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerFast, TrainerCallback
@@ -34,8 +35,9 @@ from xdomain.model.token_mapping import TokenMapping, learned_kind, search_seeds
 from xdomain.model.tokenizer import SpecialTokenLayout, check_tokenizer, export_tokenizer, for_prompts, layout_of
 from xdomain.model.tuning import freeze_for, merge_adapters, trainable
 from xdomain.model.vocabulary import Slice, Vocabulary, restore_vocabulary, slice_vocabulary
+from xdomain.training.alignment import Aligned, align_rows, check_aligned
 from xdomain.training.arguments import batch_share, make_trackers
-from xdomain.training.device import Device, is_first, quick_attention
+from xdomain.training.device import Device, best_device, is_first, quick_attention
 from xdomain.training.frozen_states import reading_once
 from xdomain.training.mapping_search import check_search, choose_mapping
 from xdomain.training.saved_encoder import save_model
@@ -72,6 +74,8 @@ class EncoderPlan:
         Of all records.
     counts
         For the result: what was cut into windows or truncated.
+    aligned
+        The rows of the symbols; None unless the arm is ``aligned``.
     """
 
     arm: EncoderArm
@@ -83,6 +87,7 @@ class EncoderPlan:
     windows: Windows
     counts: dict[str, int]
     trackers: list[TrainerCallback]
+    aligned: Aligned | None = None
 
 
 def plan_encoder(
@@ -119,6 +124,8 @@ def plan_encoder(
         )
     arm = EncoderArm.of(options)
     check_head(backbone.name, backbone.config, recipe.problem)
+    if options.init == "aligned":
+        check_aligned(recipe)
     positions = min(max_positions(backbone.config), train.max_length or max_positions(backbone.config))
     layout = layout_of(backbone.tokenizer)
     vocabulary = Vocabulary.of(backbone.tokenizer)
@@ -147,7 +154,19 @@ def plan_encoder(
     if lost := cut.get("answers_in_no_window"):
         log.warning(f"{lost:,} answers fit into no window; a wider train.window_overlap holds more")
     trackers = make_trackers(train.report_to, folder)
-    return EncoderPlan(arm, vocabulary, mapping, search, positions, layout, windows, windows.counts | cut, trackers)
+    plan = EncoderPlan(arm, vocabulary, mapping, search, positions, layout, windows, windows.counts | cut, trackers)
+    return replace(plan, aligned=_aligned(recipe, backbone, examples, plan)) if options.init == "aligned" else plan
+
+
+def _aligned(recipe: Recipe, backbone: Backbone, examples: Examples, plan: EncoderPlan) -> Aligned:
+    """Train the rows of the symbols of the arm ``aligned``."""
+    rows = plan.mapping.ids.astype(np.int64)
+    collate, _ = training_batches(recipe, examples, rows, plan.layout, plan.windows, None)
+    return align_rows(
+        start_model(recipe, backbone, examples), rows, collate, backbone.tokenizer,
+        records=examples.indices("train"), steps=recipe.train.align_steps, batch_size=recipe.train.batch_size,
+        seed=recipe.run.seed, device=best_device(recipe.train.precision).name,
+    )  # fmt: skip
 
 
 def train_encoder(
@@ -255,6 +274,7 @@ def train_encoder(
             },
             "counts": plan.counts,
             **({"search": plan.search} if plan.search else {}),
+            **({"alignment": plan.aligned.facts} if plan.aligned else {}),
             **({"learned_mapping": mixtures} if mixtures else {}),
             **({"layer_mix": layers} if layers else {}),
         },
@@ -315,6 +335,9 @@ def build_learner(recipe: Recipe, backbone: Backbone, examples: Examples, plan: 
     options, layout = recipe.run, plan.layout
     rows = plan.mapping.ids.astype(np.int64)
     model = start_model(recipe, backbone, examples)
+    if plan.aligned:
+        table: Any = model.get_input_embeddings().weight  # pyright: ignore
+        table.data[torch.from_numpy(rows)] = plan.aligned.rows
     in_use = [*rows.tolist(), *layout.rows(), layout.pad]
     # LoRA freezes the rows, so slicing would save nothing, and peft writes a resized table into every checkpoint
     whole = options.tune == "lora" or examples.outputs is not None  # any row could come out
