@@ -204,7 +204,17 @@ def test_a_run_keeps_the_alphabet(tmp_path, tiny_bert, capsys, caplog):
         "others:1", "others:3"]  # fmt: skip
 
 
-def test_pre_training_and_the_rows_of_a_tokens_own(tmp_path, capsys):
+def test_unknown_tokens_of_predictions_are_counted(tmp_path, tiny_bert, capsys):
+    data = dances(tmp_path / "dances.csv")
+    run = tmp_path / "run"
+    xdomain.run(data=data, domain="tokens", out=run, backbone=str(tiny_bert), overrides=["train.max_steps=1"])
+    (tmp_path / "new.txt").write_text("walk skip run\nwalk hop\n", "utf-8")
+    _, _, said = told(capsys, "predict", run, tmp_path / "new.txt", "--out", tmp_path / "new.csv")
+    assert "1 of 5 symbols are unknown to the model (20%); --unlike tells in which records" in said
+    assert f"2 predictions -> {tmp_path / 'new.csv'}" in said
+
+
+def test_pre_training_and_the_rows_of_a_tokens_own(tmp_path, capsys, caplog):
     stream, out = tmp_path / "steps.txt", tmp_path / "steps-bert"
     stream.write_text("".join(f"{i % 5} {i % 3} {i % 3} {i % 7} {i}\n" for i in range(300)), "utf-8")
     small = ["--layers", "1", "--width", "16", "--heads", "2", "--tokens", "3000", "--lengths", "16", "--shares", "1"]
@@ -218,6 +228,14 @@ def test_pre_training_and_the_rows_of_a_tokens_own(tmp_path, capsys):
     xdomain.run(data=data, domain="tokens", out=run, backbone=str(out), mapping="own", overrides=["train.max_steps=2"])
     mapping = json.loads((run / "mapping.json").read_text("utf-8"))
     assert dict(zip(mapping["symbols"], mapping["ids"], strict=True))["7"] == vocabulary["7"]
+    assert f"next: xdomain run FILE --domain tokens --backbone {out} --mapping own" in said
+    with pytest.raises(RecipeError, match="no pieces for 4 of 5 symbols"):
+        xdomain.run(
+            data=dances(tmp_path / "d.csv"), domain="tokens", out=tmp_path / "no", backbone=str(out), mapping="own"
+        )
+    assert not any("--mapping own" in line for line in caplog.messages)
+    xdomain.run(data=data, domain="tokens", out=tmp_path / "r", backbone=str(out), overrides=["train.max_steps=1"])
+    assert any("get random rows: --mapping own reads each" in line for line in caplog.messages)
 
 
 def test_named_units_are_not_merged(tmp_path):
@@ -227,11 +245,21 @@ def test_named_units_are_not_merged(tmp_path):
     assert adapter_of(recipe).alphabet.symbols == ("3", "7", "<unknown>")
 
 
-def test_items_of_lists_that_have_blanks_are_told(tmp_path, caplog):
+def test_an_item_of_a_list_is_one_symbol(tmp_path, caplog):
     caplog.set_level("INFO", "xdomain")
     rows = [{"steps": ["turn left", "clap"], "label": "a"}, {"steps": ["walk"], "label": "b"}] * 8
     data = tmp_path / "steps.jsonl"
     data.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
     xdomain.check(own_recipe(data, "tokens"))
-    assert "alphabet: 4 symbols, those of the data: clap, left, turn, walk" in caplog.messages
-    assert any("'turn left' becomes 2 words" in line for line in caplog.messages)
+    assert "alphabet: 3 symbols, those of the data: clap, turn_left, walk" in caplog.messages
+    assert "lists: each item is one symbol, so that 'turn left' is written 'turn_left'" in caplog.messages
+
+
+def test_lists_in_memory_are_read_alike(tmp_path, tiny_bert):
+    rows = [["turn left", "clap"], ["walk"]] * 20
+    result = xdomain.run(data=(rows, ["a", "b"] * 20), domain="tokens", backbone=str(tiny_bert), out=tmp_path / "run",
+                         overrides={"train.max_steps": 1})  # fmt: skip
+    assert (tmp_path / "run/adapter/vocabulary.txt").read_text("utf-8").split() == ["clap", "turn_left", "walk"]
+    model = result.model()
+    proba = model.predict_proba([["turn left", "walk"], "turn_left walk"])
+    assert proba[0] == pytest.approx(proba[1], abs=1e-6)

@@ -126,6 +126,19 @@ def test_a_study_is_planned(capsys, folder):
     assert xdomain(capsys, "study", "there/one.yaml", "--plan")[0] == 0
 
 
+def test_a_study_of_a_file_of_records_is_told_how(capsys, folder):
+    (folder / "mine.csv").write_text("sequence,label\nACGT,a\n", "utf-8")
+    code, _, err = xdomain(capsys, "new", "study", "mine", "--task", "mine.csv")
+    assert code == 2
+    assert "mine.csv is a file of records" in err
+    assert "tasks: [{data: mine.csv, domain: DOMAIN}]" in err
+    (folder / "mine.yaml").write_text("tasks: [{data: mine.csv}]\narms: [kmer]\n", "utf-8")
+    code, _, err = xdomain(capsys, "study", "mine.yaml", "--plan")
+    assert code == 2
+    assert "domain" in err
+    assert "valid string" not in err
+
+
 def test_what_a_study_has_commented_out_is_valid(capsys, folder):
     assert xdomain(capsys, "new", "study", "mine")[0] == 0
     text = (folder / "mine.yaml").read_text()

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from families import NOT_MEASURED
 
-from xdomain.core.errors import RecipeError, UserError
+from xdomain.core.errors import OutputError, RecipeError, UserError
 from xdomain.core.plugins import find_recipe
 from xdomain.core.recipe import dump_recipe
 from xdomain.metrics.heldout import load_held_out, resampled_metric
@@ -19,7 +19,7 @@ from xdomain.runs.result import load_result
 from xdomain.study.compare import _Runs, compare
 from xdomain.study.comparison import ArmRuns, comparison_of, read_comparison
 from xdomain.study.config import RunSeeds
-from xdomain.study.typed_arms import typed_arm
+from xdomain.study.typed_arms import check_backbones, typed_arm
 
 ARMS = ("pretrained", "scratch", "kmer")
 SMALL = ("split.limit.train=48", "split.limit.valid=16", "split.limit.test=24", "train.max_steps=4",
@@ -120,6 +120,26 @@ def test_a_damaged_comparison_is_named(compared, tmp_path):
         read_comparison(tmp_path)
 
 
+def test_other_options_get_a_folder_of_their_own(tmp_path, monkeypatch, tiny_bert):
+    monkeypatch.chdir(tmp_path)
+    given = {"arms": ("kmer",), "seeds": 1, "backbone": str(tiny_bert)}
+    places = [
+        compare("toy/dna-classification", overrides=[*SMALL, *more], **given, **again).folder.as_posix()
+        for more, again in (((), {}), (("split.seed=1",), {}), (("split.seed=1",), {"resume": True}))
+    ]
+    first = "runs/toy/dna-classification/compare"
+    assert places == [first, f"{first}-2", f"{first}-2"]
+    with pytest.raises(OutputError, match="compare/kmer-m0-s0 holds a finished run"):
+        compare("toy/dna-classification", overrides=SMALL, **given)
+
+
+def test_a_scratch_of_another_shape_is_told(tmp_path, tiny_bert, said):
+    recipe = find_recipe("toy/dna-classification")
+    arms = [typed_arm(recipe, arm, {}).recipe for arm in (f"pretrained backbone={tiny_bert}", "scratch")]
+    check_backbones(arms)
+    assert any("only scratch has the shape of english-4x256" in line for line in said)
+
+
 def test_an_arm_twice_is_refused(tmp_path):
     with pytest.raises(RecipeError, match="each once"):
         compare("toy/dna-pair", ("kmer", "kmer"), out=tmp_path / "x")
@@ -208,6 +228,15 @@ def test_a_clear_difference_answers_the_question(tmp_path):
     assert doubted == f"{sentence} But scratch may only need more steps."
     turned = comparison_of("t", "accuracy", arms[::-1], PAIRS, tmp_path)
     assert "Yes: pretrained is better than scratch" in turned.conclusions[0]
+
+
+def test_runs_that_did_not_learn_are_counted(tmp_path):
+    arms = [arm_of("pretrained", tmp_path, ["a", "b"] * 100, (20, 25, 20)),
+            arm_of("scratch", tmp_path, ["a", "b"] * 100, (3, 3, 4))]  # fmt: skip
+    for run in [*arms[1].runs.values()][:2]:
+        run.values["learned"] = False
+    found = comparison_of("t", "accuracy", arms, PAIRS, tmp_path)
+    assert found.conclusions[0] == "2 of the 3 runs of scratch have not shown that they learned."
 
 
 def test_minutes_that_leave_few_steps_are_warned_of(tmp_path, monkeypatch, caplog):

@@ -66,7 +66,7 @@ def print_result(result: Result) -> None:
     if values.get("folds"):
         print_rows([{"fold": name, **{m: number(v) for m, v in one.items()}} for name, one in values["folds"].items()])
         print_next(
-            (f"xdomain predict {_typed(folder / 'fold-0')} FILE", "labels for other records, by the model of one fold")
+            (f"xdomain predict {_typed(folder)}/fold-* FILE", "labels for other records, by the models of all folds")
         )
         return
     recipe = load_recipe(folder / RECIPE)
@@ -232,7 +232,7 @@ def print_findings(findings: Findings, folder: Path) -> None:
         print(f"{warning.title}:")
         for place, why in warning.arms:
             print(f"  {place} {why}")
-        print(f"{warning.advice}\n")
+        print(f"{warning.advice}\n" if warning.advice else "")
     several = len({group.fraction for group in findings.groups}) > 1
     print_rows(
         [

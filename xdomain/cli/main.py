@@ -134,7 +134,8 @@ def compare_command(
     own: OwnData,
     training: Training,
     seeds: Annotated[
-        int | None, typer.Option(min=1, help="Runs of each arm; default: 3 where that takes minutes, else 1.")
+        int | None,
+        typer.Option(min=1, help="Runs of each arm; default: 3 if two more take 15 minutes or less, else 1."),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -274,7 +275,9 @@ def predict_command(
             unlike=unlike, overrides=changes or (),
         )  # fmt: skip
         if not as_json:
-            write_tables(tables, out)
+            rows = write_tables(tables, out)
+            if out:
+                print(f"{rows:,} predictions -> {out}", file=sys.stderr)
             return
         tables = list(tables)
     print_json([row for table in tables for row in table.to_pylist()])

@@ -162,15 +162,22 @@ def new_study_command(
     overwrite: Overwrite = False,
 ) -> None:
     """Write a study: tasks, arms, seeds, learning rates and their search, each with what it is for."""
-    from xdomain.core.plugins import find_recipe
+    from xdomain.core.plugins import find_recipe, task_names
     from xdomain.core.run_dir import check_new_file
     from xdomain.core.yaml_config import dump_yaml
+    from xdomain.data.sources import is_data
 
     name = _checked(name, r"\w[\w-]*")
     out = out or Path(f"{name}.yaml")
     check_new_file(out, YAML, overwrite=overwrite)
     tasks: list[str] = []
     for one in task or [TASK]:
+        if not one.endswith(YAML) and one not in task_names() and is_data(one):
+            raise RecipeError(
+                f"{one} is a file of records", expected="a task, or a recipe",
+                fix=f"xdomain new recipe NAME --data {shlex.quote(one)} --domain DOMAIN, which writes one; or in a "
+                f"study: tasks: [{{data: {one}, domain: DOMAIN}}]",
+            )  # fmt: skip
         find_recipe(one)
         tasks.append(_beside(Path(one), out) if one.endswith(YAML) else one)
     question = json.dumps("Does text pre-training help here?")

@@ -90,7 +90,11 @@ class OwnData:
         None
     )
     domain: Annotated[
-        str | None, typer.Option(help="What --data holds: dna, protein, text, …", autocompletion=complete.domains)
+        str | None,
+        typer.Option(
+            help="What --data holds: dna, protein, speech, music, text, or tokens of any kind.",
+            autocompletion=complete.domains,
+        ),
     ] = None
     drop_incomplete: Annotated[
         bool, typer.Option("--drop-incomplete", help="Leave out rows without a sequence or a label.")

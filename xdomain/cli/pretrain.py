@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -164,6 +166,8 @@ def pretrain_sequences_command(
             overrides=changes or (),
         )  # fmt: skip
     print(made)
+    use = f"xdomain run FILE --domain {domain} --backbone {shlex.quote(str(made))} --mapping {mapping or 'own'}"
+    print(f"next: {use}  # each symbol by the row that it learned", file=sys.stderr)
 
 
 @pretrain_app.command("synthetic", epilog=epilog("pretrain synthetic"))

@@ -101,6 +101,12 @@ def reads_lines(name: str) -> bool:
     return entry is not None and getattr(entry.load(), "reads_lines", False) is True
 
 
+def has_whole_items(name: str) -> bool:
+    """Whether any word is a symbol of the adapter `name`, and so an item of a list; false for an unknown adapter."""
+    entry = entry_points("xdomain.adapters").get(name)
+    return entry is not None and hasattr(entry.load(), "fitted")
+
+
 @cache
 def _task_modules() -> tuple[ModuleType, ...]:
     return tuple(entry.load() for entry in entry_points("xdomain.tasks").values())

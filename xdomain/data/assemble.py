@@ -47,6 +47,7 @@ def assemble(
     unscored: str = "",
     label_separator: str = "",
     empty_is_no: bool = False,
+    item_blanks: str = " ",
     drop_incomplete: bool = False,
     number_repeated_ids: bool = False,
     part_from: int | None = None,
@@ -75,6 +76,8 @@ def assemble(
         Only for multilabel: what parts several labels in a cell; "" is guessed.
     empty_is_no
         Only for multilabel with a column for each label: whether an empty cell says no; otherwise it is unknown.
+    item_blanks
+        What blanks within an item of a list of symbols become: items are joined by blanks.
     drop_incomplete, number_repeated_ids
         See `xdomain.data.tidy.tidy`.
     part_from
@@ -115,8 +118,9 @@ def assemble(
         alike.append(constants(table))
         notes += said(table)
         tables[name] = _renamed(
-            table, guess.columns, task, names[name], labelled, unscored, separator, notes, empty_is_no=empty_is_no
-        )
+            table, guess.columns, task, names[name], labelled, unscored, separator, notes, empty_is_no=empty_is_no,
+            item_blanks=item_blanks,
+        )  # fmt: skip
         if part_from is not None:
             tables[name] = with_ids(tables[name], part_from)
     tables, changes = tidy(
@@ -172,6 +176,7 @@ def _renamed(
     notes: list[str],
     *,
     empty_is_no: bool,
+    item_blanks: str,
 ) -> pa.Table:
     table = without_impossible(table, columns) if problem == "span" and labelled else table
     wanted = ["id", "sequence", "split", "group", "fold"]
@@ -185,7 +190,7 @@ def _renamed(
             renamed[role] = table.column(name)
     for role in ("sequence", "sequence_b"):
         if role in renamed:
-            renamed[role] = _without_brackets(renamed[role], notes)
+            renamed[role] = _without_brackets(renamed[role], notes, item_blanks)
     if "split" in renamed:
         renamed["split"] = _with_validation(table, renamed["split"])
     if columns.answer and "end" in wanted and "end" not in renamed:
@@ -210,14 +215,14 @@ def _renamed(
     return pa.table(renamed)
 
 
-def _without_brackets(column: pa.ChunkedArray | pa.Array, notes: list[str]) -> pa.ChunkedArray | pa.Array:
+def _without_brackets(column: pa.ChunkedArray | pa.Array, notes: list[str], blank: str) -> pa.ChunkedArray | pa.Array:
     """A column of lists of symbols as text: ``[71, 12]`` is ``71 12``."""
     cells: list[str | None] = column.to_pylist()
     if not all(cell is None or LIST.fullmatch(cell.strip()) for cell in cells):
         return column
-    if parted := next((found[2] for cell in cells if (found := IN_TWO.search(cell or ""))), None):
-        notes.append(f"lists: items are joined by blanks, so that {parted!r} becomes {len(parted.split())} words; "
-                     "write _ for the blanks in them if each is one symbol")  # fmt: skip
+    if blank != " " and (whole := next((found[2] for cell in cells if (found := IN_TWO.search(cell or ""))), None)):
+        notes.append(f"lists: each item is one symbol, so that {whole!r} is written {whole.replace(' ', blank)!r}")
+        cells = [cell and IN_TWO.sub(lambda item: item[0].replace(" ", blank), cell) for cell in cells]
     return pa.array([None if cell is None else " ".join(split_tags(cell, parted=True)) for cell in cells], pa.string())
 
 

@@ -13,7 +13,7 @@ from xdomain.core.adapter_protocols import ChecksRecords, LearnsAlphabet
 from xdomain.core.choices import Problem
 from xdomain.core.errors import DataError, RecipeError, unknown
 from xdomain.core.paths import is_file
-from xdomain.core.plugins import readers, reads_lines, uses_tokenizer
+from xdomain.core.plugins import has_whole_items, readers, reads_lines, uses_tokenizer
 from xdomain.core.progress import log
 from xdomain.core.recipe import NEGATIVES, Recipe
 from xdomain.core.recipe_sections import Columns
@@ -223,6 +223,8 @@ def asked_of(
     lines = reads_lines(recipe.adapter.name)
     reader = format_of(file, lines=lines and single)
     options: dict[str, Any] = dict(recipe.reader_options) if reader == recipe.reader else {}
+    if has_whole_items(recipe.adapter.name):
+        options.setdefault("item_blanks", "_")
     if reader == "units" and lines:
         options["merge"] = False
     options.pop("constant_label", None)  # which holds for the data of the run alone

@@ -13,7 +13,15 @@ from xdomain.core.choices import DEFAULT_METRICS, NegativesHow, Problem
 from xdomain.core.errors import DataError, RecipeError, unknown
 from xdomain.core.overrides import Overrides, as_typed, overridden
 from xdomain.core.paths import is_file, is_folder
-from xdomain.core.plugins import adapter_names, find_recipe, make_adapter, reads_lines, task_names, uses_tokenizer
+from xdomain.core.plugins import (
+    adapter_names,
+    find_recipe,
+    has_whole_items,
+    make_adapter,
+    reads_lines,
+    task_names,
+    uses_tokenizer,
+)
 from xdomain.core.progress import log
 from xdomain.core.recipe import MAX_NAME_LENGTH, NEGATIVES, SPLITS, Recipe, recipe_from
 from xdomain.core.recipe_sections import Columns, columns_of
@@ -119,6 +127,8 @@ def own_recipe(
     if problem is not None and problem not in get_args(Problem):
         raise unknown("problem", str(problem), get_args(Problem))
     others = [path for path in files.values() if path != lead]
+    if has_whole_items(domain):
+        options.setdefault("item_blanks", "_")
     if reads_lines(domain) and format_of(lead) == "units":
         options.setdefault("merge", False)
     reader, guess = _guessed(lead, others, columns, problem, options, _suffixes(domain), of_one_class=how != "none")
@@ -194,7 +204,7 @@ def task_of(
     if domain is None:
         raise RecipeError(
             f"what does {data if isinstance(data, (str, Path)) else 'the data'} hold?",
-            expected=f"the domain, one of {', '.join(adapter_names())}",
+            expected=f"the domain, one of {', '.join(adapter_names())}; tokens reads words or signs of any kind",
             fix="--domain NAME",
         )
     return own_recipe(

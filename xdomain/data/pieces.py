@@ -172,7 +172,7 @@ class _Reading:
         key = options.get("label_key")
         self.given = own_columns(self.asked.reader, columns.model_copy(update={"label": key} if key else {}))
         self.checks: dict[str, Any] = {
-            name: options[name] for name in ("max_characters", "drop_incomplete") if name in options
+            name: options[name] for name in ("max_characters", "drop_incomplete", "item_blanks") if name in options
         }
         self.columns: Columns | None = None
         self.names: list[str] = []

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from xdomain.core.errors import RecipeError
 from xdomain.core.paths import is_file
+from xdomain.core.plugins import has_whole_items
 from xdomain.core.recipe import Recipe
 from xdomain.core.recipe_sections import Columns
 from xdomain.core.sequences import Adapter
@@ -59,7 +60,14 @@ def records_in_memory(sequences: Sequence[Any], adapter: Adapter, *, paired: boo
     DataError
         There are none, one is not of the kind that the model reads, or a file cannot be read.
     """
+    if has_whole_items(adapter.name) and not paired:
+        sequences = [_joined(one) if isinstance(one, (list, tuple)) else one for one in sequences]
     return transcribed(table_of_sequences(sequences, paired=paired), adapter, Path(), every=True)
+
+
+def _joined(items: Sequence[Any]) -> str:
+    """A list of symbols as text, as those of files are read."""
+    return " ".join(str(item).replace(" ", "_") for item in items)
 
 
 def are_media(paths: Sequence[Path], adapter: Adapter) -> bool:

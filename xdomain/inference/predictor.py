@@ -320,7 +320,17 @@ def encoded(
     check_symbols(examples)
     if first:
         warn_of_other_domain(examples, adapter)
+        _tell_unknown(examples)
     return examples
+
+
+def _tell_unknown(examples: Examples) -> None:
+    """Say how many symbols of the records the adapter does not know."""
+    sides = [side for side in (examples.symbols, examples.symbols_b) if side is not None]
+    count, total = sum(side.counts.get("unknown", 0) for side in sides), sum(len(side.values) for side in sides)
+    if count:
+        log.warning(f"{count:,} of {total:,} symbols are unknown to the model ({count / total:.0%}); --unlike tells in "
+                    "which records")  # fmt: skip
 
 
 def scoring_need(train: Train) -> Need:

@@ -104,7 +104,7 @@ def refuse_folds(folder: Path) -> None:
     if folds and not (folder / MODEL).is_dir():
         raise BackboneError(
             f"{folder} holds {len(folds)} folds, with a model each",
-            expected=f"one of them, such as {folder / folds[0]}",
+            expected=f"one of them, such as {folder / folds[0]}, or all, whose answers are averaged: {folder}/fold-*",
         )
 
 

@@ -273,8 +273,8 @@ def what_to_try(losses: Sequence[float] = (), *, counted: bool = True, in_study:
     counts = f"; {kmers} tells whether simple counts find anything" * counted
     if last < FELL * first:
         return (
-            "It has learned its training records, but nothing that holds on others: try more records, or fewer steps "
-            f"({epochs}){counts}."
+            "It has learned its training records, but nothing that holds on others yet: try more records, more or "
+            f"fewer steps ({epochs}), or another rate ({rate}){counts}."
         )
     return f"Try more steps ({epochs}) or another rate ({rate}){counts}."
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -15,9 +16,9 @@ from xdomain.core.keywords import names_misspelt_options
 from xdomain.core.overrides import Overrides
 from xdomain.core.paths import is_folder
 from xdomain.core.progress import log, muted, part, warned_once
-from xdomain.core.recipe import Recipe, encoder_options, with_arm
+from xdomain.core.recipe import Recipe, encoder_options, load_recipe, with_arm
 from xdomain.core.recipe_sections import columns_with_label
-from xdomain.core.run_dir import RECIPE, StoredResult, check_folder, write_json, write_text
+from xdomain.core.run_dir import RECIPE, StoredResult, check_folder, same_run, write_json, write_text
 from xdomain.data.own_data import task_of
 from xdomain.data.rows import short
 from xdomain.metrics.heldout import check_comparable
@@ -95,7 +96,8 @@ def compare(
         Changes to the recipe, ``["key.sub=value", …]`` or ``{"key.sub": value}``.
     out
         The folder for a run folder ``ARM-mM-sS`` per run, ``comparison.json``, ``.csv`` and ``.tex``, and the plot as
-        ``comparison.png``, ``.svg`` and ``.pdf``. None: ``runs/TASK/compare``.
+        ``comparison.png``, ``.svg`` and ``.pdf``. None: ``runs/TASK/compare``, or ``compare-2`` and so on
+        where that holds runs of other options.
     resume
         Finish what an interrupted comparison has left in `out`.
     overwrite
@@ -124,7 +126,9 @@ def compare(
         raise RecipeError(f"arms {', '.join(arms) or 'none'}", expected="one or more, each once, as pretrained,scratch")
     if seeds is not None and not 1 <= seeds <= 1000:
         raise RecipeError(f"{seeds} seeds", expected="1 to 1000")
-    folder = Path(out) if out else Path("runs") / recipe.name / "compare"
+    start = RunSeeds(typed[0].recipe.run.mapping_seed, typed[0].recipe.run.seed)
+    sized = minutes is not None
+    folder = Path(out) if out else _own_folder(Path("runs") / recipe.name / "compare", typed, start, sized=sized)
     check_backbones([arm.recipe for arm in typed])
     check_comparable(recipe.metrics[0], recipe.problem)
     if minutes is not None:
@@ -133,8 +137,7 @@ def compare(
             raise RecipeError("minutes for a comparison over folds", expected="a number of steps for each run",
                               fix="--set train.max_steps=300")  # fmt: skip
     runs = _Runs(typed, folder, resume=resume, overwrite=overwrite)
-    start = RunSeeds(typed[0].recipe.run.mapping_seed, typed[0].recipe.run.seed)
-    runs.check(_pairs(start, seeds or SEEDS), sized=minutes is not None)  # all folders, before the first run
+    runs.check(_pairs(start, seeds or SEEDS), sized=sized)  # all folders, before the first run
     with muted(not is_first()), warned_once():
         if minutes is not None:
             seeds = runs.choose_size(start, minutes, [seeds] if seeds else range(SEEDS, 0, -1))
@@ -259,6 +262,24 @@ class _Runs:
 
     def _place(self, arm: int, recipe: Recipe) -> Path:
         return self.folder / run_name(recipe, self.arms[arm].file_name)
+
+
+def _own_folder(first: Path, arms: Sequence[TypedArm], pair: RunSeeds, *, sized: bool) -> Path:
+    """The folder `first`, or the one after it that holds no comparison of other options, such as ``compare-2``."""
+    for number in itertools.count(1):
+        folder = first if number == 1 else first.with_name(f"{first.name}-{number}")
+        if all(_is_of(folder, arm, pair, sized=sized) for arm in arms):
+            return folder
+    raise ValueError("no folder is free")
+
+
+def _is_of(folder: Path, arm: TypedArm, pair: RunSeeds, *, sized: bool) -> bool:
+    """Whether the run of an `arm` in `folder`, if there is one, is one of the same options."""
+    one = _with_pair(arm.recipe, _pair_of(arm.recipe, pair))
+    place = folder / run_name(one, arm.file_name)
+    if not (place / RECIPE).is_file():
+        return True
+    return same_run(load_recipe(place / RECIPE), with_written_size(one, place) if sized else one)
 
 
 def _check_place(folder: Path) -> None:

@@ -307,10 +307,19 @@ def conclusions(rows: Sequence[Row], differences: Sequence[Difference], arms: Se
     sentences: list[str] = []
     unlearned = [row.arm for row in rows if not row.learned]
     if not any(row.learned for row in rows):
-        sentences.append(f"No arm has shown that it learned this task. {what_to_try(_losses(arms[0]))}")
+        counted = all(arm.arm != "kmer" for arm in arms)
+        advice = what_to_try(_losses(arms[0]), counted=counted)
+        sentences.append(f"No arm has shown that it learned this task. {advice}")
     else:
         sentences += [f"{arm} has not shown that it learned." for arm in unlearned]
+        sentences += [line for arm in arms if arm.arm not in unlearned and (line := _some_failed(arm))]
     return (*sentences, *(sentence(difference, unlearned, more="--seeds") for difference in differences))
+
+
+def _some_failed(arm: ArmRuns) -> str:
+    """A sentence where some of the runs of an arm, and not all, have not shown that they learned; else empty."""
+    failed = sum(not run.values.get("learned", True) for run in arm.runs.values())
+    return f"{failed} of the {len(arm.runs)} runs of {arm.arm} have not shown that they learned." if failed else ""
 
 
 def _interval(arm: ArmRuns, values: NDArray[np.float64], error: float, units: int, metric: str) -> Interval:

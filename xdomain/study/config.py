@@ -8,7 +8,7 @@ from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, get_args
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, ValidationInfo, model_validator
 
 from xdomain.core.choices import ARMS, PARTS, Baseline, Init, Problem, Tune
 from xdomain.core.errors import clipped, nearest
@@ -158,6 +158,13 @@ class Resources(ConfigModel):
     gpus: float = Field(default=0, ge=0)
 
 
+Task = Annotated[
+    Annotated[str, Tag("name")] | Annotated[LocalTask, Tag("data")],
+    Discriminator(lambda value: "name" if isinstance(value, str) else "data"),
+]
+"""A task by its name or recipe file, or data of one's own."""
+
+
 class Grid(ConfigModel):
     """A study: the axes that are crossed, and the settings that are the same for all cells."""
 
@@ -168,7 +175,7 @@ class Grid(ConfigModel):
         description="None: that of the file. Names the report's folder.",
     )
     question: str = ""
-    tasks: Annotated[list[str | LocalTask], BeforeValidator(_one_or_many), Field(min_length=1)]
+    tasks: Annotated[list[Task], BeforeValidator(_one_or_many), Field(min_length=1)]
     arms: Annotated[list[Annotated[Arm, BeforeValidator(_arm)]], Field(min_length=1)]
     reference: str = Field(default="", description="The arm that all are compared with. None: the first.")
     seeds: Seeds = Field(default=[0, 1, 2])

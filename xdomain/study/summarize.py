@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from xdomain.core.recipe import load_recipe
 from xdomain.core.recipe_sections import Published
+from xdomain.core.run_dir import RECIPE
 from xdomain.metrics.metrics import METRICS
 from xdomain.study.arm_results import ArmResults, Place, cell_pairs, paired_difference
 from xdomain.study.caveats import cells_not_learned, mixed, unmatched, why_not_learned
@@ -104,7 +106,7 @@ def _place(condition: Condition) -> Place:
 
 def _group(series: ArmResults) -> Group:
     condition, metric = series.condition, METRICS[series.metric]
-    rate = series.study.choose_learning_rate(condition).rate
+    rate = series.study.choose_learning_rate(condition).rate if condition.rates else _own_rate(series)
     test = None
     if np.isfinite(series.values).any():
         draws = series.mean_draws(series.cells)
@@ -131,6 +133,13 @@ def _group(series: ArmResults) -> Group:
         record_groups=judged.groups if judged else None,
         splits=condition.splits,
     )
+
+
+def _own_rate(series: ArmResults) -> float | None:
+    """The learning rate that finished runs of an encoder took, where the study names none."""
+    if not series.cells or series.condition.recipe.run.baseline:
+        return None
+    return load_recipe(series.study.store.run_folder(series.cells[0].key) / RECIPE).train.learning_rate
 
 
 def _differences(study: StudyPlan, series: dict[Place, ArmResults], groups: Sequence[Group]) -> tuple[Difference, ...]:

@@ -12,6 +12,7 @@ from typing import Any, get_args
 from xdomain.core.choices import ARMS, Baseline
 from xdomain.core.errors import RecipeError, nearest, unknown
 from xdomain.core.plugins import find_recipe
+from xdomain.core.progress import log
 from xdomain.core.recipe import ENCODER_FIELDS, Recipe, with_arm
 from xdomain.runs.run_names import arm_label
 from xdomain.training.preparation import adapter_of, target_of
@@ -99,8 +100,12 @@ def check_backbones(recipes: Sequence[Recipe]) -> None:
     from xdomain.training.sequence_learner import check_sequence
     from xdomain.training.train_encoder import mappings_of
 
+    started = {one.run.backbone for one in encoders if one.run.init != "scratch"}
     for name in names:
         backbone = load_backbone(name)
+        if name not in started and len(encoders) > 1:
+            log.warning(f"only scratch has the shape of {backbone.name}: compare each checkpoint with a scratch of its "
+                        f"own shape, “scratch backbone={next(iter(started))}”")  # fmt: skip
         vocabulary = Vocabulary.of(backbone.tokenizer)
         for one in (one for one in encoders if one.run.backbone == name):
             check_head(backbone.name, backbone.config, one.problem)

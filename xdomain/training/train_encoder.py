@@ -147,6 +147,9 @@ def plan_encoder(
         mapping, search = choose_mapping(candidates, start, recipe, examples, layout, windows)
     if mapping.lacking:
         _tell_lacking(mapping, examples)
+    if options.mapping == "random" and domain_of(backbone.path) == adapter.name != "synthetic":
+        log.warning(f"{backbone.name} was pre-trained on {adapter.name}, and its symbols get random rows: --mapping "
+                    "own reads each by the row that it learned")  # fmt: skip
     own = backbone.tokenizer.unk_token_id if options.mapping in ("identity", "own") else None  # where text has it
     if shared := mapping.special_token_collisions([row for row in backbone.tokenizer.all_special_ids if row != own]):
         log.warning(f"mapping {options.mapping} puts {', '.join(shared)} on rows of special tokens")
@@ -448,7 +451,11 @@ def _tell_lacking(mapping: TokenMapping, examples: Examples) -> None:
     which = sorted({mapping.symbols[i] for values in sides for i in np.unique(values[lacking[values]]).tolist()})
     told = f"the vocabulary has no pieces for {', '.join(which[:5])}, {share:.2%} of all symbols"
     if share > MAX_LACKING:
-        raise RecipeError(f"mapping own: {told}", expected="a model of this domain", fix="--mapping random")
+        raise RecipeError(
+            f"mapping own: {told}",
+            expected="a model that was pre-trained on records with these symbols",
+            fix="--mapping random, or pre-train anew",
+        )
     if found:
         log.warning(f"{told}: they are read as its unknown token")
 

@@ -113,6 +113,7 @@ def read(
     label_separator: str = "",
     empty_is_no: bool = False,
     drop_incomplete: bool = False,
+    item_blanks: str = " ",
     constant_label: str | None = None,
     **raw_options: Any,
 ) -> pa.Table:
@@ -122,7 +123,9 @@ def read(
     ----------
     reader
         A name among `FORMATS`.
-    files, columns, known, problem, labelled, max_characters, unscored, label_separator, empty_is_no, drop_incomplete
+    files, columns, known, problem, labelled, max_characters, unscored, label_separator, empty_is_no
+        See `xdomain.data.assemble.assemble`.
+    drop_incomplete, item_blanks
         See `xdomain.data.assemble.assemble`.
     label_key
         The key in FASTA headers whose value is the label: the same as ``columns.label``.
@@ -155,6 +158,7 @@ def read(
         label_separator=label_separator,
         empty_is_no=empty_is_no,
         drop_incomplete=drop_incomplete,
+        item_blanks=item_blanks,
         number_repeated_ids=form.of_sequences,
     )
 

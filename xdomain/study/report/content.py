@@ -89,7 +89,7 @@ def _unlearned(findings: Findings) -> Iterator[Block]:
     yield Box(
         "alarm" if summary.every else "warning",
         summary.title,
-        (Paragraph((says,)), Bullets(lines), Paragraph((summary.advice,))),
+        (Paragraph((says,)), Bullets(lines), *([Paragraph((summary.advice,))] if summary.advice else [])),
     )
 
 
@@ -366,21 +366,17 @@ def _published(findings: Findings) -> Iterator[Block]:
 def _measured(findings: Findings) -> Iterator[Block]:
     yield Heading("How it was measured")
     grids = {(group.task, group.rates) for group in findings.groups if group.rates}
-    alike = ", by the same search for every arm" if len(grids) == len({task for task, _ in grids}) else ""
+    alike = ", by the same search for every arm" if grids and len(grids) == len({task for task, _ in grids}) else ""
     halving = "search:\n  rule: halving" in findings.study
     alike += ", by halving: full runs for the better third of the rates, by runs of a third of the steps" * halving
-    yield Paragraph(
-        (
-            f"Learning rates and checkpoints were chosen on validation data{alike}. Test was read once a cell, at the "
-            "end.",
-        )
-    )
+    chosen = "Learning rates and checkpoints" if any(len(rates) > 1 for _, rates in grids) else "Checkpoints"
+    yield Paragraph((f"{chosen} were chosen on validation data{alike}. Test was read once a cell, at the end.",))
     if findings.negatives:
         yield Bullets(tuple((clean(line),) for line in findings.negatives))
     terms = {
         "Cell": "one run: a task, an arm, a mapping seed, a seed, a learning rate.",
         "Arm": "one way to start and train the model, or a baseline.",
-        "Mapping": "which word of the model's vocabulary stands for which symbol (a base, an amino acid, …); drawn "
+        "Mapping": "which word of the model's vocabulary stands for which symbol (a base, a residue, …); drawn "
         "at random from its seed where the arm says nothing else.",
         "95 % interval": "of values and differences: combines how cells vary over seeds and mappings (Student's t; "
         "where they are crossed, on two-way random effects) with how they would vary on other test records (a normal "

@@ -21,7 +21,7 @@ class NotLearned:
     arms
         For each its task and name, and the reason as the end of a sentence that begins with the name.
     advice
-        What may help, in a sentence.
+        What may help, in a sentence; empty where only counts have failed.
     every
         Whether no arm of the study has learned.
     """
@@ -41,9 +41,11 @@ def not_learned(findings: Findings) -> NotLearned | None:
     every, named = len(failing) == len(finished), several_shares(findings)
     several = f"{len(failing)} of {len(finished)} arms have" if len(failing) > 1 else f"1 of {len(finished)} arms has"
     title = "No arm has shown that it learned" if every else f"{several} not shown that {_they(failing)} learned"
-    losses = [loss for _, loss in failing[0].losses]
+    losses = [loss for _, loss in next((group for group in failing if group.losses), failing[0]).losses]
     arms = tuple((_place(group, named), clean(group.not_learned or "")) for group in failing)
-    return NotLearned(title, arms, what_to_try(losses, in_study=True), every)
+    counted = not any(group.baseline == "kmer" for group in finished)
+    trained = any(group.baseline != "kmer" for group in failing)
+    return NotLearned(title, arms, what_to_try(losses, counted=counted, in_study=True) if trained else "", every)
 
 
 def _they(groups: list[Group]) -> str:

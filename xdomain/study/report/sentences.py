@@ -49,15 +49,21 @@ def sentence(
         Writes a number.
     """
     interval, metric, kind = difference.estimate.interval, difference.metric, kind_of(difference)
-    arm, reference, value = difference.arm, difference.reference, interval.value
+    arm, reference, value = _quoted(difference.arm), _quoted(difference.reference), interval.value
     ahead, behind = (arm, reference) if (value > 0) == difference.higher_is_better else (reference, arm)
     low, high = sorted((abs(interval.low), abs(interval.high)))
     over = "test records" if difference.fixed else f"{difference.pairs} seeds"
     question = f"{difference.question.text} " if difference.question else ""
     if kind in ("better", "worse"):
-        answer = "" if difference.question is None else "Yes: " if ahead == difference.question.pretrained else "No: "
+        answer = (
+            ""
+            if difference.question is None
+            else "Yes: "
+            if ahead == _quoted(difference.question.pretrained)
+            else "No: "
+        )
         by = f"{written(abs(value))} [{written(low)}, {written(high)}]"
-        doubt = f" But {behind} may only need more steps." if question and behind in unlearned else ""
+        doubt = f" But {behind} may only need more steps." if question and behind in map(_quoted, unlearned) else ""
         return f"{question}{answer}{ahead} is better than {behind} by {by} in test {metric}, over {over}.{doubt}"
     between = f"between {arm} and {reference}"
     if kind == "unseen":
@@ -78,6 +84,11 @@ def sentence(
         few = f"{difference.pairs} seeds with equal values are no evidence"
         return f"{question}Cannot be told {between}: {few}; it takes at least {more} {SEEDS}."
     return f"{question}Cannot be told {between}: the values do not vary, or too little is known of how they do."
+
+
+def _quoted(arm: str) -> str:
+    """The label of an `arm` in a sentence, in quotation marks where it has several words."""
+    return f"“{arm}”" if " " in arm else arm
 
 
 def answers(findings: Findings, written: Callable[[float], str] = number) -> Iterator[tuple[str, float, str]]:
