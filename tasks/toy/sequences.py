@@ -36,6 +36,8 @@ LENGTH, MIDDLE = 60, 30
 # Ko & Engel 1993, Mol. Cell. Biol. 13, 4011 (GATAAG).
 SITES = {"ebox": "CACGTG", "gata": "GATAAG"}
 ORDER_LENGTH = 24
+STEPS = ("walk", "hop", "turn", "slide", "kick", "spin", "sway", "stomp")
+"""Steps of a made-up dance."""
 # NCBI translation table 1, the standard genetic code: of TTT, TTC, TTA, TTG, TCT, … to GGG.
 CODONS = ["".join(codon) for codon in product("TCAG", repeat=3)]
 GENETIC_CODE = dict(zip(CODONS, "FFLLSSSSYY**CC*WLLLLPPPPHHQQRRRRIIIMTTTTNNKKSSRRVVVVAAAADDEEGGGG", strict=True))
@@ -210,6 +212,15 @@ def _text_pair(rng: Rng) -> dict[str, Any]:
     return {"sequence": one, "sequence_b": two, "label": "first" if first > second else "second"}
 
 
+def _dance(rng: Rng) -> dict[str, Any]:
+    """16 to 24 steps of a made-up dance with one bow and one clap, in one order or the other."""
+    steps = np.array(STEPS)[rng.integers(len(STEPS), size=rng.integers(16, 25))]
+    first, second = np.sort(rng.choice(len(steps), 2, replace=False))
+    kind = str(rng.choice(["bow first", "clap first"]))
+    steps[first], steps[second] = ("bow", "clap") if kind == "bow first" else ("clap", "bow")
+    return {"sequence": " ".join(steps.tolist()), "label": kind}
+
+
 def made_up(draw: Callable[[Rng], dict[str, Any]]) -> Callable[..., pa.Table]:
     """A reader of generated records: each is a call of `draw` with a random generator of its own."""
 
@@ -244,4 +255,5 @@ READERS = {
     "toy_text_classification": made_up(_text_class),
     "toy_text_regression": made_up(_text_value),
     "toy_text_pair": made_up(_text_pair),
+    "toy_tokens_classification": made_up(_dance),
 }
