@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from xdomain.baselines.api import fit_baseline
+from xdomain.core.adapter_protocols import LearnsAlphabet
 from xdomain.core.errors import DataError, MissingError
 from xdomain.core.plugins import find_recipe, make_adapter, readers, task_names
 from xdomain.core.recipe import dump_recipe, parse_recipe
@@ -80,6 +81,8 @@ def test_a_toy_is_the_same_each_time_and_can_be_learned(task, tiny_bert):
     assert table.slice(0, 50).equals(load_table(recipe).slice(0, 50))
     adapter = make_adapter(recipe.adapter.name, recipe.adapter.options, tokenizer=str(tiny_bert))
     table = table.slice(0, 1500)  # enough to learn from
+    if isinstance(adapter, LearnsAlphabet):
+        adapter = adapter.fitted([table.column("sequence").combine_chunks()])
     target = make_adapter(recipe.target.name, recipe.target.options) if recipe.target else None
     split = assign(table, recipe.split, recipe.problem)
     examples = encode_examples(table, adapter, recipe.problem, split, target=target)

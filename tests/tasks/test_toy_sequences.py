@@ -24,6 +24,7 @@ WRITTEN = {
     "toy_text_classification": "19d0231030a4ce50",
     "toy_text_regression": "0fd95764a2ecebf8",
     "toy_text_pair": "493c5096dc1276a4",
+    "toy_tokens_classification": "2e1da27ee14557dc",
 }
 
 
