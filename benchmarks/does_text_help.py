@@ -42,7 +42,8 @@ class Gain:
 
 def rows_of(folders: Sequence[Path], name: str) -> list[dict[str, str]]:
     """The rows of the table `name` of all reports."""
-    return [row for folder in folders for row in csv.DictReader((folder / name).open(encoding="utf-8"))]
+    tables = [(folder / name).read_text(encoding="utf-8").splitlines() for folder in folders]
+    return [row for table in tables for row in csv.DictReader(table)]
 
 
 def gains_of(rows: Sequence[dict[str, str]]) -> list[Gain]:

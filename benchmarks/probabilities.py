@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,13 +63,18 @@ def of_classes(task: str, runs: Sequence[Pair]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def _spearman(values: NDArray[np.float64], labels: NDArray[np.float64]) -> float:
+    found: Any = spearmanr(values, labels)
+    return float(found.statistic)
+
+
 def of_numbers(task: str, runs: Sequence[Pair]) -> str:
     """A row of the table of numbers."""
     labels, values = runs[0][1].labels, np.stack([test.scores for _, test in runs])
     mean, std = values.mean(0), values.std(0, ddof=1)
-    each = np.mean([spearmanr(one, labels).statistic for one in values])
+    each = np.mean([_spearman(one, labels) for one in values])
     within = (np.abs(labels - mean) <= 2 * std).mean()
-    cells = [task, str(len(runs)), f"{len(labels):,}", f"{each:.3f}", f"{spearmanr(mean, labels).statistic:.3f}",
+    cells = [task, str(len(runs)), f"{len(labels):,}", f"{each:.3f}", f"{_spearman(mean, labels):.3f}",
              f"{within:.0%}"]  # fmt: skip
     return f"| {' | '.join(cells)} |"
 

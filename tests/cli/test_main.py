@@ -14,6 +14,7 @@ import pytest
 import typer
 import yaml
 from command_line import told as xdomain
+from extras import needs_genome
 
 from xdomain.cli.main import app, main
 from xdomain.cli.new import new_app
@@ -199,6 +200,7 @@ def test_data_comes_in_parts(capsys, tmp_path, monkeypatch):
     assert "--data and --train" in xdomain(capsys, "check", *both, "--domain", "dna")[2]
 
 
+@needs_genome
 def test_labels_and_genomes_lie_apart(capsys, tmp_path, monkeypatch):
     monkeypatch.setenv("XDOMAIN_DATA", str(tmp_path / "home"))
     names = [f"s{i}" for i in range(20)]

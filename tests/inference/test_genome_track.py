@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from command_line import told
+from extras import needs_genome
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,6 +14,8 @@ import xdomain
 from xdomain.core.errors import DataError, OutputError, RecipeError
 from xdomain.inference import genome_track
 from xdomain.inference.genome_track import stretches, windows_of
+
+pytestmark = needs_genome
 
 CONTIGS = {"chr2": 130, "chr10": 95, "a": 40, "b": 8, "empty": 60}  # which the genome has in another order
 

@@ -82,7 +82,8 @@ def test_an_encoder_tells_how_far_records_are_from_the_training_data(tiny_bert, 
     table = as_lists(xdomain.load(run.folder, unlike=True).predict_table(new))
     assert list(table)[-3:] == ["unseen", "distance", "unlike"]
     assert "far" in table["unlike"][-1].split()
-    split = dict(zip(*(run.predictions()[name] for name in ("id", "split")), strict=True))
+    held_out = as_lists(run.predictions())
+    split = dict(zip(held_out["id"], held_out["split"], strict=True))
     train = [s for i, s in enumerate(sequences, 1) if str(i) not in split]  # predictions are of valid and test alone
     vectors = [xdomain.load(run.folder).embed(one) for one in (train, new)]
     known, own = (one / np.linalg.norm(one, axis=1, keepdims=True) for one in vectors)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from command_line import told
+from extras import needs_genome
 
 import xdomain
 from xdomain.core.errors import DataError, RecipeError
@@ -44,6 +45,7 @@ def test_a_first_line_of_the_names_is_a_header(folder):
     assert predicted(folder, many) == ["0"] * 10_000  # in several blocks
 
 
+@needs_genome
 def test_letters_may_be_read_otherwise(folder, capsys, tmp_path):
     text = "sequence\nAAAAXAAATAAA\n"
     with pytest.raises(DataError, match="unknown=count"):

@@ -1,9 +1,12 @@
 """A genome on the disk: stretches as they are written, and files whose places cannot be found."""
 
 import pytest
+from extras import needs_genome
 
 from xdomain.core.errors import DataError
 from xdomain.data.formats.genome import open_genome
+
+pytestmark = needs_genome
 
 
 def test_stretches_as_they_are_written(tmp_path):

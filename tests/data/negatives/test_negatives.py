@@ -9,6 +9,7 @@ import pytest
 import yaml
 from Bio.Seq import reverse_complement
 from command_line import told
+from extras import needs_genome
 
 import xdomain
 from xdomain.core.errors import DataError, RecipeError
@@ -113,6 +114,7 @@ def test_dna_keeps_dinucleotides_and_a_record_that_has_no_other_order_is_told(tm
     assert not both & {str(reverse_complement(row["sequence"])) for row in made}
 
 
+@needs_genome
 def test_background_is_apart_from_the_records_and_from_itself(enhancers, genome, said):
     path, texts = genome
     recipe = own_recipe(enhancers, "dna", genome=path, negatives="background", columns=None)
@@ -137,6 +139,7 @@ def test_background_is_apart_from_the_records_and_from_itself(enhancers, genome,
     assert split_table(again) == rows
 
 
+@needs_genome
 def test_background_of_fasta_whose_ids_tell_places_or_do_not(genome, tmp_path, said):
     path, texts = genome
     ids = [f"{'peak::' * (i % 2)}chr1:{i * 100}-{i * 100 + 50}{'(-)' * (i % 2)}" for i in range(40)]
@@ -211,6 +214,7 @@ def test_no_sequence_is_in_two_splits(peptides):
     assert counts["negatives_made"] == 40
 
 
+@needs_genome
 def test_a_run_tells_and_repeats(enhancers, genome, tiny_bert, tmp_path, capsys):
     path, _ = genome
     result = xdomain.run(data=str(enhancers), domain="dna", genome=path, negatives="background", overrides=QUICK,

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from extras import needs_genome
 from transformers import AutoModelForMaskedLM, AutoTokenizer, BertConfig, BertModel
 
 import xdomain
@@ -67,6 +68,7 @@ def test_equal_to_a_plain_loop(plain, tiny_bert, tmp_path, monkeypatch, logits_a
         assert answer["score"] == pytest.approx(likelihood(plain, alt) - likelihood(plain, text), abs=1e-4)
 
 
+@needs_genome
 def test_windows_of_a_genome(plain, tiny_bert, genome, contigs, vcf):
     bases = contigs["chr1"]
     new = "A" if bases[99] != "A" else "C"

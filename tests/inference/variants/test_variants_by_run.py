@@ -9,12 +9,15 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
 from command_line import told
+from extras import needs_genome
 
 import xdomain
 from xdomain.cli.main import main
 from xdomain.core.errors import DataError, RecipeError
 from xdomain.data.formats.genome import Genome
 from xdomain.inference.variants import api
+
+pytestmark = needs_genome
 
 
 def by_hand(model, ref, alt):
