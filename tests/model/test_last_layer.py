@@ -200,6 +200,8 @@ def test_processes_that_share_a_batch_get_a_gradient_of_every_parameter(tmp_path
     ],
 )
 def test_a_run_is_the_same_with_it_and_without(task, options, tiny_bert, tmp_path, monkeypatch):
+    if options.get("tune") == "lora":
+        pytest.importorskip("peft")
     options = {"overrides": EXACT, "backbone": str(tiny_bert)} | options
     quick = xdomain.run(task, out=tmp_path / "quick", **options)
     used = []

@@ -176,6 +176,7 @@ def test_tables_and_kmers_are_read_and_repeated_records_once(tmp_path, said):
 
 
 def test_units_and_midi_are_read(tmp_path):
+    pytest.importorskip("symusic", reason="symusic, the extra music, is not installed")
     rng = np.random.default_rng(0)
     units = tmp_path / "u.csv"
     lines = [f"u{i},{' '.join(map(str, rng.integers(20, size=30)))}\n" for i in range(60)]
