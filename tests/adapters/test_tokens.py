@@ -1,6 +1,7 @@
 """Tokens of any kind: what parts them, the alphabet that the data give, and the plain tokenizer beside it."""
 
 import json
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -261,5 +262,6 @@ def test_lists_in_memory_are_read_alike(tmp_path, tiny_bert):
                          overrides={"train.max_steps": 1})  # fmt: skip
     assert (tmp_path / "run/adapter/vocabulary.txt").read_text("utf-8").split() == ["clap", "turn_left", "walk"]
     model = result.model()
-    proba = model.predict_proba([["turn left", "walk"], "turn_left walk"])
+    records: Any = [["turn left", "walk"], "turn_left walk"]
+    proba = model.predict_proba(records)
     assert proba[0] == pytest.approx(proba[1], abs=1e-6)

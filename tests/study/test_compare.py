@@ -4,6 +4,7 @@ import csv
 import json
 import math
 from contextlib import nullcontext
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -122,10 +123,12 @@ def test_a_damaged_comparison_is_named(compared, tmp_path):
 
 def test_other_options_get_a_folder_of_their_own(tmp_path, monkeypatch, tiny_bert):
     monkeypatch.chdir(tmp_path)
-    given = {"arms": ("kmer",), "seeds": 1, "backbone": str(tiny_bert)}
+    given: dict[str, Any] = {"arms": ("kmer",), "seeds": 1, "backbone": str(tiny_bert)}
+    other = [*SMALL, "split.seed=1"]
     places = [
-        compare("toy/dna-classification", overrides=[*SMALL, *more], **given, **again).folder.as_posix()
-        for more, again in (((), {}), (("split.seed=1",), {}), (("split.seed=1",), {"resume": True}))
+        compare("toy/dna-classification", overrides=SMALL, **given).folder.as_posix(),
+        compare("toy/dna-classification", overrides=other, **given).folder.as_posix(),
+        compare("toy/dna-classification", overrides=other, resume=True, **given).folder.as_posix(),
     ]
     first = "runs/toy/dna-classification/compare"
     assert places == [first, f"{first}-2", f"{first}-2"]
