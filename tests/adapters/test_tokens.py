@@ -111,7 +111,7 @@ def test_rare_tokens_are_left_out():
 
 def test_a_file_names_the_alphabet(tmp_path):
     file = tmp_path / "steps.txt"
-    file.write_text("walk\nhop\n", "utf-8")
+    file.write_bytes(b"walk\r\nhop\r\n")
     adapter = tokens(STEPS, vocabulary=str(file))
     assert adapter.alphabet.symbols == ("walk", "hop", "<unknown>")
     adapter.export_assets(tmp_path)

@@ -137,7 +137,7 @@ def test_what_has_no_line_between_is_refused(runs):
     assert "no longer is" in str(ANALYSIS.refuses([stale], Options()))
     mixed = replace(runs[0], recipe=runs[0].recipe.model_copy(update={"run": Run(tune="mix")}))
     assert "a mix of layers" in str(ANALYSIS.refuses([mixed], Options()))
-    assert "7 runs at most" in str(ANALYSIS.refuses([runs[0]] * 8, Options()))
+    assert "8 runs at most" in str(ANALYSIS.refuses([runs[0]] * 9, Options()))
 
 
 @pytest.mark.parametrize("problem", ["regression", "tagging", "pair", "span"])

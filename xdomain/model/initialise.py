@@ -36,7 +36,7 @@ class EncoderArm:
         pretrained: as in the checkpoint; scratch: drawn at random; reembed: as in the checkpoint, but for the word
         rows; shuffled: the elements of each tensor permuted, which keeps the statistics and destroys the structure;
         rescaled: each tensor drawn from a normal distribution with its own mean and standard deviation; aligned: as in
-        the checkpoint, but for the rows of the symbols, see `xdomain.training.alignment`.
+        the checkpoint, but for the rows of the symbols, see `xdomain.training.aligned_rows`.
     transfer
         The parts that come over from the checkpoint; the rest is as in a scratch model of the same seed.
     tune

@@ -35,7 +35,7 @@ from xdomain.model.token_mapping import TokenMapping, learned_kind, search_seeds
 from xdomain.model.tokenizer import SpecialTokenLayout, check_tokenizer, export_tokenizer, for_prompts, layout_of
 from xdomain.model.tuning import freeze_for, merge_adapters, trainable
 from xdomain.model.vocabulary import Slice, Vocabulary, restore_vocabulary, slice_vocabulary
-from xdomain.training.alignment import Aligned, align_rows, check_aligned
+from xdomain.training.aligned_rows import Aligned, align_rows, check_aligned
 from xdomain.training.arguments import batch_share, make_trackers
 from xdomain.training.device import Device, best_device, is_first, quick_attention
 from xdomain.training.frozen_states import reading_once

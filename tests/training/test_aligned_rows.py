@@ -10,7 +10,7 @@ from transformers import AutoModel
 
 import xdomain
 from xdomain.core.errors import RecipeError
-from xdomain.training.alignment import mmd
+from xdomain.training.aligned_rows import mmd
 
 QUICK = {"train.max_steps": 1, "train.align_steps": 12, "train.precision": "fp32",
          "split.limit": {"train": 40, "valid": 16, "test": 16}}  # fmt: skip
