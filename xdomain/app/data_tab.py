@@ -91,15 +91,17 @@ def data_tab(place: Workplace) -> DataTab:
                 gr.Radio(visible=chosen != EXAMPLE)]  # fmt: skip
 
     chosen = source.change(choose_source, source, [upload, here, example, domain], api_name="source", queue=False)
-    chosen.then(look_anew, fields, corrected, show_progress="hidden", api_visibility="private")
-    upload.change(look_anew, fields, corrected, show_progress="hidden", api_name="guess")
+    # one look at a time, in order: else that of an earlier choice may come last
+    quietly: dict[str, Any] = {"show_progress": "hidden", "concurrency_id": "look", "concurrency_limit": 1}
+    chosen.then(look_anew, fields, corrected, api_visibility="private", **quietly)
+    upload.change(look_anew, fields, corrected, api_name="guess", **quietly)
     for one in (here, example):
-        one.change(look_anew, fields, corrected, show_progress="hidden", api_visibility="private")
-    domain.change(look, fields, corrected, show_progress="hidden", api_visibility="private")
+        one.change(look_anew, fields, corrected, api_visibility="private", **quietly)
+    domain.change(look, fields, corrected, api_visibility="private", **quietly)
     for one in (problem, split, *roles.values(), incomplete, negatives):
-        one.input(look, fields, corrected, show_progress="hidden", api_visibility="private")
-    labels.change(look, fields, corrected, show_progress="hidden", api_name="correct")
-    further.blur(look, fields, corrected, show_progress="hidden", api_visibility="private")
+        one.input(look, fields, corrected, api_visibility="private", **quietly)
+    labels.change(look, fields, corrected, api_name="correct", **quietly)
+    further.blur(look, fields, corrected, api_visibility="private", **quietly)
     checking.click(lambda *values: _checked(Request.of(values), place), fields, report, api_name="check")
     return DataTab(fields, onward)
 
