@@ -212,7 +212,11 @@ class Tokens:
 
     def _split(self, payloads: Sequence[Payload] | pa.Array) -> Any:
         """The tokens of each record, as an Arrow array of lists."""
-        texts = pa.array(texts_of(payloads), pa.large_string())
+        column: Any = payloads
+        if isinstance(column, pa.Array) and pa.types.is_string(column.type):
+            texts: Any = column.cast(pa.large_string())
+        else:
+            texts = pa.array(texts_of(payloads), pa.large_string())
         if self.between == CHARACTERS:
             spaced = pc.replace_substring_regex(pc.replace_substring_regex(texts, f"{BLANK}+", ""), "(?s)(.)", r"\1 ")
             pieces = pc.split_pattern(spaced, " ")

@@ -81,30 +81,34 @@ def make_adapter(name: str, options: Mapping[str, Any] | None = None, *, tokeniz
         raise RecipeError(f"adapter {name}: {error}") from None
 
 
+def _adapter_class(name: str) -> Any:
+    """The class of the adapter `name`; None for an unknown adapter."""
+    entry = entry_points("xdomain.adapters").get(name)
+    return entry.load() if entry else None
+
+
 def path_options(name: str) -> tuple[str, ...]:
     """The options of the adapter `name` that are paths of files or folders; none for an unknown adapter."""
     from xdomain.core.sequences import PATH  # which loads pyarrow
 
-    entry = entry_points("xdomain.adapters").get(name)
-    return tuple(f.name for f in dataclasses.fields(entry.load()) if f.metadata.get(PATH)) if entry else ()
+    kind = _adapter_class(name)
+    return tuple(f.name for f in dataclasses.fields(kind) if f.metadata.get(PATH)) if kind else ()
 
 
 def uses_tokenizer(name: str) -> bool:
     """Whether the symbols of the adapter `name` depend on the backbone's tokenizer; false for an unknown adapter."""
-    entry = entry_points("xdomain.adapters").get(name)
-    return entry is not None and "tokenizer" in (f.name for f in dataclasses.fields(entry.load()))
+    kind = _adapter_class(name)
+    return kind is not None and "tokenizer" in (f.name for f in dataclasses.fields(kind))
 
 
 def reads_lines(name: str) -> bool:
     """Whether the adapter `name` is a `xdomain.core.adapter_protocols.ReadsLines`; false for an unknown adapter."""
-    entry = entry_points("xdomain.adapters").get(name)
-    return entry is not None and getattr(entry.load(), "reads_lines", False) is True
+    return getattr(_adapter_class(name), "reads_lines", False) is True
 
 
 def has_whole_items(name: str) -> bool:
     """Whether any word is a symbol of the adapter `name`, and so an item of a list; false for an unknown adapter."""
-    entry = entry_points("xdomain.adapters").get(name)
-    return entry is not None and hasattr(entry.load(), "fitted")
+    return hasattr(_adapter_class(name), "fitted")
 
 
 @cache

@@ -220,13 +220,9 @@ def asked_of(
     if not is_file(file):
         raise RecipeError(f"{file} does not exist", expected=READABLE, nearest=neighbour(file))
     single = not (labelled or paired or columns or recipe.problem == "span" or recipe.reader_options.get("names"))
-    lines = reads_lines(recipe.adapter.name)
-    reader = format_of(file, lines=lines and single)
-    options: dict[str, Any] = dict(recipe.reader_options) if reader == recipe.reader else {}
-    if has_whole_items(recipe.adapter.name):
-        options.setdefault("item_blanks", "_")
-    if reader == "units" and lines:
-        options["merge"] = False
+    reader = format_of(file, lines=single and reads_lines(recipe.adapter.name))
+    options = own_reading(recipe.adapter.name, reader)
+    options |= recipe.reader_options if reader == recipe.reader else {}
     options.pop("constant_label", None)  # which holds for the data of the run alone
     known = recipe.columns if recipe.reader in FORMATS else Columns()
     for_training = {role: getattr(known, role) for role in ("split", "fold", "weight")}
@@ -240,6 +236,12 @@ def asked_of(
     if labelled or recipe.problem == "span":
         posed = recipe.problem
     return Asked(reader, options, known, posed, labelled)
+
+
+def own_reading(domain: str, reader: str) -> dict[str, Any]:
+    """The defaults of options by which the `reader` writes records as the adapter of a `domain` reads them."""
+    items: dict[str, Any] = {"item_blanks": "_"} if has_whole_items(domain) else {}
+    return items | ({"merge": False} if reader == "units" and reads_lines(domain) else {})
 
 
 def explained(error: DataError, recipe: Recipe) -> DataError:

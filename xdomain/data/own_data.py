@@ -16,9 +16,7 @@ from xdomain.core.paths import is_file, is_folder
 from xdomain.core.plugins import (
     adapter_names,
     find_recipe,
-    has_whole_items,
     make_adapter,
-    reads_lines,
     task_names,
     uses_tokenizer,
 )
@@ -36,7 +34,7 @@ from xdomain.data.formats.refused import READABLE
 from xdomain.data.formats.registry import format_of, raw_options_of
 from xdomain.data.in_memory import EXPECTED, are_sequences, data_file, display_name, store_table
 from xdomain.data.infer_columns import Guess
-from xdomain.data.loading import guess_file
+from xdomain.data.loading import guess_file, own_reading
 from xdomain.data.media_files import endings
 from xdomain.data.negatives.make import POSITIVE
 from xdomain.data.sources import is_data, neighbour
@@ -127,10 +125,7 @@ def own_recipe(
     if problem is not None and problem not in get_args(Problem):
         raise unknown("problem", str(problem), get_args(Problem))
     others = [path for path in files.values() if path != lead]
-    if has_whole_items(domain):
-        options.setdefault("item_blanks", "_")
-    if reads_lines(domain) and format_of(lead) == "units":
-        options.setdefault("merge", False)
+    options = own_reading(domain, format_of(lead)) | options
     reader, guess = _guessed(lead, others, columns, problem, options, _suffixes(domain), of_one_class=how != "none")
     posed = guess.problem or "classification"
     if guess.separator:
@@ -342,11 +337,9 @@ def _file(data: Any, parts: _Parts) -> Path:
     if parts.labels is None:
         return path
     form = format_of(path)
-    if reads_lines(parts.domain) and form == "units":
-        parts.options.setdefault("merge", False)
-    options = raw_options_of(form, parts.options)
+    options = raw_options_of(form, own_reading(parts.domain, form) | parts.options)
     for name in options:
-        del parts.options[name]
+        parts.options.pop(name, None)
     return store_table(with_labels(path, parts.labels, options), _stem(path), f"{path} with {parts.labels}")
 
 

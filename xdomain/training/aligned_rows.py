@@ -86,7 +86,7 @@ def align_rows(
     Parameters
     ----------
     model
-        As it starts; its word rows at `ids` are changed meanwhile, and put back.
+        As it starts, to be thrown away: its word rows at `ids` are changed, and its other weights need no gradient.
     ids
         Shape (alphabet,): the row of each symbol.
     collate
@@ -108,13 +108,11 @@ def align_rows(
     generator = torch.Generator().manual_seed(seed)
     model = model.to(device).eval()  # pyright: ignore[reportArgumentType]
     weight: Any = model.get_input_embeddings().weight  # pyright: ignore[reportUnknownMemberType]
-    trained = {name: one.requires_grad for name, one in model.named_parameters()}
     model.requires_grad_(False)
     symbols = torch.from_numpy(ids).to(device)
-    before = weight.detach()[symbols].clone()
     text = _states_of_text(model, tokenizer, collate, device)
-    rows = before.clone().requires_grad_()
-    optimizer = torch.optim.Adam([rows], lr=STRIDE * float(before.std()))
+    rows = weight.detach()[symbols].clone().requires_grad_()
+    optimizer = torch.optim.Adam([rows], lr=STRIDE * float(rows.detach().std()))
     judged = [rng.choice(records, min(batch_size, len(records)), replace=False) for _ in range(JUDGED)]
 
     def discrepancy(batch: Sequence[int], draw: torch.Generator) -> Tensor:
@@ -139,11 +137,6 @@ def align_rows(
             weight[symbols] = rows
         reporter().advanced(step + 1)
     last = measured()
-    model.zero_grad(set_to_none=True)
-    with torch.no_grad():
-        weight[symbols] = before
-    for name, one in model.named_parameters():
-        one.requires_grad_(trained[name])
     log.info(f"aligned to text in {steps:,} steps: discrepancy {first:.4f}, now {last:.4f}")
     facts = {"steps": steps, "text_states": len(text), "discrepancy": {"before": first, "after": last}}
     return Aligned(rows.detach().cpu().float(), facts)

@@ -50,21 +50,19 @@ def sentence(
     """
     interval, metric, kind = difference.estimate.interval, difference.metric, kind_of(difference)
     arm, reference, value = _quoted(difference.arm), _quoted(difference.reference), interval.value
-    ahead, behind = (arm, reference) if (value > 0) == difference.higher_is_better else (reference, arm)
     low, high = sorted((abs(interval.low), abs(interval.high)))
     over = "test records" if difference.fixed else f"{difference.pairs} seeds"
     question = f"{difference.question.text} " if difference.question else ""
     if kind in ("better", "worse"):
-        answer = (
-            ""
-            if difference.question is None
-            else "Yes: "
-            if ahead == _quoted(difference.question.pretrained)
-            else "No: "
-        )
-        by = f"{written(abs(value))} [{written(low)}, {written(high)}]"
-        doubt = f" But {behind} may only need more steps." if question and behind in map(_quoted, unlearned) else ""
-        return f"{question}{answer}{ahead} is better than {behind} by {by} in test {metric}, over {over}.{doubt}"
+        ahead, behind = difference.arm, difference.reference
+        if kind == "worse":
+            ahead, behind = behind, ahead
+        answer = doubt = ""
+        if difference.question:
+            answer = "Yes: " if ahead == difference.question.pretrained else "No: "
+            doubt = f" But {_quoted(behind)} may only need more steps." if behind in unlearned else ""
+        by = f"{_quoted(behind)} by {written(abs(value))} [{written(low)}, {written(high)}] in test {metric}"
+        return f"{question}{answer}{_quoted(ahead)} is better than {by}, over {over}.{doubt}"
     between = f"between {arm} and {reference}"
     if kind == "unseen":
         least = difference.estimate.detectable
