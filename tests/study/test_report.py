@@ -23,7 +23,7 @@ from xdomain.study.report.conclusions import MAX_NAMED, kind_of
 from xdomain.study.report.content import compose
 from xdomain.study.report.render import render_markdown
 from xdomain.study.report.write import write_report
-from xdomain.study.results import Difference, Efficiency, Findings, Group, Missing, Variance
+from xdomain.study.results import Difference, Efficiency, Findings, Group, Missing, Question, Variance
 from xdomain.study.stats.components import Component, Components
 from xdomain.study.stats.estimate import Estimate
 
@@ -378,19 +378,39 @@ def test_verdicts(told):
     )
     markdown, page = texts
     for text, mark in ((markdown, ": "), (page, " ")):
-        assert f"better{mark}pretrained against scratch: test accuracy +.066 [+.046, +.086], q < .001." in text
-        assert f"worse{mark}shuffled against scratch: test accuracy −.032 [−.052, −.012], q = .012." in text
         assert (
-            f"no difference seen{mark}reembed against scratch: test accuracy +.002 [−.018, +.022], q = .610. "
+            f"better{mark}pretrained against scratch: test accuracy +.066 [+.046, +.086], corrected p < .001." in text
+        )
+        assert f"worse{mark}shuffled against scratch: test accuracy −.032 [−.052, −.012], corrected p = .012." in text
+        assert (
+            f"no difference seen{mark}reembed against scratch: test accuracy +.002 [−.018, +.022], corrected p = .610. "
             "Only a difference of .027 or more would have been seen reliably (80 % power, were it the only one)."
             in text
         )
     nowhere(texts, "missing", "wrong with this study", "To keep in mind")
 
 
+@pytest.mark.parametrize(
+    ("kmers", "beside"),
+    [
+        (0.5, ""),
+        (0.92, " Counted k-mers (.920) are not beaten by scratch."),
+        (0.97, " Counted k-mers (.970) are not beaten by either."),
+        (NAN, ""),
+    ],
+)
+def test_the_answer_says_where_counts_do_as_well(kmers, beside):
+    asked = replace(ORDINARY.differences[0], question=Question("Does text pre-training help here?", "pretrained"))
+    counted = replace(ORDINARY.groups[4], baseline="kmer", test=estimate(kmers))
+    changed = replace(ORDINARY, differences=(asked,), groups=(*ORDINARY.groups[:4], counted))
+    answer = f"- **{SPLICE}**: Does text pre-training help here? Yes: pretrained is better than scratch by"
+    (line,) = (line for line in markdown_of(changed).splitlines() if line.startswith(answer))
+    assert line.endswith(f" over 12 seeds.{beside}")
+
+
 def test_where_lower_is_better_the_words_turn(told):
     texts = told("mse")
-    everywhere(texts, "test mse −.111 [−.131, −.091] (lower is better), q = .001.", "mse, lower is better")
+    everywhere(texts, "test mse −.111 [−.131, −.091] (lower is better), corrected p = .001.", "mse, lower is better")
     markdown, page = texts
     assert "better: pretrained against" in markdown
     assert "worse: kmer against" in markdown
@@ -430,7 +450,7 @@ def test_why_it_cannot_be_told():
     zero = difference("kmer", 0.0, NAN, half=NAN, detectable=NAN)
     text = markdown_of(replace(ORDINARY, differences=(vast, alike, undefined, zero)))
     assert (
-        "- **inconclusive**: **pretrained** against scratch: test accuracy +.066 [−3.834, +3.966], q = .700. "
+        "- **inconclusive**: **pretrained** against scratch: test accuracy +.066 [−3.834, +3.966], corrected p = .700. "
         "With 4 pairs of cells no difference could have been seen, however large.\n" in text
     )
     unsure = "12 pairs of cells that do not vary: how certain this is cannot be estimated.\n"
@@ -516,8 +536,8 @@ def test_what_the_numbers_mean_is_told(told):
     everywhere(
         told("ordinary"),
         "Of a single cell it is over test records alone.",
-        "Benjamini & Hochberg over all 4 differences of this study; below .050 a difference counts as seen. "
-        "Verdicts rest on it alone.",
+        "Benjamini & Hochberg for all 4 differences of this study (q in CSV files); below .050 a difference counts "
+        "as seen. Verdicts rest on it alone.",
         "of a permutation test over seeds and mappings alone. With few of them it cannot fall below “least”",
         "speaks of these very runs on other test records, not of other seeds or mappings. No verdict rests on it",
     )
@@ -535,7 +555,7 @@ def test_no_verdict_rests_on_mcnemar(reports, p):
 def test_a_number_stays_on_one_line_with_its_interval(tmp_path):
     page = write_report(ORDINARY, tmp_path)[1].read_text("utf-8")
     wide = "\N{NO-BREAK SPACE}"
-    assert f"+.066{wide}[+.046,{wide}+.086], q{wide}&lt;{wide}.001." in page
+    assert f"+.066{wide}[+.046,{wide}+.086], corrected p{wide}&lt;{wide}.001." in page
 
 
 def test_one_vast_interval_does_not_hide_the_others():
@@ -601,7 +621,9 @@ def test_many_missing_cells_are_all_listed(reports):
 
 def test_an_effect_in_a_null_is_an_alarm_above_all(told):
     texts = told("alarm")
-    everywhere(texts, "Something is wrong with this study", "dna/splice, reembed", "is 62 % [21, 90], q = .003")
+    everywhere(
+        texts, "Something is wrong with this study", "dna/splice, reembed", "is 62 % [21, 90], corrected p = .003"
+    )
     for text in texts:
         assert text.index("is wrong with this study") < text.index("against scratch")
     everywhere(told("ordinary"), "1 such null checked, no alarm")
@@ -645,11 +667,15 @@ def test_all_numbers_are_in_the_tables(reports):
         [SPLICE, "kmer", "accuracy", ".683 [.663, .703]", "1/1", "–"],
     ]
     differences = rows(markdown, "Differences to scratch")
-    assert differences[0][2:] == [
-        "metric", "difference [95 %]", "q", "sign-flip p", "McNemar p", "pairs", "detectable"
-    ]  # fmt: skip
-    assert differences[1][3:] == ["+.066 [+.046, +.086]", "< .001", ".004 (least .002)", ".031", "12", ".030"]
-    assert differences[4][3:] == ["−.220 [−.240, −.200]", "< .001", "–", "–", "12", ".030"]
+    assert differences[0][2:] == ["metric", "verdict", "difference [95 %]", "corrected p", "pairs", "detectable"]
+    assert differences[1][3:] == ["better", "+.066 [+.046, +.086]", "< .001", "12", ".030"]
+    assert differences[4][3:] == ["worse", "−.220 [−.240, −.200]", "< .001", "12", ".030"]
+    tests = rows(markdown, "How it was measured")
+    assert tests[:2] == [
+        ["task", "arm", "sign-flip p", "McNemar p"],
+        [SPLICE, "pretrained", ".004 (least .002)", ".031"],
+    ]
+    assert "kmer" not in [row[1] for row in tests]
     seed, rest = ".010 [.005, .030]", ".012 [.006, .036]"
     assert rows(markdown, "Where does the variance come from?")[1:] == [
         [SPLICE, "pretrained", "mapping", ".020 [.010, .060]", "62 % [21, 90]", ".021", ""],
@@ -703,7 +729,7 @@ def test_what_users_write_is_never_markup(reports):
     assert markdown.count("\n# ") == 0  # the title alone, which is at the start
     tables = [line.lstrip("> ") for line in markdown.splitlines() if line.lstrip("> ").startswith("|")]
     widths = [len(re.split(r"(?<!\\)\|", line)) for line in tables]
-    assert set(widths) == {len(["", *row, ""]) for row in (range(6), range(9), range(5))}
+    assert set(widths) == {len(["", *row, ""]) for row in (range(6), range(8), range(5), range(4))}
     assert ("a", "href", "https://example.org/a?b=1&c='2'") in page.attributes
 
 

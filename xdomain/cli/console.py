@@ -255,7 +255,7 @@ def print_findings(findings: Findings, folder: Path) -> None:
                     "task": one.task + (f" ({one.fraction:g} of train)" if several else ""),
                     "difference": f"{one.arm} − {one.reference}",
                     "[95 %]": str(one.estimate.interval),
-                    "q": number(one.q),
+                    "corrected p": number(one.q),
                     "detectable": number(one.estimate.detectable),
                     "verdict": word_of(one) + ("; alone it would pass" if would_pass_alone(one) else ""),
                 }

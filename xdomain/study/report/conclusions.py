@@ -87,7 +87,7 @@ def verdict(difference: Difference, *, of: int, name_share: bool) -> Verdict:
     parts.append(f" with {share(difference.fraction)} of the training records" if name_share else "")
     parts.append(f": test {difference.metric} {interval(estimate.interval, signed=True)}")
     parts.append("" if difference.higher_is_better else " (lower is better)")
-    parts.append(f", {equals('q', difference.q)}." if math.isfinite(difference.q) else ".")
+    parts.append(f", {equals('corrected p', difference.q)}." if math.isfinite(difference.q) else ".")
     if kind == "unknown":
         parts.append(_why_unknown(difference))
     if kind == "unseen":

@@ -27,8 +27,6 @@ from xdomain.study.report.blocks import (
     table,
 )
 from xdomain.study.report.conclusions import (
-    SEEDS,
-    SIGNIFICANCE,
     WORDS,
     alarms,
     kind_of,
@@ -37,11 +35,13 @@ from xdomain.study.report.conclusions import (
     unmeasured,
     verdict,
     warnings,
+    word_of,
 )
 from xdomain.study.report.formats import DASH, chance, clean, count, equals, interval, number, percent, rate, share
 from xdomain.study.report.not_learned import not_learned
 from xdomain.study.report.sentences import answers
-from xdomain.study.results import Findings, Group, Missing
+from xdomain.study.report.terms import terms
+from xdomain.study.results import Difference, Findings, Group, Missing, Variance
 
 MAX_ABOVE = 10  # missing cells listed above the results; with more, all are listed near the end
 MAX_ERROR_LENGTH = 400
@@ -139,7 +139,7 @@ def _alarm(findings: Findings) -> Iterator[Block]:
                     (
                         Strong(f"{clean(s.task)}, {clean(s.arm)}{f', {share(s.fraction)}' if named else ''}"),
                         f": the mapping's share of the variance is {percent(part.share)}, ",
-                        f"{equals('q', s.q)}",
+                        f"{equals('corrected p', s.q)}",
                     )
                     for s in effects
                     if (part := s.components.of("mapping"))
@@ -259,16 +259,37 @@ def _differences(findings: Findings, pictures: Mapping[str, Picture]) -> Iterato
     if "differences" in pictures:
         yield pictures["differences"]
     named = several_shares(findings)
-    numbers = ("difference [95 %]", "q", "sign-flip p", "McNemar p", "pairs", "detectable")
+    numbers = ("difference [95 %]", "corrected p", "pairs", "detectable")
     rows: list[tuple[Inline, ...]] = []
     for d in findings.differences:
-        flip = chance(d.sign_flip)
-        flip += "" if d.least_sign_flip is None else f" (least {chance(d.least_sign_flip)})"
-        lead = (clean(d.task), clean(d.arm), *((share(d.fraction),) if named else ()))
-        tests = (interval(d.estimate.interval, signed=True), chance(d.q), flip, chance(d.mcnemar), str(d.pairs))
-        rows.append((*lead, d.metric, *tests, number(d.estimate.detectable)))
-    columns = ("task", "arm", *_shares_column(named), "metric", *numbers)
+        measured = (
+            interval(d.estimate.interval, signed=True),
+            chance(d.q),
+            str(d.pairs),
+            number(d.estimate.detectable),
+        )
+        rows.append((*_place(d, named), d.metric, word_of(d), *measured))
+    columns = ("task", "arm", *_shares_column(named), "metric", "verdict", *numbers)
     yield table("differences", columns, rows, ("training data", *numbers))
+
+
+def _place(one: Difference | Variance, named: bool) -> tuple[str, ...]:
+    return (clean(one.task), clean(one.arm), *((share(one.fraction),) if named else ()))
+
+
+def _other_tests(findings: Findings) -> Iterator[Block]:
+    """Tests beside the one that verdicts rest on; nothing where none has a p."""
+    tested = [d for d in findings.differences if d.sign_flip is not None or d.mcnemar is not None]
+    if not tested:
+        return
+    named = several_shares(findings)
+    numbers = ("sign-flip p", "McNemar p")
+    rows: list[tuple[Inline, ...]] = []
+    for d in tested:
+        least = "" if d.least_sign_flip is None else f" (least {chance(d.least_sign_flip)})"
+        rows.append((*_place(d, named), f"{chance(d.sign_flip)}{least}", chance(d.mcnemar)))
+    yield Paragraph(("Two other tests of the same differences. No verdict rests on them.",))
+    yield table("other tests", ("task", "arm", *_shares_column(named), *numbers), rows, ("training data", *numbers))
 
 
 def _root(variance: Interval) -> Interval:
@@ -296,10 +317,11 @@ def _variances(findings: Findings, pictures: Mapping[str, Picture]) -> Iterator[
         yield pictures["variance"]
     named = several_shares(findings)
     nulls = [one for one in findings.variances if one.null]
-    numbers = ("standard deviation [95 %]", "share of the variance [95 %]", "p", *(("null: q",) if nulls else ()))
+    checks = ("null: corrected p",) if nulls else ()
+    numbers = ("standard deviation [95 %]", "share of the variance [95 %]", "p", *checks)
     rows: list[tuple[Inline, ...]] = []
     for one in findings.variances:
-        lead = (clean(one.task), clean(one.arm), *((share(one.fraction),) if named else ()))
+        lead = _place(one, named)
         for part in one.components.factors:
             check = ((chance(one.q) if one.null and part.factor == "mapping" else "",) if nulls else ())  # fmt: skip
             spread = (interval(_root(part.variance)), percent(part.share), chance(part.p))
@@ -310,7 +332,7 @@ def _variances(findings: Findings, pictures: Mapping[str, Picture]) -> Iterator[
         yield Paragraph(
             (
                 "Where the embeddings of the words are drawn at random, the mapping cannot matter. "
-                f"{count(len(nulls), 'such null')} checked, no alarm (an alarm is q < .01).",
+                f"{count(len(nulls), 'such null')} checked, no alarm (an alarm is a corrected p < .01).",
             )
         )
 
@@ -373,49 +395,8 @@ def _measured(findings: Findings) -> Iterator[Block]:
     yield Paragraph((f"{chosen} were chosen on validation data{alike}. Test was read once a cell, at the end.",))
     if findings.negatives:
         yield Bullets(tuple((clean(line),) for line in findings.negatives))
-    terms = {
-        "Cell": "one run: a task, an arm, a mapping seed, a seed, a learning rate.",
-        "Arm": "one way to start and train the model, or a baseline.",
-        "Mapping": "which word of the model's vocabulary stands for which symbol (a base, a residue, …); drawn "
-        "at random from its seed where the arm says nothing else.",
-        "95 % interval": "of values and differences: combines how cells vary over seeds and mappings (Student's t; "
-        "where they are crossed, on two-way random effects) with how they would vary on other test records (a normal "
-        "interval), so that it speaks of other seeds, other mappings and other records. Of a single cell it is over "
-        "test records alone. It ends where the metric does.",
-        "Constant answer": "what the most frequent class of the training records would get as the answer for every "
-        "test record; for values their mean, for spans those drawn at random. No model has learned that is not better.",
-        "Groups": "test records that belong together, as the performances of one piece or the residues of one chain: "
-        "where the task names them, they are resampled, and counted by McNemar's test, as one.",
-        "Difference": f"an arm less {clean(findings.reference)}, paired over mapping seeds, seeds and test records.",
-        "q": f"p that belongs to the interval of the difference, after Benjamini & Hochberg over all "
-        f"{len(findings.differences)} differences of this study; below {chance(SIGNIFICANCE)} a difference counts as "
-        "seen. Verdicts rest on it alone.",
-        "Sign-flip p": "of a permutation test over seeds and mappings alone. With few of them it cannot fall below "
-        "“least”, whatever the difference.",
-        "McNemar p": "for metrics that count right answers: speaks of these very runs on other test records, not of "
-        "other seeds or mappings. No verdict rests on it: where the seed matters, it is below .05 in about half of "
-        "all comparisons without any true difference.",
-        "Detectable": "the smallest true difference that would have been told from 0 with a power of 80 %, that is, in "
-        "four studies of five.",
-        "No difference seen": "not the same as no difference: a smaller one than “detectable” may be there.",
-        **_splits(findings),
-        "Cannot be told": "the study is too small, its values are too much alike, or neither arm has learned: nothing "
-        f"can be said of this difference. One seed never tells; {SEEDS} are the fewest that do, 5 are better.",
-    }
-    yield Bullets(tuple((Strong(term), f": {says}") for term, says in terms.items()))
-
-
-def _splits(findings: Findings) -> dict[str, str]:
-    if all(group.splits == 1 for group in findings.groups):
-        return {}
-    return {
-        "Splits": "the records were split anew, as the split seeds say; both arms of a pair have the same split. Test "
-        "records vary with the split, so that the variation between cells holds theirs. As the training records of two "
-        "splits overlap, intervals count them as dependent: the variance of the mean over n splits is that of one "
-        "split times 1/n + test records/training records (Nadeau & Bengio 2003). There is no sign-flip and no McNemar "
-        "p then. A learning rate that was searched for was chosen on the validation records of the first splits; some "
-        "of these are test records of others, for all arms alike.",
-    }
+    yield Bullets(tuple((Strong(term), f": {says}") for term, says in terms(findings).items()))
+    yield from _other_tests(findings)
 
 
 def _made_with(findings: Findings) -> Iterator[Block]:

@@ -67,7 +67,7 @@ def chance(p: float | None) -> str:
 
 
 def equals(name: str, p: float | None) -> str:
-    """The value `p` with its `name`, for a sentence: q = .012, q < .001."""
+    """The value `p` with its `name`, for a sentence: p = .012, p < .001."""
     value = chance(p)
     return f"{name} {value}" if value.startswith("<") else f"{name} = {value}"
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from xdomain.core.formatting import number
+from xdomain.metrics.learned import not_above_rule
 from xdomain.metrics.metrics import METRICS
 from xdomain.study.report.conclusions import SEEDS, alarms, kind_of, would_pass_alone
 from xdomain.study.results import Difference, Findings, Question
@@ -98,4 +99,19 @@ def answers(findings: Findings, written: Callable[[float], str] = number) -> Ite
     for one in findings.differences if not alarms(findings) else ():
         if one.question:
             slow = [arm for arm in (one.arm, one.reference) if (one.task, one.fraction, arm) in unlearned]
-            yield one.task, one.fraction, sentence(one, slow, more="seeds:", written=written)
+            answer = sentence(one, slow, more="seeds:", written=written)
+            yield one.task, one.fraction, f"{answer}{_beside_kmers(findings, one, written)}"
+
+
+def _beside_kmers(findings: Findings, difference: Difference, written: Callable[[float], str]) -> str:
+    """A sentence where an arm of a `difference` does no better than k-mer counts; else empty."""
+    here = [one for one in findings.groups if (one.task, one.fraction) == (difference.task, difference.fraction)]
+    means = {one.baseline or one.arm: one.test.interval.value for one in here if one.test}
+    counted = means.get("kmer", math.nan)
+    arms = [arm for arm in (difference.arm, difference.reference) if arm in means]
+    below = [arm for arm in arms if not_above_rule(difference.metric, means[arm], counted)]
+    if not below:
+        return ""
+    return (
+        f" Counted k-mers ({written(counted)}) are not beaten by {'either' if len(below) > 1 else _quoted(below[0])}."
+    )
