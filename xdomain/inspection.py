@@ -19,6 +19,15 @@ from xdomain.core.progress import log
 from xdomain.core.recipe import Recipe
 from xdomain.data.dataset import IGNORED, Examples
 
+MEANINGS = {
+    "leakage": "the same sequence or pair in two splits",
+    "pair_members": "pairs with a sequence that another split has, too",
+    "contradictions": "the same sequence with different targets",
+    "duplicates": "the same sequence several times with the same target",
+    "shortcuts": "share of the training records that a guess by this alone gets right, beside the most frequent class",
+    "relatives": "test records that resemble a training record",
+}
+
 
 def listing(what: str) -> list[dict[str, Any]]:
     """List what is installed, or the studies in this folder.
@@ -131,14 +140,15 @@ def _relatives(examples: Examples, names: tuple[str, ...]) -> dict[str, Any]:
 def report_lines(report: Mapping[str, Any], indent: int = 0) -> Iterator[str]:
     """The lines of the nested mapping `report` of `check`, a value each, indented by `indent` spaces.
 
-    Empty findings are left out.
+    Empty findings are left out; the name of a finding is followed by what it means.
     """
     for key, value in report.items():
+        name = f"{' ' * indent}{key}" + (f" ({MEANINGS[key]})" if key in MEANINGS and not indent else "")
         if isinstance(value, Mapping) and value and value.get("sequences") != 0:
-            yield f"{' ' * indent}{key}:"
+            yield f"{name}:"
             yield from report_lines(value, indent + 2)
         else:
-            yield f"{' ' * indent}{key}: {_fact(value)}"
+            yield f"{name}: {_fact(value)}"
 
 
 def _fact(value: Any) -> str:

@@ -171,11 +171,12 @@ def test_check_prints_findings_and_says_what_is_wrong(capsys, tmp_path):
     code, out, err = xdomain(capsys, "check", tmp_path / "x.csv", "--domain", "protein")
     assert code == 0, err
     lines = out.splitlines()
-    assert lines[lines.index("contradictions:") + 1 :][:6] == [
-        "  sequences: 2", "  records: 4", lines[lines.index("contradictions:") + 3], "  reachable:",
+    start = lines.index("contradictions (the same sequence with different targets):")
+    assert lines[start + 1 :][:6] == [
+        "  sequences: 2", "  records: 4", lines[start + 3], "  reachable:",
         "    accuracy: 0.9524", "  examples: 1 and 41, 4 and 42",
     ]  # fmt: skip
-    assert "duplicates: none" in lines
+    assert "duplicates (the same sequence several times with the same target): none" in lines
     assert "2 sequences have more than one label (4 records; first: 1 ≠ 41, 4 ≠ 42)" in err
     assert "42 of 42 sequences have no letters but A, C, G, T, U and N: these look like nucleotides" in err
 
@@ -336,6 +337,24 @@ def test_a_file_to_predict_may_lack_columns_and_call_them_otherwise(capsys, trai
     assert code == 0, err
     assert [row["score"] for row in json.loads(again)] == [row["score"] for row in json.loads(out)]
     assert (tmp_path / "p.csv").read_text().startswith('"id","prediction","score"')
+
+
+def test_sequences_are_predicted_as_they_are_typed(capsys, trained, tmp_path):
+    folder, *_ = trained
+    typed = ["GGGGAAAAGG", "cccc aaaa"]
+    code, out, err = xdomain(
+        capsys, "predict", folder, *(part for one in typed for part in ("--sequence", one)), "--json"
+    )
+    assert code == 0, err
+    (tmp_path / "same.csv").write_text("id,sequence\n" + "".join(f"{i},{one}\n" for i, one in enumerate(typed, 1)))
+    assert json.loads(out) == json.loads(xdomain(capsys, "predict", folder, tmp_path / "same.csv", "--json")[1])
+    code, _, err = xdomain(capsys, "predict", folder, "GGGG")
+    assert (code, "if it is a sequence itself: --sequence GGGG" in err) == (2, True)
+    for neither in ([], [tmp_path / "same.csv", "--sequence", "ACGT"]):
+        code, _, err = xdomain(capsys, "predict", folder, *neither)
+        assert (code, "files, or sequences that you type" in err) == (2, True)
+    code, _, err = xdomain(capsys, "predict", folder, "--sequence", "ACGT!")
+    assert (code, "record '1'" in err or "'!'" in err) == (2, True)
 
 
 def test_compare_takes_the_options_of_its_runs(capsys, dna_csv, tiny_bert, tmp_path):

@@ -147,6 +147,9 @@ EXAMPLES: Mapping[str, str] = {
         # A CSV with a prediction for each record
         xdomain predict runs/dna/my/pretrained-m0-s0 new.fasta --out new.csv
 
+        # A sequence that you type
+        xdomain predict runs/dna/my/pretrained-m0-s0 --sequence ACGTTGCAAC
+
         # The mean of two runs; records unlike the training data are marked
         xdomain predict runs/dna/my/pretrained-m0-s* new.fasta --unlike
 

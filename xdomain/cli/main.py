@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import sys
 import threading
@@ -219,13 +220,16 @@ def check_command(
 def predict_command(
     run_dir: RunFolder,
     files: Annotated[
-        list[Path],
+        list[Path] | None,
         typer.Argument(
             help="A table or sequences, labels not needed; or sound files. Folders before it: further runs, whose "
             "answers are averaged."
         ),
-    ],
+    ] = None,
     *,
+    sequence: Annotated[
+        list[str] | None, typer.Option(help="A sequence itself, as it would stand in a file. Repeatable.")
+    ] = None,
     column: ColumnOption = None,
     changes: SetReading = None,
     reverse_complement: Annotated[
@@ -252,16 +256,30 @@ def predict_command(
     as_json: Json = False,
 ) -> None:
     """Predict the records of a file, or files that are records, with a trained model."""
+    from xdomain.cli import typed_sequences
     from xdomain.cli.console import print_json
     from xdomain.cli.progress_bar import progress_bar
     from xdomain.core.run_dir import check_new_file
     from xdomain.data.formats.write import TABLE_FILES, write_tables
     from xdomain.inference.prediction_file import predict_pieces
 
+    files = files or []
     runs = [run_dir, *takewhile(Path.is_dir, files)]
     read = files[len(runs) - 1 :]
+    if bool(read) == bool(sequence):
+        what = "files and --sequence" if read else "nothing to predict"
+        raise RecipeError(what, expected="files, or sequences that you type", fix="new.csv, or --sequence ACGT")
+    if len(read) == 1 and not read[0].suffix and not read[0].exists():
+        fix = f"if it is a sequence itself: --sequence {shlex.quote(str(read[0]))}"
+        raise RecipeError(f"{read[0]} does not exist", expected="a file", fix=fix)
     if windows is not None:
-        others = {"--column": column, "--unlike": unlike or None, "--clip": clip, "--json": as_json or None}
+        others = {
+            "--sequence": sequence,
+            "--column": column,
+            "--unlike": unlike or None,
+            "--clip": clip,
+            "--json": as_json or None,
+        }
         write_track(runs, read, out, windows, stride, of, reverse_complement, overwrite=overwrite, others=others,
                     overrides=changes or ())  # fmt: skip
         return
@@ -269,9 +287,9 @@ def predict_command(
         raise RecipeError(f"{given} without --windows", expected="both", fix="--windows 200")
     if out:
         check_new_file(out, TABLE_FILES, overwrite=overwrite)
-    with progress_bar():
+    with progress_bar(), typed_sequences.written(sequence or ()) as typed:
         tables = predict_pieces(
-            runs, *read, columns=_columns(column), clip=clip, reverse_complement=reverse_complement,
+            runs, *read, *typed, columns=_columns(column), clip=clip, reverse_complement=reverse_complement,
             unlike=unlike, overrides=changes or (),
         )  # fmt: skip
         if not as_json:

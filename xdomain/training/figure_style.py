@@ -40,7 +40,7 @@ ARMS: dict[str, tuple[str, str]] = {
     "rescaled": (SKY, "v"),
     "aligned": (BROWN, "p"),
     "cnn": (AMBER, "P"),
-    "kmer": (INK, "X"),
+    "kmer": (INK, "*"),
 }
 """Colour and marker of each init and baseline, in every figure; the markers tell them apart in grey."""
 DASHES = ("-", "--", ":", "-.")
