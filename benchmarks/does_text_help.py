@@ -69,10 +69,14 @@ def count_line(gains: Sequence[Gain], what: str, tasks: int) -> str:
     ahead = sum(gain.value > 0 for gain in gains)
     share = binomtest(ahead, len(gains)).proportion_ci(method="wilson")
     silent = f", and on {tasks - len(gains)} neither learned" if len(gains) < tasks else ""
+    alone = [gain.task for one, gain in zip(q, gains, strict=True) if gain.p < 0.05 <= one]
+    beside = (
+        f" Alone, not as one of {len(gains)} tasks, a difference would be seen on {', '.join(alone)}." if alone else ""
+    )
     return (
         f"{what}: of {tasks} tasks pre-training helps on {helped}, hurts on {hurt}, on {len(gains) - helped - hurt} no "
         f"difference is seen{silent}; it is ahead on {ahead} of {len(gains)} "
-        f"({ahead / len(gains):.0%} [{share.low:.0%}, {share.high:.0%}])."
+        f"({ahead / len(gains):.0%} [{share.low:.0%}, {share.high:.0%}]).{beside}"
     )
 
 
@@ -87,9 +91,9 @@ def table_of(results: Sequence[dict[str, str]], gains: Sequence[Gain]) -> tuple[
     known = {(row["task"], row["arm"]): row for row in results}
     arms = [arm for arm in ARMS if any((row["task"], arm) in known for row in results)]
     lines = [
-        f"| task | metric | test records | constant | {' | '.join(arms)} | pretrained − scratch [95 %] "
+        f"| task | metric | draws | test records | constant | {' | '.join(arms)} | pretrained − scratch [95 %] "
         "| published: pretrained, scratch |",
-        "|---" * (len(arms) + 6) + "|",
+        "|---" * (len(arms) + 7) + "|",
     ]
     beaten: list[str] = []
     for task in dict.fromkeys(row["task"] for row in results):
@@ -105,7 +109,7 @@ def table_of(results: Sequence[dict[str, str]], gains: Sequence[Gain]) -> tuple[
         told = f"{gain.value:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}]" if gain else "neither learned"
         published = ", ".join(f"{value:.3f}" for value in published_of(task, lead["metric"]).values())
         constant = f"{float(lead['constant_answer']):.3f}" if lead["constant_answer"] else ""
-        start = f"| {task} | {lead['metric']} | {lead['records']} | {constant} |"
+        start = f"| {task} | {lead['metric']} | {lead['cells']} | {lead['records']} | {constant} |"
         lines.append(f"{start} {' | '.join(cells)} | {told} | {published} |")
     return lines, beaten
 

@@ -117,7 +117,7 @@ def test_minutes_are_for_all_folds_of_one_size(tiny_bert, table, tmp_path, said)
     steps = [load_recipe(tmp_path / "run" / f"fold-{i}" / "recipe.yaml").train.max_steps for i in range(3)]
     assert steps[0] >= 5
     assert len(set(steps)) == 1
-    assert sum("s a step" in line for line in said) == 1
+    assert sum("a step takes" in line for line in said) == 1
 
 
 def test_minutes_of_a_comparison_are_not_for_folds(table, tmp_path):

@@ -126,8 +126,10 @@ def run(
         Changes to the recipe, ``["key.sub=value", …]`` or ``{"key.sub": value}``.
     out
         The run folder; by default that of `xdomain.runs.run_names.default_folder`.
-    overwrite, resume
-        Whether to replace the run in `out`; whether to finish the interrupted run in it.
+    overwrite
+        Whether to replace the run in `out`.
+    resume
+        Whether to finish the interrupted run in `out`.
     minutes
         About how long the run may take. The pace is measured first; if it is too slow, fewer steps are taken and
         fewer records evaluated. The choice is logged and written into ``recipe.yaml``. None: no limit. Simple
@@ -201,7 +203,7 @@ def _run(recipe: Recipe, folder: Path, *, overwrite: bool, resume: bool, minutes
             pace = measure_pace(build_learner(recipe, backbone, examples, plan), examples, recipe, device)
             spent = time.monotonic() - started
             train, limit = plan_for_minutes(minutes, pace, train, sizes=sizes, spent=spent, width=width)
-            log.info(f"{minutes:g} minutes: {pace.step:.2f} s a step")
+            log.info(f"a step takes {pace.step:.2f} s here: {train.max_steps} steps in {minutes:g} minutes")
             if limit:
                 recipe = recipe.model_copy(
                     update={"split": recipe.split.model_copy(update={"limit": {**recipe.split.limit, **limit}})}
