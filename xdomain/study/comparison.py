@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,8 @@ from xdomain.metrics.metrics import METRICS
 from xdomain.study.arm_results import difference_but_rounding, standard_error_of
 from xdomain.study.config import RunSeeds
 from xdomain.study.report.sentences import question_of, sentence
-from xdomain.study.results import Difference
+from xdomain.study.results import Difference, corrected, tested
 from xdomain.study.stats.estimate import mean_with_interval
-from xdomain.study.stats.significance import benjamini_hochberg
 
 COMPARISON = "comparison.json"
 """The file of a comparison in its folder."""
@@ -255,10 +254,8 @@ def comparison_of(
             difference_but_rounding(mean_draws(arm, defined), mean_draws(arms[0], defined)), one.units
         )
         fixed = arm.fixed and arms[0].fixed
-        estimated = mean_with_interval(by_pair, error, units=one.units, fixed=fixed)
         learned = _learned(arm) or _learned(arms[0])
-        if not learned:
-            estimated = replace(estimated, p=math.nan, detectable=math.nan)
+        estimated = tested(mean_with_interval(by_pair, error, units=one.units, fixed=fixed), learned=learned)
         differences.append(
             Difference(
                 task=task, arm=arm.arm, reference=arms[0].arm, fraction=1.0, metric=metric,
@@ -267,8 +264,7 @@ def comparison_of(
                 question=question_of({one.arm: one.arm for one in (arm, arms[0])}, results),
             )
         )  # fmt: skip
-    corrected = benjamini_hochberg([difference.estimate.p for difference in differences])
-    differences = [replace(one, q=q) for one, q in zip(differences, corrected, strict=True)]
+    found = corrected(differences)
     rows = tuple(
         Row(
             arm=arm.arm,
@@ -279,7 +275,7 @@ def comparison_of(
                 one.units,
                 metric,
             ),
-            difference=differences[i - 1].estimate.interval if i else None,
+            difference=found[i - 1].estimate.interval if i else None,
             train_loss=float(np.mean([_loss(run) for run in arm.runs.values()])),
             seconds=sum(run.values["seconds"] for run in arm.runs.values()),
             seeds=len(arm.runs),
@@ -288,7 +284,7 @@ def comparison_of(
         )
         for i, arm in enumerate(arms)
     )
-    sentences = conclusions(rows, differences, arms)
+    sentences = conclusions(rows, found, arms)
     return Comparison(task, metric, len(one), one.groups, len(pairs), rows, sentences, folder)
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from xdomain.core.recipe_sections import Published
 from xdomain.study.stats.components import Components
 from xdomain.study.stats.estimate import Estimate
+from xdomain.study.stats.significance import benjamini_hochberg
 
 
 @dataclass(frozen=True)
@@ -236,6 +238,20 @@ class Findings:
     mixed: tuple[str, ...] = ()
     unmatched: tuple[str, ...] = ()
     negatives: tuple[str, ...] = ()
+
+
+def corrected(differences: Sequence[Difference]) -> tuple[Difference, ...]:
+    """The `differences` of one study or comparison with their q, after Benjamini & Hochberg over all of them."""
+    qs = benjamini_hochberg([one.estimate.p for one in differences])
+    return tuple(replace(one, q=q) for one, q in zip(differences, qs, strict=True))
+
+
+def tested(estimate: Estimate, *, learned: bool) -> Estimate:
+    """The `estimate` of a difference; without a test if neither arm has `learned`.
+
+    Two arms that answer at random may differ, which says nothing about their pre-training.
+    """
+    return estimate if learned else replace(estimate, p=math.nan, detectable=math.nan)
 
 
 def as_dict(findings: Findings) -> dict[str, Any]:

@@ -19,7 +19,17 @@ from xdomain.study.caveats import cells_not_learned, mixed, unmatched, why_not_l
 from xdomain.study.cells import Cell, Condition
 from xdomain.study.plan import StudyPlan, study_text
 from xdomain.study.report.sentences import question_of
-from xdomain.study.results import Difference, Efficiency, Findings, Group, Missing, Question, Variance
+from xdomain.study.results import (
+    Difference,
+    Efficiency,
+    Findings,
+    Group,
+    Missing,
+    Question,
+    Variance,
+    corrected,
+    tested,
+)
 from xdomain.study.stats.components import components
 from xdomain.study.stats.estimate import area
 from xdomain.study.stats.factors import layout
@@ -150,8 +160,7 @@ def _differences(study: StudyPlan, series: dict[Place, ArmResults], groups: Sequ
         either = learned[task, fraction, arm] or learned[first]
         if one is not series[first] and (difference := _difference(study, one, series[first], learned=either)):
             differences.append(difference)
-    corrected = benjamini_hochberg([one.estimate.p for one in differences])
-    return tuple(replace(one, q=q) for one, q in zip(differences, corrected, strict=True))
+    return corrected(differences)
 
 
 def _difference(study: StudyPlan, one: ArmResults, reference: ArmResults, *, learned: bool) -> Difference | None:
@@ -161,9 +170,7 @@ def _difference(study: StudyPlan, one: ArmResults, reference: ArmResults, *, lea
         return None
     values, draws = paired_difference(one, reference, pairs)
     fixed = one.condition.fixed and reference.condition.fixed
-    estimated = one.mean(values, draws, fixed=fixed)
-    if not learned:  # two arms that answer at random may differ, which says nothing about their pre-training
-        estimated = replace(estimated, p=math.nan, detectable=math.nan)
+    estimated = tested(one.mean(values, draws, fixed=fixed), learned=learned)
     alike = one.condition.splits < 2  # else cells are not independent, and have other test records
     p, least = sign_flip(values) if alike and np.nan_to_num(values).any() else (math.nan, math.nan)
     counted = alike and one.condition.recipe.problem in COUNTED
