@@ -1,6 +1,7 @@
 """Pre-training on text as a user sees it: one command, one stock folder, the same weights after a kill."""
 
 import json
+import re
 import shlex
 
 import forked
@@ -58,6 +59,9 @@ def test_it_learns_and_leaves_a_stock_checkpoint_with_a_card(books, tmp_path, sa
                  "torch 2."):  # fmt: skip
         assert fact in card
     assert any("tokens/s" in line and line.endswith("left") for line in said)
+    assert (
+        sum(re.fullmatch(r"about \d+ s for 40,000 tokens; --tokens for fewer", line) is not None for line in said) == 1
+    )
     history = [json.loads(line) for line in (out / "history.jsonl").read_text().splitlines()]
     assert [row["step"] for row in history if "valid" in row] == [100, 200, 300]
     assert history[-1]["tokens"] == told["tokens_seen"]

@@ -23,6 +23,8 @@ VALIDATION_TOKENS = 4096
 FEW, MANY = 8, 32
 """Batches of a validation during training, and of the last one."""
 CLIP = 1.0
+FIRST_STEPS = 10
+"""After so many steps it is estimated how long all take."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,11 @@ class Engine:
             losses.append(self.step(step, stage))
             done, tokens = step + 1, options.tokens_before(step + 1)
             reporter().advanced(done, losses[-1])
+            if done - first == FIRST_STEPS < min(every, options.steps - first):
+                losses[-1].item()  # waits for the device
+                seen = tokens - options.tokens_before(first)
+                rest = (options.tokens_before(options.steps) - tokens) * (time.monotonic() - clock) / seen
+                log.info(f"about {duration(rest)} for {options.tokens:,} tokens; --tokens for fewer")
             saves = done % options.save_every == 0 and done < options.steps
             if done % every == 0 or saves or done == options.steps:
                 mean = torch.stack(losses).mean().item()
