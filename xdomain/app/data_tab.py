@@ -76,14 +76,15 @@ def data_tab(place: Workplace) -> DataTab:
     fields = [source, upload, here, example, domain, problem, split, labels, incomplete, negatives, further,
               *(roles[name] for name in ROLES)]  # fmt: skip
     corrected = [corrections, guess, report, problem, split, *(roles[name] for name in ROLES)]
+    checked = gr.State(None)  # the request that the report is of, or will be
 
-    def look(*values: Any) -> list[Any]:
-        return _looked(Request.of(values), place)
+    def look(reported: Request | None, *values: Any) -> list[Any]:
+        return _looked(Request.of(values), place, reported)
 
-    def look_anew(*values: Any) -> list[Any]:
+    def look_anew(reported: Request | None, *values: Any) -> list[Any]:
         first = len(values) - len(ROLES)
         anew = Request.of([*values[:5], GUESS, GUESS, *values[7:first], *(GUESS for _ in ROLES)])
-        return _looked(anew, place)
+        return _looked(anew, place, reported)
 
     def choose_source(chosen: str) -> list[Any]:
         listed = gr.Dropdown(choices=place.data_files(), visible=chosen == HERE)
@@ -91,18 +92,20 @@ def data_tab(place: Workplace) -> DataTab:
                 gr.Radio(visible=chosen != EXAMPLE)]  # fmt: skip
 
     chosen = source.change(choose_source, source, [upload, here, example, domain], api_name="source", queue=False)
-    # one look at a time, in order: else that of an earlier choice may come last
-    quietly: dict[str, Any] = {"show_progress": "hidden", "concurrency_id": "look", "concurrency_limit": 1}
-    chosen.then(look_anew, fields, corrected, api_visibility="private", **quietly)
-    upload.change(look_anew, fields, corrected, api_name="guess", **quietly)
+    # one look or check at a time, in order: else that of an earlier choice may come last
+    in_order: dict[str, Any] = {"concurrency_id": "look", "concurrency_limit": 1}
+    quietly: dict[str, Any] = {"show_progress": "hidden", **in_order}
+    chosen.then(look_anew, [checked, *fields], corrected, api_visibility="private", **quietly)
+    upload.change(look_anew, [checked, *fields], corrected, api_name="guess", **quietly)
     for one in (here, example):
-        one.change(look_anew, fields, corrected, api_visibility="private", **quietly)
-    domain.change(look, fields, corrected, api_visibility="private", **quietly)
+        one.change(look_anew, [checked, *fields], corrected, api_visibility="private", **quietly)
+    domain.change(look, [checked, *fields], corrected, api_visibility="private", **quietly)
     for one in (problem, split, *roles.values(), incomplete, negatives):
-        one.input(look, fields, corrected, api_visibility="private", **quietly)
-    labels.change(look, fields, corrected, api_name="correct", **quietly)
-    further.blur(look, fields, corrected, api_visibility="private", **quietly)
-    checking.click(lambda *values: _checked(Request.of(values), place), fields, report, api_name="check")
+        one.input(look, [checked, *fields], corrected, api_visibility="private", **quietly)
+    labels.change(look, [checked, *fields], corrected, api_name="correct", **quietly)
+    further.blur(look, [checked, *fields], corrected, api_visibility="private", **quietly)
+    asked = checking.click(lambda *values: Request.of(values), fields, checked, api_visibility="private", **quietly)
+    asked.then(lambda *values: _checked(Request.of(values), place), fields, report, api_name="check", **in_order)
     return DataTab(fields, onward)
 
 
@@ -125,11 +128,15 @@ def _examples() -> list[tuple[str, str]]:
     return [(f"{recipe.title} ({recipe.name})", recipe.name) for recipe in there]
 
 
-def _looked(request: Request, place: Workplace) -> list[Any]:
-    """What is shown of the data that is chosen: corrections, the guess or a fault, and fields with their choices."""
+def _looked(request: Request, place: Workplace, reported: Request | None) -> list[Any]:
+    """What is shown of the data that is chosen: corrections, the guess or a fault, and fields with their choices.
+
+    The report stays if it is of this `request`, as after a click on “Check” right from a field.
+    """
+    report = gr.skip() if request == reported else ""
     if not request.chosen() or (request.source != EXAMPLE and not request.domain):
         waiting = show.panel("plain", ASK) if request.chosen() else ""
-        return [gr.Column(visible=False), waiting, "", *_fields(request, None, [])]
+        return [gr.Column(visible=False), waiting, report, *_fields(request, None, [])]
     names: list[str] = []
     recipe: Recipe | None = None
     try:
@@ -139,7 +146,7 @@ def _looked(request: Request, place: Workplace) -> list[Any]:
         message = show.guesses(recipe, records)
     except Exception as error:
         message = show.fault(error)
-    return [gr.Column(visible=bool(names) or FURTHER in message), message, "", *_fields(request, recipe, names)]
+    return [gr.Column(visible=bool(names) or FURTHER in message), message, report, *_fields(request, recipe, names)]
 
 
 def _fields(request: Request, recipe: Recipe | None, names: list[str]) -> list[Any]:
