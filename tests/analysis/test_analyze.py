@@ -34,6 +34,7 @@ def test_every_question_that_suits_is_answered_with_a_picture_and_a_table(looked
         assert (tmp_path / f"{finding.name}.png").read_bytes().startswith(b"\x89PNG")
         assert pa_csv.read_csv(tmp_path / f"{finding.name}.csv").num_rows == finding.table.num_rows > 0
         assert f"({finding.name}.png)" in page
+        assert finding.reading in page
         assert finding.caption in page
     assert len(said) == len(found)
 

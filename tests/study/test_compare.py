@@ -4,6 +4,7 @@ import csv
 import json
 import math
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -231,6 +232,21 @@ def test_a_clear_difference_answers_the_question(tmp_path):
     assert doubted == f"{sentence} But scratch may only need more steps."
     turned = comparison_of("t", "accuracy", arms[::-1], PAIRS, tmp_path)
     assert "Yes: pretrained is better than scratch" in turned.conclusions[0]
+
+
+def test_the_answer_says_where_counts_do_as_well(tmp_path):
+    labels = ["a", "b"] * 100
+    arms = [arm_of("pretrained", tmp_path, labels, (20, 25, 20)), arm_of("scratch", tmp_path, labels, (3, 3, 4))]
+
+    def conclusions(flip):
+        kmer = replace(arm_of("kmer", tmp_path / str(flip), labels, (flip,)), fixed=True)
+        return comparison_of("t", "accuracy", [*arms, kmer], PAIRS, tmp_path).conclusions
+
+    beaten, one, both = conclusions(2), conclusions(10), conclusions(100)
+    assert beaten[0].endswith("over 3 seeds.")
+    assert one[0].endswith(" Counted k-mers (0.9000) are not beaten by scratch.")
+    assert both[0].endswith(" Counted k-mers (0.9900) are not beaten by either.")
+    assert not any("Counted" in sentence for sentence in (beaten[1], one[1], both[1]))  # the question's answer alone
 
 
 def test_runs_that_did_not_learn_are_counted(tmp_path):

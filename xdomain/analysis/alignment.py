@@ -31,6 +31,16 @@ from xdomain.data.formats.read_file import read_text
 from xdomain.model.backbone import load_backbone, quiet_loading
 from xdomain.training.figure_style import BLUE, GREY, ORANGE
 
+READING_RETRIEVAL = (
+    "High curves mean that the model's vectors of a line and of its counterpart are close, layer by layer, although "
+    "nobody told it which lines belong together. With the means taken off, what sets one language apart from the other "
+    "as a whole no longer counts."
+)
+READING_CONVERSION = (
+    "If the languages differ by one direction alone, moving the vectors along it makes the model answer in the other "
+    "language: the curves of the first fall and those of the second rise as α grows. The panel on the right shows "
+    "whether it answers with words of this line's counterpart, more often than of another's (dotted)."
+)
 MIN_PAIRS = 8  # pairs of lines, half of which are tested
 MUTE = "Without a masked-LM head in the checkpoint, tokens cannot be converted."
 SHARED = "The layers of this model share their weights or have no embeddings of their own: tokens are not converted."
@@ -262,6 +272,7 @@ def retrieval_finding(shares: Mapping[tuple[int, bool], NDArray[np.float64]], fa
     return Finding(
         "alignment-retrieval",
         title,
+        READING_RETRIEVAL,
         caption,
         _table(rows, "way", "means_taken_off", "layer", "share", "chance"),
         figure,
@@ -316,7 +327,7 @@ def conversion_finding(conversions: Sequence[Converted], facts: Facts) -> Findin
     table = _table(
         rows, "layer", "alpha", "share_first", "share_second", "share_in_counterpart", "share_in_another_line"
     )
-    return Finding("alignment-conversion", title, caption, table, figure)
+    return Finding("alignment-conversion", title, READING_CONVERSION, caption, table, figure)
 
 
 def _table(rows: Sequence[Sequence[Any]], *names: str) -> pa.Table:

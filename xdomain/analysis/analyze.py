@@ -160,7 +160,7 @@ def _write_index(findings: Sequence[Finding], folder: Path) -> None:
     """Write a page of all pictures with their captions: of `findings`, and of earlier ones that are still there."""
     parts = {name: part for name, part in _earlier(folder) if (folder / f"{name}.png").is_file()}
     parts |= {
-        f.name: f"## {f.title}\n\n![{f.title}]({f.name}.png)\n\n{f.caption} [{f.name}.csv]({f.name}.csv)"
+        f.name: f"## {f.title}\n\n![{f.title}]({f.name}.png)\n\n{f.reading}\n\n{f.caption} [{f.name}.csv]({f.name}.csv)"
         for f in findings
     }
     (folder / INDEX).write_text("\n\n".join([HEADING, *parts.values()]) + "\n", "utf-8")

@@ -26,6 +26,10 @@ from xdomain.training.predict import inputs_of
 
 AT_ONCE = 2**26  # attention weights in memory: 256 MiB
 BEFORE, AFTER, OTHERS = "at the start", "fine-tuned", "fine-tuned, other classes"
+READING = (
+    "Each square is one attention head; rows and columns are layers and heads. Its colour says how much more the head "
+    "looks at the motif than if it looked everywhere alike: +1 is twice as much, −1 half."
+)
 WRITTEN = 12  # layers or heads: with more, their numbers would be unreadable
 LEAST_REACH = 3  # of the colours, in log2: an eighth; lower values are clipped to it, unless the highest reach further
 
@@ -178,7 +182,7 @@ def _finding(runs: Sequence[OpenedRun], asked: Asked) -> Finding:
         "arXiv 1902.10186)."
     )
     table = _rows(lifts, len(asked.inside)) + _rows(controls, len(asked.elsewhere))
-    return Finding(asked.name, title, caption, pa.Table.from_pylist(table), figure)
+    return Finding(asked.name, title, READING, caption, pa.Table.from_pylist(table), figure)
 
 
 def lift_of(run: OpenedRun, model: PreTrainedModel, state: str, inside: dict[int, Places]) -> Lift:

@@ -25,6 +25,11 @@ Matrix = NDArray[np.float64]
 OCCURRENCES_DRAWN = {2: 5, 3: 4}  # occurrences drawn of each group, by the number of groups
 COLOURS = {2: (BLUE, ORANGE), 3: (BLUE, GREY, ORANGE)}
 TITLE = "Does one symbol stand for different things in different contexts?"
+READING = (
+    "Each row and column is one place where the symbol stands; the colour says how alike the model's vectors there "
+    "are: cosine 1 the same, 0 unrelated. Where places of one kind are more alike than places of different kinds, the "
+    "model tells the contexts apart."
+)
 
 
 @dataclass(frozen=True)
@@ -96,6 +101,7 @@ def find(runs: Sequence[OpenedRun], options: Options) -> list[Finding]:
         Finding(
             "embeddings",
             TITLE,
+            READING,
             _caption(contexts, seen, len(records), len(shown)),
             _table(contexts.groups, seen, shown, names, labels),
             _draw(contexts, seen, shown, [labels[i] for i in shown]),

@@ -36,6 +36,17 @@ from xdomain.training.figure_style import ARMS, GREY, arm_looks
 
 PLANE_SHARE = 4  # a plane has many points, so each is computed on a quarter of the records
 Floats = NDArray[np.float64]
+READING_LINE = (
+    "The loss says how wrong the answers are: 0 is sure and right, and guessing between two equally frequent classes "
+    "costs 0.69 nats. The further the curve stays low around the fine-tuned weights (α = 1), the less a small change "
+    "of the weights harms. Where the dashed curve lies far above the solid one, the model does worse on records that "
+    "it has not seen."
+)
+READING_SURFACE = (
+    "Like a map: each point is a set of weights, and the colour its loss. A wide area in the colour of the fine-tuned "
+    "point means that many weights near it do as well; a ridge between two points means that the way from one to the "
+    "other is not downhill throughout."
+)
 MARGIN = 0.1  # nats, or squared standard deviations: a loss that is higher by at most this is in the same valley
 COLUMNS = 3
 LEVELS = 15
@@ -247,7 +258,7 @@ def line_finding(drawn: Drawn, alphas: Floats, lines: Sequence[Line], counts: tu
             "path_length": np.repeat([line.length for line in lines], len(alphas)),
         }
     )
-    return Finding("landscape-line", title, caption, table, figure)
+    return Finding("landscape-line", title, READING_LINE, caption, table, figure)
 
 
 def _top(lines: Sequence[Line], alphas: Floats) -> float:
@@ -328,7 +339,7 @@ def surface_finding(drawn: Drawn, alphas: Floats, betas: Floats, surfaces: Seque
             "train_loss": np.concatenate([surface.losses.ravel() for surface in surfaces]),
         }
     )
-    return Finding("landscape-surface", title, caption, table, figure)
+    return Finding("landscape-surface", title, READING_SURFACE, caption, table, figure)
 
 
 def _levels(surfaces: Sequence[Surface], alphas: Floats, betas: Floats) -> Floats:

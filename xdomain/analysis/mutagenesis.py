@@ -35,6 +35,11 @@ from xdomain.metrics.log_odds import log_odds
 from xdomain.metrics.metrics import probabilities
 from xdomain.training.device import Device
 
+READING = (
+    "Each cell puts another symbol in the place of the one that is there: red raises the output, blue lowers it, white "
+    "changes nothing. A dark column is a place that the answer depends on."
+)
+OF_CLASSES = " Log-odds, in nats, say how sure the model is of its answer: 0 is 50 %, 2.2 is 90 %, 4.6 is 99 %."
 MAX_SYMBOLS = 32
 LETTERED = 100  # positions: with more, their letters would be unreadable
 MAX_COLUMNS = LETTERED
@@ -153,6 +158,7 @@ def _find(runs: Sequence[OpenedRun], options: Options) -> list[Finding]:
     panels = {one.label: (one.answer, one.change) for one in scored}
     what = "change in log-odds of\nthe class it answers (nats)" if runs[0].examples.classes else "change in value"
     figure = draw_substitutions(panels, sequence.text, sequence.letters, marks, shown, what=what, title=title)
+    reading = READING + (OF_CLASSES if runs[0].examples.classes else "")
     count = len(sequence.pairs)
     of_pair = " (the first of its two sequences)" if runs[0].examples.symbols_b is not None else ""
     cut = ""
@@ -163,7 +169,7 @@ def _find(runs: Sequence[OpenedRun], options: Options) -> list[Finding]:
         + cut
         + "".join(f" {one.label}: {_sentence(one, sequence, marks)}." for one in scored)
     )
-    return [Finding("mutagenesis", title, caption, _table(name, sequence, scored), figure)]
+    return [Finding("mutagenesis", title, reading, caption, _table(name, sequence, scored), figure)]
 
 
 def _choose(runs: Sequence[OpenedRun], options: Options) -> tuple[int, str]:

@@ -26,6 +26,11 @@ from xdomain.metrics.metrics import METRICS, metric_label
 from xdomain.training.figure_style import GREY, arm_looks
 
 Floats = NDArray[np.floating[Any]]
+READING = (
+    "A linear probe is a simple model that sees the vectors of one layer alone. The better it does, the more of what "
+    "the labels depend on can be read there. The way from start to tuned is what fine-tuning added; what a probe "
+    "reads at the start, by more than chance, was there before."
+)
 C, ALPHA = 0.01, 100.0  # regularisation of the probes: fixed, not tuned on anything
 DRAWS = 1000
 MAX_SYMBOLS = 4000  # per split, if each symbol has a label
@@ -163,6 +168,7 @@ def find(runs: Sequence[OpenedRun], options: Options) -> list[Finding]:
         Finding(
             "probes",
             "From which layer on can a linear probe read the labels?",
+            READING,
             _caption(runs, results, metric, baseline, sizes),
             _table(results, metric, baseline),
             _draw(runs[0], results, metric, baseline),

@@ -59,6 +59,8 @@ class Finding:
         The stem of its files, ``NAME.png`` and ``NAME.csv``.
     title
         The question that the picture answers.
+    reading
+        How to read the picture, for somebody who has not seen one of its kind, in two or three sentences.
     caption
         What is drawn, of how many records, and what it shows, in numbers of these runs.
     table
@@ -69,6 +71,7 @@ class Finding:
 
     name: str
     title: str
+    reading: str
     caption: str
     table: pa.Table
     figure: Figure

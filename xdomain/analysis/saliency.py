@@ -30,6 +30,10 @@ from xdomain.analysis.result import STYLE, Analysis, Finding, Options, empty_fig
 from xdomain.core.recipe_sections import Landmark
 from xdomain.training.figure_style import BLUE, COLOURS, GREY, ORANGE
 
+READING = (
+    "High bars are positions whose symbols move the answer most, according to integrated gradients: the change of "
+    "the output from a sequence of average symbols to this one, shared out among its positions."
+)
 ALL = "all"
 CLASSES = (BLUE, ORANGE, GREY, *COLOURS[2:])
 Heights = Mapping[str, NDArray[np.float64]]
@@ -73,7 +77,7 @@ def _one_record(runs: Sequence[OpenedRun], record: int) -> Finding:
     shares = [_share_sentence(one, marks) for one in attributed]
     caption = f"Record {name}. What each position adds to {what}. {_method(attributed)}"
     caption += _first_only(runs, np.array([record])) + "".join(shares)
-    return Finding("saliency", title, caption, pa.Table.from_pylist(rows), figure)
+    return Finding("saliency", title, READING, caption, pa.Table.from_pylist(rows), figure)
 
 
 def _means(runs: Sequence[OpenedRun], records: NDArray[np.int64]) -> Finding:
@@ -116,7 +120,7 @@ def _means(runs: Sequence[OpenedRun], records: NDArray[np.int64]) -> Finding:
         f"{_method(attributed)} Below: information content of all training records of a class, corrected for their "
         f"number.{few}{_first_only(runs, records)}" + "".join(shares)
     )
-    return Finding("saliency", title, caption, pa.Table.from_pylist(rows), figure)
+    return Finding("saliency", title, READING, caption, pa.Table.from_pylist(rows), figure)
 
 
 def _read(attributed: Sequence[Attributed]) -> int:

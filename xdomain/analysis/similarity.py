@@ -28,6 +28,11 @@ POSITIONS_PER_DIRECTION = 10  # with fewer, canonical correlations are high by c
 MAX_POSITIONS = 8000
 LEAST_POSITIONS = 4  # needed by the unbiased estimate
 MAX_NUMBERED = 9  # layers: with more, their values would be unreadable
+READING = (
+    "Two layers are alike (1) if they tell the same symbols apart in the same way, even if by other numbers, and "
+    "unrelated near 0. Of a run's start against its end, a low value says that fine-tuning changed much of that layer; "
+    "of two runs, a high one that they arrived at much the same."
+)
 MEASURES = {"cka": "linear CKA", "pwcca": "PWCCA"}
 
 
@@ -164,6 +169,7 @@ def find(runs: Sequence[OpenedRun], options: Options) -> list[Finding]:
         Finding(
             f"similarity-{measure}",
             f"How alike are the layers? ({MEASURES[measure]})",
+            READING,
             _caption(measure, grids, read, positions, chance),
             table,
             _draw(measure, grids),

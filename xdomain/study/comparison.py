@@ -21,7 +21,7 @@ from xdomain.metrics.learned import what_to_try
 from xdomain.metrics.metrics import METRICS
 from xdomain.study.arm_results import difference_but_rounding, standard_error_of
 from xdomain.study.config import RunSeeds
-from xdomain.study.report.sentences import question_of, sentence
+from xdomain.study.report.sentences import beside_kmers, question_of, sentence
 from xdomain.study.results import Difference, corrected, tested
 from xdomain.study.stats.estimate import mean_with_interval
 
@@ -309,7 +309,11 @@ def conclusions(rows: Sequence[Row], differences: Sequence[Difference], arms: Se
     else:
         sentences += [f"{arm} has not shown that it learned." for arm in unlearned]
         sentences += [line for arm in arms if arm.arm not in unlearned and (line := _some_failed(arm))]
-    return (*sentences, *(sentence(difference, unlearned, more="--seeds") for difference in differences))
+    means = {row.arm: row.value.value for row in rows}
+    for difference in differences:
+        counted = beside_kmers(difference, means) if difference.question else ""
+        sentences.append(sentence(difference, unlearned, more="--seeds") + counted)
+    return tuple(sentences)
 
 
 def _some_failed(arm: ArmRuns) -> str:

@@ -100,13 +100,23 @@ def answers(findings: Findings, written: Callable[[float], str] = number) -> Ite
         if one.question:
             slow = [arm for arm in (one.arm, one.reference) if (one.task, one.fraction, arm) in unlearned]
             answer = sentence(one, slow, more="seeds:", written=written)
-            yield one.task, one.fraction, f"{answer}{_beside_kmers(findings, one, written)}"
+            here = [group for group in findings.groups if (group.task, group.fraction) == (one.task, one.fraction)]
+            means = {group.baseline or group.arm: group.test.interval.value for group in here if group.test}
+            yield one.task, one.fraction, f"{answer}{beside_kmers(one, means, written)}"
 
 
-def _beside_kmers(findings: Findings, difference: Difference, written: Callable[[float], str]) -> str:
-    """A sentence where an arm of a `difference` does no better than k-mer counts; else empty."""
-    here = [one for one in findings.groups if (one.task, one.fraction) == (difference.task, difference.fraction)]
-    means = {one.baseline or one.arm: one.test.interval.value for one in here if one.test}
+def beside_kmers(difference: Difference, means: Mapping[str, float], written: Callable[[float], str] = number) -> str:
+    """A sentence, with a blank before it, where an arm of a `difference` does no better than k-mer counts; else empty.
+
+    Parameters
+    ----------
+    difference
+        One that answers a question.
+    means
+        Mean test metric of each arm by its label, of a baseline by its name; k-mer counts are ``kmer``.
+    written
+        Writes a number.
+    """
     counted = means.get("kmer", math.nan)
     arms = [arm for arm in (difference.arm, difference.reference) if arm in means]
     below = [arm for arm in arms if not_above_rule(difference.metric, means[arm], counted)]
