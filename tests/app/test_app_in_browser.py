@@ -74,10 +74,11 @@ def test_from_the_upload_to_the_download(opened, app, data_file, tmp_path):
     assert "Choose the domain" in page.inner_text("#guess")
     page.get_by_label("DNA or RNA").click()
     page.get_by_text("Predicts a class").wait_for()
-    assert page.input_value("#role-label input") == "activity (guessed)"
+    assert page.inner_text("#role-label .token") == "activity (guessed)"
     choose(page, "role-label", "batch")
     page.get_by_text("'batch' has 3 distinct values").wait_for()
-    assert page.input_value("#role-label input") == "batch"
+    assert page.inner_text("#role-label .token") == "batch"  # in place of the guess
+    page.click("#role-label .token-remove >> nth=0")
     choose(page, "role-label", "activity")
     page.get_by_text("'activity' has 2 distinct values").wait_for()
     page.get_by_text("More columns and options").click()

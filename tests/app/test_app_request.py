@@ -4,7 +4,9 @@ import logging
 import os
 import re
 import threading
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -28,6 +30,11 @@ CHOICES = [
     Request(source="here", here="several.csv", domain="dna", problem="multilabel", drop_incomplete=True),
     Request(source="here", here="only.fasta", domain="dna", negatives=True),
     Request(source="upload", upload="seqs.fasta", domain="dna", labels="labels.csv"),
+    Request(source="upload", upload="kept.csv", domain="dna", valid="valid.csv", test="test.csv"),
+    Request(source="here", here="mine.csv", domain="dna", test="test.csv", roles={"label": ["guess"]}),
+    Request(source="here", here="places.bed", domain="dna", genome="genome.fa"),
+    Request(source="here", here="numbers.csv", domain="dna", roles={"label": ["is:activity", "is:half, life"]}),
+    Request(source="here", here="numbers.csv", domain="dna", roles={"label": ["guess", "is:activity", "is:pH"]}),
     Request(source="example", example="toy/dna-motif-order", domain="protein", further="split.limit.train=50"),
 ]  # fmt: skip
 
@@ -45,13 +52,23 @@ def place(tmp_path, data_file, home, monkeypatch):
     (sent / "kept.csv").write_bytes(data_file.read_bytes())
     (sent / "seqs.fasta").write_text(fasta)
     (sent / "labels.csv").write_text("id,label\n" + "".join(f"n{i},{'ab'[i % 2]}\n" for i in range(40)))
+    for name in ("valid", "test"):
+        lines = data_file.read_text().splitlines()
+        (sent / f"{name}.csv").write_text("\n".join([lines[0], *(f"{name}{line}" for line in lines[1:21])]))
+    (sent / "genome.fa").write_text(">chr1\n" + "ACGTTGCAAC" * 60 + "\n")
+    (folder / "places.bed").write_text("".join(f"chr1\t{i}\t{i + 12}\t{'ab'[i % 2]}\n" for i in range(60)))
+    numbers = "".join(
+        f"{'ACGT' * 5}{'ACGT'[i % 4]}{'ACGT'[i // 4 % 4]},{i / 7:.3f},{i / 3:.3f},{i / 9:.2f}\n" for i in range(60)
+    )
+    (folder / "numbers.csv").write_text('sequence,activity,"half, life",pH\n' + numbers)
     monkeypatch.chdir(folder)
     return Workplace(folder.resolve())
 
 
 def sent(request, tmp_path):
     """The `request`, whose uploads lie where a browser's would."""
-    files = {name: str(tmp_path / "sent" / file) for name in ("upload", "labels") if (file := getattr(request, name))}
+    uploads = ("upload", "valid", "test", "labels", "genome")
+    files = {name: str(tmp_path / "sent" / file) for name in uploads if (file := getattr(request, name))}
     return Request(**{**vars(request), **files})
 
 
@@ -68,6 +85,22 @@ def test_the_command_of_a_request_means_the_same(request_, place, tmp_path, monk
     with pytest.raises(SystemExit):
         main(["compare", *chosen.arguments(place)])
     assert taken == [(dump_recipe(chosen.recipe(place)), None)]
+
+
+def test_files_by_split_genomes_and_several_labels_reach_the_recipe(place, tmp_path):
+    split, genome, several = (sent(CHOICES[i], tmp_path).recipe(place) for i in (6, 8, 9))
+    assert {name: place.folder / path for name, path in split.source.files.items()} == {
+        name: place.folder / "uploads" / f"{file}.csv"
+        for name, file in (("train", "kept"), ("valid", "valid"), ("test", "test"))
+    }
+    assert split.split.rule == "given"
+    (table,) = genome.source.files.values()
+    assert [line.split(",")[-1] for line in Path(table).read_text().split()[:2]] == ['"sequence"', '"ACGTTGCAACAC"']
+    assert sent(CHOICES[8], tmp_path).column_names(place) == ["chrom", "start", "end", "name", "sequence"]
+    with pytest.raises(UserError) as refused:
+        replace(CHOICES[8], genome=None).recipe(place)
+    assert in_form(refused.value.block()).endswith("the field “Genome”")
+    assert (several.problem, several.columns.label) == ("multioutput", ["activity", "half, life"])
 
 
 def test_a_correction_changes_the_recipe_and_the_rest_is_guessed_anew(place):
@@ -154,7 +187,7 @@ def test_a_recipe_is_no_data(place, tmp_path):
     [
         ("label: column 'x', by its name (overrule with --column label=NAME)", "label: column 'x', by its name"),
         ("to fix it: --column label=NAME", "to fix it: the field “Label”"),
-        ("--column split= for a random one", "“no such column” in the field “Split column” for a random one"),
+        ("--column split= for a random one", "“none” in the field “Split column” for a random one"),
         ("use it: --column fold=my_fold)", "use it: “my_fold” in the field “Folds”)"),
         ("--set adapter.options.unknown=count", "“adapter.options.unknown=count” in the field “Other options”"),
         ("(--set train.epochs=N); more", "(“train.epochs=N” in the field “Other options”); more"),
@@ -184,4 +217,5 @@ def test_messages_of_one_visitor_are_not_told_to_another(request):
 def test_the_newest_comes_first(place):
     for age, name in enumerate(("several.csv", "only.fasta", "mine.csv")):
         os.utime(place.folder / name, (1e9 - age, 1e9 - age))
-    assert place.data_files() == ["several.csv", "only.fasta", "mine.csv"]
+    listed = [name for name in place.data_files() if name in ("several.csv", "only.fasta", "mine.csv")]
+    assert listed == ["several.csv", "only.fasta", "mine.csv"]

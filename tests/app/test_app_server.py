@@ -27,12 +27,12 @@ def fields(visitor, file=None, domain: str | None = "dna", *, further="", exampl
     """The values of the first part of the form."""
     source = "example" if example else "upload"
     upload = visitor.upload(file) if file else None
-    return [source, upload, None, example, domain, problem, "guess", None, False, False, further, *roles]
+    return [source, upload, None, example, domain, problem, "guess", *[None] * 4, False, False, further, *roles]
 
 
 def compared(visitor, file, arms, **options):
     """Start a comparison and wait for its end: the last progress, the result, and the names of the files."""
-    told = visitor.ask("compare", *fields(visitor, file, **options), arms, 1, 0, "./tiny")
+    told = visitor.ask("compare", *fields(visitor, file, **options), arms, 1, 0, "./tiny", "", "")
     assert "fault" not in told[0], told[0]
     progress, deadline = "", time.monotonic() + 150
     while time.monotonic() < deadline:
@@ -77,10 +77,15 @@ def test_what_is_guessed_is_told_and_can_be_corrected(visitor, data_file):
     assert "by its name" in guess
     assert "--column" not in guess
     assert sequence["choices"][0] == ["dna (guessed)", "guess"]
-    assert label["choices"][:2] == [["activity (guessed)", "guess"], ["no such column", "none"]]
+    assert label["choices"][:2] == [["activity (guessed)", "guess"], ["none", "none"]]
     assert (problem["choices"][0][0], split["choices"][0][0]) == ("a class (guessed)", "at random (guessed)")
-    _, guess, *_ = visitor.ask("correct", *fields(visitor, data_file, roles=["guess", "is:batch", *GUESSED[2:]]))
+    chosen = ["guess", ["guess", "is:batch"], *GUESSED[2:]]  # as where a name is chosen beside the guess
+    _, guess, *_, label = visitor.ask("correct", *fields(visitor, data_file, roles=chosen))[:7]
     assert "as &#x27;batch&#x27; has 3 distinct values" in guess
+    assert label["value"] == ["is:batch"]
+    for nothing, value in (([], "guess"), (["guess", "none"], "none")):
+        chosen = ["guess", nothing, *GUESSED[2:]]
+        assert visitor.ask("correct", *fields(visitor, data_file, roles=chosen))[6]["value"] == [value]
 
 
 def test_a_check_counts_and_warns(visitor, data_file, tmp_path):
@@ -247,13 +252,19 @@ def test_a_path_in_place_of_an_upload_is_refused(app, visitor, path):
 
 def test_a_comparison_can_be_stopped_and_goes_on(visitor, data_file, app):
     long = "train.max_steps=100000\nsplit.limit.train=40"
-    told = visitor.ask("compare", *fields(visitor, data_file, further=long), ["pretrained"], 1, 0, "./tiny")
+    asked = [*fields(visitor, data_file, further=long), ["pretrained"], 1, 0, "./tiny"]
+    with pytest.raises(RuntimeError):  # a mapping that would read a file
+        visitor.ask("compare", *asked, "given:/etc/passwd", "")
+    told = visitor.ask("compare", *asked, "frequent", "head")
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and "training" not in told[0]:
         time.sleep(0.3)
         told = visitor.ask("progress")
     assert "100,000" in told[0]
-    second = visitor.ask("compare", *fields(visitor, data_file), ["kmer"], 1, 0, "./tiny")
+    (recipe,) = app.folder.glob(f"runs/dna/{data_file.stem}/compare*/pretrained*/recipe.yaml")
+    assert "mapping: frequent" in recipe.read_text()
+    assert "tune: head" in recipe.read_text()
+    second = visitor.ask("compare", *fields(visitor, data_file), ["kmer"], 1, 0, "./tiny", "", "")
     assert "a comparison is running" in second[0]
     told = visitor.ask("stop")
     assert "Stopped" in told[0]
@@ -315,7 +326,9 @@ def test_without_gradio_one_message_says_what_to_install(capsys, monkeypatch):
 def test_its_end_ends_the_command_that_it_runs(start_app, visit, data_file, tmp_path):
     own = start_app(tmp_path)
     visitor = visit(own.url)
-    visitor.ask("compare", *fields(visitor, data_file, further="train.max_steps=100000"), ["pretrained"], 1, 0, "")
+    visitor.ask(
+        "compare", *fields(visitor, data_file, further="train.max_steps=100000"), ["pretrained"], 1, 0, "", "", ""
+    )
     tasks = list(Path(f"/proc/{own.process.pid}/task").glob("*/children"))
     if not tasks:
         pytest.skip("needs /proc/PID/task/TID/children")

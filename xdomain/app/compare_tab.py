@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -29,6 +29,22 @@ ARMS = {
     "aligned": "pretrained, symbols first fitted to text",
 }
 DEFAULT = ["pretrained", "scratch", "kmer"]
+MAPPINGS = {
+    "random": "each symbol gets a random word",
+    "own": "its own word or piece",
+    "frequent": "a frequent word",
+    "rare": "a rare word",
+    "search:4": "the best of four random ones",
+    "learned": "a mixture of words, trained",
+}
+TUNINGS = {
+    "full": "all weights",
+    "head": "the last layer alone",
+    "mix": "a mixture of layers, and the last one",
+    "norms": "layer norms, word and position rows",
+    "lora": "small updates of the attention",
+    "bottleneck": "small units beside the feed-forward blocks",
+}
 SECONDS = 1.0
 """Between two looks at the progress."""
 
@@ -50,7 +66,7 @@ class Comparing:
     _lock: Lock = field(default_factory=Lock)
 
     def start(
-        self, request: Request, arms: Sequence[str], seeds: int, minutes: float | None, backbone: str | None
+        self, request: Request, arms: Sequence[str], seeds: int, minutes: float | None, encoder: Mapping[str, str]
     ) -> None:
         """Start a comparison.
 
@@ -64,8 +80,9 @@ class Comparing:
             Runs of each arm; 0: chosen by how long they take.
         minutes
             About how long it may take; None: as long as it does.
-        backbone
-            One of `Workplace.backbones`; None: the default.
+        encoder
+            Options of every arm with an encoder: ``backbone``, one of `Workplace.backbones`, ``mapping`` and ``tune``;
+            those that are empty or missing have their default.
 
         Raises
         ------
@@ -75,7 +92,8 @@ class Comparing:
         with self._lock:
             self._check_idle()
             recipe = request.recipe(self.place)
-            if backbone is not None and backbone not in self.place.backbones():
+            backbone = encoder.get("backbone")
+            if backbone and backbone not in self.place.backbones():
                 raise RecipeError(f"the backbone {backbone!r}", expected="one of the list")
             out = new_path(self.place.folder / RUNS / recipe.name / "compare")
             arguments = [
@@ -83,7 +101,7 @@ class Comparing:
                 *(() if list(arms) == DEFAULT else ("--arms", ",".join(arms))),
                 *(("--seeds", str(seeds)) if seeds else ()),
                 *(("--minutes", f"{minutes:g}") if minutes else ()),
-                *(("--backbone", backbone) if backbone else ()),
+                *(part for option, value in encoder.items() if value for part in (f"--{option}", value)),
                 f"--out={self.place.shown(out)}",
             ]
             self.job, self.out = Job(arguments, self.place.folder), out
@@ -139,6 +157,9 @@ def compare_tab(place: Workplace, fields: list[Any]) -> tuple[gr.Button, gr.HTML
                             elem_id="minutes")  # fmt: skip
         backbone = gr.Dropdown([("the one shipped", ""), *((name, name) for name in place.backbones())], value="",
                                label="Backbone", info="Shipped, or a folder here.", elem_id="backbone")  # fmt: skip
+    with gr.Accordion("How symbols are read, and what is trained", open=False), gr.Row():
+        mapping = _choice(MAPPINGS, "Mapping", "Which word stands for a symbol.")
+        tune = _choice(TUNINGS, "Tuning", "Which weights are trained, in each arm with an encoder.")
     with gr.Row():
         start = gr.Button("Start", variant="primary", elem_id="start")
         stop = gr.Button("Stop", variant="stop", visible=False, elem_id="stop")
@@ -156,12 +177,13 @@ def compare_tab(place: Workplace, fields: list[Any]) -> tuple[gr.Button, gr.HTML
         return _view(comparing, fault)
 
     def begin(*values: Any) -> list[Any]:
-        *asked, chosen_arms, number, limit, checkpoint = values
+        *asked, chosen_arms, number, limit, checkpoint, mapped, tuned = values
+        encoder = {"backbone": checkpoint, "mapping": mapped, "tune": tuned}
         try:
             if not chosen_arms:
                 raise RecipeError("nothing to compare", expected="one or more of the list")
             ordered = [name for name in ARMS if name in chosen_arms]
-            comparing.start(Request.of(asked), ordered, int(number or 0), limit, checkpoint or None)
+            comparing.start(Request.of(asked), ordered, int(number or 0), limit, encoder)
         except Exception as error:
             return view(show.fault(error))
         return view()
@@ -178,12 +200,25 @@ def compare_tab(place: Workplace, fields: list[Any]) -> tuple[gr.Button, gr.HTML
             return view(show.fault(error))
         return view()
 
-    start.click(begin, [*fields, arms, seeds, minutes, backbone], outputs, api_name="compare", show_progress="hidden")
+    start.click(
+        begin,
+        [*fields, arms, seeds, minutes, backbone, mapping, tune],
+        outputs,
+        api_name="compare",
+        show_progress="hidden",
+    )
     stop.click(end, None, outputs, api_name="stop", show_progress="hidden")
     resume.click(go_on, None, outputs, api_name="resume", show_progress="hidden")
     timer.tick(view, None, outputs, api_name="progress", show_progress="hidden")
     gr.on(None, view, None, outputs, api_visibility="private", show_progress="hidden")  # whoever opens the page later
     return onward, chosen
+
+
+def _choice(words: Mapping[str, str], label: str, info: str) -> gr.Dropdown:
+    """A field to choose one of `words`, whose first is the default."""
+    default, *others = words
+    choices = [(f"{default}: {words[default]}", ""), *((f"{word}: {words[word]}", word) for word in others)]
+    return gr.Dropdown(choices, value="", label=label, info=info, elem_id=label.lower())
 
 
 def _view(comparing: Comparing, fault: str) -> list[Any]:

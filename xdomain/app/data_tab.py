@@ -8,8 +8,8 @@ from typing import Any, get_args
 import gradio as gr
 
 from xdomain.app import show
-from xdomain.app.messages import FURTHER, INCOMPLETE, PROBLEMS, ROLES, RULES, told
-from xdomain.app.request import EXAMPLE, GUESS, HERE, NAMED, NONE, UPLOAD, Request
+from xdomain.app.messages import FURTHER, GENOME, INCOMPLETE, LABELS, PROBLEMS, ROLES, RULES, told
+from xdomain.app.request import EXAMPLE, GUESS, HERE, NAMED, NONE, UPLOAD, Request, chosen_names
 from xdomain.app.workplace import Workplace
 from xdomain.core.choices import Problem
 from xdomain.core.plugins import adapter_names, find_recipe, task_names
@@ -65,7 +65,12 @@ def data_tab(place: Workplace) -> DataTab:
                 roles |= {name: _role(name) for name in ROLES if name not in roles}
             incomplete = gr.Checkbox(label=INCOMPLETE)
             negatives = gr.Checkbox(label="All records are of one class: make the other by shuffling them")
-            labels = gr.File(label="Labels in a file of their own: a table of names and labels", height=110)
+            with gr.Row():
+                valid = gr.File(label="Validation, where the data above is for training alone", height=150)
+                test = gr.File(label="Test, where the data above is for training alone", height=150)
+            with gr.Row():
+                labels = gr.File(label=f"{LABELS}: a table of names and labels", height=150)
+                genome = gr.File(label=f"{GENOME}: FASTA, where the data holds intervals (BED, GTF)", height=150)
             further = gr.Textbox(label=FURTHER, lines=2, placeholder="train.epochs=3\nadapter.options.unknown=count",
                                  info="key.sub=value, one a line: docs/recipe.md lists them.")  # fmt: skip
     with gr.Row():
@@ -73,8 +78,8 @@ def data_tab(place: Workplace) -> DataTab:
         onward = gr.Button("Continue to the comparison", elem_id="onward")
     report = gr.HTML(elem_id="report")
 
-    fields = [source, upload, here, example, domain, problem, split, labels, incomplete, negatives, further,
-              *(roles[name] for name in ROLES)]  # fmt: skip
+    fields = [source, upload, here, example, domain, problem, split, valid, test, labels, genome, incomplete,
+              negatives, further, *(roles[name] for name in ROLES)]  # fmt: skip
     corrected = [corrections, guess, report, problem, split, *(roles[name] for name in ROLES)]
     checked = gr.State(None)  # the request that the report is of, or will be
 
@@ -103,6 +108,8 @@ def data_tab(place: Workplace) -> DataTab:
     for one in (problem, split, *roles.values(), incomplete, negatives):
         one.input(look, [checked, *fields], corrected, api_visibility="private", **quietly)
     labels.change(look, [checked, *fields], corrected, api_name="correct", **quietly)
+    for one in (valid, test, genome):
+        one.change(look, [checked, *fields], corrected, api_visibility="private", **quietly)
     further.blur(look, [checked, *fields], corrected, api_visibility="private", **quietly)
     asked = checking.click(lambda *values: Request.of(values), fields, checked, api_visibility="private", **quietly)
     asked.then(lambda *values: _checked(Request.of(values), place), fields, report, api_name="check", **in_order)
@@ -110,8 +117,10 @@ def data_tab(place: Workplace) -> DataTab:
 
 
 def _role(name: str) -> gr.Dropdown:
-    info = {"sequence": "Their column.", "label": "The column to predict."}.get(name)
-    return gr.Dropdown([("guessed", GUESS)], value=GUESS, label=ROLES[name], info=info, elem_id=f"role-{name}")
+    info = {"sequence": "Their column.", "label": "The column to predict, or several."}.get(name)
+    several = name == "label"
+    return gr.Dropdown([("guessed", GUESS)], value=[GUESS] if several else GUESS, label=ROLES[name], info=info,
+                       multiselect=several, min_width=200, elem_id=f"role-{name}")  # fmt: skip
 
 
 def _domains() -> list[str]:
@@ -146,7 +155,13 @@ def _looked(request: Request, place: Workplace, reported: Request | None) -> lis
         message = show.guesses(recipe, records)
     except Exception as error:
         message = show.fault(error)
-    return [gr.Column(visible=bool(names) or FURTHER in message), message, report, *_fields(request, recipe, names)]
+    wanted = bool(names) or any(f"“{name}”" in message for name in (FURTHER, LABELS, GENOME))
+    return [
+        gr.Column(visible=wanted),
+        message,
+        report,
+        *_fields(request, recipe, names),
+    ]
 
 
 def _fields(request: Request, recipe: Recipe | None, names: list[str]) -> list[Any]:
@@ -163,14 +178,17 @@ def _fields(request: Request, recipe: Recipe | None, names: list[str]) -> list[A
     ]
     for role in ROLES:
         value = request.roles.get(role, GUESS)
-        found = getattr(given, role) or "no such column"
-        shown = _guessed(", ".join(found) if isinstance(found, list) else found, value)
-        choices = [(shown, GUESS), ("no such column", NONE), *((name, NAMED + name) for name in names)]
+        found = getattr(given, role) or "none"
+        named = chosen_names(value)
+        shown = _guessed(", ".join(found) if isinstance(found, list) else found, GUESS if named is None else value)
+        choices = [(shown, GUESS), ("none", NONE), *((name, NAMED + name) for name in names)]
+        if role == "label":  # the guess goes where a name comes, and comes back where none is left
+            value = [GUESS] if named is None else [NAMED + name for name in named] or [NONE]
         fields.append(gr.Dropdown(choices=choices, value=value))
     return fields
 
 
-def _guessed(found: str | None, value: str) -> str:
+def _guessed(found: str | None, value: str | list[str]) -> str:
     """What stands for the guess in a list: what was `found`, where the `value` of the field is the guess."""
     return f"{found} (guessed)" if found and value == GUESS else "guess"
 

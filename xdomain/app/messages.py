@@ -47,10 +47,11 @@ RULES: Mapping[str, str] = {
     "entity": "by members of pairs: those of test are new",
 }
 FURTHER = "Other options"
+LABELS, GENOME = "Labels in a file of their own", "Genome"
 INCOMPLETE = "Leave out rows without a sequence or a label"
 WORDS = (
     (r" ?\(overrule with --[^()]*\)", ""),
-    (r"--column (\w+)=(?=$|[ ;,.)])", lambda found: f"“no such column” in the field “{_field(found[1])}”"),
+    (r"--column (\w+)=(?=$|[ ;,.)])", lambda found: f"“none” in the field “{_field(found[1])}”"),
     (r"--column (\w+)='([^']*)'", lambda found: f"“{found[2]}” in the field “{_field(found[1])}”"),
     (r"--column (\w+)=([A-Z]+)\b", lambda found: f"the field “{_field(found[1])}”"),
     (r"--column (\w+)=(\S+?)(?=[;,.)]?(\s|$))", lambda found: f"“{found[2]}” in the field “{_field(found[1])}”"),
@@ -60,7 +61,8 @@ WORDS = (
     (r"--negatives shuffled", "the field for records that are all of one class"),
     (r"--drop-incomplete", f"the field “{INCOMPLETE}”"),
     (r"--domain \w+", "the field “Domain”"),
-    (r"--labels \w+", "the field “Labels in a file of their own”"),
+    (r"--labels \w+", f"the field “{LABELS}”"),
+    (r"--genome \S+", f"the field “{GENOME}”"),
     (r"--seeds (\d+)", r"\1 in the field “Seeds”"),
     (r"--minutes (\d+)", r"\1 in the field “Minutes”"),
 )

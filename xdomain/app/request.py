@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -18,6 +19,7 @@ from xdomain.core.plugins import make_adapter, path_options, task_names, uses_to
 from xdomain.core.recipe import Recipe, load_recipe
 from xdomain.core.recipe_sections import Columns, columns_of
 from xdomain.core.run_dir import RECIPE
+from xdomain.data.formats.intervals import INTERVAL_OPTIONS, names_with_sequence
 from xdomain.data.formats.registry import format_of, raw_file, raw_options_of
 from xdomain.data.media_files import endings
 from xdomain.data.own_data import task_of
@@ -45,8 +47,12 @@ class Request:
         The name of the adapter.
     problem, split
         The problem and the rule of the split; `GUESS`: guessed.
+    valid, test
+        Uploaded files of records to choose and to judge by; the data file then holds those to train on.
     labels
         An uploaded table of ids and labels.
+    genome
+        An uploaded FASTA file: the data file then holds intervals of it.
     drop_incomplete
         Leave out rows without a sequence or a label.
     negatives
@@ -54,7 +60,8 @@ class Request:
     further
         Changes to the recipe, ``key.sub=value``, one a line.
     roles
-        By what a column may hold: `GUESS`, `NONE`, or `NAMED` and its name.
+        By what a column may hold: `GUESS`, `NONE`, or `NAMED` and its name; for the label one or more of these,
+        and none is a guess.
     """
 
     source: Literal["upload", "here", "example"] = UPLOAD
@@ -64,11 +71,14 @@ class Request:
     domain: str | None = None
     problem: str = GUESS
     split: str = GUESS
+    valid: str | None = None
+    test: str | None = None
     labels: str | None = None
+    genome: str | None = None
     drop_incomplete: bool = False
     negatives: bool = False
     further: str = ""
-    roles: Mapping[str, str] = field(default_factory=dict[str, str])
+    roles: Mapping[str, str | list[str]] = field(default_factory=dict[str, str | list[str]])
 
     @classmethod
     def of(cls, values: Sequence[Any]) -> Request:
@@ -108,15 +118,18 @@ class Request:
         """
         if self.source == EXAMPLE:
             return task_of(self._task(), overrides=self._changes())
-        file, domain = self.file(place), self._domain()
-        refuse_other_files(file, domain, place)
+        files, domain = self._files(place), self._domain()
+        for file in files.values():
+            refuse_other_files(file, domain, place)
+        named = {split: place.named(file) for split, file in files.items()}
         return task_of(
             None,
-            place.named(file),
+            named if len(named) > 1 else named["train"],
             domain,
             columns=self._columns(),
             problem=self._problem(),
-            labels=self._labels(place),
+            labels=self._kept(self.labels, place),
+            genome=self._kept(self.genome, place),
             drop_incomplete=self.drop_incomplete,
             negatives=self._negatives(),
             overrides=self._changes(),
@@ -127,14 +140,15 @@ class Request:
         changes = [part for change in self._changes() for part in ("--set", change)]
         if self.source == EXAMPLE:
             return [self._task(), *changes]
+        files = self._files(place)
         columns = self._columns().model_dump(exclude_none=True)
-        labels = self._labels(place)
+        more = {"labels": self._kept(self.labels, place), "genome": self._kept(self.genome, place)}
         return [
-            f"--data={place.shown(self.file(place))}",
+            *(f"--{split if len(files) > 1 else 'data'}={place.shown(file)}" for split, file in files.items()),
             *("--domain", self._domain()),
-            *(part for role, name in columns.items() for part in ("--column", f"{role}={name}")),
+            *(part for role, name in columns.items() for part in _option_of_column(role, name)),
             *(("--problem", self.problem) if self._problem() else ()),
-            *((f"--labels={labels}",) if labels else ()),
+            *(f"--{option}={file}" for option, file in more.items() if file),
             *(("--drop-incomplete",) if self.drop_incomplete else ()),
             *(("--negatives", "shuffled") if self.negatives else ()),
             *changes,
@@ -152,6 +166,9 @@ class Request:
             return []
         file, options = self.file(place), overridden(Recipe, {}, self._changes()).get("reader_options") or {}
         try:
+            if self.genome:
+                own = {name: options[name] for name in INTERVAL_OPTIONS if name in options and name != "one_based"}
+                return names_with_sequence(file, **own)
             reader = format_of(file)
             own = raw_options_of(reader, options)
             return raw_file(reader, file, columns=Columns(), labelled=False, **own).column_names
@@ -174,16 +191,44 @@ class Request:
     def _negatives(self) -> str | None:
         return "shuffled" if self.negatives else None
 
-    def _labels(self, place: Workplace) -> Path | None:
-        return place.named(place.keep(self.labels)) if self.labels else None
+    def _files(self, place: Workplace) -> dict[str, Path]:
+        """The data files by split; one alone, which holds all records, is ``train``."""
+        others = {"valid": self.valid, "test": self.test}
+        return {"train": self.file(place), **{split: place.keep(one) for split, one in others.items() if one}}
+
+    def _kept(self, upload: str | None, place: Workplace) -> Path | None:
+        return place.named(place.keep(upload)) if upload else None
 
     def _columns(self) -> Columns:
-        told = {role: one for role, one in self.roles.items() if one != GUESS}
-        return columns_of({role: "" if one == NONE else one.removeprefix(NAMED) for role, one in told.items()})
+        told = {role: chosen_names(one) for role, one in self.roles.items()}
+        return columns_of({role: _one_or_all(names) for role, names in told.items() if names is not None})
 
     def _changes(self) -> list[str]:
         changes = typed_changes(self.further, self.domain or "")
         return [*changes, *([] if self.split == GUESS or self.source == EXAMPLE else [f"split.rule={self.split}"])]
+
+
+def chosen_names(value: str | Sequence[str]) -> list[str] | None:
+    """The names in the `value` of a field of columns; empty: no such column; None: guessed.
+
+    A name goes before the guess and before "none", which may stand beside it in a field of several.
+    """
+    chosen = [value] if isinstance(value, str) else value
+    names = [one.removeprefix(NAMED) for one in chosen if one.startswith(NAMED)]
+    return names if names or NONE in chosen else None
+
+
+def _one_or_all(names: list[str]) -> str | list[str]:
+    return names if len(names) > 1 else "".join(names)
+
+
+def _option_of_column(role: str, names: str | list[str]) -> tuple[str, str]:
+    """The option of a command that says which column, or which several, have a `role`."""
+    if isinstance(names, str):
+        return "--column", f"{role}={names}"
+    if any("," in name for name in names):
+        return "--set", f"columns.{role}={json.dumps(names, ensure_ascii=False)}"
+    return "--column", f"{role}={','.join(names)}"
 
 
 def refuse_other_files(file: Path, domain: str, place: Workplace) -> None:

@@ -20,8 +20,8 @@ from xdomain.study.plan import PLAN
 UPLOADS, RUNS, STUDIES, PREDICTIONS = "uploads", "runs", "studies", "predictions"
 DATA = (
     ".csv", ".tsv", ".tab", ".txt", ".json", ".jsonl", ".parquet", ".arrow", ".feather", ".xlsx", ".fa", ".fasta",
-    ".fna", ".faa", ".fastq", ".fq", ".gb", ".gbk", ".genbank", ".embl", ".pir", ".km", ".gz", ".bz2", ".xz",
-    ".zip", ".zst",
+    ".fna", ".faa", ".fastq", ".fq", ".gb", ".gbk", ".genbank", ".embl", ".pir", ".km", ".bed", ".gtf", ".gff",
+    ".gff3", ".gz", ".bz2", ".xz", ".zip", ".zst",
 )  # fmt: skip
 """Endings of the files that are offered; what a file is, is judged by its content."""
 RECIPES = (".yaml", ".yml")

@@ -32,6 +32,8 @@ PEAKS = {
 WIDTHS = ("width", "length", "len", "size")
 INTERVAL_OPTIONS = ("one_based", "delimiter", "names", "quoted", "skip")
 """Options of the reader that `with_sequences` knows."""
+SEQUENCE = "sequence"
+"""The column of what the genome holds there."""
 ATTRIBUTE = re.compile(r'\s*([^\s=;"]+)(?:\s+"([^"]*)"|[ =]([^;"]*))\s*(?:;|$)')
 STRANDS = {"+": 1, "1": 1, "+1": 1, "plus": 1, "forward": 1, "f": 1, "1.0": 1, "*": 1, ".": 1, "": 1, "-": -1,
            "-1": -1, "-1.0": -1, "minus": -1, "reverse": -1, "r": -1, "\N{MINUS SIGN}": -1}  # fmt: skip
@@ -67,6 +69,11 @@ def interval_columns(names: list[str]) -> tuple[str, str, str] | None:
     plain = {name.strip().lower().replace(" ", "_"): name for name in names}
     columns = [next((plain[name] for name in known if name in plain), None) for known in (CHROMOSOME, START, END)]
     return None if None in columns else (str(columns[0]), str(columns[1]), str(columns[2]))
+
+
+def names_with_sequence(path: Path, **options: Any) -> list[str]:
+    """The names of the columns that `with_sequences` gives for the file `path`, read with the same `options`."""
+    return [*_read(path, options).table.column_names, SEQUENCE]
 
 
 def with_sequences(path: Path, genome: Path, *, one_based: bool | None = None, **options: Any) -> pa.Table:
@@ -109,7 +116,7 @@ def with_sequences(path: Path, genome: Path, *, one_based: bool | None = None, *
         f"(overrule with --set reader_options.one_based={'false' if intervals.first else 'true'})"
     )
     _say_kinds(intervals)
-    return intervals.table.append_column("sequence", pa.array(sequences, pa.string()))
+    return intervals.table.append_column(SEQUENCE, pa.array(sequences, pa.string()))
 
 
 def _sequence(row: dict[str, str], intervals: Intervals, genome: Genome, where: str) -> str:
