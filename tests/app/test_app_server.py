@@ -1,6 +1,7 @@
 """The form without a browser: what the page asks of the server, from upload to download, and what it refuses."""
 
 import csv
+import io
 import json
 import re
 import socket
@@ -176,7 +177,7 @@ def test_what_is_downloaded_can_be_used(finished, app, tmp_path):
 
 
 def predicted(visitor, text="", file=None, unlike=False, further=""):
-    """What is shown of the predictions of the model that is offered first, and their file."""
+    """What is shown of the predictions of the model that is offered first, and their files."""
     model = visitor.ask("models", None)["value"]
     assert Path(model).name == "pretrained-m0-s0"
     told, file, _ = visitor.ask("predict", model, text, visitor.upload(file) if file else None, unlike, further)
@@ -184,13 +185,25 @@ def predicted(visitor, text="", file=None, unlike=False, further=""):
 
 
 def test_an_upload_is_predicted(finished, app, visitor, data_file):
-    told, file = predicted(visitor, file=data_file, unlike=True)
+    told, (file, book) = predicted(visitor, file=data_file, unlike=True)
     assert "first 100 rows" in told
     assert told.count("<tr>") == 101
     assert "<th>unlike</th>" in told
     rows = list(csv.DictReader(fetched(app, file).decode().splitlines()))
     assert [row["id"] for row in rows[:2]] == ["s0", "s1"]
     assert len(rows) == 120
+    openpyxl = pytest.importorskip("openpyxl", reason="openpyxl, the extra excel, is not installed")
+    header, *cells = openpyxl.load_workbook(io.BytesIO(fetched(app, book))).active.iter_rows(values_only=True)
+    assert [dict(zip(header, row, strict=True))["id"] for row in cells] == [row["id"] for row in rows]
+    assert float(rows[0]["score"]) == pytest.approx(dict(zip(header, cells[0], strict=True))["score"])
+
+
+def test_ids_of_digits_stay_as_they_are_in_excel(finished, app, visitor, tmp_path):
+    openpyxl = pytest.importorskip("openpyxl", reason="openpyxl, the extra excel, is not installed")
+    (tmp_path / "new.csv").write_text("name,dna\n007,ACGTACGT\n08,GGGTACGT\n")
+    _, (_, book) = predicted(visitor, file=tmp_path / "new.csv")
+    rows = openpyxl.load_workbook(io.BytesIO(fetched(app, book))).active.iter_rows(values_only=True)
+    assert [row[0] for row in rows] == ["id", "007", "08"]
 
 
 def test_a_letter_that_is_no_symbol_is_read_as_the_message_says(finished, visitor):
@@ -261,9 +274,10 @@ def test_a_comparison_can_be_stopped_and_goes_on(visitor, data_file, app):
         time.sleep(0.3)
         told = visitor.ask("progress")
     assert "100,000" in told[0]
-    (recipe,) = app.folder.glob(f"runs/dna/{data_file.stem}/compare*/pretrained*/recipe.yaml")
-    assert "mapping: frequent" in recipe.read_text()
-    assert "tune: head" in recipe.read_text()
+    recipes = app.folder.glob(f"runs/dna/{data_file.stem}/compare*/pretrained*/recipe.yaml")
+    recipe = max(recipes, key=lambda path: path.stat().st_mtime_ns).read_text()
+    assert "mapping: frequent" in recipe
+    assert "tune: head" in recipe
     second = visitor.ask("compare", *fields(visitor, data_file), ["kmer"], 1, 0, "./tiny", "", "")
     assert "a comparison is running" in second[0]
     told = visitor.ask("stop")

@@ -383,12 +383,12 @@ def test_minutes_choose_the_steps_of_a_run_and_of_a_comparison(capsys, dna_csv, 
             "--backbone", tiny_bert, "--set", "train.precision=fp32", "--set", "train.max_steps=12"]  # fmt: skip
     code, out, err = xdomain(capsys, "run", *data, "--minutes", 0.5, "--out", tmp_path / "r")
     assert code == 0, err
-    assert "steps in 0.5 minutes" in out + err
+    assert "steps in 0.5 min" in out + err
     assert yaml.safe_load((tmp_path / "r" / "recipe.yaml").read_text())["train"]["max_steps"] > 0
     code, out, err = xdomain(capsys, "compare", *data, "--arms", "pretrained,scratch", "--seeds", 2, "--minutes", 2,
                              "--out", tmp_path / "c")  # fmt: skip
     assert code == 0, err
-    assert "2 minutes: 2 seeds of each arm, 12 steps a run" in err
+    assert "2 min: 2 seeds of each arm, 12 steps a run" in err
     assert "steps are few" not in err  # as so many were asked for
     recipes = [yaml.safe_load(path.read_text())["train"] for path in (tmp_path / "c").glob("*/recipe.yaml")]
     assert len(recipes) == 4

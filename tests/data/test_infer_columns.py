@@ -135,6 +135,15 @@ def test_a_second_column_of_sequences_is_neither_tags_nor_passed_over():
     assert any(line.startswith("not used: column") and "looks like sequences" in line for line in found.said)
 
 
+def test_a_lower_case_sequence_among_others_does_not_hide_the_column():
+    letters = "ACDEFGHIKLMNPQRSTVWY"
+    sequences = [letters[i:] + letters[:i] + "ACDXKL*"[: i % 8] for i in range(20)]
+    sequences[3] = sequences[3].lower()
+    found = guess({"Nr": [f"Prot_{i:03d}" for i in range(20)], "Sequenz": sequences, "Aktiv": ["ja", "nein"] * 10},
+                  {"label": "Aktiv"})  # fmt: skip
+    assert found.columns.sequence == "Sequenz"
+
+
 def test_what_describes_a_record_is_no_label():
     with pytest.raises(DataError, match="no column 'label'"):
         guess({"id": list("abcd"), "sequence": DNA, "PE": list("1212"), "length": list("1234"), "OX": list("1122")})

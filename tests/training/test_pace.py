@@ -76,7 +76,7 @@ def test_a_comparison_takes_as_many_seeds_as_there_is_time_for(tiny_bert, tmp_pa
         minutes=24,
     )  # fmt: skip
     assert found.seeds == 2  # 5 steps of 50 s, 4 runs: 20 min of the .85 × 24
-    assert "24 minutes: 2 seeds of each arm, 5 steps a run" in said
+    assert "24 min: 2 seeds of each arm, 5 steps a run" in said
 
 
 def test_a_comparison_names_the_minutes_that_were_asked_for_and_those_needed(tiny_bert, tmp_path, monkeypatch):

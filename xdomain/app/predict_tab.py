@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+import pyarrow as pa
+import pyarrow.csv as pa_csv
 
 from xdomain.app import show
 from xdomain.app.job import Job
@@ -18,10 +21,13 @@ from xdomain.app.workplace import PREDICTIONS, RUNS, Workplace, new_path
 from xdomain.core.disk import writing
 from xdomain.core.recipe import load_recipe
 from xdomain.core.run_dir import RECIPE
+from xdomain.data.formats.write import write_table
 
 STOPPED = show.panel("plain", "<p>Stopped.</p>")
 READING = ("adapter.options.", "reader_options.")
 """Options that say how a file is read."""
+LARGEST = 10_000_000
+"""Bytes of CSV that an Excel workbook is made of, too."""
 SHOWN = 100
 """Rows of a table of predictions on the page; the file has all."""
 
@@ -32,7 +38,7 @@ def predict_tab(place: Workplace) -> gr.Dropdown:
                         info="Finished runs in the folder runs, the newest first.")  # fmt: skip
     text = gr.Textbox(label="Sequences", lines=5, max_lines=12, elem_id="sequences",
                       info="One a line, or FASTA. For two sequences a record, a tab between them.")  # fmt: skip
-    upload = gr.File(label="Or a file", elem_id="to-predict", height=110)
+    upload = gr.File(label="Or a file", elem_id="to-predict", height=150)
     further = gr.Textbox(label=FURTHER, lines=1, placeholder="adapter.options.unknown=count", elem_id="reading",
                          info="How the sequences are read, key.sub=value, one a line: docs/recipe.md.")  # fmt: skip
     unlike = gr.Checkbox(label="Flag sequences that differ from the training data")
@@ -40,7 +46,8 @@ def predict_tab(place: Workplace) -> gr.Dropdown:
         start = gr.Button("Predict", variant="primary", elem_id="predict")
         stop = gr.Button("Stop", variant="stop", visible=False, elem_id="stop-predicting")
     found = gr.HTML(elem_id="predictions")
-    file = gr.File(label="Download", visible=False, interactive=False, elem_id="predictions-file")
+    file = gr.File(label="Download", visible=False, interactive=False, file_count="multiple",
+                   elem_id="predictions-file")  # fmt: skip
 
     running: dict[str | None, Job] = {}
 
@@ -56,7 +63,7 @@ def predict_tab(place: Workplace) -> gr.Dropdown:
                 yield [show.progress(job), hidden, gr.Button(visible=True)]
                 job.wait(0.5)
             if job.state == "done":
-                yield [_table(out, job, by), gr.File(value=str(out), visible=True), idle]
+                yield [_table(out, job, by), gr.File(value=_files(out), visible=True), idle]
             else:
                 ended = STOPPED if job.state == "stopped" else show.fault(job.error())
                 yield [ended, hidden, idle]
@@ -96,6 +103,16 @@ def _started(
     flags = [*(["--unlike"] if unlike else []), *(f"--set={change}" for change in changes)]
     names = (place.shown(run), place.shown(records))
     return Job(["predict", *flags, f"--out={place.shown(out)}", "--", *names], place.folder), out, names[0]
+
+
+def _files(out: Path) -> list[str]:
+    """The predictions in `out`, a CSV file, and the same as an Excel workbook where one can be written."""
+    if find_spec("openpyxl") is None or out.stat().st_size > LARGEST:
+        return [str(out)]
+    book = out.with_suffix(".xlsx")
+    text = pa_csv.ConvertOptions(column_types={"id": pa.string(), "answer": pa.string()})  # 007 is no number
+    write_table(pa_csv.read_csv(out, convert_options=text), book)
+    return [str(out), str(book)]
 
 
 def _table(file: Path, job: Job, model: str) -> str:

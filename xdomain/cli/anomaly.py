@@ -26,18 +26,17 @@ def anomaly_command(
     ] = 8,
     anomalous: Annotated[str | None, typer.Option(help="The label of anomalous records; default: the rarer.")] = None,
     out: Annotated[
-        Path | None, typer.Option(help="A .csv, .tsv, .parquet or .jsonl to write instead of printing CSV.")
+        Path | None, typer.Option(help="A .csv, .tsv, .xlsx, .parquet or .jsonl to write instead of printing CSV.")
     ] = None,
     reading: Reading,
 ) -> None:
     """Score how unlikely a pre-trained masked language model finds each record: higher for the less likely."""
     from xdomain.cli.progress_bar import progress_bar
-    from xdomain.core.run_dir import check_new_file
-    from xdomain.data.formats.write import TABLE_FILES, write_tables
+    from xdomain.data.formats.write import check_table_file, write_tables
     from xdomain.inference.anomaly import anomaly_scores
 
     if out:
-        check_new_file(out, TABLE_FILES, overwrite=reading.overwrite)
+        check_table_file(out, overwrite=reading.overwrite)
     with progress_bar():
         found = anomaly_scores(
             backbone,

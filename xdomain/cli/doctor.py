@@ -22,7 +22,7 @@ EXTRAS = {
     "symusic": ("music", "reading MIDI"),
     "miditoolkit": ("music", "reading MIDI with reader=miditoolkit"),
     "miditok": ("music", "symbols of MidiTok"),
-    "openpyxl": ("excel", "reading Excel files"),
+    "openpyxl": ("excel", "reading and writing Excel files"),
     "pyfaidx": ("genome", "genomes: --genome, --windows"),
     "datasets": ("hub", "data sets of the hub: --data hub:NAME"),
     "gradio": ("app", "a form in the browser: xdomain app"),

@@ -239,7 +239,7 @@ def predict_command(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="A .csv, .tsv, .parquet or .jsonl instead of printing CSV; with --windows a .bedgraph or .bed."
+            help="A .csv, .tsv, .xlsx, .parquet or .jsonl instead of printing CSV; with --windows a .bedgraph or .bed."
         ),
     ] = None,
     overwrite: OverwriteFile = False,
@@ -259,8 +259,7 @@ def predict_command(
     from xdomain.cli import typed_sequences
     from xdomain.cli.console import print_json
     from xdomain.cli.progress_bar import progress_bar
-    from xdomain.core.run_dir import check_new_file
-    from xdomain.data.formats.write import TABLE_FILES, write_tables
+    from xdomain.data.formats.write import check_table_file, write_tables
     from xdomain.inference.prediction_file import predict_pieces
 
     files = files or []
@@ -286,7 +285,7 @@ def predict_command(
     if given := next((name for name, value in (("--stride", stride), ("--class", of)) if value is not None), None):
         raise RecipeError(f"{given} without --windows", expected="both", fix="--windows 200")
     if out:
-        check_new_file(out, TABLE_FILES, overwrite=overwrite)
+        check_table_file(out, overwrite=overwrite)
     with progress_bar(), typed_sequences.written(sequence or ()) as typed:
         tables = predict_pieces(
             runs, *read, *typed, columns=_columns(column), clip=clip, reverse_complement=reverse_complement,
@@ -310,18 +309,19 @@ def evaluate_command(
     *,
     column: ColumnOption = None,
     changes: SetReading = None,
-    out: Annotated[Path | None, typer.Option(help="A .csv, .tsv, .parquet or .jsonl for the predictions.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="A .csv, .tsv, .xlsx, .parquet or .jsonl for the predictions.")
+    ] = None,
     overwrite: OverwriteFile = False,
     as_json: Json = False,
 ) -> None:
     """Evaluate a trained model again: on a labelled file, or on its test records with other reading options."""
     from xdomain.cli.console import print_evaluation, print_json
-    from xdomain.core.run_dir import check_new_file
-    from xdomain.data.formats.write import TABLE_FILES, write_table
+    from xdomain.data.formats.write import check_table_file, write_table
     from xdomain.inference.evaluation import evaluate
 
     if out:
-        check_new_file(out, TABLE_FILES, overwrite=overwrite)
+        check_table_file(out, overwrite=overwrite)
     evaluation = evaluate(run_dir, file, columns=_columns(column), overrides=changes or ())
     if out:
         write_table(evaluation.predictions, out)

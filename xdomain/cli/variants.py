@@ -51,18 +51,17 @@ def variants_command(
     ] = False,
     how: Annotated[VariantScore | None, typer.Option(help=f"With a backbone: {listed(VariantScore)}.")] = None,
     out: Annotated[
-        Path | None, typer.Option(help="A .csv, .tsv, .parquet or .jsonl to write instead of printing CSV.")
+        Path | None, typer.Option(help="A .csv, .tsv, .xlsx, .parquet or .jsonl to write instead of printing CSV.")
     ] = None,
     reading: Reading,
 ) -> None:
     """Score variants: the answer of a model for the changed sequence minus that for the original one."""
     from xdomain.cli.progress_bar import progress_bar
-    from xdomain.core.run_dir import check_new_file
-    from xdomain.data.formats.write import TABLE_FILES, write_tables
+    from xdomain.data.formats.write import check_table_file, write_tables
     from xdomain.inference.variants.api import VariantFile, variant_tables
 
     if out:
-        check_new_file(out, TABLE_FILES, overwrite=reading.overwrite)
+        check_table_file(out, overwrite=reading.overwrite)
     further = list(takewhile(Path.is_dir, files))
     if len(files) != len(further) + 1:
         raise DataError(f"{len(files) - len(further)} files of variants", expected="one VCF, or one table of mutations")

@@ -12,6 +12,7 @@ MISSING = {"", "nan", "-nan", "<na>", "#n/a", "#na", "nat", "#value!", "#div/0!"
 """In lower case: what always stands for a missing value."""
 PERHAPS_MISSING = {
     "na", "n/a", "null", "none", "nil", "-", "--", "?", ".", "unknown", "nd", "n.d.", "n.d", "n/d", "not determined",
+    "n.a.", "n.a", "not available", "missing",
 }  # fmt: skip
 """In lower case: what does so among numbers, and may be the name of a class among words."""
 SEPARATORS = (";", "|", ",")

@@ -149,7 +149,7 @@ class ColumnRoles:
         texts = [name for name in self.free() if sample.numbers(name) is None and sample.mean_length(name) >= 4]
         if not texts:
             raise missing_column("sequence", self.names, self.where)
-        characters = {name: set("".join(sample.cells[name])) for name in texts}
+        characters = {name: _characters(sample.cells[name]) for name in texts}
         few = [name for name in texts if len(characters[name]) <= ALPHABET]
         best = max(few or texts, key=lambda name: (sample.mean_length(name), len(characters[name])))
         if tagged := [name for name in few if name != best and sample.are_tags(best, name)]:  # the longest are its tags
@@ -313,6 +313,12 @@ class ColumnRoles:
         if not whole and (distinct > FEW or seldom_again):
             return f"{label!r} holds numbers, not all whole, of {distinct:,} distinct values"
         return None
+
+
+def _characters(cells: Sequence[str]) -> set[str]:
+    """The distinct characters of `cells`, upper and lower case as one where they are single words, as residues are."""
+    text = "".join(cells)
+    return set(text if any(" " in cell.strip() for cell in cells) else text.upper())
 
 
 def _are_quantities(cells: Sequence[str]) -> bool:

@@ -16,6 +16,7 @@ from xdomain.core.errors import DataError, RecipeError, UserError
 from xdomain.core.paths import exists, expanded, is_folder
 from xdomain.core.safe_loading import load
 from xdomain.core.sequences import Ragged, narrow, offsets_of
+from xdomain.data.formats.read_file import likely_encoding, recode
 from xdomain.data.sources import file_sha256, is_path, neighbour
 
 SPECIALS = {
@@ -81,10 +82,11 @@ def documents(files: Sequence[Path]) -> Iterator[list[str]]:
         try:
             text = file.read_text("utf-8")
         except UnicodeDecodeError as error:
+            encoding = likely_encoding(error.object)
             raise DataError(
-                f"{file}: byte {error.start} is not UTF-8",
+                f"{file}: byte {error.start} is not UTF-8" + (f"; it looks like {encoding}" if encoding else ""),
                 expected="plain text in UTF-8",
-                fix=f"iconv -f latin1 -t utf-8 {file} > {file.stem}.utf8.txt",
+                fix=recode(file, encoding),
             ) from None
         except OSError as error:
             raise _unreadable(file, error) from None

@@ -203,7 +203,7 @@ def _run(recipe: Recipe, folder: Path, *, overwrite: bool, resume: bool, minutes
             pace = measure_pace(build_learner(recipe, backbone, examples, plan), examples, recipe, device)
             spent = time.monotonic() - started
             train, limit = plan_for_minutes(minutes, pace, train, sizes=sizes, spent=spent, width=width)
-            log.info(f"a step takes {pace.step:.2f} s here: {train.max_steps} steps in {minutes:g} minutes")
+            log.info(f"a step takes {pace.step:.2f} s here: {train.max_steps} steps in {minutes:g} min")
             if limit:
                 recipe = recipe.model_copy(
                     update={"split": recipe.split.model_copy(update={"limit": {**recipe.split.limit, **limit}})}

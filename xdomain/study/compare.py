@@ -216,7 +216,7 @@ class _Runs:
             own = _with_pair(self.recipes[first], _pair_of(self.recipes[first], pair))
             self.recipes = [with_written_size(one, self._place(first, own)) for one in self.recipes]
             steps = self.recipes[first].train.max_steps or FEW_STEPS
-            log.info(f"{minutes:g} minutes: {number} seed{'s' * (number > 1)} of each arm, {steps} steps a run")
+            log.info(f"{minutes:g} min: {number} seed{'s' * (number > 1)} of each arm, {steps} steps a run")
             if steps < FEW_STEPS and steps != asked:
                 more = f"--minutes {math.ceil(minutes * FEW_STEPS / steps)}" + (" or --seeds 1" if number > 1 else "")
                 log.warning(f"{steps} steps are few: some arms may not begin to learn; {more} gives more")

@@ -296,9 +296,23 @@ def test_binary_file(read, fasta):
 
 def test_not_utf8(read, fasta):
     text = refusal(read, b"sequence,label\nACGT,caf\xe9\n")
-    assert "data.csv: byte 23 (line 2) is not UTF-8" in text
-    assert "iconv" in text
+    assert "data.csv: byte 23 (line 2) is not UTF-8; it looks like cp1252" in text
+    assert "“CSV UTF-8”; or iconv -f cp1252 -t utf-8 " in text
     assert "not UTF-8" in refusal(fasta, b">caf\xe9\nAC\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "encoding"),
+    [
+        ("Löslichkeit;Größe;geprüft", "cp1252"),
+        ("nombre;año;señal;código", "cp1252"),
+        ("příliš žluťoučký kůň úpěl ďábelské", "cp1250"),
+        ("Привет мир, это данные", "cp1251"),
+    ],
+)
+def test_the_encoding_of_another_language_is_named(read, words, encoding):
+    content = f"sequence;label\n{'ACGTACGT;a' * 30}\n{words}\n".encode(encoding)
+    assert f"it looks like {encoding}" in refusal(read, content)
 
 
 def test_broken_gzip(read):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,8 @@ TABLES = {
 }
 """What is read elsewhere, and is no text."""
 BOM = b"\xef\xbb\xbf"
+WESTERN, CLOSE = "cp1252", 0.05
+"""The usual encoding of files that are not UTF-8, and how much worse than the best its text may look."""
 UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -108,18 +111,30 @@ def check_is_text(content: bytes, path: Path, line: int = 0, byte: int = 0) -> N
     try:
         content.decode()
     except UnicodeDecodeError as error:
-        encoding = _likely_encoding(content)
+        encoding = likely_encoding(content)
         raise DataError(
             f"{path}: byte {byte + error.start} (line {line + line_of(content, error.start)}) is not UTF-8"
             + (f"; it looks like {encoding}" if encoding else ""),
             expected=TEXT,
-            fix=f"iconv -f {encoding or 'ENCODING'} -t utf-8 {path} > {path.stem}.utf8{path.suffix}",
+            fix=f"in Excel, save it as “CSV UTF-8”; or {recode(path, encoding)}",
         ) from None
 
 
-def _likely_encoding(content: bytes) -> str | None:
+def recode(path: Path, encoding: str | None) -> str:
+    """The command that makes UTF-8 of the text file `path` in some `encoding`; None: it is not known which."""
+    made = path.with_name(f"{path.stem}.utf8{path.suffix}").name
+    return f"iconv -f {encoding or 'ENCODING'} -t utf-8 {shlex.quote(str(path))} > {shlex.quote(made)}"
+
+
+def likely_encoding(content: bytes) -> str | None:
     """The encoding that makes most sense of the start of `content`, or None where none does."""
     from charset_normalizer import from_bytes
 
-    best = from_bytes(content[: 1 << 16]).best()
-    return best.encoding if best is not None else None
+    found = from_bytes(content[: 1 << 16])
+    best = found.best()
+    if best is None:
+        return None
+    western = next((one for one in found if WESTERN in one.could_be_from_charset), None)
+    if western and western.chaos <= best.chaos + CLOSE and western.coherence >= best.coherence - CLOSE:
+        return WESTERN  # of several that do as well by far the most frequent, and Excel's own in most of Europe
+    return best.encoding

@@ -1,4 +1,4 @@
-"""Write tables that come piece by piece: as CSV, TSV, Parquet or JSON lines, whole or not at all."""
+"""Write tables that come piece by piece: as CSV, TSV, Excel, Parquet or JSON lines, whole or not at all."""
 
 from __future__ import annotations
 
@@ -16,11 +16,13 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from xdomain.core.disk import writing
-from xdomain.core.run_dir import finite, whole_or_nothing
+from xdomain.core.run_dir import check_new_file, finite, whole_or_nothing
+from xdomain.data.formats.write_excel import check_excel, write_excel
 
 pc: Any = pyarrow.compute  # its functions are made at import and have no types
-TABLE_FILES = (".csv", ".tsv", ".parquet", ".jsonl")
+TABLE_FILES = (".csv", ".tsv", ".xlsx", ".parquet", ".jsonl")
 """The endings of files that tables can be written to."""
+EXCEL = ".xlsx"
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 JOINED_BY = b"joined by"
 FORMULA = r"^[=+@\t\r\n＝＋－＠-]"
@@ -53,6 +55,21 @@ def inert_text(text: str) -> str:
     return f"'{text}" if re.search(FORMULA, text) and not re.search(NO_FORMULA, text) else text
 
 
+def check_table_file(out: Path, *, overwrite: bool = False) -> None:
+    """Refuse a file that `write_tables` cannot write, or should not; call this before there is anything to write.
+
+    Raises
+    ------
+    OutputError
+        As `xdomain.core.run_dir.check_new_file`.
+    MissingError
+        What writes such a file is not installed.
+    """
+    check_new_file(out, TABLE_FILES, overwrite=overwrite)
+    if out.suffix.lower() == EXCEL:
+        check_excel(out)
+
+
 def write_tables(tables: Iterable[pa.Table], out: Path | None) -> int:
     """Write tables with the same columns one below the other, each as it comes.
 
@@ -62,8 +79,8 @@ def write_tables(tables: Iterable[pa.Table], out: Path | None) -> int:
         At least one.
     out
         A file, whose ending says how it is written: see `TABLE_FILES`. It appears when all is written. None: CSV to
-        stdout. In CSV and TSV the values of a list are joined by spaces, or by what `joined_by` says, and texts that a
-        spreadsheet would run are marked, see `inert`.
+        stdout. In CSV, TSV and Excel the values of a list are joined by spaces, or by what `joined_by` says; in CSV and
+        TSV texts that a spreadsheet would run are marked, see `inert`.
 
     Returns
     -------
@@ -79,6 +96,8 @@ def write_tables(tables: Iterable[pa.Table], out: Path | None) -> int:
         return _to_stdout(tables)
     with writing(out), whole_or_nothing(out) as part:
         ending = out.suffix.lower()
+        if ending == EXCEL:
+            return write_excel(map(_flat, tables), part)
         return _to_parquet(tables, part) if ending == ".parquet" else _to_lines(tables, part, ending)
 
 
@@ -123,10 +142,14 @@ def _to_lines(tables: Iterable[pa.Table], part: Path, ending: str) -> int:
 
 def _csv(table: pa.Table, delimiter: str, *, header: bool) -> bytes:
     sink = pa.BufferOutputStream()
-    separator = (table.schema.metadata or {}).get(JOINED_BY, b" ").decode()
-    flat = pa.table({name: _joined(table.column(name), separator) for name in table.column_names})
-    pa_csv.write_csv(inert(flat), sink, pa_csv.WriteOptions(include_header=header, delimiter=delimiter))
+    pa_csv.write_csv(inert(_flat(table)), sink, pa_csv.WriteOptions(include_header=header, delimiter=delimiter))
     return sink.getvalue().to_pybytes()
+
+
+def _flat(table: pa.Table) -> pa.Table:
+    """The `table` with the values of each list in one text."""
+    separator = (table.schema.metadata or {}).get(JOINED_BY, b" ").decode()
+    return pa.table({name: _joined(table.column(name), separator) for name in table.column_names})
 
 
 def _joined(column: pa.ChunkedArray, separator: str) -> pa.ChunkedArray | pa.Array:
