@@ -237,7 +237,7 @@ def test_a_file_that_cannot_be_written_whole_is_left_as_it_was(tmp_path):
 
 
 @pytest.mark.parametrize("command", ["predict", "evaluate"])
-@pytest.mark.parametrize(("name", "said"), [("p.xlsx", "ends in .xlsx"), ("p", "no ending"), ("no/p.csv", "no folder")])
+@pytest.mark.parametrize(("name", "said"), [("p.ods", "ends in .ods"), ("p", "no ending"), ("no/p.csv", "no folder")])
 def test_a_file_of_another_kind_is_refused_before_anything_is_read(command, name, said, tmp_path, capsys):
     with pytest.raises(SystemExit) as stop:
         main([command, str(tmp_path / "no-run"), str(tmp_path / "no.csv"), "--out", str(tmp_path / name)])

@@ -90,7 +90,9 @@ def measure_pace(built: Built, examples: Examples, recipe: Recipe, device: Devic
                 batch = collate(list(itertools.islice(order, batch_share(train))))
                 with device.autocast():
                     part = (
-                        forward(model, {name: value.to(device.name) for name, value in batch.items()}).square().mean()
+                        forward(model, {name: value.to(device.name) for name, value in batch.items()}, apart=True)
+                        .square()
+                        .mean()
                     )
                 part.backward()
             optimizer.step()

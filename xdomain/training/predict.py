@@ -15,6 +15,7 @@ from xdomain.data.sequence_batches import SequenceCollator
 from xdomain.metrics.spans import best_spans, none_scores
 from xdomain.training.device import Device
 from xdomain.training.generate import written
+from xdomain.training.less_padding import by_length, joined, part_of
 
 NOT_FOR_THE_MODEL = ("labels", "weights", "windows", "owned")
 """What a `Collator` puts into a batch beside the inputs of the model:
@@ -56,7 +57,7 @@ def inputs_of(batch: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: value for name, value in batch.items() if name not in NOT_FOR_THE_MODEL}
 
 
-def forward(model: nn.Module, batch: dict[str, Tensor], at_once: int | None = None) -> Tensor:
+def forward(model: nn.Module, batch: dict[str, Tensor], at_once: int | None = None, *, apart: bool = False) -> Tensor:
     """Compute the logits of a batch.
 
     Parameters
@@ -67,6 +68,9 @@ def forward(model: nn.Module, batch: dict[str, Tensor], at_once: int | None = No
         As a `Collator` makes it; what `NOT_FOR_THE_MODEL` names is held back.
     at_once
         Windows that the model reads at once. None: all.
+    apart
+        Whether windows much shorter than others may be read apart from them, see `xdomain.training.less_padding`; not
+        where a hook keeps what the model computes.
 
     Returns
     -------
@@ -75,7 +79,13 @@ def forward(model: nn.Module, batch: dict[str, Tensor], at_once: int | None = No
         for span (w, s, 2), of all positions, those included that are not ``owned``; for sequence (b, t, v), of the
         token that comes next.
     """
-    logits = logits_of(model, inputs_of(batch), at_once)
+    inputs = inputs_of(batch)
+    parts = by_length(model, inputs) if apart else []
+    if len(parts) > 1:
+        width = inputs["attention_mask"].shape[1]
+        logits = joined([logits_of(model, part_of(inputs, rows), at_once) for rows in parts], parts, width)
+    else:
+        logits = logits_of(model, inputs, at_once)
     if logits.ndim == 3:
         return logits
     with torch.autocast(logits.device.type, enabled=False):  # under which the product would be in bfloat16
@@ -156,7 +166,7 @@ def predict_scores(
     for chosen in batches_of_like_length(records, lengths, np.diff(collate.windows.offsets), batch_size):
         batch = {name: value.to(device.name) for name, value in collate(chosen).items()}
         with device.autocast():
-            logits = forward(model, batch, batch_size)
+            logits = forward(model, batch, batch_size, apart=True)
         if problem in PER_SYMBOL:
             flat = logits[batch["owned"]].cpu().numpy()
             ends = np.cumsum([_owned(collate, r) for r in chosen])[:-1]

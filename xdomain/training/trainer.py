@@ -206,7 +206,7 @@ class _WindowTrainer(Trainer):
         if self._objective:
             total = self._objective(model, inputs, self._weights)
         else:
-            total = summed_loss(self._recipe.problem, forward(model, inputs), inputs, self._weights)
+            total = summed_loss(self._recipe.problem, forward(model, inputs, apart=True), inputs, self._weights)
         return total / counted.clamp(min=1) * self.accelerator.num_processes
 
     def _run_epoch(self, *args: Any, **options: Any) -> None:

@@ -1,0 +1,74 @@
+"""Read the short windows of a batch apart from its long ones: the same logits from less padding.
+
+Records are brought together by length, so that batches hold little padding, but for one kind: those of several windows,
+whose last is as short as it happens to be. There a fifth of the positions may be padding. Logits and gradients are
+those of one pass but for the order in which floats are added; with dropout, other random numbers are drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+READ = ("input_ids", "attention_mask", "token_type_ids")
+LEAST, FEWEST = 0.02, 256
+"""What a further part must save, as it costs a call of each layer: a share of the batch's positions, and so many."""
+MOST = 4
+"""Parts of a batch."""
+
+
+def parts_by_length(lengths: Sequence[int]) -> list[list[int]]:
+    """Divide rows into parts, the longest rows first, so that each part can be as narrow as its longest row.
+
+    Parameters
+    ----------
+    lengths
+        Positions of each row that are no padding.
+
+    Returns
+    -------
+    list of list of int
+        The rows of each part; a single part where further ones would save less than `LEAST` or `FEWEST` each.
+    """
+    order = sorted(range(len(lengths)), key=lambda row: -lengths[row])
+    parts, least = [order], max(LEAST * len(order) * lengths[order[0]], FEWEST)
+    while len(parts) < MOST:
+        saved, place, cut = max(
+            ((len(part) - cut) * (lengths[part[0]] - lengths[part[cut]]), -place, -cut)
+            for place, part in enumerate(parts)
+            for cut in range(len(part))
+        )
+        if saved < least:
+            break
+        whole = parts[-place]
+        parts[-place : 1 - place] = [whole[:-cut], whole[-cut:]]
+    return parts
+
+
+def by_length(model: nn.Module, inputs: dict[str, Tensor]) -> list[list[int]]:
+    """As `parts_by_length`, for what `model` reads; a single part where it must read all at once.
+
+    So it is on a GPU, where reading the lengths would make it wait, where several processes share a batch, and where
+    padding stands before the tokens, or something else than tokens is read.
+    """
+    mask = inputs.get("attention_mask")
+    shared = isinstance(model, nn.parallel.DistributedDataParallel)
+    if mask is None or shared or mask.device.type != "cpu" or inputs.keys() - set(READ) or not mask[:, 0].all():
+        return [list(range(len(next(iter(inputs.values())))))]
+    return parts_by_length(mask.sum(1).tolist())
+
+
+def part_of(inputs: dict[str, Tensor], rows: list[int]) -> dict[str, Tensor]:
+    """The `rows` of `inputs`, as narrow as the longest of them."""
+    width = int(inputs["attention_mask"][rows].sum(1).max())
+    return {name: value[rows, :width] for name, value in inputs.items()}
+
+
+def joined(logits: Sequence[Tensor], parts: Sequence[Sequence[int]], width: int) -> Tensor:
+    """The logits of `parts` in the order of the rows; those of each position are filled up with 0 to `width`."""
+    place = torch.tensor([row for part in parts for row in part]).argsort()
+    if logits[0].ndim == 3:
+        logits = [nn.functional.pad(one, (0, 0, 0, width - one.shape[1])) for one in logits]
+    return torch.cat(list(logits))[place]
