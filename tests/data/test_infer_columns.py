@@ -127,6 +127,12 @@ def test_a_word_among_numbers_is_named():
         guess({"sequence": ["ACGT"] * 60, "label": values})
 
 
+def test_a_column_of_numbers_below_their_unit_is_the_label():
+    values = ["(kcal/mol)", *(f"{i / 7:.2f}" for i in range(60))]
+    with pytest.raises(DataError, match=r"row 1: '\(kcal/mol\)' among the numbers of 'ddG'"):
+        guess({"sequence": ["ACGT" + "A" * (i % 7) for i in range(61)], "ddG": values})
+
+
 def test_a_second_column_of_sequences_is_neither_tags_nor_passed_over():
     wild = ["MKVLADEGHI"[: i % 10] + "W" + "MKVLADEGHI"[i % 10 :] + "VL"[i // 10] for i in range(20)]
     mutant = [sequence.replace("D", "AEGHIKLMVW"[i % 10]) for i, sequence in enumerate(wild)]

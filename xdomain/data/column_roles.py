@@ -213,8 +213,8 @@ class ColumnRoles:
             return False
         if numbers is not None:
             return not _count_up(numbers)
-        if _are_quantities(self.sample.cells[name]):
-            return True
+        if _are_quantities(self.sample.cells[name]) or _are_almost_numbers(self.sample.cells[name]):
+            return True  # and what is wrong with its cells is said when it is read
         return problem != "regression" and distinct <= max(FEW, rows // 10) and distinct < max(3, rows)
 
     def are_tags(self, name: str, *, share: float = 1.0) -> bool:
@@ -327,6 +327,13 @@ def _are_quantities(cells: Sequence[str]) -> bool:
     of_more = sum(map(is_quantity, filled))
     known = of_more + sum(parse_number(cell) is not None for cell in filled)
     return of_more > 0 and known >= 0.9 * len(filled) and len(set(filled)) > FEW
+
+
+def _are_almost_numbers(cells: Sequence[str]) -> bool:
+    """Whether most `cells` are numbers of many values, and a few are not."""
+    filled = [cell for cell in cells if not is_missing(cell, among_numbers=True)]
+    numbers = [cell for cell in filled if parse_number(cell) is not None]
+    return len(numbers) > 0.9 * len(filled) and len(set(numbers)) > FEW
 
 
 def _count_up(numbers: Sequence[float]) -> bool:

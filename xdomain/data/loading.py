@@ -31,6 +31,7 @@ from xdomain.data.overlapping_kmers import without_overlap
 from xdomain.data.sample import tell_apart
 from xdomain.data.sources import locate, neighbour
 from xdomain.data.validate import check_variety, validated
+from xdomain.data.written_forms import in_plain_letters
 
 
 def guess_file(
@@ -285,14 +286,15 @@ def made_ready(
 
 
 def _in_one_piece(table: pa.Table, adapter: Adapter | None) -> tuple[pa.Table, list[str]]:
-    """Undo overlapping k-mers, where the adapter reads letters, not words; a sentence for what was undone."""
+    """Undo k-mers and three-letter codes, where the adapter reads letters, not words; sentences for what was undone."""
     if adapter is None or uses_tokenizer(adapter.name) or isinstance(adapter, LearnsAlphabet):
         return table, []
     if not all(map(str.isalpha, adapter.alphabet.symbols[:4])):
         return table, []
     metadata = table.schema.metadata
     table, undone = without_overlap(table)
-    return table.replace_schema_metadata(metadata), undone
+    table, rewritten = in_plain_letters(table, adapter.name)
+    return table.replace_schema_metadata(metadata), undone + rewritten
 
 
 def _vet(table: pa.Table, adapter: Adapter | None) -> None:

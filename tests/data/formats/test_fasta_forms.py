@@ -5,6 +5,8 @@ import random
 import pytest
 
 from xdomain.core.recipe_sections import Columns
+from xdomain.data.assemble import said as said_of
+from xdomain.data.formats.fasta import raw_fasta
 from xdomain.data.formats.registry import format_of
 from xdomain.data.formats.sequence_files import raw_records
 
@@ -19,6 +21,17 @@ def test_comments_blank_lines_and_windows_line_ends(learn, said):
     assert column(table, "sequence") == ["ACGTac", "GGTT"]
     assert column(table, "label") == ["pos", "neg"]
     assert "3 comment lines (;) left out" in said
+
+
+def test_values_end_at_bars_where_keys_begin_behind_them(write):
+    headers = ["s1 | class=enhancer | chr1", "s2 | class=gene silencer | organism=Mus musculus | chr2"]
+    table = raw_fasta(write("".join(f">{header}\nACGT\n" for header in headers), "bars.fasta"))
+    assert column(table, "id") == ["s1", "s2"]
+    assert column(table, "class") == ["enhancer", "gene silencer"]
+    assert column(table, "organism") == [None, "Mus musculus"]
+    assert any("parts without a name are left out, such as 'chr1'" in line for line in said_of(table))
+    table = raw_fasta(write(">s1 class=enhancer | silencer\nACGT\n>s2 class=gene\nAC\n", "labels.fasta"))
+    assert column(table, "class") == ["enhancer | silencer", "gene"]  # several labels
 
 
 def test_wrapped_fastq_whose_marks_begin_like_headers(write):

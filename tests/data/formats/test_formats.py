@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from xdomain.core.errors import DataError, UserError
+from xdomain.core.errors import DataError, RecipeError, UserError
 from xdomain.core.plugins import make_adapter
 from xdomain.core.recipe import Recipe, load_recipe
 from xdomain.core.recipe_sections import Columns
@@ -135,7 +135,28 @@ def test_excel_workbooks(learn, write, tmp_path):
     book.save(tmp_path / "data.xlsx")
     table = read("excel", {"data": tmp_path / "data.xlsx"})
     assert labels(table) == [label for _, label in ROWS]
-    assert "sheet: 'Sheet', the first; not read: 'notes'" in said_of(table)
+    said = "sheet: 'Sheet', the first (overrule with --set reader_options.sheet=NAME); not read: 'notes'"
+    assert said in said_of(table)
+
+
+def test_the_sheet_that_holds_a_table_is_read_or_the_one_that_is_named(tmp_path, refusal):
+    openpyxl = pytest.importorskip("openpyxl", reason="pip install openpyxl")
+    book = openpyxl.Workbook()
+    book.active.append(("Project X",))
+    book.active.append(("see the next sheet",))
+    for name, rows in (("data", ROWS), ("more", ROWS[:2])):
+        sheet = book.create_sheet(name)
+        for row in [("sequence", "label"), *rows]:
+            sheet.append(row)
+    book.save(tmp_path / "data.xlsx")
+    table = read("excel", {"data": tmp_path / "data.xlsx"})
+    assert labels(table) == [label for _, label in ROWS]
+    assert any("sheet: 'data', the first of several columns" in line for line in said_of(table))
+    table = read("excel", {"data": tmp_path / "data.xlsx"}, sheet="more")
+    assert labels(table) == [label for _, label in ROWS[:2]]
+    assert not any(line.startswith("sheet: ") for line in said_of(table))
+    with pytest.raises(RecipeError, match="unknown sheet 'mor'"):
+        read("excel", {"data": tmp_path / "data.xlsx"}, sheet="mor")
 
 
 def test_json_lines_and_a_list_of_objects(learn):

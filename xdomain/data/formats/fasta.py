@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -75,7 +76,9 @@ def fasta_of(content: bytes, path: Path) -> pa.Table:
     if tags is not None:
         sequences = [sequence[: len(own)] for sequence, own in zip(sequences, tags, strict=True)]
         said.append("tags: the second line below each header, as long as the sequence above it")
-    keys = [dict(BARE.findall(title) + BRACKETED.findall(title)) for title in titles]
+    keys, unnamed = _keys(titles)
+    if unnamed:
+        said.append(f"headers: of what stands between bars, parts without a name are left out, such as {unnamed!r}")
     columns: dict[str, list[str | None]] = {
         "id": [re.split(rf"[|;,]{KEY}=", (title.split() or [""])[0])[0] for title in titles],
         "sequence": [*sequences],
@@ -91,6 +94,21 @@ def fasta_of(content: bytes, path: Path) -> pa.Table:
         columns |= spaced
         said.append(f"{' and '.join(spaced)}: what follows the ids in the headers, such as {short(titles[0])!r}")
     return noting(pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()}), *said)
+
+
+def _keys(titles: Sequence[str]) -> tuple[list[dict[str, str]], str]:
+    """The keys of each header with their values, and a part of one that has none.
+
+    Where keys begin behind bars, `` | key=value | ``, a value ends at the next bar.
+    """
+    keys: list[dict[str, str]] = []
+    unnamed = ""
+    for title in titles:
+        first, *others = re.split(r"\s\|\s", title)
+        parts = [first, *others] if any(re.match(f"{KEY}=", part) for part in others) else [title]
+        keys.append(dict(pair for part in parts for pair in BARE.findall(part) + BRACKETED.findall(part)))
+        unnamed = unnamed or next((part for part in parts[1:] if not re.search(f"{KEY}=", part)), "")
+    return keys, unnamed
 
 
 def _header_line(content: bytes, record: int) -> int:

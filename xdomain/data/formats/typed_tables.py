@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from xdomain.core.errors import DataError, MissingError
+from xdomain.core.errors import DataError, MissingError, unknown
 from xdomain.core.json_text import parse_json
 from xdomain.data.answer_cells import are_objects
 from xdomain.data.formats.decompress import check_unpacked
@@ -58,13 +58,15 @@ def raw_arrow(path: Path, *, typed: bool = False) -> pa.Table:
         raise _unreadable(path, "Arrow file", error) from None
 
 
-def raw_excel(path: Path, *, skip: int | None = None) -> pa.Table:
-    """All cells of the first sheet of the workbook `path`, as strings; its first row names the columns.
+def raw_excel(path: Path, *, sheet: str | None = None, skip: int | None = None) -> pa.Table:
+    """All cells of one sheet of the workbook `path`, as strings; its first row names the columns.
 
     Parameters
     ----------
     path
         The file.
+    sheet
+        Its name; None: the first with two columns or more, else the first.
     skip
         Rows to leave out at the top, of those that are not blank; None: comments (``#``) and a title above the header.
 
@@ -72,6 +74,8 @@ def raw_excel(path: Path, *, skip: int | None = None) -> pa.Table:
     ------
     MissingError
         openpyxl is not installed.
+    RecipeError
+        There is no such sheet.
     """
     try:
         import openpyxl
@@ -82,13 +86,14 @@ def raw_excel(path: Path, *, skip: int | None = None) -> pa.Table:
         ) from None
     try:
         book = openpyxl.load_workbook(io.BytesIO(read_content(path)), read_only=True, data_only=True)
-        sheet = book.worksheets[0]
-        sheet.reset_dimensions()  # the file may claim a million rows of 16,384 cells
-        rows = [row for row in sheet.iter_rows(values_only=True) if any(cell is not None for cell in row)]
+        names = [one.title for one in book.worksheets]
+        if sheet is not None and sheet not in names:
+            raise unknown("sheet", sheet, names)
+        name, rows = _chosen_sheet(book, [sheet] if sheet is not None else names)
     except BROKEN_BOOK as error:
         raise _unreadable(path, "Excel workbook", error) from None
     if len(rows) < 2:
-        raise DataError(f"{path}: the sheet {sheet.title!r} holds {len(rows)} rows", expected="a header and records")
+        raise DataError(f"{path}: the sheet {name!r} holds {len(rows)} rows", expected="a header and records")
     if skip is None:
         skip = rows_above_header([_plain_row(row) for row in rows[:LOOKED_AT]], path)
     above, rows = [" ".join(_plain_row(row)) for row in rows[:skip]], rows[skip:]
@@ -98,10 +103,26 @@ def raw_excel(path: Path, *, skip: int | None = None) -> pa.Table:
     check_names(header[:width], path)
     table = pa.table({name: texts(column) for name, column in zip(header, columns, strict=False)})
     table = noting(table, *said_of(above))
-    if len(book.worksheets) > 1:
-        others = ", ".join(repr(other.title) for other in book.worksheets[1:])
-        table = noting(table, f"sheet: {sheet.title!r}, the first; not read: {others}")
+    if sheet is None and len(names) > 1:
+        others = ", ".join(repr(other) for other in names if other != name)
+        why = "the first" if name == names[0] else "the first of several columns"
+        table = noting(
+            table, f"sheet: {name!r}, {why} (overrule with --set reader_options.sheet=NAME); not read: {others}"
+        )
     return table
+
+
+def _chosen_sheet(book: Any, names: Sequence[str]) -> tuple[str, list[tuple[Any, ...]]]:
+    """Name and rows, without blank ones, of the first sheet of `names` with two columns or more, else the first."""
+    first: tuple[str, list[tuple[Any, ...]]] | None = None
+    for name in names:
+        sheet = book[name]
+        sheet.reset_dimensions()  # the file may claim a million rows of 16,384 cells
+        rows = [row for row in sheet.iter_rows(values_only=True) if any(cell is not None for cell in row)]
+        if sum(sum(cell is not None for cell in row) > 1 for row in rows[:LOOKED_AT]) > 1:
+            return name, rows
+        first = first or (name, rows)
+    return first or ("", [])
 
 
 def _plain_row(row: Sequence[object]) -> list[str]:
@@ -128,8 +149,9 @@ def raw_json(path: Path) -> pa.Table:
     nested = next((name for name, cell in cells if not are_objects([json.dumps(cell)])), None)
     if nested is not None:
         raise DataError(
-            f"{path}: the key {nested!r} holds an object", expected="a text, a number or a list in every key"
-        )
+            f"{path}: the key {nested!r} holds an object", expected="a text, a number or a list in every key",
+            fix="in pandas: table.to_json(FILE, orient='records')",
+        )  # fmt: skip
     if len(records) == 1 and all(isinstance(cell, list) for cell in records[0].values()):
         raise DataError(
             f"{path} holds columns, {', '.join(names)[:80]}", expected='records: {"sequence": …, "label": …} a line'
