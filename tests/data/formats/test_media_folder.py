@@ -94,6 +94,10 @@ def test_as_much_of_the_path_as_is_needed(folder, labels):
 def test_file_names_are_no_labels(folder):
     with pytest.raises(DataError, match=r"4 of 4 files have no label, the first is 0_ann_0\.wav(?s:.*)labels=\"FILE\""):
         table_of_folder(folder(*DIGITS), (".wav",))
+    with pytest.raises(DataError) as told:  # unless a table lies beside them
+        table_of_folder(folder("who is it.csv"), (".wav",))
+    assert "--labels '" in told.value.block()
+    assert "who is it.csv': a table that names each file and its label" in told.value.block()
 
 
 @pytest.mark.parametrize(

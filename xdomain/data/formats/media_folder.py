@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -145,6 +146,12 @@ def _splits(names: Sequence[str], folder: Path, at: int) -> list[str] | None:
     return [known[top] for top in tops]
 
 
+def _table_in(folder: Path) -> str | None:
+    """The only table in `folder` beside its files, as it is typed in a shell; None: there are none, or several."""
+    tables = [path for path in folder.iterdir() if path.suffix.lower() in (".csv", ".tsv", ".xlsx") and path.is_file()]
+    return shlex.quote(str(tables[0])) if len(tables) == 1 else None
+
+
 def _classes(names: Sequence[str], folder: Path, *, depth: int) -> list[str]:
     """The folder of each file at `depth` below `folder`."""
     loose = [name for name in names if name.count("/") <= depth]
@@ -152,7 +159,7 @@ def _classes(names: Sequence[str], folder: Path, *, depth: int) -> list[str]:
         raise DataError(
             f"{folder}: {len(loose):,} of {len(names):,} files have no label, the first is {loose[0]}",
             expected="a subfolder for each class, with its files in it",
-            fix="--labels FILE: a table that names each file and its label",
+            fix=f"--labels {_table_in(folder) or 'FILE'}: a table that names each file and its label",
         )
     return [PurePosixPath(name).parts[depth] for name in names]
 
