@@ -45,6 +45,7 @@ FILES = {
     "numbers.csv": "sequence\n" + "\n".join(SEQUENCES),
     "semicolon.csv": "sep=;\r\nsequence;note\r\n" + "".join(f'{s};"a;b\r\nc ""d"""\r\n' for s in SEQUENCES),
     "tab.tsv": "seq\tnote\n" + "".join(f'{s}\t5" wide\n' for s in SEQUENCES),
+    "excel.tsv": "# one\nid\tseq\n" + "".join(f'"r{i}, of ""x"""\t{s}\n' for i, s in enumerate(SEQUENCES)),
     "old.csv": "seq,note\r" + "".join(f"{s},x\r" for s in SEQUENCES),
     "blank.csv": "id,seq\n" + "".join(f"{f'x{i}' if i % 3 else ''},{s}\n\n" for i, s in enumerate(SEQUENCES)),
     "title.csv": "Reads of Monday,\n\nid,seq\n" + "".join(f"r{i},{s}\n" for i, s in enumerate(SEQUENCES)),

@@ -23,7 +23,7 @@ from xdomain.data.assemble import assemble, said
 from xdomain.data.column_names import PERHAPS_ID, plain
 from xdomain.data.formats.blocks import Block, after_fasta, after_fastq, after_rows, text_blocks
 from xdomain.data.formats.fasta import fasta_of
-from xdomain.data.formats.read_file import read_head
+from xdomain.data.formats.read_file import BOM, read_head
 from xdomain.data.formats.registry import FORMATS, own_columns
 from xdomain.data.formats.sequence_files import records_of
 from xdomain.data.formats.tables import MAX_HEADER_LENGTH, head_of, is_quoted, table_of
@@ -152,7 +152,10 @@ def _table_parser(file: Path, options: Mapping[str, Any]) -> _Parser:
     if not start.strip():  # which the blocks tell
         return _Parser(partial(after_rows, quoted=False), lambda block: table_of(block.content, file, **kept))
     lead, header = head_of(start, file, **placed)
-    quoted = is_quoted(header, **{name: value for name, value in kept.items() if name != "skip"})
+    below = start.removeprefix(BOM).removeprefix(lead)
+    marks = {name: kept[name] for name in ("delimiter", "quoted") if name in kept}
+    quoted = is_quoted(header + below, file, **marks)
+    later["quoted"] = quoted
 
     def rows(block: Block) -> pa.Table:
         if not block.byte:

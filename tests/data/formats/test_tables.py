@@ -490,3 +490,19 @@ def test_checks_of_a_null_target_and_no_records():
         validated(pa.table({"sequence": pa.array([], pa.string())}), "regression", where="made")
     with pytest.raises(DataError, match="made has no column 'sequence'"):
         validated(pa.table({"seq": ["A"]}), "regression", where="made")
+
+
+@pytest.mark.parametrize(
+    ("cells", "labels"),
+    [
+        (['"liver, adult"', "brain", '"a ""b"", c"'], ["liver, adult", "brain", 'a "b", c']),  # as Excel writes them
+        (['"liver, adult"', "brain", '"Hello," he said'], ['"liver, adult"', "brain", '"Hello," he said']),
+        (['"liver"', '"brain"', "x"], ['"liver"', '"brain"', "x"]),  # which need no quotes, so that these are meant
+        (['"liver, adult"', "brain", "x"], ['"liver, adult"', "brain", "x"]),  # a single one is no evidence
+    ],
+)
+def test_quotes_in_tab_separated_files(read, cells, labels):
+    rows = "".join(f"ACGT\t{cell}\n" for cell in cells * 2)
+    single = sum('"' in cell for cell in cells) == 1
+    table = read(f"sequence\tlabel\n{rows[: len(rows) // 2] if single else rows}", "data.tsv")
+    assert table.column("label").to_pylist() == labels * (1 if single else 2)

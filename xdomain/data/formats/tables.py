@@ -85,7 +85,7 @@ def table_of(
         raise DataError(f"{path} has {len(above)} lines", expected=f"more than the {skip} that are to be left out")
     content = re.sub(rb"\A([^\r\n]*(\r\n|\r|\n)){%d}" % skip, b"", content)
     mark = guess_delimiter(lines, lone=lone) if delimiter is None else _delimiter(delimiter)
-    quoted = _is_quoted(lines[0], mark) if quoted is None else quoted
+    quoted = _is_quoted(lines, mark) if quoted is None else quoted
     names = None if _is_header(lines[0], mark, names) else names
     header = list(names) if names is not None else _header(lines[0], mark, quoted, path)
     fields = _fields(lines[0], mark, quoted)
@@ -202,23 +202,24 @@ def fitting_names(
     return next((left for left in fewer if len(left) == cells != len(names)), names)
 
 
-def is_quoted(
-    header: bytes, *, delimiter: str | None = None, names: Sequence[str] | None = None, quoted: bool | None = None
-) -> bool:
-    """Whether double quotes enclose cells, for options as of `raw_table` and a `header` as of `head_of`.
+def is_quoted(start: bytes, path: Path, *, delimiter: str | None = None, quoted: bool | None = None) -> bool:
+    """Whether double quotes enclose cells of the table `path`, for options as of `raw_table`.
 
     Parameters
     ----------
-    header
-        The first line.
-    delimiter, names, quoted
+    start
+        The first 2 × `MAX_HEADER_LENGTH` bytes, without what is above the header.
+    path
+        The file.
+    delimiter, quoted
         See `raw_table`.
     """
-    if quoted is not None or names is not None:
-        return quoted is not False
-    delimiter, line = _separator_line(delimiter, header.lstrip(b"\r\n"))
-    text = line.decode(errors="ignore").strip("\r\n")
-    return _is_quoted(text, guess_delimiter([text], lone="\t") if delimiter is None else _delimiter(delimiter))
+    if quoted is not None:
+        return quoted
+    delimiter, rest = _separator_line(delimiter, start.lstrip(b"\r\n"))
+    lines = re.split(r"\r\n|\r|\n", rest[: 2 * MAX_HEADER_LENGTH].decode(errors="ignore"))
+    mark = guess_delimiter(lines, lone=_lone(path)) if delimiter is None else _delimiter(delimiter)
+    return _is_quoted(lines, mark)
 
 
 def _separator_line(delimiter: str | None, content: bytes) -> tuple[str | None, bytes]:
@@ -229,9 +230,17 @@ def _separator_line(delimiter: str | None, content: bytes) -> tuple[str | None, 
     return delimiter or match[1].decode(), content[match.end() :]
 
 
-def _is_quoted(header: str, mark: str) -> bool:
-    """Whether double quotes enclose cells: in tab-separated files, where many do not, only if the header has them."""
-    return mark != "\t" or all(re.fullmatch(r'".+"', name) for name in header.split(mark))
+def _is_quoted(lines: Sequence[str], mark: str) -> bool:
+    """Whether double quotes enclose cells, by the header and the first `lines` below it.
+
+    In many tab-separated files they do not. There they do if all names of the header have them, or if all quotes
+    enclose whole cells with a comma or a quote in them, as Excel writes such cells.
+    """
+    if mark != "\t" or all(re.fullmatch(r'".+"', name) for name in lines[0].split(mark)):
+        return True
+    whole = lines[:-1] or lines  # the last may be cut off
+    cells = [cell for line in whole if '"' in line for cell in line.split(mark) if '"' in cell]
+    return len(cells) > 1 and all(re.fullmatch(r'"(?:[^"]|"")*(?:,|"")(?:[^"]|"")*"', cell) for cell in cells)
 
 
 def _has_row_names(lines: Sequence[str], mark: str) -> bool:
