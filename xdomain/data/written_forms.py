@@ -13,7 +13,7 @@ from xdomain.data.rows import short, strings
 
 LOOKED_AT = 50
 """Sequences that decide how a column is written."""
-FIRST, LAST = re.compile(r"^(?:H|Ac|Acetyl|Fmoc|Boc)-"), re.compile(r"-(?:OH|NH2|COOH|amide|acid)$")
+FIRST, LAST = re.compile(r"^(?:H|H2N|Ac|Acetyl|Fmoc|Boc)-"), re.compile(r"-(?:OH|NH2|COOH|amide|acid)$")
 """What may stand before and behind the residues of a peptide."""
 PRIME = "['\N{RIGHT SINGLE QUOTATION MARK}\N{LEFT SINGLE QUOTATION MARK}\N{PRIME}\N{ACUTE ACCENT}`]"
 DASH = "[-\N{EN DASH}\N{HYPHEN}\N{NON-BREAKING HYPHEN}]"
@@ -45,10 +45,11 @@ def in_plain_letters(table: pa.Table, domain: str) -> tuple[pa.Table, list[str]]
     for name in ("sequence", "sequence_b"):
         if name not in table.column_names:
             continue
-        cells: list[str] = strings(table, name).to_pylist()
-        filled = [cell for cell in cells[:LOOKED_AT] if cell]
+        column = strings(table, name)
+        filled = [cell for cell in column[:LOOKED_AT].to_pylist() if cell]
         if not filled or 2 * sum(map(applies, filled)) < len(filled):
             continue
+        cells: list[str] = column.to_pylist()
         written, how = rewrite(cells, table.column("id").to_pylist() if "id" in table.column_names else cells)
         table = table.set_column(table.column_names.index(name), name, pa.array(written, pa.string()))
         said.append(f"{name}: {how}")
