@@ -52,6 +52,13 @@ def by_length(model: nn.Module, inputs: dict[str, Tensor]) -> list[list[int]]:
 
     So it is on a GPU, where reading the lengths would make it wait, where several processes share a batch, and where
     padding stands before the tokens, or something else than tokens is read.
+
+    Parameters
+    ----------
+    model
+        An encoder with its head.
+    inputs
+        What it reads, with as many rows each.
     """
     mask = inputs.get("attention_mask")
     shared = isinstance(model, nn.parallel.DistributedDataParallel)
@@ -67,7 +74,7 @@ def part_of(inputs: dict[str, Tensor], rows: list[int]) -> dict[str, Tensor]:
 
 
 def joined(logits: Sequence[Tensor], parts: Sequence[Sequence[int]], width: int) -> Tensor:
-    """The logits of `parts` in the order of the rows; those of each position are filled up with 0 to `width`."""
+    """The `logits` of `parts` in the order of the rows; those of each position are filled up with 0 to `width`."""
     place = torch.tensor([row for part in parts for row in part]).argsort()
     if logits[0].ndim == 3:
         logits = [nn.functional.pad(one, (0, 0, 0, width - one.shape[1])) for one in logits]

@@ -58,6 +58,13 @@ def inert_text(text: str) -> str:
 def check_table_file(out: Path, *, overwrite: bool = False) -> None:
     """Refuse a file that `write_tables` cannot write, or should not; call this before there is anything to write.
 
+    Parameters
+    ----------
+    out
+        The file.
+    overwrite
+        Whether it may replace a file that is there.
+
     Raises
     ------
     OutputError
