@@ -153,3 +153,30 @@ def test_names_that_come_again_in_a_later_piece_are_numbered(tmp_path, recipe, s
     assert pieces > 3
     assert [row["id"] for row in rows[:14]] == [*(f"g{i}" for i in range(12)), "g0:2", "g1:2"]
     assert "ids: names of column 'name' that come again are numbered, as in A:2" in said
+
+
+def test_rows_without_a_sequence_are_left_out_where_the_message_says_how(recipe, small, tmp_path, said):
+    (tmp_path / "new.csv").write_text("id,seq\na,ACGT\nb,\nc,GGTT\n")
+    for of in (recipe, recipe.model_copy(update={"reader": "toy_dna_classification", "reader_options": {}})):
+        with pytest.raises(DataError) as error:
+            in_pieces(tmp_path / "new.csv", of, columns=Columns(sequence="seq"))
+        assert error.value.block().endswith("leave such rows out: --set reader_options.drop_incomplete=true")
+        asked = of.model_copy(update={"reader_options": {"drop_incomplete": True}})
+        rows, _ = in_pieces(tmp_path / "new.csv", asked, columns=Columns(sequence="seq"))
+        assert [row["id"] for row in rows] == ["a", "c"]
+
+
+def test_an_option_that_the_runs_own_format_does_not_have_holds_for_the_file(recipe, tmp_path):
+    openpyxl = pytest.importorskip("openpyxl", reason="openpyxl, the extra excel, is not installed")
+    book = openpyxl.Workbook()
+    for name, sequence in (("one", "ACGT"), ("two", "GGTT")):
+        sheet = book.create_sheet(name)
+        sheet.append(("id", "seq"))
+        sheet.append(("a", sequence))
+    book.save(tmp_path / "new.xlsx")
+    asked = recipe.model_copy(update={"reader_options": {"sheet": "two", "delimiter": ";"}})  # the latter is the run's
+    rows, _ = in_pieces(tmp_path / "new.xlsx", asked)
+    assert [row["id"] for row in rows] == ["a"]
+    whole_rows = whole(tmp_path / "new.xlsx", asked)
+    assert rows == whole_rows
+    assert rows != whole(tmp_path / "new.xlsx", recipe)

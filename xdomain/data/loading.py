@@ -21,7 +21,7 @@ from xdomain.core.sequences import Adapter
 from xdomain.data.assemble import constants_of, said
 from xdomain.data.column_names import PERHAPS_ID, plain
 from xdomain.data.formats.refused import READABLE
-from xdomain.data.formats.registry import FORMATS, format_of, own_columns, raw_file, raw_options_of, read
+from xdomain.data.formats.registry import FORMATS, format_of, options_of, own_columns, raw_file, raw_options_of, read
 from xdomain.data.formats.tables import fitting_names
 from xdomain.data.in_memory import display_name
 from xdomain.data.infer_columns import Guess, guess_columns
@@ -30,6 +30,7 @@ from xdomain.data.negatives.make import with_negatives
 from xdomain.data.overlapping_kmers import without_overlap
 from xdomain.data.sample import tell_apart
 from xdomain.data.sources import locate, neighbour
+from xdomain.data.tidy import DROP
 from xdomain.data.validate import check_variety, validated
 from xdomain.data.written_forms import in_plain_letters
 
@@ -223,7 +224,7 @@ def asked_of(
     single = not (labelled or paired or columns or recipe.problem == "span" or recipe.reader_options.get("names"))
     reader = format_of(file, lines=single and reads_lines(recipe.adapter.name))
     options = own_reading(recipe.adapter.name, reader)
-    options |= recipe.reader_options if reader == recipe.reader else {}
+    options |= _options_for(reader, recipe)
     options.pop("constant_label", None)  # which holds for the data of the run alone
     known = recipe.columns if recipe.reader in FORMATS else Columns()
     for_training = {role: getattr(known, role) for role in ("split", "fold", "weight")}
@@ -239,6 +240,19 @@ def asked_of(
     return Asked(reader, options, known, posed, labelled)
 
 
+def _options_for(reader: str, recipe: Recipe) -> dict[str, Any]:
+    """The options of the recipe's reader that hold for a file in the format of `reader`, perhaps another.
+
+    Of another format those of all formats do, and those that the run's own format does not have, which were typed for
+    this file.
+    """
+    if reader == recipe.reader:
+        return dict(recipe.reader_options)
+    own, common = options_of(reader)
+    before = options_of(recipe.reader)[0] if recipe.reader in FORMATS else set[str]()
+    return {name: option for name, option in recipe.reader_options.items() if name in common | (own - before)}
+
+
 def own_reading(domain: str, reader: str) -> dict[str, Any]:
     """The defaults of options by which the `reader` writes records as the adapter of a `domain` reads them."""
     items: dict[str, Any] = {"item_blanks": "_"} if has_whole_items(domain) else {}
@@ -246,7 +260,13 @@ def own_reading(domain: str, reader: str) -> dict[str, Any]:
 
 
 def explained(error: DataError, recipe: Recipe) -> DataError:
-    """The `error` of reading a file for the run of `recipe`, with a note where that has a reader of its own."""
+    """The `error` of reading a file for the run of `recipe`, with a note where that has a reader of its own.
+
+    What mends it is said as commands take it that read a file for a trained model.
+    """
+    if error.fix and DROP in error.fix:
+        fix = error.fix.replace(DROP, "--set reader_options.drop_incomplete=true")
+        return DataError(error.what, expected=error.expected, nearest=error.nearest, fix=fix)
     if recipe.reader in FORMATS:
         return error
     note = f"{READABLE} is read here, not what the run's own reader {recipe.reader} reads"

@@ -15,6 +15,8 @@ from xdomain.data.validate import SPLIT_NAMES, ids_of
 
 Tables = Mapping[str, pa.Table]
 EXAMPLES = 5  # rows that a sentence names
+DROP = "--drop-incomplete"
+"""The option of commands that train by which rows without a sequence or a label are left out."""
 
 
 def tidy(
@@ -137,7 +139,7 @@ def _complete(
                 + (f"{cell!r} stands for no {role}" if cell else f"empty {role}")
                 + (f", and {more:,} more" if more else ""),
                 expected=f"a {role} in every row",
-                fix=f"fill or delete the row{'s' * bool(more)}, or leave such rows out: --drop-incomplete",
+                fix=f"fill or delete the row{'s' * bool(more)}, or leave such rows out: {DROP}",
             )
         for row in missing:
             kept[row] = False

@@ -211,6 +211,13 @@ def own_columns(reader: str, columns: Columns) -> Columns:
     return columns.model_copy(update={role: name for role, name in own.items() if getattr(columns, role) is None})
 
 
+def options_of(reader: str) -> tuple[set[str], set[str]]:
+    """The names of the options of `reader`: those of its format alone, and those of all formats."""
+    own = {name for name in inspect.signature(FORMATS[reader].raw).parameters if name not in ("path", "kind")}
+    parameters = inspect.signature(read).parameters.items()
+    return own, {name for name, one in parameters if one.kind is one.KEYWORD_ONLY}
+
+
 def raw_options_of(reader: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """Those of `options`, as a recipe gives them to `reader`, that its format has, such as a delimiter.
 
@@ -219,11 +226,10 @@ def raw_options_of(reader: str, options: Mapping[str, Any]) -> dict[str, Any]:
     RecipeError
         One is neither an option of the format nor of all tables.
     """
-    own = [name for name in inspect.signature(FORMATS[reader].raw).parameters if name not in ("path", "kind")]
-    common = [name for name, one in inspect.signature(read).parameters.items() if one.kind is one.KEYWORD_ONLY]
+    own, common = options_of(reader)
     for name in options:
-        if name not in (*own, *common):
-            raise unknown(f"option of the reader {reader}", name, own)
+        if name not in own | common:
+            raise unknown(f"option of the reader {reader}", name, sorted(own))
     return {name: option for name, option in options.items() if name in own}
 
 
