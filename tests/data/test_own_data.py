@@ -256,3 +256,19 @@ def test_names_that_are_ids_must_be_so_in_every_file(tmp_path):
 def test_a_misspelt_problem_is_named(tmp_path):
     (tmp_path / "x.csv").write_text("sequence,label\nACGT,1.5\nACGA,2.5\n")
     assert "did you mean: regression" in refusal(own_recipe, tmp_path / "x.csv", "dna", problem="regresion")
+
+
+@pytest.mark.parametrize("typed", ["mine.csv", "{here}/mine.csv"])
+def test_a_file_below_the_working_directory_is_named_as_it_would_be_typed(typed, tmp_path, monkeypatch):
+    (tmp_path / "sub").mkdir()
+    rows = "".join(f"ACGT{'ACGT'[i % 4]},{'' if i == 3 else i % 2}\n" for i in range(20))
+    (tmp_path / "sub" / "mine.csv").write_text("sequence,label\n" + rows)
+    monkeypatch.chdir(tmp_path / "sub")
+    recipe = own_recipe(typed.format(here=tmp_path / "sub"), "dna")
+    with pytest.raises(DataError) as told:
+        load_table(recipe)
+    assert told.value.what.startswith("mine.csv: row 4")
+    monkeypatch.chdir(tmp_path / "sub" / "..")
+    with pytest.raises(DataError) as told:
+        load_table(recipe)
+    assert told.value.what.startswith("sub/mine.csv: row 4")

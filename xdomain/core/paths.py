@@ -38,3 +38,11 @@ def expanded(path: str | Path) -> Path:
         return Path(path).expanduser()
     except RuntimeError:
         return Path(path)
+
+
+def nearby(path: str) -> str:
+    """`path` as somebody would type it: from the working directory, where it lies below it."""
+    try:
+        return str(Path(path).relative_to(Path.cwd()))
+    except (ValueError, OSError):  # elsewhere, or no path; or the working directory is gone
+        return path

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from xdomain.core.choices import OF_COLUMNS, PAIRS, PERHAPS_PAIRS, Problem
 from xdomain.core.errors import RecipeError
+from xdomain.core.paths import nearby
 from xdomain.core.recipe import SPLITS
 from xdomain.core.recipe_sections import Columns
 from xdomain.data.answer_cells import answers_by_text, hold_objects, located_answers, without_impossible
@@ -103,7 +104,7 @@ def assemble(
     by_split = _decides_split(files)
     lead = "train" if by_split else next(iter(files))
     leading = raw(files[lead])
-    names = {name: display_name(path) for name, path in files.items()}
+    names = {name: nearby(display_name(path)) for name, path in files.items()}
     guess = guess_columns(
         leading, columns or Columns(), problem, known=known, where=names[lead], labelled=labelled,
         all_ids=known is not None,

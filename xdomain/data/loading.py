@@ -12,7 +12,7 @@ import pyarrow as pa
 from xdomain.core.adapter_protocols import ChecksRecords, LearnsAlphabet
 from xdomain.core.choices import Problem
 from xdomain.core.errors import DataError, RecipeError, unknown
-from xdomain.core.paths import is_file
+from xdomain.core.paths import is_file, nearby
 from xdomain.core.plugins import has_whole_items, readers, reads_lines, uses_tokenizer
 from xdomain.core.progress import log
 from xdomain.core.recipe import NEGATIVES, Recipe
@@ -121,7 +121,7 @@ def load_table(recipe: Recipe, *, adapter: Adapter | None = None) -> pa.Table:
     for sentence in (*said(table), *undone):
         log.info(sentence)
     _vet(table, adapter)
-    where = ", ".join(map(display_name, files.values())) or recipe.name
+    where = ", ".join(nearby(display_name(path)) for path in files.values()) or recipe.name
     checked = validated(table, recipe.problem, where=where)
     if recipe.negatives.how != "none":
         checked = with_negatives(checked, recipe, files, made_of)
