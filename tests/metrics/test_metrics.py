@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from xdomain.core.choices import Problem
 from xdomain.core.errors import RecipeError
+from xdomain.metrics.bootstrap import Rows, resample
 from xdomain.metrics.metrics import METRICS, check_metrics, compute_metrics, confusion, per_class
 from xdomain.metrics.outputs import OUTPUT_METRICS
 
@@ -224,3 +225,15 @@ def test_a_row_for_each_class():
         {"class": "c", "precision": 1, "recall": 1 / 2, "f1": pytest.approx(2 / 3), "support": 2},
         {"class": "never", "precision": 0, "recall": 0, "f1": 0, "support": 0},
     ]
+
+
+@pytest.mark.parametrize("metric", ["mse", "rmse", "mae", "r2", "spearmanr", "pearsonr"])
+def test_a_target_that_is_never_known_does_not_count(metric):
+    labels = np.array([[1.0, np.nan], [2.0, np.nan], [4.0, np.nan]])
+    scores = np.array([[1.5, 0.0], [2.0, 1.0], [3.0, 2.0]])
+    both = compute_metrics([metric], labels, scores, "multioutput")[metric]["value"]
+    assert both == compute_metrics([metric], labels[:, 0], scores[:, 0], "regression")[metric]["value"]
+    unknown = compute_metrics([metric], np.full_like(labels, np.nan), scores, "multioutput")[metric]["value"]
+    assert np.isnan(unknown)
+    rows = Rows("multioutput", labels, scores, np.arange(3), 3)
+    assert resample(metric, rows, draws=50).interval().value == pytest.approx(both)

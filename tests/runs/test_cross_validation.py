@@ -135,3 +135,20 @@ def test_arms_are_compared_over_folds(tiny_bert, table, tmp_path, capsys):
     assert "scratch" in out
     rows = json.loads((tmp_path / "c" / "comparison.json").read_text())
     assert "60" in json.dumps(rows)
+
+
+def test_a_metric_that_is_undefined_for_a_fold_is_averaged_over_the_others(tmp_path):
+    rng = np.random.default_rng(0)
+    lines = ["sequence,label,part"]
+    for i in range(60):
+        sequence = "".join(rng.choice(list("ACGT"), 20))
+        value = 1.0 if i % 3 == 2 else sequence.count("A") + i / 100  # all labels of a fold are the same
+        lines.append(f"{sequence},{value},{'abc'[i % 3]}")
+    (tmp_path / "mine.csv").write_text("\n".join(lines) + "\n")
+    found = xdomain.run(data=tmp_path / "mine.csv", domain="dna", columns={"fold": "part"}, problem="regression",
+                        baseline="kmer", out=tmp_path / "run")  # fmt: skip
+    values = json.loads((found.folder / "result.json").read_text())
+    each = [fold["spearmanr"] for fold in values["folds"].values()]
+    assert each[2] is None
+    assert values["between_folds"]["spearmanr"] == pytest.approx(np.std(each[:2], ddof=1))
+    assert np.isfinite(found.metric("spearmanr"))  # over all records together

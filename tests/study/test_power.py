@@ -133,3 +133,15 @@ def test_groups_of_test_records_count_once(tmp_path):
     one = folds.model_copy(update={"split": folds.split.model_copy(update={"fold": 1})})
     assert records_of(one).units == 50
     assert records_of(find_recipe("toy/dna-classification", ["split.limit.test=33"])).units == 33
+
+
+def test_no_number_of_seeds_is_named_where_none_would_do(tmp_path):
+    splits = ["train"] * 40 + ["valid"] * 10 + ["test"] * 10
+    groups = [f"g{i}" for i in range(50)] + ["one"] * 10
+    lines = [f"{'ACGT'[i % 4]}{'ACGT'[i // 4 % 4]}ACGTACGT,{i % 2},{splits[i]},{groups[i]}" for i in range(60)]
+    (tmp_path / "mine.csv").write_text("sequence,label,split,group\n" + "\n".join(lines) + "\n")
+    task = {"data": str(tmp_path / "mine.csv"), "domain": "dna", "columns": {"group": "group", "split": "split"}}
+    given = {"name": "one", "tasks": [task], "arms": ["pretrained", "scratch"], "seeds": 3, "learning_rates": [1e-3]}
+    (power,) = power_of(plan_study(given, tmp_path), 0.05)
+    assert math.isnan(power.detectable)
+    assert power.seeds is None

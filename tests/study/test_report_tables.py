@@ -118,3 +118,11 @@ def test_what_is_not_there_is_an_empty_cell():
     assert read(differences_csv(replace(ORDINARY, differences=(endless,))))[0]["q"] == ""
     assert results_csv(replace(ORDINARY, groups=())) == ""
     assert [row["task"] for row in read(results_csv(NASTY))] == ["dna/splice", EVIL]
+
+
+def test_an_arm_without_a_finished_cell_has_not_been_seen_to_learn():
+    first, *others = ORDINARY.groups
+    text = results_csv(replace(ORDINARY, groups=(replace(first, done=0, test=None), *others)))
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert rows[0]["learned"] == ""
+    assert rows[1]["learned"] == "true"

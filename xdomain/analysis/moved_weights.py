@@ -177,7 +177,8 @@ class LossOf:
             logits, labels = forward(self.model, batch), batch["labels"]
             if self.problem in OF_VALUES:  # in native units, where no value marks a missing label
                 known = torch.isfinite(labels) & batch.get("owned", torch.ones_like(labels, dtype=torch.bool))
-                total += float((logits.squeeze(-1) - labels)[known].square().sum()) / self.variance
+                each = (logits.squeeze(-1) - labels).square() / torch.as_tensor(self.variance, dtype=torch.float32)
+                total += float(each[known].sum())
                 count += int(known.sum())
             else:
                 total += float(summed_loss(self.problem, logits, batch))

@@ -163,7 +163,11 @@ def _statistic(metric: str, rows: Rows) -> Statistic:
     each: list[Statistic] = []
     for labels, scores in zip(rows.labels.T, rows.scores.T, strict=True):
         known = np.isfinite(labels)
+        if not known.any():  # as in the metric itself
+            continue
         each.append(STATISTICS[metric](Rows("regression", labels[known], scores[known], rows.unit[known], rows.units)))
+    if not each:
+        return lambda drawn: np.full(len(drawn), np.nan)
     return lambda drawn: np.mean([statistic(drawn) for statistic in each], axis=0)
 
 

@@ -358,7 +358,8 @@ def _value(metric: Metric, problem: Problem, labels: NDArray[Any], scores: NDArr
     if problem in LABELS:
         return (metric.of_labels or metric.compute)(labels, scores)
     if problem == "multioutput":
-        return float(np.mean([metric.compute(*known) for known in known_columns(labels, scores)]))
+        known = [pair for pair in known_columns(labels, scores) if len(pair[0])]  # a target may be unknown in all
+        return float(np.mean([metric.compute(*pair) for pair in known])) if known else math.nan
     return metric.compute(labels, scores)
 
 

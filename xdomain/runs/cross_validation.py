@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -100,12 +101,12 @@ def _values(recipe: Recipe, results: list[StoredResult], names: list[str], table
     for name in metrics:
         known = {key: value for key, value in first["metrics"]["test"][name].items() if key not in ("low", "high")}
         if recipe.problem == "tagging" and name in NEED_CHANCES:  # predictions of tags hold no chances
-            test[name] = {**known, "value": statistics.fmean(one[name] for one in by_fold.values())}
+            test[name] = {**known, "value": _mean_of(one[name] for one in by_fold.values())}
             continue
         interval = resampled_metric(name, held_out).interval()
         test[name] = {**known, "value": interval.value, "low": interval.low, "high": interval.high}
     valid = {
-        name: {**first["metrics"]["valid"][name], "value": statistics.fmean(r.metric(name, "valid") for r in results)}
+        name: {**first["metrics"]["valid"][name], "value": _mean_of(r.metric(name, "valid") for r in results)}
         for name in metrics
     }
     simple = _simple(results)
@@ -113,15 +114,32 @@ def _values(recipe: Recipe, results: list[StoredResult], names: list[str], table
         **{name: value for name, value in first.items() if name not in OF_ONE_FOLD},
         "n": {"folds": len(names), "test": table.num_rows},
         "metrics": {"valid": valid, "test": test},
-        "train_loss": statistics.fmean(r.values["train_loss"] or 0.0 for r in results),
+        "train_loss": _mean_of(r.values["train_loss"] for r in results),
         "folds": by_fold,
         **simple,
-        "between_folds": {name: statistics.stdev(one[name] for one in by_fold.values()) for name in metrics},
+        "between_folds": {name: _deviation(one[name] for one in by_fold.values()) for name in metrics},
         "learned": all(result.values.get("learned", True) for result in results),
         "notes": [*_notes(results, names), *_beaten(recipe, results, simple)],
         "seconds": sum(result.values["seconds"] for result in results),
         "training_seconds": sum(result.values["training_seconds"] for result in results),
     }
+
+
+def _finite(values: Iterable[float | None]) -> list[float]:
+    """Those of `values` that are defined: a metric may not be for a fold, as where all its labels are the same."""
+    return [value for value in values if value is not None and math.isfinite(value)]
+
+
+def _mean_of(values: Iterable[float | None]) -> float:
+    """The mean over the folds for which the value is defined; NaN for none."""
+    defined = _finite(values)
+    return statistics.fmean(defined) if defined else math.nan
+
+
+def _deviation(values: Iterable[float | None]) -> float:
+    """The standard deviation over the folds for which the value is defined; NaN for fewer than two."""
+    defined = _finite(values)
+    return statistics.stdev(defined) if len(defined) > 1 else math.nan
 
 
 def _simple(results: list[StoredResult]) -> dict[str, Any]:
@@ -139,7 +157,7 @@ def _beaten(recipe: Recipe, results: list[StoredResult], simple: dict[str, Any])
     first = recipe.metrics[0]
     rules = simple.get("simple_rules", {}).get("test", {})
     known = {name: {first: values[first]} for name, values in rules.items() if values[first] is not None}
-    beaten = not_above_rules(first, statistics.fmean(result.metric(first) for result in results), known)
+    beaten = not_above_rules(first, _mean_of(result.metric(first) for result in results), known)
     return [f"on average over folds {results[0].values['arm']['label']} {beaten}."] if beaten else []
 
 

@@ -217,7 +217,7 @@ def _power(one: ArmResults, other: ArmResults, test: SampleSize, difference: flo
         return math.nan if len(pairs) == 1 and not fixed else smallest_detectable(known, pairs, test)
 
     needed: int | None = None
-    if difference is not None:
+    if difference is not None and math.isfinite(smallest(MAX_SEEDS)):
         place = bisect_left(range(MIN_PAIRS, MAX_SEEDS + 1), -difference, key=lambda seeds: -smallest(seeds))
         needed = MIN_PAIRS + place if MIN_PAIRS + place <= MAX_SEEDS else None
     return Power(

@@ -28,6 +28,8 @@ from xdomain.study.locks import BEAT, LAPSE, Claim
 
 State = Literal["done", "failed", "running", "open"]
 CELLS = "cells"
+OVERTAKEN = 75
+"""The exit code of a worker whose cell another process has taken over."""
 NEEDED = ("metrics", "chosen_on", "train_loss")
 """Fields that the result of a finished cell must have."""
 
@@ -248,4 +250,4 @@ def _begun(folder: Path, recipe: Recipe) -> bool:
 
 def _leave() -> None:
     """Exit at once: another process owns the cell now, and must not be disturbed."""
-    os._exit(75)
+    os._exit(OVERTAKEN)

@@ -21,6 +21,8 @@ from xdomain.model.families import max_positions
 from xdomain.training.defaults import evaluate_every, steps_of
 from xdomain.training.device import Device, process_count
 
+SCHEDULES = {"constant": "constant_with_warmup"}
+"""What transformers calls a schedule that it calls otherwise: its own `constant` has no warm-up."""
 LOGS_A_RUN = 50
 
 
@@ -60,7 +62,7 @@ def training_arguments(
         per_device_eval_batch_size=scored_at_once(train),
         max_steps=steps,
         learning_rate=train.learning_rate,
-        lr_scheduler_type=train.schedule,
+        lr_scheduler_type=SCHEDULES.get(train.schedule, train.schedule),
         warmup_steps=round(train.warmup * steps),
         weight_decay=train.weight_decay,
         bf16=device.bf16,

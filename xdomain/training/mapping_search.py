@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -189,7 +190,10 @@ def _score(
     usable = np.isfinite(seen).all(1)
     if labels.dtype.kind == "f":
         wanted = labels.astype(np.float64).reshape(len(labels), -1)
-        usable &= np.isfinite(wanted).all(axis=1)
+        known = np.isfinite(wanted)
+        if examples.problem != "multioutput":
+            usable &= known.all(axis=1)
+        parts = [(usable & known[:, column], [column]) for column in range(known.shape[1])]
         wanted = np.nan_to_num(wanted)
     else:
         known = labels != IGNORED
@@ -198,13 +202,15 @@ def _score(
         else:
             usable &= known
             wanted = np.eye(len(examples.classes))[np.where(usable, labels, 0)]
+        parts = [(usable, list(range(wanted.shape[1])))]
     predicted = np.full(wanted.shape, np.nan)
-    for fold in range(FOLDS):
-        learn, judge = usable & (folds != fold), usable & (folds == fold)
+    for fold, (rows, columns) in itertools.product(range(FOLDS), parts):
+        learn, judge = rows & (folds != fold), usable & (folds == fold)
         if not learn.any() or not judge.any():
             continue
         scale = StandardScaler().fit(seen[learn])
-        probe = Ridge(alpha=seen.shape[1]).fit(scale.transform(seen[learn]), wanted[learn])
-        predicted[judge] = probe.predict(scale.transform(seen[judge])).reshape(-1, wanted.shape[1])
+        probe = Ridge(alpha=seen.shape[1]).fit(scale.transform(seen[learn]), wanted[learn][:, columns])
+        predicted[np.ix_(judge, columns)] = probe.predict(scale.transform(seen[judge])).reshape(-1, len(columns))
+    labels, predicted = labels[usable], predicted[usable]
     scores = predicted[:, 0] if examples.problem in ("regression", "profile") else predicted
     return compute_metrics([metric], *judged_rows(examples.problem, labels, scores), examples.problem)[metric]["value"]

@@ -80,6 +80,19 @@ def _made(choice: AdapterChoice, recipe: Recipe) -> Adapter:
     return make_adapter(choice.name, options, tokenizer=locate_backbone(recipe.run.backbone))
 
 
+def _check_targets(examples: Examples, name: str) -> None:
+    """Refuse a target that is unknown in all records to train on: nothing could be learned of it."""
+    if examples.problem != "multioutput":
+        return
+    known = np.isfinite(examples.labels_of(examples.indices("train"))).any(axis=0)
+    if not known.all():
+        raise DataError(
+            f"{name}: {examples.classes[int(known.argmin())]} is unknown in all training records",
+            expected="a number in some of them for each target",
+            fix="another split, or leave the column out: --column label=NAME,NAME",
+        )
+
+
 def prepare(recipe: Recipe, adapter: Adapter) -> tuple[Examples, dict[str, Any]]:
     """Read, split and encode the records of a task.
 
@@ -115,6 +128,7 @@ def prepare(recipe: Recipe, adapter: Adapter) -> tuple[Examples, dict[str, Any]]
                 fix=f"--set split.{name}=0.1" if name in JUDGED else None,
             )  # fmt: skip
     check_symbols(examples)
+    _check_targets(examples, recipe.name)
     counts: dict[str, Any] = {
         **examples.symbols.counts, **count_negatives(loaded), **_without_answer(examples), **_weighted(examples),
     }  # fmt: skip

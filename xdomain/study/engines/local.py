@@ -17,6 +17,7 @@ from typing import Any
 from xdomain.core.errors import OutputError
 from xdomain.study.engines.progress import Progress
 from xdomain.study.plan import StudyPlan
+from xdomain.study.store import OVERTAKEN
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
@@ -60,7 +61,9 @@ def run_local(study: StudyPlan, progress: Progress, *, workers: int = 1) -> None
                 code = _ended(worker)
                 if code == -signal.SIGTERM:  # a job scheduler ends all processes of a job: no fault of the cell
                     raise OutputError("a worker was terminated", fix="the same command again goes on")
-                if code and worker.cell:
+                if code == OVERTAKEN:  # another machine's worker has the cell, which is no fault of it
+                    alive[worker.number] = _start(study, worker.number, workers, events)
+                elif code and worker.cell:
                     study.store.note_failure(study.cell(worker.cell), _died(code, worker.log))
                     progress.tell(worker.cell, "failed")
                     alive[worker.number] = _start(study, worker.number, workers, events)

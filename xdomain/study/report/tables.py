@@ -58,7 +58,7 @@ def results_csv(findings: Findings) -> str:
             "cells": group.done,
             "cells_wanted": group.wanted,
             "learning_rate": group.rate,
-            "learned": group.not_learned is None,
+            "learned": group.not_learned is None if group.done else None,
             "records": group.records,
         }
         for group in findings.groups
