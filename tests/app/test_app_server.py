@@ -89,6 +89,14 @@ def test_what_is_guessed_is_told_and_can_be_corrected(visitor, data_file):
         assert visitor.ask("correct", *fields(visitor, data_file, roles=chosen))[6]["value"] == [value]
 
 
+def test_nothing_counts_as_guessed_where_nothing_was(visitor, tmp_path):
+    two = tmp_path / "two.csv"
+    two.write_text("dna,batch,dish\n" + "ACGT,1,low\nTTGA,2,high\n" * 20)
+    _, guess, *fields_shown = visitor.ask("guess", *fields(visitor, two))
+    assert "2 columns could be the label" in guess
+    assert "none (guessed)" not in str(fields_shown)
+
+
 def test_a_check_counts_and_warns(visitor, data_file, tmp_path):
     told = visitor.ask("check", *fields(visitor, data_file))
     assert "120 records can be read" in told

@@ -147,13 +147,13 @@ class LossOf:
     problem
         What the labels are.
     variance
-        The variance of the training labels in their own unit; 1 except for regression.
+        The variance of the training labels in their own unit, for multioutput shape (k,); 1 where they are no numbers.
     """
 
     model: nn.Module
     batches: Sequence[dict[str, Tensor]]
     problem: str
-    variance: float
+    variance: Tensor
 
     @classmethod
     def over(cls, run: OpenedRun, records: NDArray[np.int64]) -> LossOf:
@@ -165,7 +165,7 @@ class LossOf:
         variance = TargetScaler.of(run.examples).std ** 2 if run.recipe.problem in OF_VALUES else 1.0
         model = copy.deepcopy(run.model)
         model.set_attn_implementation("sdpa")  # attention weights are not needed here, so a faster kernel is used
-        return cls(model, batches, run.recipe.problem, variance)
+        return cls(model, batches, run.recipe.problem, torch.as_tensor(variance, dtype=torch.float32))
 
     @torch.no_grad()
     def __call__(self, weights: Mapping[str, Tensor]) -> float:
@@ -177,7 +177,7 @@ class LossOf:
             logits, labels = forward(self.model, batch), batch["labels"]
             if self.problem in OF_VALUES:  # in native units, where no value marks a missing label
                 known = torch.isfinite(labels) & batch.get("owned", torch.ones_like(labels, dtype=torch.bool))
-                each = (logits.squeeze(-1) - labels).square() / torch.as_tensor(self.variance, dtype=torch.float32)
+                each = (logits.squeeze(-1) - labels).square() / self.variance
                 total += float(each[known].sum())
                 count += int(known.sum())
             else:

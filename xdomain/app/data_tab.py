@@ -14,7 +14,6 @@ from xdomain.app.workplace import Workplace
 from xdomain.core.choices import Problem
 from xdomain.core.plugins import adapter_names, find_recipe, task_names
 from xdomain.core.recipe import Recipe
-from xdomain.core.recipe_sections import Columns
 from xdomain.data.sources import paths_of
 from xdomain.inspection import check
 
@@ -156,12 +155,7 @@ def _looked(request: Request, place: Workplace, reported: Request | None) -> lis
     except Exception as error:
         message = show.fault(error)
     wanted = bool(names) or any(f"“{name}”" in message for name in (FURTHER, LABELS, GENOME))
-    return [
-        gr.Column(visible=wanted),
-        message,
-        report,
-        *_fields(request, recipe, names),
-    ]
+    return [gr.Column(visible=wanted), message, report, *_fields(request, recipe, names)]
 
 
 def _fields(request: Request, recipe: Recipe | None, names: list[str]) -> list[Any]:
@@ -169,18 +163,17 @@ def _fields(request: Request, recipe: Recipe | None, names: list[str]) -> list[A
     problems = [(f"{name}: {PROBLEMS.get(name, '')}", name) for name in get_args(Problem)]
     splits = [(why, name) for name, why in RULES.items()]
     posed, rule = (recipe.problem, recipe.split.rule) if recipe else ("", "")
-    given = recipe.columns if recipe else Columns()
-    problems.insert(0, (_guessed(PROBLEMS.get(posed), request.problem), GUESS))
-    splits.insert(0, (_guessed(RULES.get(rule), request.split), GUESS))
+    problems.insert(0, (_guessed(PROBLEMS.get(posed), chosen=request.problem == GUESS), GUESS))
+    splits.insert(0, (_guessed(RULES.get(rule), chosen=request.split == GUESS), GUESS))
     fields = [
         gr.Dropdown(choices=problems, value=request.problem),
         gr.Dropdown(choices=splits, value=request.split),
     ]
     for role in ROLES:
         value = request.roles.get(role, GUESS)
-        found = getattr(given, role) or "none"
+        found = getattr(recipe.columns, role) or "none" if recipe else None
         named = chosen_names(value)
-        shown = _guessed(", ".join(found) if isinstance(found, list) else found, GUESS if named is None else value)
+        shown = _guessed(", ".join(found) if isinstance(found, list) else found, chosen=named is None)
         choices = [(shown, GUESS), ("none", NONE), *((name, NAMED + name) for name in names)]
         if role == "label":  # the guess goes where a name comes, and comes back where none is left
             value = [GUESS] if named is None else [NAMED + name for name in named] or [NONE]
@@ -188,9 +181,9 @@ def _fields(request: Request, recipe: Recipe | None, names: list[str]) -> list[A
     return fields
 
 
-def _guessed(found: str | None, value: str | list[str]) -> str:
-    """What stands for the guess in a list: what was `found`, where the `value` of the field is the guess."""
-    return f"{found} (guessed)" if found and value == GUESS else "guess"
+def _guessed(found: str | None, *, chosen: bool) -> str:
+    """What stands for the guess in a list: what was `found`, where the guess is `chosen`."""
+    return f"{found} (guessed)" if found and chosen else "guess"
 
 
 def _checked(request: Request, place: Workplace) -> str:

@@ -185,7 +185,7 @@ class ColumnRoles:
                             fix=f"{error.fix}{one_class}")  # fmt: skip
         raise DataError(
             f"{self.where}: {len(could)} columns could be the label: {', '.join(could)}",
-            expected="one that is named, or can only be it",
+            expected="one column named label, class or the like, or one only that could be it",
             fix="say which: "
             + " or ".join(f"--column label={shlex.quote(name)}" for name in could[:SHOWN])
             + ("; or several numbers at once: " + self._all_of(could) if self._are_numbers(could) else ""),

@@ -146,7 +146,6 @@ def _parser(file: Path, reader: str, options: Mapping[str, Any]) -> _Parser | No
 
 def _table_parser(file: Path, options: Mapping[str, Any]) -> _Parser:
     kept: dict[str, Any] = {n: options[n] for n in ("delimiter", "names", "quoted", "skip") if n in options}
-    later: dict[str, Any] = {**kept, "skip": 0}
     placed = {name: value for name, value in kept.items() if name != "quoted"}
     start = read_head(file, 2 * MAX_HEADER_LENGTH)
     if not start.strip():  # which the blocks tell
@@ -154,8 +153,8 @@ def _table_parser(file: Path, options: Mapping[str, Any]) -> _Parser:
     lead, header = head_of(start, file, **placed)
     below = start.removeprefix(BOM).removeprefix(lead)
     marks = {name: kept[name] for name in ("delimiter", "quoted") if name in kept}
-    quoted = is_quoted(header + below, file, **marks)
-    later["quoted"] = quoted
+    quoted = kept["quoted"] = is_quoted(header + below, file, **marks)
+    later: dict[str, Any] = {**kept, "skip": 0}
 
     def rows(block: Block) -> pa.Table:
         if not block.byte:

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from xdomain.core.errors import DataError
 from xdomain.data.rows import short, strings
+from xdomain.data.validate import ids_of
 
 LOOKED_AT = 50
 """Sequences that decide how a column is written."""
@@ -50,7 +51,7 @@ def in_plain_letters(table: pa.Table, domain: str) -> tuple[pa.Table, list[str]]
         if not filled or 2 * sum(map(applies, filled)) < len(filled):
             continue
         cells: list[str] = column.to_pylist()
-        written, how = rewrite(cells, table.column("id").to_pylist() if "id" in table.column_names else cells)
+        written, how = rewrite(cells, ids_of(table).to_pylist())
         table = table.set_column(table.column_names.index(name), name, pa.array(written, pa.string()))
         said.append(f"{name}: {how}")
     return table, said

@@ -8,6 +8,8 @@ those of one pass but for the order in which floats are added; with dropout, oth
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
+from operator import itemgetter
 
 import torch
 from torch import Tensor, nn
@@ -33,18 +35,19 @@ def parts_by_length(lengths: Sequence[int]) -> list[list[int]]:
         The rows of each part; a single part where further ones would save less than `LEAST` or `FEWEST` each.
     """
     order = sorted(range(len(lengths)), key=lambda row: -lengths[row])
-    parts, least = [order], max(LEAST * len(order) * lengths[order[0]], FEWEST)
-    while len(parts) < MOST:
-        saved, place, cut = max(
-            ((len(part) - cut) * (lengths[part[0]] - lengths[part[cut]]), -place, -cut)
-            for place, part in enumerate(parts)
-            for cut in range(len(part))
+    widths, bounds = [lengths[row] for row in order], [0, len(order)]
+    least = max(LEAST * len(order) * widths[0], FEWEST)
+    while len(bounds) <= MOST:
+        cuts = (
+            ((end - cut) * (widths[first] - widths[cut]), cut)
+            for first, end in pairwise(bounds)
+            for cut in range(first, end)
         )
+        saved, cut = max(cuts, key=itemgetter(0))
         if saved < least:
             break
-        whole = parts[-place]
-        parts[-place : 1 - place] = [whole[:-cut], whole[-cut:]]
-    return parts
+        bounds = sorted([*bounds, cut])
+    return [order[first:end] for first, end in pairwise(bounds)]
 
 
 def by_length(model: nn.Module, inputs: dict[str, Tensor]) -> list[list[int]]:
@@ -68,8 +71,8 @@ def by_length(model: nn.Module, inputs: dict[str, Tensor]) -> list[list[int]]:
 
 
 def part_of(inputs: dict[str, Tensor], rows: list[int]) -> dict[str, Tensor]:
-    """The `rows` of `inputs`, as narrow as the longest of them."""
-    width = int(inputs["attention_mask"][rows].sum(1).max())
+    """The `rows` of `inputs`, a part of `by_length`, as narrow as the first and longest of them."""
+    width = int(inputs["attention_mask"][rows[0]].sum())
     return {name: value[rows, :width] for name, value in inputs.items()}
 
 

@@ -193,7 +193,8 @@ def _score(
         known = np.isfinite(wanted)
         if examples.problem != "multioutput":
             usable &= known.all(axis=1)
-        parts = [(usable & known[:, column], [column]) for column in range(known.shape[1])]
+        patterns, alike = np.unique(known, axis=1, return_inverse=True)  # targets of the same known rows: one fit
+        parts = [(usable & rows, np.flatnonzero(alike.ravel() == place)) for place, rows in enumerate(patterns.T)]
         wanted = np.nan_to_num(wanted)
     else:
         known = labels != IGNORED
@@ -202,7 +203,7 @@ def _score(
         else:
             usable &= known
             wanted = np.eye(len(examples.classes))[np.where(usable, labels, 0)]
-        parts = [(usable, list(range(wanted.shape[1])))]
+        parts = [(usable, np.arange(wanted.shape[1]))]
     predicted = np.full(wanted.shape, np.nan)
     for fold, (rows, columns) in itertools.product(range(FOLDS), parts):
         learn, judge = rows & (folds != fold), usable & (folds == fold)

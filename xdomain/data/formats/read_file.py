@@ -122,8 +122,8 @@ def check_is_text(content: bytes, path: Path, line: int = 0, byte: int = 0) -> N
 
 def recode(path: Path, encoding: str | None) -> str:
     """The command that makes UTF-8 of the text file `path` in some `encoding`; None: it is not known which."""
-    made = path.with_name(f"{path.stem}.utf8{path.suffix}").name
-    return f"iconv -f {encoding or 'ENCODING'} -t utf-8 {shlex.quote(str(path))} > {shlex.quote(made)}"
+    made = shlex.quote(f"{path.stem}.utf8{path.suffix}")
+    return f"iconv -f {encoding or 'ENCODING'} -t utf-8 {shlex.quote(str(path))} > {made}"
 
 
 def likely_encoding(content: bytes) -> str | None:

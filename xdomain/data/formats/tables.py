@@ -240,7 +240,14 @@ def _is_quoted(lines: Sequence[str], mark: str) -> bool:
         return True
     whole = lines[:-1] or lines  # the last may be cut off
     cells = [cell for line in whole if '"' in line for cell in line.split(mark) if '"' in cell]
-    return len(cells) > 1 and all(re.fullmatch(r'"(?:[^"]|"")*(?:,|"")(?:[^"]|"")*"', cell) for cell in cells)
+    return len(cells) > 1 and all(map(_is_quoted_for_need, cells))
+
+
+def _is_quoted_for_need(cell: str) -> bool:
+    """Whether quotes enclose the whole `cell`, and a comma or quotes in it, written twice, are why."""
+    inner = cell[1:-1]
+    encloses = len(cell) > 1 and cell[0] == cell[-1] == '"' and '"' not in inner.replace('""', "")
+    return encloses and ("," in inner or '"' in inner)
 
 
 def _has_row_names(lines: Sequence[str], mark: str) -> bool:
