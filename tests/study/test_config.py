@@ -1,5 +1,6 @@
 """What may stand in a study file, and what is told when something else does."""
 
+from dataclasses import replace
 from pathlib import Path
 from shutil import copytree
 
@@ -15,6 +16,10 @@ from xdomain.study.plan import plan_study
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "studies"
 SMALL = {"train.max_steps": 2, "split.limit": {"train": 16, "valid": 8, "test": 8}}
+KEYS = [
+    *("5982a8d841ec0b1c", "ab7c9dbaf1d7db72", "80e30de556424190", "96d1b5d4a26777c7"),  # half, then all of the records
+    *("73eac71976b26175", "544dd64d0fd0b498", "94a76a62854ea849", "562e01d0c0c27432"),  # of a limited task
+]
 
 
 def grid(**given):
@@ -273,6 +278,24 @@ def test_an_arm_may_have_learning_rates_of_its_own(tiny_bert):
     assert [cell.recipe.run.cnn_rate for cell in tuned.searched()] == [1e-3, 3e-3]
     assert [cell.recipe.train for cell in tuned.searched()] == [plain.recipe.train] * 2
     assert len({cell.key for cell in (*tuned.possible(), *plain.possible())}) == 9
+
+
+def test_the_key_of_a_cell_stays():
+    """Finished cells of a store count as long as these keys do not change: see the rules of CONTRIBUTING.md."""
+    limited = {"split.limit": {"train": 20}}
+    conditions = [
+        replace(one, digests={"data": "0"})
+        for changes in ({}, limited)
+        for one in conditions_of(grid(arms=["scratch", "kmer"], set=changes, fractions=[0.5, 1]))
+    ]
+    assert [one.final(1e-4)[0].key for one in conditions] == KEYS
+    assert len(set(KEYS)) == len(KEYS)
+
+
+def test_fractions_are_of_a_limited_task():
+    limited = grid(set={"split.limit": {"train": 20}, "train.max_steps": 2}, fractions=[0.5, 1])
+    half, whole = (condition.final(1e-4)[0].recipe.split for condition in conditions_of(limited))
+    assert (half.limit, half.fraction, whole.limit, whole.fraction) == ({"train": 20}, 0.5, {"train": 20}, 1)
 
 
 def test_a_setting_survives_its_file(tiny_bert):

@@ -140,6 +140,12 @@ class Split(ConfigModel):
         default={},
         description="At most this many records of a split, or, below 1, this share of them; drawn with the seed.",
     )
+    fraction: float = Field(
+        default=1.0,
+        gt=0,
+        le=1,
+        description="Share of the training records that `limit` leaves: what the `fractions` of a study vary.",
+    )
     identity: float = Field(
         default=0.5, gt=0, le=1, description="With `cluster`: sequences that are at least this identical stay together."
     )

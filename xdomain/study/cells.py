@@ -168,6 +168,9 @@ class Cell:
             for name, default in later.items():
                 if part[name] == default:
                     part.pop(name)
+        fraction = tree["split"].pop("fraction")
+        if fraction < 1:  # written as before where it is drawn as before
+            tree["split"] |= {"fraction": fraction} if tree["split"]["limit"] else {"limit": {"train": fraction}}
         if splits_as_before(self.recipe):
             for name in ("identity", "sides", "folds", "fold"):
                 tree["split"].pop(name)

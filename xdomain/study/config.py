@@ -213,7 +213,7 @@ class Grid(ConfigModel):
             "run.mapping_seed",
             "train.learning_rate",
             "run.cnn_rate",
-            "split.limit.train",
+            "split.fraction",
             "run.init",
         ]
         for key in (*varied, *(["split.seed"] if self.split_seeds else [])):

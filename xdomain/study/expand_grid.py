@@ -9,7 +9,7 @@ from typing import Any
 from xdomain.core.errors import RecipeError
 from xdomain.core.plugins import find_recipe
 from xdomain.core.progress import muted
-from xdomain.core.recipe import ENCODER_FIELDS, Recipe, recipe_from, with_arm
+from xdomain.core.recipe import ENCODER_FIELDS, Recipe, with_arm
 from xdomain.core.recipe_sections import columns_of
 from xdomain.data.own_data import task_of
 from xdomain.metrics.heldout import check_comparable
@@ -81,9 +81,8 @@ def _condition(grid: Grid, task: str | LocalTask, arm: Arm, fraction: float) -> 
     recipe = with_arm(recipe, options)
     check_metrics(recipe.metrics, recipe.problem)
     check_comparable(recipe.metrics[0], recipe.problem)
-    if fraction < 1:
-        limit = recipe.split.limit | {"train": fraction}
-        recipe = recipe_from(recipe.model_dump(mode="json"), where=recipe.name, overrides={"split.limit": limit})
+    of_train = fraction * recipe.split.fraction
+    recipe = recipe.model_copy(update={"split": recipe.split.model_copy(update={"fraction": of_train})})
     if grid.split_seeds and recipe.split.rule not in DRAWN_SPLITS:
         raise RecipeError(
             f"split_seeds: the splits of {recipe.name} are not drawn (split.rule: {recipe.split.rule})",

@@ -282,6 +282,27 @@ def test_a_limit_below_one_is_a_share():
     assert counts(tiny) == {"train": 90, "valid": 1, "": 9}
 
 
+def test_a_fraction_is_of_what_the_limit_leaves():
+    labels = ["a"] * 60 + ["b"] * 40
+    limit: dict[str, float] = {"train": 20, "test": 5}
+    whole, half, tenth = (
+        assign(table(labels), Split(valid=0, test=0.2, limit=limit, fraction=part), "classification")
+        for part in (1, 0.5, 0.1)
+    )
+    assert [(names == "train").sum() for names in (whole, half, tenth)] == [20, 10, 2]
+    assert set(np.flatnonzero(tenth == "train")) < set(np.flatnonzero(half == "train"))
+    assert set(np.flatnonzero(half == "train")) < set(np.flatnonzero(whole == "train"))
+    for names in (half, tenth):
+        assert ((names == "test") == (whole == "test")).all()
+
+
+def test_a_fraction_alone_is_a_limit():
+    labels = ["a"] * 60 + ["b"] * 40
+    quarters = Split(valid=0.1, test=0.2, fraction=0.25), Split(valid=0.1, test=0.2, limit={"train": 0.25})
+    one, other = (assign(table(labels), split, "classification") for split in quarters)
+    assert one.tolist() == other.tolist()
+
+
 def test_limits_that_make_no_sense():
     assert "did you mean: train" in refusal(["a", "b"], Split(limit={"trian": 3}))
     assert "split.limit.train is 0" in refusal(["a", "b"], Split(limit={"train": 0}))

@@ -83,6 +83,8 @@ def assign(table: pa.Table, split: Split, problem: Problem) -> Names:
         else:
             draw(names, pool, shares, classes, groups, rng)
     _limit(names, split.limit, classes, held, rng)
+    if split.fraction < 1:  # last, so that valid and test are those of any other fraction
+        _limit(names, {"train": split.fraction}, classes, held, rng)
     _check(names, split, classes)
     if groups is not None:
         _warn_of_few(groups[names == "test"], split)
