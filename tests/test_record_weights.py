@@ -11,7 +11,7 @@ from xdomain.baselines.kmer import STRENGTHS, features, fit_kmer
 from xdomain.core.errors import DataError, RecipeError
 from xdomain.core.recipe_sections import columns_of
 from xdomain.core.sequences import Ragged
-from xdomain.data.dataset import IGNORED
+from xdomain.data.known_labels import IGNORED
 from xdomain.data.own_data import own_recipe
 from xdomain.training.losses import summed_loss
 

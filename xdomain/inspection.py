@@ -17,7 +17,8 @@ from xdomain.core.overrides import Overrides
 from xdomain.core.plugins import adapter_names, find_recipe, task_names
 from xdomain.core.progress import log
 from xdomain.core.recipe import Recipe
-from xdomain.data.dataset import IGNORED, Examples
+from xdomain.data.dataset import Examples
+from xdomain.data.known_labels import is_known
 
 MEANINGS = {
     "leakage": "the same sequence or pair in two splits",
@@ -188,10 +189,10 @@ def _target(examples: Examples) -> dict[str, Any]:
             targets[split] = _range(labels)
         elif examples.problem == "multilabel":
             numbers = (labels == 1).sum(axis=0)
-            targets[split] = _counted(examples, numbers, int((labels == IGNORED).sum()))
+            targets[split] = _counted(examples, numbers, int((~is_known(labels)).sum()))
         else:
             numbers = np.bincount(labels[labels >= 0], minlength=len(examples.classes))
-            hidden = int((labels == IGNORED).sum()) if examples.heads is None else 0
+            hidden = int((~is_known(labels)).sum()) if examples.heads is None else 0
             targets[split] = _counted(examples, numbers, hidden)
     return targets
 
@@ -211,6 +212,6 @@ def _answers(labels: NDArray[np.int64]) -> dict[str, float]:
 
 
 def _range(values: NDArray[Any]) -> dict[str, float]:
-    known = values[np.isfinite(values)]
+    known = values[is_known(values)]
     found = {name: float(getattr(known, name)()) if len(known) else math.nan for name in ("min", "mean", "max")}
     return found | ({"unknown": len(values) - len(known)} if len(known) < len(values) else {})

@@ -11,7 +11,7 @@ from xdomain.analysis.analyze import ANALYSES, analyze, analyze_parallel
 from xdomain.analysis.loaded_run import open_runs
 from xdomain.analysis.result import Options
 from xdomain.core.errors import BackboneError, RecipeError
-from xdomain.data.dataset import IGNORED
+from xdomain.data.known_labels import IGNORED
 from xdomain.model.backbone import load_backbone
 
 

@@ -17,7 +17,7 @@ from xdomain.baselines.kmer import REACH, STRENGTHS, count_kmers, features, larg
 from xdomain.baselines.selection import better, rows_of
 from xdomain.core.errors import BackboneError, DamagedError, DataError
 from xdomain.core.sequences import Ragged
-from xdomain.data.dataset import IGNORED
+from xdomain.data.known_labels import IGNORED
 
 KINDS = ("kmer", "cnn")
 PROBLEMS = ("classification", "regression", "tagging", "pair")

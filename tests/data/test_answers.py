@@ -11,7 +11,8 @@ from xdomain.core.sequences import Ragged
 from xdomain.core.train_options import Train
 from xdomain.data.answers import place_answers, to_symbols
 from xdomain.data.collate import Collator, SpecialTokenLayout, fit_windows
-from xdomain.data.dataset import IGNORED, Examples
+from xdomain.data.dataset import Examples
+from xdomain.data.known_labels import IGNORED
 from xdomain.data.validate import validated
 from xdomain.data.windows import cut_answers, training_windows
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from xdomain.data.class_weights import class_weights, draw_chances
 from xdomain.data.collate import LengthGrouped
-from xdomain.data.dataset import IGNORED
+from xdomain.data.known_labels import IGNORED
 from xdomain.training.losses import count_labels, summed_loss
 
 RARE = np.array([0] * 990 + [1] * 10)

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from xdomain.core.choices import Problem
 from xdomain.core.errors import DataError
 from xdomain.core.plugins import make_adapter
-from xdomain.data.dataset import IGNORED, Examples, encode_examples, with_positive
+from xdomain.data.dataset import Examples, encode_examples, with_positive
+from xdomain.data.known_labels import IGNORED
 
 DNA = make_adapter("dna")  # A C G T N are 0 1 2 3 4
 

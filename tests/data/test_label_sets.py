@@ -10,7 +10,8 @@ import pytest
 from xdomain.core.errors import DataError
 from xdomain.core.plugins import make_adapter
 from xdomain.core.recipe_sections import Columns, columns_of
-from xdomain.data.dataset import IGNORED, encode_examples
+from xdomain.data.dataset import encode_examples
+from xdomain.data.known_labels import IGNORED
 from xdomain.data.label_sets import held_by, joint_of, lists_of
 from xdomain.data.loading import load_table
 from xdomain.data.own_data import own_recipe

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from xdomain.data.dataset import IGNORED
+from xdomain.data.known_labels import IGNORED
 from xdomain.metrics.bootstrap import OF_LABELS, Rows, resample
 from xdomain.metrics.metrics import compute_metrics
 from xdomain.metrics.multilabel import chances_of_labels, choose_thresholds, decided, per_label

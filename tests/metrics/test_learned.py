@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from xdomain.data.dataset import IGNORED
+from xdomain.data.known_labels import IGNORED
 from xdomain.metrics.learned import (
     loss_stayed,
     majority_baseline,

@@ -8,7 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from xdomain.core.sequences import Ragged
-from xdomain.data.dataset import IGNORED, Examples
+from xdomain.data.dataset import Examples
+from xdomain.data.known_labels import IGNORED
 from xdomain.metrics.scoring import (
     by_class,
     chances_of,

@@ -20,7 +20,7 @@ from xdomain.analysis.result import STYLE, Analysis, Finding, Options, empty_fig
 from xdomain.core.choices import OF_COLUMNS, PER_SYMBOL
 from xdomain.core.errors import RecipeError
 from xdomain.core.run_dir import finite
-from xdomain.data.dataset import IGNORED
+from xdomain.data.known_labels import is_known
 from xdomain.metrics.bootstrap import Rows, resample
 from xdomain.metrics.metrics import METRICS, metric_label
 from xdomain.training.figure_style import GREY, arm_looks
@@ -195,7 +195,7 @@ def _samples(run: OpenedRun, model: Any, records: NDArray[np.int64], seed: int) 
         return Samples(np.stack(means, axis=1), run.examples.labels_of(records), records)
     ends = np.cumsum(run.examples.symbols.lengths[records])
     tags = [t[:m] for t, m in zip(np.split(run.examples.labels_of(records), ends[:-1]), reach[:, 0], strict=True)]
-    chosen = drawn_symbols([np.isfinite(t) if t.dtype.kind == "f" else t != IGNORED for t in tags], MAX_SYMBOLS, seed)
+    chosen = drawn_symbols([is_known(t) for t in tags], MAX_SYMBOLS, seed)
     read = [v[:, c] for v, c in zip(symbol_vectors(run, model, records, reach), chosen, strict=True)]
     labels = np.concatenate([t[c] for t, c in zip(tags, chosen, strict=True)])
     if not len(labels):

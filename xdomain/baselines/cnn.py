@@ -17,7 +17,7 @@ from xdomain.core.choices import OF_VALUES, PER_SYMBOL, ClassBalance, Problem
 from xdomain.core.run_dir import write_json
 from xdomain.core.sequences import Ragged
 from xdomain.data.class_weights import balancing_weights, draw_chances
-from xdomain.data.dataset import IGNORED
+from xdomain.data.known_labels import IGNORED, unknown_mark
 from xdomain.metrics.metrics import compute_metrics
 from xdomain.metrics.scoring import judged_rows
 from xdomain.training.losses import count_labels, summed_loss
@@ -229,7 +229,7 @@ def _loss(
 
 def _of_symbols(symbols: Ragged, labels: NDArray[Any], chosen: NDArray[np.int64], width: int) -> NDArray[Any]:
     """Shape (b, width): the labels of all symbols of the records `chosen`, filled up with what is not scored."""
-    wanted = np.full((len(chosen), width), np.nan if labels.dtype.kind == "f" else IGNORED, labels.dtype)
+    wanted = np.full((len(chosen), width), unknown_mark(labels), labels.dtype)
     for row, record in enumerate(chosen):
         tags = labels[symbols.offsets[record] : symbols.offsets[record + 1]]
         wanted[row, : len(tags)] = tags

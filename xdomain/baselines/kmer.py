@@ -19,8 +19,8 @@ from xdomain.core.choices import OF_VALUES, PER_SYMBOL, ClassBalance, Problem
 from xdomain.core.errors import DataError, RecipeError
 from xdomain.core.run_dir import write_json
 from xdomain.core.sequences import Ragged
-from xdomain.data.dataset import IGNORED
 from xdomain.data.familiar import kmer_codes
+from xdomain.data.known_labels import is_known
 from xdomain.metrics.metrics import compute_metrics
 from xdomain.metrics.scoring import judged_rows
 
@@ -229,9 +229,7 @@ def fit_kmer(
 
 
 def _labelled(rows: NDArray[np.int64], labels: NDArray[Any]) -> NDArray[np.int64]:
-    if labels.ndim > 1:
-        return rows
-    return rows[np.isfinite(labels[rows]) if labels.dtype.kind == "f" else labels[rows] != IGNORED]
+    return rows if labels.ndim > 1 else rows[is_known(labels[rows])]
 
 
 def _linear(
@@ -278,7 +276,7 @@ def _ridge(
     weights, bias = np.zeros((seen.shape[1], columns.shape[1])), np.zeros(columns.shape[1])
     total, count = 0.0, 0.0
     for place, own in enumerate(columns.T):
-        known = np.isfinite(own)
+        known = is_known(own)
         weight = None if (share == 1).all() else share[known]
         ridge = Ridge(alpha=1 / strength, random_state=seed).fit(seen[known], own[known], weight)
         weights[:, place], bias[place] = ridge.coef_, float(ridge.intercept_)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xdomain.data.dataset import IGNORED
+from xdomain.data.known_labels import is_known
 
 ALWAYS = 20.0
 """The log-odds of a label that all, or minus it for one that none of the training records have."""
@@ -39,7 +39,7 @@ def fit_labels(
     weights, bias = np.zeros((seen.shape[1], labels.shape[1])), np.zeros(labels.shape[1])
     total, count = 0.0, 0.0
     for label, own in enumerate(labels.T):
-        known = own != IGNORED
+        known = is_known(own)
         wanted = own[known]
         if len(np.unique(wanted)) < 2:
             bias[label] = ALWAYS if wanted.any() else -ALWAYS

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xdomain.core.choices import Problem
-from xdomain.data.dataset import IGNORED
+from xdomain.data.known_labels import IGNORED
 
 
 def class_weights(labels: NDArray[Any], n_classes: int) -> NDArray[np.float64]:

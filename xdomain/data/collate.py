@@ -16,7 +16,8 @@ from xdomain.core.choices import PER_SYMBOL
 from xdomain.core.errors import DataError
 from xdomain.core.sequences import Ids, Ragged
 from xdomain.core.train_options import Train
-from xdomain.data.dataset import IGNORED, Examples
+from xdomain.data.dataset import Examples
+from xdomain.data.known_labels import IGNORED
 from xdomain.data.windows import Windows, answer_held, plan_windows
 
 Pieces = tuple[NDArray[np.int64], ...]

@@ -20,13 +20,12 @@ from xdomain.core.progress import log
 from xdomain.core.sequences import Adapter, Ragged
 from xdomain.data.answers import Answers, Spans, place_answers
 from xdomain.data.cell_text import natural_order
+from xdomain.data.known_labels import IGNORED
 from xdomain.data.label_sets import UNKNOWN, held_by, label_names
 from xdomain.data.outputs import Outputs, joint_alphabet
 from xdomain.data.target_columns import target_matrix, target_names
 
 pc: Any = pyarrow.compute  # its functions are made at import and have no types
-IGNORED = -100
-"""The label of a position that is not scored."""
 
 
 @dataclass(frozen=True)

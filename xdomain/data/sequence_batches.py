@@ -14,7 +14,8 @@ from torch import Tensor
 from xdomain.core.errors import DataError
 from xdomain.core.train_options import Train
 from xdomain.data.collate import Collator, SpecialTokenLayout
-from xdomain.data.dataset import IGNORED, Examples
+from xdomain.data.dataset import Examples
+from xdomain.data.known_labels import IGNORED
 from xdomain.data.outputs import Outputs
 from xdomain.data.windows import Windows
 

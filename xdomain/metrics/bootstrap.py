@@ -13,7 +13,7 @@ from scipy import sparse
 
 from xdomain.core.choices import Problem
 from xdomain.core.formatting import number
-from xdomain.data.dataset import IGNORED
+from xdomain.data.known_labels import IGNORED, is_known
 from xdomain.metrics.metrics import METRICS, as_chances, check_metrics, compute_metrics, covering, exact, frame_f1, lead
 from xdomain.metrics.multilabel import OF_COUNTS, Finish, label_counts, right_records
 from xdomain.metrics.outputs import OUTPUT_METRICS
@@ -162,7 +162,7 @@ def _statistic(metric: str, rows: Rows) -> Statistic:
         return STATISTICS[metric](rows)
     each: list[Statistic] = []
     for labels, scores in zip(rows.labels.T, rows.scores.T, strict=True):
-        known = np.isfinite(labels)
+        known = is_known(labels)
         if not known.any():  # as in the metric itself
             continue
         each.append(STATISTICS[metric](Rows("regression", labels[known], scores[known], rows.unit[known], rows.units)))

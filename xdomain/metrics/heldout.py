@@ -20,7 +20,8 @@ from xdomain.core.recipe import load_recipe
 from xdomain.core.restore import reading
 from xdomain.core.run_dir import PREDICTIONS, RECIPE, read_result
 from xdomain.core.sequences import offsets_of
-from xdomain.data.dataset import IGNORED, label_matrix
+from xdomain.data.dataset import label_matrix
+from xdomain.data.known_labels import IGNORED, is_known
 from xdomain.data.label_sets import held_by
 from xdomain.data.target_columns import target_matrix
 from xdomain.metrics.bootstrap import Resampled, Rows, resample
@@ -168,7 +169,7 @@ def _judged(table: pa.Table, problem: Problem, names: Sequence[str]) -> HeldOutP
     lengths = pc.list_value_length(label).to_numpy()
     labels = _index(label.flatten(), classes)
     predicted = _index(table.column("prediction").combine_chunks().flatten(), classes)
-    known = (labels != IGNORED) & (predicted != IGNORED)
+    known = is_known(labels) & is_known(predicted)
     record = np.repeat(np.arange(len(table)), lengths)[known]
     scores = np.eye(len(classes))[predicted[known]]
     return HeldOutPredictions(problem, labels[known], scores, offsets_of(np.bincount(record, minlength=len(table))))
@@ -179,7 +180,7 @@ def _profiles(label: pa.Array, table: pa.Table) -> HeldOutPredictions:
     predicted = table.column("prediction").combine_chunks()
     lengths = pc.list_value_length(label).to_numpy()
     labels, scores = (one.flatten().to_numpy(zero_copy_only=False) for one in (label, predicted))
-    known = np.isfinite(labels) & np.isfinite(scores)
+    known = is_known(labels) & is_known(scores)
     record = np.repeat(np.arange(len(table)), lengths)[known]
     offsets = offsets_of(np.bincount(record, minlength=len(table)))
     return HeldOutPredictions("profile", labels[known], scores[known], offsets)

@@ -13,7 +13,7 @@ from xdomain.core.choices import OF_VALUES, Problem
 from xdomain.core.errors import clipped
 from xdomain.core.formatting import number
 from xdomain.core.sequences import object_array
-from xdomain.data.dataset import IGNORED
+from xdomain.data.known_labels import is_known
 from xdomain.metrics.metrics import METRICS, compute_metrics, lacking
 from xdomain.metrics.outputs import Output
 
@@ -65,11 +65,10 @@ def majority_baseline(
         means = np.nanmean(labels_train.astype(np.float64), axis=0) if len(labels_train) else labels_train
         answers, labels = np.tile(means, (len(labels_test), 1)), labels_test
     elif problem in OF_VALUES:
-        known = labels_train[np.isfinite(labels_train)].astype(np.float64)
-        labels = labels_test[np.isfinite(labels_test)].astype(np.float64)
+        known, labels = (some[is_known(some)].astype(np.float64) for some in (labels_train, labels_test))
         answers = np.full(len(labels), known.mean() if len(known) else math.nan)
     else:
-        train, labels = (some[some != IGNORED].astype(np.int64) for some in (labels_train, labels_test))
+        train, labels = (some[is_known(some)].astype(np.int64) for some in (labels_train, labels_test))
         k = n_classes or int(max(train.max(initial=0), labels.max(initial=0))) + 1
         answers = np.tile(np.eye(k)[np.bincount(train, minlength=k).argmax()], (len(labels), 1))
     if not len(labels) or not len(labels_train) or not np.isfinite(answers).all():
@@ -88,7 +87,7 @@ def of_constant_output(output: Output, labels: NDArray[Any], metrics: Sequence[s
 def _constant_labels(labels_train: NDArray[Any], labels_test: NDArray[Any], metrics: Sequence[str]) -> dict[str, float]:
     if not len(labels_test) or not len(labels_train):
         return dict.fromkeys(metrics, math.nan)
-    known = labels_train != IGNORED
+    known = is_known(labels_train)
     often = 2 * (known & (labels_train == 1)).sum(0) > known.sum(0)
     answers = (np.ones(labels_train.shape[1]), often.astype(np.float64))
     each = [

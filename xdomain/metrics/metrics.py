@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from xdomain.core.choices import OF_VALUES, Problem
 from xdomain.core.errors import RecipeError, unknown
 from xdomain.core.import_errors import LazyModule
+from xdomain.data.known_labels import is_known
 from xdomain.metrics.multilabel import mean_over_labels, of_counts, subset_accuracy
 from xdomain.metrics.outputs import OUTPUT_METRICS, check_installed
 
@@ -366,7 +367,7 @@ def _value(metric: Metric, problem: Problem, labels: NDArray[Any], scores: NDArr
 def known_columns(labels: NDArray[Any], scores: NDArray[Any]) -> list[tuple[NDArray[Any], NDArray[Any]]]:
     """For each of the k targets in `labels` and `scores`, shape (n, k), those of the records of which it is known."""
     pairs = zip(labels.T, scores.T, strict=True)
-    return [(own[np.isfinite(own)], given[np.isfinite(own)]) for own, given in pairs]
+    return [(own[is_known(own)], given[is_known(own)]) for own, given in pairs]
 
 
 def confusion(labels: NDArray[Any], predictions: NDArray[Any], classes: Sequence[str]) -> list[list[int]]:

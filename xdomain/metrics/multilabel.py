@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from xdomain.core.choices import Thresholds
 from xdomain.core.import_errors import LazyModule
-from xdomain.data.dataset import IGNORED
+from xdomain.data.known_labels import is_known
 
 sk: Any = LazyModule("sklearn.metrics")  # slow to import
 special: Any = LazyModule("scipy.special")
@@ -52,7 +52,7 @@ def choose_thresholds(labels: NDArray[Any], logits: NDArray[Any], how: Threshold
     if how == "half":
         return thresholds
     for label, (own, chances) in enumerate(zip(labels.T, chances_of_labels(logits).T, strict=True)):
-        known = (own != IGNORED) & np.isfinite(chances)
+        known = is_known(own) & np.isfinite(chances)
         if (own[known] == 1).any():
             thresholds[label] = _best_cut(own[known] == 1, chances[known])
     return thresholds
@@ -80,14 +80,14 @@ def label_counts(labels: NDArray[Any], scores: Floats) -> NDArray[np.float64]:
 
     `labels` have shape (n, k), `scores` (n, k, 2).
     """
-    known = labels != IGNORED
+    known = is_known(labels)
     true, given = known & (labels == 1), known & (scores[..., 1] == 1)
     return np.stack([true & given, true, given, known], axis=1).astype(np.float64)
 
 
 def right_records(labels: NDArray[Any], scores: Floats) -> NDArray[np.bool_]:
     """Shape (n,): whether all known labels of a record are given right, from `labels` (n, k) and `scores` (n, k, 2)."""
-    return ((scores[..., 1] == labels) | (labels == IGNORED)).all(axis=1)
+    return ((scores[..., 1] == labels) | ~is_known(labels)).all(axis=1)
 
 
 def mean_of_present(values: Floats, true: Floats, given: Floats) -> Floats:
@@ -137,7 +137,7 @@ def mean_over_labels(function: str) -> Callable[[NDArray[Any], NDArray[Any]], fl
     def compute(labels: NDArray[Any], scores: NDArray[Any]) -> float:
         values: list[float] = []
         for own, ranked in zip(labels.T, scores[..., 0].T, strict=True):
-            known = own != IGNORED
+            known = is_known(own)
             if len(np.unique(own[known])) == 2:
                 values.append(getattr(sk, function)(own[known], ranked[known]))
         return float(np.mean(values)) if values else math.nan

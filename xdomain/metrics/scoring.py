@@ -16,7 +16,8 @@ from xdomain.core.restore import reading
 from xdomain.core.sequences import Adapter
 from xdomain.data.answer_cells import ANSWERS
 from xdomain.data.answers import NONE
-from xdomain.data.dataset import IGNORED, Examples
+from xdomain.data.dataset import Examples
+from xdomain.data.known_labels import IGNORED, is_known, unknown_mark
 from xdomain.data.label_sets import UNKNOWN, lists_of
 from xdomain.data.rows import lists_by_length
 from xdomain.data.target_columns import targets_of
@@ -92,7 +93,7 @@ def drop_unscored(labels: NDArray[Any], scores: NDArray[Any]) -> tuple[NDArray[A
         Shape (n, k) or (n,): NaN where a record or tag has no score.
     """
     finite = np.isfinite(scores) if scores.ndim == 1 else np.isfinite(scores).all(-1)
-    both = finite & (np.isfinite(labels) if labels.dtype.kind == "f" else labels != IGNORED)
+    both = finite & is_known(labels)
     return labels[both], scores[both]
 
 
@@ -358,9 +359,9 @@ def read_predictions(path: Path, classes: Sequence[str], *, split: str | None = 
 
 def unknown_column(examples: Examples, records: NDArray[np.int64]) -> dict[str, pa.Array]:
     """The column `UNKNOWN` of `records`, places in `examples`; empty unless a label of a record is unknown."""
-    if examples.problem != "multilabel" or examples.labels is None or (examples.labels != IGNORED).all():
+    if examples.problem != "multilabel" or examples.labels is None or is_known(examples.labels).all():
         return {}
-    return {UNKNOWN: lists_of(examples.labels[records] == IGNORED, examples.classes)}
+    return {UNKNOWN: lists_of(~is_known(examples.labels[records]), examples.classes)}
 
 
 def label_columns(examples: Examples, records: NDArray[np.int64]) -> dict[str, pa.Array]:
@@ -377,8 +378,8 @@ def label_column(examples: Examples, records: NDArray[np.int64]) -> pa.Array:
         spans_of_each = [own.spans[own.offsets[r] : own.offsets[r + 1]] for r in records]
         lists = [[{"start": start, "end": end} for start, end in spans.tolist()] for spans in spans_of_each]
         return pa.array(lists, ANSWERS)
-    missing = np.nan if examples.problem in OF_VALUES else IGNORED
-    labels, lengths = per_tag(examples, records, examples.labels_of(records), missing)
+    own = examples.labels_of(records)
+    labels, lengths = per_tag(examples, records, own, unknown_mark(own))
     if examples.problem == "multioutput":
         return targets_of(labels, examples.classes)
     if examples.problem == "profile":

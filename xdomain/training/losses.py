@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from xdomain.core.choices import OF_VALUES
-from xdomain.data.dataset import IGNORED
+from xdomain.data.known_labels import IGNORED
 from xdomain.metrics.spans import candidates_only
 
 

@@ -18,7 +18,8 @@ from xdomain.core.formatting import number
 from xdomain.core.progress import log, reporter
 from xdomain.core.recipe import Recipe
 from xdomain.data.collate import Collator, SpecialTokenLayout
-from xdomain.data.dataset import IGNORED, Examples
+from xdomain.data.dataset import Examples
+from xdomain.data.known_labels import is_known
 from xdomain.data.windows import Windows
 from xdomain.metrics.metrics import METRICS, compute_metrics
 from xdomain.metrics.scoring import judged_rows
@@ -190,14 +191,14 @@ def _score(
     usable = np.isfinite(seen).all(1)
     if labels.dtype.kind == "f":
         wanted = labels.astype(np.float64).reshape(len(labels), -1)
-        known = np.isfinite(wanted)
+        known = is_known(wanted)
         if examples.problem != "multioutput":
             usable &= known.all(axis=1)
         patterns, alike = np.unique(known, axis=1, return_inverse=True)  # targets of the same known rows: one fit
         parts = [(usable & rows, np.flatnonzero(alike.ravel() == place)) for place, rows in enumerate(patterns.T)]
         wanted = np.nan_to_num(wanted)
     else:
-        known = labels != IGNORED
+        known = is_known(labels)
         if examples.problem == "multilabel":
             wanted = np.where(known, labels, 0).astype(np.float64)
         else:

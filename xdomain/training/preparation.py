@@ -19,6 +19,7 @@ from xdomain.data.checks.contradictions import contradictions
 from xdomain.data.checks.leakage import leakage
 from xdomain.data.checks.shortcuts import shortcuts
 from xdomain.data.dataset import Examples, check_symbols, encode_examples, warn_of_other_domain, with_positive
+from xdomain.data.known_labels import is_known
 from xdomain.data.loading import load_table
 from xdomain.data.media_files import files_skipped
 from xdomain.data.negatives.make import count_negatives, own_class, split_with_negatives
@@ -84,7 +85,7 @@ def _check_targets(examples: Examples, name: str) -> None:
     """Refuse a target that is unknown in all records to train on: nothing could be learned of it."""
     if examples.problem != "multioutput":
         return
-    known = np.isfinite(examples.labels_of(examples.indices("train"))).any(axis=0)
+    known = is_known(examples.labels_of(examples.indices("train"))).any(axis=0)
     if not known.all():
         raise DataError(
             f"{name}: {examples.classes[int(known.argmin())]} is unknown in all training records",

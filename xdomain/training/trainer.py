@@ -26,7 +26,8 @@ from xdomain.core.sequences import Ids
 from xdomain.core.train_options import Train
 from xdomain.data.class_weights import balancing_weights, draw_chances
 from xdomain.data.collate import Collator, Indices, LengthGrouped
-from xdomain.data.dataset import IGNORED, Examples
+from xdomain.data.dataset import Examples
+from xdomain.data.known_labels import IGNORED
 from xdomain.data.windows import training_windows
 from xdomain.metrics.metrics import compute_metrics
 from xdomain.metrics.scoring import metric_inputs

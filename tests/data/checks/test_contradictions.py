@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from xdomain.core.sequences import Ragged
 from xdomain.data.checks.contradictions import contradictions
-from xdomain.data.dataset import IGNORED, Examples
+from xdomain.data.dataset import Examples
+from xdomain.data.known_labels import IGNORED
 
 
 def examples(problem, sequences, labels, seconds=None, splits=None):
